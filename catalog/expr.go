@@ -1,0 +1,70 @@
+package catalog
+
+// Expr is an expression as the server stored it: the text that pg_get_expr
+// prints, and the tree it parsed to, with every name resolved. Judging an
+// expression by its tree cannot be fooled by spelling, by a search_path or by a
+// column that a sub-query captured.
+type Expr struct {
+	Text string `json:"text"`
+	Root *Node  `json:"root,omitempty"` // nil when the tree could not be read
+}
+
+// NodeKind says what a Node is.
+type NodeKind string
+
+// The kinds of node. Anything the reader does not know is NodeOther, which no
+// rule takes for isolating.
+const (
+	NodeAnd        NodeKind = "and"
+	NodeOr         NodeKind = "or"
+	NodeNot        NodeKind = "not"
+	NodeOperator   NodeKind = "operator"    // Name: the operator's name; Args
+	NodeFunction   NodeKind = "function"    // Name: schema.name; Args
+	NodeColumn     NodeKind = "column"      // Relation, Column, Level
+	NodeConst      NodeKind = "const"       // Value, Null, Type
+	NodeAny        NodeKind = "any"         // Name: operator; x op ANY (array): Args[0], Args[1]
+	NodeAll        NodeKind = "all"         // x op ALL (array)
+	NodeArray      NodeKind = "array"       // Args
+	NodeSubquery   NodeKind = "subquery"    // scalar sub-select: Query
+	NodeArrayQuery NodeKind = "array query" // ARRAY(SELECT …): Query
+	NodeExists     NodeKind = "exists"      // Query
+	NodeAnyQuery   NodeKind = "any query"   // x op ANY (SELECT …), IN (SELECT …): Args[0], Query
+	NodeAllQuery   NodeKind = "all query"
+	NodeNullTest   NodeKind = "null test"    // Name: "is null" or "is not null"
+	NodeBoolTest   NodeKind = "boolean test" // Name: "is true", "is not false", …
+	NodeDistinct   NodeKind = "distinct"     // IS DISTINCT FROM: Args; NOT DISTINCT is NodeNot over it
+	NodeNullIf     NodeKind = "nullif"
+	NodeCoalesce   NodeKind = "coalesce"
+	NodeCase       NodeKind = "case"
+	NodeCast       NodeKind = "cast"  // Type: the target; Args[0]
+	NodeValue      NodeKind = "value" // Name: current_user, session_user, …
+	NodeOther      NodeKind = "other" // Name: PostgreSQL's node tag
+)
+
+// Node is one node of an expression's tree.
+type Node struct {
+	Kind     NodeKind `json:"kind"`
+	Name     string   `json:"name,omitempty"`
+	Type     string   `json:"type,omitempty"` // result type where known, e.g. uuid
+	Relation QName    `json:"relation,omitzero"`
+	Column   string   `json:"column,omitempty"`
+	// Level is 0 for a column of the policy's own query level: inside a sub-query
+	// the policy's table has level 1 or more.
+	Level int     `json:"level,omitempty"`
+	Value string  `json:"value,omitempty"`
+	Null  bool    `json:"null,omitempty"`
+	Args  []*Node `json:"args,omitempty"`
+	Query *Query  `json:"query,omitempty"`
+	// OID of the function or operator, for looking up volatility and the like.
+	OID OID `json:"-"`
+}
+
+// Query is a sub-select inside an expression, as far as rules need it.
+type Query struct {
+	Tables []QName `json:"tables,omitempty"` // relations read, at this level and below
+	Select []*Node `json:"select,omitempty"` // target list
+	Where  *Node   `json:"where,omitempty"`  // WHERE and JOIN … ON, ANDed
+	// Simple is true when the query is SELECT expr with no FROM, no grouping, no
+	// set operation: the wrapper that makes an InitPlan.
+	Simple bool `json:"simple,omitempty"`
+}

@@ -1,0 +1,76 @@
+package catalog
+
+// Model says how the database tells its tenants apart: which column holds the
+// tenant, which setting names the current one, and what each table is.
+type Model struct {
+	Column  string `json:"column"`  // tenant_id
+	Type    string `json:"type"`    // uuid, bigint, integer, text: as format_type prints it
+	Setting string `json:"setting"` // app.current_tenant
+	// Tenants is the table that lists the tenants, and its key column; zero when
+	// there is none.
+	Tenants QName  `json:"tenants,omitzero"`
+	Key     string `json:"key,omitempty"`
+	// Roles are the application roles: those whose access is judged.
+	Roles []string `json:"roles"`
+	// Schemas are the schemas looked at.
+	Schemas []string `json:"schemas"`
+	// Tables classifies every table, partitioned table and foreign table.
+	Tables []TableModel `json:"tables"`
+	// Inferred says, in sentences, what was inferred and from what; empty when
+	// everything was configured.
+	Inferred []string `json:"inferred,omitempty"`
+}
+
+// Class is what a table is to tenants.
+type Class string
+
+// The classes of table.
+const (
+	TenantTable  Class = "tenant"  // has the tenant column
+	TenantsTable Class = "tenants" // lists the tenants
+	ChildTable   Class = "child"   // reaches a tenant only through a foreign key
+	SharedTable  Class = "shared"  // the same for every tenant
+	IgnoredTable Class = "ignored" // configured not to be looked at
+	UnknownTable Class = "unknown" // neither: a person must say
+)
+
+// TableModel is one table's class, with the foreign-key path that led to it.
+type TableModel struct {
+	Table QName `json:"table"`
+	Class Class `json:"class"`
+	// Column is the tenant column of this table (the key, for the tenants table);
+	// empty for classes that have none.
+	Column string `json:"column,omitempty"`
+	Type   string `json:"type,omitempty"`
+	// Paths are the shortest ways by foreign key from a child table to a table that
+	// has the tenant column; more than one distinct way is ambiguous.
+	Paths []Path `json:"paths,omitempty"`
+	// Why says in one sentence how the class was found.
+	Why string `json:"why"`
+}
+
+// Path is a chain of foreign keys, each from the table before it.
+type Path []Step
+
+// Step is one foreign key on a path.
+type Step struct {
+	From       QName    `json:"from"`
+	Constraint string   `json:"constraint"`
+	Columns    []string `json:"columns"`
+	To         QName    `json:"to"`
+	RefColumns []string `json:"ref_columns"`
+	Nullable   bool     `json:"nullable,omitempty"` // a referencing column may be NULL
+}
+
+// Options tell [Infer] what is known. Every zero value means: infer it.
+type Options struct {
+	Column  string // tenant column
+	Type    string // its type
+	Setting string // default: the one that policies read, else app.current_tenant
+	Tenants QName  // tenants table
+	Key     string
+	Schemas []string // default: every schema that is not an extension's own
+	Shared  []QName
+	Ignored []QName
+	Roles   []string // application roles; default: login roles with privileges on tenant tables
+}

@@ -1,0 +1,228 @@
+// Package config reads moat.yaml into a typed [Config]. Every key has a default
+// and an unknown key is an error: a misspelt "shared" must not silently leave a
+// table out.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// DefaultFile is read from the working directory when no file is named.
+const DefaultFile = "moat.yaml"
+
+// Config is the whole of moat.yaml. Default returns the values of absent keys.
+type Config struct {
+	Tenant Tenant `yaml:"tenant"`
+	Tables Tables `yaml:"tables"`
+	Roles  Roles  `yaml:"roles"`
+	Sealed Sealed `yaml:"sealed"`
+	Auth   Auth   `yaml:"auth"`
+	Serve  Serve  `yaml:"serve"`
+	Limits Limits `yaml:"limits"`
+	Audit  Audit  `yaml:"audit"`
+	// Protect holds the decisions that only a person can take.
+	Protect Protect `yaml:"protect"`
+}
+
+// Tenant is the tenant model; an empty field is inferred from the database.
+type Tenant struct {
+	Column  string `yaml:"column"`
+	Type    string `yaml:"type"`
+	Setting string `yaml:"setting"`
+	Table   string `yaml:"table"`
+	Key     string `yaml:"key"`
+	// SuspendedColumn is the column of the tenants table that, when true or not
+	// null, suspends a tenant; empty means: suspended or suspended_at if present.
+	SuspendedColumn string `yaml:"suspended_column"`
+}
+
+// Tables says which tables are looked at. Names are schema.table.
+type Tables struct {
+	Schemas []string `yaml:"schemas"`
+	Shared  []string `yaml:"shared"`
+	Ignore  []string `yaml:"ignore"`
+}
+
+// Roles names the four roles of docs/explanation/roles.md.
+type Roles struct {
+	Owner       string `yaml:"owner"`
+	Application string `yaml:"application"`
+	Operator    string `yaml:"operator"`
+	Definer     string `yaml:"definer"`
+}
+
+// Sealed turns the signed tenant setting on.
+type Sealed struct {
+	Enabled bool   `yaml:"enabled"`
+	KeyFile string `yaml:"key_file"`
+}
+
+// Auth lists the issuers whose tokens are accepted.
+type Auth struct {
+	Issuers []Issuer `yaml:"issuers"`
+}
+
+// Issuer is one issuer. Exactly one of JWKSURL, JWKSFile, PEMFile, SecretFile,
+// SecretEnv and Discovery gives its keys.
+type Issuer struct {
+	Issuer       string        `yaml:"issuer"`
+	Audience     Strings       `yaml:"audience"`
+	JWKSURL      string        `yaml:"jwks_url"`
+	JWKSFile     string        `yaml:"jwks_file"`
+	PEMFile      string        `yaml:"pem_file"`
+	SecretFile   string        `yaml:"secret_file"`
+	SecretEnv    string        `yaml:"secret_env"`
+	Discovery    bool          `yaml:"discovery"`
+	Algorithms   []string      `yaml:"algorithms"`
+	TenantClaim  string        `yaml:"tenant_claim"`
+	RoleClaim    string        `yaml:"role_claim"`
+	SubjectClaim string        `yaml:"subject_claim"`
+	Leeway       time.Duration `yaml:"leeway"`
+}
+
+// Serve configures moat serve.
+type Serve struct {
+	Address            string        `yaml:"address"`
+	StatementTimeout   time.Duration `yaml:"statement_timeout"`
+	MaxRows            int           `yaml:"max_rows"`
+	MaxBodyBytes       int64         `yaml:"max_body_bytes"`
+	PoolSize           int32         `yaml:"pool_size"`
+	AllowWithoutTenant bool          `yaml:"allow_without_tenant"`
+	AllowUnfiltered    bool          `yaml:"allow_unfiltered_writes"`
+	AllowExplain       bool          `yaml:"allow_explain"`
+	AllowRollback      bool          `yaml:"allow_tx_rollback"`
+	Schemas            []string      `yaml:"schemas"`
+	CORSOrigins        []string      `yaml:"cors_origins"`
+	TLSCertFile        string        `yaml:"tls_cert_file"`
+	TLSKeyFile         string        `yaml:"tls_key_file"`
+	// Membership, when set, is a table (subject, tenant, role) that must hold the
+	// caller's subject and tenant.
+	Membership Membership `yaml:"membership"`
+}
+
+// Membership names the table that says which subject belongs to which tenant.
+type Membership struct {
+	Table   string `yaml:"table"`
+	Subject string `yaml:"subject"`
+	Tenant  string `yaml:"tenant"`
+	Role    string `yaml:"role"`
+}
+
+// Limits are per tenant. Zero means no limit of that kind.
+type Limits struct {
+	RequestsPerSecond float64       `yaml:"requests_per_second"`
+	Burst             int           `yaml:"burst"`
+	Concurrent        int           `yaml:"concurrent"`
+	Wait              time.Duration `yaml:"wait"`
+	ResponseBytes     int64         `yaml:"response_bytes"`
+}
+
+// Audit configures moat audit.
+type Audit struct {
+	FailOn   string `yaml:"fail_on"`
+	Baseline string `yaml:"baseline"`
+}
+
+// Protect holds decisions that change what an application sees.
+type Protect struct {
+	// GlobalUniques lists unique constraints (schema.table.constraint) that may be
+	// replaced by ones that start with the tenant column.
+	GlobalUniques []string `yaml:"tenant_led_uniques"`
+	// Paths picks, for a table with several ways to a tenant, the constraint to
+	// follow: schema.table → constraint name.
+	Paths map[string]string `yaml:"paths"`
+	// KeepForeignKeys keeps the single-column foreign keys beside the composite ones.
+	KeepForeignKeys bool `yaml:"keep_foreign_keys"`
+	// NewOwner moves tables whose owner is the application's login to roles.owner.
+	NewOwner bool `yaml:"change_owner"`
+}
+
+// Strings is a YAML string or list of strings.
+type Strings []string
+
+// UnmarshalYAML accepts one string or a list.
+func (s *Strings) UnmarshalYAML(unmarshal func(any) error) error {
+	var one string
+	if unmarshal(&one) == nil {
+		*s = Strings{one}
+		return nil
+	}
+	var many []string
+	if err := unmarshal(&many); err != nil {
+		return err
+	}
+	*s = many
+	return nil
+}
+
+// Default returns the configuration of an empty file.
+func Default() Config {
+	return Config{
+		Roles:  Roles{Owner: "moat_owner", Application: "moat_app", Operator: "moat_operator", Definer: "moat_definer"},
+		Sealed: Sealed{KeyFile: "/etc/moat/seal.key"},
+		Serve: Serve{Address: "127.0.0.1:8080", StatementTimeout: 5 * time.Second, MaxRows: 1000,
+			MaxBodyBytes: 1 << 20},
+		Limits: Limits{RequestsPerSecond: 100, Concurrent: 20, Wait: 2 * time.Second},
+		Audit:  Audit{FailOn: "medium", Baseline: "moat-baseline.yaml"},
+	}
+}
+
+// Load reads the named file, or moat.yaml where name is empty and that file
+// exists. A named file that is missing is an error; so is an unknown key.
+func Load(name string) (Config, error) {
+	explicit := name != ""
+	if !explicit {
+		name = DefaultFile
+	}
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) && !explicit {
+		return Default(), nil
+	}
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	c, err := Parse(text)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return c, nil
+}
+
+// Parse reads one YAML document over the defaults and checks it.
+func Parse(text []byte) (Config, error) {
+	c := Default()
+	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict(), yaml.DisallowUnknownField())
+	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return Config{}, fmt.Errorf("parse configuration: %w", err)
+	}
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return Config{}, errors.New("parse configuration: more than one document")
+	}
+	return c, c.check()
+}
+
+func (c *Config) check() error {
+	for _, name := range append(append([]string{}, c.Tables.Shared...), c.Tables.Ignore...) {
+		if strings.Count(name, ".") != 1 {
+			return fmt.Errorf("table %q: write it as schema.table", name)
+		}
+	}
+	switch c.Tenant.Type {
+	case "", "uuid", "bigint", "integer", "text":
+	default:
+		return fmt.Errorf("tenant.type %q: use uuid, bigint, integer or text", c.Tenant.Type)
+	}
+	if s := c.Tenant.Setting; s != "" && !strings.Contains(s, ".") {
+		return fmt.Errorf("tenant.setting %q: a custom setting has a dot in its name, like app.current_tenant", s)
+	}
+	return nil
+}
