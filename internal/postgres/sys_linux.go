@@ -1,0 +1,36 @@
+package postgres
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// maxSocketPath is the longest path of a Unix socket (unix(7), sun_path).
+const maxSocketPath = 107
+
+// serverAttributes makes the server die with the thread that starts it. SIGQUIT
+// is PostgreSQL's immediate shutdown: unlike SIGKILL it leaves no shared memory.
+func serverAttributes(a *account) *syscall.SysProcAttr {
+	attr := detached(a)
+	attr.Pdeathsig = syscall.SIGQUIT
+	return attr
+}
+
+// serves reports whether pid is a live postgres that serves the folder data. A
+// process id alone proves nothing: it may belong to somebody else by now. The
+// command line of a zombie is empty.
+func serves(pid int, data string) bool {
+	cmdline, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	if err != nil {
+		return false
+	}
+	for arg := range bytes.SplitSeq(cmdline, []byte{0}) {
+		if string(arg) == data {
+			return true
+		}
+	}
+	return false
+}
