@@ -1,0 +1,215 @@
+package moat
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// DB runs statements as the tenant of their context, over a pool of connections.
+// It is safe for concurrent use. Its methods are those that sqlc's DBTX asks for.
+type DB struct {
+	pool    *pgxpool.Pool
+	bind    *binder
+	checked atomic.Bool // the role was found safe
+	owned   bool        // Close closes the pool
+}
+
+// Open connects to url, checks that row-level security binds the role it names, and
+// returns a DB. url is a connection string as libpq and pgx read it; empty means the
+// PG* variables. o may be nil.
+//
+// It returns [*UnsafeRoleError] for a role that could see other tenants' rows. Close
+// the DB when done.
+func Open(ctx context.Context, url string, o *Options) (*DB, error) {
+	opts, err := resolve(o)
+	if err != nil {
+		return nil, err
+	}
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		// pgx's message repeats the string, password and all.
+		return nil, fmt.Errorf("parse connection string: %w", errConnString)
+	}
+	if err := Configure(config, opts); err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open pool: %w", err)
+	}
+	db := &DB{pool: pool, bind: newBinder(opts), owned: true}
+	if err := db.Check(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// New returns a DB over a pool that the caller made, preferably from a configuration
+// that [Configure] prepared, and keeps. It does no I/O: the role is checked before
+// the first statement. o may be nil. Close leaves the pool open.
+func New(pool *pgxpool.Pool, o *Options) (*DB, error) {
+	opts, err := resolve(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPool(pool.Config(), opts); err != nil {
+		return nil, err
+	}
+	return &DB{pool: pool, bind: newBinder(opts)}, nil
+}
+
+func resolve(o *Options) (Options, error) {
+	if o == nil {
+		o = &Options{}
+	}
+	return o.withDefaults()
+}
+
+// Close closes the pool of a DB that [Open] returned, and waits for connections in
+// use.
+func (db *DB) Close() {
+	if db.owned {
+		db.pool.Close()
+	}
+}
+
+// Stat returns the pool's counters.
+func (db *DB) Stat() *pgxpool.Stat { return db.pool.Stat() }
+
+// Check looks again whether row-level security binds the role of the pool's
+// connections, and returns [*UnsafeRoleError] when it does not. It is for readiness
+// probes: attributes and memberships may change while a program runs.
+func (db *DB) Check(ctx context.Context) error {
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("check role: %w", err)
+	}
+	defer conn.Release()
+	if err := checkRole(ctx, conn.Conn()); err != nil {
+		db.checked.Store(false)
+		return err
+	}
+	db.checked.Store(true)
+	return nil
+}
+
+// Exec runs a statement as the tenant of ctx, in one round trip and a transaction of
+// its own. The write is committed when err is nil.
+func (db *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	rows, err := db.query(ctx, sql, args)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	rows.Close()
+	return rows.CommandTag(), rows.Err()
+}
+
+// Query runs a statement as the tenant of ctx, in one round trip and a transaction of
+// its own, and returns its rows. As with pgx, the rows must be closed or read to the
+// end; an error before the first row is also returned by the rows' Err. A write of the
+// statement (RETURNING) is committed when the rows are closed and Err is nil.
+func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	rows, err := db.query(ctx, sql, args)
+	if err != nil {
+		return failedRows{err: err}, err
+	}
+	return rows, nil
+}
+
+// QueryRow is [DB.Query] for a statement of which the first row is wanted. Its Scan
+// returns the error of the statement, or pgx.ErrNoRows.
+func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	rows, err := db.query(ctx, sql, args)
+	if err != nil {
+		return failedRows{err: err}
+	}
+	return row{rows}
+}
+
+// SendBatch runs the statements of b as the tenant of ctx, in one round trip and one
+// transaction: all of them or none. b must not have begun a transaction itself
+// (Batch.BeginTx): [DB.InTx] is for that. The results must be closed.
+func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	conn, results, err := db.send(ctx, b.QueuedQueries)
+	if err != nil {
+		return failedBatch{err: err}
+	}
+	return &batchResults{BatchResults: results, conn: conn}
+}
+
+// query sends the binding and one statement, reads the binding's result and returns
+// the rows of the statement.
+func (db *DB) query(ctx context.Context, sql string, args []any) (*rows, error) {
+	conn, results, err := db.send(ctx, []*pgx.QueuedQuery{{SQL: sql, Arguments: args}})
+	if err != nil {
+		return nil, err
+	}
+	r, err := results.Query()
+	if err != nil {
+		_ = results.Close() // the statement's own error says more
+		conn.Release()
+		return nil, err
+	}
+	return &rows{Rows: r, results: results, conn: conn}, nil
+}
+
+// send borrows a connection, sends the binding and the statements together and reads
+// the results of the binding. Up to the Sync at its end such a pipeline is one
+// implicit transaction, so the transaction-local settings cover exactly these
+// statements; where binding fails the server skips the rest.
+func (db *DB) send(ctx context.Context, queries []*pgx.QueuedQuery) (*pgxpool.Conn, pgx.BatchResults, error) {
+	conn, scope, err := db.acquire(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	batch := &pgx.Batch{QueuedQueries: make([]*pgx.QueuedQuery, 0, 2+len(queries))}
+	n, err := db.bind.queue(ctx, batch, conn.Conn(), scope)
+	if err != nil {
+		conn.Release()
+		return nil, nil, err
+	}
+	batch.QueuedQueries = append(batch.QueuedQueries, queries...)
+	results := conn.Conn().SendBatch(ctx, batch)
+	if err := discard(results, n); err != nil {
+		_ = results.Close()
+		conn.Release()
+		return nil, nil, err
+	}
+	return conn, results, nil
+}
+
+// acquire checks the scope before it borrows a connection: no tenant, no round trip.
+func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, *Scope, error) {
+	scope, ok := ScopeFrom(ctx)
+	if !ok {
+		return nil, nil, ErrNoTenant
+	}
+	if err := db.bind.check(&scope); err != nil {
+		return nil, nil, err
+	}
+	if !db.checked.Load() {
+		if err := db.Check(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("acquire connection: %w", err)
+	}
+	return conn, &scope, nil
+}
+
+func discard(results pgx.BatchResults, n int) error {
+	for range n {
+		if _, err := results.Exec(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

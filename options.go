@@ -1,0 +1,139 @@
+package moat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// DefaultTenantSetting is the setting that policies read when nothing else is
+// configured.
+const DefaultTenantSetting = "app.current_tenant"
+
+// Options configure a [DB]. The zero value works and sends the tenant only.
+type Options struct {
+	// TenantSetting is the setting that holds the tenant. Zero means
+	// [DefaultTenantSetting].
+	TenantSetting string
+	// TenantType is the type of the tenant column. Zero means [UUID].
+	TenantType TenantType
+
+	// SubjectSetting, RoleSetting and ClaimsSetting are the settings that carry the
+	// scope's Subject, Role and Claims, in the same round trip as the tenant. Zero
+	// means not sent; a Scope that has such a fact is then refused, because a policy
+	// that misses it would decide on something else. All configured settings are
+	// sent with every statement, empty ones too: nothing relies on absence.
+	SubjectSetting string
+	RoleSetting    string
+	ClaimsSetting  string
+
+	// Paranoid clears the session (DISCARD ALL) whenever a connection goes back to
+	// the pool, and uses no named prepared statement. It is for programs that run
+	// whole statements they did not write. Zero means off; it costs 30 to 60 µs a
+	// release and part of the gain of prepared statements, and no round trip on the
+	// way of a statement.
+	Paranoid bool
+
+	// Sealer binds the tenant by a signature instead of a plain setting (sealed
+	// mode). Zero means the plain setting.
+	Sealer Sealer
+
+	// Tracer is told about every statement; see pgx's tracelog and multitracer.
+	// A tracer sees statements in batches, so it should be a pgx.BatchTracer. Zero
+	// means none. Only [Open] uses it.
+	Tracer pgx.QueryTracer
+
+	// MaxConns is the size of the pool. Zero means the connection string's
+	// pool_max_conns, or pgx's default: 4, or the number of CPUs. Only [Open] uses it.
+	MaxConns int32
+	// StatementTimeout is the server's statement_timeout for each connection. Zero
+	// leaves the server's own. Only [Open] uses it.
+	StatementTimeout time.Duration
+	// ConfigurePool, when set, has the last word on the pool's configuration before
+	// [Open] connects. What it breaks it owns.
+	ConfigurePool func(*pgxpool.Config)
+}
+
+// Sealer makes the statement that binds a tenant to the transaction in sealed
+// mode. See package seal.
+type Sealer interface {
+	// Bind returns the statement that binds the scope's tenant on the connection
+	// with this backend process id, and its arguments. The statement's text must be
+	// constant: it is prepared once a connection.
+	Bind(ctx context.Context, tenant Tenant, backend uint32) (sql string, args []any, err error)
+}
+
+var settingName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)+$`)
+
+func (o Options) withDefaults() (Options, error) {
+	if o.TenantSetting == "" {
+		o.TenantSetting = DefaultTenantSetting
+	}
+	o.TenantType = o.TenantType.orDefault()
+	switch o.TenantType {
+	case UUID, BigInt, Integer, Text:
+	default:
+		return o, fmt.Errorf("tenant type %q is not supported: use uuid, bigint, integer or text", o.TenantType)
+	}
+	for _, name := range []string{o.TenantSetting, o.SubjectSetting, o.RoleSetting, o.ClaimsSetting} {
+		if name != "" && !settingName.MatchString(name) {
+			return o, fmt.Errorf("%q is not the name of a custom setting, like app.current_tenant", name)
+		}
+	}
+	return o, nil
+}
+
+// Configure prepares a pool's configuration for use with [New]: what [Open] does
+// before it connects.
+func Configure(c *pgxpool.Config, o Options) error {
+	if o.MaxConns > 0 {
+		c.MaxConns = o.MaxConns
+	}
+	if o.Tracer != nil {
+		c.ConnConfig.Tracer = o.Tracer
+	}
+	if o.StatementTimeout > 0 {
+		c.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(o.StatementTimeout.Milliseconds())
+	}
+	if o.Paranoid {
+		configureParanoid(c)
+	}
+	if o.ConfigurePool != nil {
+		o.ConfigurePool(c)
+	}
+	return checkPool(c, o)
+}
+
+// configureParanoid leaves no named statement to poison and clears the session on
+// release. The pool closes the connection when clearing does not succeed.
+func configureParanoid(c *pgxpool.Config) {
+	c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	before := c.AfterRelease
+	c.AfterRelease = func(conn *pgx.Conn) bool {
+		if before != nil && !before(conn) {
+			return false
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_, err := conn.Exec(ctx, "discard all")
+		return err == nil
+	}
+}
+
+// checkPool refuses what would break the promise: the simple protocol sends values
+// as text of the statement, and a pool that skips the clearing is not paranoid.
+func checkPool(c *pgxpool.Config, o Options) error {
+	mode := c.ConnConfig.DefaultQueryExecMode
+	if mode == pgx.QueryExecModeSimpleProtocol {
+		return errors.New("the simple protocol is not supported: use default_query_exec_mode=exec or cache_describe behind a pooler")
+	}
+	if o.Paranoid && (c.AfterRelease == nil || (mode != pgx.QueryExecModeCacheDescribe && mode != pgx.QueryExecModeExec)) {
+		return errors.New("a paranoid pool must come from Configure: it clears the session on release and names no statement")
+	}
+	return nil
+}
