@@ -1,0 +1,130 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/moat-db/moat"
+)
+
+// MiddlewareOptions configures [Middleware]. The zero value works.
+type MiddlewareOptions struct {
+	// Realm is the realm of the WWW-Authenticate header; empty means "moat".
+	Realm string
+	// ErrorHandler answers a request that is refused, in place of [WriteError] which
+	// nil means. The WWW-Authenticate header is set already. err is [ErrNoToken] or
+	// [*TokenError].
+	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
+}
+
+// Middleware returns a handler that lets a request through only with a token that v
+// accepts, and puts the [moat.Scope] (see [moat.ScopeFrom]) and the [Identity] (see
+// [FromContext]) on its context.
+//
+// The token is read from the one Authorization header and from nowhere else: a token
+// in a URL ends in logs (RFC 6750, 5.3). A refused request is answered with 401 and
+// a WWW-Authenticate header (RFC 6750, 3).
+func Middleware(v *Verifier, opts MiddlewareOptions) func(http.Handler) http.Handler {
+	if opts.Realm == "" {
+		opts.Realm = "moat"
+	}
+	if opts.ErrorHandler == nil {
+		opts.ErrorHandler = WriteError
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			id, err := identify(v, r)
+			if err != nil {
+				w.Header().Set("WWW-Authenticate", challenge(opts.Realm, err))
+				opts.ErrorHandler(w, r, err)
+				return
+			}
+			ctx := context.WithValue(r.Context(), identityKey{}, id)
+			next.ServeHTTP(w, r.WithContext(moat.WithScope(ctx, id.Scope())))
+		})
+	}
+}
+
+func identify(v *Verifier, r *http.Request) (Identity, error) {
+	token, err := BearerToken(r)
+	if err != nil {
+		return Identity{}, err
+	}
+	return v.Verify(r.Context(), token)
+}
+
+// BearerToken returns the token of the request's Authorization header (RFC 6750,
+// 2.1). It returns [ErrNoToken] when there is no such header or it is of another
+// scheme, and [*TokenError] when there are several or the token is too long.
+func BearerToken(r *http.Request) (string, error) {
+	headers := r.Header["Authorization"]
+	if len(headers) == 0 {
+		return "", ErrNoToken
+	}
+	if len(headers) > 1 {
+		return "", invalid("several Authorization headers")
+	}
+	scheme, token, _ := strings.Cut(headers[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", ErrNoToken
+	}
+	token = strings.Trim(token, " ")
+	if token == "" {
+		return "", ErrNoToken
+	}
+	if len(token) > maxTokenBytes {
+		return "", invalid("size")
+	}
+	return token, nil
+}
+
+// challenge returns the WWW-Authenticate header for err. A request without a token
+// learns no error code (RFC 6750, 3.1).
+func challenge(realm string, err error) string {
+	quoted := `Bearer realm="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(realm) + `"`
+	if errors.Is(err, ErrNoToken) {
+		return quoted
+	}
+	return quoted + `, error="invalid_token"`
+}
+
+// body is an error as PostgREST writes it.
+type body struct {
+	Code    string  `json:"code"`
+	Message string  `json:"message"`
+	Details *string `json:"details"`
+	Hint    *string `json:"hint"`
+}
+
+// describe says what a client may know: whether there was a token, and which of the
+// three reasons it was refused for.
+func describe(err error) body {
+	if errors.Is(err, ErrNoToken) {
+		return body{Code: "PGRST302", Message: "Anonymous access is disabled"}
+	}
+	message := "JWT invalid"
+	var refused *TokenError
+	if errors.As(err, &refused) {
+		switch refused.Reason {
+		case Expired:
+			message = "JWT expired"
+		case NotYetValid:
+			message = "JWT not yet valid"
+		}
+	}
+	return body{Code: "PGRST301", Message: message}
+}
+
+// WriteError answers a refused request with 401 and the JSON body {code, message,
+// details, hint} of PostgREST: PGRST302 without a token, PGRST301 with a bad one. It
+// tells the coarse reason and nothing else.
+func WriteError(w http.ResponseWriter, _ *http.Request, err error) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusUnauthorized)
+	// A client that has gone cannot be told; there is nobody to report it to.
+	_ = json.NewEncoder(w).Encode(describe(err))
+}

@@ -1,0 +1,103 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Verifier verifies tokens of the configured issuers. It is safe for concurrent use.
+type Verifier struct {
+	issuers map[string]*issuer
+	cache   *cache
+	maxAge  time.Duration
+	now     func() time.Time
+}
+
+// New returns a Verifier. It reads key files and, for JWKSURL and Discovery, fetches
+// the keys; it fails, naming the issuer, when something is missing or unreachable.
+//
+// ctx bounds these fetches and the later ones: when it ends, key sets are no longer
+// refreshed, and the keys known by then stay in use.
+func New(ctx context.Context, config Config) (*Verifier, error) {
+	c := config.withDefaults()
+	if err := c.validate(); err != nil {
+		return nil, fmt.Errorf("auth: %w", err)
+	}
+	// A half-built verifier must not leave the refreshing of its first issuers behind.
+	background, cancel := context.WithCancel(ctx)
+	v := &Verifier{issuers: map[string]*issuer{}, cache: newCache(c.CacheSize), maxAge: c.CacheMaxAge, now: c.Now}
+	env := environment{client: fetchClient(c.HTTPClient), now: c.Now, onError: c.OnRefreshError}
+	var errs []error
+	for i, ic := range c.Issuers {
+		is, err := newIssuer(background, ic, c, env)
+		if err != nil {
+			errs = append(errs, ic.wrap(i, err))
+			continue
+		}
+		v.issuers[ic.Issuer] = is
+	}
+	if len(errs) > 0 {
+		cancel()
+		return nil, fmt.Errorf("auth: %w", errors.Join(errs...))
+	}
+	context.AfterFunc(ctx, cancel)
+	return v, nil
+}
+
+// Verify returns the identity that token proves, [ErrNoToken] for an empty token and
+// [*TokenError] for one that is refused. The iss claim picks the issuer, and the
+// token must then satisfy that one in everything.
+//
+// It does no I/O except for a key id that is unknown, and then at most once in
+// [UnknownKeyInterval]; ctx bounds how long it waits for that.
+func (v *Verifier) Verify(ctx context.Context, token string) (Identity, error) {
+	if token == "" {
+		return Identity{}, ErrNoToken
+	}
+	if len(token) > maxTokenBytes {
+		return Identity{}, invalid("size")
+	}
+	hash := tokenHash(sha256.Sum256([]byte(token)))
+	if id, ok := v.cache.get(hash, v.now()); ok {
+		return id.clone(), nil
+	}
+	return v.verify(ctx, token, hash)
+}
+
+func (v *Verifier) verify(ctx context.Context, token string, hash tokenHash) (Identity, error) {
+	header, c, err := decodeToken(token)
+	if err != nil {
+		return Identity{}, err
+	}
+	if err := checkHeader(header); err != nil {
+		return Identity{}, err
+	}
+	name, _ := c.GetIssuer()
+	is, ok := v.issuers[name]
+	if !ok {
+		return Identity{}, invalid("issuer")
+	}
+	// Before the keys are read: if they change meanwhile, the entry is born stale.
+	version := is.keys.version()
+	id, err := is.verify(ctx, token, c)
+	if err != nil {
+		return Identity{}, err
+	}
+	v.remember(len(token), slot{hash: hash, identity: id, keys: &is.keys, version: version})
+	return id.clone(), nil
+}
+
+func (v *Verifier) remember(size int, e slot) {
+	now := v.now()
+	e.until = now.Add(v.maxAge)
+	if e.identity.Expires.Before(e.until) {
+		e.until = e.identity.Expires
+	}
+	// Within the leeway after its expiry a token is good, but is checked each time.
+	if size <= maxCachedToken && now.Before(e.until) {
+		v.cache.put(e)
+	}
+}
