@@ -16,10 +16,16 @@ type account struct {
 }
 
 // serverAccount returns the unprivileged user to drop to as root, and nil for
-// everyone else. PostgreSQL refuses to run as uid 0.
-func serverAccount() (*account, error) {
+// everyone else. PostgreSQL refuses to run as uid 0, and on data of another user: a
+// kept folder keeps its owner.
+func serverAccount(data string) (*account, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
+	}
+	if info, err := os.Stat(data); err == nil {
+		if uid, gid := ownerOf(info); uid != 0 {
+			return &account{name: "with uid " + strconv.Itoa(int(uid)), uid: uid, gid: gid}, nil
+		}
 	}
 	for _, name := range []string{"postgres", "nobody"} {
 		u, err := user.Lookup(name)

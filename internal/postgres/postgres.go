@@ -75,7 +75,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	acct, err := serverAccount()
+	acct, err := serverAccount(opts.data())
 	if err != nil {
 		return nil, err
 	}
@@ -103,11 +103,19 @@ func (o *Options) check() error {
 	return checkListen(o.Listen)
 }
 
+// data is the kept data folder; empty for an ephemeral server.
+func (o Options) data() string {
+	if o.Dir == "" {
+		return ""
+	}
+	return filepath.Join(o.Dir, "data")
+}
+
 // installation finds the binaries. A kept folder can only be opened by the major
 // version that made it.
 func (o Options) installation(ctx context.Context) (Installation, error) {
 	major := o.Major
-	if made := dataMajor(filepath.Join(o.Dir, "data")); o.Dir != "" && made != 0 {
+	if made := dataMajor(o.data()); made != 0 {
 		if major != 0 && major != made {
 			return Installation{}, fmt.Errorf("folder %s was made by PostgreSQL %d, not %d", o.Dir, made, major)
 		}
@@ -161,6 +169,9 @@ func (s *Server) Stop() error { return s.stop() }
 
 // dataMajor reads the major version that made a data folder; 0 when it is none.
 func dataMajor(data string) int {
+	if data == "" {
+		return 0
+	}
 	text, err := os.ReadFile(filepath.Join(data, "PG_VERSION"))
 	if err != nil {
 		return 0

@@ -20,6 +20,10 @@ type process struct {
 	pid  int
 	done chan struct{} // closed when it has ended and been waited for
 	err  error         // how it ended; read after done
+
+	// owner keeps the reaper's pipe and the locks from being collected, and so
+	// closed, while the server runs and nobody holds the Server.
+	owner *Server
 }
 
 // launch runs cmd on a thread of its own. The kernel ties the child to the thread
@@ -74,7 +78,7 @@ func (p *process) stopWith(sig syscall.Signal, patience time.Duration) bool {
 	if p.ended() {
 		return true
 	}
-	_ = syscall.Kill(p.pid, sig) // it may have ended this instant
+	signal(p.pid, sig)
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
@@ -88,7 +92,7 @@ func (p *process) stopWith(sig syscall.Signal, patience time.Duration) bool {
 // killServer ends the server of a folder whose owner has died.
 func killServer(pid int, data string) {
 	for _, sig := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGKILL} {
-		_ = syscall.Kill(pid, sig)
+		signal(pid, sig)
 		for deadline := time.Now().Add(immediatePatience); time.Now().Before(deadline); {
 			if !serves(pid, data) {
 				return

@@ -70,7 +70,8 @@ func (s *Server) tryUp(ctx context.Context, opts Options, acct *account) error {
 	if err := s.choosePort(opts.Listen); err != nil {
 		return err
 	}
-	log, err := os.Create(s.folder.log)
+	// For our eyes only: the log can hold row values.
+	log, err := os.OpenFile(s.folder.log, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("start postgres: %w", err)
 	}
@@ -78,6 +79,7 @@ func (s *Server) tryUp(ctx context.Context, opts Options, acct *account) error {
 	if s.process, err = launch(s.command(opts, acct, log)); err != nil {
 		return fmt.Errorf("start postgres: %w", err)
 	}
+	s.process.owner = s
 	if err := s.reaper.watch(s.process.pid); err != nil {
 		return fmt.Errorf("start postgres: %w", err)
 	}

@@ -53,3 +53,6 @@ func detached(a *account) *syscall.SysProcAttr {
 	}
 	return attr
 }
+
+// signal sends sig. That the process may have ended this instant is no error.
+func signal(pid int, sig syscall.Signal) { _ = syscall.Kill(pid, sig) }
