@@ -1,0 +1,1 @@
+CREATE POLICY ins ON app.doc FOR INSERT;

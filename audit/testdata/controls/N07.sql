@@ -1,0 +1,1 @@
+CREATE POLICY nothing ON app.doc;

@@ -1,0 +1,1 @@
+ALTER TABLE app.doc SET (parallel_workers = 2);

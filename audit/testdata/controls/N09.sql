@@ -1,0 +1,1 @@
+SELECT 'COPY TO obeys the policies, COPY FROM is refused';

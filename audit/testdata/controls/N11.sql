@@ -1,0 +1,1 @@
+SELECT 'MERGE touches visible rows only';

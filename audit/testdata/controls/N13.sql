@@ -1,0 +1,3 @@
+DROP POLICY iso ON app.doc;
+CREATE POLICY iso ON app.doc USING (tenant_id = (SELECT nullif(current_setting('app.current_tenant', true), '')::uuid));
+ALTER TABLE app.doc ALTER tenant_id SET DEFAULT nullif(current_setting('app.current_tenant', true), '')::uuid;

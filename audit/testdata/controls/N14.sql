@@ -1,0 +1,3 @@
+CREATE VIEW app.v AS SELECT * FROM app.doc;
+ALTER VIEW app.v OWNER TO {{owner}};
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.v TO {{app}};

@@ -1,0 +1,2 @@
+ALTER TABLE app.doc ADD COLUMN large text;
+ALTER TABLE app.doc ALTER large SET STORAGE EXTERNAL;

@@ -1,0 +1,1 @@
+SELECT 'RETURNING shows visible rows only';

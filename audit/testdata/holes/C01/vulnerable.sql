@@ -1,0 +1,4 @@
+-- object: app.doc
+DROP POLICY iso ON app.doc;
+ALTER TABLE app.doc NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE app.doc DISABLE ROW LEVEL SECURITY;

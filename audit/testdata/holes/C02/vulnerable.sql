@@ -1,0 +1,2 @@
+-- object: app.doc
+ALTER TABLE app.doc DISABLE ROW LEVEL SECURITY;

@@ -1,0 +1,2 @@
+REVOKE {{owner}} FROM {{app}};
+ALTER TABLE app.doc FORCE ROW LEVEL SECURITY;

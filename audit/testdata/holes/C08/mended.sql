@@ -1,0 +1,1 @@
+REVOKE {{owner}} FROM {{app}};

@@ -1,0 +1,3 @@
+REVOKE ALL ON app.doc_archive FROM {{app}};
+ALTER TABLE app.doc_archive ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.doc_archive FORCE ROW LEVEL SECURITY;

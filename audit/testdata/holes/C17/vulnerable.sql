@@ -1,0 +1,2 @@
+-- object: {{app}}
+ALTER ROLE {{app}} REPLICATION;

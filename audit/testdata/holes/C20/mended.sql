@@ -1,0 +1,1 @@
+ALTER ROLE {{app}} RESET app.current_tenant;

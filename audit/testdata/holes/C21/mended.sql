@@ -1,0 +1,1 @@
+REVOKE CREATE ON SCHEMA app_pub FROM {{app}};

@@ -1,0 +1,3 @@
+-- object: app.doc
+GRANT USAGE ON SCHEMA app TO PUBLIC;
+GRANT SELECT ON app.doc TO PUBLIC;

@@ -1,0 +1,1 @@
+REVOKE SELECT (body) ON app.doc_bak FROM {{app}};

@@ -1,0 +1,2 @@
+-- object: {{app}}
+GRANT pg_read_all_stats TO {{app}};

@@ -1,0 +1,2 @@
+ALTER SCHEMA app OWNER TO {{owner}};
+GRANT USAGE ON SCHEMA app TO {{app}};

@@ -1,0 +1,2 @@
+-- object: app
+ALTER SCHEMA app OWNER TO {{app}};

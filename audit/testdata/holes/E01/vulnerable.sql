@@ -1,0 +1,2 @@
+-- object: {{database}}
+SELECT 'no event trigger watches new tables';

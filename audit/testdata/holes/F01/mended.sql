@@ -1,0 +1,1 @@
+CREATE INDEX doc_tenant ON app.doc (tenant_id, id);

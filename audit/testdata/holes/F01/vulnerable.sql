@@ -1,0 +1,2 @@
+-- object: app.doc
+ALTER TABLE app.doc DROP CONSTRAINT doc_pkey;

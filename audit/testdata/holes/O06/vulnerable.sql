@@ -1,0 +1,10 @@
+-- object: app.line.line_tenant_id_doc_id_fkey
+CREATE TABLE app.line (id int NOT NULL, tenant_id uuid, doc_id int, note text, UNIQUE (tenant_id, id), CONSTRAINT line_tenant_id_doc_id_fkey FOREIGN KEY (tenant_id, doc_id) REFERENCES app.doc (tenant_id, id) ON DELETE SET NULL);
+INSERT INTO app.line (id, tenant_id, doc_id, note) VALUES (1, '11111111-1111-1111-1111-111111111111', 1, 'a line'), (2, '22222222-2222-2222-2222-222222222222', 2, 'b line');
+ALTER TABLE app.line OWNER TO {{owner}};
+CREATE POLICY iso ON app.line USING (tenant_id = (SELECT nullif(current_setting('app.current_tenant', true), '')::uuid));
+ALTER TABLE app.line ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.line FORCE ROW LEVEL SECURITY;
+CREATE INDEX line_doc ON app.line (tenant_id, doc_id);
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.line TO {{app}};
+CREATE POLICY shared ON app.line FOR SELECT USING (tenant_id IS NULL);

@@ -1,0 +1,1 @@
+REVOKE SELECT ON SEQUENCE app.doc_id_seq FROM {{app}};

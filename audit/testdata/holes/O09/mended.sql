@@ -1,0 +1,2 @@
+CREATE INDEX ON app.doc (tenant_id);
+ANALYZE app.doc;

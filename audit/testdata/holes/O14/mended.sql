@@ -1,0 +1,11 @@
+DROP TABLE app.ev;
+CREATE TABLE app.ev (tenant_id uuid NOT NULL, body text) PARTITION BY HASH (tenant_id);
+CREATE TABLE app.ev_0 PARTITION OF app.ev FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+ALTER TABLE app.ev OWNER TO {{owner}};
+ALTER TABLE app.ev_0 OWNER TO {{owner}};
+CREATE POLICY iso ON app.ev USING (tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid);
+ALTER TABLE app.ev ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.ev FORCE ROW LEVEL SECURITY;
+ALTER TABLE app.ev_0 ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.ev_0 FORCE ROW LEVEL SECURITY;
+GRANT SELECT ON app.ev TO {{app}};

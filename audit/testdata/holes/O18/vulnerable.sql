@@ -1,0 +1,2 @@
+-- object: app.doc.doc_body
+CREATE INDEX doc_body ON app.doc (body);

@@ -1,0 +1,2 @@
+DROP POLICY pub ON app.doc;
+CREATE POLICY pub ON app.doc AS RESTRICTIVE FOR SELECT USING (is_public);

@@ -1,0 +1,3 @@
+-- object: app.doc.iso
+DROP POLICY iso ON app.doc;
+CREATE POLICY iso ON app.doc USING (tenant_id = (SELECT nullif(current_setting('app.current_tenant', true), '')::uuid)) WITH CHECK (true);

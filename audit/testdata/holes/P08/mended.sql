@@ -1,0 +1,1 @@
+DROP POLICY importer ON app.doc;

@@ -1,0 +1,1 @@
+REVOKE {{r_reporting}} FROM {{app}};

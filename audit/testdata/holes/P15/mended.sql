@@ -1,0 +1,1 @@
+REVOKE INSERT ON app.membership FROM {{app}};

@@ -1,0 +1,1 @@
+ALTER FUNCTION app.is_one(text) NOT LEAKPROOF;

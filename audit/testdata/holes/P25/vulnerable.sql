@@ -1,0 +1,2 @@
+-- object: app.doc
+GRANT TRUNCATE ON app.doc TO {{app}};

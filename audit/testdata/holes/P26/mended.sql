@@ -1,0 +1,1 @@
+REVOKE TRIGGER ON app.doc FROM {{app}};

@@ -1,0 +1,2 @@
+-- object: app.doc
+GRANT TRIGGER ON app.doc TO {{app}};

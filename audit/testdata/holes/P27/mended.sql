@@ -1,0 +1,1 @@
+REVOKE REFERENCES ON app.doc FROM {{app}};

@@ -1,0 +1,2 @@
+-- object: app.doc
+GRANT REFERENCES ON app.doc TO {{app}};

@@ -1,0 +1,1 @@
+REVOKE MAINTAIN ON app.doc FROM {{app}};

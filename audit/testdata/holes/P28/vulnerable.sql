@@ -1,0 +1,3 @@
+-- object: app.doc
+-- versions: 17+
+GRANT MAINTAIN ON app.doc TO {{app}};

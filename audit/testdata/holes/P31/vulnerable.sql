@@ -1,0 +1,7 @@
+-- object: app.membership
+CREATE TABLE app.membership (user_id int NOT NULL, tenant_id uuid NOT NULL, PRIMARY KEY (user_id, tenant_id));
+INSERT INTO app.membership VALUES (1, '11111111-1111-1111-1111-111111111111'), (2, '22222222-2222-2222-2222-222222222222');
+ALTER TABLE app.membership OWNER TO {{owner}};
+GRANT SELECT ON app.membership TO {{app}};
+DROP POLICY iso ON app.doc;
+CREATE POLICY iso ON app.doc USING (EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = doc.tenant_id AND m.user_id = nullif(current_setting('app.user_id', true), '')::int));

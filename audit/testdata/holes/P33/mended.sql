@@ -1,0 +1,1 @@
+ALTER POLICY iso ON app.doc TO PUBLIC;

@@ -1,0 +1,2 @@
+DROP POLICY iso ON app.doc;
+CREATE POLICY iso ON app.doc USING (tenant_id = (SELECT nullif(current_setting('app.current_tenant', true), '')::uuid) AND (NOT archived OR kind = 'template'));

@@ -1,0 +1,1 @@
+ALTER FUNCTION app.is_operator() SET search_path = pg_catalog, pg_temp;

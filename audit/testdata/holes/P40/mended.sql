@@ -1,0 +1,1 @@
+REVOKE {{r_g2}} FROM {{app}};

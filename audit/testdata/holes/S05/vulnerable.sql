@@ -1,0 +1,2 @@
+-- object: {{database}}
+SELECT 'TEMPORARY is granted to PUBLIC by default';

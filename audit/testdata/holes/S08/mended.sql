@@ -1,0 +1,1 @@
+REVOKE ALL ON SEQUENCE app.seq FROM {{app}};

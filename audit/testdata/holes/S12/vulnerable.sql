@@ -1,0 +1,2 @@
+-- object: {{database}}
+SELECT 'set_config is executable by PUBLIC by default';

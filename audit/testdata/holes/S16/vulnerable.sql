@@ -1,0 +1,2 @@
+-- object: {{database}}
+SELECT 'pg_stat_activity is readable by PUBLIC by default';

@@ -1,0 +1,1 @@
+REVOKE EXECUTE ON FUNCTION pg_catalog.lo_from_bytea(oid, bytea), pg_catalog.lo_create(oid), pg_catalog.lo_creat(int), pg_catalog.lo_get(oid), pg_catalog.lo_get(oid, bigint, int), pg_catalog.lo_open(oid, int), pg_catalog.lo_put(oid, bigint, bytea) FROM PUBLIC;

@@ -1,0 +1,2 @@
+-- object: {{database}}
+SELECT 'large object functions are executable by PUBLIC by default';

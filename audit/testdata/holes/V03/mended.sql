@@ -1,0 +1,1 @@
+ALTER VIEW app.inner_v SET (security_invoker = true);

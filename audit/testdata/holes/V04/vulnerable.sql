@@ -1,0 +1,5 @@
+-- object: app.v
+ALTER TABLE app.doc NO FORCE ROW LEVEL SECURITY;
+CREATE VIEW app.v AS SELECT * FROM app.doc;
+ALTER VIEW app.v OWNER TO {{owner}};
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.v TO {{app}};

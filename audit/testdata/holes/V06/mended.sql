@@ -1,0 +1,2 @@
+ALTER MATERIALIZED VIEW app.mv OWNER TO {{owner}};
+REVOKE ALL ON app.mv FROM {{app}};

@@ -1,0 +1,1 @@
+ALTER FUNCTION app.search(text) SECURITY INVOKER;

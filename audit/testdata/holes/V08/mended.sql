@@ -1,0 +1,1 @@
+CREATE OR REPLACE FUNCTION app.cnt(tbl text) RETURNS bigint LANGUAGE plpgsql SECURITY INVOKER SET search_path = pg_catalog, pg_temp AS $$ DECLARE r bigint; BEGIN EXECUTE format('SELECT count(*) FROM %s', tbl::regclass) INTO r; RETURN r; END $$;

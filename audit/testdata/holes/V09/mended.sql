@@ -1,0 +1,1 @@
+ALTER FUNCTION app.demo() RESET app.current_tenant;

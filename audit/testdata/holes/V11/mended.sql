@@ -1,0 +1,1 @@
+REVOKE ALL ON app.audit_log FROM {{app}};

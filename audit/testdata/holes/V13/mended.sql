@@ -1,0 +1,1 @@
+ALTER VIEW app.v SET (security_barrier = true);

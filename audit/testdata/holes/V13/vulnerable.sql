@@ -1,0 +1,4 @@
+-- object: app.v
+REVOKE ALL ON app.doc FROM {{app}};
+CREATE VIEW app.v AS SELECT * FROM app.doc WHERE tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid;
+GRANT SELECT ON app.v TO {{app}};

@@ -1,0 +1,1 @@
+REVOKE ALL ON app.ev_old FROM {{app}};

@@ -1,0 +1,1 @@
+ALTER FUNCTION app.export(text) SECURITY INVOKER;

@@ -1,0 +1,1 @@
+REVOKE ALL ON app.ctx_key FROM {{app}};
