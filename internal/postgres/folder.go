@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -26,7 +27,7 @@ type folder struct {
 
 // openFolder makes the run folder and, for a kept server, takes the data folder.
 func openFolder(opts Options, acct *account) (*folder, error) {
-	f, err := newRunFolder(acct)
+	f, err := newRunFolder(opts.Temp, acct)
 	if err != nil {
 		return nil, err
 	}
@@ -41,9 +42,9 @@ func openFolder(opts Options, acct *account) (*folder, error) {
 
 // newRunFolder makes, locks and opens up a folder under the first temporary folder
 // whose path is short enough and that the server's user may enter.
-func newRunFolder(acct *account) (*folder, error) {
+func newRunFolder(temp string, acct *account) (*folder, error) {
 	var problems []error
-	for _, parent := range tempFolders() {
+	for _, parent := range tempFolders(temp) {
 		if err := usableParent(parent, acct); err != nil {
 			problems = append(problems, err)
 			continue
@@ -57,13 +58,17 @@ func newRunFolder(acct *account) (*folder, error) {
 	return nil, fmt.Errorf("make a folder for the server: %w", errors.Join(problems...))
 }
 
-// tempFolders are the parents that run folders are made in and swept from.
-func tempFolders() []string {
-	temp := filepath.Clean(os.TempDir())
-	if temp == "/tmp" {
-		return []string{temp}
+// tempFolders are the parents that run folders are made in, the first that will do,
+// and swept from.
+func tempFolders(temp string) []string {
+	var parents []string
+	for _, parent := range []string{temp, os.TempDir(), "/tmp"} {
+		parent = filepath.Clean(parent)
+		if filepath.IsAbs(parent) && !slices.Contains(parents, parent) {
+			parents = append(parents, parent)
+		}
 	}
-	return []string{temp, "/tmp"}
+	return parents
 }
 
 func usableParent(parent string, acct *account) error {
@@ -161,8 +166,8 @@ func (f *folder) close() error {
 
 // sweep removes the run folders whose process has died and could not clean up: the
 // machine lost power, or the reaper was killed too. It is best effort.
-func sweep() {
-	for _, parent := range tempFolders() {
+func sweep(temp string) {
+	for _, parent := range tempFolders(temp) {
 		runs, _ := filepath.Glob(filepath.Join(parent, runPrefix+"*"))
 		for _, run := range runs {
 			sweepRun(run)

@@ -45,6 +45,10 @@ type Options struct {
 	// Dir keeps the data, synced, in this folder, which is made when missing.
 	// Empty means an ephemeral folder that goes with the server.
 	Dir string
+	// Temp is the folder to make the server's temporary folder in: the socket's,
+	// and an ephemeral server's data. Empty means the system's, or /tmp where
+	// that one's path is too long for a socket or closed to the server's user.
+	Temp string
 	// Listen adds a TCP listener on a loopback address such as "127.0.0.1:0";
 	// port 0 picks a free one. Clients there need a password. Empty means none.
 	Listen string

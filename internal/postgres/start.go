@@ -24,7 +24,7 @@ type transientError struct{ error }
 func (e transientError) Unwrap() error { return e.error }
 
 func start(ctx context.Context, opts Options, acct *account, inst Installation) (_ *Server, err error) {
-	sweep()
+	sweep(opts.Temp)
 	f, err := openFolder(opts, acct)
 	if err != nil {
 		return nil, err

@@ -139,9 +139,13 @@ func private(opts postgres.Options) (*Cluster, error) {
 		"max_prepared_transactions": "10",
 		"autovacuum":                "off", // nothing may change plans or block a drop behind a test's back
 		"shared_buffers":            "64MB",
+		"max_wal_size":              "256MB", // the log is in memory too
 	}
 	maps.Copy(settings, opts.Settings)
 	opts.Settings = settings
+	if opts.Temp == "" {
+		opts.Temp = memoryFolder()
+	}
 	s, err := postgres.Start(context.Background(), opts)
 	if err != nil {
 		return nil, err
