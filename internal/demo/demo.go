@@ -1,0 +1,198 @@
+// Package demo sets up what moat demo shows: a private PostgreSQL with an agency,
+// its clients and their leads, and the key that signs the clients' tokens.
+package demo
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/internal/postgres"
+)
+
+//go:embed schema.sql
+var schema string
+
+// Who signs the demo's tokens, and for whom.
+const (
+	Issuer   = "https://demo.moat.test"
+	Audience = "moat"
+	database = "demo"
+)
+
+// Roles that the demo's connection strings name.
+const (
+	ApplicationRole = "moat_app"
+	OperatorRole    = "moat_operator"
+)
+
+// Options say how to set up a demo. The zero value is an ephemeral one.
+type Options struct {
+	// Dir keeps the data in this folder; empty means a folder that goes with the
+	// process.
+	Dir string
+	// Download fetches PostgreSQL where none is installed.
+	Download bool
+}
+
+// Client is one of the agency's clients.
+type Client struct {
+	Name   string
+	Tenant moat.Tenant
+}
+
+// Demo is a running demo database.
+type Demo struct {
+	// AdminURL is the superuser's connection string, ApplicationURL and OperatorURL
+	// those of the roles with the same names.
+	AdminURL, ApplicationURL, OperatorURL string
+	// Clients are the tenants, the largest first.
+	Clients []Client
+	// SecretFile holds the key that signs tokens; ConfigFile is a moat.yaml for it.
+	SecretFile, ConfigFile string
+
+	server *postgres.Server
+	signer *auth.Signer
+}
+
+// Start starts PostgreSQL and fills it, unless Dir holds a filled one already.
+func Start(ctx context.Context, o Options) (*Demo, error) {
+	if o.Dir != "" {
+		abs, err := filepath.Abs(o.Dir) // moat.yaml names the secret by its full path
+		if err != nil {
+			return nil, err
+		}
+		o.Dir = abs
+	}
+	dir, err := o.serverDir()
+	if err != nil {
+		return nil, err
+	}
+	server, err := postgres.Start(ctx, postgres.Options{Dir: dir, Download: o.Download})
+	if err != nil {
+		return nil, err
+	}
+	files := o.Dir
+	if files == "" {
+		files = filepath.Dir(server.LogFile()) // goes with the server
+	}
+	d := &Demo{
+		AdminURL:       server.URL(database, postgres.Superuser),
+		ApplicationURL: server.URL(database, ApplicationRole),
+		OperatorURL:    server.URL(database, OperatorRole),
+		server:         server,
+	}
+	for _, c := range clients {
+		d.Clients = append(d.Clients, Client{Name: c.name, Tenant: moat.Tenant(c.id)})
+	}
+	if err := errors.Join(d.prepare(ctx, server), d.writeFiles(files)); err != nil {
+		return nil, errors.Join(err, server.Stop())
+	}
+	return d, nil
+}
+
+// serverDir is the server's folder inside Dir, which it shares with the demo's own
+// files. The server may run as another user, who must be able to enter Dir.
+func (o Options) serverDir() (string, error) {
+	if o.Dir == "" {
+		return "", nil
+	}
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+		return "", fmt.Errorf("make the demo's folder: %w", err)
+	}
+	return filepath.Join(o.Dir, "postgres"), nil
+}
+
+// Stop stops the server; an ephemeral demo leaves nothing behind.
+func (d *Demo) Stop() error { return d.server.Stop() }
+
+// Done is closed when the server has ended.
+func (d *Demo) Done() <-chan struct{} { return d.server.Done() }
+
+// Token signs a token for a tenant.
+func (d *Demo) Token(tenant moat.Tenant, subject, role string, ttl time.Duration) (string, error) {
+	return d.signer.Sign(auth.Identity{Tenant: tenant, Subject: subject, Role: role}, ttl)
+}
+
+// prepare creates and fills the database in one go: it appears under its name only
+// when it is complete, so that a kept folder is never half filled.
+func (d *Demo) prepare(ctx context.Context, server *postgres.Server) error {
+	admin, err := pgx.Connect(ctx, server.URL("postgres", postgres.Superuser))
+	if err != nil {
+		return fmt.Errorf("connect to the demo's server: %w", err)
+	}
+	defer admin.Close(ctx)
+	var there bool
+	if err := admin.QueryRow(ctx, "select exists (select from pg_catalog.pg_database where datname = $1)", database).Scan(&there); err != nil || there {
+		return err
+	}
+	const building = database + "_building"
+	if err := build(ctx, admin, server.URL(building, postgres.Superuser), building); err != nil {
+		return fmt.Errorf("build the demo's database: %w", err)
+	}
+	_, err = admin.Exec(ctx, fmt.Sprintf("alter database %s rename to %s", building, database))
+	return err
+}
+
+func build(ctx context.Context, admin *pgx.Conn, url, name string) error {
+	// What an interrupted build left is dropped, its roles with it.
+	for _, sql := range []string{
+		fmt.Sprintf("drop database if exists %s", name),
+		"drop role if exists moat_owner, moat_definer, moat_app, moat_operator",
+		fmt.Sprintf("create database %s", name),
+	} {
+		if _, err := admin.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.PgConn().Exec(ctx, schema).ReadAll(); err != nil {
+		return err
+	}
+	if err := fill(ctx, conn, time.Now()); err != nil {
+		return err
+	}
+	_, err = conn.PgConn().Exec(ctx, "vacuum analyze").ReadAll()
+	return err
+}
+
+const configText = `# Written by moat demo.
+tenant: {column: tenant_id, type: uuid, setting: app.current_tenant, table: app.tenants, key: id}
+tables: {schemas: [app]}
+auth:
+  issuers:
+    - {issuer: %s, audience: %s, secret_file: %s, tenant_claim: tenant_id, role_claim: role}
+`
+
+// writeFiles keeps the secret of an earlier run, so that its tokens stay valid.
+func (d *Demo) writeFiles(dir string) error {
+	d.SecretFile, d.ConfigFile = filepath.Join(dir, "token.secret"), filepath.Join(dir, "moat.yaml")
+	secret, err := os.ReadFile(d.SecretFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		secret = []byte(rand.Text() + rand.Text())
+		err = os.WriteFile(d.SecretFile, secret, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the token secret: %w", err)
+	}
+	if err := os.WriteFile(d.ConfigFile, fmt.Appendf(nil, configText, Issuer, Audience, d.SecretFile), 0o600); err != nil {
+		return err
+	}
+	d.signer, err = auth.NewSigner(auth.SignerConfig{Algorithm: "HS256", Key: auth.Secret(strings.TrimSpace(string(secret))), Issuer: Issuer, Audience: Audience})
+	return err
+}
