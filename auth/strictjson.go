@@ -30,9 +30,8 @@ func decodeObject(data []byte) (map[string]any, error) {
 	if !utf8.Valid(data) || !plainEscapes(data) {
 		return nil, errEncoding
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	v, err := decodeValue(dec, 0)
+	r := reader{rest: data}
+	v, err := r.value(0)
 	if err != nil {
 		return nil, err
 	}
@@ -43,53 +42,106 @@ func decodeObject(data []byte) (map[string]any, error) {
 	return object, nil
 }
 
-func decodeValue(dec *json.Decoder, depth int) (any, error) {
+// reader builds values from text that is known to be valid JSON, so it only has to
+// find where each value ends.
+type reader struct{ rest []byte }
+
+// peek returns the next character that is not white space.
+func (r *reader) peek() byte {
+	r.rest = bytes.TrimLeft(r.rest, " \t\r\n")
+	return r.rest[0]
+}
+
+func (r *reader) take(n int) []byte {
+	taken := r.rest[:n]
+	r.rest = r.rest[n:]
+	return taken
+}
+
+func (r *reader) value(depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, errTooDeep
 	}
-	token, err := dec.Token()
-	if err != nil {
-		return nil, errNotObject
+	switch r.peek() {
+	case '{':
+		return r.object(depth)
+	case '[':
+		return r.array(depth)
+	case '"':
+		return r.text()
+	case 't':
+		r.take(len("true"))
+		return true, nil
+	case 'f':
+		r.take(len("false"))
+		return false, nil
+	case 'n':
+		r.take(len("null"))
+		return nil, nil
 	}
-	switch token {
-	case json.Delim('{'):
-		return decodeMembers(dec, depth)
-	case json.Delim('['):
-		return decodeElements(dec, depth)
+	n := bytes.IndexFunc(r.rest, func(c rune) bool { return c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' && (c < '0' || c > '9') })
+	if n < 0 {
+		n = len(r.rest)
 	}
-	return token, nil
+	return json.Number(r.take(n)), nil
 }
 
-func decodeMembers(dec *json.Decoder, depth int) (map[string]any, error) {
+func (r *reader) object(depth int) (map[string]any, error) {
 	object := map[string]any{}
-	for dec.More() {
-		token, err := dec.Token()
-		name, ok := token.(string)
-		if err != nil || !ok {
-			return nil, errNotObject
+	for r.take(1); r.peek() != '}'; {
+		if r.peek() == ',' {
+			r.take(1)
+			r.peek()
+		}
+		name, err := r.text()
+		if err != nil {
+			return nil, err
 		}
 		if _, seen := object[name]; seen {
 			return nil, errDuplicate
 		}
-		if object[name], err = decodeValue(dec, depth+1); err != nil {
+		r.peek()
+		r.take(1) // the colon
+		if object[name], err = r.value(depth + 1); err != nil {
 			return nil, err
 		}
 	}
-	_, err := dec.Token()
-	return object, err
+	r.take(1)
+	return object, nil
 }
 
-func decodeElements(dec *json.Decoder, depth int) ([]any, error) {
+func (r *reader) array(depth int) ([]any, error) {
 	array := []any{}
-	for dec.More() {
-		v, err := decodeValue(dec, depth+1)
+	for r.take(1); r.peek() != ']'; {
+		if r.peek() == ',' {
+			r.take(1)
+		}
+		v, err := r.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
 		array = append(array, v)
 	}
-	_, err := dec.Token()
-	return array, err
+	r.take(1)
+	return array, nil
+}
+
+// text reads a string; one with escapes is left to the standard library.
+func (r *reader) text() (string, error) {
+	escaped, n := false, 1
+	for ; r.rest[n] != '"'; n++ {
+		if r.rest[n] == '\\' {
+			escaped = true
+			n++
+		}
+	}
+	literal := r.take(n + 1)
+	if !escaped {
+		return string(literal[1:n]), nil
+	}
+	var s string
+	err := json.Unmarshal(literal, &s)
+	return s, err
 }
 
 // plainEscapes reports whether valid JSON has no escape that stands for a zero
