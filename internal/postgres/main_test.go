@@ -139,7 +139,7 @@ func (o owner) wait() {
 // of [testing.T.TempDir] are their owner's, and too long for a socket.
 func sharedFolder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "moat-test-")
+	dir, err := os.MkdirTemp(tempDir(), "moat-test-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,6 +148,13 @@ func sharedFolder(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+func tempDir() string {
+	if dir := MemoryDir(); dir != "" {
+		return dir
+	}
+	return "/tmp"
 }
 
 // eventually polls until done reports true.

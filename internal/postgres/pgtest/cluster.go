@@ -144,7 +144,7 @@ func private(opts postgres.Options) (*Cluster, error) {
 	maps.Copy(settings, opts.Settings)
 	opts.Settings = settings
 	if opts.Temp == "" {
-		opts.Temp = memoryFolder()
+		opts.Temp = postgres.MemoryDir()
 	}
 	s, err := postgres.Start(context.Background(), opts)
 	if err != nil {
