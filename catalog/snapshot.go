@@ -68,6 +68,8 @@ type Role struct {
 	Replication bool   `json:"replication"`
 	Login       bool   `json:"login"`
 	Inherit     bool   `json:"inherit"`
+	// Bootstrap is true for the superuser that initdb made.
+	Bootstrap bool `json:"bootstrap,omitempty"`
 }
 
 // Membership is a row of pg_auth_members. Before PostgreSQL 16 Inherit is the
@@ -85,7 +87,11 @@ type Membership struct {
 type Schema struct {
 	Name       string      `json:"name"`
 	Owner      string      `json:"owner"`
+	Extension  string      `json:"extension,omitempty"` // the extension it belongs to
+	Comment    string      `json:"comment,omitempty"`
 	Privileges []Privilege `json:"privileges"`
+	// Unseen are those sentences of Snapshot.Unseen that are about this schema.
+	Unseen []string `json:"unseen,omitempty"`
 }
 
 // Kind is pg_class.relkind in words.
@@ -140,6 +146,7 @@ type Relation struct {
 	CheckOption     string `json:"check_option,omitempty"` // "", local, cascaded
 	Insertable      bool   `json:"insertable,omitempty"`   // pg_relation_is_updatable & 8
 	Updatable       bool   `json:"updatable,omitempty"`    // pg_relation_is_updatable & 4
+	Deletable       bool   `json:"deletable,omitempty"`    // pg_relation_is_updatable & 16
 
 	// Server is a foreign table's server; OwnedBy the column a sequence belongs to.
 	Server  string     `json:"server,omitempty"`
@@ -180,10 +187,11 @@ type PartKey struct {
 
 // Column is a column that is not dropped.
 type Column struct {
-	Num        int16       `json:"num"`
-	Name       string      `json:"name"`
-	Type       string      `json:"type"`      // format_type, e.g. character varying(20)
-	TypeName   QName       `json:"type_name"` // the type itself, e.g. pg_catalog.varchar
+	Num      int16  `json:"num"`
+	Name     string `json:"name"`
+	Type     string `json:"type"`      // format_type, e.g. character varying(20)
+	TypeName QName  `json:"type_name"` // the type itself, e.g. pg_catalog.varchar
+	// NotNull is false too for a NOT NULL constraint that is not validated (18).
 	NotNull    bool        `json:"not_null"`
 	Default    string      `json:"default,omitempty"`
 	Identity   string      `json:"identity,omitempty"`  // "", always, by default
@@ -218,7 +226,9 @@ type Constraint struct {
 	Deferrable bool           `json:"deferrable,omitempty"`
 	Deferred   bool           `json:"initially_deferred,omitempty"`
 	Inherited  bool           `json:"inherited,omitempty"` // belongs to a parent's constraint
-	Index      string         `json:"index,omitempty"`
+	// NotEnforced is true for NOT ENFORCED constraints (18 and later).
+	NotEnforced bool   `json:"not_enforced,omitempty"`
+	Index       string `json:"index,omitempty"`
 
 	// Foreign keys. Actions are "no action", "restrict", "cascade", "set null",
 	// "set default"; SetColumns the list of SET NULL (…) on 15 and later.
@@ -329,15 +339,17 @@ type Param struct {
 
 // Type is a user-defined type, domain, enum, composite or range.
 type Type struct {
-	Schema  string   `json:"schema"`
-	Name    string   `json:"name"`
-	Kind    string   `json:"kind"` // enum, domain, composite, range, base
-	Owner   string   `json:"owner"`
-	Labels  []string `json:"labels,omitempty"` // of an enum, in order
-	Base    string   `json:"base,omitempty"`   // of a domain: its base type
-	NotNull bool     `json:"not_null,omitempty"`
-	Checks  []string `json:"checks,omitempty"`
-	Default string   `json:"default,omitempty"`
+	Schema string `json:"schema"`
+	Name   string `json:"name"`
+	Kind   string `json:"kind"` // enum, domain, composite, range, multirange, base
+	Owner  string `json:"owner"`
+	// Extension is the extension it belongs to.
+	Extension string   `json:"extension,omitempty"`
+	Labels    []string `json:"labels,omitempty"` // of an enum, in order
+	Base      string   `json:"base,omitempty"`   // of a domain: its base type
+	NotNull   bool     `json:"not_null,omitempty"`
+	Checks    []string `json:"checks,omitempty"`
+	Default   string   `json:"default,omitempty"`
 	// Privileges are USAGE grants.
 	Privileges []Privilege `json:"privileges,omitempty"`
 }
@@ -411,9 +423,12 @@ type ForeignServer struct {
 // function reads a relation (pg_depend through pg_rewrite or pg_proc). Rule is
 // the rule's name, "_RETURN" for a view's own query.
 type RelationDependency struct {
-	From QName  `json:"from"` // the view, or the table that carries the rule
-	Rule string `json:"rule,omitempty"`
-	On   QName  `json:"on"`
+	From QName `json:"from"` // the view, the table that carries the rule, or the function
+	// Function is true when From is an SQL-standard function; Arguments are its.
+	Function  bool   `json:"function,omitempty"`
+	Arguments string `json:"arguments,omitempty"`
+	Rule      string `json:"rule,omitempty"`
+	On        QName  `json:"on"`
 	// Columns are the columns read, empty when the whole row is.
 	Columns []string `json:"columns,omitempty"`
 }

@@ -1,0 +1,184 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// MinVersion is the oldest server that [Load] reads: PostgreSQL 13. The project
+// supports 14 and later; 13 is read as well as it goes.
+const MinVersion = 130000
+
+// loadTries is how often Load begins again when an object was dropped under it.
+const loadTries = 4
+
+// ErrOldServer is returned by [Load] for a server older than [MinVersion].
+var ErrOldServer = errors.New("server is older than PostgreSQL 13")
+
+// Load reads the catalog of the connected database into a [Snapshot].
+//
+// It works in one read-only, repeatable-read transaction of two round trips, or,
+// when conn is inside a transaction already, under a savepoint of that one. It
+// takes no lock but ACCESS SHARE, for an instant, on views and indexes that it
+// deparses, waits at most ten seconds for it, and leaves no setting behind. The
+// role needs no privilege: what it cannot see is said in [Snapshot.Unseen].
+//
+// A table that is dropped while Load reads makes it begin again. It does not
+// read a row of any user's table.
+func Load(ctx context.Context, conn *pgx.Conn) (*Snapshot, error) {
+	skip := map[string]string{}
+	var err error
+	for range loadTries {
+		var s *Snapshot
+		s, err = loadOnce(ctx, conn, skip)
+		if err == nil {
+			return s, nil
+		}
+		if !tryAgain(err, skip) {
+			break
+		}
+	}
+	return nil, fmt.Errorf("load catalog: %w", err)
+}
+
+// readError says which query failed, so that one that the role may not run can
+// be left out.
+type readError struct {
+	query    string
+	optional bool
+	err      error
+}
+
+func (e *readError) Error() string {
+	return "read " + strings.ReplaceAll(e.query, "_", " ") + ": " + e.err.Error()
+}
+func (e *readError) Unwrap() error { return e.err }
+
+// tryAgain says whether loading can succeed if begun anew, and notes in skip the
+// query that the role is not allowed to run.
+func tryAgain(err error, skip map[string]string) bool {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) {
+		return false
+	}
+	switch pgErr.Code {
+	case "XX000", "42P01", "42704", "42703", "42883":
+		// The deparsing functions look at the newest catalog, not at ours: an object
+		// dropped by someone else is "cache lookup failed" to them.
+		return true
+	case "42501":
+		var failed *readError
+		if !errors.As(err, &failed) || !failed.optional {
+			return false
+		}
+		skip[failed.query] = pgErr.Message
+		return true
+	}
+	return false
+}
+
+func loadOnce(ctx context.Context, conn *pgx.Conn, skip map[string]string) (s *Snapshot, err error) {
+	begin, end := "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "ROLLBACK"
+	if conn.PgConn().TxStatus() != 'I' {
+		begin, end = "SAVEPOINT moat_catalog", "ROLLBACK TO SAVEPOINT moat_catalog; RELEASE SAVEPOINT moat_catalog"
+	}
+	l := newLoader(skip)
+	defer func() {
+		if conn.IsClosed() {
+			return
+		}
+		if _, endErr := conn.PgConn().Exec(context.WithoutCancel(ctx), end).ReadAll(); endErr != nil && err == nil {
+			s, err = nil, fmt.Errorf("end transaction: %w", endErr)
+		}
+	}()
+	// search_path decides which names the server prints qualified. pg_temp is named
+	// last, or a temporary table could stand in for one of the catalog's.
+	_, err = conn.PgConn().Exec(ctx, begin+`;
+		SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+		       CASE pg_catalog.current_setting('lock_timeout') WHEN '0'
+		            THEN pg_catalog.set_config('lock_timeout', '10s', true) END`).ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	if err := l.server(ctx, conn); err != nil {
+		return nil, err
+	}
+	if err := l.read(ctx, conn); err != nil {
+		return nil, err
+	}
+	return l.finish(), nil
+}
+
+// server reads what must be known before the other queries can be written.
+func (l *loader) server(ctx context.Context, conn *pgx.Conn) error {
+	version, err := serverVersion(conn)
+	if err != nil {
+		return err
+	}
+	if version < MinVersion {
+		return ErrOldServer
+	}
+	l.version = version
+	text, err := queryText("server", version)
+	if err != nil {
+		return err
+	}
+	var acl []string
+	s := l.snap
+	err = conn.QueryRow(ctx, text).Scan(&s.Version, &s.User, &s.Database.Name, &s.Database.Owner, &acl)
+	if err != nil {
+		return &readError{query: "server", err: err}
+	}
+	s.Database.Privileges, err = parseACL(acl)
+	return err
+}
+
+// serverVersion returns the major version as server_version_num counts it, from
+// what the server said when the connection was made: "15.18 (Debian …)", "18beta1".
+func serverVersion(conn *pgx.Conn) (int, error) {
+	text := conn.PgConn().ParameterStatus("server_version")
+	digits := strings.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	if digits < 0 {
+		digits = len(text)
+	}
+	major, err := strconv.Atoi(text[:digits])
+	if err != nil {
+		return 0, fmt.Errorf("server version %q: not a number", text)
+	}
+	return major * 10000, nil
+}
+
+// read sends every query in one pipeline and takes the answers in order.
+func (l *loader) read(ctx context.Context, conn *pgx.Conn) error {
+	batch := &pgx.Batch{}
+	var readErr error
+	for _, q := range l.queries() {
+		if reason, skipped := l.skip[q.name]; skipped {
+			l.unseen("", strings.ReplaceAll(q.name, "_", " ")+" could not be read: "+reason)
+			continue
+		}
+		text, err := queryText(q.name, l.version)
+		if err != nil {
+			return err
+		}
+		batch.Queue(text, q.args...).Query(func(rows pgx.Rows) error {
+			if err := q.read(rows); err != nil {
+				// The rest of the pipeline fails too; the first failure is the reason.
+				readErr = &readError{query: q.name, optional: q.optional, err: err}
+				return readErr
+			}
+			return nil
+		})
+	}
+	err := conn.SendBatch(ctx, batch).Close()
+	if readErr != nil {
+		return readErr
+	}
+	return err
+}

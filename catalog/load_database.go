@@ -1,0 +1,75 @@
+package catalog
+
+import (
+	"github.com/jackc/pgx/v5"
+)
+
+func (l *loader) collations(rows pgx.Rows) error {
+	return collect(rows, func(c *Collation) error {
+		l.snap.Collations = append(l.snap.Collations, *c)
+		return nil
+	})
+}
+
+func (l *loader) extensions(rows pgx.Rows) error {
+	return collect(rows, func(e *Extension) error {
+		l.snap.Extensions = append(l.snap.Extensions, *e)
+		return nil
+	})
+}
+
+func (l *loader) publications(rows pgx.Rows) error {
+	return collect(rows, func(p *Publication) error {
+		l.snap.Publications = append(l.snap.Publications, *p)
+		return nil
+	})
+}
+
+func (l *loader) publicationTables(rows pgx.Rows) error {
+	type row struct{ Publication, Schema, Name string }
+	return collect(rows, func(r *row) error {
+		for i := range l.snap.Publications {
+			if p := &l.snap.Publications[i]; p.Name == r.Publication {
+				p.Tables = append(p.Tables, QName{r.Schema, r.Name})
+			}
+		}
+		return nil
+	})
+}
+
+func (l *loader) eventTriggers(rows pgx.Rows) error {
+	type row struct {
+		EventTrigger
+		FunctionOID OID
+	}
+	return collect(rows, func(r *row) error {
+		e := r.EventTrigger
+		e.Function = l.functionsBy[r.FunctionOID]
+		l.snap.Events = append(l.snap.Events, e)
+		return nil
+	})
+}
+
+func (l *loader) foreignServers(rows pgx.Rows) error {
+	type row struct {
+		ForeignServer
+		ACL []string
+	}
+	return collect(rows, func(r *row) (err error) {
+		r.Privileges, err = parseACL(r.ACL)
+		l.snap.Servers = append(l.snap.Servers, r.ForeignServer)
+		return err
+	})
+}
+
+func (l *loader) userMappings(rows pgx.Rows) error {
+	type row struct{ Server, Role string }
+	return collect(rows, func(r *row) error {
+		for i := range l.snap.Servers {
+			if s := &l.snap.Servers[i]; s.Name == r.Server {
+				s.Mappings = append(s.Mappings, r.Role)
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,86 @@
+package catalog
+
+import (
+	"github.com/jackc/pgx/v5"
+)
+
+func (l *loader) functions(rows pgx.Rows) error {
+	type row struct {
+		Function
+		ParamTypes, ParamNames, ParamModes []string
+		DefaultNumber                      int
+		ACL                                []string
+	}
+	shipped := map[OID]bool{}
+	for _, oid := range leakproofFunctions(l.version) {
+		shipped[oid] = true
+	}
+	return collect(rows, func(r *row) (err error) {
+		f := r.Function
+		f.Params = params(r.ParamTypes, r.ParamNames, r.ParamModes, r.DefaultNumber)
+		f.LeakproofByDefault = f.System && shipped[f.OID]
+		f.Privileges, err = parseACL(r.ACL)
+		l.snap.Functions = append(l.snap.Functions, f)
+		return err
+	})
+}
+
+// params puts together what pg_proc keeps in parallel arrays. Names and modes are
+// empty when all are absent or in; defaults belong to the last input parameters.
+func params(types, names, modes []string, defaults int) []Param {
+	all := make([]Param, len(types))
+	inputs := 0
+	for i := range all {
+		all[i] = Param{Type: types[i], Mode: "in"}
+		if i < len(names) {
+			all[i].Name = names[i]
+		}
+		if i < len(modes) {
+			all[i].Mode = paramMode(modes[i])
+		}
+		if all[i].isInput() {
+			inputs++
+		}
+	}
+	for i, seen := 0, 0; i < len(all); i++ {
+		if all[i].isInput() {
+			all[i].HasDefault = seen >= inputs-defaults
+			seen++
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all
+}
+
+func (p Param) isInput() bool { return p.Mode == "in" || p.Mode == "inout" || p.Mode == "variadic" }
+
+func paramMode(letter string) string {
+	switch letter {
+	case "o":
+		return "out"
+	case "b":
+		return "inout"
+	case "v":
+		return "variadic"
+	case "t":
+		return "table"
+	}
+	return "in"
+}
+
+func (l *loader) types(rows pgx.Rows) error {
+	type row struct {
+		Type
+		DefaultText string
+		ACL         []string
+	}
+	return collect(rows, func(r *row) (err error) {
+		t := r.Type
+		t.Default = r.DefaultText
+		t.Privileges, err = parseACL(r.ACL)
+		l.snap.Types = append(l.snap.Types, t)
+		return err
+	})
+}

@@ -1,0 +1,118 @@
+package catalog
+
+import (
+	"github.com/jackc/pgx/v5"
+)
+
+func (l *loader) constraints(rows pgx.Rows) error {
+	type row struct {
+		Constraint
+		Relation       OID
+		ColumnNums     []int16
+		Referenced     OID
+		ReferencedNums []int16
+		DeleteAction   string
+		UpdateAction   string
+		SetNums        []int16
+		OperatorOIDs   []OID
+	}
+	return collect(rows, func(r *row) error {
+		rel := l.relation(r.Relation)
+		if rel == nil {
+			return nil
+		}
+		c := r.Constraint
+		c.Columns = l.names(r.Relation, r.ColumnNums)
+		if c.Type == ForeignKey {
+			c.References = l.relationName(r.Referenced)
+			c.RefColumns = l.names(r.Referenced, r.ReferencedNums)
+			c.OnDelete, c.OnUpdate = action(r.DeleteAction), action(r.UpdateAction)
+			c.SetColumns = l.names(r.Relation, r.SetNums)
+		}
+		for _, oid := range r.OperatorOIDs {
+			c.Operators = append(c.Operators, l.operators[oid].Name)
+		}
+		rel.Constraints = append(rel.Constraints, c)
+		// 18 knows NOT NULL constraints that older rows may break.
+		if column := rel.column(first(c.Columns)); c.Type == NotNull && !c.Validated && column != nil {
+			column.NotNull = false
+		}
+		return nil
+	})
+}
+
+func first(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0]
+}
+
+// action is pg_constraint.confdeltype in words.
+func action(letter string) string {
+	switch letter {
+	case "r":
+		return "restrict"
+	case "c":
+		return "cascade"
+	case "n":
+		return "set null"
+	case "d":
+		return "set default"
+	}
+	return "no action"
+}
+
+func (l *loader) operatorClasses(rows pgx.Rows) error {
+	return collect(rows, func(c *operatorClass) error {
+		l.classes[c.OID] = *c
+		return nil
+	})
+}
+
+func (l *loader) indexes(rows pgx.Rows) error {
+	type row struct {
+		Index
+		Relation    OID
+		KeyNumber   int16
+		ColumnNums  []int16
+		Classes     []OID
+		OptionBits  []int16
+		Expressions []string
+		Pages       int64
+	}
+	return collect(rows, func(r *row) error {
+		rel := l.relation(r.Relation)
+		if rel == nil {
+			return nil
+		}
+		ix := r.Index
+		ix.Bytes = r.Pages * blockSize
+		columns := l.names(r.Relation, r.ColumnNums)
+		for i, name := range columns {
+			if i >= int(r.KeyNumber) {
+				ix.Include = append(ix.Include, name)
+				continue
+			}
+			key := l.indexKey(r.Classes[i], r.OptionBits[i])
+			key.Column = name
+			if i < len(r.Expressions) {
+				key.Expression = r.Expressions[i]
+			}
+			ix.Keys = append(ix.Keys, key)
+		}
+		rel.Indexes = append(rel.Indexes, ix)
+		return nil
+	})
+}
+
+// indexKey describes a key by its operator class and by the bits of indoption:
+// 1 is DESC, 2 NULLS FIRST.
+func (l *loader) indexKey(class OID, bits int16) IndexKey {
+	c := l.classes[class]
+	name := c.Name
+	if c.Schema != "pg_catalog" {
+		name = c.Schema + "." + c.Name
+	}
+	return IndexKey{OpClass: name, Descending: bits&1 != 0, NullsFirst: bits&2 != 0, Leakproof: c.Leakproof}
+}

@@ -1,0 +1,121 @@
+package catalog
+
+import (
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+func (l *loader) policies(rows pgx.Rows) error {
+	type row struct {
+		Policy
+		Relation             OID
+		RoleOIDs             []OID
+		UsingText, UsingTree *string
+		CheckText, CheckTree *string
+	}
+	return collect(rows, func(r *row) error {
+		rel := l.relation(r.Relation)
+		if rel == nil {
+			return nil
+		}
+		p := r.Policy
+		for _, oid := range r.RoleOIDs {
+			p.Roles = append(p.Roles, l.roleNames[oid]) // 0, PUBLIC, is in no map: ""
+		}
+		slices.Sort(p.Roles)
+		p.Using = l.expression(r.UsingText, r.UsingTree, r.Relation)
+		p.Check = l.expression(r.CheckText, r.CheckTree, r.Relation)
+		rel.Policies = append(rel.Policies, p)
+		return nil
+	})
+}
+
+// expression keeps the text when the tree cannot be read: rules then judge it as
+// an expression that they do not know.
+func (l *loader) expression(text, tree *string, relation OID) *Expr {
+	if text == nil || tree == nil {
+		return nil
+	}
+	return &Expr{Text: *text}
+}
+
+func (l *loader) triggers(rows pgx.Rows) error {
+	type row struct {
+		Trigger
+		Relation    OID
+		FunctionOID OID
+	}
+	return collect(rows, func(r *row) error {
+		if rel := l.relation(r.Relation); rel != nil {
+			t := r.Trigger
+			t.Function = l.functionsBy[r.FunctionOID]
+			rel.Triggers = append(rel.Triggers, t)
+		}
+		return nil
+	})
+}
+
+func (l *loader) rules(rows pgx.Rows) error {
+	type row struct {
+		Rule
+		Relation OID
+	}
+	return collect(rows, func(r *row) error {
+		if rel := l.relation(r.Relation); rel != nil {
+			rel.Rules = append(rel.Rules, r.Rule)
+		}
+		return nil
+	})
+}
+
+func (l *loader) ruleDependencies(rows pgx.Rows) error {
+	type row struct {
+		Source, Target OID
+		Rule           string
+		ColumnNum      int16
+	}
+	return collect(rows, func(r *row) error {
+		on := l.relationName(r.Target)
+		if from := l.relationName(r.Source); from != (QName{}) && on != (QName{}) {
+			l.depends(RelationDependency{From: from, Rule: r.Rule, On: on}, l.columnNames[r.Target][r.ColumnNum])
+		}
+		return nil
+	})
+}
+
+func (l *loader) functionDependencies(rows pgx.Rows) error {
+	type row struct {
+		Source, Target OID
+		ColumnNum      int16
+	}
+	arguments := map[OID]string{}
+	for _, f := range l.snap.Functions {
+		arguments[f.OID] = f.Arguments
+	}
+	return collect(rows, func(r *row) error {
+		if on := l.relationName(r.Target); on != (QName{}) {
+			l.depends(RelationDependency{From: l.functionsBy[r.Source], Function: true, Arguments: arguments[r.Source], On: on},
+				l.columnNames[r.Target][r.ColumnNum])
+		}
+		return nil
+	})
+}
+
+// depends adds a column to the last dependency when it is the same one: rows
+// come ordered by source, rule and target.
+func (l *loader) depends(d RelationDependency, column string) {
+	if n := len(l.snap.Dependencies); n > 0 {
+		last := &l.snap.Dependencies[n-1]
+		if last.From == d.From && last.Rule == d.Rule && last.On == d.On && last.Function == d.Function && last.Arguments == d.Arguments {
+			if column != "" {
+				last.Columns = append(last.Columns, column)
+			}
+			return
+		}
+	}
+	if column != "" {
+		d.Columns = []string{column}
+	}
+	l.snap.Dependencies = append(l.snap.Dependencies, d)
+}

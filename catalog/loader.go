@@ -1,0 +1,155 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// loader turns rows into a Snapshot. The maps resolve the numbers by which
+// catalog rows and expression trees speak of each other.
+type loader struct {
+	version int
+	snap    *Snapshot
+	skip    map[string]string // queries that the role may not run, and why
+
+	roleNames   map[OID]string
+	relationAt  map[OID]int   // index into snap.Relations
+	otherNames  map[OID]QName // relations outside the user's schemas
+	operators   map[OID]operator
+	functionsBy map[OID]QName
+	typeNames   map[OID]string
+	classes     map[OID]operatorClass
+	columnNames map[OID]map[int16]string
+	usable      map[string]bool // schemas
+	hidden      map[string]int  // relations that may not be read, by schema
+	partColumns map[OID][]int16
+}
+
+type operator struct {
+	OID    OID
+	Schema string
+	Name   string
+	Code   OID // the function behind it
+}
+
+type operatorClass struct {
+	OID       OID
+	Schema    string
+	Name      string
+	Leakproof bool
+}
+
+func newLoader(skip map[string]string) *loader {
+	return &loader{
+		snap: &Snapshot{Settings: map[string]string{}}, skip: skip,
+		roleNames: map[OID]string{}, relationAt: map[OID]int{}, otherNames: map[OID]QName{},
+		operators: map[OID]operator{}, functionsBy: map[OID]QName{}, typeNames: map[OID]string{},
+		classes: map[OID]operatorClass{}, columnNames: map[OID]map[int16]string{},
+		usable: map[string]bool{}, hidden: map[string]int{},
+		partColumns: map[OID][]int16{},
+	}
+}
+
+// unseen notes what the role could not look at; schema is "" when it is not
+// about one schema.
+func (l *loader) unseen(schema, sentence string) {
+	l.snap.Unseen = append(l.snap.Unseen, sentence)
+	for i := range l.snap.Schemas {
+		if l.snap.Schemas[i].Name == schema {
+			l.snap.Schemas[i].Unseen = append(l.snap.Schemas[i].Unseen, sentence)
+		}
+	}
+}
+
+// finish adds what needs all the rows, and returns the Snapshot.
+func (l *loader) finish() *Snapshot {
+	for i := range l.snap.Schemas {
+		schema := &l.snap.Schemas[i]
+		if schema.Extension != "" {
+			continue
+		}
+		switch {
+		case !l.usable[schema.Name]:
+			l.unseen(schema.Name, fmt.Sprintf("schema %s: role %s has no USAGE on it, so that its tables cannot be probed and their statistics are hidden",
+				schema.Name, l.snap.User))
+		case l.hidden[schema.Name] > 0:
+			l.unseen(schema.Name, fmt.Sprintf("schema %s: role %s may not read %d of its tables, so that they cannot be probed and their statistics are hidden",
+				schema.Name, l.snap.User, l.hidden[schema.Name]))
+		}
+	}
+	slices.Sort(l.snap.Unseen)
+	return l.snap
+}
+
+// relation returns the user's relation of that number, nil when there is none.
+func (l *loader) relation(oid OID) *Relation {
+	i, ok := l.relationAt[oid]
+	if !ok {
+		return nil
+	}
+	return &l.snap.Relations[i]
+}
+
+// relationName returns the name of any relation, the zero QName when unknown.
+func (l *loader) relationName(oid OID) QName {
+	if r := l.relation(oid); r != nil {
+		return r.QName()
+	}
+	return l.otherNames[oid]
+}
+
+// names turns column numbers into names; "" stands for an expression.
+func (l *loader) names(relation OID, nums []int16) []string {
+	if len(nums) == 0 {
+		return nil
+	}
+	names := make([]string, len(nums))
+	for i, num := range nums {
+		names[i] = l.columnNames[relation][num]
+	}
+	return names
+}
+
+func (l *loader) lookupRelations(rows pgx.Rows) error {
+	type row struct {
+		OID    OID
+		Schema string
+		Name   string
+	}
+	return collect(rows, func(r *row) error {
+		l.otherNames[r.OID] = QName{r.Schema, r.Name}
+		return nil
+	})
+}
+
+func (l *loader) lookupOperators(rows pgx.Rows) error {
+	return collect(rows, func(o *operator) error {
+		l.operators[o.OID] = *o
+		return nil
+	})
+}
+
+func (l *loader) lookupFunctions(rows pgx.Rows) error {
+	type row struct {
+		OID    OID
+		Schema string
+		Name   string
+	}
+	return collect(rows, func(r *row) error {
+		l.functionsBy[r.OID] = QName{r.Schema, r.Name}
+		return nil
+	})
+}
+
+func (l *loader) lookupTypes(rows pgx.Rows) error {
+	type row struct {
+		OID  OID
+		Name string
+	}
+	return collect(rows, func(r *row) error {
+		l.typeNames[r.OID] = r.Name
+		return nil
+	})
+}

@@ -1,0 +1,35 @@
+-- One row is a function or procedure of a user's schema, or one of those of
+-- pg_catalog that a rule asks about.
+SELECT p.oid, n.nspname::pg_catalog.text AS schema, p.proname::pg_catalog.text AS name,
+       pg_catalog.pg_get_function_identity_arguments(p.oid) AS arguments,
+       ARRAY(SELECT pg_catalog.format_type(u.type, NULL)
+               FROM pg_catalog.unnest(coalesce(p.proallargtypes, p.proargtypes::pg_catalog.oid[]))
+                    WITH ORDINALITY AS u(type, place) ORDER BY u.place) AS param_types,
+       coalesce(p.proargnames, '{}') AS param_names,
+       coalesce(p.proargmodes::pg_catalog.text[], '{}') AS param_modes,
+       p.pronargdefaults AS default_number,
+       coalesce(pg_catalog.pg_get_function_result(p.oid), '') AS result, p.proretset AS returns_set,
+       CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' WHEN 'w' THEN 'window' ELSE 'function' END AS kind,
+       pg_catalog.pg_get_userbyid(p.proowner)::pg_catalog.text AS owner, l.lanname::pg_catalog.text AS language,
+       p.prosecdef AS definer,
+       CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable' ELSE 'volatile' END AS volatile,
+       p.proleakproof AS leakproof,
+       CASE p.proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted' ELSE 'unsafe' END AS parallel,
+       p.proisstrict AS strict, coalesce(p.proconfig, '{}') AS settings,
+       coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc, '') AS body, p.prosqlbody IS NOT NULL AS body_parsed, -- 14+
+       coalesce(p.prosrc, '') AS body, false AS body_parsed, -- <14
+       coalesce(e.extname::pg_catalog.text, '') AS extension,
+       n.nspname = 'pg_catalog' AS system, coalesce(d.description, '') AS comment,
+       coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))::pg_catalog.text[] AS acl
+  FROM pg_catalog.pg_proc p
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+  JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+  LEFT JOIN pg_catalog.pg_depend x ON x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+        AND x.objid = p.oid AND x.objsubid = 0 AND x.deptype = 'e'
+  LEFT JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid
+  LEFT JOIN pg_catalog.pg_description d ON d.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+        AND d.objoid = p.oid AND d.objsubid = 0 AND n.nspname <> 'pg_catalog'
+ WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_(temp|toast)'
+   AND (n.nspname <> 'pg_catalog' OR p.oid >= 16384 OR p.proname = ANY ($1)
+        OR p.proleakproof <> (p.oid = ANY ($2)))
+ ORDER BY n.nspname, p.proname, 4;

@@ -1,0 +1,17 @@
+-- One row is an operator class that an index of a user's schema uses, and whether
+-- all operators that can search by it are leakproof. Tree and hash indexes are
+-- searched by operators of the class's own type; the others by any of the family.
+SELECT o.oid, n.nspname::pg_catalog.text AS schema, o.opcname::pg_catalog.text AS name,
+       coalesce(pg_catalog.bool_and(p.proleakproof), false) AS leakproof
+  FROM pg_catalog.pg_opclass o
+  JOIN pg_catalog.pg_namespace n ON n.oid = o.opcnamespace
+  JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod
+  LEFT JOIN pg_catalog.pg_amop a ON a.amopfamily = o.opcfamily AND a.amoppurpose = 's'
+        AND a.amoplefttype = o.opcintype
+        AND (a.amoprighttype = o.opcintype OR m.amname NOT IN ('btree', 'hash'))
+  LEFT JOIN pg_catalog.pg_operator op ON op.oid = a.amopopr
+  LEFT JOIN pg_catalog.pg_proc p ON p.oid = op.oprcode
+ WHERE o.oid IN (SELECT u.class
+                   FROM pg_catalog.pg_index i, pg_catalog.unnest(i.indclass::pg_catalog.oid[]) AS u(class))
+ GROUP BY o.oid, n.nspname, o.opcname
+ ORDER BY o.oid;
