@@ -43,7 +43,9 @@ func newBinder(o Options) *binder {
 	for _, e := range b.extras {
 		names = append(names, e.setting)
 	}
-	b.sql = setConfig(names)
+	if len(names) > 0 {
+		b.sql = setConfig(names)
+	}
 	return b
 }
 
@@ -90,16 +92,21 @@ func (b *binder) queue(ctx context.Context, batch *pgx.Batch, conn *pgx.Conn, s 
 		batch.Queue(sql, args...)
 		n++
 	}
-	if len(b.extras) == 0 && b.sealed {
+	if b.sql == "" {
 		return n, nil
 	}
-	args := make([]any, 0, 4)
+	batch.Queue(b.sql, b.args(s)...)
+	return n + 1, nil
+}
+
+// args are the values of b.sql, in its order.
+func (b *binder) args(s *Scope) []any {
+	args := make([]any, 0, 1+len(b.extras))
 	if !b.sealed {
 		args = append(args, string(s.Tenant))
 	}
 	for _, e := range b.extras {
 		args = append(args, e.value(s))
 	}
-	batch.Queue(b.sql, args...)
-	return n + 1, nil
+	return args
 }

@@ -146,7 +146,8 @@ func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 // query sends the binding and one statement, reads the binding's result and returns
 // the rows of the statement.
 func (db *DB) query(ctx context.Context, sql string, args []any) (*rows, error) {
-	conn, results, err := db.send(ctx, []*pgx.QueuedQuery{{SQL: sql, Arguments: args}})
+	one := [1]*pgx.QueuedQuery{{SQL: sql, Arguments: args}}
+	conn, results, err := db.send(ctx, one[:])
 	if err != nil {
 		return nil, err
 	}
