@@ -136,7 +136,7 @@ func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 // transaction: all of them or none. b must not have begun a transaction itself
 // (Batch.BeginTx): [DB.InTx] is for that. The results must be closed.
 func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	conn, results, err := db.send(ctx, b.QueuedQueries)
+	conn, results, err := db.send(ctx, &pgx.Batch{}, b.QueuedQueries...)
 	if err != nil {
 		return failedBatch{err: err}
 	}
@@ -146,31 +146,30 @@ func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 // query sends the binding and one statement, reads the binding's result and returns
 // the rows of the statement.
 func (db *DB) query(ctx context.Context, sql string, args []any) (*rows, error) {
-	one := [1]*pgx.QueuedQuery{{SQL: sql, Arguments: args}}
-	conn, results, err := db.send(ctx, one[:])
-	if err != nil {
+	r := &rows{statement: pgx.QueuedQuery{SQL: sql, Arguments: args}}
+	r.batch.QueuedQueries = r.queued[:0]
+	var err error
+	if r.conn, r.results, err = db.send(ctx, &r.batch, &r.statement); err != nil {
 		return nil, err
 	}
-	r, err := results.Query()
-	if err != nil {
-		_ = results.Close() // the statement's own error says more
-		conn.Release()
+	if r.Rows, err = r.results.Query(); err != nil {
+		_ = r.results.Close() // the statement's own error says more
+		r.conn.Release()
 		return nil, err
 	}
-	return &rows{Rows: r, results: results, conn: conn}, nil
+	return r, nil
 }
 
-// send borrows a connection, sends the binding and the statements together and reads
-// the results of the binding. Up to the Sync at its end such a pipeline is one
+// send borrows a connection, sends the binding and the statements together in batch,
+// which is empty, and reads the results of the binding. Up to the Sync at its end such a pipeline is one
 // implicit transaction, so the transaction-local settings cover exactly these
 // statements; where binding fails the server skips the rest.
-func (db *DB) send(ctx context.Context, queries []*pgx.QueuedQuery) (*pgxpool.Conn, pgx.BatchResults, error) {
+func (db *DB) send(ctx context.Context, batch *pgx.Batch, queries ...*pgx.QueuedQuery) (*pgxpool.Conn, pgx.BatchResults, error) {
 	conn, scope, err := db.acquire(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	batch := &pgx.Batch{QueuedQueries: make([]*pgx.QueuedQuery, 0, 2+len(queries))}
-	n, err := db.bind.queue(ctx, batch, conn.Conn(), scope)
+	n, err := db.bind.queue(ctx, batch, conn.Conn(), &scope)
 	if err != nil {
 		conn.Release()
 		return nil, nil, err
@@ -186,24 +185,24 @@ func (db *DB) send(ctx context.Context, queries []*pgx.QueuedQuery) (*pgxpool.Co
 }
 
 // acquire checks the scope before it borrows a connection: no tenant, no round trip.
-func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, *Scope, error) {
+func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, Scope, error) {
 	scope, ok := ScopeFrom(ctx)
 	if !ok {
-		return nil, nil, ErrNoTenant
+		return nil, scope, ErrNoTenant
 	}
 	if err := db.bind.check(&scope); err != nil {
-		return nil, nil, err
+		return nil, scope, err
 	}
 	if !db.checked.Load() {
 		if err := db.Check(ctx); err != nil {
-			return nil, nil, err
+			return nil, scope, err
 		}
 	}
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("acquire connection: %w", err)
+		return nil, scope, fmt.Errorf("acquire connection: %w", err)
 	}
-	return conn, &scope, nil
+	return conn, scope, nil
 }
 
 func discard(results pgx.BatchResults, n int) error {

@@ -33,6 +33,12 @@ type rows struct {
 	results pgx.BatchResults
 	conn    *pgxpool.Conn
 	err     error
+
+	// What was sent, here to be allocated with the rows: the batch, its statements
+	// (at most two that bind, and the caller's).
+	batch     pgx.Batch
+	queued    [3]*pgx.QueuedQuery
+	statement pgx.QueuedQuery
 }
 
 // Next closes the rows at their end, as pgx's own do.

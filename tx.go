@@ -37,7 +37,7 @@ func (db *DB) inTx(ctx context.Context, o pgx.TxOptions, fn func(tx pgx.Tx) erro
 		return err
 	}
 	defer conn.Release() // the pool closes a connection that is still in a transaction
-	inner, err := db.begin(ctx, conn.Conn(), o, scope)
+	inner, err := db.begin(ctx, conn.Conn(), o, &scope)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
