@@ -46,7 +46,7 @@ func TestCacheIsBounded(t *testing.T) {
 func TestCacheKeepsWhatIsUsed(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)
-	c := newCache(10)
+	c := newCache(10 * cacheShards)
 	hot := entry(-1, now.Add(time.Hour))
 	c.put(hot)
 	lost := 0
@@ -57,7 +57,7 @@ func TestCacheKeepsWhatIsUsed(t *testing.T) {
 			c.put(hot)
 		}
 	}
-	if lost > 500 {
+	if lost > 0 {
 		t.Errorf("a token in steady use was lost %d times of 1000", lost)
 	}
 }

@@ -80,20 +80,35 @@ func fetch(ctx context.Context, client *http.Client, address string) ([]byte, er
 	req.Header.Set("Accept", "application/json, application/jwk-set+json")
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("get %s: %w", plainAddress(address), withoutURL(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("get %s: status %d", req.URL.Redacted(), resp.StatusCode)
+		return nil, fmt.Errorf("get %s: status %d", plainAddress(address), resp.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxFetchBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("get %s: %w", req.URL.Redacted(), err)
+		return nil, fmt.Errorf("get %s: %w", plainAddress(address), err)
 	}
 	if len(body) > maxFetchBytes {
-		return nil, fmt.Errorf("get %s: the answer is longer than %d bytes", req.URL.Redacted(), maxFetchBytes)
+		return nil, fmt.Errorf("get %s: the answer is longer than %d bytes", plainAddress(address), maxFetchBytes)
 	}
 	return body, nil
+}
+
+// plainAddress returns the address without its query, which may hold an access key.
+func plainAddress(address string) string {
+	plain, _, _ := strings.Cut(address, "?")
+	return plain
+}
+
+// withoutURL returns the cause of a client's error, whose text repeats the whole URL.
+func withoutURL(err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
 }
 
 // discover returns the address of the issuer's key set (OpenID Connect Discovery

@@ -87,6 +87,15 @@ func TestUnknownKeyIDsCauseOneFetch(t *testing.T) {
 		t.Errorf("%d fetches for 100 unknown kids, want 1", n-1)
 	}
 	c.advance(UnknownKeyInterval)
+	for _, kid := range []string{`""`, "null", "7"} { // names no key, so it is not looked for
+		token := forge(`{"alg":"RS256","kid":`+kid+`}`, text(goodClaims(c)), jwt.SigningMethodRS256, k.rsa)
+		if _, err := v.Verify(context.Background(), token); err == nil {
+			t.Errorf("kid %s accepted", kid)
+		}
+	}
+	if n := s.fetches.Load(); n != 2 {
+		t.Errorf("%d fetches for tokens that name no key", n-2)
+	}
 	for i := range 10 {
 		refuses(t, v, rs256(c, fmt.Sprintf("later-%d", i)), Invalid, "key")
 	}
@@ -124,7 +133,7 @@ func TestUnreachableKeysStay(t *testing.T) {
 		body   string
 	}{
 		{http.StatusInternalServerError, "oops"}, {http.StatusOK, "<html>"}, {http.StatusOK, "{}"},
-		{http.StatusOK, strings.Repeat(" ", maxFetchBytes+1)},
+		{http.StatusOK, jwks(jwk(k.rsa.Public(), "one", "")) + strings.Repeat(" ", maxFetchBytes)},
 	} {
 		s.serve(answer.status, answer.body)
 		refuses(t, v, rs256(c, "unknown"), Invalid, "key")
@@ -187,7 +196,7 @@ func TestNewFailsWithoutKeys(t *testing.T) {
 	redirect := httptest.NewTLSServer(http.RedirectHandler(elsewhere.URL, http.StatusFound))
 	t.Cleanup(redirect.Close)
 	for _, tt := range []struct{ name, url, want string }{
-		{"down", down.URL, "refused"},
+		{"down", down.URL + "/jwks?key=hunter2", "/jwks: dial"},
 		{"error", newStatusServer(t, http.StatusNotFound), "status 404"},
 		{"no keys", newKeyServer(t, `{"keys":[]}`).URL, "no usable signing key"},
 		{"a secret for all to read", newKeyServer(t, `{"keys":[{"kty":"oct","kid":"s","k":"`+b64(secretA)+`"}]}`).URL, "no usable signing key"},
@@ -198,7 +207,7 @@ func TestNewFailsWithoutKeys(t *testing.T) {
 			_, err := New(context.Background(), Config{Now: c.now, HTTPClient: redirect.Client(), Issuers: []IssuerConfig{
 				{Issuer: issuerA, Audience: []string{audience}, JWKSURL: tt.url},
 			}})
-			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), issuerA) {
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), issuerA) || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("error %v", err)
 			}
 		})
@@ -263,6 +272,13 @@ func TestKeySetFile(t *testing.T) {
 	accepts(t, v, sign(jwt.SigningMethodEdDSA, k.ed, "ed", goodClaims(c)))
 	accepts(t, v, sign(jwt.SigningMethodHS256, []byte(secretA), "s", goodClaims(c)))
 	refuses(t, v, sign(jwt.SigningMethodHS256, []byte(k.ed.Public().(ed25519.PublicKey)), "ed", goodClaims(c)), Invalid, "key")
+
+	// A secret that is long enough for one configured algorithm is not for the other.
+	v = newVerifier(t, Config{Now: c.now, Issuers: []IssuerConfig{{
+		Issuer: issuerA, Audience: []string{audience}, JWKSFile: path, Algorithms: []string{"HS256", "HS512"},
+	}}})
+	accepts(t, v, sign(jwt.SigningMethodHS256, []byte(secretA), "s", goodClaims(c)))
+	refuses(t, v, sign(jwt.SigningMethodHS512, []byte(secretA), "s", goodClaims(c)), Invalid, "key")
 }
 
 func TestDiscovery(t *testing.T) {

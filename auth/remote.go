@@ -53,7 +53,7 @@ func (r *remoteSet) start() error {
 		return err
 	}
 	if len(keys) == 0 {
-		return fmt.Errorf("%s has no usable signing key with a kid", r.address)
+		return fmt.Errorf("%s has no usable signing key with a kid", plainAddress(r.address))
 	}
 	go r.keepFresh()
 	return nil
@@ -142,7 +142,7 @@ func (r *remoteSet) refresh() error {
 	}
 	keys, err := r.filter.parse(body)
 	if err != nil {
-		return fmt.Errorf("key set: %s: %w", r.address, err)
+		return fmt.Errorf("key set: %s: %w", plainAddress(r.address), err)
 	}
 	if err := r.KeyReplaceAll(ctx, keys); err != nil {
 		return fmt.Errorf("key set: %w", err)

@@ -79,7 +79,9 @@ func (r *reader) value(depth int) (any, error) {
 		r.take(len("null"))
 		return nil, nil
 	}
-	n := bytes.IndexFunc(r.rest, func(c rune) bool { return c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' && (c < '0' || c > '9') })
+	n := bytes.IndexFunc(r.rest, func(c rune) bool {
+		return c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' && (c < '0' || c > '9')
+	})
 	if n < 0 {
 		n = len(r.rest)
 	}

@@ -43,6 +43,7 @@ func New(ctx context.Context, config Config) (*Verifier, error) {
 		cancel()
 		return nil, fmt.Errorf("auth: %w", errors.Join(errs...))
 	}
+	// The refreshing ends with ctx and not before.
 	context.AfterFunc(ctx, cancel)
 	return v, nil
 }
