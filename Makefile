@@ -1,0 +1,41 @@
+# make demo    the main job on a private PostgreSQL with sample data
+# make test    the whole suite, against PostgreSQL 14 to 18
+# make check   what a change must pass before it is proposed
+# make bench   tenant-scoped statements against hand-written predicates
+# make build   bin/moat
+
+export CGO_ENABLED = 0
+GO ?= go
+MAJORS ?= 14,15,16,17,18
+
+.PHONY: build demo test test-short check bench tools
+
+build:
+	$(GO) build -trimpath -o bin/moat ./cmd/moat
+
+demo: build
+	@./scripts/tools postgres
+	@./bin/moat demo
+
+test: tools
+	MOAT_TEST_MAJORS=$(MAJORS) $(GO) test -timeout 20m ./...
+	@for module in $$(git ls-files '*/go.mod'); do \
+		echo "== $$(dirname $$module)"; (cd $$(dirname $$module) && $(GO) test -timeout 20m ./...) || exit 1; \
+	done
+
+test-short: tools
+	$(GO) test -short ./...
+
+check: tools
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+	$(GO) tool govulncheck ./... || echo "govulncheck: the vulnerability database is out of reach or has findings; see above"
+
+bench:
+	@./scripts/tools postgres
+	$(GO) run ./bench
+
+tools:
+	@./scripts/tools all

@@ -1,0 +1,89 @@
+package moat_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path"
+	"strings"
+	"testing"
+)
+
+const modulePath = "github.com/moat-db/moat"
+
+// levels are the packages from the foundation up. A package may import those of its
+// own level's tree and of lower levels; internal helpers that are no level of their own
+// must import nothing of the house but what they are listed with.
+var levels = map[string]int{
+	"": 0, "seal": 1, "auth": 1, "catalog": 1, "moatsql": 1,
+	"audit": 2, "protect": 2, "prove": 2,
+	"api": 3, "portal": 4,
+	"internal/config": 0, "internal/postgres": 0,
+	"internal/demo": 3, "internal/migrations": 2, "internal/report": 3,
+	"internal/cli": 5, "cmd": 6, "bench": 6,
+}
+
+func TestImportsPointDown(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(out)))
+	packages := 0
+	for decoder.More() {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := decoder.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		packages++
+		from, level := levelOf(t, p.ImportPath)
+		for _, imported := range p.Imports {
+			if imported != modulePath && !strings.HasPrefix(imported, modulePath+"/") {
+				continue
+			}
+			to, lower := levelOf(t, imported)
+			if to != from && lower >= level {
+				t.Errorf("%s imports %s, which is not below it", p.ImportPath, imported)
+			}
+		}
+	}
+	if packages < 5 {
+		t.Fatalf("go list found %d packages", packages)
+	}
+}
+
+// The library is what most programs import: it must not pull in more than the driver.
+func TestLibraryPullsInTheDriverOnly(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dep := range strings.Fields(string(out)) {
+		first, _, _ := strings.Cut(dep, "/")
+		allowed := dep == modulePath || strings.HasPrefix(dep, "github.com/jackc/") ||
+			strings.HasPrefix(dep, "golang.org/x/text/") || strings.HasPrefix(dep, "golang.org/x/sync/")
+		if strings.Contains(first, ".") && !allowed {
+			t.Errorf("package moat depends on %s", dep)
+		}
+	}
+}
+
+// levelOf finds the level of a package: its own, or that of the nearest parent.
+func levelOf(t *testing.T, importPath string) (name string, level int) {
+	t.Helper()
+	name = strings.TrimPrefix(strings.TrimPrefix(importPath, modulePath), "/")
+	for name != "" && name != "." {
+		if level, ok := levels[name]; ok {
+			return name, level
+		}
+		name = path.Dir(name)
+	}
+	if strings.TrimPrefix(strings.TrimPrefix(importPath, modulePath), "/") != "" {
+		t.Fatalf("package %s has no level: add it to levels", importPath)
+	}
+	return "", levels[""]
+}
