@@ -102,7 +102,10 @@ func newRoot(a *app) *cobra.Command {
 
 // commands lists the subcommands in the order --help shows them.
 func (a *app) commands() []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{
+		a.newToken(),
+		a.newSQL(),
+	}
 }
 
 // config loads the configuration file that --config names.
