@@ -28,16 +28,17 @@ const (
 	NodeSubquery   NodeKind = "subquery"    // scalar sub-select: Query
 	NodeArrayQuery NodeKind = "array query" // ARRAY(SELECT …): Query
 	NodeExists     NodeKind = "exists"      // Query
-	NodeAnyQuery   NodeKind = "any query"   // x op ANY (SELECT …), IN (SELECT …): Args[0], Query
+	NodeAnyQuery   NodeKind = "any query"   // x op ANY (SELECT …), IN (SELECT …): Args, one a column of Query
 	NodeAllQuery   NodeKind = "all query"
 	NodeNullTest   NodeKind = "null test"    // Name: "is null" or "is not null"
 	NodeBoolTest   NodeKind = "boolean test" // Name: "is true", "is not false", …
 	NodeDistinct   NodeKind = "distinct"     // IS DISTINCT FROM: Args; NOT DISTINCT is NodeNot over it
 	NodeNullIf     NodeKind = "nullif"
 	NodeCoalesce   NodeKind = "coalesce"
-	NodeCase       NodeKind = "case"
-	NodeCast       NodeKind = "cast"  // Type: the target; Args[0]
+	NodeCase       NodeKind = "case"  // Args: condition, result, condition, result, …, default
+	NodeCast       NodeKind = "cast"  // Type: the target; Args[0]; Name: the function that casts, if any
 	NodeValue      NodeKind = "value" // Name: current_user, session_user, …
+	NodeParam      NodeKind = "param" // Name: a parameter of a function's body
 	NodeOther      NodeKind = "other" // Name: PostgreSQL's node tag
 )
 
@@ -50,7 +51,10 @@ type Node struct {
 	Column   string   `json:"column,omitempty"`
 	// Level is 0 for a column of the policy's own query level: inside a sub-query
 	// the policy's table has level 1 or more.
-	Level int     `json:"level,omitempty"`
+	Level int `json:"level,omitempty"`
+	// Entry tells apart the tables of one query level that have the same name: it
+	// is the column's place in that level's FROM.
+	Entry int     `json:"-"`
 	Value string  `json:"value,omitempty"`
 	Null  bool    `json:"null,omitempty"`
 	Args  []*Node `json:"args,omitempty"`
@@ -63,7 +67,16 @@ type Node struct {
 type Query struct {
 	Tables []QName `json:"tables,omitempty"` // relations read, at this level and below
 	Select []*Node `json:"select,omitempty"` // target list
-	Where  *Node   `json:"where,omitempty"`  // WHERE and JOIN … ON, ANDed
+	// Where is WHERE and the ON of inner joins, ANDed. What an outer join is ON
+	// filters nothing and stands in a NodeOther.
+	Where *Node `json:"where,omitempty"`
+	// From are the sub-selects that stand in FROM or WITH, and the branches of a
+	// set operation; Calls the functions in FROM.
+	From  []*Query `json:"from,omitempty"`
+	Calls []*Node  `json:"calls,omitempty"`
+	// SetOperation is true for UNION, INTERSECT and EXCEPT: Select is then empty
+	// and From has the branches.
+	SetOperation bool `json:"set_operation,omitempty"`
 	// Simple is true when the query is SELECT expr with no FROM, no grouping, no
 	// set operation: the wrapper that makes an InitPlan.
 	Simple bool `json:"simple,omitempty"`

@@ -37,7 +37,11 @@ func (l *loader) expression(text, tree *string, relation OID) *Expr {
 	if text == nil || tree == nil {
 		return nil
 	}
-	return &Expr{Text: *text}
+	root, err := l.parseExpr(*tree, relation)
+	if err != nil {
+		root = nil
+	}
+	return &Expr{Text: *text, Root: root}
 }
 
 func (l *loader) triggers(rows pgx.Rows) error {

@@ -102,9 +102,7 @@ func (l *loader) columns(rows pgx.Rows) error {
 		}
 		column := r.Column
 		column.TypeName = QName{r.TypeSchema, r.TypeBase}
-		if column.Default = r.DefaultText; column.Generated != "" && column.Default == "" {
-			column.Default = "NULL"
-		}
+		column.Default = r.DefaultText
 		if column.Privileges, err = parseACL(r.ACL); err != nil {
 			return err
 		}

@@ -1,0 +1,268 @@
+package catalog
+
+import "slices"
+
+// The kinds of sub-link (PostgreSQL's SubLinkType).
+const (
+	linkExists = 0
+	linkAll    = 1
+	linkAny    = 2
+	linkExpr   = 4
+	linkArray  = 6
+)
+
+// The kinds of range table entry (RTEKind) that columns are looked up in.
+const (
+	entryRelation = 0
+	entrySubquery = 1
+	entryJoin     = 2
+	entryFunction = 3
+	entryGroup    = 9
+)
+
+// subLink maps a sub-select of an expression.
+func (m *treeMapper) subLink(n *treeNode) *Node {
+	q := n.node("subselect")
+	if q == nil || q.tag != "QUERY" {
+		return m.other(n)
+	}
+	mapped := &Node{Query: m.query(q)}
+	switch n.number("subLinkType") {
+	case linkExists:
+		mapped.Kind, mapped.Type = NodeExists, "boolean"
+	case linkExpr:
+		mapped.Kind, mapped.Type = NodeSubquery, firstType(mapped.Query)
+	case linkArray:
+		mapped.Kind = NodeArrayQuery
+	case linkAny, linkAll:
+		if !m.comparison(n, mapped) {
+			return &Node{Kind: NodeOther, Name: n.tag, Args: m.args(n.node("testexpr")), Query: mapped.Query}
+		}
+	default:
+		return &Node{Kind: NodeOther, Name: n.tag, Args: m.args(n.node("testexpr")), Query: mapped.Query}
+	}
+	return mapped
+}
+
+func firstType(q *Query) string {
+	if len(q.Select) == 0 {
+		return ""
+	}
+	return q.Select[0].Type
+}
+
+// comparison reads the test of x op ANY (SELECT …): one operator over x and a
+// parameter, or for a row one such for each column, ANDed, in the columns' order.
+func (m *treeMapper) comparison(n *treeNode, mapped *Node) bool {
+	test := n.node("testexpr")
+	if test == nil {
+		return false
+	}
+	parts := []*treeNode{test}
+	if test.tag == "BOOLEXPR" && test.get("boolop").token == "and" {
+		parts = test.nodes("args")
+	}
+	mapped.Kind, mapped.Type = NodeAnyQuery, "boolean"
+	if n.number("subLinkType") == linkAll {
+		mapped.Kind = NodeAllQuery
+	}
+	for i, part := range parts {
+		args := part.nodes("args")
+		if part.tag != "OPEXPR" || len(args) != 2 || paramOf(args[1]) != i+1 {
+			return false
+		}
+		op := m.operator(part)
+		if i > 0 && op.Name != mapped.Name {
+			return false
+		}
+		mapped.Name, mapped.OID = op.Name, op.OID
+		mapped.Args = append(mapped.Args, op.Args[0])
+	}
+	return true
+}
+
+// paramOf returns the number of the sub-select's column that a test compares with,
+// through the casts that the parser put around it, 0 when it is something else.
+func paramOf(n *treeNode) int {
+	for n != nil && n.tag != "PARAM" {
+		switch n.tag {
+		case "RELABELTYPE":
+			n = n.node("arg")
+		default:
+			return 0
+		}
+	}
+	return n.number("paramid")
+}
+
+// query maps a sub-select and everything below it.
+func (m *treeMapper) query(n *treeNode) *Query {
+	inner := treeMapper{l: m.l, scopes: append(slices.Clone(m.scopes), &scope{})}
+	q := &Query{}
+	for _, cte := range n.nodes("cteList") {
+		if body := cte.node("ctequery"); body != nil && body.tag == "QUERY" {
+			q.add(inner.query(body))
+		}
+	}
+	for _, entry := range n.nodes("rtable") {
+		inner.entry(entry, q)
+	}
+	if tree := n.node("jointree"); tree != nil {
+		q.Where = conjunction(inner.quals(tree))
+	}
+	q.SetOperation = n.node("setOperations") != nil
+	if !q.SetOperation {
+		for _, target := range n.nodes("targetList") {
+			if !target.flag("resjunk") {
+				q.Select = append(q.Select, inner.node(target.node("expr")))
+			}
+		}
+	}
+	if having := inner.node(n.node("havingQual")); having != nil {
+		q.Where = conjunction(append(conjuncts(q.Where), having))
+	}
+	q.Simple = isSimple(n)
+	return q
+}
+
+// add makes sub a part of q.
+func (q *Query) add(sub *Query) {
+	q.From = append(q.From, sub)
+	for _, table := range sub.Tables {
+		q.addTable(table)
+	}
+}
+
+func (q *Query) addTable(table QName) {
+	if !slices.Contains(q.Tables, table) {
+		q.Tables = append(q.Tables, table)
+	}
+}
+
+// entry reads one entry of the range table. Entries come in an order in which those
+// that an entry speaks of stand before it.
+func (m *treeMapper) entry(n *treeNode, q *Query) {
+	at := m.scopes[len(m.scopes)-1]
+	e := rangeEntry{columns: columnNames(n)}
+	switch n.number("rtekind") {
+	case entryRelation:
+		e.relation = n.oid("relid")
+		q.addTable(m.l.relationName(e.relation))
+	case entrySubquery:
+		if body := n.node("subquery"); body != nil && n.oid("relid") == 0 {
+			sub := m.query(body)
+			q.add(sub)
+			e.exprs = plainColumns(sub)
+		}
+	case entryJoin:
+		e.exprs = m.args(n.nodes("joinaliasvars")...)
+	case entryGroup:
+		e.exprs = m.args(n.nodes("groupexprs")...)
+	case entryFunction:
+		for _, f := range n.nodes("functions") {
+			call := m.node(f.node("funcexpr"))
+			if call == nil {
+				continue
+			}
+			q.Calls = append(q.Calls, call)
+			if f.number("funccolcount") == 1 && len(e.exprs) == 0 {
+				e.exprs = []*Node{call}
+			}
+		}
+	}
+	at.tables = append(at.tables, e)
+}
+
+// plainColumns returns what a sub-select's columns are where that is a column of a
+// table at its own level, nil where it is anything else. The reader's level has an
+// entry for the sub-select, not for that table: they keep the table's name only.
+func plainColumns(q *Query) []*Node {
+	exprs := make([]*Node, len(q.Select))
+	for i, n := range q.Select {
+		if n != nil && n.Kind == NodeColumn && n.Level == 0 && n.Relation != (QName{}) {
+			exprs[i] = n
+		}
+	}
+	return exprs
+}
+
+func columnNames(entry *treeNode) []string {
+	eref := entry.node("eref")
+	if eref == nil {
+		return nil
+	}
+	var names []string
+	for _, v := range eref.get("colnames").list {
+		names = append(names, v.token)
+	}
+	return names
+}
+
+// quals returns the conditions of a FROM clause: those of inner joins as they are,
+// those of outer joins as something that no rule takes for a filter.
+func (m *treeMapper) quals(n *treeNode) []*Node {
+	var all []*Node
+	switch n.tag {
+	case "FROMEXPR":
+		for _, from := range n.nodes("fromlist") {
+			all = append(all, m.quals(from)...)
+		}
+		all = append(all, conjuncts(m.node(n.node("quals")))...)
+	case "JOINEXPR":
+		var below []*Node
+		for _, side := range []string{"larg", "rarg"} {
+			if from := n.node(side); from != nil {
+				below = append(below, m.quals(from)...)
+			}
+		}
+		on := append(below, conjuncts(m.node(n.node("quals")))...)
+		if n.number("jointype") != 0 && len(on) > 0 {
+			on = []*Node{{Kind: NodeOther, Name: "OUTER JOIN", Args: on}}
+		}
+		all = append(all, on...)
+	}
+	return all
+}
+
+// conjuncts returns what is ANDed at the top of an expression.
+func conjuncts(n *Node) []*Node {
+	if n == nil {
+		return nil
+	}
+	if n.Kind != NodeAnd {
+		return []*Node{n}
+	}
+	var all []*Node
+	for _, arg := range n.Args {
+		all = append(all, conjuncts(arg)...)
+	}
+	return all
+}
+
+func conjunction(nodes []*Node) *Node {
+	switch len(nodes) {
+	case 0:
+		return nil
+	case 1:
+		return nodes[0]
+	}
+	return &Node{Kind: NodeAnd, Type: "boolean", Args: nodes}
+}
+
+// isSimple says whether a query is SELECT expr and nothing more.
+func isSimple(n *treeNode) bool {
+	if tree := n.node("jointree"); tree != nil && (len(tree.nodes("fromlist")) > 0 || tree.node("quals") != nil) {
+		return false
+	}
+	for _, flag := range []string{"hasAggs", "hasWindowFuncs", "hasTargetSRFs"} {
+		if n.flag(flag) {
+			return false
+		}
+	}
+	for _, field := range []string{"groupClause", "groupingSets", "havingQual", "limitCount", "limitOffset", "setOperations", "cteList"} {
+		if v := n.get(field); v.node != nil || len(v.list) > 0 {
+			return false
+		}
+	}
+	return len(n.nodes("targetList")) == 1
+}
