@@ -31,7 +31,7 @@ type Database struct {
 func (d *Database) Cluster() *Cluster { return d.cluster }
 
 // Exec runs SQL as superuser over a connection of its own, so that nothing a SET
-// does lasts. Without args sql may hold several statements.
+// does lasts. Without args sql may hold several statements, which are one transaction.
 func (d *Database) Exec(t testing.TB, sql string, args ...any) {
 	t.Helper()
 	err := withConn(d.URL, func(ctx context.Context, conn *pgx.Conn) error {
