@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -21,17 +23,18 @@ import (
 func main() {
 	window := flag.Duration("window", 1500*time.Millisecond, "time to spend on each cell of the table")
 	rows := flag.Int("rows", 1_000_000, "rows of the table")
+	tenants := flag.String("tenants", "10,1000,10000", "numbers of tenants to spread the rows over")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *rows, *window); err != nil {
+	if err := run(ctx, strings.Split(*tenants, ","), *rows, *window); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, rows int, window time.Duration) error {
+func run(ctx context.Context, tenants []string, rows int, window time.Duration) error {
 	server, err := postgres.Start(ctx, postgres.Options{Settings: map[string]string{
 		"shared_buffers": "512MB", "max_wal_size": "4GB", "autovacuum": "off", "jit": "off",
 		"max_parallel_workers_per_gather": "0", // a count must cost the same on both sides
@@ -48,7 +51,11 @@ func run(ctx context.Context, rows int, window time.Duration) error {
 	fmt.Printf("PostgreSQL %s, %d rows, pgx prepared statements, plan_cache_mode=force_generic_plan on both sides\n\n", server.Version(), rows)
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(out, "tenants\tshape\tlink\tplain p50\tmoat p50\tratio\tplain p99\tmoat p99\tratio\t")
-	for _, tenants := range []int{10, 1000, 10_000} {
+	for _, text := range tenants {
+		tenants, err := strconv.Atoi(text)
+		if err != nil || tenants < 1 || tenants > rows {
+			return fmt.Errorf("-tenants %s: not a number of tenants", text)
+		}
 		b, err := setUp(ctx, server, slow, tenants, rows)
 		if err != nil {
 			return err
