@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // prepareData fills the data folder when it has none yet, from a template in the
@@ -96,14 +97,27 @@ func initdb(ctx context.Context, inst Installation, data string, acct *account, 
 	if !sync {
 		args = append(args, "--no-sync")
 	}
+	out, err := runInitdb(ctx, inst, args, detached(acct))
+	if err != nil && strings.Contains(out, "could not look up effective user ID") {
+		// initdb insists on a name for this user id, though the server does not.
+		// When the second way fails too, the first answer is the telling one.
+		if _, errNamed := runInitdb(ctx, inst, args, namedUser(acct)); errNamed == nil {
+			return nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, lastLines(out, 3))
+	}
+	return nil
+}
+
+func runInitdb(ctx context.Context, inst Installation, args []string, attr *syscall.SysProcAttr) (string, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(inst.Bin, "initdb"), args...)
 	cmd.Dir = "/"
 	cmd.Env = serverEnv(inst.Bin)
-	cmd.SysProcAttr = detached(acct)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w: %s", err, lastLines(string(out), 3))
-	}
-	return nil
+	cmd.SysProcAttr = attr
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // copyData copies a cluster that is not running, for the account.

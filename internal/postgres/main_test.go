@@ -89,8 +89,19 @@ func users() []runAs {
 	all := []runAs{{"self", &syscall.SysProcAttr{}}}
 	if os.Geteuid() == 0 {
 		all = append(all, runAs{"nobody", detached(&account{name: "nobody", uid: 65534, gid: 65534})})
+		if nameless := detached(&account{name: "nameless", uid: 54321, gid: 54321}); namespaces(nameless) {
+			all = append(all, runAs{"nameless", nameless})
+		}
 	}
 	return all
+}
+
+// namespaces reports whether the kernel lets a user make user namespaces; container
+// runtimes often forbid it, and then a user without a name has no server.
+func namespaces(attr *syscall.SysProcAttr) bool {
+	cmd := exec.Command("unshare", "--user", "true")
+	cmd.SysProcAttr = attr
+	return cmd.Run() == nil
 }
 
 // owner is a child process that owns a server.

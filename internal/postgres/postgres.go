@@ -41,6 +41,7 @@ type Options struct {
 	// or the one that made Dir.
 	Major int
 	// Download fetches a pinned build, as [Download] does, where Find finds none.
+	// Bin, when set, is not replaced.
 	Download bool
 	// Dir keeps the data, synced, in this folder, which is made when missing.
 	// Empty means an ephemeral folder that goes with the server.
@@ -126,7 +127,7 @@ func (o Options) installation(ctx context.Context) (Installation, error) {
 		major = made
 	}
 	inst, err := Find(ctx, o.Bin, major)
-	if o.Download && errors.Is(err, ErrNotFound) {
+	if o.Download && o.Bin == "" && errors.Is(err, ErrNotFound) {
 		return Download(ctx, major)
 	}
 	return inst, err
@@ -154,7 +155,7 @@ func (s *Server) Address() string { return s.address }
 // URL returns the connection string of a database and role over the socket. Both
 // libpq and pgx take it.
 func (s *Server) URL(database, role string) string {
-	u := url.URL{Scheme: "postgres", User: url.User(role), Path: "/" + database}
+	u := url.URL{Scheme: "postgres", User: url.User(role), Path: "/" + database, RawPath: "/" + url.PathEscape(database)}
 	q := url.Values{"host": {s.folder.socket}, "port": {strconv.Itoa(s.port)}}
 	u.RawQuery = q.Encode()
 	return u.String()

@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -16,6 +17,29 @@ const maxSocketPath = 107
 func serverAttributes(a *account) *syscall.SysProcAttr {
 	attr := detached(a)
 	attr.Pdeathsig = syscall.SIGQUIT
+	return attr
+}
+
+// namedUser are the attributes of a child that runs as this process's user but is
+// seen, in a user namespace of its own, with an id that has a name: containers often
+// run with an id that /etc/passwd does not know. Where the kernel refuses the
+// namespace the child fails to start.
+func namedUser(a *account) *syscall.SysProcAttr {
+	attr := detached(a)
+	if a != nil {
+		return attr
+	}
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		return attr
+	}
+	uid, err := strconv.Atoi(nobody.Uid)
+	if err != nil {
+		return attr
+	}
+	attr.Cloneflags = syscall.CLONE_NEWUSER
+	attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: os.Geteuid(), Size: 1}}
+	attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: os.Getegid(), Size: 1}}
 	return attr
 }
 

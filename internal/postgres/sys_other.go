@@ -16,6 +16,9 @@ const maxSocketPath = 103
 // there the reaper alone does it.
 func serverAttributes(a *account) *syscall.SysProcAttr { return detached(a) }
 
+// namedUser has no user namespaces to offer outside Linux.
+func namedUser(a *account) *syscall.SysProcAttr { return detached(a) }
+
 // serves reports whether pid is a live postgres that serves the folder data. A
 // process id alone proves nothing: it may belong to somebody else by now.
 func serves(pid int, data string) bool {

@@ -23,6 +23,8 @@ func detached(a *account) *syscall.SysProcAttr { return nil }
 
 func serverAttributes(a *account) *syscall.SysProcAttr { return nil }
 
+func namedUser(a *account) *syscall.SysProcAttr { return nil }
+
 func serves(pid int, data string) bool { return false }
 
 func signal(pid int, sig syscall.Signal) {}

@@ -191,7 +191,7 @@ func (c *Cluster) URL(database, role string) string { return c.urlOf(database, r
 
 func (c *Cluster) urlOf(database, role string) string {
 	u := *c.base
-	u.Path = "/" + database
+	u.Path, u.RawPath = "/"+database, "/"+url.PathEscape(database)
 	switch {
 	case role == c.superuser:
 	case c.password != "":
