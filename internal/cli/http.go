@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// shutdownTimeout is how long requests may take to end after a signal.
+const shutdownTimeout = 10 * time.Second
+
+// newHTTPServer bounds what a client can hold open. Writing is bounded by the API's
+// own limits: a large export may rightly take long.
+func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+// tlsFiles are a certificate and its key; both empty means plain HTTP.
+type tlsFiles struct{ cert, key string }
+
+// serveHTTP serves until ctx ends, then lets requests finish.
+func serveHTTP(ctx context.Context, server *http.Server, l net.Listener, tls tlsFiles) error {
+	failed := make(chan error, 1)
+	go func() {
+		if tls.cert != "" {
+			failed <- server.ServeTLS(l, tls.cert, tls.key)
+			return
+		}
+		failed <- server.Serve(l)
+	}()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		return errors.Join(fmt.Errorf("shut down: %w", err), server.Close())
+	}
+	return nil
+}
+
+// listen takes the address, and any free port instead where the address was only a
+// wish.
+func listen(address string, wish bool) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil && wish {
+		host, _, _ := net.SplitHostPort(address)
+		l, err = net.Listen("tcp", net.JoinHostPort(host, "0"))
+	}
+	if err != nil {
+		return nil, withHint(fmt.Errorf("listen: %w", err), "another program may use the port; --addr 127.0.0.1:0 takes a free one")
+	}
+	return l, nil
+}

@@ -1,0 +1,36 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/config"
+)
+
+// modelOptions are what moat.yaml says about the tenant model.
+func modelOptions(c config.Config) catalog.Options {
+	return catalog.Options{
+		Column:  c.Tenant.Column,
+		Type:    c.Tenant.Type,
+		Setting: c.Tenant.Setting,
+		Tenants: qname(c.Tenant.Table),
+		Key:     c.Tenant.Key,
+		Schemas: c.Tables.Schemas,
+		Shared:  qnames(c.Tables.Shared),
+		Ignored: qnames(c.Tables.Ignore),
+	}
+}
+
+func qnames(names []string) []catalog.QName {
+	out := make([]catalog.QName, 0, len(names))
+	for _, n := range names {
+		out = append(out, qname(n))
+	}
+	return out
+}
+
+// qname splits schema.table; the configuration has checked that there is one dot.
+func qname(name string) catalog.QName {
+	schema, table, _ := strings.Cut(name, ".")
+	return catalog.QName{Schema: schema, Name: table}
+}
