@@ -1,0 +1,187 @@
+package api
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/moat-db/moat/api/problem"
+)
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// payload is the body of a write: an array of objects.
+type payload struct {
+	text []byte
+	keys []string
+	rows int
+	bare bool // the body was one object, not an array
+}
+
+// object is the only object of the payload.
+func (p payload) object() []byte {
+	text := bytes.TrimSpace(p.text)
+	return text[1 : len(text)-1]
+}
+
+func errBody(format string, args ...any) error {
+	return problem.New(http.StatusBadRequest, "PGRST102", format, args...)
+}
+
+// body reads the request's body, bounded.
+func (q *request) body() ([]byte, error) {
+	limit := q.h.config.Limits.BodyBytes
+	text, err := io.ReadAll(http.MaxBytesReader(nil, q.Request.Body, limit))
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return nil, err
+		}
+		return nil, errBody("the request body could not be read")
+	}
+	return text, nil
+}
+
+// contentType is the media type of the body; JSON when there is none.
+func (q *request) contentType() (string, error) {
+	header := q.Header.Get("Content-Type")
+	if header == "" {
+		return "application/json", nil
+	}
+	name, _, err := mime.ParseMediaType(header)
+	if err != nil {
+		return "", errBody("Content-Type not acceptable: %s", header)
+	}
+	return name, nil
+}
+
+// payload reads objects from JSON, CSV or a form. Without columns= all objects must
+// have the same members: a missing one would silently become null.
+func (q *request) payload(anyKeys bool) (payload, error) {
+	name, err := q.contentType()
+	if err != nil {
+		return payload{}, err
+	}
+	text, err := q.body()
+	if err != nil {
+		return payload{}, err
+	}
+	switch name {
+	case "application/json", "application/vnd.pgrst.object+json", "application/vnd.pgrst.array+json":
+		// missing=default is what makes a missing member harmless.
+		return jsonPayload(text, anyKeys)
+	case "text/csv":
+		return csvPayload(text)
+	case "application/x-www-form-urlencoded":
+		return formPayload(text)
+	}
+	return payload{}, errBody("Content-Type not acceptable: %s", name)
+}
+
+func jsonPayload(text []byte, anyKeys bool) (payload, error) {
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 || !json.Valid(text) {
+		return payload{}, errBody("Empty or invalid json")
+	}
+	p := payload{text: text}
+	switch text[0] {
+	case '{':
+		p.bare = true
+		p.text = append(append([]byte{'['}, text...), ']')
+	case '[':
+	default:
+		return payload{}, errBody("All lines must have the same number of fields: an object or an array of objects is expected")
+	}
+	var objects []map[string]json.RawMessage
+	if json.Unmarshal(p.text, &objects) != nil {
+		return payload{}, errBody("an object or an array of objects is expected")
+	}
+	p.rows = len(objects)
+	for i, object := range objects {
+		if object == nil {
+			return payload{}, errBody("an object or an array of objects is expected")
+		}
+		if i == 0 {
+			p.keys = sortedKeys(object)
+			continue
+		}
+		if !anyKeys && !sameKeys(object, p.keys) {
+			return payload{}, errBody("All object keys must match")
+		}
+	}
+	return p, nil
+}
+
+// sortedKeys makes the same members the same statement, in whatever order they come.
+func sortedKeys(object map[string]json.RawMessage) []string {
+	keys := make([]string, 0, len(object))
+	for k := range object {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func sameKeys(object map[string]json.RawMessage, keys []string) bool {
+	if len(object) != len(keys) {
+		return false
+	}
+	for _, k := range keys {
+		if _, ok := object[k]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// csvPayload reads a header line and rows; NULL without quotes is null, as in
+// PostgREST.
+func csvPayload(text []byte) (payload, error) {
+	reader := csv.NewReader(bytes.NewReader(text))
+	records, err := reader.ReadAll()
+	if err != nil || len(records) == 0 {
+		return payload{}, errBody("All lines must have same number of fields")
+	}
+	keys := records[0]
+	objects := make([]map[string]*string, 0, len(records)-1)
+	for _, record := range records[1:] {
+		object := map[string]*string{}
+		for i, key := range keys {
+			if record[i] != "NULL" {
+				object[key] = &record[i]
+			} else {
+				object[key] = nil
+			}
+		}
+		objects = append(objects, object)
+	}
+	encoded, err := json.Marshal(objects)
+	if err != nil {
+		return payload{}, err
+	}
+	return payload{text: encoded, keys: keys, rows: len(objects)}, nil
+}
+
+func formPayload(text []byte) (payload, error) {
+	values, err := url.ParseQuery(string(text))
+	if err != nil {
+		return payload{}, errBody("the form could not be read")
+	}
+	object := map[string]string{}
+	for key := range values {
+		object[key] = values.Get(key)
+	}
+	encoded, err := json.Marshal(object)
+	if err != nil {
+		return payload{}, err
+	}
+	p, err := jsonPayload(encoded, true)
+	return p, err
+}

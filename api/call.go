@@ -1,0 +1,224 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/api/plan"
+	"github.com/moat-db/moat/api/problem"
+	"github.com/moat-db/moat/api/query"
+	"github.com/moat-db/moat/api/schema"
+)
+
+// call answers a request for a function.
+func (h *Handler) call(w http.ResponseWriter, q *request, name string) error {
+	full := schema.Name{Schema: q.profile, Name: name}
+	overloads := q.state.Functions[full]
+	switch q.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost:
+	case http.MethodOptions:
+		w.Header().Set("Allow", "OPTIONS,GET,HEAD,POST")
+		return nil
+	default:
+		return problem.New(http.StatusMethodNotAllowed, "PGRST101", "Cannot use the %s method on RPC", q.Method)
+	}
+	r, err := q.parse(query.Options{Argument: q.argument(overloads)})
+	if err != nil {
+		return err
+	}
+	call, arguments, kind, err := q.arguments(r)
+	if err != nil {
+		return err
+	}
+	f, err := plan.Resolve(q.state.Schema, full, arguments, kind)
+	if err != nil {
+		return err
+	}
+	if safe(q.Method) && f.Volatile {
+		return problem.New(http.StatusMethodNotAllowed, "25006", "cannot execute the volatile function %s with %s", name, q.Method).
+			WithHint("Use POST, or declare the function stable or immutable.")
+	}
+	return q.callFunction(w, f, r, call)
+}
+
+// argument decides which parameters of the URL are arguments: with GET those that a
+// function has, unless they read as a filter on a column of its result.
+func (q *request) argument(overloads []*schema.Function) func(string, string) bool {
+	get := safe(q.Method)
+	return func(name, value string) bool {
+		if !get {
+			return false
+		}
+		known, column := false, false
+		for _, f := range overloads {
+			known = known || f.Param(name) != nil
+			column = column || f.ResultColumn(name)
+		}
+		if known {
+			return !(column && looksLikeFilter(value))
+		}
+		return !column && !looksLikeFilter(value) && !reserved(name)
+	}
+}
+
+func reserved(name string) bool {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	return slices.Contains([]string{"order", "limit", "offset", "and", "or"}, last)
+}
+
+func looksLikeFilter(value string) bool {
+	_, err := query.Parse("x="+url.QueryEscape(value), query.Options{})
+	return err == nil
+}
+
+// arguments reads the arguments of a call, their names, and the kind of the body.
+func (q *request) arguments(r *query.Request) (plan.Call, []string, string, error) {
+	if safe(q.Method) {
+		var names []string
+		for _, a := range r.Arguments {
+			if !slices.Contains(names, a.Name) {
+				names = append(names, a.Name)
+			}
+		}
+		return plan.Call{}, names, "", nil
+	}
+	contentType, err := q.contentType()
+	if err != nil {
+		return plan.Call{}, nil, "", err
+	}
+	text, err := q.body()
+	if err != nil {
+		return plan.Call{}, nil, "", err
+	}
+	switch contentType {
+	case "text/plain":
+		return plan.Call{Body: text}, nil, "text", nil
+	case "text/xml", "application/xml":
+		return plan.Call{Body: text}, nil, "xml", nil
+	case "application/octet-stream":
+		return plan.Call{Body: hexBytes(text)}, nil, "bytea", nil
+	case "application/x-www-form-urlencoded":
+		p, err := formPayload(text)
+		if err != nil {
+			return plan.Call{}, nil, "", err
+		}
+		return plan.Call{Body: p.object(), Keys: p.keys}, p.keys, "json", nil
+	case "application/json":
+		return jsonArguments(text, r)
+	}
+	return plan.Call{}, nil, "", errBody("Content-Type not acceptable: %s", contentType)
+}
+
+func jsonArguments(text []byte, r *query.Request) (plan.Call, []string, string, error) {
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 {
+		text = []byte("{}")
+	}
+	if !json.Valid(text) {
+		return plan.Call{}, nil, "", errBody("Empty or invalid json")
+	}
+	var object map[string]json.RawMessage
+	if text[0] != '{' {
+		// Only a function with one unnamed parameter takes something else.
+		return plan.Call{Body: text}, []string{""}, "json", nil
+	}
+	if err := json.Unmarshal(text, &object); err != nil {
+		return plan.Call{}, nil, "", errBody("Empty or invalid json")
+	}
+	keys := sortedKeys(object)
+	if r.Columns != nil {
+		keys = r.Columns
+	}
+	return plan.Call{Body: text, Keys: keys}, keys, "json", nil
+}
+
+func hexBytes(text []byte) []byte {
+	out := make([]byte, 0, 2+2*len(text))
+	out = append(out, '\\', 'x')
+	for _, c := range text {
+		out = append(out, hexDigits[c>>4], hexDigits[c&15])
+	}
+	return out
+}
+
+func (q *request) callFunction(w http.ResponseWriter, f *schema.Function, r *query.Request, c plan.Call) error {
+	media, err := q.acceptCall(f)
+	if err != nil {
+		return err
+	}
+	if err := q.ranged(r); err != nil {
+		return err
+	}
+	st, err := plan.Function(q.state.Schema, f, r, c, q.options(media))
+	if err != nil {
+		return err
+	}
+	explain(st, media)
+	a := &answer{}
+	if err := q.runCall(f, st, media, a); err != nil {
+		return err
+	}
+	h := w.Header()
+	q.applied(h, "count", "tx", "max-affected", "handling", "timezone")
+	if st.Void {
+		q.write(w, http.StatusNoContent, "", a)
+		return nil
+	}
+	status := http.StatusOK
+	if f.Set && !isPlan(media) {
+		if status, err = contentRange(h, st, a); err != nil {
+			return err
+		}
+	}
+	if err := q.nextCursor(h, st, a); err != nil {
+		return err
+	}
+	q.write(w, status, media.ContentType(), a)
+	return nil
+}
+
+// runCall runs the call. Only a volatile function can have something to undo.
+func (q *request) runCall(f *schema.Function, st *plan.Statement, media query.Media, a *answer) error {
+	x := &execution{statement: st, media: media, response: !isPlan(media)}
+	singular := media.Format == query.Singular && !st.Scalar
+	limited := f.Volatile && f.Set && q.prefer.MaxAffected != nil && q.prefer.Handling == "strict"
+	rollback := f.Volatile && q.prefer.Tx == "rollback" && q.h.config.AllowRollback
+	if !limited && !rollback && !(singular && f.Volatile) {
+		if err := q.run(x, a, nil); err != nil {
+			return err
+		}
+		return checkSingular(singular, a)
+	}
+	return q.run(x, a, func(a *answer) error {
+		if limited && a.rows > *q.prefer.MaxAffected {
+			return problem.New(http.StatusBadRequest, "PGRST124", "Query result exceeds max-affected preference constraint").
+				WithDetails("The query affects %d rows", a.rows)
+		}
+		if err := checkSingular(singular, a); err != nil {
+			return err
+		}
+		if rollback {
+			return errRollback
+		}
+		return nil
+	})
+}
+
+// acceptCall negotiates the format: text and bytes are for scalar results.
+func (q *request) acceptCall(f *schema.Function) (query.Media, error) {
+	return query.Accept(q.Header["Accept"], func(format query.Format) bool {
+		switch format {
+		case query.JSON, query.Singular, query.CSV:
+			return true
+		case query.Text, query.Bytes:
+			return !f.Composite && !f.Set
+		case query.PlanText, query.PlanJSON:
+			return q.h.config.AllowExplain
+		}
+		return false
+	})
+}

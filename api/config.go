@@ -1,0 +1,176 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/api/query"
+	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/catalog"
+)
+
+// Config configures a [Handler]. DB, Verifier and Load are required.
+type Config struct {
+	// DB runs the statements. Its pool must come from [ConfigurePool], and its
+	// ClaimsSetting and the others must be set where tokens carry such facts.
+	DB *moat.DB
+	// Shared runs the statements of tokens without a tenant, which reach shared tables
+	// only. It must clear the tenant setting itself, as [WithoutTenant] does. Nil
+	// refuses such tokens with 403.
+	Shared Sender
+	// Verifier checks the tokens.
+	Verifier *auth.Verifier
+	// Load reads the catalog as the application role. It is called by [New], and
+	// again when the schema has changed.
+	Load func(ctx context.Context) (*catalog.Snapshot, *catalog.Model, error)
+	// Connect opens a connection outside the pool, which listens for notifications
+	// and looks for schema changes. Nil means neither: [Handler.Reload] is then the
+	// only way to pick up a change.
+	Connect func(ctx context.Context) (*pgx.Conn, error)
+
+	// Role is the application role; zero means the one Load connected as.
+	Role string
+	// Schemas are exposed, the first by default; zero means those with tables that
+	// the role may read.
+	Schemas []string
+	// Base is the path of the API; zero means "/rest/v1".
+	Base string
+	// Home is where "/" sends a browser; zero means the reference page at Base.
+	Home string
+	// Title names the API in its description; zero means "moat".
+	Title string
+	// Logger is for the access log and for what goes wrong; nil discards.
+	Logger *slog.Logger
+	// Tracer makes one span a request; nil means none.
+	Tracer trace.Tracer
+
+	// SuspendedColumn is the column of the tenants table that, when true, not null
+	// or one of "suspended", "disabled" and "deleted", suspends a tenant. Zero means
+	// the first present of suspended, suspended_at, disabled_at, deleted_at, status.
+	SuspendedColumn string
+	// Membership, where its Table is set, must hold the caller's subject and tenant.
+	Membership Membership
+	// TenantCacheAge is how long a tenant's state is believed; zero means 10 s.
+	TenantCacheAge time.Duration
+
+	// CORSOrigins may call from a browser; "*" is any. None means no CORS headers.
+	CORSOrigins []string
+	// AllowUnfiltered lets PATCH and DELETE without a filter change every row.
+	AllowUnfiltered bool
+	// AllowRollback honours Prefer: tx=rollback.
+	AllowRollback bool
+	// AllowExplain answers the plan media type.
+	AllowExplain bool
+	// AllowAggregates allows sum(), count() and the like in select.
+	AllowAggregates bool
+	// RequestSettings sends request.method, request.path and request.headers to the
+	// database, without Authorization, Cookie and apikey, for functions that read them.
+	RequestSettings bool
+	// PreRequest is a function without arguments that runs before each statement.
+	PreRequest catalog.QName
+
+	// PollInterval is how often the schema's fingerprint is compared; zero means 5 s.
+	PollInterval time.Duration
+	// MetricsTenants is how many tenants get a label of their own; zero means none.
+	MetricsTenants int
+	// Limits bound what a tenant and a request may take.
+	Limits Limits
+}
+
+// Membership names the table that says which subject belongs to which tenant.
+type Membership struct {
+	Table catalog.QName
+	// Subject, Tenant and Role are its columns; zero means subject, the tenant column
+	// and no role. With a Role column the role is that of the row, not the token's.
+	Subject, Tenant, Role string
+}
+
+// Limits bound a tenant and a request. The zero value has the defaults.
+type Limits struct {
+	// RequestsPerSecond of a tenant; 0 means no limit. Burst is how many may come at
+	// once; 0 means one second's.
+	RequestsPerSecond float64
+	Burst             int
+	// Concurrent statements of a tenant; 0 means 20. It is never more than three
+	// quarters of the pool.
+	Concurrent int
+	// Waiting requests of a tenant for a turn; 0 means 4 times Concurrent.
+	Waiting int
+	// Wait for a turn; 0 means 2 s.
+	Wait time.Duration
+	// MaxRows of any list; 0 means 1000, negative none.
+	MaxRows int64
+	// BodyBytes of a request; 0 means 1 MiB.
+	BodyBytes int64
+	// ResponseBytes of an answer; 0 means 16 MiB.
+	ResponseBytes int64
+	// Timeout ends a request that the statement timeout did not; 0 means 30 s.
+	Timeout time.Duration
+	// Query bounds the query string.
+	Query query.Limits
+}
+
+// Sender sends a batch as one implicit transaction; moat.DB and pgxpool.Pool do.
+type Sender interface {
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.DB == nil || c.Verifier == nil || c.Load == nil {
+		return c, errors.New("api: DB, Verifier and Load are required")
+	}
+	setString(&c.Base, "/rest/v1")
+	setString(&c.Home, c.Base+"/")
+	setString(&c.Title, "moat")
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	setDuration(&c.TenantCacheAge, 10*time.Second)
+	setDuration(&c.PollInterval, 5*time.Second)
+	c.Limits = c.Limits.withDefaults()
+	return c, nil
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Concurrent <= 0 {
+		l.Concurrent = 20
+	}
+	if l.Waiting <= 0 {
+		l.Waiting = 4 * l.Concurrent
+	}
+	setDuration(&l.Wait, 2*time.Second)
+	setDuration(&l.Timeout, 30*time.Second)
+	setBytes(&l.MaxRows, 1000)
+	setBytes(&l.BodyBytes, 1<<20)
+	setBytes(&l.ResponseBytes, 16<<20)
+	l.Query = l.Query.WithDefaults()
+	return l
+}
+
+func setString(v *string, d string) {
+	if *v == "" {
+		*v = d
+	}
+}
+
+func setDuration(v *time.Duration, d time.Duration) {
+	if *v <= 0 {
+		*v = d
+	}
+}
+
+func setBytes(v *int64, d int64) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+// methods that change nothing.
+func safe(method string) bool { return method == http.MethodGet || method == http.MethodHead }

@@ -1,0 +1,221 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/api/problem"
+)
+
+// retryAfter is what a client is told to wait when the database is away.
+const retryAfter = time.Second
+
+// describe maps any error to what the client sees. It is the only place that does.
+func describe(err error) *problem.Error {
+	var p *problem.Error
+	if errors.As(err, &p) {
+		return p
+	}
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		return database(pgErr)
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return problem.New(http.StatusRequestEntityTooLarge, "MOAT111", "the request body has more than %d bytes", tooLarge.Limit)
+	}
+	if refused := tenantRefused(err); refused != nil {
+		return refused
+	}
+	if away(err) {
+		return unavailable(err)
+	}
+	return internal(err, "MOAT500")
+}
+
+func tenantRefused(err error) *problem.Error {
+	var invalid *moat.InvalidTenantError
+	switch {
+	case errors.Is(err, moat.ErrNoTenant):
+		return problem.New(http.StatusForbidden, "MOAT102", "the token names no tenant")
+	case errors.As(err, &invalid):
+		return problem.New(http.StatusForbidden, "MOAT103", "the tenant is not known")
+	}
+	return nil
+}
+
+// away reports whether the database could not be reached, or went away.
+func away(err error) bool {
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) || pgconn.Timeout(err) || connectionLost(err)
+}
+
+// connectionLost recognises a connection that broke under a statement; pgx wraps
+// io errors without a type of their own.
+func connectionLost(err error) bool {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if s := e.Error(); s == "EOF" || s == "unexpected EOF" || s == "conn closed" || s == "closed pool" {
+			return true
+		}
+	}
+	return errors.Is(err, pgx.ErrTxClosed)
+}
+
+func unavailable(err error) *problem.Error {
+	e := problem.New(http.StatusServiceUnavailable, "PGRST001", "Database connection error. Retrying the connection.")
+	e.RetryAfter, e.Cause = retryAfter, err
+	return e
+}
+
+func internal(err error, code string) *problem.Error {
+	e := problem.New(http.StatusInternalServerError, code, "internal error")
+	e.Cause = err
+	return e
+}
+
+// database maps PostgreSQL's errors.
+func database(err *pgconn.PgError) *problem.Error {
+	if strings.HasPrefix(err.Code, "PT") {
+		if status, bad := strconv.Atoi(err.Code[2:]); bad == nil && status >= 200 && status <= 599 {
+			return fromDatabase(status, err)
+		}
+	}
+	if err.Code == "PGRST" {
+		return raised(err)
+	}
+	status := statusOf(err)
+	switch {
+	case status == http.StatusServiceUnavailable:
+		e := problem.New(status, err.Code, "the database is not available at the moment")
+		e.RetryAfter, e.Cause = retryAfter, err
+		return e
+	case status == http.StatusGatewayTimeout:
+		e := problem.New(status, err.Code, "the statement took too long and was cancelled")
+		e.Cause = err
+		return e
+	case status >= http.StatusInternalServerError:
+		return internal(err, err.Code)
+	}
+	return fromDatabase(status, err)
+}
+
+func fromDatabase(status int, err *pgconn.PgError) *problem.Error {
+	e := problem.New(status, err.Code, "%s", err.Message)
+	if err.Detail != "" {
+		e.Details = err.Detail
+	}
+	e.Hint = problem.Text(err.Hint)
+	e.Cause = err
+	return e
+}
+
+// statusOf maps a SQLSTATE to a status, after PostgREST's table with these
+// differences: a timeout is 504, a conflict between transactions 503 (both may be
+// tried again), and what depends on the client's text alone is 400.
+func statusOf(err *pgconn.PgError) int {
+	switch err.Code {
+	case "23503", "23505", "23P01":
+		return http.StatusConflict
+	case "25006":
+		return http.StatusMethodNotAllowed
+	case "42883", "42P01":
+		return http.StatusNotFound
+	case "42501":
+		return http.StatusForbidden
+	case "57014":
+		return http.StatusGatewayTimeout
+	case "P0001", "55000", "2BP01":
+		return http.StatusBadRequest
+	case "42P17", "53400":
+		return http.StatusInternalServerError
+	case "55P03":
+		return http.StatusServiceUnavailable
+	}
+	switch err.Code[:min(2, len(err.Code))] {
+	case "08", "53", "57", "40":
+		return http.StatusServiceUnavailable
+	case "28", "0L", "0P":
+		return http.StatusForbidden
+	case "54":
+		return http.StatusRequestEntityTooLarge
+	case "09", "25", "2D", "38", "39", "3B", "58", "F0", "HV", "XX", "P0", "55":
+		return http.StatusInternalServerError
+	}
+	return http.StatusBadRequest
+}
+
+// raised reads RAISE SQLSTATE 'PGRST': the message is the error and the detail the
+// status and headers, both as JSON.
+func raised(err *pgconn.PgError) *problem.Error {
+	var body struct {
+		Code, Message string
+		Details, Hint *string
+	}
+	var detail struct {
+		Status  int
+		Headers map[string]string
+	}
+	if json.Unmarshal([]byte(err.Message), &body) != nil || json.Unmarshal([]byte(err.Detail), &detail) != nil ||
+		detail.Status < 200 || detail.Status > 599 || body.Code == "" {
+		return problem.New(http.StatusInternalServerError, "PGRST121", "Could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error")
+	}
+	e := problem.New(detail.Status, body.Code, "%s", body.Message)
+	if body.Details != nil {
+		e.Details = *body.Details
+	}
+	if body.Hint != nil {
+		e.Hint = problem.Text(*body.Hint)
+	}
+	e.Header = http.Header{}
+	for name, value := range detail.Headers {
+		e.Header.Set(name, value)
+	}
+	return e
+}
+
+// writeError answers with a problem.
+func writeError(w http.ResponseWriter, r *http.Request, e *problem.Error) {
+	h := w.Header()
+	for name, values := range e.Header {
+		h[name] = values
+	}
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+	}
+	body, err := json.Marshal(e)
+	if err != nil { // only texts and lists of texts are in it
+		body = []byte(`{"code":"MOAT500","message":"internal error","details":null,"hint":null}`)
+	}
+	w.WriteHeader(e.Status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // the client may have gone
+	}
+}
+
+// causeOf is what the log may hold of an error: of PostgreSQL's only the code and
+// where it arose, because its texts quote row values.
+func causeOf(err error) string {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		return "SQLSTATE " + pgErr.Code + " in " + pgErr.Routine
+	}
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return "connect"
+	}
+	return err.Error()
+}

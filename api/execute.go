@@ -1,0 +1,310 @@
+package api
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/api/plan"
+	"github.com/moat-db/moat/api/problem"
+	"github.com/moat-db/moat/api/query"
+)
+
+// answer is what a statement gave.
+type answer struct {
+	body []byte
+	// rows is how many rows came back, or were changed.
+	rows     int64
+	inserted int64
+	// total is the count without paging; -1 when it was not asked for.
+	total int64
+	etag  string
+	// last are the key values of the last row.
+	last []*string
+	// keys are the names and values of the first row's key columns.
+	keys []keyValue
+	// status and header are what a function asked for.
+	status int
+	header http.Header
+}
+
+type keyValue struct{ name, value string }
+
+// prelude is a statement that runs before the main one.
+type prelude struct {
+	sql  string
+	args []any
+}
+
+// execution is one request's work in the database.
+type execution struct {
+	statement *plan.Statement
+	media     query.Media
+	preludes  []prelude
+	// response reads response.status and response.headers afterwards.
+	response bool
+	limit    int64
+}
+
+// send runs everything as one batch: one round trip and one transaction. The write is
+// committed when it returns nil, unless sender is an open transaction.
+func (x *execution) send(ctx context.Context, sender Sender, a *answer) (err error) {
+	b := &pgx.Batch{}
+	for _, p := range x.preludes {
+		b.Queue(p.sql, p.args...)
+	}
+	st := x.statement
+	b.Queue(st.SQL, st.Args...)
+	for _, count := range []*plan.Statement{st.Count, st.Estimate} {
+		if count != nil {
+			b.Queue(count.SQL, count.Args...)
+		}
+	}
+	if x.response {
+		b.Queue("select current_setting('response.status', true), current_setting('response.headers', true)")
+	}
+	results := sender.SendBatch(ctx, b)
+	defer func() {
+		// Closing tells whether the transaction committed.
+		if closed := results.Close(); err == nil {
+			err = closed
+		}
+	}()
+	return x.read(results, a)
+}
+
+func (x *execution) read(results pgx.BatchResults, a *answer) error {
+	for range x.preludes {
+		if _, err := results.Exec(); err != nil {
+			return err
+		}
+	}
+	rows, err := results.Query()
+	if err != nil {
+		return err
+	}
+	if err := x.rows(rows, a); err != nil {
+		return err
+	}
+	a.total = -1
+	if err := x.counts(results, a); err != nil {
+		return err
+	}
+	if x.response {
+		return readResponse(results.QueryRow(), a)
+	}
+	return nil
+}
+
+// rows writes the rows in the format of the answer.
+func (x *execution) rows(rows pgx.Rows, a *answer) error {
+	defer rows.Close()
+	columns, err := columnsOf(x.statement, rows.FieldDescriptions())
+	if err != nil {
+		return err
+	}
+	e := x.encoder(columns)
+	a.body = e.begin(a.body)
+	for rows.Next() {
+		values := rows.RawValues()
+		a.observe(columns, values)
+		a.body = e.row(a.body, values, a.rows)
+		a.rows++
+		if int64(len(a.body)) > x.limit {
+			return problem.New(http.StatusRequestEntityTooLarge, "MOAT112", "the answer has more than %d bytes", x.limit).
+				WithHint("Ask for fewer rows or columns.")
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	a.body = e.end(a.body)
+	if len(columns) == 0 {
+		a.rows = rows.CommandTag().RowsAffected()
+	}
+	return nil
+}
+
+// observe keeps the hidden columns.
+func (a *answer) observe(columns []column, values [][]byte) {
+	keys := 0
+	for i := range columns {
+		switch columns[i].plan {
+		case plan.ETag:
+			a.etag = string(values[i])
+		case plan.Inserted:
+			if len(values[i]) == 1 && values[i][0] == 't' {
+				a.inserted++
+			}
+		case plan.Key:
+			if keys == 0 {
+				a.last = a.last[:0]
+			}
+			keys++
+			a.last = append(a.last, textOf(values[i]))
+			if a.rows == 0 && values[i] != nil {
+				a.keys = append(a.keys, keyValue{columns[i].name, string(values[i])})
+			}
+		}
+	}
+}
+
+func textOf(v []byte) *string {
+	if v == nil {
+		return nil
+	}
+	s := string(v)
+	return &s
+}
+
+// counts reads the results of the counting statements.
+func (x *execution) counts(results pgx.BatchResults, a *answer) error {
+	st := x.statement
+	if st.Count != nil {
+		if err := results.QueryRow().Scan(&a.total); err != nil {
+			return err
+		}
+	}
+	if st.Estimate == nil {
+		return nil
+	}
+	var text []byte
+	if err := results.QueryRow().Scan(&text); err != nil {
+		return err
+	}
+	if st.Count != nil && a.total <= st.CountLimit {
+		return nil
+	}
+	var explained []struct {
+		Plan struct {
+			Rows float64 `json:"Plan Rows"`
+		}
+	}
+	if err := json.Unmarshal(text, &explained); err != nil || len(explained) == 0 {
+		return err
+	}
+	a.total = max(a.total, int64(explained[0].Plan.Rows))
+	return nil
+}
+
+// readResponse takes the status and headers that a function set.
+func readResponse(row pgx.Row, a *answer) error {
+	var status, headers *string
+	if err := row.Scan(&status, &headers); err != nil {
+		return err
+	}
+	if status != nil && *status != "" {
+		code, err := strconv.Atoi(*status)
+		if err != nil || code < 200 || code > 599 {
+			return problem.New(http.StatusInternalServerError, "PGRST112", "response.status GUC must be a valid status code")
+		}
+		a.status = code
+	}
+	if headers == nil || *headers == "" {
+		return nil
+	}
+	var list []map[string]string
+	if err := json.Unmarshal([]byte(*headers), &list); err != nil {
+		return problem.New(http.StatusInternalServerError, "PGRST111", "response.headers GUC must be a JSON array composed of objects with a single key and a string value")
+	}
+	a.header = http.Header{}
+	for _, one := range list {
+		for name, value := range one {
+			a.header.Add(name, value)
+		}
+	}
+	return nil
+}
+
+// encoder writes rows in one format.
+type encoder struct {
+	columns  []column
+	format   query.Format
+	stripped bool
+	scalar   bool
+	single   bool
+}
+
+func (x *execution) encoder(columns []column) encoder {
+	st := x.statement
+	return encoder{columns: columns, format: x.media.Format, stripped: x.media.Stripped,
+		scalar: st.Scalar, single: st.Single || x.media.Format == query.Singular}
+}
+
+func (e *encoder) begin(b []byte) []byte {
+	switch e.format {
+	case query.CSV:
+		for i := range e.columns {
+			if e.columns[i].plan != plan.Visible {
+				continue
+			}
+			if !e.columns[i].first {
+				b = append(b, ',')
+			}
+			b = appendCSV(b, []byte(e.columns[i].name))
+		}
+		return b
+	case query.JSON:
+		if !e.single {
+			return append(b, '[')
+		}
+	}
+	return b
+}
+
+func (e *encoder) row(b []byte, values [][]byte, n int64) []byte {
+	switch e.format {
+	case query.CSV:
+		b = append(b, '\n')
+		for i := range e.columns {
+			if e.columns[i].plan != plan.Visible {
+				continue
+			}
+			if !e.columns[i].first {
+				b = append(b, ',')
+			}
+			b = appendCSV(b, values[i])
+		}
+		return b
+	case query.Text, query.PlanText:
+		if n > 0 {
+			b = append(b, '\n')
+		}
+		return append(b, values[0]...)
+	case query.PlanJSON:
+		return append(b, values[0]...)
+	case query.Bytes:
+		return appendBytes(b, values[0])
+	}
+	if n > 0 {
+		if e.single {
+			return b // only the first row can be the answer; the count tells of others
+		}
+		b = append(b, ',')
+	}
+	if e.scalar {
+		return appendValue(b, e.columns[0].kind, values[0])
+	}
+	return appendObject(b, e.columns, values, e.stripped)
+}
+
+func (e *encoder) end(b []byte) []byte {
+	if e.format == query.JSON && !e.single {
+		return append(b, ']')
+	}
+	return b
+}
+
+// appendBytes writes a bytea as its bytes, and anything else as its text.
+func appendBytes(b, v []byte) []byte {
+	if len(v) >= 2 && v[0] == '\\' && v[1] == 'x' {
+		if raw, err := hex.DecodeString(string(v[2:])); err == nil {
+			return append(b, raw...)
+		}
+	}
+	return append(b, v...)
+}

@@ -1,0 +1,157 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/klauspost/compress/gzhttp"
+
+	"github.com/moat-db/moat/api/problem"
+	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/auth"
+)
+
+// Handler serves the API, its description, health and metrics. It is safe for
+// concurrent use.
+type Handler struct {
+	config  Config
+	schema  atomic.Pointer[state]
+	tenants *tenants
+	gate    *gate
+	metrics *metrics
+	buffers buffers
+	handler http.Handler
+
+	reloading sync.Mutex
+	stop      context.CancelFunc
+	done      chan struct{}
+}
+
+// state is one version of the schema with what is derived from it.
+type state struct {
+	*schema.Schema
+	version uint64
+	check   *tenantCheck // nil when there is no tenants table to ask
+	member  *memberCheck
+	pages   sync.Map // descriptions by schema name
+}
+
+// New loads the schema and returns a Handler that keeps it current until
+// [Handler.Close]. It returns an error when the schema cannot be loaded.
+func New(ctx context.Context, config Config) (*Handler, error) {
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{config: config, done: make(chan struct{})}
+	h.tenants = newTenants(config.TenantCacheAge)
+	h.gate = newGate(int(config.DB.Stat().MaxConns()), config.Limits)
+	h.metrics = newMetrics(h)
+	if err := h.Reload(ctx); err != nil {
+		return nil, err
+	}
+	h.handler, err = h.chain()
+	if err != nil {
+		return nil, err
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	h.stop = stop
+	go h.watch(background)
+	return h, nil
+}
+
+// Close stops watching the schema. Requests are still answered.
+func (h *Handler) Close() {
+	h.stop()
+	<-h.done
+}
+
+// FlushTenants forgets what is known of every tenant, as the notification
+// moat_tenants does.
+func (h *Handler) FlushTenants() { h.tenants.flush() }
+
+// ServeHTTP answers a request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.handler.ServeHTTP(w, r) }
+
+// chain puts the layers around the routes: the log sees everything, compression what
+// is sent, CORS answers preflights before a token is asked for.
+func (h *Handler) chain() (http.Handler, error) {
+	authenticated := auth.Middleware(h.config.Verifier, auth.MiddlewareOptions{})(http.HandlerFunc(h.rest))
+	mux := http.NewServeMux()
+	base := h.config.Base
+	mux.Handle(base+"/", authenticated)
+	mux.Handle(base, authenticated)
+	mux.HandleFunc("GET /healthz", h.healthz)
+	mux.HandleFunc("GET /readyz", h.readyz)
+	mux.Handle("GET /metrics", h.metrics.handler())
+	mux.HandleFunc("/{$}", h.home(authenticated))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		writeError(w, r, problem.New(http.StatusNotFound, "PGRST125", "Invalid path specified in request URL"))
+	})
+	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(1400), gzhttp.CompressionLevel(1))
+	if err != nil {
+		return nil, fmt.Errorf("compression: %w", err)
+	}
+	return h.observe(h.cors(wrap(mux))), nil
+}
+
+// home sends a browser to the home page and describes the API to everything else.
+func (h *Handler) home(api http.Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if safe(r.Method) && strings.Contains(r.Header.Get("Accept"), "text/html") && r.Header.Get("Authorization") == "" {
+			http.Redirect(w, r, h.config.Home, http.StatusFound)
+			return
+		}
+		api.ServeHTTP(w, r)
+	}
+}
+
+// rest answers an authenticated request.
+func (h *Handler) rest(w http.ResponseWriter, r *http.Request) {
+	// The client may go while the statement runs. Cancelling it would cost the
+	// connection, and leave open whether a write was committed.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.config.Limits.Timeout)
+	defer cancel()
+	r = r.WithContext(ctx)
+	if err := h.dispatch(w, r); err != nil {
+		h.fail(w, r, err)
+	}
+}
+
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	e := describe(err)
+	if info := infoOf(r); info != nil {
+		info.code, info.cause = e.Code, e.Cause
+	}
+	writeError(w, r, e)
+}
+
+// dispatch routes by path: the root, a function, or a table.
+func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request) error {
+	q, err := h.open(r)
+	if err != nil {
+		return err
+	}
+	defer q.close()
+	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, h.config.Base), "/")
+	if path == "" {
+		return h.root(w, q)
+	}
+	name, isCall := strings.CutPrefix(path, "rpc/")
+	if name == "" || strings.Contains(name, "/") {
+		return problem.New(http.StatusNotFound, "PGRST125", "Invalid path specified in request URL")
+	}
+	if isCall {
+		q.info.target = "rpc/" + name
+		return h.call(w, q, name)
+	}
+	return h.table(w, q, name)
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

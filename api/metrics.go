@@ -1,0 +1,95 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics counts requests in a registry of its own.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	inFlight prometheus.Gauge
+
+	mu      sync.Mutex
+	tenants map[string]bool
+	most    int
+}
+
+func newMetrics(h *Handler) *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(), tenants: map[string]bool{}, most: h.config.MetricsTenants}
+	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "moat_http_requests_total", Help: "Requests by method, target, status and tenant.",
+	}, []string{"method", "target", "status", "tenant"})
+	m.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "moat_http_request_duration_seconds", Help: "Duration of requests by method.",
+		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+	}, []string{"method"})
+	m.inFlight = prometheus.NewGauge(prometheus.GaugeOpts{Name: "moat_http_requests_in_flight", Help: "Requests being answered."})
+	pool := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	}
+	m.registry.MustRegister(m.requests, m.seconds, m.inFlight,
+		pool("moat_pool_connections", "Connections of the pool.", func() float64 { return float64(h.config.DB.Stat().TotalConns()) }),
+		pool("moat_pool_connections_acquired", "Connections in use.", func() float64 { return float64(h.config.DB.Stat().AcquiredConns()) }),
+		pool("moat_pool_connections_max", "Size of the pool.", func() float64 { return float64(h.config.DB.Stat().MaxConns()) }),
+		pool("moat_pool_acquire_wait_seconds", "Time spent waiting for a connection.", func() float64 { return h.config.DB.Stat().AcquireDuration().Seconds() }),
+		pool("moat_schema_version", "How often the schema was loaded.", func() float64 { return float64(h.version()) }),
+		pool("moat_tenant_cache_entries", "Tenants whose state is remembered.", func() float64 { return float64(h.tenants.size()) }),
+	)
+	return m
+}
+
+func (h *Handler) version() uint64 {
+	if s := h.schema.Load(); s != nil {
+		return s.version
+	}
+	return 0
+}
+
+func (t *tenants) size() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.known)
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// record counts one answered request. The target is a name of the schema, never what
+// a client made up.
+func (m *metrics) record(method string, info *requestInfo, status int, took time.Duration) {
+	m.requests.WithLabelValues(known(method), info.target, strconv.Itoa(status), m.label(info.tenant)).Inc()
+	m.seconds.WithLabelValues(known(method)).Observe(took.Seconds())
+}
+
+// label is the tenant for the first so many, and "other" for the rest.
+func (m *metrics) label(tenant string) string {
+	if m.most <= 0 || tenant == "" {
+		return ""
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.tenants[tenant] {
+		if len(m.tenants) >= m.most {
+			return "other"
+		}
+		m.tenants[tenant] = true
+	}
+	return tenant
+}
+
+func known(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}

@@ -1,0 +1,156 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// requestInfo is what a request leaves for the log and the metrics: no token, no row
+// value, no query string.
+type requestInfo struct {
+	id     string
+	tenant string
+	target string // a table, rpc/function, or "" for what is not in the schema
+	rows   int64
+	code   string
+	cause  error
+}
+
+type infoKey struct{}
+
+func infoOf(r *http.Request) *requestInfo {
+	info, _ := r.Context().Value(infoKey{}).(*requestInfo)
+	return info
+}
+
+var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// observe gives each request an id and logs, counts and traces its answer. A panic
+// ends as a 500.
+func (h *Handler) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		info := &requestInfo{id: r.Header.Get("X-Request-Id")}
+		if !requestID.MatchString(info.id) {
+			info.id = newID()
+		}
+		ctx := context.WithValue(r.Context(), infoKey{}, info)
+		span := trace.SpanFromContext(context.Background())
+		if h.config.Tracer != nil {
+			ctx, span = h.config.Tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
+		}
+		out := &statusWriter{ResponseWriter: w}
+		securityHeaders(w.Header(), info.id)
+		h.metrics.inFlight.Inc()
+		defer func() {
+			h.metrics.inFlight.Dec()
+			if p := recover(); p != nil {
+				h.panicked(out, r, info, p)
+			}
+			h.finish(r, info, out, time.Since(start), span)
+		}()
+		next.ServeHTTP(out, r.WithContext(ctx))
+	})
+}
+
+func newID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// securityHeaders suit data: nothing is to be sniffed, framed or kept by a shared
+// cache.
+func securityHeaders(h http.Header, id string) {
+	h.Set("X-Request-Id", id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "private, no-cache")
+	h.Set("Vary", "Authorization, Accept, Accept-Profile, Prefer")
+}
+
+func (h *Handler) panicked(w *statusWriter, r *http.Request, info *requestInfo, p any) {
+	if p == http.ErrAbortHandler { //nolint:errorlint // it is compared as net/http does
+		panic(p)
+	}
+	h.config.Logger.Error("panic", "request_id", info.id, "panic", slog.AnyValue(p).Kind().String())
+	if w.status == 0 {
+		writeError(w, r, internal(nil, "MOAT500"))
+	}
+}
+
+func (h *Handler) finish(r *http.Request, info *requestInfo, w *statusWriter, took time.Duration, span trace.Span) {
+	status := w.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	h.metrics.record(r.Method, info, status, took)
+	if span.IsRecording() {
+		span.SetName(r.Method + " " + info.target)
+		span.SetAttributes(attribute.String("http.request.method", r.Method), attribute.Int("http.response.status_code", status),
+			attribute.String("http.route", info.target), attribute.String("moat.tenant", info.tenant), attribute.String("moat.request_id", info.id))
+		if status >= http.StatusInternalServerError {
+			span.SetStatus(codes.Error, info.code)
+		}
+	}
+	span.End()
+	h.access(r, info, status, w.bytes, took)
+}
+
+func (h *Handler) access(r *http.Request, info *requestInfo, status int, bytes int64, took time.Duration) {
+	level := slog.LevelInfo
+	if status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	if !h.config.Logger.Enabled(r.Context(), level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("request_id", info.id), slog.String("tenant", info.tenant), slog.String("method", known(r.Method)),
+		slog.String("target", info.target), slog.Int("status", status), slog.Int64("rows", info.rows),
+		slog.Int64("bytes", bytes), slog.Duration("took", took),
+	}
+	if info.code != "" {
+		attrs = append(attrs, slog.String("code", info.code))
+	}
+	if info.cause != nil && status >= http.StatusInternalServerError {
+		attrs = append(attrs, slog.String("cause", causeOf(info.cause)))
+	}
+	h.config.Logger.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// statusWriter remembers what was sent.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap serves http.ResponseController.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

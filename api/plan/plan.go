@@ -1,0 +1,108 @@
+// Package plan turns a parsed request into one SQL statement.
+//
+// It is pure. The guarantee: every identifier in the SQL is the quoted name of an
+// object of the schema.Schema, or the quoted name of an output column; every value of
+// the request is a bound parameter, except whole numbers that it parsed itself (LIMIT)
+// and words from fixed lists (operators, directions). A statement over a tenant table
+// carries "tenant_id = $n" for each table it names, beside the policies that
+// PostgreSQL enforces: it keeps plans and partitions right, and the policies do not
+// rely on it.
+//
+// Limits: a JSON key is a parameter, so an index over an expression such as
+// (data->>'key') is not used.
+package plan
+
+import (
+	"net/http"
+
+	"github.com/moat-db/moat/api/problem"
+	"github.com/moat-db/moat/api/schema"
+)
+
+// Options say for whom and how a statement is made.
+type Options struct {
+	// Tenant is the tenant's id; empty reaches shared tables only.
+	Tenant string
+	// MaxRows bounds every list, embedded ones too; 0 means no bound.
+	MaxRows int64
+	// Count is "", exact, planned or estimated.
+	Count string
+	// Text leaves values in PostgreSQL's own text form, for CSV.
+	Text bool
+	// Stripped leaves null members out of embedded objects.
+	Stripped bool
+	// Aggregates allows sum(), avg(), min(), max() and count().
+	Aggregates bool
+	// ETag adds the hash of the whole row, where every column may be read.
+	ETag bool
+}
+
+// Statement is SQL with bound parameters.
+type Statement struct {
+	SQL  string
+	Args []any
+	// Outputs are the columns of a row, in order.
+	Outputs []Output
+	// Count counts the rows without paging; nil when it was not asked for. Estimate
+	// is an EXPLAIN whose row estimate serves instead, above CountLimit rows.
+	Count      *Statement
+	Estimate   *Statement
+	CountLimit int64
+	// Offset and Limit are the page's; Limit is -1 for none.
+	Offset, Limit int64
+	// Cursor names the order when keyset paging was asked for.
+	Cursor *Cursor
+	// Scalar results have one column which is the value itself; Single results are
+	// one row, not a list.
+	Scalar, Single bool
+	// Void results have no body.
+	Void bool
+}
+
+// OutputKind says what an output column is for.
+type OutputKind int
+
+// The kinds of output column.
+const (
+	Visible  OutputKind = iota
+	Key                 // a value of the keyset cursor
+	ETag                // the hash of the row
+	Inserted            // true when an upsert inserted the row
+)
+
+// Output is a column of the result.
+type Output struct {
+	Name string
+	Kind OutputKind
+}
+
+// unknownColumn is PostgreSQL's error for a column that is not there, or that the
+// caller may not see: the two are the same to him.
+func unknownColumn(t *schema.Table, name string) error {
+	e := problem.New(http.StatusBadRequest, "42703", "column %s.%s does not exist", t.Name.Name, name)
+	var names []string
+	for _, c := range t.Columns {
+		if c.Select {
+			names = append(names, c.Name)
+		}
+	}
+	if similar := schema.Similar(name, names); similar != "" {
+		e = e.WithHint("Perhaps you meant to reference the column \"%s.%s\".", t.Name.Name, similar)
+	}
+	return e
+}
+
+// Denied is the error for a table that this caller may not use in this way.
+func Denied(t *schema.Table) error {
+	kind := "table"
+	if t.View {
+		kind = "view"
+	}
+	return problem.New(http.StatusForbidden, "42501", "permission denied for %s %s", kind, t.Name.Name)
+}
+
+// errNeedsTenant answers a token without a tenant that asks for more than shared
+// tables.
+func errNeedsTenant(t *schema.Table) error {
+	return problem.New(http.StatusForbidden, "MOAT102", "%s belongs to tenants, and the token names none", t.Name.Name)
+}

@@ -1,0 +1,128 @@
+package plan
+
+import (
+	"strings"
+
+	"github.com/moat-db/moat/api/query"
+	"github.com/moat-db/moat/api/schema"
+)
+
+// returning completes a write with what is wanted back. Columns alone come from
+// RETURNING; embeds, order and aggregates read the changed rows as a table.
+func (w *writer) returning(sql string, target source, r *query.Request, in Write) (*Statement, error) {
+	switch {
+	case in.Returning == "representation" && !target.table.Select:
+		return nil, Denied(target.table)
+	case in.Returning == "representation" && (plainItems(r, target.table) && len(r.Root.Order) == 0):
+		return w.returnPlain(sql, target, r, in)
+	case in.Returning == "representation":
+		return w.returnRows(sql, target, r, in)
+	}
+	var outputs []output
+	if in.Returning == "headers-only" {
+		for _, name := range target.table.Key {
+			if c := target.table.Column(name); c.Select {
+				outputs = append(outputs, output{name: name, kind: Key, expr: expression{sql: target.column(name)}})
+			}
+		}
+	}
+	return w.finish(sql, &selection{outputs: append(outputs, w.inserted(target, in)...)}), nil
+}
+
+func (w *writer) finish(sql string, sel *selection) *Statement {
+	if len(sel.outputs) > 0 {
+		sql += " RETURNING " + sel.list()
+	}
+	st := w.statement(sql)
+	st.Outputs = sel.names()
+	return st
+}
+
+// inserted tells an upsert's new rows from the changed ones: a new row version was
+// deleted by nobody.
+func (w *writer) inserted(target source, in Write) []output {
+	if in.Resolution != "merge-duplicates" || !target.table.Select || target.table.View {
+		return nil
+	}
+	return []output{{name: "moat_inserted", kind: Inserted, expr: expression{sql: "(" + target.alias + ".xmax = 0)"}}}
+}
+
+// plainItems reports whether the select list names columns and nothing more.
+func plainItems(r *query.Request, t *schema.Table) bool {
+	for i := range r.Root.Items {
+		item := &r.Root.Items[i]
+		if item.Kind == query.Count || item.Kind == query.Embed || item.Aggregate != "" {
+			return false
+		}
+		if item.Kind == query.Column && t.Computed[item.Field.Name] != nil && t.Column(item.Field.Name) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *writer) returnPlain(sql string, target source, r *query.Request, in Write) (*Statement, error) {
+	sel, err := w.selection(target, &r.Root, false)
+	if err != nil {
+		return nil, err
+	}
+	sel.outputs = append(sel.outputs, w.inserted(target, in)...)
+	w.outer(sel)
+	return w.finish(sql, sel), nil
+}
+
+// returnRows puts the write into a WITH and selects from its rows.
+func (w *writer) returnRows(sql string, target source, r *query.Request, in Write) (*Statement, error) {
+	returned := w.columnsOf(target, r)
+	changed := source{table: target.table, alias: w.alias(), rows: true}
+	sel, err := w.selection(changed, &r.Root, false)
+	if err != nil {
+		return nil, err
+	}
+	if outputs := w.inserted(target, in); outputs != nil && !sel.grouped {
+		returned = append(returned, outputs[0].expr.sql+" AS "+outputs[0].name)
+		sel.outputs = append(sel.outputs, output{name: "moat_inserted", kind: Inserted, expr: expression{sql: changed.alias + ".moat_inserted"}})
+	}
+	order, err := w.order(changed, &r.Root)
+	if err != nil {
+		return nil, err
+	}
+	if order != "" {
+		order = " ORDER BY " + order
+	}
+	st := w.statement("WITH changed AS (" + sql + " RETURNING " + strings.Join(returned, ", ") + ") SELECT " + w.outer(sel) +
+		" FROM changed AS " + changed.alias + sel.laterals() + sel.grouping() + order)
+	st.Outputs = sel.names()
+	return st, nil
+}
+
+// columnsOf are the columns that the rows of a write must have: all that may be read,
+// and the computed ones that the request names.
+func (w *writer) columnsOf(target source, r *query.Request) []string {
+	var out []string
+	for _, c := range target.table.Columns {
+		if c.Select {
+			out = append(out, target.column(c.Name))
+		}
+	}
+	for name, f := range target.table.Computed {
+		if target.table.Column(name) == nil && names(r, name) {
+			out = append(out, f.SQL()+"("+target.alias+") AS "+schema.Quote(name))
+		}
+	}
+	return out
+}
+
+func names(r *query.Request, name string) bool {
+	for i := range r.Root.Items {
+		if r.Root.Items[i].Kind == query.Column && r.Root.Items[i].Field.Name == name {
+			return true
+		}
+	}
+	for i := range r.Root.Order {
+		if r.Root.Order[i].Field.Name == name {
+			return true
+		}
+	}
+	return false
+}

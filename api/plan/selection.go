@@ -1,0 +1,261 @@
+package plan
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/api/problem"
+	"github.com/moat-db/moat/api/query"
+	"github.com/moat-db/moat/api/schema"
+)
+
+// selection is a rendered select list.
+type selection struct {
+	outputs []output
+	joins   []string // LEFT JOIN LATERAL of spread embeds
+	groups  []string // GROUP BY, when there are aggregates
+	grouped bool
+}
+
+// output is one column of the list.
+type output struct {
+	name string
+	expr expression
+	kind OutputKind
+	// aggregate is applied by the level that the column is spread into.
+	aggregate, aggregateCast string
+}
+
+// list is the SQL of the select list; an empty one still needs a column.
+func (s *selection) list() string {
+	if len(s.outputs) == 0 {
+		return "1"
+	}
+	parts := make([]string, len(s.outputs))
+	for i, o := range s.outputs {
+		parts[i] = o.expr.sql + " AS " + schema.Quote(o.name)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (s *selection) laterals() string { return strings.Join(s.joins, "") }
+
+func (s *selection) grouping() string {
+	if !s.grouped || len(s.groups) == 0 {
+		return ""
+	}
+	return " GROUP BY " + strings.Join(s.groups, ", ")
+}
+
+// selection renders the items of one level. hoist leaves aggregates to the level
+// above, which a to-one embed is spread into.
+func (w *writer) selection(s source, r *query.Read, hoist bool) (*selection, error) {
+	sel := &selection{}
+	sel.grouped = !hoist && aggregated(r.Items, func(t *query.Target) bool { return w.hoists(s, t) })
+	if sel.grouped && !w.options.Aggregates {
+		return nil, problem.New(http.StatusBadRequest, "PGRST123", "Use of aggregate functions is not allowed")
+	}
+	for i := range r.Items {
+		if err := w.item(sel, s, &r.Items[i], hoist); err != nil {
+			return nil, err
+		}
+	}
+	return sel, nil
+}
+
+// aggregated reports whether a level has an aggregate of its own, or one spread into
+// it.
+func aggregated(items []query.Item, hoists func(*query.Target) bool) bool {
+	for i := range items {
+		item := &items[i]
+		if item.Kind == query.Count || item.Aggregate != "" {
+			return true
+		}
+		if t := item.Target; t != nil && t.Spread && hoists(t) && aggregated(t.Read.Items, func(inner *query.Target) bool { return inner.Spread }) {
+			return true
+		}
+	}
+	return false
+}
+
+// hoists reports whether a spread embed is to-one, so that its columns are the
+// parent's.
+func (w *writer) hoists(s source, t *query.Target) bool {
+	r, err := w.relationship(s, t)
+	return err == nil && r.ToOne()
+}
+
+func (w *writer) item(sel *selection, s source, item *query.Item, hoist bool) error {
+	switch item.Kind {
+	case query.Star:
+		return w.star(sel, s)
+	case query.Count:
+		return w.count(sel, s, item, hoist)
+	case query.Embed:
+		if item.Target.Spread {
+			return w.spread(sel, s, item.Target)
+		}
+		return w.embed(sel, s, item.Target)
+	}
+	return w.plain(sel, s, item, hoist)
+}
+
+func (w *writer) star(sel *selection, s source) error {
+	before := len(sel.outputs)
+	for _, c := range s.table.Columns {
+		if c.Select {
+			e := expression{sql: s.column(c.Name), base: c.Base, scalar: c.Scalar}
+			sel.add(output{name: c.Name, expr: e})
+		}
+	}
+	if len(sel.outputs) == before {
+		return Denied(s.table)
+	}
+	return nil
+}
+
+// add appends a column and, since it is no aggregate, groups by it.
+func (s *selection) add(o output) {
+	s.outputs = append(s.outputs, o)
+	if s.grouped && o.aggregate == "" {
+		s.groups = append(s.groups, o.expr.sql)
+	}
+}
+
+func (w *writer) plain(sel *selection, s source, item *query.Item, hoist bool) error {
+	e, err := w.field(s, item.Field)
+	if err != nil {
+		return err
+	}
+	if e, err = w.cast(e, s.table, item.Cast); err != nil {
+		return err
+	}
+	o := output{name: outputName(item), expr: e}
+	if item.Aggregate == "" {
+		sel.add(o)
+		return nil
+	}
+	o.aggregate, o.aggregateCast = item.Aggregate, item.AggregateCast
+	if hoist {
+		sel.outputs = append(sel.outputs, o)
+		return nil
+	}
+	o.expr, err = w.aggregate(e, s.table, item.Aggregate, item.AggregateCast)
+	sel.outputs = append(sel.outputs, o)
+	return err
+}
+
+// aggregate applies one of the five functions, by their names in pg_catalog.
+func (w *writer) aggregate(e expression, t *schema.Table, name, cast string) (expression, error) {
+	out := expression{sql: "pg_catalog." + name + "(" + e.sql + ")", base: e.base, scalar: e.scalar}
+	if name != "min" && name != "max" {
+		out.base, out.scalar = "numeric", true
+	}
+	return w.cast(out, t, cast)
+}
+
+func (w *writer) count(sel *selection, s source, item *query.Item, hoist bool) error {
+	if hoist {
+		sel.outputs = append(sel.outputs, output{name: outputName(item), expr: expression{sql: "1", base: "integer", scalar: true},
+			aggregate: "count", aggregateCast: item.AggregateCast})
+		return nil
+	}
+	e, err := w.cast(expression{sql: "pg_catalog.count(*)", base: "bigint", scalar: true}, s.table, item.AggregateCast)
+	sel.outputs = append(sel.outputs, output{name: outputName(item), expr: e})
+	return err
+}
+
+func (w *writer) embed(sel *selection, s source, t *query.Target) error {
+	if len(t.Read.Items) == 0 {
+		_, err := w.relationship(s, t) // selected for its filters only
+		return err
+	}
+	sql, err := w.embedded(s, t)
+	if err != nil {
+		return err
+	}
+	o := output{name: t.Label(), expr: expression{sql: sql, base: "json", scalar: true}}
+	sel.outputs = append(sel.outputs, o)
+	if sel.grouped {
+		return w.groupByJoin(sel, s, t)
+	}
+	return nil
+}
+
+// groupByJoin lets an embed stand beside aggregates: it depends on the columns that
+// join it.
+func (w *writer) groupByJoin(sel *selection, s source, t *query.Target) error {
+	r, err := w.relationship(s, t)
+	if err != nil {
+		return err
+	}
+	for _, name := range r.Columns {
+		if column := s.column(name); !slices.Contains(sel.groups, column) {
+			sel.groups = append(sel.groups, column)
+		}
+	}
+	return nil
+}
+
+// spread puts the columns of an embed beside those of its parent: the values of a
+// to-one, and one array a column for a to-many.
+func (w *writer) spread(sel *selection, s source, t *query.Target) error {
+	r, err := w.relationship(s, t)
+	if err != nil {
+		return err
+	}
+	alias := w.alias()
+	f := w.join(s, r)
+	inner, err := w.selection(f.source, &t.Read, r.ToOne())
+	if err != nil {
+		return err
+	}
+	tail, err := w.tail(f, &t.Read, inner, r.ToOne())
+	if err != nil {
+		return err
+	}
+	sql := "SELECT " + inner.list() + " FROM " + f.sql + inner.laterals() + tail
+	if !r.ToOne() {
+		return w.spreadMany(sel, inner, sql, alias)
+	}
+	sel.joins = append(sel.joins, " LEFT JOIN LATERAL ("+sql+") AS "+alias+" ON true")
+	for _, o := range inner.outputs {
+		if err := w.lift(sel, s, o, alias); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lift makes a column of a to-one embed a column of its parent.
+func (w *writer) lift(sel *selection, s source, o output, alias string) error {
+	o.expr.sql = alias + "." + schema.Quote(o.name)
+	if o.aggregate == "" {
+		sel.add(o)
+		return nil
+	}
+	if !sel.grouped {
+		sel.outputs = append(sel.outputs, o) // the next level up computes it
+		return nil
+	}
+	e, err := w.aggregate(o.expr, s.table, o.aggregate, o.aggregateCast)
+	sel.outputs = append(sel.outputs, output{name: o.name, expr: e})
+	return err
+}
+
+func (w *writer) spreadMany(sel *selection, inner *selection, sql, alias string) error {
+	rows := w.alias()
+	lists := make([]string, len(inner.outputs))
+	for i, o := range inner.outputs {
+		name := schema.Quote(o.name)
+		lists[i] = "coalesce(json_agg(" + rows + "." + name + "), '[]'::json) AS " + name
+		sel.add(output{name: o.name, expr: expression{sql: alias + "." + name, base: "json", scalar: true}})
+	}
+	if len(lists) == 0 {
+		return nil
+	}
+	sel.joins = append(sel.joins,
+		" LEFT JOIN LATERAL (SELECT "+strings.Join(lists, ", ")+" FROM ("+sql+") AS "+rows+") AS "+alias+" ON true")
+	return nil
+}

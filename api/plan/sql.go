@@ -1,0 +1,96 @@
+package plan
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/moat-db/moat/api/schema"
+)
+
+// writer collects SQL's parameters and hands out aliases. One writer makes one
+// statement.
+type writer struct {
+	schema  *schema.Schema
+	options Options
+	args    []any
+	tenant  string // the parameter that holds the tenant, once there is one
+	aliases int
+	shared  map[string]string // JSON keys that already are parameters
+}
+
+func newWriter(s *schema.Schema, o Options) *writer { return &writer{schema: s, options: o} }
+
+// arg binds a value and returns its placeholder.
+func (w *writer) arg(value any) string {
+	w.args = append(w.args, value)
+	return "$" + strconv.Itoa(len(w.args))
+}
+
+// key binds a JSON key once, however often it is named: GROUP BY must see the same
+// parameter as the select list.
+func (w *writer) key(value, cast string) string {
+	if at, ok := w.shared[cast+value]; ok {
+		return at
+	}
+	at := w.arg(value) + cast
+	if w.shared == nil {
+		w.shared = map[string]string{}
+	}
+	w.shared[cast+value] = at
+	return at
+}
+
+func (w *writer) alias() string {
+	w.aliases++
+	return "t" + strconv.Itoa(w.aliases)
+}
+
+// source is a table, or something that stands for its rows, under an alias.
+type source struct {
+	table *schema.Table
+	alias string
+	// rows is true when the alias is not the table itself but a list of its columns:
+	// the result of a write.
+	rows bool
+}
+
+func (s source) column(name string) string { return s.alias + "." + schema.Quote(name) }
+
+// tenantID returns the placeholder of the tenant with its type.
+func (w *writer) tenantID(sqlType string) string {
+	if w.tenant == "" {
+		w.tenant = w.arg(w.options.Tenant)
+	}
+	return w.tenant + "::" + sqlType
+}
+
+// reach refuses a table that a caller without a tenant may not see.
+func (w *writer) reach(t *schema.Table) error {
+	if w.options.Tenant == "" && !t.Shared {
+		return errNeedsTenant(t)
+	}
+	return nil
+}
+
+// tenantCondition ties a table to the tenant; nothing for a table without the column.
+func (w *writer) tenantCondition(s source) []string {
+	if s.table.TenantColumn == "" || w.options.Tenant == "" || s.rows {
+		return nil
+	}
+	c := s.table.Column(s.table.TenantColumn)
+	if c == nil || !c.Select {
+		return nil // the policy alone does it: the role may not name the column
+	}
+	return []string{s.column(s.table.TenantColumn) + " = " + w.tenantID(s.table.TenantType)}
+}
+
+func where(conditions []string) string {
+	if len(conditions) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(conditions, " AND ")
+}
+
+func (w *writer) statement(sql string) *Statement {
+	return &Statement{SQL: sql, Args: w.args, Limit: -1}
+}

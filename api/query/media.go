@@ -1,0 +1,173 @@
+package query
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moat-db/moat/api/problem"
+)
+
+// Format is a shape of the answer.
+type Format int
+
+// The formats an answer can have.
+const (
+	JSON Format = iota
+	Singular
+	CSV
+	Text
+	Bytes
+	HTML
+	OpenAPI
+	PlanText
+	PlanJSON
+)
+
+// Media is the negotiated answer.
+type Media struct {
+	Format Format
+	// Stripped leaves out null members.
+	Stripped bool
+	// Options of the plan formats: analyze, verbose, settings, buffers, wal.
+	Options []string
+}
+
+// ContentType returns the header for the answer.
+func (m Media) ContentType() string {
+	switch m.Format {
+	case Singular:
+		if m.Stripped {
+			return "application/vnd.pgrst.object+json; nulls=stripped; charset=utf-8"
+		}
+		return "application/vnd.pgrst.object+json; charset=utf-8"
+	case CSV:
+		return "text/csv; charset=utf-8"
+	case Text:
+		return "text/plain; charset=utf-8"
+	case Bytes:
+		return "application/octet-stream"
+	case HTML:
+		return "text/html; charset=utf-8"
+	case OpenAPI:
+		return "application/openapi+json; charset=utf-8"
+	case PlanText:
+		return "application/vnd.pgrst.plan+text; charset=utf-8"
+	case PlanJSON:
+		return "application/vnd.pgrst.plan+json; charset=utf-8"
+	}
+	if m.Stripped {
+		return "application/vnd.pgrst.array+json; nulls=stripped; charset=utf-8"
+	}
+	return "application/json; charset=utf-8"
+}
+
+// Accept returns the best of the formats that offered accepts, in the order of the
+// header's weights. No header, and */*, mean JSON.
+func Accept(header []string, offered func(Format) bool) (Media, error) {
+	text := strings.Join(header, ",")
+	if text == "" || text == "*/*" || text == "application/json" {
+		return Media{}, nil
+	}
+	ranges := splitQuoted(text, ',')
+	if len(ranges) > 64 {
+		return Media{}, problem.TooLarge("the Accept header has more than 64 media types")
+	}
+	var candidates []weighted
+	for _, one := range ranges {
+		if media, q, ok := parseMedia(one); ok && q > 0 {
+			candidates = append(candidates, weighted{media, q})
+		}
+	}
+	slices.SortStableFunc(candidates, func(a, b weighted) int { return cmp.Compare(b.q, a.q) })
+	for _, c := range candidates {
+		if offered(c.media.Format) {
+			return c.media, nil
+		}
+	}
+	return Media{}, problem.New(http.StatusNotAcceptable, "PGRST107", "None of these media types are available: %s", clipped(text))
+}
+
+type weighted struct {
+	media Media
+	q     float64
+}
+
+func clipped(s string) string {
+	if len(s) > 200 {
+		return s[:200]
+	}
+	return s
+}
+
+func parseMedia(text string) (Media, float64, bool) {
+	parts := splitQuoted(text, ';')
+	name, q := strings.ToLower(strings.TrimSpace(parts[0])), 1.0
+	m := Media{}
+	for _, part := range parts[1:] {
+		key, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		value = strings.Trim(value, `"`)
+		switch strings.ToLower(key) {
+		case "q":
+			parsed, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				return m, 0, false
+			}
+			q = parsed
+		case "nulls":
+			m.Stripped = value == "stripped"
+		case "options":
+			m.Options = strings.FieldsFunc(value, func(r rune) bool { return r == '|' })
+		}
+	}
+	format, ok := formatOf(name)
+	m.Format = format
+	if format != JSON && format != Singular {
+		m.Stripped = false
+	} else if name == "application/json" {
+		m.Stripped = false
+	}
+	return m, q, ok
+}
+
+func formatOf(name string) (Format, bool) {
+	switch name {
+	case "*/*", "application/*", "application/json", "application/vnd.pgrst.array", "application/vnd.pgrst.array+json":
+		return JSON, true
+	case "application/vnd.pgrst.object", "application/vnd.pgrst.object+json":
+		return Singular, true
+	case "text/csv":
+		return CSV, true
+	case "text/plain", "text/*":
+		return Text, true
+	case "application/octet-stream":
+		return Bytes, true
+	case "text/html":
+		return HTML, true
+	case "application/openapi+json":
+		return OpenAPI, true
+	case "application/vnd.pgrst.plan", "application/vnd.pgrst.plan+text":
+		return PlanText, true
+	case "application/vnd.pgrst.plan+json":
+		return PlanJSON, true
+	}
+	return JSON, false
+}
+
+// splitQuoted splits at sep where it is not between double quotes.
+func splitQuoted(text string, sep byte) []string {
+	var parts []string
+	start, inside := 0, false
+	for i := range len(text) {
+		switch {
+		case text[i] == '"':
+			inside = !inside
+		case text[i] == sep && !inside:
+			parts = append(parts, text[start:i])
+			start = i + 1
+		}
+	}
+	return append(parts, text[start:])
+}

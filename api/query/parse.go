@@ -1,0 +1,219 @@
+package query
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moat-db/moat/api/problem"
+)
+
+// Options say how a query string is to be read. The zero value reads a table's.
+type Options struct {
+	Limits Limits
+	// Argument, when set, is asked about each parameter that is not a reserved word:
+	// true makes it an argument of a function instead of a filter.
+	Argument func(name, value string) bool
+}
+
+// Parse reads a raw query string.
+func Parse(raw string, o Options) (*Request, error) {
+	limits := o.Limits.WithDefaults()
+	if len(raw) > limits.Bytes {
+		return nil, problem.New(http.StatusRequestURITooLong, "MOAT110", "the query string has more than %d bytes", limits.Bytes)
+	}
+	params, err := split(raw)
+	if err != nil {
+		return nil, err
+	}
+	p := &parser{use: &budget{limits: limits}, options: o, request: &Request{}}
+	for _, param := range params {
+		if err := p.param(param.key, param.value); err != nil {
+			return nil, err
+		}
+	}
+	return p.finish()
+}
+
+type parser struct {
+	options Options
+	use     *budget
+	request *Request
+	// pending are the parts of the request that belong to a path of embeds, which is
+	// resolved when select is known.
+	pending []pending
+}
+
+type pending struct {
+	path  []string
+	key   string
+	apply func(*Read)
+}
+
+func (p *parser) param(key, value string) error {
+	r := p.request
+	var err error
+	switch key {
+	case "select":
+		r.Selected = true
+		r.Root.Items, err = parseSelect(value, p.use)
+		return err
+	case "columns":
+		r.Columns, err = parseNames("columns parameter", value, p.use)
+		return err
+	case "on_conflict":
+		r.OnConflict, err = parseNames("on_conflict parameter", value, p.use)
+		return err
+	case "after":
+		r.After = &value
+		return nil
+	}
+	if p.options.Argument != nil && p.options.Argument(key, value) {
+		r.Arguments = append(r.Arguments, Argument{Name: key, Value: value})
+		return nil
+	}
+	return p.located(key, value)
+}
+
+// located reads a parameter that may start with a path of embeds: clients.name=eq.x.
+func (p *parser) located(key, value string) error {
+	s := &scanner{what: "parameter name", text: key, use: p.use}
+	path, field, err := s.location()
+	if err != nil {
+		return err
+	}
+	if len(path) > p.use.limits.Depth {
+		return problem.TooLarge("the request has more than %d levels of nesting", p.use.limits.Depth)
+	}
+	apply, err := p.reserved(&path, field, value)
+	if err != nil {
+		return err
+	}
+	if apply == nil {
+		cond, err := parseFilter(field, value, p.use)
+		if err != nil {
+			return err
+		}
+		apply = func(r *Read) { r.Where = append(r.Where, cond) }
+	}
+	p.pending = append(p.pending, pending{path, key, apply})
+	return nil
+}
+
+// location reads a.b.field->path: all but the last name are embeds.
+func (s *scanner) location() ([]string, Field, error) {
+	var path []string
+	for {
+		field, err := s.field()
+		if err != nil {
+			return nil, Field{}, err
+		}
+		if s.done() {
+			return path, field, nil
+		}
+		if len(field.Path) > 0 || !s.take(".") {
+			return nil, Field{}, s.fail(`"." or end of input`)
+		}
+		path = append(path, field.Name)
+	}
+}
+
+// reserved reads order, limit, offset, and, or, not.and and not.or; it returns nil for
+// a filter.
+func (p *parser) reserved(path *[]string, field Field, value string) (func(*Read), error) {
+	if len(field.Path) > 0 {
+		return nil, nil
+	}
+	switch field.Name {
+	case "order":
+		if value == "" {
+			return func(*Read) {}, nil
+		}
+		terms, err := parseOrder(value, p.use)
+		return func(r *Read) { r.Order = terms }, err
+	case "limit":
+		n, err := parseCount("limit", value)
+		return func(r *Read) { r.Limit = &n }, err
+	case "offset":
+		n, err := parseCount("offset", value)
+		return func(r *Read) { r.Offset = n }, err
+	case "and", "or":
+		not := false
+		if n := len(*path); n > 0 && (*path)[n-1] == "not" {
+			not, *path = true, (*path)[:n-1]
+		}
+		cond, err := parseLogic(field.Name, not, value, p.use)
+		return func(r *Read) { r.Where = append(r.Where, cond) }, err
+	}
+	return nil, nil
+}
+
+// parseCount reads a limit or an offset. A negative one is out of range, as in
+// PostgREST.
+func parseCount(what, value string) (int64, error) {
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return 0, problem.Parse(what, value, "expecting a whole number")
+	}
+	if n < 0 {
+		name := strings.ToUpper(what[:1]) + what[1:]
+		return 0, problem.New(http.StatusRequestedRangeNotSatisfiable, "PGRST103", "Requested range not satisfiable").
+			WithDetails("%s should be greater than or equal to zero.", name)
+	}
+	return n, nil
+}
+
+func parseNames(what, text string, use *budget) ([]string, error) {
+	s := &scanner{what: what, text: text, use: use}
+	names := []string{}
+	for {
+		s.blanks()
+		name, err := s.name()
+		if err != nil {
+			return nil, err
+		}
+		if err := use.item(); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		if s.done() {
+			return names, nil
+		}
+		if err := s.expect(","); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (p *parser) finish() (*Request, error) {
+	r := p.request
+	if !r.Selected {
+		r.Root.Items = []Item{{Kind: Star}}
+	}
+	for _, part := range p.pending {
+		read, err := find(&r.Root, part.path)
+		if err != nil {
+			return nil, err
+		}
+		part.apply(read)
+	}
+	return r, nil
+}
+
+// find walks from r to the embed that path names by alias or name.
+func find(r *Read, path []string) (*Read, error) {
+	for _, name := range path {
+		i := slices.IndexFunc(r.Items, func(item Item) bool {
+			return item.Kind == Embed && (item.Target.Label() == name || item.Target.Name == name)
+		})
+		if i < 0 {
+			return nil, problem.New(http.StatusBadRequest, "PGRST108", "'%s' is not an embedded resource in this request", name).
+				WithHint("Verify that '%s' is included in the 'select' query parameter.", name)
+		}
+		r = &r.Items[i].Target.Read
+	}
+	return r, nil
+}

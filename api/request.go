@@ -1,0 +1,174 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/api/plan"
+	"github.com/moat-db/moat/api/problem"
+	"github.com/moat-db/moat/api/query"
+	"github.com/moat-db/moat/auth"
+)
+
+// request is one request: who asks, in which schema, and what he prefers.
+type request struct {
+	*http.Request
+	h        *Handler
+	state    *state
+	scope    moat.Scope
+	identity auth.Identity
+	profile  string
+	prefer   *query.Prefer
+	info     *requestInfo
+	release  func()
+}
+
+// open checks the caller's tenant, reads the headers and waits for a turn.
+func (h *Handler) open(r *http.Request) (*request, error) {
+	q := &request{Request: r, h: h, state: h.schema.Load(), info: infoOf(r), release: func() {}}
+	var found bool
+	if q.identity, found = auth.FromContext(r.Context()); !found {
+		return nil, problem.New(http.StatusUnauthorized, "PGRST302", "Anonymous access is disabled")
+	}
+	q.scope = q.identity.Scope()
+	q.info.tenant = string(q.scope.Tenant)
+	var err error
+	if q.profile, err = q.schemaProfile(); err != nil {
+		return nil, err
+	}
+	if q.prefer, err = query.ParsePrefer(r.Header["Prefer"]); err != nil {
+		return nil, err
+	}
+	if q.release, err = h.gate.enter(r.Context(), q.info.tenant); err != nil {
+		return nil, err
+	}
+	if err := q.admit(); err != nil {
+		q.release()
+		return nil, err
+	}
+	return q, nil
+}
+
+func (q *request) close() { q.release() }
+
+// admit asks whether the tenant may act: known, not suspended, the caller a member.
+func (q *request) admit() error {
+	if q.scope.Tenant == "" {
+		if q.h.config.Shared == nil {
+			return problem.New(http.StatusForbidden, "MOAT102", "the token names no tenant")
+		}
+		return nil
+	}
+	ctx := moat.WithScope(q.Context(), q.scope)
+	role, err := q.h.tenants.admit(ctx, q.h.config.DB, q.state, q.scope)
+	if err != nil {
+		return err
+	}
+	if role != nil {
+		q.scope.Role = *role
+		ctx = moat.WithScope(ctx, q.scope)
+	}
+	q.Request = q.WithContext(ctx)
+	return nil
+}
+
+// schemaProfile is the schema that Accept-Profile or Content-Profile names.
+func (q *request) schemaProfile() (string, error) {
+	header := "Accept-Profile"
+	if !safe(q.Method) {
+		header = "Content-Profile"
+	}
+	name := q.Header.Get(header)
+	if name == "" {
+		return q.state.Schemas[0], nil
+	}
+	for _, s := range q.state.Schemas {
+		if s == name {
+			return s, nil
+		}
+	}
+	return "", problem.New(http.StatusNotAcceptable, "PGRST106", "Invalid schema: %s", name).
+		WithHint("Only the following schemas are exposed: %s", strings.Join(q.state.Schemas, ", "))
+}
+
+// options are the plan's options for this request.
+func (q *request) options(m query.Media) plan.Options {
+	return plan.Options{
+		Tenant: string(q.scope.Tenant), MaxRows: q.h.config.Limits.MaxRows, Count: q.prefer.Count,
+		Text: m.Format == query.CSV || m.Format == query.Text || m.Format == query.Bytes, Stripped: m.Stripped,
+		Aggregates: q.h.config.AllowAggregates,
+	}
+}
+
+// sender is what runs the statement of this caller.
+func (q *request) sender() Sender {
+	if q.scope.Tenant == "" {
+		return q.h.config.Shared
+	}
+	return q.h.config.DB
+}
+
+// run executes a statement in one round trip, or, when the result decides whether it
+// may stand, in a transaction that keep can refuse.
+func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
+	x.preludes = q.preludes()
+	x.limit = q.h.config.Limits.ResponseBytes
+	if keep == nil {
+		return x.send(q.Context(), q.sender(), a)
+	}
+	if q.scope.Tenant == "" {
+		return problem.New(http.StatusForbidden, "MOAT102", "the token names no tenant")
+	}
+	err := q.h.config.DB.InTx(q.Context(), func(tx pgx.Tx) error {
+		if err := x.send(q.Context(), tx, a); err != nil {
+			return err
+		}
+		return keep(a)
+	})
+	if err == errRollback {
+		return nil
+	}
+	return err
+}
+
+// errRollback undoes a transaction whose answer is given all the same.
+var errRollback = problem.New(http.StatusOK, "", "rolled back on request")
+
+// preludes are the statements that come before the main one.
+func (q *request) preludes() []prelude {
+	var out []prelude
+	if q.prefer.Timezone != "" {
+		out = append(out, prelude{"select pg_catalog.set_config('timezone', $1, true)", []any{q.prefer.Timezone}})
+	}
+	if q.h.config.RequestSettings {
+		out = append(out, prelude{
+			"select pg_catalog.set_config('request.method', $1, true), pg_catalog.set_config('request.path', $2, true), pg_catalog.set_config('request.headers', $3, true)",
+			[]any{q.Method, q.URL.Path, headersForDatabase(q.Header)},
+		})
+	}
+	if f := q.h.config.PreRequest; f.Name != "" {
+		out = append(out, prelude{"select " + pgx.Identifier{f.Schema, f.Name}.Sanitize() + "()", nil})
+	}
+	return out
+}
+
+// headersForDatabase leaves out what holds a credential.
+func headersForDatabase(h http.Header) string {
+	out := map[string]string{}
+	for name, values := range h {
+		switch name {
+		case "Authorization", "Cookie", "Apikey", "Proxy-Authorization":
+			continue
+		}
+		out[strings.ToLower(name)] = strings.Join(values, ", ")
+	}
+	text, err := json.Marshal(out)
+	if err != nil { // strings marshal
+		return "{}"
+	}
+	return string(text)
+}

@@ -1,0 +1,294 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// Options say what is built.
+type Options struct {
+	// Role is the application role; empty means the role that loaded the Snapshot.
+	Role string
+	// Schemas are exposed, the first by default; empty means those of the model that
+	// hold a table, app or public first.
+	Schemas []string
+}
+
+// Build makes the Schema of a snapshot.
+func Build(snapshot *catalog.Snapshot, model *catalog.Model, o Options) (*Schema, error) {
+	if o.Role == "" {
+		o.Role = snapshot.User
+	}
+	b := &builder{snapshot: snapshot, model: model, grants: newGrants(snapshot, o.Role), role: o.Role}
+	b.schema = &Schema{
+		TenantColumn: model.Column, TenantType: model.Type, Tenants: model.Tenants, TenantsKey: model.Key,
+		Tables: map[Name]*Table{}, Functions: map[Name][]*Function{}, Types: map[string]*Type{},
+		related: map[Name][]*Relationship{},
+	}
+	b.schema.Schemas = o.Schemas
+	if len(o.Schemas) == 0 {
+		b.schema.Schemas = b.defaultSchemas()
+	}
+	if len(b.schema.Schemas) == 0 {
+		return nil, fmt.Errorf("no schema to expose: configure serve.schemas")
+	}
+	b.index()
+	b.types()
+	b.tables()
+	b.functions()
+	b.relationships()
+	return b.schema, nil
+}
+
+type builder struct {
+	snapshot *catalog.Snapshot
+	model    *catalog.Model
+	grants   grants
+	role     string
+	schema   *Schema
+
+	models    map[Name]*catalog.TableModel
+	relations map[Name]*catalog.Relation
+	bypass    map[string]bool // roles that row-level security does not bind
+	dependsOn map[Name][]catalog.RelationDependency
+}
+
+func (b *builder) index() {
+	b.models = map[Name]*catalog.TableModel{}
+	for i := range b.model.Tables {
+		b.models[b.model.Tables[i].Table] = &b.model.Tables[i]
+	}
+	b.relations = map[Name]*catalog.Relation{}
+	for i := range b.snapshot.Relations {
+		r := &b.snapshot.Relations[i]
+		b.relations[r.QName()] = r
+	}
+	b.bypass = map[string]bool{}
+	for _, r := range b.snapshot.Roles {
+		b.bypass[r.Name] = r.Super || r.BypassRLS
+	}
+	b.dependsOn = map[Name][]catalog.RelationDependency{}
+	for _, d := range b.snapshot.Dependencies {
+		if d.Rule == "_RETURN" {
+			b.dependsOn[d.From] = append(b.dependsOn[d.From], d)
+		}
+	}
+}
+
+// defaultSchemas are the model's schemas that the role may use and that hold a table
+// it may read, "app" and "public" ahead of the others.
+func (b *builder) defaultSchemas() []string {
+	used := map[string]bool{}
+	for i := range b.snapshot.Relations {
+		r := &b.snapshot.Relations[i]
+		if r.Kind != catalog.Sequence && r.Extension == "" && b.readable(r) {
+			used[r.Schema] = true
+		}
+	}
+	var names []string
+	for _, s := range b.snapshot.Schemas {
+		listed := len(b.model.Schemas) == 0 || slices.Contains(b.model.Schemas, s.Name)
+		if used[s.Name] && listed && b.grants.has(s.Privileges, "USAGE") {
+			names = append(names, s.Name)
+		}
+	}
+	rank := func(name string) int {
+		if i := slices.Index([]string{"app", "api", "public"}, name); i >= 0 {
+			return i
+		}
+		return 3
+	}
+	slices.SortStableFunc(names, func(x, y string) int { return rank(x) - rank(y) })
+	return names
+}
+
+func (b *builder) readable(r *catalog.Relation) bool {
+	if b.grants.has(r.Privileges, "SELECT") {
+		return true
+	}
+	return slices.ContainsFunc(r.Columns, func(c catalog.Column) bool { return b.grants.has(c.Privileges, "SELECT") })
+}
+
+func (b *builder) exposedSchema(name string) bool { return slices.Contains(b.schema.Schemas, name) }
+
+func (b *builder) types() {
+	for _, t := range b.snapshot.Types {
+		if t.Kind == "enum" || t.Kind == "domain" {
+			b.schema.Types[sqlType(t.Schema, t.Name)] = &Type{SQL: Quote(t.Schema, t.Name), Labels: t.Labels, Base: t.Base}
+		}
+	}
+}
+
+// sqlType is how a type is looked up: by its two names, unquoted.
+func sqlType(schema, name string) string { return schema + "." + name }
+
+func (b *builder) tables() {
+	for i := range b.snapshot.Relations {
+		r := &b.snapshot.Relations[i]
+		if r.Kind == catalog.Sequence || r.Extension != "" || !b.exposedSchema(r.Schema) {
+			continue
+		}
+		t := b.table(r)
+		if !(t.Select || t.Insert || t.Update || t.Delete) {
+			continue // not granted: no reason to speak of it
+		}
+		if reason := b.hide(r); reason != "" {
+			b.schema.Hidden = append(b.schema.Hidden, Hidden{r.QName(), reason})
+			continue
+		}
+		b.schema.Tables[t.Name] = t
+	}
+}
+
+func (b *builder) table(r *catalog.Relation) *Table {
+	t := &Table{
+		Name: r.QName(), Comment: r.Comment, byName: map[string]*Column{}, Computed: map[string]*Function{},
+		View: r.Kind == catalog.View || r.Kind == catalog.MaterializedView, oid: r.OID,
+	}
+	if m := b.models[t.Name]; m != nil && (m.Class == catalog.TenantTable || m.Class == catalog.TenantsTable) {
+		t.TenantColumn, t.TenantType = m.Column, m.Type
+	} else {
+		t.Shared = m != nil && m.Class == catalog.SharedTable
+	}
+	if t.View {
+		b.viewTenant(r, t)
+	}
+	if t.TenantColumn != "" && t.TenantType == "" {
+		t.TenantType = b.model.Type
+	}
+	for i := range r.Columns {
+		c := b.column(r, &r.Columns[i])
+		c.Tenant = c.Name == t.TenantColumn && t.Name != b.model.Tenants
+		t.Columns = append(t.Columns, c)
+		t.byName[c.Name] = c
+		t.Select = t.Select || c.Select
+		t.Insert = t.Insert || c.Insert
+		t.Update = t.Update || c.Update
+	}
+	t.Delete = b.grants.has(r.Privileges, "DELETE")
+	if t.View {
+		t.Insert, t.Update, t.Delete = t.Insert && r.Insertable, t.Update && r.Updatable, t.Delete && r.Updatable
+	}
+	b.keys(r, t)
+	return t
+}
+
+// viewTenant gives a view the tenant column of the tables it reads when it shows a
+// column of that name and type.
+func (b *builder) viewTenant(r *catalog.Relation, t *Table) {
+	for _, d := range b.dependsOn[r.QName()] {
+		m := b.models[d.On]
+		if m == nil || m.Class != catalog.TenantTable {
+			continue
+		}
+		for _, c := range r.Columns {
+			if c.Name == m.Column && c.Type == m.Type {
+				t.TenantColumn, t.TenantType = m.Column, m.Type
+			}
+		}
+	}
+}
+
+func (b *builder) column(r *catalog.Relation, c *catalog.Column) *Column {
+	out := &Column{
+		Name: c.Name, Type: c.Type, Base: c.Type, Comment: c.Comment, NotNull: c.NotNull,
+		Default: c.Default, Identity: c.Identity, Generated: c.Generated != "",
+	}
+	if out.Generated {
+		out.Default = ""
+	}
+	if t := b.schema.Types[sqlType(c.TypeName.Schema, c.TypeName.Name)]; t != nil {
+		out.Enum = t.Labels
+		if t.Base != "" {
+			out.Base = t.Base
+		}
+	}
+	out.Scalar = len(out.Enum) > 0 || Scalar(out.Base)
+	may := func(name string) bool {
+		return b.grants.has(r.Privileges, name) || b.grants.has(c.Privileges, name)
+	}
+	out.Select, out.Insert, out.Update = may("SELECT"), may("INSERT"), may("UPDATE")
+	if out.Generated || out.Identity == "always" {
+		out.Insert, out.Update = false, false
+	}
+	return out
+}
+
+func (b *builder) keys(r *catalog.Relation, t *Table) {
+	for _, c := range r.Constraints {
+		if c.Type == catalog.PrimaryKey {
+			t.FullKey = c.Columns
+		}
+		if c.Type == catalog.PrimaryKey || c.Type == catalog.Unique {
+			t.Uniques = append(t.Uniques, c.Columns)
+		}
+	}
+	for _, i := range r.Indexes {
+		if columns := plainUnique(i); columns != nil && !i.Constraint {
+			t.Uniques = append(t.Uniques, columns)
+		}
+	}
+	if t.View && t.FullKey == nil {
+		b.viewKeys(r, t)
+	}
+	for _, name := range t.FullKey {
+		if c := t.byName[name]; c != nil && !c.Tenant {
+			t.Key = append(t.Key, name)
+		}
+	}
+}
+
+// plainUnique returns the columns of a unique index over columns without a predicate.
+func plainUnique(i catalog.Index) []string {
+	if !i.Unique || !i.Valid || i.Predicate != "" {
+		return nil
+	}
+	var columns []string
+	for _, k := range i.Keys {
+		if k.Column == "" {
+			return nil
+		}
+		columns = append(columns, k.Column)
+	}
+	return columns
+}
+
+// viewKeys gives a view over one table that table's keys, where it shows all their
+// columns under their own names.
+func (b *builder) viewKeys(r *catalog.Relation, t *Table) {
+	bases := b.viewBases(r.QName())
+	if len(bases) != 1 {
+		return
+	}
+	base := &Table{byName: t.byName}
+	for _, c := range bases[0].Constraints {
+		if c.Type != catalog.PrimaryKey && c.Type != catalog.Unique {
+			continue
+		}
+		if !slices.ContainsFunc(c.Columns, func(name string) bool { return base.byName[name] == nil }) {
+			t.Uniques = append(t.Uniques, c.Columns)
+			if c.Type == catalog.PrimaryKey {
+				t.FullKey = c.Columns
+			}
+		}
+	}
+}
+
+// viewBases are the tables a view reads, in the order of the catalog.
+func (b *builder) viewBases(view Name) []*catalog.Relation {
+	var out []*catalog.Relation
+	for _, d := range b.dependsOn[view] {
+		if r := b.relations[d.On]; r != nil && !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// unqualified strips a leading schema and quotes for comparison with a table's name.
+func unqualified(name string) string {
+	return strings.ReplaceAll(name, `"`, "")
+}

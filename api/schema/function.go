@@ -1,0 +1,169 @@
+package schema
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// Function is a function that the application role may call.
+type Function struct {
+	Name
+	Comment  string
+	Volatile bool
+	// Params are the input parameters.
+	Params []Param
+	// Set is true for SETOF and TABLE results.
+	Set bool
+	// Void functions return nothing.
+	Void bool
+	// Table is the exposed table whose row type is the result, or nil.
+	Table *Table
+	// Composite is true when a result has columns: a table's, Columns, or record.
+	Composite bool
+	// Columns are the OUT and TABLE columns.
+	Columns []*Column
+	// Result is the SQL type of a scalar result.
+	Result string
+	Scalar bool
+	// rowArgument is the table whose row is the only parameter.
+	rowArgument *Table
+}
+
+// SQL returns the quoted name.
+func (f *Function) SQL() string { return Quote(f.Schema, f.Name.Name) }
+
+// Param is an input parameter.
+type Param struct {
+	Name       string
+	Type       string
+	HasDefault bool
+	Variadic   bool
+}
+
+// Param returns the parameter called name, or nil.
+func (f *Function) Param(name string) *Param {
+	for i := range f.Params {
+		if f.Params[i].Name == name {
+			return &f.Params[i]
+		}
+	}
+	return nil
+}
+
+// ResultColumn reports whether a set-returning result can be filtered by name.
+func (f *Function) ResultColumn(name string) bool {
+	if f.Table != nil {
+		return f.Table.Column(name) != nil
+	}
+	return slices.ContainsFunc(f.Columns, func(c *Column) bool { return c.Name == name })
+}
+
+func (b *builder) functions() {
+	for i := range b.snapshot.Functions {
+		f := &b.snapshot.Functions[i]
+		if f.System || f.Extension != "" || f.Kind != "function" || !b.exposedSchema(f.Schema) || !b.grants.has(f.Privileges, "EXECUTE") {
+			continue
+		}
+		if out := b.function(f); out != nil {
+			b.file(out)
+		}
+	}
+}
+
+// file puts a function of one row with its table, and any other among the callable
+// ones.
+func (b *builder) file(f *Function) {
+	if len(f.Params) == 1 {
+		if t := b.rowType(f.Params[0].Type); t != nil {
+			f.rowArgument = t
+			if !(f.Set && f.Table != nil) {
+				t.Computed[f.Name.Name] = f
+			}
+			b.schema.related[t.Name] = append(b.schema.related[t.Name], computedRelationship(f)...)
+			return
+		}
+	}
+	b.schema.Functions[f.Name] = append(b.schema.Functions[f.Name], f)
+}
+
+func (b *builder) function(f *catalog.Function) *Function {
+	result, isSet := strings.CutPrefix(f.Result, "SETOF ")
+	if result == "trigger" || result == "event_trigger" || result == "internal" {
+		return nil
+	}
+	out := &Function{
+		Name: Name{Schema: f.Schema, Name: f.Name}, Comment: f.Comment, Volatile: f.Volatile == "volatile",
+		Set: isSet || f.ReturnsSet, Void: result == "void", Result: result,
+	}
+	for _, p := range f.Params {
+		switch p.Mode {
+		case "in", "inout", "variadic":
+			out.Params = append(out.Params, Param{p.Name, p.Type, p.HasDefault, p.Mode == "variadic"})
+		}
+		switch p.Mode {
+		case "out", "inout", "table":
+			out.Columns = append(out.Columns, b.resultColumn(p))
+		}
+	}
+	b.result(out, f)
+	return out
+}
+
+// result decides between a scalar and columns. One OUT parameter is a scalar unless
+// it is a TABLE column.
+func (b *builder) result(out *Function, f *catalog.Function) {
+	isTable := strings.HasPrefix(f.Result, "TABLE(")
+	switch {
+	case isTable || len(out.Columns) > 1:
+		out.Composite = true
+	case len(out.Columns) == 1:
+		out.Result, out.Columns = out.Columns[0].Type, nil
+	case out.Result == "record":
+		out.Composite = true
+	default:
+		if out.Table = b.rowType(out.Result); out.Table != nil {
+			out.Composite = true
+		} else {
+			out.Composite = b.compositeType(out.Result)
+		}
+	}
+	out.Scalar = !out.Composite && (Scalar(out.Result) || b.isEnum(out.Result))
+}
+
+func (b *builder) resultColumn(p catalog.Param) *Column {
+	return &Column{Name: p.Name, Type: p.Type, Base: p.Type, Scalar: Scalar(p.Type) || b.isEnum(p.Type), Select: true}
+}
+
+func (b *builder) isEnum(sqlName string) bool {
+	t := b.schema.Types[unqualified(sqlName)]
+	return t != nil && len(t.Labels) > 0
+}
+
+// rowType returns the exposed table whose row type is named so.
+func (b *builder) rowType(sqlName string) *Table {
+	name := unqualified(sqlName)
+	if schema, table, found := strings.Cut(name, "."); found {
+		return b.schema.Table(schema, table)
+	}
+	for _, schema := range b.schema.Schemas {
+		if t := b.schema.Table(schema, name); t != nil {
+			return t
+		}
+	}
+	return nil
+}
+
+// compositeType reports whether a name is a composite type, or the row type of a
+// relation that is not exposed.
+func (b *builder) compositeType(sqlName string) bool {
+	name := unqualified(sqlName)
+	for _, t := range b.snapshot.Types {
+		if t.Kind == "composite" && (sqlType(t.Schema, t.Name) == name || t.Name == name) {
+			return true
+		}
+	}
+	schema, relation, _ := strings.Cut(name, ".")
+	return b.relations[Name{Schema: schema, Name: relation}] != nil
+}

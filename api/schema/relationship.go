@@ -1,0 +1,305 @@
+package schema
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// Cardinality says how many rows of the target go with one of the source.
+type Cardinality string
+
+// The cardinalities, as PostgREST names them.
+const (
+	ManyToOne  Cardinality = "many-to-one"
+	OneToMany  Cardinality = "one-to-many"
+	OneToOne   Cardinality = "one-to-one"
+	ManyToMany Cardinality = "many-to-many"
+)
+
+// Relationship is a way from a table to another.
+type Relationship struct {
+	Source, Target *Table
+	Cardinality    Cardinality
+	// Constraint is the foreign key's name; for many-to-many that of the source's.
+	Constraint string
+	// Columns of the source join TargetColumns of the target.
+	Columns, TargetColumns []string
+	// Junction is the table between, for many-to-many: JunctionSource joins Columns,
+	// JunctionTarget joins TargetColumns.
+	Junction                       *Table
+	JunctionSource, JunctionTarget []string
+	TargetConstraint               string
+	// Function computes the target's rows from the source's row.
+	Function *Function
+	// fromKey is true when the source holds the foreign key.
+	fromKey bool
+}
+
+// ToOne reports whether there is at most one target row.
+func (r *Relationship) ToOne() bool { return r.Cardinality == ManyToOne || r.Cardinality == OneToOne }
+
+// foreignKey is one constraint with both tables exposed.
+type foreignKey struct {
+	name                string
+	from, to            *Table
+	columns, references []string
+	unique              bool
+}
+
+func (b *builder) relationships() {
+	keys := b.foreignKeys()
+	for _, k := range keys {
+		b.direct(k)
+	}
+	for _, first := range keys {
+		for _, second := range keys {
+			if first.from == second.from && first.name != second.name {
+				b.junction(first, second)
+			}
+		}
+	}
+}
+
+// direct adds the two directions of a foreign key.
+func (b *builder) direct(k foreignKey) {
+	there, back := ManyToOne, OneToMany
+	if k.unique {
+		there, back = OneToOne, OneToOne
+	}
+	b.relate(&Relationship{Source: k.from, Target: k.to, Cardinality: there, Constraint: k.name,
+		Columns: k.columns, TargetColumns: k.references, fromKey: true})
+	b.relate(&Relationship{Source: k.to, Target: k.from, Cardinality: back, Constraint: k.name,
+		Columns: k.references, TargetColumns: k.columns})
+}
+
+func (b *builder) relate(r *Relationship) {
+	b.schema.related[r.Source.Name] = append(b.schema.related[r.Source.Name], r)
+}
+
+// junction adds many-to-many through a table whose primary key holds both foreign
+// keys. A key that says nothing but the tenant does not make one: every table of the
+// tenant would be joined to every other.
+func (b *builder) junction(first, second foreignKey) {
+	table := first.from
+	if b.tenantOnly(first) || b.tenantOnly(second) {
+		return
+	}
+	for _, name := range append(slices.Clone(first.columns), second.columns...) {
+		if !slices.Contains(table.FullKey, name) {
+			return
+		}
+	}
+	b.relate(&Relationship{
+		Source: first.to, Target: second.to, Cardinality: ManyToMany,
+		Constraint: first.name, TargetConstraint: second.name, Junction: table,
+		Columns: first.references, JunctionSource: first.columns,
+		JunctionTarget: second.columns, TargetColumns: second.references,
+	})
+}
+
+func (b *builder) tenantOnly(k foreignKey) bool {
+	return len(k.columns) == 1 && k.columns[0] == k.from.TenantColumn
+}
+
+// foreignKeys are those between exposed tables, and those that views show with all
+// their columns.
+func (b *builder) foreignKeys() []foreignKey {
+	var keys []foreignKey
+	for i := range b.snapshot.Relations {
+		r := &b.snapshot.Relations[i]
+		if r.Partition {
+			continue
+		}
+		for _, c := range r.Constraints {
+			if c.Type != catalog.ForeignKey {
+				continue
+			}
+			for _, from := range b.standIns(r, c.Columns) {
+				for _, to := range b.standIns(b.relations[c.References], c.RefColumns) {
+					keys = append(keys, foreignKey{c.Name, from, to, c.Columns, c.RefColumns, b.isUnique(r, c.Columns)})
+				}
+			}
+		}
+	}
+	return shortest(keys)
+}
+
+// shortest drops a foreign key that a longer one between the same tables contains:
+// protect adds (tenant_id, lead_id) beside (lead_id), and they mean the same.
+func shortest(keys []foreignKey) []foreignKey {
+	covered := func(k foreignKey) bool {
+		return slices.ContainsFunc(keys, func(o foreignKey) bool {
+			if o.from != k.from || o.to != k.to || len(o.columns) <= len(k.columns) {
+				return false
+			}
+			for i, c := range k.columns {
+				j := slices.Index(o.columns, c)
+				if j < 0 || o.references[j] != k.references[i] {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	return slices.DeleteFunc(slices.Clone(keys), covered)
+}
+
+// standIns are the exposed table itself and the exposed views over it that show the
+// columns under their own names.
+func (b *builder) standIns(r *catalog.Relation, columns []string) []*Table {
+	if r == nil {
+		return nil
+	}
+	var out []*Table
+	if t := b.schema.Tables[r.QName()]; t != nil {
+		out = append(out, t)
+	}
+	for _, schema := range b.schema.Schemas {
+		for _, name := range b.schema.TableNames(schema) {
+			view := b.schema.Table(schema, name)
+			if view.View && b.shows(view, r, columns) {
+				out = append(out, view)
+			}
+		}
+	}
+	return out
+}
+
+// shows reports whether the view has these columns from r: by name and type, and no
+// other table that it reads has one of that name.
+func (b *builder) shows(view *Table, r *catalog.Relation, columns []string) bool {
+	bases := b.viewBases(view.Name)
+	if !slices.Contains(bases, r) {
+		return false
+	}
+	for _, name := range columns {
+		c := view.Column(name)
+		i := slices.IndexFunc(r.Columns, func(x catalog.Column) bool { return x.Name == name })
+		if c == nil || i < 0 || r.Columns[i].Type != c.Type {
+			return false
+		}
+		if name == view.TenantColumn {
+			continue
+		}
+		for _, base := range bases {
+			if base != r && slices.ContainsFunc(base.Columns, func(x catalog.Column) bool { return x.Name == name }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// isUnique reports whether the columns hold a unique key of the table, so that the
+// other side has one row at most.
+func (b *builder) isUnique(r *catalog.Relation, columns []string) bool {
+	within := func(key []string) bool {
+		return len(key) > 0 && !slices.ContainsFunc(key, func(k string) bool { return !slices.Contains(columns, k) })
+	}
+	for _, c := range r.Constraints {
+		if (c.Type == catalog.PrimaryKey || c.Type == catalog.Unique) && within(c.Columns) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.Indexes, func(i catalog.Index) bool { return within(plainUnique(i)) })
+}
+
+// computedRelationship makes a function from a row to rows of a table an embed.
+func computedRelationship(f *Function) []*Relationship {
+	if f.Table == nil {
+		return nil
+	}
+	r := &Relationship{Source: f.rowArgument, Target: f.Table, Cardinality: OneToMany, Function: f, Constraint: f.Name.Name}
+	if !f.Set {
+		r.Cardinality = ManyToOne
+	}
+	return []*Relationship{r}
+}
+
+// Relationships returns the ways from a table to a target named in a request: by
+// table, foreign key or column, narrowed by a hint.
+func (s *Schema) Relationships(from *Table, target, hint string) []*Relationship {
+	var found []*Relationship
+	for _, r := range s.related[from.Name] {
+		if r.Function != nil {
+			if r.Function.Name.Name == target {
+				return []*Relationship{r} // computed relationships override the others
+			}
+			continue
+		}
+		if r.Target.Schema == from.Schema && r.names(target, hint, from.TenantColumn) {
+			found = append(found, r)
+		}
+	}
+	// A foreign key's own name means the table it refers to, not the views over it.
+	if len(found) > 1 && s.Table(from.Schema, target) == nil {
+		found = slices.DeleteFunc(found, func(r *Relationship) bool { return r.Target.View })
+	}
+	return found
+}
+
+// names reports whether target and hint mean this relationship.
+func (r *Relationship) names(target, hint, tenant string) bool {
+	switch {
+	case target == r.Target.Name.Name:
+	case target == r.Constraint && r.Cardinality != ManyToMany:
+	case r.fromKey && single(r.Columns, tenant) == target && target != "":
+	default:
+		return false
+	}
+	if hint == "" {
+		return true
+	}
+	if r.Cardinality == ManyToMany {
+		return hint == r.Junction.Name.Name || hint == r.Constraint || hint == r.TargetConstraint
+	}
+	if r.Source == r.Target { // the column of this side tells the two directions apart
+		return hint == single(r.Columns, tenant)
+	}
+	return hint == r.Constraint || hint == single(r.Columns, tenant) || hint == single(r.TargetColumns, tenant)
+}
+
+// single returns the only column of a key beside the tenant column, or "".
+func single(columns []string, tenant string) string {
+	if len(columns) == 1 {
+		return columns[0]
+	}
+	left := slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return c == tenant })
+	if len(left) == 1 {
+		return left[0]
+	}
+	return ""
+}
+
+// TargetNames returns what can be embedded in a table, for hints.
+func (s *Schema) TargetNames(from *Table) []string {
+	var names []string
+	for _, r := range s.related[from.Name] {
+		name := r.Target.Name.Name
+		if r.Function != nil {
+			name = r.Function.Name.Name
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// RelationshipsOf returns the relationships of a table.
+func (s *Schema) RelationshipsOf(t *Table) []*Relationship { return s.related[t.Name] }
+
+// Describe says in PostgREST's words what the relationship joins.
+func (r *Relationship) Describe() string {
+	list := func(t *Table, columns []string) string {
+		return t.Name.Name + "(" + strings.Join(columns, ", ") + ")"
+	}
+	if r.Cardinality == ManyToMany {
+		return r.Junction.Name.Name + " using " + r.Constraint + "(" + strings.Join(r.JunctionSource, ", ") + ") and " +
+			r.TargetConstraint + "(" + strings.Join(r.JunctionTarget, ", ") + ")"
+	}
+	return r.Constraint + " using " + list(r.Source, r.Columns) + " and " + list(r.Target, r.TargetColumns)
+}

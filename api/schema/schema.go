@@ -1,0 +1,186 @@
+// Package schema is what the API knows of a database: the tables, columns, functions
+// and relationships that the application role may reach, as plain values built from
+// a catalog.Snapshot.
+//
+// It is pure, and the only place that decides what is exposed: what is not in a
+// [Schema] cannot be named in a request, whatever a role could do in SQL. A Schema is
+// never altered once built, so that requests read it without a lock while the next
+// one is being made.
+//
+// Exposed are, in the configured schemas only: tables that row-level security
+// protects, tables shared by every tenant, views that cannot show more than their
+// caller may see, and functions granted to the application role. Hidden lists the
+// rest with the reason.
+package schema
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// Name is a schema-qualified name.
+type Name = catalog.QName
+
+// Schema is one state of the database.
+type Schema struct {
+	// Schemas are the exposed schemas; the first is the default.
+	Schemas []string
+	// Tenant says how tenants are told apart.
+	TenantColumn string
+	TenantType   string
+	Tenants      Name
+	TenantsKey   string
+
+	Tables    map[Name]*Table
+	Functions map[Name][]*Function
+	// Types are the enums and domains of the exposed schemas, by their SQL name.
+	Types map[string]*Type
+	// Hidden are tables and views of the exposed schemas that are left out.
+	Hidden  []Hidden
+	related map[Name][]*Relationship
+}
+
+// Hidden is a relation that is not exposed, and why.
+type Hidden struct {
+	Name   Name
+	Reason string
+}
+
+// Table is an exposed table or view.
+type Table struct {
+	Name
+	View    bool
+	Comment string
+	// TenantColumn is "" for a table without one: shared, or a child of one that has.
+	TenantColumn string
+	// TenantType is the SQL type of the tenant column.
+	TenantType string
+	// Shared tables are the same for every tenant.
+	Shared  bool
+	Columns []*Column
+	// Key is the primary key without the tenant column, FullKey with it.
+	Key     []string
+	FullKey []string
+	// Uniques are the column sets of primary key and unique constraints and indexes.
+	Uniques                        [][]string
+	Select, Insert, Update, Delete bool
+	// Computed are functions of one row, by name.
+	Computed map[string]*Function
+	byName   map[string]*Column
+	oid      catalog.OID
+}
+
+// SQL returns the quoted name.
+func (t *Table) SQL() string { return Quote(t.Schema, t.Name.Name) }
+
+// Column returns the column called name, or nil.
+func (t *Table) Column(name string) *Column { return t.byName[name] }
+
+// Column is an exposed column.
+type Column struct {
+	Name string
+	// Type is the type as format_type prints it, fit for SQL.
+	Type    string
+	Comment string
+	NotNull bool
+	// Default is the default's SQL; identity and generated columns have none here.
+	Default   string
+	Identity  string
+	Generated bool
+	Enum      []string
+	// Scalar types have a text form that is their JSON value; the others go through
+	// to_json on the server.
+	Scalar bool
+	// Base is the type under a domain, else Type.
+	Base                   string
+	Select, Insert, Update bool
+	// Tenant is the tenant column, which clients cannot write.
+	Tenant bool
+}
+
+// HasDefault reports whether an insert may leave the column out.
+func (c *Column) HasDefault() bool {
+	return c.Default != "" || c.Identity != "" || c.Generated || !c.NotNull
+}
+
+// Type is an enum or a domain.
+type Type struct {
+	SQL    string
+	Labels []string
+	Base   string
+}
+
+// Quote quotes identifiers and joins them by dots.
+func Quote(names ...string) string { return pgx.Identifier(names).Sanitize() }
+
+// Table returns the table called name in one of the exposed schemas.
+func (s *Schema) Table(schema, name string) *Table { return s.Tables[Name{Schema: schema, Name: name}] }
+
+// TableNames returns the names of the tables of a schema, sorted.
+func (s *Schema) TableNames(schema string) []string {
+	var names []string
+	for n := range s.Tables {
+		if n.Schema == schema {
+			names = append(names, n.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// FunctionNames returns the names of the callable functions of a schema, sorted.
+func (s *Schema) FunctionNames(schema string) []string {
+	var names []string
+	for n := range s.Functions {
+		if n.Schema == schema {
+			names = append(names, n.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Similar returns the name among names that looks most like name, or "".
+func Similar(name string, names []string) string {
+	best, distance := "", len(name)/3+2
+	for _, other := range names {
+		if d := editDistance(strings.ToLower(name), strings.ToLower(other)); d < distance {
+			best, distance = other, d
+		}
+	}
+	return best
+}
+
+// editDistance is Levenshtein's, over bytes: names are short.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		previous := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			next := min(row[j+1]+1, row[j]+1, previous+cost)
+			previous, row[j+1] = row[j+1], next
+		}
+	}
+	return row[len(b)]
+}
+
+// NewRows describes rows that are no table's: the result of a function.
+func NewRows(name Name, columns []*Column) *Table {
+	t := &Table{Name: name, Columns: columns, Select: true, byName: map[string]*Column{}}
+	for _, c := range columns {
+		t.byName[c.Name] = c
+	}
+	return t
+}

@@ -1,0 +1,276 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moat-db/moat/api/plan"
+	"github.com/moat-db/moat/api/problem"
+	"github.com/moat-db/moat/api/query"
+	"github.com/moat-db/moat/api/schema"
+)
+
+// table answers a request for a table or view.
+func (h *Handler) table(w http.ResponseWriter, q *request, name string) error {
+	t := q.state.Table(q.profile, name)
+	if t == nil {
+		return q.noTable(name)
+	}
+	q.info.target = name
+	switch q.Method {
+	case http.MethodGet, http.MethodHead:
+		return q.get(w, t)
+	case http.MethodPost:
+		return q.post(w, t)
+	case http.MethodPut:
+		return q.put(w, t)
+	case http.MethodPatch:
+		return q.patch(w, t)
+	case http.MethodDelete:
+		return q.delete(w, t)
+	case http.MethodOptions:
+		w.Header().Set("Allow", "OPTIONS,"+strings.Join(allowed(t), ","))
+		return nil
+	}
+	return errMethod(q.Method)
+}
+
+func errMethod(method string) error {
+	return problem.New(http.StatusMethodNotAllowed, "PGRST117", "Unsupported HTTP method: %s", method)
+}
+
+func allowed(t *schema.Table) []string {
+	methods := []string{"GET", "HEAD"}
+	if t.Insert {
+		methods = append(methods, "POST")
+		if t.Update && len(t.Key) > 0 {
+			methods = append(methods, "PUT")
+		}
+	}
+	if t.Update {
+		methods = append(methods, "PATCH")
+	}
+	if t.Delete {
+		methods = append(methods, "DELETE")
+	}
+	return methods
+}
+
+func (q *request) noTable(name string) error {
+	e := problem.New(http.StatusNotFound, "PGRST205", "Could not find the table '%s.%s' in the schema cache", q.profile, name)
+	if similar := schema.Similar(name, q.state.TableNames(q.profile)); similar != "" {
+		e = e.WithHint("Perhaps you meant the table '%s.%s'", q.profile, similar)
+	}
+	return e
+}
+
+// accept negotiates the format of a table's rows.
+func (q *request) accept() (query.Media, error) {
+	return query.Accept(q.Header["Accept"], func(f query.Format) bool {
+		switch f {
+		case query.JSON, query.Singular, query.CSV:
+			return true
+		case query.PlanText, query.PlanJSON:
+			return q.h.config.AllowExplain
+		}
+		return false
+	})
+}
+
+func (q *request) parse(o query.Options) (*query.Request, error) {
+	o.Limits = q.h.config.Limits.Query
+	return query.Parse(q.URL.RawQuery, o)
+}
+
+func (q *request) get(w http.ResponseWriter, t *schema.Table) error {
+	media, err := q.accept()
+	if err != nil {
+		return err
+	}
+	r, err := q.parse(query.Options{})
+	if err != nil {
+		return err
+	}
+	if err := q.ranged(r); err != nil {
+		return err
+	}
+	options := q.options(media)
+	options.ETag = media.Format == query.Singular
+	st, err := plan.Read(q.state.Schema, t, r, options)
+	if err != nil {
+		return err
+	}
+	explain(st, media)
+	return q.answerRead(w, st, media)
+}
+
+// ranged applies the Range header, which is for reading only (RFC 9110, 14.2).
+func (q *request) ranged(r *query.Request) error {
+	if unit := q.Header.Get("Range-Unit"); !safe(q.Method) || (unit != "" && unit != "items") {
+		return nil
+	}
+	if header := q.Header.Get("Range"); header != "" {
+		return query.ApplyRange(&r.Root, header)
+	}
+	return nil
+}
+
+// answerRead runs a statement that changes nothing and answers with its rows.
+func (q *request) answerRead(w http.ResponseWriter, st *plan.Statement, media query.Media) error {
+	buffer := q.h.buffers.get()
+	defer q.h.buffers.put(buffer)
+	a := &answer{body: *buffer, total: -1}
+	if err := q.run(&execution{statement: st, media: media}, a, nil); err != nil {
+		return err
+	}
+	*buffer = a.body
+	if media.Format == query.Singular && a.rows != 1 {
+		return errSingular(a.rows)
+	}
+	header := w.Header()
+	status, err := contentRange(header, st, a)
+	if err != nil {
+		return err
+	}
+	if isPlan(media) {
+		header.Del("Content-Range")
+	}
+	if a.etag != "" {
+		header.Set("ETag", `"`+a.etag+`"`)
+		if matches(q.Header.Get("If-None-Match"), a.etag) {
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+	}
+	if err := q.nextCursor(header, st, a); err != nil {
+		return err
+	}
+	q.applied(header, "count", "timezone", "handling")
+	q.write(w, status, media.ContentType(), a)
+	return nil
+}
+
+// errSingular is PostgREST's answer to a single object wanted of several rows, or none.
+func errSingular(rows int64) error {
+	return problem.New(http.StatusNotAcceptable, "PGRST116", "Cannot coerce the result to a single JSON object").
+		WithDetails("The result contains %d rows", rows)
+}
+
+// contentRange sets the header and returns 200, 206 or 416.
+func contentRange(h http.Header, st *plan.Statement, a *answer) (int, error) {
+	total := "*"
+	if a.total >= 0 {
+		total = strconv.FormatInt(a.total, 10)
+		if st.Offset > 0 && st.Offset > a.total {
+			e := problem.New(http.StatusRequestedRangeNotSatisfiable, "PGRST103", "Requested range not satisfiable").
+				WithDetails("An offset of %d was requested, but there are only %d rows.", st.Offset, a.total)
+			e.Header = http.Header{"Content-Range": {"*/" + total}}
+			return 0, e
+		}
+	}
+	page := "*"
+	if a.rows > 0 {
+		page = strconv.FormatInt(st.Offset, 10) + "-" + strconv.FormatInt(st.Offset+a.rows-1, 10)
+	}
+	h.Set("Content-Range", page+"/"+total)
+	if a.total >= 0 && a.rows < a.total {
+		return http.StatusPartialContent, nil
+	}
+	return http.StatusOK, nil
+}
+
+// nextCursor tells where the next page begins, when this one was full.
+func (q *request) nextCursor(h http.Header, st *plan.Statement, a *answer) error {
+	if st.Cursor == nil || st.Limit < 0 || a.rows < st.Limit || a.rows == 0 {
+		return nil
+	}
+	cursor, err := st.Cursor.Encode(a.last)
+	if err != nil {
+		return err
+	}
+	h.Set("Moat-Next-Cursor", cursor)
+	values := q.URL.Query()
+	values.Set("after", cursor)
+	h.Set("Link", "<"+q.URL.EscapedPath()+"?"+values.Encode()+`>; rel="next"`)
+	return nil
+}
+
+// matches compares an entity tag with a header's list (RFC 9110, 13.1).
+func matches(header, etag string) bool {
+	if header == "" {
+		return false
+	}
+	for one := range strings.SplitSeq(header, ",") {
+		if one = strings.TrimSpace(one); one == "*" || unquoteTag(one) == etag {
+			return true
+		}
+	}
+	return false
+}
+
+func unquoteTag(tag string) string {
+	return strings.Trim(strings.TrimPrefix(strings.TrimSpace(tag), "W/"), `"`)
+}
+
+// applied sets Preference-Applied for those preferences that counted.
+func (q *request) applied(h http.Header, names ...string) {
+	if text := q.prefer.Applied(func(name string) bool { return slices.Contains(names, name) }); text != "" {
+		h.Set("Preference-Applied", text)
+	}
+}
+
+// write sends the body. A function may have set status and headers.
+func (q *request) write(w http.ResponseWriter, status int, contentType string, a *answer) {
+	h := w.Header()
+	for name, values := range a.header {
+		h[http.CanonicalHeaderKey(name)] = values
+	}
+	if a.status != 0 {
+		status = a.status
+	}
+	q.info.rows = a.rows
+	if contentType != "" && h.Get("Content-Type") == "" {
+		h.Set("Content-Type", contentType)
+	}
+	if q.Method == http.MethodHead || contentType == "" {
+		w.WriteHeader(status)
+		return
+	}
+	h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(a.body) // the client may have gone
+}
+
+func isPlan(m query.Media) bool { return m.Format == query.PlanText || m.Format == query.PlanJSON }
+
+// explain turns a statement into its EXPLAIN where that is the format.
+func explain(st *plan.Statement, m query.Media) {
+	if !isPlan(m) {
+		return
+	}
+	options := []string{"FORMAT TEXT"}
+	if m.Format == query.PlanJSON {
+		options[0] = "FORMAT JSON"
+	}
+	for _, o := range m.Options {
+		switch o {
+		case "analyze", "verbose", "settings", "buffers", "wal":
+			options = append(options, strings.ToUpper(o))
+		}
+	}
+	st.SQL = "EXPLAIN (" + strings.Join(options, ", ") + ") " + st.SQL
+	st.Outputs = []plan.Output{{Name: "QUERY PLAN"}}
+	st.Count, st.Estimate, st.Cursor = nil, nil, nil
+}
+
+// location is the address of an inserted row.
+func location(path string, keys []keyValue) string {
+	parts := make([]string, len(keys))
+	for i, k := range keys {
+		parts[i] = url.QueryEscape(k.name) + "=eq." + url.QueryEscape(k.value)
+	}
+	return path + "?" + strings.Join(parts, "&")
+}
