@@ -77,6 +77,9 @@ type Query struct {
 	// SetOperation is true for UNION, INTERSECT and EXCEPT: Select is then empty
 	// and From has the branches.
 	SetOperation bool `json:"set_operation,omitempty"`
+	// Aggregate is true when the query aggregates: it may give a row where WHERE
+	// found none.
+	Aggregate bool `json:"aggregate,omitempty"`
 	// Simple is true when the query is SELECT expr with no FROM, no grouping, no
 	// set operation: the wrapper that makes an InitPlan.
 	Simple bool `json:"simple,omitempty"`

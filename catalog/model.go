@@ -6,6 +6,12 @@ type Model struct {
 	Column  string `json:"column"`  // tenant_id
 	Type    string `json:"type"`    // uuid, bigint, integer, text: as format_type prints it
 	Setting string `json:"setting"` // app.current_tenant
+	// Claim is the path of keys to the tenant, or to the caller, in Setting when
+	// that holds a token's claims as JSON; empty when Setting is the tenant itself.
+	Claim []string `json:"claim,omitempty"`
+	// Membership is the column, of the table that says who belongs to which tenant,
+	// by which policies find the caller's tenants; zero when they do not.
+	Membership *ColumnRef `json:"membership,omitempty"`
 	// Tenants is the table that lists the tenants, and its key column; zero when
 	// there is none.
 	Tenants QName  `json:"tenants,omitzero"`
@@ -73,4 +79,7 @@ type Options struct {
 	Shared  []QName
 	Ignored []QName
 	Roles   []string // application roles; default: login roles with privileges on tenant tables
+	// Operators are roles that are never taken for application roles when those are
+	// inferred; zero means moat_owner, moat_operator and moat_definer.
+	Operators []string
 }

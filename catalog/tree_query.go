@@ -121,7 +121,7 @@ func (m *treeMapper) query(n *treeNode) *Query {
 	if having := inner.node(n.node("havingQual")); having != nil {
 		q.Where = conjunction(append(conjuncts(q.Where), having))
 	}
-	q.Simple = isSimple(n)
+	q.Simple, q.Aggregate = isSimple(n), n.flag("hasAggs")
 	return q
 }
 
@@ -152,7 +152,7 @@ func (m *treeMapper) entry(n *treeNode, q *Query) {
 		if body := n.node("subquery"); body != nil && n.oid("relid") == 0 {
 			sub := m.query(body)
 			q.add(sub)
-			e.exprs = plainColumns(sub)
+			e.exprs = plainColumns(sub, len(at.tables)+1)
 		}
 	case entryJoin:
 		e.exprs = m.args(n.nodes("joinaliasvars")...)
@@ -174,13 +174,15 @@ func (m *treeMapper) entry(n *treeNode, q *Query) {
 }
 
 // plainColumns returns what a sub-select's columns are where that is a column of a
-// table at its own level, nil where it is anything else. The reader's level has an
-// entry for the sub-select, not for that table: they keep the table's name only.
-func plainColumns(q *Query) []*Node {
+// table at its own level, nil where it is anything else. entry is the sub-select's
+// place in the reader's FROM.
+func plainColumns(q *Query, entry int) []*Node {
 	exprs := make([]*Node, len(q.Select))
 	for i, n := range q.Select {
 		if n != nil && n.Kind == NodeColumn && n.Level == 0 && n.Relation != (QName{}) {
-			exprs[i] = n
+			c := *n
+			c.Entry = entry
+			exprs[i] = &c
 		}
 	}
 	return exprs

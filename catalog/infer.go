@@ -1,0 +1,193 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// DefaultSetting is the tenant setting where no policy reads one.
+const DefaultSetting = "app.current_tenant"
+
+// NoTenantColumnError is returned by [Infer] when no column can be the tenant's.
+type NoTenantColumnError struct {
+	// Tables is the number of tables looked at, in Schemas.
+	Tables  int
+	Schemas []string
+	// Candidates are the columns that most tables have, "name (in n tables)".
+	Candidates []string
+}
+
+func (e *NoTenantColumnError) Error() string {
+	if e.Tables == 0 {
+		return fmt.Sprintf("no tables in schemas %s", strings.Join(e.Schemas, ", "))
+	}
+	text := fmt.Sprintf("no tenant column found in %d tables of schemas %s; name it (tenant.column in moat.yaml)",
+		e.Tables, strings.Join(e.Schemas, ", "))
+	if len(e.Candidates) > 0 {
+		text += "; the columns that most tables share are " + strings.Join(e.Candidates, ", ")
+	}
+	return text
+}
+
+// NoSuchObjectError is returned by [Infer] when an option names a schema, table,
+// column or role that the database does not have: a misspelt name must not leave
+// a table out in silence.
+type NoSuchObjectError struct{ Kind, Name string }
+
+func (e *NoSuchObjectError) Error() string { return fmt.Sprintf("there is no %s %s", e.Kind, e.Name) }
+
+// Infer says how a database tells its tenants apart: from o where that says so,
+// else from the columns, foreign keys, policies and grants of s. What it found by
+// itself is told in [Model.Inferred].
+//
+// It returns [*NoTenantColumnError] when no column looks like a tenant's, and
+// [*NoSuchObjectError] when o names what does not exist.
+func Infer(s *Snapshot, o Options) (*Model, error) {
+	return NewLookup(s).Infer(o)
+}
+
+// Infer is [Infer] over a Snapshot that is indexed already.
+func (v *Lookup) Infer(o Options) (*Model, error) {
+	if err := v.checkOptions(o); err != nil {
+		return nil, err
+	}
+	f := &inference{v: v, o: o, m: &Model{}, ignored: map[QName]string{}, classes: map[QName]*TableModel{}}
+	f.schemas()
+	f.tables()
+	steps := []func() error{f.column, f.tenants, f.setting, f.classify, f.roles, f.shared}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return nil, fmt.Errorf("infer tenant model: %w", err)
+		}
+	}
+	f.finish()
+	return f.m, nil
+}
+
+// inference is the state of one [Infer].
+type inference struct {
+	v       *Lookup
+	o       Options
+	m       *Model
+	all     []*Relation      // tables, partitioned tables and foreign tables looked at
+	ignored map[QName]string // and why
+	classes map[QName]*TableModel
+	keyType string // of the tenants table's key
+}
+
+// say adds a sentence to what was inferred.
+func (f *inference) say(format string, args ...any) {
+	f.m.Inferred = append(f.m.Inferred, fmt.Sprintf(format, args...))
+}
+
+func (v *Lookup) checkOptions(o Options) error {
+	for _, name := range o.Schemas {
+		if !slices.ContainsFunc(v.Snapshot.Schemas, func(s Schema) bool { return s.Name == name }) {
+			return &NoSuchObjectError{"schema", name}
+		}
+	}
+	for _, name := range o.Roles {
+		if v.roles[name] == nil {
+			return &NoSuchObjectError{"role", name}
+		}
+	}
+	for _, name := range slices.Concat(o.Shared, o.Ignored) {
+		if v.relations[name] == nil {
+			return &NoSuchObjectError{"table", name.String()}
+		}
+	}
+	if o.Tenants == (QName{}) {
+		return nil
+	}
+	t := v.relations[o.Tenants]
+	if t == nil {
+		return &NoSuchObjectError{"table", o.Tenants.String()}
+	}
+	if o.Key != "" && t.column(o.Key) == nil {
+		return &NoSuchObjectError{"column", o.Tenants.String() + "." + o.Key}
+	}
+	return nil
+}
+
+// schemas are those named, else all but an extension's own and a platform's.
+func (f *inference) schemas() {
+	if len(f.o.Schemas) > 0 {
+		f.m.Schemas = slices.Sorted(slices.Values(f.o.Schemas))
+		return
+	}
+	for i := range f.v.Snapshot.Schemas {
+		if s := &f.v.Snapshot.Schemas[i]; f.v.foreignSchema(s) == "" {
+			f.m.Schemas = append(f.m.Schemas, s.Name)
+		}
+	}
+}
+
+// foreignSchema says whose a schema is when it is not the user's, "" otherwise.
+func (v *Lookup) foreignSchema(s *Schema) string {
+	switch {
+	case s.Extension != "":
+		return "extension " + s.Extension
+	case s.Name == "moat":
+		return "moat"
+	case isPlatformSchema(s.Name) && (strings.HasPrefix(s.Owner, "supabase_") || len(v.functions[QName{"auth", "uid"}])+len(v.functions[QName{"auth", "jwt"}]) > 0):
+		return "Supabase"
+	}
+	return ""
+}
+
+// isPlatformSchema names the schemas that Supabase keeps for itself.
+func isPlatformSchema(name string) bool {
+	switch name {
+	case "auth", "storage", "realtime", "_realtime", "_analytics", "supabase_functions", "supabase_migrations",
+		"extensions", "graphql", "graphql_public", "pgsodium", "pgsodium_masks", "vault", "net", "cron", "pgbouncer":
+		return true
+	}
+	return false
+}
+
+// tables collects what is classified, and what is not looked at and why.
+func (f *inference) tables() {
+	for i := range f.v.Snapshot.Relations {
+		r := &f.v.Snapshot.Relations[i]
+		if !isTable(r) || !slices.Contains(f.m.Schemas, r.Schema) {
+			continue
+		}
+		f.all = append(f.all, r)
+		switch {
+		case slices.Contains(f.o.Ignored, r.QName()):
+			f.ignored[r.QName()] = "configured as ignored"
+		case r.Schema == "moat":
+			f.ignored[r.QName()] = "belongs to moat"
+		case r.Extension != "":
+			f.ignored[r.QName()] = "belongs to extension " + r.Extension
+		case isMigrationTable(r.Name):
+			f.ignored[r.QName()] = "is a migration tool's own"
+		}
+	}
+}
+
+func isTable(r *Relation) bool {
+	return r.Kind == Table || r.Kind == PartitionedTable || r.Kind == ForeignTable
+}
+
+// isMigrationTable names the tables in which migration tools keep their state.
+func isMigrationTable(name string) bool {
+	switch name {
+	case "schema_migrations", "schema_migrations_history", "goose_db_version", "flyway_schema_history", "atlas_schema_revisions",
+		"__drizzle_migrations", "_prisma_migrations", "knex_migrations", "knex_migrations_lock", "alembic_version",
+		"django_migrations", "databasechangelog", "databasechangeloglock", "ar_internal_metadata", "gorp_migrations",
+		"schema_version", "sqitch_changes", "typeorm_metadata", "SequelizeMeta", "pgmigrations", "migrations",
+		"river_migration", "refinery_schema_history", "_sqlx_migrations", "__EFMigrationsHistory", "dbmate_migrations",
+		"mikro_orm_migrations", "doctrine_migration_versions", "bun_migrations", "bun_migration_locks":
+		return true
+	}
+	return false
+}
+
+// finish puts the classes into the order of the Snapshot.
+func (f *inference) finish() {
+	for _, r := range f.all {
+		f.m.Tables = append(f.m.Tables, *f.classes[r.QName()])
+	}
+}

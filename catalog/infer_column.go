@@ -1,0 +1,278 @@
+package catalog
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// candidateColumns are the names a tenant column usually has, most telling first.
+func candidateColumns() []string {
+	return []string{"tenant_id", "organization_id", "account_id", "org_id", "workspace_id", "company_id", "team_id", "customer_id", "client_id"}
+}
+
+// candidate is what speaks for a column being the tenant's.
+type candidate struct {
+	name     string
+	tables   int           // that have it
+	policies int           // tables whose policies compare it with the caller's setting
+	targets  map[QName]int // tables that it references by itself, and how often
+	keys     map[QName]string
+	types    map[string]int
+	rank     int // in candidateColumns; after them for others
+}
+
+// column finds the tenant column and its type.
+func (f *inference) column() error {
+	all := f.candidates()
+	var best *candidate
+	if f.o.Column != "" {
+		best = all[f.o.Column]
+		if best == nil {
+			if f.o.Tenants == (QName{}) {
+				return &NoSuchObjectError{"column", f.o.Column}
+			}
+			best = &candidate{name: f.o.Column}
+		}
+	} else if best = f.best(all); best == nil {
+		if best = f.byTenantsTable(); best == nil {
+			return f.noColumn()
+		}
+	} else {
+		f.say("tenant column %s: in %d tables%s", best.name, best.tables, best.because())
+	}
+	f.m.Column = best.name
+	f.m.Type = f.o.Type
+	if f.m.Type == "" {
+		f.m.Type = mostCommon(best.types)
+	}
+	f.tenantsOf(best)
+	return nil
+}
+
+func (c *candidate) because() string {
+	if c.policies > 0 {
+		return fmt.Sprintf(", and compared with the caller's tenant by the policies of %d", c.policies)
+	}
+	return ""
+}
+
+// candidates gathers the columns that may be it: those of the usual names, those
+// that a policy compares with what names the caller, and the one configured.
+func (f *inference) candidates() map[string]*candidate {
+	all := map[string]*candidate{}
+	for _, r := range f.all {
+		if f.ignored[r.QName()] != "" || r.Partition {
+			continue
+		}
+		compared := f.comparedColumns(r)
+		for i := range r.Columns {
+			c := &r.Columns[i]
+			rank := slices.Index(candidateColumns(), c.Name)
+			if rank < 0 && !compared[c.Name] && c.Name != f.o.Column {
+				continue
+			}
+			if rank < 0 {
+				rank = len(candidateColumns())
+			}
+			found := all[c.Name]
+			if found == nil {
+				found = &candidate{name: c.Name, rank: rank, targets: map[QName]int{}, keys: map[QName]string{}, types: map[string]int{}}
+				all[c.Name] = found
+			}
+			found.tables++
+			found.types[c.Type]++
+			if compared[c.Name] {
+				found.policies++
+			}
+			found.note(r)
+		}
+	}
+	return all
+}
+
+// note counts the foreign keys of one table that consist of the column alone.
+func (c *candidate) note(r *Relation) {
+	for _, k := range r.Constraints {
+		if k.Type == ForeignKey && len(k.Columns) == 1 && k.Columns[0] == c.name && k.References != r.QName() {
+			c.targets[k.References]++
+			c.keys[k.References] = k.RefColumns[0]
+		}
+	}
+}
+
+// comparedColumns are the columns of r that its policies compare with a setting, a
+// claim or a membership, whatever the model will be.
+func (f *inference) comparedColumns(r *Relation) map[string]bool {
+	compared := map[string]bool{}
+	for _, p := range r.Policies {
+		for _, e := range []*Expr{p.Using, p.Check} {
+			if e == nil || e.Root == nil {
+				continue
+			}
+			for _, name := range f.v.readColumns(e.Root, r) {
+				if compared[name] {
+					continue
+				}
+				a := analyst{v: f.v, m: &Model{Column: name}, t: r, column: name, j: &Judgement{}, notDistinct: map[*Node]bool{}}
+				if a.predicateAnywhere(e.Root).tenant {
+					compared[name] = true
+				}
+			}
+		}
+	}
+	return compared
+}
+
+// predicateAnywhere is predicate for an expression that may open up elsewhere: that
+// "tenant OR flag" leaks does not make its column another's.
+func (a *analyst) predicateAnywhere(n *Node) verdict {
+	x := a.predicate(n, 0)
+	if n.Kind == NodeOr || n.Kind == NodeAnd {
+		for _, arg := range n.Args {
+			y := a.predicateAnywhere(arg)
+			x.tenant, x.own = x.tenant || y.tenant, x.own || y.own
+		}
+	}
+	return x
+}
+
+// readColumns are the columns of r that an expression reads at any level.
+func (v *Lookup) readColumns(root *Node, r *Relation) []string {
+	a := analyst{v: v, m: &Model{}, t: r, j: &Judgement{}, notDistinct: map[*Node]bool{}}
+	a.facts(root, 0)
+	slices.Sort(a.j.Columns)
+	return slices.Compact(a.j.Columns)
+}
+
+// best is the candidate with most behind it. A column that policies bind to the
+// caller is one for certain; next one of a telling name, or that references a
+// table; a user's own id, which policies compare too, comes last.
+func (f *inference) best(all map[string]*candidate) *candidate {
+	var list []*candidate
+	for _, c := range all {
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b *candidate) int {
+		return cmp.Or(cmp.Compare(b.class(f), a.class(f)), cmp.Compare(b.policies, a.policies),
+			cmp.Compare(b.tables, a.tables), cmp.Compare(a.rank, b.rank), cmp.Compare(a.name, b.name))
+	})
+	if len(list) == 0 {
+		return nil
+	}
+	return list[0]
+}
+
+// class orders candidates by how certain they are.
+func (c *candidate) class(f *inference) int {
+	named := c.rank < len(candidateColumns())
+	switch {
+	case named && c.policies > 0:
+		return 4
+	case named && (len(c.targets) > 0 || f.namedAfter(c.name) != nil || c.rank < 4):
+		return 3
+	case c.policies > 0 && !userLike("."+c.name) && c.name != "id":
+		return 2
+	case c.policies > 0:
+		return 1
+	}
+	return 0
+}
+
+// namedAfter is the table that a column is named after: tenant_id after tenants.
+func (f *inference) namedAfter(column string) *Relation {
+	stem := strings.TrimSuffix(column, "_id")
+	names := []string{stem, stem + "s", stem + "es", strings.TrimSuffix(stem, "y") + "ies"}
+	if stem == "org" {
+		names = append(names, "organizations", "organization", "organisations")
+	}
+	for _, name := range names {
+		for _, r := range f.all {
+			if r.Name == name && f.ignored[r.QName()] == "" && r.column("id") != nil {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+// byTenantsTable takes a schema whose tables have no tenant column yet: a table of
+// a telling name that others reference, directly or not.
+func (f *inference) byTenantsTable() *candidate {
+	for _, name := range candidateColumns()[:6] {
+		t := f.namedAfter(name)
+		if f.o.Tenants != (QName{}) {
+			t = f.v.relations[f.o.Tenants]
+		}
+		if t == nil || !f.isReferenced(t.QName()) {
+			continue
+		}
+		f.say("tenant column %s: no table has it yet; named after table %s", name, t.QName())
+		c := &candidate{name: name, targets: map[QName]int{t.QName(): 1}, keys: map[QName]string{}, types: map[string]int{}}
+		if key := primaryKey(t); key != nil {
+			c.keys[t.QName()] = key.Name
+			c.types[key.Type] = 1
+		}
+		return c
+	}
+	return nil
+}
+
+func (f *inference) isReferenced(name QName) bool {
+	return slices.ContainsFunc(f.all, func(r *Relation) bool {
+		return slices.ContainsFunc(r.Constraints, func(c Constraint) bool {
+			return c.Type == ForeignKey && c.References == name && r.QName() != name
+		})
+	})
+}
+
+// noColumn lists what most tables share, for the person who must say.
+func (f *inference) noColumn() error {
+	err := &NoTenantColumnError{Schemas: f.m.Schemas}
+	count := map[string]int{}
+	for _, r := range f.all {
+		if f.ignored[r.QName()] != "" {
+			continue
+		}
+		err.Tables++
+		for _, c := range r.Columns {
+			if c.Name == "id" || !strings.HasSuffix(c.Name, "_id") && !strings.HasSuffix(c.Name, "Id") {
+				continue
+			}
+			count[c.Name]++
+		}
+	}
+	names := sortedByCount(count)
+	for _, name := range names[:min(5, len(names))] {
+		err.Candidates = append(err.Candidates, fmt.Sprintf("%s (in %d)", name, count[name]))
+	}
+	return err
+}
+
+// sortedByCount returns the keys, the most frequent first, then by name.
+func sortedByCount(count map[string]int) []string {
+	var names []string
+	for name := range count {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(a, b))
+	})
+	return names
+}
+
+func mostCommon(count map[string]int) string {
+	return first(sortedByCount(count))
+}
+
+// primaryKey is the column that alone is the primary key, or, where the key begins
+// with others, the column id; nil when there is neither.
+func primaryKey(r *Relation) *Column {
+	for _, c := range r.Constraints {
+		if c.Type == PrimaryKey && len(c.Columns) == 1 {
+			return r.column(c.Columns[0])
+		}
+	}
+	return r.column("id")
+}

@@ -1,0 +1,108 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+)
+
+// roles finds the application roles: every login role that has any right on what
+// belongs to tenants, however it came by it. An operator cannot be told from an
+// application by the catalog, so all but superusers count; and those roles without
+// login count that a login role may become, where grants or policies name them
+// (PostgREST's anon and authenticated).
+func (f *inference) roles() error {
+	if len(f.o.Roles) > 0 {
+		f.m.Roles = slices.Compact(slices.Sorted(slices.Values(f.o.Roles)))
+		return nil
+	}
+	targets := f.targets()
+	named := f.namedRoles(targets)
+	for i := range f.v.Snapshot.Roles {
+		r := &f.v.Snapshot.Roles[i]
+		if r.Super || strings.HasPrefix(r.Name, "pg_") || slices.Contains(f.operators(), r.Name) {
+			continue
+		}
+		if r.Login && f.touches(r.Name, targets) || !r.Login && !r.BypassRLS && named[r.Name] && f.switchedTo(r.Name) {
+			f.m.Roles = append(f.m.Roles, r.Name)
+		}
+	}
+	if len(f.m.Roles) == 0 {
+		f.say("application roles: none; no login role but superusers has a privilege on a tenant table")
+		return nil
+	}
+	f.say("application roles %s: those that can reach tenant tables", strings.Join(f.m.Roles, ", "))
+	return nil
+}
+
+func (f *inference) operators() []string {
+	if f.o.Operators != nil {
+		return f.o.Operators
+	}
+	return []string{"moat_owner", "moat_operator", "moat_definer"}
+}
+
+// targets are the relations that hold tenants' rows: tables by their class, and
+// views of any kind in the schemas looked at.
+func (f *inference) targets() []*Relation {
+	var all []*Relation
+	for i := range f.v.Snapshot.Relations {
+		r := &f.v.Snapshot.Relations[i]
+		if entry := f.classes[r.QName()]; entry != nil {
+			if entry.Class == TenantTable || entry.Class == TenantsTable || entry.Class == ChildTable {
+				all = append(all, r)
+			}
+			continue
+		}
+		if (r.Kind == View || r.Kind == MaterializedView) && r.Extension == "" && slices.Contains(f.m.Schemas, r.Schema) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// touches says whether a role has any privilege on any of the relations, as it is
+// or as a role that it may become.
+func (f *inference) touches(role string, targets []*Relation) bool {
+	for _, acting := range f.v.RolesOf(role, Set) {
+		for _, r := range targets {
+			for _, privilege := range []string{"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"} {
+				if f.v.HasTablePrivilege(acting, r, privilege) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// namedRoles are the roles that grants or policies of the relations name.
+func (f *inference) namedRoles(targets []*Relation) map[string]bool {
+	named := map[string]bool{}
+	for _, r := range targets {
+		for _, p := range r.Privileges {
+			if p.Grantee != r.Owner {
+				named[p.Grantee] = true
+			}
+		}
+		for _, c := range r.Columns {
+			for _, p := range c.Privileges {
+				named[p.Grantee] = true
+			}
+		}
+		for _, p := range r.Policies {
+			for _, role := range p.Roles {
+				named[role] = true
+			}
+		}
+	}
+	return named
+}
+
+// switchedTo says whether a login role that is no superuser may SET ROLE to a role
+// whose privileges it does not have already.
+func (f *inference) switchedTo(role string) bool {
+	return slices.ContainsFunc(f.v.Snapshot.Roles, func(r Role) bool {
+		return r.Login && !r.Super && !slices.Contains(f.operators(), r.Name) &&
+			slices.Contains(f.v.RolesOf(r.Name, Set), role) && !slices.Contains(f.v.RolesOf(r.Name, Usage), role)
+	})
+}

@@ -1,0 +1,416 @@
+package catalog
+
+import "strings"
+
+// verdict is what a condition does to the rows: bind them to the current tenant,
+// or to the caller's own.
+type verdict struct {
+	tenant bool
+	own    bool
+}
+
+func (x verdict) any() bool { return x.tenant || x.own }
+
+// predicate says what a condition does when it must be true.
+func (a *analyst) predicate(n *Node, depth int) verdict {
+	switch n.Kind {
+	case NodeAnd:
+		var result verdict
+		for _, arg := range n.Args {
+			x := a.predicate(arg, depth)
+			result.tenant = result.tenant || x.tenant
+			result.own = result.own || x.own
+		}
+		return result
+	case NodeOr:
+		return a.alternatives(n.Args, depth)
+	case NodeOperator:
+		return a.comparison(n, depth)
+	case NodeAny:
+		if n.Name == "=" && len(n.Args) == 2 {
+			return a.equality(n.Args[0], n.Args[1], depth)
+		}
+	case NodeAnyQuery:
+		return a.inQuery(n, depth)
+	case NodeExists:
+		return a.exists(n.Query, depth)
+	case NodeSubquery:
+		if n.Query.Simple {
+			return a.predicate(n.Query.Select[0], depth+1)
+		}
+		return a.existsSelecting(n.Query, depth)
+	case NodeNot:
+		return a.negation(n.Args[0], depth)
+	case NodeBoolTest:
+		if n.Name == "is true" {
+			return a.predicate(n.Args[0], depth)
+		}
+	case NodeCoalesce:
+		return a.coalescedTruth(n, depth)
+	case NodeFunction:
+		return a.helperPredicate(n, depth)
+	}
+	return verdict{}
+}
+
+// alternatives is OR: each branch that can be true must bind the rows. Those that
+// do not say why.
+func (a *analyst) alternatives(branches []*Node, depth int) verdict {
+	result := verdict{tenant: true, own: true}
+	for _, branch := range branches {
+		if a.truth(branch) == impossible {
+			continue
+		}
+		x := a.predicate(branch, depth)
+		if !x.any() {
+			a.openBranch(branch, depth)
+		}
+		result.own = result.own && x.any()
+		result.tenant = result.tenant && x.tenant
+	}
+	return result
+}
+
+// openBranch notes how a branch of an OR lets rows of others through.
+func (a *analyst) openBranch(n *Node, depth int) {
+	for _, part := range conjuncts(n) {
+		if part.Kind == NodeNullTest && part.Name == "is null" {
+			switch x := a.value(part.Args[0], depth); {
+			case x.kind == valueOwn && x.node.Column == a.column:
+				a.j.NullMeansShared = true
+			case x.isContext():
+				a.j.FailsOpen = true
+			}
+		}
+		if part.Kind == NodeOperator && part.Name == "=" && len(part.Args) == 2 {
+			x, y := a.value(part.Args[0], depth), a.value(part.Args[1], depth)
+			if x.isContext() && y.kind == valueNothing || y.isContext() && x.kind == valueNothing {
+				a.j.FailsOpen = true
+			}
+		}
+	}
+	below := analyst{v: a.v, m: a.m, t: a.t, column: a.column, j: &Judgement{}, calls: a.calls, notDistinct: map[*Node]bool{}}
+	below.facts(n, depth)
+	for _, name := range below.j.Settings {
+		if !strings.EqualFold(name, a.m.Setting) || strings.HasPrefix(name, "request.") {
+			a.j.BypassFlags = append(a.j.BypassFlags, name)
+		}
+	}
+}
+
+// comparison is an operator that gives a truth value.
+func (a *analyst) comparison(n *Node, depth int) verdict {
+	if len(n.Args) != 2 {
+		return verdict{}
+	}
+	switch n.Name {
+	case "=":
+		return a.equality(n.Args[0], n.Args[1], depth)
+	case "?": // a JSON array holds the tenant
+		if x := a.value(n.Args[0], depth); x.kind == valueClaim || x.kind == valueTenant {
+			return a.bind(a.value(n.Args[1], depth), x)
+		}
+	case "<>":
+		if a.touchesTenant(n, depth) {
+			a.j.Negated = true
+		}
+	}
+	return verdict{}
+}
+
+// touchesTenant says whether an expression speaks of the tenant column or of what
+// names the caller.
+func (a *analyst) touchesTenant(n *Node, depth int) bool {
+	if x := a.value(n, depth); x.isContext() || x.kind == valueOwn && x.node.Column == a.column && a.column != "" {
+		return true
+	}
+	for _, arg := range n.Args {
+		if a.touchesTenant(arg, depth) {
+			return true
+		}
+	}
+	return false
+}
+
+// equality compares two values, or a row of them, either way round.
+func (a *analyst) equality(left, right *Node, depth int) verdict {
+	x, y := a.value(left, depth), a.value(right, depth)
+	if y.kind == valueOwn {
+		x, y = y, x
+	}
+	return a.bind(x, y)
+}
+
+// bind says what own = y does, own being a column of the policy's table.
+func (a *analyst) bind(own, y value) verdict {
+	if own.kind != valueOwn {
+		return verdict{}
+	}
+	tenant := a.column != "" && own.node.Column == a.column
+	result := verdict{}
+	switch y.kind {
+	case valueTenant:
+		result.tenant = tenant
+	case valueClaim:
+		result.tenant = tenant && namesTenant(y.path)
+		result.own = isSubject(y)
+	case valueSetting:
+		result.own = userLike(y.setting) && userLike("."+own.node.Column)
+	case valueMember:
+		result = a.bindMember(own, y, tenant)
+	}
+	if tenant && result.tenant && !a.exact(own.node.Column) {
+		a.j.InexactEquality = true
+		return verdict{}
+	}
+	if result.tenant && tenant && a.compared == nil && y.setting != "" {
+		a.compared = &evidence{setting: y.setting, claim: y.path}
+	}
+	if result.any() {
+		a.j.Wrapped = a.j.Wrapped || y.wrapped
+		a.j.ColumnWrapped = a.j.ColumnWrapped || own.changed
+		a.j.RaisesWhenUnset = a.j.RaisesWhenUnset || y.raises
+	}
+	if a.column == "" {
+		// A table without a tenant column is bound as well as it can be.
+		result.tenant = result.tenant || result.own
+	}
+	return result
+}
+
+// namesTenant says whether a claim can be a tenant: those that tell the caller's
+// role or the token's own data are not.
+func namesTenant(path []string) bool {
+	if len(path) == 0 {
+		return true
+	}
+	switch path[len(path)-1] {
+	case "role", "aud", "iss", "exp", "iat", "nbf", "jti", "email", "phone", "aal", "amr", "is_anonymous", "session_id":
+		return false
+	}
+	return true
+}
+
+// isSubject says whether a claim is the caller's own id.
+func isSubject(x value) bool {
+	if x.kind != valueClaim || len(x.path) == 0 {
+		return false
+	}
+	switch x.path[len(x.path)-1] {
+	case "sub", "user_id", "uid", "email":
+		return true
+	}
+	return false
+}
+
+// exact says whether equality of a column's values is equality of their texts.
+func (a *analyst) exact(column string) bool {
+	c := a.t.column(column)
+	if c == nil {
+		return false
+	}
+	switch c.TypeName {
+	case QName{"pg_catalog", "bpchar"}, QName{"pg_catalog", "name"}:
+		return false
+	}
+	if c.TypeName.Name == "citext" {
+		return false
+	}
+	for _, o := range a.v.Snapshot.Collations {
+		if !o.Deterministic && c.Collation == o.Schema+"."+o.Name {
+			return false
+		}
+	}
+	return true
+}
+
+// negation is NOT; NOT (x IS DISTINCT FROM y) is how IS NOT DISTINCT FROM is kept.
+func (a *analyst) negation(n *Node, depth int) verdict {
+	if n.Kind != NodeDistinct || len(n.Args) != 2 {
+		if a.touchesTenant(n, depth) {
+			a.j.Negated = true
+		}
+		return verdict{}
+	}
+	result := a.equality(n.Args[0], n.Args[1], depth)
+	if !result.any() {
+		return result
+	}
+	a.j.NotDistinct = true
+	// Where the column can be NULL, no tenant at all equals the rows of nobody.
+	for _, arg := range n.Args {
+		if x := a.value(arg, depth); x.kind == valueOwn {
+			if c := a.t.column(x.node.Column); c == nil || !c.NotNull {
+				return verdict{}
+			}
+		}
+	}
+	return result
+}
+
+// coalescedTruth is coalesce(condition, false).
+func (a *analyst) coalescedTruth(n *Node, depth int) verdict {
+	for _, arg := range n.Args[1:] {
+		if a.truth(arg) != impossible {
+			return verdict{}
+		}
+	}
+	return a.predicate(n.Args[0], depth)
+}
+
+// helperPredicate is a user's function of type boolean: every way out of it must
+// bind the rows.
+func (a *analyst) helperPredicate(n *Node, depth int) verdict {
+	f := a.v.byProc[n.OID]
+	alternatives := a.enter(n, f)
+	if alternatives == nil {
+		return verdict{}
+	}
+	defer a.leave()
+	result := a.alternatives(alternatives, depth)
+	if result.any() && f.Volatile == "immutable" {
+		a.j.ImmutableHelper = true
+	}
+	return result
+}
+
+// truth says whether a condition is the same for every row.
+type certainty int
+
+const (
+	depends certainty = iota
+	certain
+	impossible
+)
+
+func (a *analyst) truth(n *Node) certainty {
+	switch n.Kind {
+	case NodeConst:
+		return constTruth(n)
+	case NodeAnd:
+		return fold(n.Args, a.truth, impossible, certain)
+	case NodeOr:
+		return fold(n.Args, a.truth, certain, impossible)
+	case NodeNot:
+		switch a.truth(n.Args[0]) {
+		case certain:
+			return impossible
+		case impossible:
+			if n.Args[0].Kind != NodeConst || !n.Args[0].Null {
+				return certain
+			}
+		}
+	case NodeOperator:
+		return a.sameBothSides(n)
+	case NodeNullTest:
+		return a.nullTruth(n)
+	case NodeCoalesce:
+		return a.truth(n.Args[0])
+	case NodeSubquery:
+		if n.Query.Simple {
+			return a.truth(n.Query.Select[0])
+		}
+	case NodeCast, NodeBoolTest:
+		if n.Type == "boolean" && (n.Kind == NodeCast || n.Name == "is true") {
+			return a.truth(n.Args[0])
+		}
+	}
+	return depends
+}
+
+// fold is AND and OR: one strong argument decides, all weak ones together do.
+func fold(args []*Node, truth func(*Node) certainty, strong, weak certainty) certainty {
+	result := weak
+	for _, arg := range args {
+		switch truth(arg) {
+		case strong:
+			return strong
+		case depends:
+			result = depends
+		}
+	}
+	return result
+}
+
+func constTruth(n *Node) certainty {
+	switch {
+	case n.Null || n.Type == "boolean" && n.Value == "false":
+		return impossible
+	case n.Type == "boolean" && n.Value == "true":
+		return certain
+	}
+	return depends
+}
+
+// sameBothSides is 1 = 1, 1 = 2, or a column compared with itself, which holds for
+// every row that has a value.
+func (a *analyst) sameBothSides(n *Node) certainty {
+	if len(n.Args) != 2 {
+		return depends
+	}
+	x, y := bare(n.Args[0]), bare(n.Args[1])
+	equal := n.Name == "=" || n.Name == "<=" || n.Name == ">="
+	switch {
+	case x.Kind == NodeConst && y.Kind == NodeConst && x.Type == y.Type && !x.Null && !y.Null:
+		if n.Name == "=" || n.Name == "<>" {
+			if (x.Value == y.Value) == (n.Name == "=") {
+				return certain
+			}
+			return impossible
+		}
+	case x.Kind == NodeColumn && y.Kind == NodeColumn && x.Level == y.Level && x.Entry == y.Entry && x.Column == y.Column:
+		if equal {
+			return certain
+		}
+		if n.Name == "<>" || n.Name == "<" || n.Name == ">" {
+			return impossible
+		}
+	}
+	return depends
+}
+
+// nullTruth is IS NULL and IS NOT NULL of a literal, or of a column that is never
+// NULL.
+func (a *analyst) nullTruth(n *Node) certainty {
+	x := bare(n.Args[0])
+	never := x.Kind == NodeConst && !x.Null
+	if x.Kind == NodeColumn && x.Level == 0 {
+		c := a.t.column(x.Column)
+		never = c != nil && c.NotNull
+	}
+	switch {
+	case never && n.Name == "is not null":
+		return certain
+	case never:
+		return impossible
+	}
+	return depends
+}
+
+// bare takes casts off.
+func bare(n *Node) *Node {
+	for n.Kind == NodeCast && len(n.Args) == 1 {
+		n = n.Args[0]
+	}
+	return n
+}
+
+// isConstant says whether a tree reads nothing.
+func isConstant(n *Node) bool {
+	switch n.Kind {
+	case NodeColumn, NodeValue, NodeFunction, NodeOther, NodeParam:
+		return false
+	}
+	if n.Query != nil && !n.Query.Simple {
+		return false
+	}
+	for _, arg := range n.Args {
+		if !isConstant(arg) {
+			return false
+		}
+	}
+	if n.Query != nil {
+		return isConstant(n.Query.Select[0])
+	}
+	return true
+}

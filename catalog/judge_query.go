@@ -1,0 +1,279 @@
+package catalog
+
+import "slices"
+
+// binding is how a table of a sub-query is bound.
+type binding int
+
+const (
+	unbound     binding = iota
+	boundByRLS          // only by the policies of that table
+	boundToUser         // to the caller: a membership
+	boundTo             // to the current tenant
+)
+
+// subquery is what is known of the tables of one sub-query.
+type subquery struct {
+	tables map[int]QName   // by entry, of those whose columns are spoken of
+	bound  map[int]binding // by entry
+	links  []link          // columns compared with columns of the policy's table
+	joins  [][2]*Node      // columns compared with each other
+	users  map[int]*Node   // the column that binds an entry to the caller
+	direct verdict         // conditions on the policy's table itself
+}
+
+// link is inner = own.
+type link struct{ inner, own *Node }
+
+// inspect reads the conditions of a sub-query that stand at its top.
+func (a *analyst) inspect(q *Query, depth int) *subquery {
+	s := &subquery{tables: map[int]QName{}, bound: map[int]binding{}, users: map[int]*Node{}}
+	for _, part := range conjuncts(q.Where) {
+		a.condition(s, part, depth+1)
+	}
+	// A join by a key carries the binding over; each pass may carry it one further.
+	for range s.joins {
+		for _, j := range s.joins {
+			s.carry(a, j[0], j[1])
+			s.carry(a, j[1], j[0])
+		}
+	}
+	return s
+}
+
+// condition reads one condition at depth, the sub-query's own.
+func (a *analyst) condition(s *subquery, n *Node, depth int) {
+	x := a.predicate(n, depth)
+	s.direct.tenant = s.direct.tenant || x.tenant
+	s.direct.own = s.direct.own || x.own
+	if (n.Kind != NodeOperator && n.Kind != NodeAny && n.Kind != NodeAnyQuery) || n.Name != "=" {
+		return
+	}
+	if n.Kind == NodeAnyQuery {
+		for i, arg := range n.Args {
+			if left := a.value(arg, depth); left.kind == valueInner {
+				s.bind(a, left.node, a.selected(n.Query, i, depth))
+			}
+		}
+		return
+	}
+	if len(n.Args) != 2 {
+		return
+	}
+	left, right := a.value(n.Args[0], depth), a.value(n.Args[1], depth)
+	if right.kind == valueInner && left.kind != valueInner {
+		left, right = right, left
+	}
+	if left.kind != valueInner {
+		return
+	}
+	s.tables[left.node.Entry] = left.node.Relation
+	switch {
+	case right.kind == valueOwn:
+		s.links = append(s.links, link{left.node, right.node})
+	case right.kind != valueInner:
+		s.bind(a, left.node, right)
+	case left.node.Entry == right.node.Entry && left.node.Column == right.node.Column:
+		if a.t.column(left.node.Column) != nil {
+			a.j.ColumnCaptured = true
+		}
+	default:
+		s.tables[right.node.Entry] = right.node.Relation
+		s.joins = append(s.joins, [2]*Node{left.node, right.node})
+	}
+}
+
+// bind notes that a table's column equals something that speaks for the caller.
+func (s *subquery) bind(a *analyst, column *Node, x value) {
+	if !x.isContext() {
+		return
+	}
+	how := boundToUser
+	if x.kind == valueTenant || (x.kind == valueClaim || x.kind == valueMember) && a.isTenantColumn(ColumnRef{column.Relation, column.Column}) {
+		how = boundTo
+	}
+	if x.kind == valueClaim && !namesTenant(x.path) && !isSubject(x) {
+		return
+	}
+	a.j.RaisesWhenUnset = a.j.RaisesWhenUnset || x.raises
+	s.tables[column.Entry] = column.Relation
+	s.raise(column.Entry, how)
+	if how == boundToUser {
+		s.users[column.Entry] = column
+	}
+}
+
+func (s *subquery) raise(entry int, how binding) {
+	s.bound[entry] = max(s.bound[entry], how)
+}
+
+// carry takes the binding of one table over to another that is joined to it: by the
+// other's own key, by what references it, or by the tenant itself.
+func (s *subquery) carry(a *analyst, from, to *Node) {
+	how := s.bound[from.Entry]
+	if how == unbound || from.Entry == to.Entry {
+		return
+	}
+	tenants := a.isTenantColumn(ColumnRef{from.Relation, from.Column}) && a.isTenantColumn(ColumnRef{to.Relation, to.Column})
+	if tenants || a.isKey(to) || a.references(to, from) {
+		s.raise(to.Entry, how)
+	}
+}
+
+// isKey says whether a column alone identifies a row of its table.
+func (a *analyst) isKey(n *Node) bool {
+	r := a.v.relations[n.Relation]
+	if r == nil {
+		return false
+	}
+	return slices.ContainsFunc(r.Constraints, func(c Constraint) bool {
+		return (c.Type == PrimaryKey || c.Type == Unique) && len(c.Columns) == 1 && c.Columns[0] == n.Column
+	})
+}
+
+// references says whether a foreign key leads from one column to the other.
+func (a *analyst) references(from, to *Node) bool {
+	r := a.v.relations[from.Relation]
+	if r == nil {
+		return false
+	}
+	return slices.ContainsFunc(r.Constraints, func(c Constraint) bool {
+		i := slices.Index(c.Columns, from.Column)
+		return c.Type == ForeignKey && c.References == to.Relation && i >= 0 && i < len(c.RefColumns) && c.RefColumns[i] == to.Column
+	})
+}
+
+// isTenantColumn says whether a column of another table holds tenants: it is that
+// table's tenant column, has the same name as the model's, is the key of the
+// tenants table, or references it.
+func (a *analyst) isTenantColumn(c ColumnRef) bool {
+	if c.Column == a.m.Column || c.Relation == a.m.Tenants && c.Column == a.m.Key {
+		return true
+	}
+	if a.column != "" && c.Column == a.column && c.Relation != a.t.QName() {
+		return true
+	}
+	if entry := a.m.TableOf(c.Relation); entry != nil && entry.Column != "" && entry.Column == c.Column {
+		return true
+	}
+	return a.m.Tenants != QName{} && a.references(&Node{Relation: c.Relation, Column: c.Column}, &Node{Relation: a.m.Tenants, Column: a.m.Key})
+}
+
+// queryValue is what a scalar sub-select, or ARRAY(SELECT …), gives.
+func (a *analyst) queryValue(q *Query, depth int) value { return a.selected(q, 0, depth) }
+
+// selected says where the values of a sub-query's column come from.
+func (a *analyst) selected(q *Query, i, depth int) value {
+	if q.SetOperation {
+		return a.selectedFromAll(q.From, i, depth)
+	}
+	if i >= len(q.Select) || q.Select[i] == nil {
+		return value{}
+	}
+	x := a.value(q.Select[i], depth+1)
+	switch x.kind {
+	case valueInner:
+		s := a.inspect(q, depth)
+		ref := ColumnRef{x.node.Relation, x.node.Column}
+		how := s.bound[x.node.Entry]
+		if how == unbound && a.protects(ref.Relation) {
+			how = boundByRLS
+		}
+		if how == unbound {
+			return value{}
+		}
+		return value{kind: valueMember, ref: ref, binding: how, raises: a.j.RaisesWhenUnset}
+	case valueOwn:
+		return value{} // a column of the policy's table selected from within
+	}
+	return x
+}
+
+// selectedFromAll is UNION and the like: no branch may give what others do not.
+func (a *analyst) selectedFromAll(branches []*Query, i, depth int) value {
+	var result value
+	for at, branch := range branches {
+		x := a.selected(branch, i, depth)
+		if at == 0 {
+			result = x
+			continue
+		}
+		if !x.isContext() || x.kind != result.kind {
+			return value{}
+		}
+		result.binding = min(result.binding, x.binding)
+	}
+	return result
+}
+
+// protects says whether a table's own policies bind whoever reads it here. Inside a
+// SECURITY DEFINER function they are another role's.
+func (a *analyst) protects(name QName) bool {
+	for _, f := range a.calls {
+		if f.Definer {
+			return false
+		}
+	}
+	r := a.v.relations[name]
+	return r != nil && r.RLS && r.QName() != a.t.QName()
+}
+
+// inQuery is x IN (SELECT …), for a row too.
+func (a *analyst) inQuery(n *Node, depth int) verdict {
+	var result verdict
+	if n.Name != "=" {
+		return result
+	}
+	for i, arg := range n.Args {
+		x := a.bind(a.value(arg, depth), a.selected(n.Query, i, depth))
+		result.tenant = result.tenant || x.tenant
+		result.own = result.own || x.own
+	}
+	return result
+}
+
+// bindMember is own IN (what a sub-query selects for the caller).
+func (a *analyst) bindMember(own, y value, tenant bool) verdict {
+	if tenant && a.isTenantColumn(y.ref) && y.binding >= boundToUser {
+		a.j.Memberships = append(a.j.Memberships, y.ref)
+		return verdict{tenant: true}
+	}
+	// A row follows its parent, or the caller.
+	if a.references(own.node, &Node{Relation: y.ref.Relation, Column: y.ref.Column}) || a.isKey(&Node{Relation: y.ref.Relation, Column: y.ref.Column}) {
+		return verdict{own: true}
+	}
+	return verdict{own: y.binding == boundToUser && userLike("."+own.node.Column)}
+}
+
+// exists is EXISTS (SELECT …).
+func (a *analyst) exists(q *Query, depth int) verdict {
+	if q.SetOperation || q.Aggregate {
+		return verdict{}
+	}
+	s := a.inspect(q, depth)
+	result := s.direct
+	for _, l := range s.links {
+		ref := ColumnRef{l.inner.Relation, l.inner.Column}
+		how := s.bound[l.inner.Entry]
+		if how == unbound && a.protects(ref.Relation) {
+			how = boundByRLS
+		}
+		if how == unbound {
+			continue
+		}
+		x := a.bind(value{kind: valueOwn, node: l.own}, value{kind: valueMember, ref: ref, binding: how})
+		result.tenant = result.tenant || x.tenant
+		result.own = result.own || x.own
+	}
+	return result
+}
+
+// existsSelecting is (SELECT condition FROM … WHERE …) as a condition: to be true it
+// needs both a row and the condition.
+func (a *analyst) existsSelecting(q *Query, depth int) verdict {
+	if len(q.Select) != 1 || q.SetOperation || q.Aggregate {
+		return verdict{}
+	}
+	x, y := a.predicate(q.Select[0], depth+1), a.exists(q, depth)
+	return verdict{tenant: x.tenant || y.tenant, own: x.own || y.own}
+}

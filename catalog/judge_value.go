@@ -1,0 +1,367 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+)
+
+// analyst judges one expression. Its depth arguments count the query levels
+// between the policy's own level and the node at hand.
+type analyst struct {
+	v           *Lookup
+	m           *Model
+	t           *Relation
+	column      string // the table's tenant column, "" for none
+	j           *Judgement
+	calls       []*Function    // user's functions being looked into, outermost first
+	compared    *evidence      // what the tenant column was first compared with
+	notDistinct map[*Node]bool // IS DISTINCT FROM that stands under a NOT
+}
+
+// valueKind says where a value comes from.
+type valueKind int
+
+const (
+	valueUnknown valueKind = iota
+	valueNothing           // NULL or the empty text: equal to no tenant
+	valueConst             // any other literal
+	valueTenant            // the tenant setting
+	valueClaim             // a claim of the verified token
+	valueSetting           // another setting
+	valueClient            // something the client writes itself
+	valueRole              // the name of a role
+	valueOwn               // a column of the policy's own table
+	valueInner             // a column of a table of a sub-query
+	valueMember            // what a sub-query selects for the caller
+)
+
+// value is what is known of where an expression's value comes from.
+type value struct {
+	kind    valueKind
+	setting string
+	path    []string  // keys followed into a JSON setting
+	node    *Node     // valueOwn, valueInner: the column
+	ref     ColumnRef // valueMember: the column selected
+	binding binding   // valueMember: how it is bound to the caller
+	raises  bool      // evaluating it fails when the setting is absent
+	empty   bool      // it may be the empty text
+	text    bool      // it has not been cast away from text
+	wrapped bool      // it stands in a sub-select of its own
+	changed bool      // valueOwn: a cast stands around the column
+}
+
+// isContext says whether the value speaks for the caller.
+func (x value) isContext() bool {
+	return x.kind == valueTenant || x.kind == valueClaim || x.kind == valueSetting && userLike(x.setting) || x.kind == valueMember
+}
+
+// exactTypes are the types whose values a cast keeps apart: a cast to anything
+// else might make two tenants one.
+func exactType(name string) bool {
+	switch strings.TrimSuffix(name, "[]") {
+	case "uuid", "text", "character varying", "bigint", "integer", "smallint", "numeric", "json", "jsonb":
+		return true
+	}
+	return false
+}
+
+// value says where the value of n comes from.
+func (a *analyst) value(n *Node, depth int) value {
+	switch n.Kind {
+	case NodeConst:
+		if n.Null || n.Value == "" {
+			return value{kind: valueNothing}
+		}
+		return value{kind: valueConst}
+	case NodeColumn:
+		return a.columnValue(n, depth)
+	case NodeValue:
+		if isRoleName(n.Name) {
+			return value{kind: valueRole}
+		}
+	case NodeCast:
+		return a.castValue(n, depth)
+	case NodeNullIf:
+		x := a.value(n.Args[0], depth)
+		if len(n.Args) == 2 && a.value(n.Args[1], depth).kind == valueNothing {
+			x.empty = false
+		}
+		return x
+	case NodeCoalesce:
+		return a.firstOf(n.Args, depth)
+	case NodeSubquery, NodeArrayQuery:
+		x := a.queryValue(n.Query, depth)
+		x.wrapped = x.kind != valueUnknown
+		return x
+	case NodeOperator:
+		return a.pathValue(n, depth)
+	case NodeFunction:
+		return a.callValue(n, depth)
+	case NodeOther:
+		return a.subscriptValue(n, depth)
+	}
+	return value{}
+}
+
+func (a *analyst) columnValue(n *Node, depth int) value {
+	switch {
+	case n.Level == depth && n.Relation == a.t.QName():
+		return value{kind: valueOwn, node: n}
+	case n.Level < depth && n.Level == 0:
+		return value{kind: valueInner, node: n}
+	}
+	return value{}
+}
+
+// castValue follows a cast. A cast from text makes an empty setting an error.
+func (a *analyst) castValue(n *Node, depth int) value {
+	x := a.value(n.Args[0], depth)
+	if n.Name != "relabel" && x.kind == valueOwn {
+		x.changed = true
+	}
+	if !exactType(a.baseType(n.Type)) || n.OID != 0 && !strings.HasPrefix(n.Name, "pg_catalog.") {
+		return value{}
+	}
+	if x.text && n.Type != "text" && n.Type != "character varying" {
+		x.raises = x.raises || x.empty
+		x.text, x.empty = false, false
+	}
+	return x
+}
+
+// baseType returns the type under a user's domain.
+func (a *analyst) baseType(name string) string {
+	for i := range a.v.Snapshot.Types {
+		if t := &a.v.Snapshot.Types[i]; t.Kind == "domain" && (QName{t.Schema, t.Name}).SQL() == name {
+			base, _, _ := strings.Cut(t.Base, "(")
+			return base
+		}
+	}
+	return name
+}
+
+// firstOf is COALESCE: what may follow a value that speaks for the caller is
+// nothing, the same again, or an id that is conventionally nobody's.
+func (a *analyst) firstOf(args []*Node, depth int) value {
+	var result value
+	for i, arg := range args {
+		x := a.value(arg, depth)
+		switch {
+		case i == 0:
+			result = x
+		case x.kind == valueNothing || x.kind == valueConst && nobody(arg):
+			result.empty = result.empty && x.kind != valueConst
+		case x.kind == result.kind && x.kind != valueOwn && slices.Equal(x.path, result.path):
+			result.raises = result.raises || x.raises
+			result.empty = x.empty
+		case result.kind == valueNothing:
+			result = x
+		default:
+			if result.isContext() && (x.kind == valueOwn || x.kind == valueConst) {
+				a.j.FailsOpen = true
+			}
+			return value{}
+		}
+	}
+	return result
+}
+
+// nobody says whether a literal is an id that stands for no tenant: the nil uuid,
+// zero or a negative number.
+func nobody(n *Node) bool {
+	for n.Kind == NodeCast && len(n.Args) == 1 {
+		n = n.Args[0]
+	}
+	return n.Kind == NodeConst && (strings.Trim(n.Value, "0-") == "" || strings.HasPrefix(n.Value, "-"))
+}
+
+// settingValue is current_setting(name).
+func (a *analyst) settingValue(n *Node) value {
+	if len(n.Args) == 0 || n.Args[0].Kind != NodeConst {
+		return value{}
+	}
+	name := strings.ToLower(n.Args[0].Value)
+	x := value{setting: name, empty: true, text: true, kind: a.settingKind(name, nil)}
+	x.raises = len(n.Args) < 2 || n.Args[1].Kind != NodeConst || n.Args[1].Value != "true"
+	if claim, ok := strings.CutPrefix(name, "request.jwt.claim."); ok {
+		x.path = []string{claim}
+	}
+	return x
+}
+
+// settingKind says what a setting, or a key in it, stands for.
+func (a *analyst) settingKind(name string, path []string) valueKind {
+	switch {
+	case strings.HasPrefix(name, "request.jwt.claim"):
+		if len(path) > 0 && (path[0] == "user_metadata" || path[0] == "raw_user_meta_data") {
+			a.j.ClientValue = true
+			return valueClient
+		}
+		return valueClaim
+	case strings.HasPrefix(name, "request."):
+		a.j.ClientValue = true
+		return valueClient
+	case a.m.Setting == "" && !userLike(name), strings.EqualFold(name, a.m.Setting):
+		return valueTenant
+	}
+	return valueSetting
+}
+
+// pathValue is a key taken out of a JSON setting by -> or ->>, #> or #>>.
+func (a *analyst) pathValue(n *Node, depth int) value {
+	if len(n.Args) != 2 {
+		return value{}
+	}
+	key := n.Args[1]
+	for key.Kind == NodeCast && len(key.Args) == 1 {
+		key = key.Args[0]
+	}
+	if key.Kind != NodeConst && key.Kind != NodeArray {
+		return value{}
+	}
+	switch n.Name {
+	case "->", "->>":
+		return a.follow(a.value(n.Args[0], depth), []string{key.Value}, n.Name == "->>")
+	case "#>", "#>>":
+		return a.follow(a.value(n.Args[0], depth), pathKeys(key), n.Name == "#>>")
+	}
+	return value{}
+}
+
+func pathKeys(n *Node) []string {
+	var keys []string
+	if n.Kind == NodeArray {
+		for _, arg := range n.Args {
+			keys = append(keys, arg.Value)
+		}
+		return keys
+	}
+	for key := range strings.SplitSeq(strings.Trim(n.Value, "{}"), ",") {
+		keys = append(keys, strings.Trim(strings.TrimSpace(key), `"`))
+	}
+	return keys
+}
+
+// follow goes into a JSON value by keys.
+func (a *analyst) follow(x value, keys []string, text bool) value {
+	if x.setting == "" {
+		return value{}
+	}
+	x.path = append(slices.Clone(x.path), keys...)
+	x.kind = a.settingKind(x.setting, x.path)
+	if x.kind == valueClaim || x.kind == valueClient {
+		a.j.Claims = append(a.j.Claims, strings.Join(x.path, "."))
+	}
+	x.text, x.empty = text, text && x.empty
+	return x
+}
+
+// subscriptValue is ('{…}'::jsonb)['key'].
+func (a *analyst) subscriptValue(n *Node, depth int) value {
+	if n.Name != "SUBSCRIPTINGREF" || len(n.Args) < 2 {
+		return value{}
+	}
+	// The subscripts are printed before what they are taken of.
+	var keys []string
+	for _, arg := range n.Args[:len(n.Args)-1] {
+		if arg.Kind != NodeConst {
+			return value{}
+		}
+		keys = append(keys, arg.Value)
+	}
+	return a.follow(a.value(n.Args[len(n.Args)-1], depth), keys, false)
+}
+
+// callValue is a function's result.
+func (a *analyst) callValue(n *Node, depth int) value {
+	switch n.Name {
+	case "pg_catalog.current_setting":
+		return a.settingValue(n)
+	case "pg_catalog.current_user", "pg_catalog.session_user", "pg_catalog.getpgusername":
+		return value{kind: valueRole}
+	case "pg_catalog.jsonb_array_elements_text", "pg_catalog.json_array_elements_text", "pg_catalog.jsonb_array_elements",
+		"pg_catalog.json_array_elements", "pg_catalog.unnest", "pg_catalog.array_agg", "pg_catalog.to_jsonb", "pg_catalog.btrim":
+		if len(n.Args) == 1 {
+			x := a.value(n.Args[0], depth)
+			x.text, x.empty = false, false
+			if x.kind == valueOwn {
+				return value{}
+			}
+			return x
+		}
+	case "pg_catalog.jsonb_extract_path", "pg_catalog.json_extract_path", "pg_catalog.jsonb_extract_path_text", "pg_catalog.json_extract_path_text":
+		if len(n.Args) == 2 && n.Args[1].Kind == NodeArray {
+			return a.follow(a.value(n.Args[0], depth), pathKeys(n.Args[1]), strings.HasSuffix(n.Name, "_text"))
+		}
+		if len(n.Args) == 2 && n.Args[1].Kind == NodeConst {
+			return a.follow(a.value(n.Args[0], depth), pathKeys(n.Args[1]), strings.HasSuffix(n.Name, "_text"))
+		}
+	}
+	return a.helperValue(n, depth)
+}
+
+// helperValue is the result of a user's function: what all ways out of it have in
+// common.
+func (a *analyst) helperValue(n *Node, depth int) value {
+	f := a.v.byProc[n.OID]
+	alternatives := a.enter(n, f)
+	if alternatives == nil {
+		return a.knownHelper(n)
+	}
+	defer a.leave()
+	var result value
+	for i, alternative := range alternatives {
+		x := a.value(alternative, depth)
+		switch {
+		case i == 0 || result.kind == valueNothing:
+			x.raises = x.raises || result.raises
+			result = x
+		case x.kind == valueNothing:
+		case x.kind == result.kind && x.kind != valueOwn && slices.Equal(x.path, result.path):
+			result.raises = result.raises || x.raises
+		default:
+			return value{}
+		}
+	}
+	// The function's result type is what its last cast made of the setting.
+	if result.text && !strings.Contains(f.Result, "text") && !strings.Contains(f.Result, "character") && f.Result != "json" && f.Result != "jsonb" {
+		result.raises = result.raises || result.empty
+		result.text, result.empty = false, false
+	}
+	result.wrapped = false
+	if f.Volatile == "immutable" && result.kind != valueNothing && result.kind != valueConst {
+		a.j.ImmutableHelper = true
+	}
+	return result
+}
+
+// knownHelper knows Supabase's functions by name, should their bodies be of a form
+// that is not read.
+func (a *analyst) knownHelper(n *Node) value {
+	switch n.Name {
+	case "auth.uid":
+		return value{kind: valueClaim, setting: "request.jwt.claims", path: []string{"sub"}}
+	case "auth.jwt":
+		return value{kind: valueClaim, setting: "request.jwt.claims"}
+	}
+	return value{}
+}
+
+func isRoleName(name string) bool {
+	switch name {
+	case "current_user", "session_user", "current_role", "user":
+		return true
+	}
+	return false
+}
+
+// userLike says whether a setting, by its name, holds who the caller is.
+func userLike(setting string) bool {
+	name := setting[strings.LastIndexByte(setting, '.')+1:]
+	for _, part := range []string{"user", "uid", "sub", "member", "person", "actor", "email", "login", "principal", "employee", "profile", "staff"} {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,90 @@
+package catalog
+
+import "slices"
+
+// Mode says what a membership is asked for.
+type Mode int
+
+// The modes of [Lookup.MemberOf].
+const (
+	// Usage: member has the privileges of role as it is (pg_has_role USAGE).
+	Usage Mode = iota
+	// Set: member may SET ROLE to role (pg_has_role SET; MEMBER before 16).
+	Set
+	// Member: member is a member by any chain, even of memberships that give
+	// neither privileges nor SET ROLE (pg_has_role MEMBER).
+	Member
+	// Reach: member can come to act as role, by SET ROLE or by first granting
+	// itself the membership: with ADMIN OPTION, or with CREATEROLE before 16.
+	Reach
+)
+
+// MemberOf says whether member is a member of role in the sense of mode. Every role
+// is a member of itself, and a superuser of all.
+func (v *Lookup) MemberOf(member, role string, mode Mode) bool {
+	if r := v.roles[member]; r != nil && r.Super {
+		return true
+	}
+	return slices.Contains(v.RolesOf(member, mode), role)
+}
+
+// RolesOf returns the roles that member is a member of in the sense of mode, itself
+// first, without what a superuser may besides.
+func (v *Lookup) RolesOf(member string, mode Mode) []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.rolesOf(member, mode)
+}
+
+func (v *Lookup) rolesOf(member string, mode Mode) []string {
+	key := closureKey{member, mode}
+	if all, ok := v.closures[key]; ok {
+		return all
+	}
+	all := []string{member}
+	for i := 0; i < len(all); i++ {
+		for _, role := range v.next(all[i], mode) {
+			if !slices.Contains(all, role) {
+				all = append(all, role)
+			}
+		}
+	}
+	v.closures[key] = all
+	return all
+}
+
+// next returns the roles one step from role.
+func (v *Lookup) next(role string, mode Mode) []string {
+	var all []string
+	for _, m := range v.edges[role] {
+		if mode == Member || mode == Usage && m.Inherit || (mode == Set || mode == Reach) && m.Set {
+			all = append(all, m.Role)
+		}
+	}
+	if mode == Reach {
+		all = append(all, v.grantable(role)...)
+	}
+	return all
+}
+
+// grantable returns the roles that role can make itself a member of: those on which
+// it, or a role whose privileges it has, holds ADMIN OPTION. Before 16 CREATEROLE
+// could grant any role but a superuser.
+func (v *Lookup) grantable(role string) []string {
+	var all []string
+	if r := v.roles[role]; r != nil && r.CreateRole && v.Snapshot.Version < 160000 {
+		for i := range v.Snapshot.Roles {
+			if other := &v.Snapshot.Roles[i]; !other.Super && other.Name != "pg_database_owner" {
+				all = append(all, other.Name)
+			}
+		}
+	}
+	for _, holder := range v.rolesOf(role, Usage) {
+		for _, m := range v.edges[holder] {
+			if m.Admin {
+				all = append(all, m.Role)
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,111 @@
+package catalog
+
+import "slices"
+
+// HasTablePrivilege says whether role has a privilege on a relation or on any of
+// its columns, as it is: by name, by PUBLIC, by inherited membership, as owner, as
+// superuser, or by a predefined role. Policies do not count here.
+func (v *Lookup) HasTablePrivilege(role string, r *Relation, privilege string) bool {
+	if v.hasRelationWide(role, r, privilege) {
+		return true
+	}
+	for i := range r.Columns {
+		if v.granted(role, r.Columns[i].Privileges, privilege) {
+			return true
+		}
+	}
+	return false
+}
+
+// HasColumnPrivilege says whether role has a privilege on one column.
+func (v *Lookup) HasColumnPrivilege(role string, r *Relation, column, privilege string) bool {
+	if v.hasRelationWide(role, r, privilege) {
+		return true
+	}
+	c := r.column(column)
+	return c != nil && v.granted(role, c.Privileges, privilege)
+}
+
+// hasRelationWide says whether role has a privilege on all of a relation. An owner
+// who gave up a right can take it back at any time, so ownership counts as having.
+func (v *Lookup) hasRelationWide(role string, r *Relation, privilege string) bool {
+	return v.owns(role, r.Owner) || v.granted(role, r.Privileges, privilege) || v.predefined(role, privilege)
+}
+
+// predefined says whether a role of PostgreSQL's own gives a privilege on every table.
+func (v *Lookup) predefined(role, privilege string) bool {
+	switch privilege {
+	case "SELECT":
+		return v.MemberOf(role, "pg_read_all_data", Usage)
+	case "INSERT", "UPDATE", "DELETE":
+		return v.MemberOf(role, "pg_write_all_data", Usage)
+	case "MAINTAIN":
+		return v.MemberOf(role, "pg_maintain", Usage)
+	}
+	return false
+}
+
+// HasSchemaPrivilege says whether role has USAGE or CREATE on a schema.
+func (v *Lookup) HasSchemaPrivilege(role, schema, privilege string) bool {
+	for i := range v.Snapshot.Schemas {
+		s := &v.Snapshot.Schemas[i]
+		if s.Name != schema {
+			continue
+		}
+		all := privilege == "USAGE" && (v.MemberOf(role, "pg_read_all_data", Usage) || v.MemberOf(role, "pg_write_all_data", Usage))
+		return all || v.owns(role, s.Owner) || v.granted(role, s.Privileges, privilege)
+	}
+	return false
+}
+
+// HasDatabasePrivilege says whether role has CREATE, CONNECT or TEMPORARY on the
+// connected database.
+func (v *Lookup) HasDatabasePrivilege(role, privilege string) bool {
+	d := v.Snapshot.Database
+	return v.owns(role, d.Owner) || v.granted(role, d.Privileges, privilege)
+}
+
+// HasFunctionPrivilege says whether role may execute a function.
+func (v *Lookup) HasFunctionPrivilege(role string, f *Function) bool {
+	return v.owns(role, f.Owner) || v.granted(role, f.Privileges, "EXECUTE")
+}
+
+// owns says whether role is owner, or has the owner's privileges.
+func (v *Lookup) owns(role, owner string) bool { return v.MemberOf(role, owner, Usage) }
+
+// granted says whether an access list gives role a privilege.
+func (v *Lookup) granted(role string, list []Privilege, privilege string) bool {
+	var roles []string
+	for _, p := range list {
+		if p.Name != privilege {
+			continue
+		}
+		if p.Grantee == "" {
+			return true
+		}
+		if roles == nil {
+			roles = v.RolesOf(role, Usage)
+		}
+		if slices.Contains(roles, p.Grantee) {
+			return true
+		}
+	}
+	return false
+}
+
+// Bypasses says, in words, why no policy of r binds role: it is a superuser, has
+// BYPASSRLS, or owns a table on which row-level security is not forced. It returns
+// "" when policies bind it, and also when row-level security is not enabled, which
+// is another question.
+func (v *Lookup) Bypasses(role string, r *Relation) string {
+	info := v.roles[role]
+	switch {
+	case info != nil && info.Super:
+		return "superuser"
+	case info != nil && info.BypassRLS:
+		return "BYPASSRLS"
+	case r != nil && !r.ForceRLS && v.owns(role, r.Owner):
+		return "owner of a table without FORCE ROW LEVEL SECURITY"
+	}
+	return ""
+}
