@@ -1,0 +1,232 @@
+package audit
+
+import (
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// memberClosure returns role and every role it is a member of through edges that
+// follow says to follow.
+func (f *facts) memberClosure(role string, follow func(catalog.Membership) bool) []string {
+	out := []string{role}
+	for i := 0; i < len(out); i++ {
+		for _, m := range f.s.Memberships {
+			if m.Member == out[i] && follow(m) && !slices.Contains(out, m.Role) {
+				out = append(out, m.Role)
+			}
+		}
+	}
+	return out
+}
+
+// inherited returns the roles whose privileges role has as it is, itself first.
+func (f *facts) inherited(role string) []string {
+	if got, ok := f.inherits[role]; ok {
+		return got
+	}
+	got := f.memberClosure(role, func(m catalog.Membership) bool { return m.Inherit })
+	f.inherits[role] = got
+	return got
+}
+
+// reachable returns the roles that role has the privileges of or can become by SET
+// ROLE, itself first. ADMIN OPTION is not counted: see role-admin-option.
+func (f *facts) reachable(role string) []string {
+	if got, ok := f.becomes[role]; ok {
+		return got
+	}
+	got := f.memberClosure(role, func(m catalog.Membership) bool { return m.Inherit || m.Set })
+	f.becomes[role] = got
+	return got
+}
+
+func (f *facts) bypasses(role string) bool {
+	r := f.roles[role]
+	return r != nil && (r.Super || r.BypassRLS)
+}
+
+// actsAs returns the roles that an application role's statements can run as or with:
+// those reachable, without the bypassing ones, which role-reaches-bypass reports.
+func (f *facts) actsAs(app string) []string {
+	return slices.DeleteFunc(slices.Clone(f.reachable(app)), func(r string) bool { return r != app && f.bypasses(r) })
+}
+
+// owns says whether role owns something of owner's, directly or as a member.
+func (f *facts) owns(role, owner string) bool { return slices.Contains(f.actsAs(role), owner) }
+
+// ownedByApp returns the first application role that owns or can become owner.
+func (f *facts) ownedByApp(owner string) string {
+	for _, app := range f.apps {
+		if f.owns(app, owner) {
+			return app
+		}
+	}
+	return ""
+}
+
+// grantsToApps returns the entries of an access list that give privilege name to an
+// application role: by name, through a role it is a member of, or through PUBLIC.
+// Where no application role is known, every entry that is not the owner's counts.
+func (f *facts) grantsToApps(list []catalog.Privilege, name, owner string) []catalog.Privilege {
+	var out []catalog.Privilege
+	for _, p := range list {
+		if p.Name == name && p.Grantee != owner && f.grantedToApps(p.Grantee) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func (f *facts) grantedToApps(grantee string) bool {
+	if grantee == "" {
+		return true
+	}
+	if len(f.apps) == 0 {
+		return !f.bypasses(grantee)
+	}
+	for _, app := range f.apps {
+		if slices.Contains(f.actsAs(app), grantee) {
+			return true
+		}
+	}
+	return false
+}
+
+// appMay says whether an application role has a privilege, the owner's own included.
+func (f *facts) appMay(list []catalog.Privilege, name string) bool {
+	return len(f.grantsToApps(list, name, "\x00")) > 0
+}
+
+// roleMay says whether one role, as it is, has a privilege.
+func (f *facts) roleMay(role string, list []catalog.Privilege, name string) bool {
+	for _, p := range list {
+		if p.Name == name && (p.Grantee == "" || slices.Contains(f.inherited(role), p.Grantee)) {
+			return true
+		}
+	}
+	return false
+}
+
+// touches says whether a role has one of the privileges on the relation or on a
+// column of it.
+func (f *facts) touches(role string, r *catalog.Relation, names ...string) bool {
+	for _, name := range names {
+		if f.roleMay(role, r.Privileges, name) {
+			return true
+		}
+		for i := range r.Columns {
+			if f.roleMay(role, r.Columns[i].Privileges, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// appTouches says whether any application role, or a role it can become, has one of
+// the privileges on the relation or a column; any grantee's when none is known.
+func (f *facts) appTouches(r *catalog.Relation, names ...string) bool {
+	for _, name := range names {
+		if f.appMay(r.Privileges, name) {
+			return true
+		}
+		for i := range r.Columns {
+			if f.appMay(r.Columns[i].Privileges, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+var rowPrivileges = []string{"SELECT", "INSERT", "UPDATE", "DELETE"}
+
+// exposed says whether the rows of a relation can be reached by an application role.
+// Where none is known every table counts: somebody's program reads it.
+func (f *facts) exposed(r *catalog.Relation) bool {
+	return len(f.apps) == 0 || f.appTouches(r, rowPrivileges...)
+}
+
+// acting returns every role that an application role's statements can run as, each
+// once: the subjects that policies are judged for.
+func (f *facts) acting() []string {
+	var out []string
+	for _, app := range f.apps {
+		for _, r := range f.actsAs(app) {
+			if !slices.Contains(out, r) && !f.bypasses(r) {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
+}
+
+// grantees returns the other roles named in a relation's access list that policies
+// bind: neither the owner nor a bypassing role.
+func (f *facts) grantees(r *catalog.Relation) []string {
+	var out []string
+	lists := [][]catalog.Privilege{r.Privileges}
+	for i := range r.Columns {
+		lists = append(lists, r.Columns[i].Privileges)
+	}
+	for _, list := range lists {
+		for _, p := range list {
+			if p.Grantee != "" && p.Grantee != r.Owner && !f.bypasses(p.Grantee) && !slices.Contains(out, p.Grantee) {
+				out = append(out, p.Grantee)
+			}
+		}
+	}
+	return out
+}
+
+// seesPast says whether queries that run as role pass by the policies of r.
+func (f *facts) seesPast(role string, r *catalog.Relation) bool {
+	if f.bypasses(role) || !r.RLS {
+		return true
+	}
+	return !r.ForceRLS && slices.Contains(f.inherited(role), r.Owner)
+}
+
+// edgesTo returns the memberships granted to app itself that lead to a role, in the
+// order of the Snapshot.
+func (f *facts) edgesTo(app string, target func(string) bool, follow func(catalog.Membership) bool) []catalog.Membership {
+	var out []catalog.Membership
+	for _, m := range f.s.Memberships {
+		if m.Member != app || !follow(m) {
+			continue
+		}
+		if slices.ContainsFunc(f.memberClosure(m.Role, follow), target) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func usable(m catalog.Membership) bool { return m.Inherit || m.Set }
+
+// switchOnly says whether a role is only a door to others: it inherits nothing and
+// has no privilege on any tenant table itself, like PostgREST's authenticator.
+func (f *facts) switchOnly(role string) bool {
+	if len(f.inherited(role)) > 1 {
+		return false
+	}
+	for _, r := range f.tenantRelations() {
+		if r.Owner == role {
+			return false
+		}
+		for _, p := range r.Privileges {
+			if p.Grantee == role {
+				return false
+			}
+		}
+		for i := range r.Columns {
+			for _, p := range r.Columns[i].Privileges {
+				if p.Grantee == role {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,238 @@
+// Package audit finds the holes in a database's tenant isolation.
+//
+// [Run] is pure: it reads a [catalog.Snapshot] and a [catalog.Model] and returns a
+// [Report]; the same input gives the same report. One rule is one file here and one
+// page under docs/reference/rules. [Probe] is the exception: it asks the database
+// itself for what the catalog cannot say, in transactions that are rolled back.
+//
+// Limits: the catalog does not show what a program does with its connections
+// (holes/sessions), what a function written in C does, or what a body of dynamic SQL
+// comes to. A clean report is no proof; package prove attacks the result.
+package audit
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// Options say what is known beside the catalog. The zero value works.
+type Options struct {
+	// Schemas limits the report to objects of these schemas and to facts about roles,
+	// the database and the server. Empty means every schema of the model.
+	Schemas []string
+	// Owner is the role that suggested SQL hands objects of an application role to;
+	// empty means moat_owner.
+	Owner string
+	// Evidence is what [Probe] saw; the zero value means it was not asked.
+	Evidence Evidence
+	// Accepted are findings that a person has accepted, each with a reason.
+	Accepted []Acceptance
+}
+
+// Acceptance is one accepted finding.
+type Acceptance struct {
+	Rule   string `json:"rule" yaml:"rule"`
+	Object string `json:"object" yaml:"object"`
+	Reason string `json:"reason" yaml:"reason"`
+}
+
+// Kind says what a finding costs.
+type Kind string
+
+// The kinds of finding.
+const (
+	Leak   Kind = "leak"   // a way to another tenant's rows, or to facts about them
+	Slow   Kind = "slow"   // isolation that costs more than it must
+	Outage Kind = "outage" // fails closed, where it should not fail
+)
+
+// Finding is one hole in one object.
+type Finding struct {
+	Rule     string   `json:"rule"`
+	Severity Severity `json:"severity"`
+	Kind     Kind     `json:"kind"`
+	// Object is schema.table, schema.table.name, schema.function(types), the name of
+	// a role, schema, database, publication or event trigger, or "server".
+	Object string `json:"object"`
+	// Group is what the finding is listed under: a relation, a schema, "roles",
+	// "database" or "server".
+	Group string `json:"group"`
+	// Message says in one sentence what an attacker gets; Why, how that comes.
+	Message string `json:"message"`
+	Why     string `json:"why"`
+	// Fix is SQL that closes the hole, to be run in this order; each statement can be
+	// run again without harm. Empty where a person must decide: Decision says what.
+	Fix      []string `json:"fix"`
+	Decision string   `json:"decision,omitempty"`
+	// Holes are ids of the catalogue of holes, Peer the id of the same check in
+	// Supabase's database linter (splinter), where it has one.
+	Holes []string `json:"holes,omitempty"`
+	Peer  string   `json:"peer,omitempty"`
+	// File and Line are where a migration created the object; set by audits of
+	// migration files only.
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+
+	schema string // for Options.Schemas; "" concerns all of them
+}
+
+// Report is the result of [Run].
+type Report struct {
+	Version  int            `json:"version"` // of this JSON: 1
+	Verdict  string         `json:"verdict"`
+	Database string         `json:"database"`
+	Model    *catalog.Model `json:"model"`
+	Findings []Finding      `json:"findings"`
+	// Accepted are the findings that Options.Accepted covers.
+	Accepted []Accepted `json:"accepted,omitempty"`
+	// Unseen says, in sentences, what could not be looked at. A report with anything
+	// here is not clean.
+	Unseen []string `json:"unseen"`
+}
+
+// Accepted is a finding with the reason for accepting it.
+type Accepted struct {
+	Finding
+	Reason string `json:"reason"`
+}
+
+// Run applies every rule. Findings are ordered worst first, then by the order of
+// [Rules], then by object: an order in which their fixes can be run.
+func Run(s *catalog.Snapshot, m *catalog.Model, o Options) Report {
+	f := newFacts(s, m, o)
+	var all []Finding
+	for _, r := range Rules() {
+		all = append(all, r.apply(f)...)
+	}
+	all = slices.DeleteFunc(all, func(x Finding) bool { return !f.reported(x.schema) })
+	all = dedupe(all)
+	slices.SortStableFunc(all, func(a, b Finding) int { return b.Severity.rank() - a.Severity.rank() })
+	rep := Report{Version: 1, Database: s.Database.Name, Model: m, Findings: []Finding{}, Unseen: []string{}}
+	rep.Unseen = append(append(rep.Unseen, s.Unseen...), o.Evidence.Unseen...)
+	for _, x := range all {
+		if reason, ok := accepted(o.Accepted, x); ok {
+			rep.Accepted = append(rep.Accepted, Accepted{x, reason})
+			continue
+		}
+		rep.Findings = append(rep.Findings, x)
+	}
+	rep.Verdict = verdict(rep)
+	return rep
+}
+
+// Worst returns the highest severity found, "" when nothing was.
+func (r Report) Worst() Severity {
+	var worst Severity
+	for _, x := range r.Findings {
+		if x.Severity.rank() > worst.rank() {
+			worst = x.Severity
+		}
+	}
+	return worst
+}
+
+// dedupe keeps the first of the findings with one rule and object: two application
+// roles reach the same hole, and one fix closes it.
+func dedupe(all []Finding) []Finding {
+	index := map[string]int{}
+	var out []Finding
+	for _, x := range all {
+		key := x.Rule + "\x00" + x.Object
+		i, seen := index[key]
+		if !seen {
+			index[key] = len(out)
+			out = append(out, x)
+			continue
+		}
+		if x.Severity.rank() > out[i].Severity.rank() {
+			out[i].Severity, out[i].Message, out[i].Why = x.Severity, x.Message, x.Why
+		}
+		for _, sql := range x.Fix {
+			if !slices.Contains(out[i].Fix, sql) {
+				out[i].Fix = append(out[i].Fix, sql)
+			}
+		}
+	}
+	return out
+}
+
+func accepted(list []Acceptance, x Finding) (string, bool) {
+	for _, a := range list {
+		if a.Rule == x.Rule && a.Object == x.Object {
+			return a.Reason, true
+		}
+	}
+	return "", false
+}
+
+// verdict is the report in one line.
+func verdict(r Report) string {
+	var in, slow, rest int
+	for _, x := range r.Findings {
+		switch {
+		case x.Kind == Slow:
+			slow++
+		case x.Kind == Leak && x.Severity.AtLeast(Medium):
+			in++
+		default:
+			rest++
+		}
+	}
+	var parts []string
+	for _, p := range []struct {
+		n         int
+		one, many string
+	}{{in, "way in", "ways in"}, {slow, "way to be slow", "ways to be slow"}, {rest, "lesser note", "lesser notes"}} {
+		if p.n > 0 {
+			parts = append(parts, plural(p.n, p.one, p.many))
+		}
+	}
+	text := strings.Join(parts, ", ")
+	if text == "" {
+		text = "nothing found"
+	}
+	if len(r.Unseen) > 0 {
+		text += "; " + plural(len(r.Unseen), "thing", "things") + " not seen"
+	}
+	return text
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// Rule is one check.
+type Rule struct {
+	ID       string
+	Severity Severity // of a finding that does not say otherwise
+	Kind     Kind     // "" means Leak
+	Title    string   // one line, for lists
+	Holes    []string
+	Peer     string
+	Check    func(*facts) []Finding
+}
+
+func (r Rule) apply(f *facts) []Finding {
+	found := r.Check(f)
+	for i := range found {
+		x := &found[i]
+		x.Rule, x.Peer = r.ID, r.Peer
+		x.Severity = cmp.Or(x.Severity, r.Severity)
+		x.Kind = cmp.Or(x.Kind, r.Kind, Leak)
+		if x.Holes == nil {
+			x.Holes = r.Holes
+		}
+		if x.Fix == nil {
+			x.Fix = []string{}
+		}
+	}
+	slices.SortStableFunc(found, func(a, b Finding) int { return strings.Compare(a.Object, b.Object) })
+	return found
+}

@@ -1,0 +1,30 @@
+package audit
+
+import "github.com/moat-db/moat/catalog"
+
+// Evidence is what the database itself answered, beside its catalog. [Probe] gathers
+// it; the zero value is none.
+type Evidence struct {
+	// Plans says, by table, how the planner reads one tenant's rows as an application
+	// role. It counts where rules speak of speed.
+	Plans map[catalog.QName]Plan
+	// Crossing is the number of rows that refer to another tenant's, for each foreign
+	// key that does not compare the tenants.
+	Crossing []CrossingRows
+	// Unseen says what could not be counted.
+	Unseen []string
+}
+
+// Plan is what EXPLAIN says about a scan of a table.
+type Plan struct {
+	Sequential bool // a sequential scan with the policy as a filter
+}
+
+// CrossingRows is a count of rows that refer to another tenant's.
+type CrossingRows struct {
+	Table      catalog.QName
+	Constraint string
+	References catalog.QName
+	Rows       int64
+	Query      string // shows them
+}

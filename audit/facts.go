@@ -1,0 +1,213 @@
+package audit
+
+import (
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// facts is what rules look things up in: the Snapshot indexed, the application
+// roles, and each policy judged once.
+type facts struct {
+	s *catalog.Snapshot
+	m *catalog.Model
+	o Options
+
+	look *catalog.Lookup
+
+	relations map[catalog.QName]*catalog.Relation
+	models    map[catalog.QName]*catalog.TableModel
+	children  map[catalog.QName][]*catalog.Relation // by parent
+	functions map[catalog.QName][]*catalog.Function
+	byOID     map[catalog.OID]*catalog.Function
+	roles     map[string]*catalog.Role
+	readBy    map[catalog.QName][]catalog.RelationDependency // by the relation read
+
+	apps     []string // application roles, superusers included
+	inherits map[string][]string
+	becomes  map[string][]string
+
+	policies map[catalog.QName][]*policy
+	// predicates are the isolating USING texts in use, by column name and type.
+	predicates map[string]string
+	// identity names the functions that policies take the caller's identity from.
+	identity map[string]bool
+}
+
+func newFacts(s *catalog.Snapshot, m *catalog.Model, o Options) *facts {
+	f := &facts{s: s, m: m, o: o, look: catalog.NewLookup(s),
+		relations: map[catalog.QName]*catalog.Relation{}, models: map[catalog.QName]*catalog.TableModel{},
+		children: map[catalog.QName][]*catalog.Relation{}, functions: map[catalog.QName][]*catalog.Function{},
+		byOID: map[catalog.OID]*catalog.Function{}, roles: map[string]*catalog.Role{},
+		readBy:   map[catalog.QName][]catalog.RelationDependency{},
+		inherits: map[string][]string{}, becomes: map[string][]string{},
+		policies: map[catalog.QName][]*policy{}, predicates: map[string]string{}, identity: map[string]bool{}}
+	f.indexRelations()
+	for i := range s.Functions {
+		fn := &s.Functions[i]
+		name := functionName(fn)
+		f.functions[name] = append(f.functions[name], fn)
+		f.byOID[fn.OID] = fn
+	}
+	for i := range s.Roles {
+		f.roles[s.Roles[i].Name] = &s.Roles[i]
+	}
+	for _, name := range m.Roles {
+		if f.roles[name] != nil {
+			f.apps = append(f.apps, name)
+		}
+	}
+	f.judgePolicies()
+	return f
+}
+
+func (f *facts) indexRelations() {
+	for i := range f.s.Relations {
+		r := &f.s.Relations[i]
+		f.relations[r.QName()] = r
+		for _, parent := range r.ParentNames {
+			f.children[parent] = append(f.children[parent], r)
+		}
+	}
+	for i := range f.m.Tables {
+		f.models[f.m.Tables[i].Table] = &f.m.Tables[i]
+	}
+	for _, d := range f.s.Dependencies {
+		f.readBy[d.On] = append(f.readBy[d.On], d)
+	}
+}
+
+// reported says whether findings about this schema are wanted.
+func (f *facts) reported(schema string) bool {
+	wanted := f.o.Schemas
+	if len(wanted) == 0 {
+		wanted = f.m.Schemas
+	}
+	return schema == "" || len(wanted) == 0 || slices.Contains(wanted, schema)
+}
+
+// class returns what a table is to tenants; "" for what the model does not list.
+func (f *facts) class(name catalog.QName) catalog.Class {
+	if t := f.models[name]; t != nil {
+		return t.Class
+	}
+	return ""
+}
+
+// tenantColumn returns the column of a table that says whose row it is, "" when it
+// has none.
+func (f *facts) tenantColumn(name catalog.QName) string {
+	t := f.models[name]
+	if t == nil || (t.Class != catalog.TenantTable && t.Class != catalog.TenantsTable) {
+		return ""
+	}
+	return t.Column
+}
+
+// tenantRelations returns the tables that hold one tenant's rows beside another's:
+// tenant tables, the tenants table, and children of either.
+func (f *facts) tenantRelations() []*catalog.Relation {
+	var out []*catalog.Relation
+	for i := range f.s.Relations {
+		r := &f.s.Relations[i]
+		if isTable(r) && f.holdsTenants(r.QName()) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (f *facts) holdsTenants(name catalog.QName) bool {
+	switch f.class(name) {
+	case catalog.TenantTable, catalog.TenantsTable, catalog.ChildTable:
+		return true
+	}
+	return false
+}
+
+// keyedRelations returns the tables that have the tenant column.
+func (f *facts) keyedRelations() []*catalog.Relation {
+	return slices.DeleteFunc(f.tenantRelations(), func(r *catalog.Relation) bool {
+		return f.tenantColumn(r.QName()) == ""
+	})
+}
+
+func isTable(r *catalog.Relation) bool {
+	return r.Kind == catalog.Table || r.Kind == catalog.PartitionedTable
+}
+
+// reads returns every relation that a view or materialized view reads, through views
+// below it too.
+func (f *facts) reads(from catalog.QName) []catalog.QName {
+	var out []catalog.QName
+	var visit func(name catalog.QName)
+	visit = func(name catalog.QName) {
+		for _, d := range f.s.Dependencies {
+			if d.From != name || d.On == name || slices.Contains(out, d.On) {
+				continue
+			}
+			out = append(out, d.On)
+			if r := f.relations[d.On]; r != nil && (r.Kind == catalog.View || r.Kind == catalog.MaterializedView) {
+				visit(d.On)
+			}
+		}
+	}
+	visit(from)
+	return out
+}
+
+// readers returns every view and materialized view that reads a relation, through
+// other views too.
+func (f *facts) readers(of catalog.QName) []*catalog.Relation {
+	var out []*catalog.Relation
+	var visit func(name catalog.QName)
+	visit = func(name catalog.QName) {
+		for _, d := range f.readBy[name] {
+			r := f.relations[d.From]
+			if r == nil || d.Rule != "_RETURN" || d.From == name || slices.Contains(out, r) {
+				continue
+			}
+			out = append(out, r)
+			visit(d.From)
+		}
+	}
+	visit(of)
+	return out
+}
+
+func column(r *catalog.Relation, name string) *catalog.Column {
+	for i := range r.Columns {
+		if r.Columns[i].Name == name {
+			return &r.Columns[i]
+		}
+	}
+	return nil
+}
+
+func functionName(fn *catalog.Function) catalog.QName {
+	return catalog.QName{Schema: fn.Schema, Name: fn.Name}
+}
+
+// userFunctions are those that neither PostgreSQL nor an extension brought.
+func (f *facts) userFunctions() []*catalog.Function {
+	var out []*catalog.Function
+	for i := range f.s.Functions {
+		fn := &f.s.Functions[i]
+		if !fn.System && fn.Extension == "" {
+			out = append(out, fn)
+		}
+	}
+	return out
+}
+
+// executable returns the first function of pg_catalog or an extension by this name
+// that an application role may execute.
+func (f *facts) executable(name string) *catalog.Function {
+	for i := range f.s.Functions {
+		fn := &f.s.Functions[i]
+		if fn.Name == name && (fn.System || fn.Extension != "") && f.appMay(fn.Privileges, "EXECUTE") {
+			return fn
+		}
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+package audit_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/moat-db/moat/audit"
+	"github.com/moat-db/moat/audit/audittest"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
+)
+
+// The SQL of every finding, run in the order of the report, leads to a second audit
+// without those findings, and with no new one that matters.
+func TestFixesCloseWhatTheyClaim(t *testing.T) {
+	t.Parallel()
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
+		for _, h := range append(audittest.Holes(t), audittest.Controls(t)...) {
+			if !h.Applies(c.Major) {
+				continue
+			}
+			t.Run(h.ID, func(t *testing.T) {
+				t.Parallel()
+				f := h.Setup(t, c)
+				before := run(t, f)
+				applyFixes(t, f.Database, before)
+				after := run(t, f)
+				for _, x := range after.Findings {
+					was := slices.IndexFunc(before.Findings, func(b audit.Finding) bool { return b.Rule == x.Rule && b.Object == x.Object })
+					switch {
+					case was >= 0 && len(before.Findings[was].Fix) > 0:
+						t.Errorf("fixed, and still:%s\nby %q", describe([]audit.Finding{x}), before.Findings[was].Fix)
+					case was < 0 && x.Severity.AtLeast(audit.Medium):
+						t.Errorf("new:%s", describe([]audit.Finding{x}))
+					}
+				}
+				applyFixes(t, f.Database, before) // a second time does no harm
+			})
+		}
+	})
+}
+
+func applyFixes(t *testing.T, db *pgtest.Database, r audit.Report) {
+	t.Helper()
+	conn := db.Conn(t, db.URL)
+	seen := map[string]bool{}
+	for _, x := range r.Findings {
+		for _, sql := range x.Fix {
+			if seen[sql] {
+				continue
+			}
+			seen[sql] = true
+			if _, err := conn.Exec(context.Background(), sql); err != nil {
+				t.Errorf("%s %s: %v\n%s", x.Rule, x.Object, err, sql)
+			}
+		}
+	}
+}

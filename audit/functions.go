@@ -1,0 +1,64 @@
+package audit
+
+import (
+	"github.com/moat-db/moat/catalog"
+)
+
+// callable says whether an application role's statements can run a function: by
+// calling it, or by writing to a table that has it as a trigger.
+func (f *facts) callable(fn *catalog.Function) bool {
+	if fn.Result != "trigger" && fn.Result != "event_trigger" {
+		return len(f.apps) == 0 || f.appMay(fn.Privileges, "EXECUTE")
+	}
+	for _, r := range f.triggeredBy(fn) {
+		if f.appTouches(r, "INSERT", "UPDATE", "DELETE", "TRUNCATE") {
+			return true
+		}
+	}
+	return false
+}
+
+// triggeredBy returns the relations that carry a trigger with this function.
+func (f *facts) triggeredBy(fn *catalog.Function) []*catalog.Relation {
+	var out []*catalog.Relation
+	for i := range f.s.Relations {
+		for _, t := range f.s.Relations[i].Triggers {
+			if t.Function == functionName(fn) && t.Enabled != "disabled" {
+				out = append(out, &f.s.Relations[i])
+				break
+			}
+		}
+	}
+	return out
+}
+
+// definers returns the SECURITY DEFINER functions of users that an application
+// role's statements can run.
+func (f *facts) definers() []*catalog.Function {
+	var out []*catalog.Function
+	for _, fn := range f.userFunctions() {
+		if fn.Definer && fn.Result != "event_trigger" && f.callable(fn) {
+			out = append(out, fn)
+		}
+	}
+	return out
+}
+
+// passesBy returns the first tenant table whose policies do not bind a function's
+// owner and that uses says the function concerns.
+func (f *facts) passesBy(fn *catalog.Function, uses func(*catalog.Relation) bool) *catalog.Relation {
+	for _, t := range f.tenantRelations() {
+		if f.seesPast(fn.Owner, t) && uses(t) {
+			return t
+		}
+	}
+	return nil
+}
+
+func invokerSQL(fn *catalog.Function) string {
+	return "ALTER " + routine(fn) + " " + functionSQL(fn) + " SECURITY INVOKER"
+}
+
+// xmlFunctions run SQL that they are given as text.
+var xmlFunctions = []string{"query_to_xml", "query_to_xml_and_xmlschema", "query_to_xmlschema", "cursor_to_xml", "ts_stat",
+	"table_to_xml", "schema_to_xml", "database_to_xml"}

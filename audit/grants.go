@@ -1,0 +1,29 @@
+package audit
+
+import "github.com/moat-db/moat/catalog"
+
+// tenantGrant reports each tenant table on which an application role has a privilege
+// that policies do not restrain.
+func (f *facts) tenantGrant(privilege, message, why string) []Finding {
+	var out []Finding
+	for i := range f.s.Relations {
+		r := &f.s.Relations[i]
+		if !isTable(r) || (!f.holdsTenants(r.QName()) && !r.RLS) {
+			continue
+		}
+		if fix := f.revokeSQL(r, privilege); len(fix) > 0 {
+			out = append(out, onRelation(r, message, why).with(fix...))
+		}
+	}
+	return out
+}
+
+// publicEntry says whether an access list gives anything to PUBLIC.
+func publicEntry(list []catalog.Privilege) bool {
+	for _, p := range list {
+		if p.Grantee == "" {
+			return true
+		}
+	}
+	return false
+}

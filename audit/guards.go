@@ -1,0 +1,39 @@
+package audit
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// guard is an event trigger that watches over row-level security, with its function.
+type guard struct {
+	event *catalog.EventTrigger
+	fn    *catalog.Function
+}
+
+// guards returns the event triggers whose function speaks of row-level security or
+// policies.
+func (f *facts) guards() []guard {
+	var out []guard
+	for i := range f.s.Events {
+		e := &f.s.Events[i]
+		for _, fn := range f.functions[e.Function] {
+			text := strings.ToLower(fn.Body)
+			if strings.Contains(text, "row level security") || strings.Contains(text, "relrowsecurity") || strings.Contains(text, "policy") {
+				out = append(out, guard{e, fn})
+				break
+			}
+		}
+	}
+	return out
+}
+
+// guarded says whether a guard enables row-level security on new tables.
+func (f *facts) guarded() bool {
+	return slices.ContainsFunc(f.guards(), func(g guard) bool {
+		return g.event.Event == "ddl_command_end" && g.event.Enabled != "disabled" &&
+			strings.Contains(strings.ToLower(g.fn.Body), "enable row level security")
+	})
+}

@@ -1,0 +1,139 @@
+package audit
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// walk visits every node of an expression, those of its sub-queries too.
+func walk(n *catalog.Node, visit func(*catalog.Node)) {
+	if n == nil {
+		return
+	}
+	visit(n)
+	for _, a := range n.Args {
+		walk(a, visit)
+	}
+	if q := n.Query; q != nil {
+		for _, s := range q.Select {
+			walk(s, visit)
+		}
+		walk(q.Where, visit)
+	}
+}
+
+// contains says whether any node of an expression satisfies is.
+func contains(n *catalog.Node, is func(*catalog.Node) bool) bool {
+	found := false
+	walk(n, func(n *catalog.Node) { found = found || is(n) })
+	return found
+}
+
+func ofKind(kinds ...catalog.NodeKind) func(*catalog.Node) bool {
+	return func(n *catalog.Node) bool { return slices.Contains(kinds, n.Kind) }
+}
+
+// expressions returns the expressions of a policy that there are.
+func expressions(p *catalog.Policy) []*catalog.Expr {
+	var out []*catalog.Expr
+	for _, e := range []*catalog.Expr{p.Using, p.Check} {
+		if e != nil {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// helper is a user's function that policies call, directly or through another.
+type helper struct {
+	fn     *catalog.Function
+	direct bool
+	table  *catalog.Relation // the first whose policy calls it
+	policy string
+}
+
+// helpers returns the functions that policies call, in order of name; with the ones
+// that those call by name, when deep.
+func (f *facts) helpers(deep bool) []helper {
+	found := map[catalog.OID]helper{}
+	for i := range f.s.Relations {
+		r := &f.s.Relations[i]
+		for j := range r.Policies {
+			for _, e := range expressions(&r.Policies[j]) {
+				walk(e.Root, func(n *catalog.Node) {
+					fn := f.byOID[n.OID]
+					if n.Kind != catalog.NodeFunction || fn == nil || fn.System || found[fn.OID].fn != nil {
+						return
+					}
+					found[fn.OID] = helper{fn: fn, direct: true, table: r, policy: r.Policies[j].Name}
+				})
+			}
+		}
+	}
+	if deep {
+		f.addCallees(found)
+	}
+	var out []helper
+	for i := range f.s.Functions {
+		if h, ok := found[f.s.Functions[i].OID]; ok {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// addCallees adds the functions that helpers mention in their bodies, until there are
+// no more.
+func (f *facts) addCallees(found map[catalog.OID]helper) {
+	for {
+		before := len(found)
+		for _, h := range found {
+			words := readBody(h.fn).words
+			for _, fn := range f.userFunctions() {
+				if _, ok := found[fn.OID]; !ok && words[strings.ToLower(fn.Name)] {
+					found[fn.OID] = helper{fn: fn, table: h.table, policy: h.policy}
+				}
+			}
+		}
+		if len(found) == before {
+			return
+		}
+	}
+}
+
+// collectIdentity records the names of helpers that read a setting, and of functions
+// that call those: bodies that use one of them ask who is calling.
+func (f *facts) collectIdentity() {
+	for {
+		before := len(f.identity)
+		for _, fn := range f.userFunctions() {
+			name := strings.ToLower(fn.Name)
+			if f.identity[name] || len(fn.Params) > 0 && !f.isInput(fn) {
+				continue
+			}
+			b := readBody(fn)
+			if len(fn.Params) == 0 && f.knowsCaller(b) && fn.Result != "trigger" && fn.Kind == "function" {
+				f.identity[name] = true
+			}
+		}
+		if len(f.identity) == before {
+			return
+		}
+	}
+}
+
+func (f *facts) isInput(fn *catalog.Function) bool {
+	return slices.ContainsFunc(fn.Params, func(p catalog.Param) bool { return p.Mode == "in" })
+}
+
+// callsIdentity says whether a text mentions one of the identity functions.
+func (f *facts) callsIdentity(text string) bool {
+	for name := range f.identity {
+		if strings.Contains(strings.ToLower(text), name+"(") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,96 @@
+package audit_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moat-db/moat/audit"
+	"github.com/moat-db/moat/audit/audittest"
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
+)
+
+// run audits a fixture's database as the superuser does.
+func run(t *testing.T, f *audittest.Fixture) audit.Report {
+	t.Helper()
+	return runAs(t, f.Database, catalog.Options{Roles: []string{f.App}}, f.Owner)
+}
+
+func runAs(t *testing.T, db *pgtest.Database, o catalog.Options, owner string) audit.Report {
+	t.Helper()
+	conn := db.Conn(t, db.URL)
+	s, err := catalog.Load(context.Background(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return audit.Run(s, infer(s, o), audit.Options{Owner: owner})
+}
+
+// spoken returns the findings that speak of a hole of the catalogue.
+func spoken(r audit.Report, hole string) []audit.Finding {
+	return slices.DeleteFunc(slices.Clone(r.Findings), func(x audit.Finding) bool { return !slices.Contains(x.Holes, hole) })
+}
+
+func describe(findings []audit.Finding) string {
+	var b strings.Builder
+	for _, x := range findings {
+		fmt.Fprintf(&b, "\n  %s %s %s: %s\n    %s", x.Severity, x.Rule, x.Object, x.Message, x.Why)
+	}
+	return b.String()
+}
+
+// The rule of each hole speaks about the right object where the hole is, and is
+// silent once it is mended.
+func TestHoles(t *testing.T) {
+	t.Parallel()
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
+		for _, h := range audittest.Holes(t) {
+			if !h.Applies(c.Major) {
+				continue
+			}
+			t.Run(h.ID, func(t *testing.T) {
+				t.Parallel()
+				f := h.Setup(t, c)
+				object := f.Expand(h.Object)
+				before := run(t, f)
+				found := spoken(before, h.ID)
+				i := slices.IndexFunc(found, func(x audit.Finding) bool { return x.Object == object })
+				if i < 0 {
+					t.Fatalf("no rule for %s about %s; the report:%s", h.ID, object, describe(before.Findings))
+				}
+				f.Mend(t)
+				rule := found[i].Rule
+				for _, x := range run(t, f).Findings {
+					if x.Rule == rule && x.Object == object {
+						t.Errorf("mended, and still:%s", describe([]audit.Finding{x}))
+					}
+				}
+			})
+		}
+	})
+}
+
+func TestControls(t *testing.T) {
+	t.Parallel()
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
+		for _, h := range audittest.Controls(t) {
+			if !h.Applies(c.Major) {
+				continue
+			}
+			t.Run(h.ID, func(t *testing.T) {
+				t.Parallel()
+				alarms := alarming(run(t, h.Setup(t, c)))
+				if len(alarms) > 0 {
+					t.Errorf("false alarm:%s", describe(alarms))
+				}
+			})
+		}
+	})
+}
+
+func alarming(r audit.Report) []audit.Finding {
+	return slices.DeleteFunc(slices.Clone(r.Findings), func(x audit.Finding) bool { return !x.Severity.AtLeast(audit.Medium) })
+}

@@ -1,0 +1,77 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// uniqueOn says whether a table has a unique, unconditional index whose key columns
+// are exactly these, in any order: what a foreign key can refer to.
+func uniqueOn(r *catalog.Relation, columns []string) bool {
+	want := slices.Sorted(slices.Values(columns))
+	for i := range r.Indexes {
+		x := &r.Indexes[i]
+		if x.Unique && x.Valid && x.Predicate == "" && slices.Equal(slices.Sorted(slices.Values(keyColumns(x))), want) {
+			return true
+		}
+	}
+	return false
+}
+
+// keyColumns returns the key columns of an index; "" stands for an expression.
+func keyColumns(x *catalog.Index) []string {
+	out := make([]string, len(x.Keys))
+	for i, k := range x.Keys {
+		out[i] = k.Column
+	}
+	return out
+}
+
+// tieSQL replaces a foreign key by one that carries the tenant on both sides, under
+// the same name.
+func (f *facts) tieSQL(r, parent *catalog.Relation, fk *catalog.Constraint, own, ref string) []string {
+	refColumns := append([]string{ref}, fk.RefColumns...)
+	sql := f.parentKeySQL(parent, refColumns)
+	def := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", idents(append([]string{own}, fk.Columns...)),
+		parent.QName().SQL(), idents(refColumns))
+	if fk.OnUpdate != "" && fk.OnUpdate != "no action" {
+		def += " ON UPDATE " + strings.ToUpper(fk.OnUpdate)
+	}
+	if fk.OnDelete != "" && fk.OnDelete != "no action" {
+		def += " ON DELETE " + strings.ToUpper(fk.OnDelete)
+		if fk.OnDelete == "set null" || fk.OnDelete == "set default" {
+			def += " (" + idents(setColumns(fk)) + ")"
+		}
+	}
+	if fk.Deferrable {
+		def += " DEFERRABLE"
+		if fk.Deferred {
+			def += " INITIALLY DEFERRED"
+		}
+	}
+	return append(sql,
+		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), ident(fk.Name)),
+		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", r.QName().SQL(), ident(fk.Name), def))
+}
+
+func setColumns(fk *catalog.Constraint) []string {
+	if len(fk.SetColumns) > 0 {
+		return fk.SetColumns
+	}
+	return fk.Columns
+}
+
+// parentKeySQL makes the unique constraint that a composite foreign key refers to.
+// It must not be dropped again by a second run once keys depend on it, so it is made
+// only where it is missing.
+func (f *facts) parentKeySQL(parent *catalog.Relation, columns []string) []string {
+	if uniqueOn(parent, columns) {
+		return nil
+	}
+	name := objectName(append(append([]string{parent.Name}, columns...), "key")...)
+	return []string{fmt.Sprintf("DO $$ BEGIN\n  ALTER TABLE %s ADD CONSTRAINT %s UNIQUE (%s);\nEXCEPTION WHEN duplicate_table OR duplicate_object THEN NULL;\nEND $$",
+		parent.QName().SQL(), ident(name), idents(columns))}
+}

@@ -1,0 +1,39 @@
+package audit
+
+import (
+	"github.com/moat-db/moat/catalog"
+)
+
+// bigTable is from how many rows on it shows that a policy is slow.
+const bigTable = 10_000
+
+// cost is how bad something slow is: a note on a small table, more on a big one or
+// where the planner said so.
+func (f *facts) cost(r *catalog.Relation) Severity {
+	if p, ok := f.o.Evidence.Plans[r.QName()]; ok && p.Sequential && r.Estimate.Rows >= bigTable {
+		return Medium
+	}
+	if r.Estimate.Rows >= bigTable {
+		return Medium
+	}
+	return Low
+}
+
+// skewed says whether one tenant has far more rows than the others.
+func (f *facts) skewed(r *catalog.Relation) bool {
+	c := column(r, f.tenantColumn(r.QName()))
+	return c != nil && c.MostCommon > 0.05 && r.Estimate.Rows >= bigTable
+}
+
+// eachPolicy reports the policies of tenant tables that is holds for, as slow.
+func (f *facts) eachPolicy(is func(r *catalog.Relation, p *policy) bool, describe func(r *catalog.Relation, p *policy) Finding) []Finding {
+	var out []Finding
+	for _, r := range f.judged() {
+		for _, p := range f.policies[r.QName()] {
+			if p.Using != nil && is(r, p) {
+				out = append(out, describe(r, p).at(f.cost(r)))
+			}
+		}
+	}
+	return out
+}

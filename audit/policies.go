@@ -1,0 +1,122 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// openPolicy is one policy that is open, with all the commands it is open for.
+type openPolicy struct {
+	r        *catalog.Relation
+	p        *policy
+	class    class
+	side     side
+	commands []string
+	role     string
+}
+
+// openPolicies returns the gaps that a policy makes by what it says, one per policy
+// and class. Gaps that come from a restrictive policy's reach, or from a membership,
+// belong to rules of their own.
+func (f *facts) openPolicies(want ...class) []openPolicy {
+	var out []openPolicy
+	for _, r := range f.judged() {
+		for _, role := range f.subjects(r) {
+			for _, g := range f.gaps(r, role) {
+				if !slices.Contains(want, g.class) || f.elsewhere(g) {
+					continue
+				}
+				i := slices.IndexFunc(out, func(o openPolicy) bool { return o.p == g.p && o.side == g.side && o.class == g.class })
+				if i < 0 {
+					out = append(out, openPolicy{r: r, p: g.p, class: g.class, side: g.side, role: role})
+					i = len(out) - 1
+				}
+				if !slices.Contains(out[i].commands, g.command) {
+					out[i].commands = append(out[i].commands, g.command)
+				}
+			}
+		}
+	}
+	// What is open to reading is told once: the same expression checks new rows.
+	return slices.DeleteFunc(out, func(o openPolicy) bool {
+		return o.side == admitted && slices.ContainsFunc(out, func(x openPolicy) bool { return x.p == o.p && x.side == seen })
+	})
+}
+
+// elsewhere says whether another rule speaks about a gap: one about the restrictive
+// policy that should have closed it, or about the membership that brings it.
+func (f *facts) elsewhere(g gap) bool {
+	return len(f.restrictive(g.r)) > 0 || f.through(g.p, g.role) != ""
+}
+
+// through returns the role that brings a policy to an application role: one that it
+// is a member of, "" when the policy names PUBLIC or an application role itself.
+func (f *facts) through(p *policy, role string) string {
+	for _, r := range p.Roles {
+		if r == "" || slices.Contains(f.apps, r) {
+			return ""
+		}
+	}
+	if len(f.apps) == 0 {
+		return ""
+	}
+	for _, r := range p.Roles {
+		if slices.Contains(f.inherited(role), r) {
+			return r
+		}
+	}
+	return ""
+}
+
+// findings turns open policies into findings about the policy.
+func (f *facts) policyFindings(message, why string, fix func(openPolicy) []string, want ...class) []Finding {
+	var out []Finding
+	for _, o := range f.openPolicies(want...) {
+		if o.side == admitted {
+			continue // policy-check
+		}
+		out = append(out, onPart(o.r, o.p.Name, message, why+" "+o.reach()).with(fix(o)...))
+	}
+	return out
+}
+
+// reach says what a gap is open for.
+func (o openPolicy) reach() string {
+	return fmt.Sprintf("It is open to %s for %s.", o.role, strings.Join(o.commands, ", "))
+}
+
+// replaceSQL gives a policy the tenant predicate in place of its expressions.
+func (f *facts) replaceSQL(o openPolicy) []string {
+	if f.tenantColumn(o.r.QName()) == "" {
+		return nil
+	}
+	expr := f.predicate(o.r)
+	using, check := expr, ""
+	if o.p.Command == "INSERT" {
+		using, check = "", expr
+	}
+	if o.p.Check != nil && o.p.check.class != isolating {
+		check = expr
+	}
+	return []string{alterPolicySQL(o.r, o.p.Policy, using, check)}
+}
+
+// narrowSQL puts the tenant predicate in front of what a policy says already.
+func (f *facts) narrowSQL(o openPolicy) []string {
+	if f.tenantColumn(o.r.QName()) == "" {
+		return nil
+	}
+	expr := f.predicate(o.r)
+	with := func(e *catalog.Expr) string { return expr + " AND (" + e.Text + ")" }
+	using, check := "", ""
+	if o.p.Using != nil && o.p.using.class != isolating {
+		using = with(o.p.Using)
+	}
+	if o.p.Check != nil && o.p.check.class != isolating {
+		check = with(o.p.Check)
+	}
+	return []string{alterPolicySQL(o.r, o.p.Policy, using, check)}
+}

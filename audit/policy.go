@@ -1,0 +1,193 @@
+package audit
+
+import (
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// policy is a policy with its expressions judged.
+type policy struct {
+	*catalog.Policy
+	using verdictOf
+	check verdictOf // of what applies to new rows: WITH CHECK, else USING
+}
+
+var commands = []string{"SELECT", "INSERT", "UPDATE", "DELETE"}
+
+func (f *facts) judgePolicies() {
+	f.collectIdentity()
+	for i := range f.s.Relations {
+		r := &f.s.Relations[i]
+		for k := range r.Policies {
+			p := &r.Policies[k]
+			judged := &policy{Policy: p, using: f.judgeExpr(r, p.Using), check: f.judgeExpr(r, p.Check)}
+			if p.Check == nil && p.Command != "INSERT" {
+				judged.check = judged.using
+			}
+			f.policies[r.QName()] = append(f.policies[r.QName()], judged)
+		}
+	}
+	f.collectPredicates()
+}
+
+// covers says whether a policy applies to a command.
+func (p *policy) covers(command string) bool { return p.Command == "ALL" || p.Command == command }
+
+// binds says whether a policy applies to a role: PUBLIC, or a role whose privileges
+// it has.
+func (f *facts) binds(p *policy, role string) bool {
+	return slices.ContainsFunc(p.Roles, func(r string) bool { return r == "" || slices.Contains(f.inherited(role), r) })
+}
+
+// sides are the two questions about a command: which rows are seen, and which new
+// rows are let in.
+type side int
+
+const (
+	seen side = iota
+	admitted
+)
+
+// asks says which sides a command has.
+func sidesOf(command string) []side {
+	switch command {
+	case "INSERT":
+		return []side{admitted}
+	case "UPDATE":
+		return []side{seen, admitted}
+	}
+	return []side{seen}
+}
+
+func (p *policy) on(s side) verdictOf {
+	if s == admitted {
+		return p.check
+	}
+	return p.using
+}
+
+// gap is a permissive policy that lets a role past its tenant: it does not isolate,
+// and no restrictive policy that does covers the command for the role.
+type gap struct {
+	r       *catalog.Relation
+	p       *policy
+	role    string
+	command string
+	side    side
+	class   class
+}
+
+// gaps returns every gap of a table for a role, in order of policy and command.
+func (f *facts) gaps(r *catalog.Relation, role string) []gap {
+	var out []gap
+	for _, p := range f.policies[r.QName()] {
+		if !p.Permissive || !f.binds(p, role) {
+			continue
+		}
+		for _, command := range commands {
+			if !p.covers(command) || !f.touches(role, r, command) {
+				continue
+			}
+			for _, s := range sidesOf(command) {
+				v := p.on(s)
+				if f.opens(v, command, s) && !f.restricted(r, role, command, s) {
+					out = append(out, gap{r, p, role, command, s, v.class})
+				}
+			}
+		}
+	}
+	return out
+}
+
+// opens says whether an expression lets another tenant's rows through for a command.
+// To read rows that have no tenant is no leak; to write them is.
+func (f *facts) opens(v verdictOf, command string, s side) bool {
+	switch v.class {
+	case isolating, absent:
+		return false
+	case ownRows:
+		return s == admitted // enough to see by, not to write by
+	}
+	return !(v.nulls && command == "SELECT")
+}
+
+func (f *facts) restricted(r *catalog.Relation, role, command string, s side) bool {
+	for _, p := range f.policies[r.QName()] {
+		if !p.Permissive && p.covers(command) && f.binds(p, role) && p.on(s).class == isolating {
+			return true
+		}
+	}
+	return false
+}
+
+// restrictive returns the restrictive policies of a table that are meant to isolate:
+// they do, or they speak of the tenant column, or of nothing at all.
+func (f *facts) restrictive(r *catalog.Relation) []*policy {
+	j := f.judge(r)
+	var out []*policy
+	for _, p := range f.policies[r.QName()] {
+		if p.Permissive {
+			continue
+		}
+		meant := p.using.class == isolating || p.check.class == isolating || p.Using == nil && p.Check == nil
+		for _, e := range expressions(p.Policy) {
+			meant = meant || contains(e.Root, j.own)
+		}
+		if meant {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// judged returns the tables whose policies are judged: tables of tenants that have
+// row-level security.
+func (f *facts) judged() []*catalog.Relation {
+	return slices.DeleteFunc(f.tenantRelations(), func(r *catalog.Relation) bool { return !r.RLS })
+}
+
+// subjects returns the roles that policies of r are judged for: those that act for
+// the application, or every grantee when no application role is known.
+func (f *facts) subjects(r *catalog.Relation) []string {
+	if len(f.apps) > 0 {
+		return f.acting()
+	}
+	return f.grantees(r)
+}
+
+// settingsRead returns, in lower case, the settings that policies and their helpers
+// read.
+func (f *facts) settingsRead() []string {
+	var out []string
+	for i := range f.s.Relations {
+		for _, p := range f.policies[f.s.Relations[i].QName()] {
+			out = append(append(out, p.using.Settings...), p.check.Settings...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// collectPredicates finds the value that this database's policies compare the tenant
+// column with, where it is not the plain setting: a claim, a helper. Suggested
+// policies then say the same.
+func (f *facts) collectPredicates() {
+	for i := range f.s.Relations {
+		r := &f.s.Relations[i]
+		name := f.tenantColumn(r.QName())
+		c := column(r, name)
+		if c == nil {
+			continue
+		}
+		for _, p := range f.policies[r.QName()] {
+			key := predicateKey(name, c.Type)
+			if p.Using == nil || p.using.class != isolating || f.predicates[key] != "" {
+				continue
+			}
+			if value := f.judge(r).otherValue(p.Using); value != "" {
+				f.predicates[key] = ident(name) + " = (SELECT " + value + ")"
+			}
+		}
+	}
+}

@@ -1,0 +1,28 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+)
+
+// predefined reports each application role that is a member of one of PostgreSQL's
+// predefined roles.
+func (f *facts) predefined(names []string, message, why string) []Finding {
+	var out []Finding
+	for _, app := range f.apps {
+		if f.roles[app].Super {
+			continue
+		}
+		for _, role := range f.actsAs(app)[1:] {
+			if !slices.Contains(names, role) {
+				continue
+			}
+			x := onRole(app, message, fmt.Sprintf("%s is a member of %s. %s", app, role, why))
+			for _, m := range f.edgesTo(app, func(r string) bool { return r == role }, usable) {
+				x = x.with("REVOKE " + ident(m.Role) + " FROM " + ident(app))
+			}
+			out = append(out, x)
+		}
+	}
+	return out
+}

@@ -1,0 +1,11 @@
+package audit
+
+var ruleCVE20258713 = Rule{
+	ID: "cve-2025-8713", Severity: High, Holes: []string{"K04"},
+	Title: "This release shows sampled values of hidden rows to operators",
+	Check: func(f *facts) []Finding {
+		return f.outdated(fixedIn{17: 6, 16: 10, 15: 14, 14: 19, 13: 22}, "CVE-2025-8713",
+			"An operator of the attacker's own is handed sampled values of rows that the policy hides.",
+			"The planner's statistics of partitions, children and views are read without asking for the policies.")
+	},
+}

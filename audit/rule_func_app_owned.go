@@ -1,0 +1,26 @@
+package audit
+
+import "fmt"
+
+var ruleFuncAppOwned = Rule{
+	ID: "func-app-owned", Severity: High, Holes: []string{"V21"},
+	Title: "The application role owns a function",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, fn := range f.userFunctions() {
+			app := f.ownerApp(fn.Owner)
+			if app == "" {
+				continue
+			}
+			owner, create := f.newOwner(fn.Schema)
+			x := onFunction(fn,
+				"An attacker replaces its body, and the next operator or job that calls it runs that with its own rights.",
+				fmt.Sprintf("Its owner is %s, which %s is or can become.", fn.Owner, app)).
+				with(create...).
+				with(fmt.Sprintf("ALTER %s %s OWNER TO %s", routine(fn), functionSQL(fn), ident(owner)))
+			x.schema = "" // a fact about the role, wherever the function is
+			out = append(out, x)
+		}
+		return out
+	},
+}

@@ -1,0 +1,34 @@
+package audit
+
+import "strings"
+
+var ruleFuncCommit = Rule{
+	ID: "func-commit", Severity: High, Holes: []string{"S21"},
+	Title: "A procedure goes on after COMMIT without its tenant",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, fn := range f.userFunctions() {
+			if fn.Kind != "procedure" {
+				continue
+			}
+			b := readBody(fn)
+			ends, sets := 0, 0
+			for _, t := range b.tokens {
+				switch {
+				case t.Is("commit"), t.Is("rollback"):
+					ends++
+				case strings.EqualFold(t.Text, "set_config"):
+					sets++
+				}
+			}
+			if ends == 0 || sets > ends {
+				continue
+			}
+			out = append(out, onFunction(fn,
+				"What runs after its COMMIT runs as whatever tenant the session was left with, or as none.",
+				"A transaction-local setting ends with the transaction; a stale session setting takes over.").
+				decide("Set the tenant again after each COMMIT and ROLLBACK, or leave the transactions to the caller."))
+		}
+		return out
+	},
+}

@@ -1,0 +1,63 @@
+package audit
+
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleFuncDefinerDynamic = Rule{
+	ID: "func-definer-dynamic", Severity: Critical, Holes: []string{"V08", "V18"},
+	Title: "A SECURITY DEFINER function runs SQL that it puts together",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, fn := range f.definers() {
+			b := readBody(fn)
+			takesText := b.dynamic || b.calls(xmlFunctions...)
+			if !takesText || len(fn.Params) == 0 && fn.Result != "trigger" || f.trustedDynamic(fn, b) {
+				continue
+			}
+			why := "It runs SQL made from text, with the rights of its owner, " + fn.Owner + "."
+			severity := High
+			if t := f.passesBy(fn, func(*catalog.Relation) bool { return true }); t != nil {
+				severity = Critical
+				why += fmt.Sprintf(" The policies of %s do not bind that role.", t.QName())
+			}
+			out = append(out, onFunction(fn,
+				"A caller who shapes the text reads or changes what the owner can: every tenant's rows.", why).
+				at(severity).with(invokerSQL(fn)))
+		}
+		return out
+	},
+}
+
+// trustedDynamic says whether what is put together cannot come from a caller: a
+// trigger that quotes identifiers through format's %I alone.
+func (f *facts) trustedDynamic(fn *catalog.Function, b body) bool {
+	if fn.Result != "trigger" {
+		return false
+	}
+	for _, t := range b.tokens {
+		if t.Text == "|" || containsVerb(t.Text, 's') {
+			return false
+		}
+	}
+	return true
+}
+
+// containsVerb says whether a format string holds a verb such as %s or %1$s.
+func containsVerb(text string, verb byte) bool {
+	for i := 0; i+1 < len(text); i++ {
+		if text[i] != '%' {
+			continue
+		}
+		j := i + 1
+		for j < len(text) && (text[j] >= '0' && text[j] <= '9' || text[j] == '$' || text[j] == '-') {
+			j++
+		}
+		if j < len(text) && text[j] == verb {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,49 @@
+package audit
+
+import "fmt"
+
+var ruleFuncDefinerSearchPath = Rule{
+	ID: "func-definer-search-path", Severity: Critical, Holes: []string{"P22", "P39"}, Peer: "function_search_path_mutable",
+	Title: "A SECURITY DEFINER function looks names up where the caller can put them",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, fn := range f.userFunctions() {
+			if !fn.Definer || fn.BodyParsed || tempLast(fn) || fn.Result == "event_trigger" || !f.runs(fn.Language) {
+				continue
+			}
+			b := readBody(fn)
+			path, set := setting(fn, "search_path")
+			name := b.unqualified()
+			x := onFunction(fn,
+				"A temporary table or an object in the caller's own schema takes the place of the real one, and the function runs with its owner's rights on it.",
+				"").with(searchPathSQL(fn))
+			switch {
+			case name != "" || b.dynamic:
+				x.Why = fmt.Sprintf("pg_temp is searched first for relations unless it is named last, with search_path = '' too; %s is not qualified.", orElse(name, "what EXECUTE runs"))
+			case !set:
+				x.Severity = High
+				x.Why = "It has no search_path of its own: the caller chooses which functions and operators it finds."
+			case path == `""` || path == "":
+				continue // every relation is qualified, and functions are never looked up in pg_temp
+			default:
+				x.Severity = Low
+				x.Why = "Its search_path does not name pg_temp last. All relations are qualified today; the next edit may not be."
+			}
+			if x.Severity == "" && !f.callable(fn) && !f.identity[fn.Name] {
+				x.Severity = Low
+			}
+			out = append(out, x)
+		}
+		return out
+	},
+}
+
+// runs says whether a language resolves names while it runs, from text.
+func (f *facts) runs(language string) bool { return language != "internal" && language != "c" }
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

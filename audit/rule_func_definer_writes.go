@@ -1,0 +1,52 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleFuncDefinerWrites = Rule{
+	ID: "func-definer-writes", Severity: High, Holes: []string{"O17"},
+	Title: "A SECURITY DEFINER function's errors print other tenants' values",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, fn := range f.definers() {
+			b := readBody(fn)
+			t := f.passesBy(fn, func(t *catalog.Relation) bool {
+				_, writes := b.uses(t.QName())
+				return writes && f.crossingKey(t) != ""
+			})
+			if t == nil {
+				continue
+			}
+			x := onFunction(fn,
+				"The error of a write that collides prints the key values of another tenant's row.",
+				fmt.Sprintf("It writes to %s as %s, whom the policies do not bind, and %s compares rows of all tenants.", t.QName(), fn.Owner, f.crossingKey(t)))
+			switch {
+			case f.bypasses(fn.Owner):
+				x = x.with(invokerSQL(fn))
+			default:
+				if len(t.Policies) == 0 && f.tenantColumn(t.QName()) != "" {
+					x = x.with(f.isolateSQL(t)...)
+				}
+				x = x.with(enableSQL(t)...)
+			}
+			out = append(out, x)
+		}
+		return out
+	},
+}
+
+// crossingKey returns the name of a unique or exclusion constraint of t that compares
+// rows of different tenants, "" when it has none.
+func (f *facts) crossingKey(t *catalog.Relation) string {
+	col := f.tenantColumn(t.QName())
+	for _, c := range t.Constraints {
+		if (c.Type == catalog.Exclude || c.Type == catalog.Unique) && !slices.Contains(c.Columns, col) {
+			return c.Name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,40 @@
+package audit
+
+import "fmt"
+
+var ruleFuncHelperSearchPath = Rule{
+	ID: "func-helper-search-path", Severity: Critical, Holes: []string{"P21"}, Peer: "function_search_path_mutable",
+	Title: "A function that a policy calls looks tables up where the caller can put them",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, h := range f.helpers(true) {
+			fn := h.fn
+			if fn.Definer || fn.BodyParsed || tempLast(fn) || fn.Extension != "" || !f.runs(fn.Language) {
+				continue // definers: func-definer-search-path
+			}
+			b := readBody(fn)
+			if len(b.tables) == 0 && !b.dynamic {
+				continue // func-search-path speaks: who can redirect it can set the tenant as well
+			}
+			name := b.unqualified()
+			if name == "" && !b.dynamic && !f.appCreates() {
+				continue
+			}
+			out = append(out, onFunction(fn,
+				"A temporary table or an operator of the caller's own decides what the policy lets through: every tenant's rows.",
+				fmt.Sprintf("The policy %s of %s calls it, and it finds %s along the caller's search_path.", h.policy, h.table.QName(), orElse(name, "operators"))).
+				with(searchPathSQL(fn)))
+		}
+		return out
+	},
+}
+
+// appCreates says whether an application role may create objects in some schema.
+func (f *facts) appCreates() bool {
+	for _, sch := range f.s.Schemas {
+		if len(f.grantsToApps(sch.Privileges, "CREATE", "\x00")) > 0 {
+			return true
+		}
+	}
+	return f.appMay(f.s.Database.Privileges, "CREATE")
+}

@@ -1,0 +1,28 @@
+package audit
+
+import (
+	"fmt"
+)
+
+var ruleFuncImmutableHelper = Rule{
+	ID: "func-immutable-helper", Severity: Critical, Holes: []string{"P20"},
+	Title: "A function that a policy calls is marked IMMUTABLE",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, h := range f.helpers(true) {
+			fn := h.fn
+			if fn.Volatile != "immutable" || !f.runs(fn.Language) || fn.Extension != "" {
+				continue
+			}
+			b := readBody(fn)
+			if !f.knowsCaller(b) && len(b.tables) == 0 {
+				continue // the same input does give the same result
+			}
+			out = append(out, onFunction(fn,
+				"The next tenant on a pooled connection is served with the previous tenant's id, out of a cached plan.",
+				fmt.Sprintf("The policy %s of %s calls it; PostgreSQL computes an IMMUTABLE call once, when it plans, and keeps the result.", h.policy, h.table.QName())).
+				with("ALTER FUNCTION "+functionSQL(fn)+" STABLE"))
+		}
+		return out
+	},
+}

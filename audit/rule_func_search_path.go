@@ -1,0 +1,26 @@
+package audit
+
+var ruleFuncSearchPath = Rule{
+	ID: "func-search-path", Severity: Low, Holes: []string{"S22"}, Peer: "function_search_path_mutable",
+	Title: "A function looks names up along the caller's search_path",
+	Check: func(f *facts) []Finding {
+		spoken := map[string]bool{}
+		for _, x := range ruleFuncHelperSearchPath.Check(f) {
+			spoken[x.Object] = true
+		}
+		var out []Finding
+		for _, fn := range f.userFunctions() {
+			if fn.Definer || fn.BodyParsed || tempLast(fn) || fn.Result == "event_trigger" || spoken[functionObject(fn)] {
+				continue
+			}
+			if fn.Language != "sql" && fn.Language != "plpgsql" || fn.Kind != "function" && fn.Kind != "procedure" {
+				continue
+			}
+			out = append(out, onFunction(fn,
+				"A temporary type or table of an earlier tenant on the same connection can take the place of the one that is meant.",
+				"Its body is text, and pg_temp is searched first unless the function's search_path names it last.").
+				with(searchPathSQL(fn)))
+		}
+		return out
+	},
+}

@@ -1,0 +1,85 @@
+package audit
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/moat-db/moat/internal/sqlscan"
+)
+
+var ruleFuncSecret = Rule{
+	ID: "func-secret", Severity: Critical, Holes: []string{"V19"},
+	Title: "A secret is written in a function or a stored setting",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, fn := range f.userFunctions() {
+			if !keepsSecret(readBody(fn)) {
+				continue
+			}
+			out = append(out, onFunction(fn,
+				"Every role reads the key in pg_proc and signs for any tenant with it.",
+				"The body of a function is readable by everyone who can connect.").
+				decide("Move the key to a table that only the function's owner can read, read it from a SECURITY DEFINER function, and use a new key: this one is known."))
+		}
+		for _, s := range f.s.Stored {
+			if secretName(s.Name) && s.Value != "" {
+				out = append(out, f.onDatabase(
+					"Every role reads the key in pg_db_role_setting, and signs for any tenant with it.",
+					"The stored setting "+s.Name+" is readable by everyone who can connect.").
+					decide("Move the key to a table that only a definer function's owner can read, reset %s, and use a new key: this one is known.", s.Name))
+			}
+		}
+		return out
+	},
+}
+
+// keepsSecret says whether a body hashes or signs with a string constant that looks
+// like a key.
+func keepsSecret(b body) bool {
+	if !b.calls("sha224", "sha256", "sha384", "sha512", "hmac", "digest", "sign", "verify", "crypt", "md5", "pgp_sym_encrypt", "pgp_sym_decrypt", "encrypt", "decrypt") {
+		return false
+	}
+	for i, t := range b.tokens {
+		if t.Kind != sqlscan.String || i > 0 && b.at(i-1).Is("search_path") {
+			continue
+		}
+		if v := t.Value(); len(v) >= 6 && !plainWord(v) && !knownArgument(b, i, v) {
+			return true
+		}
+	}
+	return false
+}
+
+// knownArgument says whether a string is the argument of a call whose first argument
+// is no secret: current_setting('app.sig'), encode(…, 'hex'), hmac(…, 'sha256').
+func knownArgument(b body, i int, v string) bool {
+	if b.at(i-1).Text == "(" && b.at(i-2).Name() == "current_setting" || b.at(i-1).Text == "(" && b.at(i-2).Name() == "format" {
+		return true
+	}
+	return settingName.MatchString(v)
+}
+
+var (
+	settingName = regexp.MustCompile(`^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)+$`)
+	plainWords  = []string{"hex", "base64", "escape", "sha1", "sha224", "sha256", "sha384", "sha512", "md5", "utf8", "utf-8", "hs256", "hs384", "hs512"}
+)
+
+// plainWord says whether a string is an encoding, an algorithm, or prose.
+func plainWord(v string) bool {
+	for _, w := range plainWords {
+		if strings.EqualFold(v, w) {
+			return true
+		}
+	}
+	return strings.ContainsAny(v, " %") // a message or a format, not a key
+}
+
+func secretName(name string) bool {
+	name = strings.ToLower(name)
+	for _, w := range []string{"secret", "password", "private_key", "signing_key", "hmac", "jwt_key"} {
+		if strings.Contains(name, w) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,36 @@
+package audit
+
+import "fmt"
+
+var ruleGrantCreateSchema = Rule{
+	ID: "grant-create-schema", Severity: High, Holes: []string{"C21", "S14"},
+	Title: "The application role may create objects in a schema",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, sch := range f.s.Schemas {
+			grants := f.grantsToApps(sch.Privileges, "CREATE", sch.Owner)
+			if len(grants) == 0 {
+				continue
+			}
+			x := onSchema(sch.Name,
+				"A function, operator or table put here is found by later sessions of other tenants, whose search_path one statement can turn to it.",
+				"Unqualified names are looked up along search_path, a session setting that outlives the transaction on a pooled connection.")
+			byDefault := sch.Name == "public" && f.s.Version < 150000
+			for _, g := range grants {
+				byDefault = byDefault && g.Grantee == ""
+				x = x.with(fmt.Sprintf("REVOKE CREATE ON SCHEMA %s FROM %s", ident(sch.Name), grantee(g.Grantee)))
+			}
+			if byDefault {
+				x.Severity = Low // true of every server before PostgreSQL 15
+			}
+			out = append(out, x)
+		}
+		for _, g := range f.grantsToApps(f.s.Database.Privileges, "CREATE", f.s.Database.Owner) {
+			out = append(out, f.onDatabase(
+				"A schema of the attacker's own is found by later sessions, whose search_path one statement can turn to it.",
+				"CREATE on the database is the right to create schemas.").
+				with(fmt.Sprintf("REVOKE CREATE ON DATABASE %s FROM %s", ident(f.s.Database.Name), grantee(g.Grantee))))
+		}
+		return out
+	},
+}

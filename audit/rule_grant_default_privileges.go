@@ -1,0 +1,48 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleGrantDefaultPrivileges = Rule{
+	ID: "grant-default-privileges", Severity: Low, Holes: []string{"C13"},
+	Title: "New tables are granted to the application role before they have policies",
+	Check: func(f *facts) []Finding {
+		if f.guarded() {
+			return nil // a new table is empty to everyone until it is protected
+		}
+		var out []Finding
+		for _, d := range f.s.Defaults {
+			if d.Object != "tables" || d.Privilege.Grantee == d.Role || !f.grantedToApps(d.Privilege.Grantee) {
+				continue
+			}
+			if !slices.Contains([]string{"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"}, d.Privilege.Name) {
+				continue
+			}
+			out = append(out, f.defaultPrivilege(d))
+		}
+		return out
+	},
+}
+
+func (f *facts) defaultPrivilege(d catalog.DefaultPrivilege) Finding {
+	where, scope := "", "every schema"
+	if d.Schema != "" {
+		where, scope = " IN SCHEMA "+ident(d.Schema), "schema "+d.Schema
+	}
+	x := onSchema(d.Schema,
+		fmt.Sprintf("The next table or partition that %s creates in %s is open to every tenant at once.", d.Role, scope),
+		"Default privileges are given at CREATE TABLE; row-level security and policies are not, nor are they inherited by partitions.")
+	if d.Schema == "" {
+		x.Object, x.Group = d.Role, "roles"
+	}
+	for _, r := range f.keyedRelations() {
+		if r.Kind == catalog.PartitionedTable && r.Owner == d.Role && (d.Schema == "" || d.Schema == r.Schema) {
+			x.Severity = High // its next partition holds rows of every tenant
+		}
+	}
+	return x.with(fmt.Sprintf("ALTER DEFAULT PRIVILEGES FOR ROLE %s%s REVOKE ALL ON TABLES FROM %s", ident(d.Role), where, grantee(d.Privilege.Grantee)))
+}

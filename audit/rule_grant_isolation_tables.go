@@ -1,0 +1,57 @@
+package audit
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleGrantIsolationTables = Rule{
+	ID: "grant-isolation-tables", Severity: Critical, Holes: []string{"V20"},
+	Title: "The application role reaches the tables that isolation itself rests on",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for i := range f.s.Relations {
+			r := &f.s.Relations[i]
+			if !isTable(r) || f.holdsTenants(r.QName()) || r.RLS {
+				continue
+			}
+			why, reading := f.restsOn(r)
+			names := []string{"INSERT", "UPDATE", "DELETE"}
+			if reading {
+				names = rowPrivileges
+			}
+			if why == "" || !f.appTouches(r, names...) {
+				continue
+			}
+			out = append(out, onRelation(r,
+				"Whoever reads or writes it can speak for any tenant.", why).with(f.revokeAllSQL(r)...))
+		}
+		return out
+	},
+}
+
+var keyTable = regexp.MustCompile(`(^|_)(keys?|secrets?|seal|mac|hmac|signing)(_|$)`)
+
+// restsOn says why isolation rests on a table, "" when it does not, and whether
+// reading it is enough: a definer function that policies call reads it, or it keeps
+// keys.
+func (f *facts) restsOn(r *catalog.Relation) (why string, reading bool) {
+	secret := ""
+	for _, c := range r.Columns {
+		if c.Type == "bytea" || secretName(c.Name) {
+			secret = c.Name
+		}
+	}
+	for _, h := range f.helpers(true) {
+		if reads, _ := readBody(h.fn).uses(r.QName()); reads && h.fn.Definer {
+			return fmt.Sprintf("The policy %s of %s decides by %s, which reads it.", h.policy, h.table.QName(), functionObject(h.fn)), secret != ""
+		}
+	}
+	if secret != "" && keyTable.MatchString(strings.ToLower(r.Name)) {
+		return fmt.Sprintf("Its name and its column %s say that it keeps keys.", secret), true
+	}
+	return "", false
+}

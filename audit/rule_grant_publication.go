@@ -1,0 +1,31 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+)
+
+var ruleGrantPublication = Rule{
+	ID: "grant-publication", Severity: Low, Holes: []string{"O22"},
+	Title: "A publication sends every tenant's rows",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, p := range f.s.Publications {
+			i := slices.IndexFunc(p.Tables, f.holdsTenants)
+			if i < 0 {
+				continue
+			}
+			x := Finding{Object: p.Name, Group: "publications",
+				Message: "Whoever subscribes receives the rows of every tenant.",
+				Why:     fmt.Sprintf("It sends %s, and policies do not filter a publication.", p.Tables[i])}
+			for _, app := range f.apps {
+				if f.roles[app].Replication {
+					x.Severity = High
+					x.Why += fmt.Sprintf(" %s may subscribe.", app)
+				}
+			}
+			out = append(out, x.decide("Drop the publication if it is not meant, or accept it and protect the copy: policies are not sent along."))
+		}
+		return out
+	},
+}

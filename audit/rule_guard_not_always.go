@@ -1,0 +1,19 @@
+package audit
+
+var ruleGuardNotAlways = Rule{
+	ID: "guard-not-always", Severity: Medium, Holes: []string{"E03"},
+	Title: "A guard does not fire in every session",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, g := range f.guards() {
+			if g.event.Enabled == "always" {
+				continue
+			}
+			out = append(out, Finding{Object: g.event.Name, Group: "event triggers",
+				Message: "A session with session_replication_role = replica creates unprotected tables past the guard.",
+				Why:     "The event trigger is not ENABLE ALWAYS.",
+				Fix:     []string{"ALTER EVENT TRIGGER " + ident(g.event.Name) + " ENABLE ALWAYS"}})
+		}
+		return out
+	},
+}

@@ -1,0 +1,23 @@
+package audit
+
+import "fmt"
+
+var ruleGuardOwner = Rule{
+	ID: "guard-owner", Severity: Medium, Holes: []string{"E05"},
+	Title: "A guard's function can be replaced by those it guards against",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, g := range f.guards() {
+			owner := f.roles[g.fn.Owner]
+			trigger := f.roles[g.event.Owner]
+			if owner == nil || owner.Super || trigger == nil || !trigger.Super {
+				continue
+			}
+			out = append(out, Finding{Object: g.event.Name, Group: "event triggers",
+				Message: fmt.Sprintf("%s replaces the guard's function by one that does nothing, and no one notices.", g.fn.Owner),
+				Why:     fmt.Sprintf("%s is owned by %s, who is not a superuser.", functionObject(g.fn), g.fn.Owner),
+				Fix:     []string{"ALTER FUNCTION " + functionSQL(g.fn) + " OWNER TO " + ident(g.event.Owner)}})
+		}
+		return out
+	},
+}

@@ -1,0 +1,47 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleGuardTags = Rule{
+	ID: "guard-tags", Severity: High, Holes: []string{"E04"},
+	Title: "A guard misses commands that create tables",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, g := range f.guards() {
+			e := g.event
+			if e.Event != "ddl_command_end" || len(e.Tags) == 0 || !strings.Contains(strings.ToLower(g.fn.Body), "enable row level security") {
+				continue
+			}
+			missing := slices.DeleteFunc([]string{"CREATE TABLE", "CREATE TABLE AS", "SELECT INTO"}, func(t string) bool { return slices.Contains(e.Tags, t) })
+			if len(missing) == 0 {
+				continue
+			}
+			out = append(out, Finding{Object: e.Name, Group: "event triggers",
+				Message: fmt.Sprintf("A table made by %s is open to every tenant: the guard does not see it.", strings.Join(missing, " or ")),
+				Why:     "CREATE TABLE AS and SELECT INTO have command tags of their own.",
+				Fix:     retagSQL(e, append(slices.Clone(e.Tags), missing...))})
+		}
+		return out
+	},
+}
+
+func retagSQL(e *catalog.EventTrigger, tags []string) []string {
+	quoted := make([]string, len(tags))
+	for i, t := range tags {
+		quoted[i] = catalog.QuoteLiteral(t)
+	}
+	sql := []string{
+		"DROP EVENT TRIGGER IF EXISTS " + ident(e.Name),
+		fmt.Sprintf("CREATE EVENT TRIGGER %s ON %s\n    WHEN TAG IN (%s)\n    EXECUTE FUNCTION %s()", ident(e.Name), e.Event, strings.Join(quoted, ", "), e.Function.SQL()),
+	}
+	if e.Enabled == "always" {
+		sql = append(sql, "ALTER EVENT TRIGGER "+ident(e.Name)+" ENABLE ALWAYS")
+	}
+	return sql
+}

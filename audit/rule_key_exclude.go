@@ -1,0 +1,55 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleKeyExclude = Rule{
+	ID: "key-exclude", Severity: High, Holes: []string{"O02"},
+	Title: "An exclusion constraint compares rows of different tenants",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.keyedRelations() {
+			own := f.tenantColumn(r.QName())
+			for i := range r.Constraints {
+				c := &r.Constraints[i]
+				if c.Type != catalog.Exclude || c.Inherited || excludes(c, own) {
+					continue
+				}
+				x := onPart(r, c.Name,
+					"A conflict tells that another tenant's row is in the way; by halving the range its bounds are found.",
+					fmt.Sprintf("The constraint compares rows of all tenants: %s WITH = is not in it.", own))
+				if sql := excludeSQL(r, c, own); sql != nil {
+					x = x.with(sql...)
+				} else {
+					x = x.decide("Add %s WITH = to the constraint.", own)
+				}
+				out = append(out, x)
+			}
+		}
+		return out
+	},
+}
+
+func excludes(c *catalog.Constraint, own string) bool {
+	i := slices.Index(c.Columns, own)
+	return i >= 0 && (i >= len(c.Operators) || c.Operators[i] == "=" || strings.HasSuffix(c.Operators[i], ".="))
+}
+
+// excludeSQL puts the tenant in front of the constraint's elements. GiST has no
+// equality of plain types by itself: btree_gist brings it.
+func excludeSQL(r *catalog.Relation, c *catalog.Constraint, own string) []string {
+	at := strings.Index(c.Definition, "(")
+	if at < 0 || !strings.HasPrefix(c.Definition, "EXCLUDE USING gist") {
+		return nil
+	}
+	return []string{
+		"CREATE EXTENSION IF NOT EXISTS btree_gist",
+		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), ident(c.Name)),
+		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s%s WITH =, %s", r.QName().SQL(), ident(c.Name), c.Definition[:at+1], ident(own), c.Definition[at+1:]),
+	}
+}

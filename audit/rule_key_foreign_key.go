@@ -1,0 +1,85 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleKeyForeignKey = Rule{
+	ID: "key-foreign-key", Severity: High, Holes: []string{"O03", "O04", "O05", "O12"},
+	Title: "A foreign key between tenant tables leaves the tenant out",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.keyedRelations() {
+			for i := range r.Constraints {
+				if fk := &r.Constraints[i]; f.crosses(r, fk) {
+					out = append(out, f.crossingForeignKey(r, fk))
+				}
+			}
+		}
+		return out
+	},
+}
+
+// crosses says whether a foreign key lets a row refer to another tenant's: both
+// tables have a tenant column, and the key does not pair the two.
+func (f *facts) crosses(r *catalog.Relation, fk *catalog.Constraint) bool {
+	if fk.Type != catalog.ForeignKey || fk.Inherited {
+		return false
+	}
+	own, ref := f.tenantColumn(r.QName()), f.tenantColumn(fk.References)
+	if own == "" || ref == "" {
+		return false
+	}
+	return !f.pairs(fk, own, ref)
+}
+
+// pairs says whether a foreign key refers from one column to the other.
+func (f *facts) pairs(fk *catalog.Constraint, own, ref string) bool {
+	for i := range fk.Columns {
+		if fk.Columns[i] == own && fk.RefColumns[i] == ref {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *facts) crossingForeignKey(r *catalog.Relation, fk *catalog.Constraint) Finding {
+	x := onPart(r, fk.Name,
+		fmt.Sprintf("A tenant points its row at another's row of %s: it learns which keys exist and keeps the other from deleting.", fk.References),
+		"The check of a foreign key runs as the table's owner and passes by policies.")
+	if fk.OnDelete != "no action" && fk.OnDelete != "restrict" && fk.OnDelete != "" {
+		x.Severity = Critical
+		x.Message = fmt.Sprintf("ON DELETE %s carries a tenant's delete into other tenants' rows, or prints them in the error.", upper(fk.OnDelete))
+		x.Why = "The action of a foreign key runs as the table's owner and passes by policies, FORCE or not."
+	}
+	parent := f.relations[fk.References]
+	own, ref := f.tenantColumn(r.QName()), f.tenantColumn(fk.References)
+	if reason := f.cannotTie(r, parent, fk, own, ref); reason != "" {
+		return x.decide("%s", reason)
+	}
+	return x.with(f.tieSQL(r, parent, fk, own, ref)...)
+}
+
+// cannotTie says what a person must decide before the foreign key can carry the
+// tenant; "" when nothing.
+func (f *facts) cannotTie(r, parent *catalog.Relation, fk *catalog.Constraint, own, ref string) string {
+	sets := fk.OnDelete == "set null" || fk.OnDelete == "set default"
+	switch {
+	case parent == nil:
+		return fmt.Sprintf("%s was not seen.", fk.References)
+	case column(r, own) == nil || column(parent, ref) == nil || column(r, own).Type != column(parent, ref).Type:
+		return "The two tenant columns have different types: make them one type first."
+	case slices.Contains(fk.Columns, own):
+		return "The tenant column refers to something else than the tenant: say which column is meant."
+	case sets && f.s.Version < 150000:
+		return fmt.Sprintf("PostgreSQL %d cannot set only the referring column to null: choose ON DELETE CASCADE, RESTRICT, or a trigger, and put %s in front of the key.", f.s.Version/10000, own)
+	case fk.OnUpdate == "set null" || fk.OnUpdate == "set default":
+		return "ON UPDATE " + upper(fk.OnUpdate) + " would change the tenant column too: choose another action."
+	case parent.Kind == catalog.PartitionedTable && !uniqueOn(parent, append([]string{ref}, fk.RefColumns...)):
+		return fmt.Sprintf("%s is partitioned: its unique key must hold the partition key; moat protect plans that.", parent.QName())
+	}
+	return ""
+}

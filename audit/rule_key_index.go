@@ -1,0 +1,36 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+)
+
+var ruleKeyIndex = Rule{
+	ID: "key-index", Severity: Low, Holes: []string{"O18"},
+	Title: "An index that the tenant does not lead counts other tenants' rows",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.keyedRelations() {
+			own := f.tenantColumn(r.QName())
+			if !r.RLS || r.Partition {
+				continue
+			}
+			for i := range r.Indexes {
+				x := &r.Indexes[i]
+				columns := keyColumns(x)
+				if x.Primary || x.Unique || x.Inherited || x.Method != "btree" || columns[0] == own {
+					continue
+				}
+				found := onPart(r, x.Name,
+					"EXPLAIN (ANALYZE, BUFFERS), or a clock, tells how many rows of other tenants hold a value.",
+					fmt.Sprintf("The index is searched across all tenants before the policy drops their rows: %s does not lead it.", own))
+				if slices.Contains(columns, own) {
+					out = append(out, found.decide("Put %s first in the index.", own))
+					continue
+				}
+				out = append(out, found.with(f.leadIndexSQL(r, x, own)...))
+			}
+		}
+		return out
+	},
+}

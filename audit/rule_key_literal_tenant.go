@@ -1,0 +1,49 @@
+package audit
+
+import (
+	"regexp"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleKeyLiteralTenant = Rule{
+	ID: "key-literal-tenant", Severity: Low, Holes: []string{"O15"},
+	Title: "A tenant's id is written into the schema",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.tenantRelations() {
+			for _, part := range literals(r) {
+				out = append(out, onPart(r, part,
+					"Every tenant reads this tenant's id, and that it was singled out, in the system catalog.",
+					"Predicates, defaults, checks and comments are readable by everyone who can connect.").
+					decide("Replace it by one that names no tenant: lead the index with the tenant column, or drop it."))
+			}
+		}
+		return out
+	},
+}
+
+var uuidLiteral = regexp.MustCompile(`(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+
+// literals returns the parts of a table whose text holds a uuid: policies are judged
+// by rules of their own.
+func literals(r *catalog.Relation) []string {
+	var out []string
+	add := func(name, text string) {
+		if uuidLiteral.MatchString(text) {
+			out = append(out, name)
+		}
+	}
+	for _, x := range r.Indexes {
+		add(x.Name, x.Predicate)
+	}
+	for _, c := range r.Constraints {
+		if c.Type == catalog.Check {
+			add(c.Name, c.Definition)
+		}
+	}
+	for _, c := range r.Columns {
+		add(c.Name, c.Default+" "+c.Comment)
+	}
+	return out
+}

@@ -1,0 +1,69 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleKeySetNull = Rule{
+	ID: "key-set-null", Severity: High, Holes: []string{"O06"},
+	Title: "A foreign key's action changes the tenant column",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.keyedRelations() {
+			own := f.tenantColumn(r.QName())
+			for i := range r.Constraints {
+				fk := &r.Constraints[i]
+				if fk.Type != catalog.ForeignKey || fk.Inherited || !slices.Contains(fk.Columns, own) {
+					continue
+				}
+				if x, ok := f.movesTenant(r, fk, own); ok {
+					out = append(out, x)
+				}
+			}
+		}
+		return out
+	},
+}
+
+func (f *facts) movesTenant(r *catalog.Relation, fk *catalog.Constraint, own string) (Finding, bool) {
+	clears := func(action string) bool { return action == "set null" || action == "set default" }
+	deletes := clears(fk.OnDelete) && (len(fk.SetColumns) == 0 || slices.Contains(fk.SetColumns, own))
+	updates := clears(fk.OnUpdate) || fk.OnUpdate == "cascade"
+	toTenants := f.class(fk.References) == catalog.TenantsTable
+	if toTenants && fk.OnUpdate == "cascade" {
+		updates = false // a tenant's own key changes, and its rows with it
+	}
+	if !deletes && !updates {
+		return Finding{}, false
+	}
+	x := onPart(r, fk.Name,
+		"A delete or update of the row referred to moves this row to no tenant or another one, where \"shared\" policies show it to all.",
+		fmt.Sprintf("The key holds %s, and ON DELETE %s, ON UPDATE %s change every column of it.", own, upper(fk.OnDelete), upper(fk.OnUpdate)))
+	others := slices.DeleteFunc(slices.Clone(fk.Columns), func(c string) bool { return c == own })
+	if deletes && (f.s.Version < 150000 || len(others) == 0) {
+		return x.decide("Choose ON DELETE CASCADE or RESTRICT, or (15 and later) ON DELETE SET NULL of the other columns only."), true
+	}
+	def := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", idents(fk.Columns), fk.References.SQL(), idents(fk.RefColumns))
+	switch {
+	case deletes:
+		def += " ON DELETE " + upper(fk.OnDelete) + " (" + idents(others) + ")"
+	case clears(fk.OnDelete):
+		def += " ON DELETE " + upper(fk.OnDelete) + " (" + idents(fk.SetColumns) + ")"
+	case fk.OnDelete != "" && fk.OnDelete != "no action":
+		def += " ON DELETE " + upper(fk.OnDelete)
+	}
+	return x.with(
+		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), ident(fk.Name)),
+		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", r.QName().SQL(), ident(fk.Name), def)), true
+}
+
+func upper(action string) string {
+	if action == "" {
+		action = "no action"
+	}
+	return strings.ToUpper(action)
+}

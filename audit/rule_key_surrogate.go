@@ -1,0 +1,45 @@
+package audit
+
+import (
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleKeySurrogate = Rule{
+	ID: "key-surrogate", Severity: Low, Holes: []string{"O21"},
+	Title: "A numbered key without the tenant tells which numbers other tenants have",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.keyedRelations() {
+			own := f.tenantColumn(r.QName())
+			if f.class(r.QName()) == catalog.TenantsTable {
+				continue
+			}
+			for i := range r.Indexes {
+				x := &r.Indexes[i]
+				if !x.Unique || x.Inherited || slices.Contains(keyColumns(x), own) || !f.surrogate(r, x) {
+					continue
+				}
+				if c := column(r, x.Keys[0].Column); c.Type == "uuid" {
+					continue // nobody guesses one
+				}
+				out = append(out, f.surrogateKey(r, x, own))
+			}
+		}
+		return out
+	},
+}
+
+// surrogateKey suggests the composite key only where nothing refers to the single
+// column by itself.
+func (f *facts) surrogateKey(r *catalog.Relation, x *catalog.Index, own string) Finding {
+	found := f.globalUnique(r, x, own)
+	found.Severity = Low
+	found.Message = "An INSERT or MERGE with a chosen number fails when another tenant has that number."
+	if !x.Constraint || !x.Primary {
+		found.Fix = nil
+		return found.decide("Drop %s if (%s, %s) is unique and nothing refers to the number alone, or accept that numbers are common knowledge.", x.Name, own, x.Keys[0].Column)
+	}
+	return found
+}

@@ -1,0 +1,40 @@
+package audit
+
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleKeyTenantNullable = Rule{
+	ID: "key-tenant-nullable", Severity: Low, Holes: []string{"P19", "O06"},
+	Title: "A tenant column may be NULL",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.keyedRelations() {
+			own := f.tenantColumn(r.QName())
+			c := column(r, own)
+			if c == nil || c.NotNull || c.Generated != "" || r.Partition || f.class(r.QName()) == catalog.TenantsTable {
+				continue
+			}
+			x := onRelation(r,
+				"A row without a tenant is nobody's: foreign keys with the tenant skip it, and policies that compare NULL loosely show it to all.",
+				fmt.Sprintf("%s is nullable.", own))
+			if f.sharesNulls(r) {
+				continue // rows without a tenant are shared on purpose
+			}
+			out = append(out, x.decide("Find the rows whose %s is NULL, give them a tenant or delete them, then run ALTER TABLE %s ALTER COLUMN %s SET NOT NULL.", own, r.QName().SQL(), ident(own)))
+		}
+		return out
+	},
+}
+
+// sharesNulls says whether a policy shows rows without a tenant to everybody.
+func (f *facts) sharesNulls(r *catalog.Relation) bool {
+	for _, p := range f.policies[r.QName()] {
+		if p.using.nulls {
+			return true
+		}
+	}
+	return false
+}

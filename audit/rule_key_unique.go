@@ -1,0 +1,132 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleKeyUnique = Rule{
+	ID: "key-unique", Severity: High, Holes: []string{"O01", "O07", "O19", "O21"},
+	Title: "A unique key compares rows of different tenants",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.keyedRelations() {
+			own := f.tenantColumn(r.QName())
+			for i := range r.Indexes {
+				x := &r.Indexes[i]
+				if !x.Unique || x.Inherited || x.Method != "btree" || slices.Contains(keyColumns(x), own) || f.surrogate(r, x) {
+					continue
+				}
+				if f.class(r.QName()) == catalog.TenantsTable {
+					continue // a tenant's slug must be unique among tenants
+				}
+				out = append(out, f.globalUnique(r, x, own).at(High))
+			}
+		}
+		return out
+	},
+}
+
+// surrogate says whether a unique index holds one column that no one chooses: a key
+// that the database numbers, or a random uuid. key-surrogate speaks about the former.
+func (f *facts) surrogate(r *catalog.Relation, x *catalog.Index) bool {
+	if len(x.Keys) != 1 || x.Predicate != "" {
+		return false
+	}
+	c := column(r, x.Keys[0].Column)
+	if c == nil {
+		return false
+	}
+	return c.Type == "uuid" || c.Name == "id" || c.Identity != "" || strings.HasPrefix(c.Default, "nextval(") ||
+		x.Primary && (c.Type == "bigint" || c.Type == "integer" || c.Type == "smallint")
+}
+
+func (f *facts) globalUnique(r *catalog.Relation, x *catalog.Index, own string) Finding {
+	found := onPart(r, x.Name,
+		"An INSERT that fails, waits or does nothing tells that another tenant has this value, and a squatter can take it first.",
+		fmt.Sprintf("The index compares rows of all tenants: %s is not in its key.", own))
+	for _, other := range f.referrers(r, x) {
+		if !f.willTie(other, r, own) {
+			return found.decide("A foreign key of %s refers to this key: give that table the tenant column first, then lead the key with %s. If the value is meant to be unique among all tenants, accept the finding.", other, own)
+		}
+	}
+	if r.Kind == catalog.PartitionedTable && !slices.Contains(r.PartitionKey.Columns, own) || x.Predicate != "" || slices.Contains(keyColumns(x), "") {
+		return found.with(f.leadIndexSQL(r, x, own)...)
+	}
+	columns := append([]string{own}, keyColumns(x)...)
+	kind := "UNIQUE"
+	if x.NullsNotDistinct {
+		kind += " NULLS NOT DISTINCT"
+	}
+	if x.Primary {
+		kind = "PRIMARY KEY"
+	}
+	if !x.Constraint {
+		return found.with(f.leadIndexSQL(r, x, own)...)
+	}
+	name := objectName(append(append([]string{r.Name}, columns...), "key")...)
+	if x.Primary {
+		name = x.Name
+	}
+	sql := []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), ident(x.Name))}
+	if name == x.Name || !uniqueOn(r, columns) || x.Primary {
+		if name != x.Name {
+			sql = append(sql, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), ident(name)))
+		}
+		sql = append(sql, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s (%s)", r.QName().SQL(), ident(name), kind, idents(columns)))
+	}
+	return found.with(sql...)
+}
+
+// referrers returns the tables whose foreign keys rest on an index's columns.
+func (f *facts) referrers(r *catalog.Relation, x *catalog.Index) []catalog.QName {
+	key := slices.Sorted(slices.Values(keyColumns(x)))
+	var out []catalog.QName
+	for i := range f.s.Relations {
+		other := &f.s.Relations[i]
+		for _, c := range other.Constraints {
+			if c.Type == catalog.ForeignKey && c.References == r.QName() && slices.Equal(slices.Sorted(slices.Values(c.RefColumns)), key) {
+				out = append(out, other.QName())
+			}
+		}
+	}
+	return out
+}
+
+// willTie says whether every foreign key from another table to r is one that
+// key-foreign-key replaces by SQL of its own.
+func (f *facts) willTie(from catalog.QName, r *catalog.Relation, ref string) bool {
+	other := f.relations[from]
+	own := f.tenantColumn(from)
+	for i := range other.Constraints {
+		fk := &other.Constraints[i]
+		if fk.Type != catalog.ForeignKey || fk.References != r.QName() || fk.Inherited {
+			continue
+		}
+		if own == "" || !f.pairs(fk, own, ref) && f.cannotTie(other, r, fk, own, ref) != "" {
+			return false
+		}
+	}
+	return own != ""
+}
+
+// leadIndexSQL replaces an index by one that the tenant column leads.
+func (f *facts) leadIndexSQL(r *catalog.Relation, x *catalog.Index, own string) []string {
+	name := objectName("tenant", x.Name)
+	def := x.Definition
+	at := strings.Index(def, "(")
+	if at < 0 {
+		return nil
+	}
+	unique := ""
+	if x.Unique {
+		unique = "UNIQUE "
+	}
+	return []string{
+		fmt.Sprintf("CREATE %sINDEX IF NOT EXISTS %s ON %s USING btree (%s, %s", unique, ident(name), r.QName().SQL(), ident(own), def[at+1:]),
+		fmt.Sprintf("DROP INDEX IF EXISTS %s", catalog.QName{Schema: r.Schema, Name: x.Name}.SQL()),
+	}
+}

@@ -1,0 +1,42 @@
+package audit
+
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var rulePerfDirectForm = Rule{
+	ID: "perf-direct-form", Severity: Low, Kind: Slow, Holes: []string{"F08", "F09"}, Peer: "auth_rls_initplan",
+	Title: "A policy reads the setting for each row",
+	Check: func(f *facts) []Finding {
+		return f.eachPolicy(func(r *catalog.Relation, p *policy) bool {
+			return r.Kind != catalog.PartitionedTable && !f.skewed(r) && p.direct()
+		}, func(r *catalog.Relation, p *policy) Finding {
+			j := f.judge(r)
+			x := onPart(r, p.Name,
+				"A sequential scan takes three times as long, and a plan cached for one tenant is kept for all.",
+				"Outside a sub-select the setting is read for each row, and its value is guessed when the query is planned.")
+			if j.simple(p.Using.Root) && (p.Check == nil || j.simple(p.Check.Root)) {
+				return x.with(f.replaceBothSQL(r, p.Policy)...)
+			}
+			if value := j.otherValue(p.Using); value != "" && p.Check == nil {
+				return x.with(alterPolicySQL(r, p.Policy, fmt.Sprintf("%s = (SELECT %s)", ident(j.col), value), ""))
+			}
+			return x.decide("Put SELECT around what does not depend on the row: (SELECT …).")
+		})
+	},
+}
+
+// direct says whether a policy that isolates reads the caller's setting outside of a
+// sub-select, for every row anew.
+func (p *policy) direct() bool {
+	v := p.using
+	if v.class != isolating || v.Wrapped || len(v.Settings) == 0 || len(v.Subqueries) > 0 {
+		return false
+	}
+	// A helper that is asked about the row cannot stand in a sub-select.
+	return !contains(p.Using.Root, func(n *catalog.Node) bool {
+		return n.Kind == catalog.NodeFunction && contains(n, ofKind(catalog.NodeColumn))
+	})
+}

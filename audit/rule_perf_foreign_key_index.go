@@ -1,0 +1,44 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var rulePerfForeignKeyIndex = Rule{
+	ID: "perf-foreign-key-index", Severity: Low, Kind: Slow, Peer: "unindexed_foreign_keys",
+	Title: "A foreign key has no index on the side that refers",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.tenantRelations() {
+			for i := range r.Constraints {
+				fk := &r.Constraints[i]
+				if fk.Type != catalog.ForeignKey || fk.Inherited || r.Partition || ledByAll(r, fk.Columns) {
+					continue
+				}
+				name := objectName(append(append([]string{r.Name}, fk.Columns...), "idx")...)
+				out = append(out, onPart(r, fk.Name,
+					fmt.Sprintf("Each delete from %s reads this whole table, past the policy.", fk.References),
+					fmt.Sprintf("No index starts with %s.", strings.Join(fk.Columns, ", "))).
+					at(f.cost(r)).
+					with(fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", ident(name), r.QName().SQL(), idents(fk.Columns))))
+			}
+		}
+		return out
+	},
+}
+
+// ledByAll says whether an index starts with these columns, in any order.
+func ledByAll(r *catalog.Relation, columns []string) bool {
+	want := slices.Sorted(slices.Values(columns))
+	return slices.ContainsFunc(r.Indexes, func(x catalog.Index) bool {
+		keys := keyColumns(&x)
+		if x.Predicate != "" || !x.Valid || len(keys) < len(want) {
+			return false
+		}
+		return slices.Equal(slices.Sorted(slices.Values(keys[:len(want)])), want)
+	})
+}

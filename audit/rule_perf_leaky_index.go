@@ -1,0 +1,43 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var rulePerfLeakyIndex = Rule{
+	ID: "perf-leaky-index", Severity: Low, Kind: Slow, Holes: []string{"F05"},
+	Title: "Row-level security makes an index useless",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.judged() {
+			for i := range r.Indexes {
+				x := &r.Indexes[i]
+				lost := leakyKeys(x)
+				if len(lost) == 0 || x.Constraint || r.Partition {
+					continue
+				}
+				out = append(out, onPart(r, x.Name,
+					fmt.Sprintf("Searches by %s do not use the index: 10 to 1,000 times as long.", strings.Join(lost, ", ")),
+					"Its operators are not leakproof, so the planner may use them only after the policy has dropped the other tenants' rows.").
+					at(f.cost(r)).
+					decide("Use a partial index on the predicate, a stored generated column, starts_with for prefixes, text with a CHECK for an enum, or a SECURITY DEFINER search function that carries the tenant itself. Never mark the operator's function LEAKPROOF."))
+			}
+		}
+		return out
+	},
+}
+
+// leakyKeys names the keys of an index that cannot be searched ahead of a policy.
+func leakyKeys(x *catalog.Index) []string {
+	var out []string
+	for _, k := range x.Keys {
+		if !k.Leakproof {
+			out = append(out, orElse(k.Column, k.Expression))
+		}
+	}
+	return slices.Compact(out)
+}

@@ -1,0 +1,40 @@
+package audit
+
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var rulePerfMultiplePermissive = Rule{
+	ID: "perf-multiple-permissive", Severity: Info, Kind: Slow, Peer: "multiple_permissive_policies",
+	Title: "Several permissive policies are computed for one command",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.judged() {
+			if n := f.mostPermissive(r); n > 1 {
+				out = append(out, onRelation(r,
+					fmt.Sprintf("Each row is compared by up to %d policies for one command.", n),
+					"Permissive policies are ORed, and an OR loses the index.").
+					decide("Put them into one policy, or make the tenant's the restrictive one."))
+			}
+		}
+		return out
+	},
+}
+
+func (f *facts) mostPermissive(r *catalog.Relation) int {
+	most := 0
+	for _, role := range f.subjects(r) {
+		for _, command := range commands {
+			n := 0
+			for _, p := range f.policies[r.QName()] {
+				if p.Permissive && p.covers(command) && f.binds(p, role) && p.on(sidesOf(command)[0]).class != absent && p.using.class != alwaysTrue {
+					n++
+				}
+			}
+			most = max(most, n)
+		}
+	}
+	return most
+}

@@ -1,0 +1,41 @@
+package audit
+
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var rulePerfTenantIndex = Rule{
+	ID: "perf-tenant-index", Severity: Low, Kind: Slow, Holes: []string{"F01", "O09"},
+	Title: "No index is led by the tenant column",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.keyedRelations() {
+			own := f.tenantColumn(r.QName())
+			if !r.RLS || r.Partition || f.class(r.QName()) == catalog.TenantsTable || led(r, own) {
+				continue
+			}
+			if c := column(r, own); c != nil && c.Generated == "virtual" {
+				continue // cannot be indexed
+			}
+			out = append(out, onRelation(r,
+				"Every query reads the whole table, and EXPLAIN ANALYZE prints how many rows the other tenants have.",
+				fmt.Sprintf("The policy's condition on %s has no index to use.", own)).
+				at(f.cost(r)).
+				with(fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", ident(objectName(r.Name, own, "idx")), r.QName().SQL(), ident(own))))
+		}
+		return out
+	},
+}
+
+// led says whether a complete index starts with a column.
+func led(r *catalog.Relation, col string) bool {
+	for i := range r.Indexes {
+		x := &r.Indexes[i]
+		if x.Valid && x.Predicate == "" && len(x.Keys) > 0 && x.Keys[0].Column == col {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,33 @@
+package audit
+
+import "fmt"
+
+var rulePolicyCheck = Rule{
+	ID: "policy-check", Severity: High, Holes: []string{"P05", "P08"},
+	Title: "A policy lets rows in for other tenants",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		all := []class{alwaysTrue, failOpen, flagged, nullShared, nullEqual, negative, pattern, byRole, captured, literalID, alternative, ownRows, unrelated}
+		for _, o := range f.openPolicies(all...) {
+			if o.side != admitted {
+				continue
+			}
+			out = append(out, onPart(o.r, o.p.Name,
+				"A tenant plants rows among another's, or moves its own there.",
+				fmt.Sprintf("The WITH CHECK of permissive policies is ORed, apart from their USING, and this one is %s. %s", orElse(string(o.class), "open"), o.reach())).
+				with(f.checkSQL(o)...))
+		}
+		return out
+	},
+}
+
+func (f *facts) checkSQL(o openPolicy) []string {
+	if f.tenantColumn(o.r.QName()) == "" {
+		return nil
+	}
+	expr := f.predicate(o.r)
+	if o.class != alwaysTrue && o.p.Check != nil {
+		expr += " AND (" + o.p.Check.Text + ")"
+	}
+	return []string{alterPolicySQL(o.r, o.p.Policy, "", expr)}
+}

@@ -1,0 +1,12 @@
+package audit
+
+var rulePolicyFailOpen = Rule{
+	ID: "policy-fail-open", Severity: Critical, Holes: []string{"P12"},
+	Title: "A policy opens when no tenant is set",
+	Check: func(f *facts) []Finding {
+		return f.policyFindings(
+			"A statement that names no tenant sees the rows of all of them.",
+			"A missing setting falls back to the row's own tenant, to a constant, or to true.",
+			f.replaceSQL, failOpen)
+	},
+}

@@ -1,0 +1,88 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var rulePolicyMembershipWritable = Rule{
+	ID: "policy-membership-writable", Severity: Critical, Holes: []string{"P15"},
+	Title: "The application role writes the table that a policy looks tenants up in",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, l := range f.lookups() {
+			names := slices.DeleteFunc([]string{"INSERT", "UPDATE"}, func(name string) bool { return !f.writable(l.table, name) })
+			fix := f.revokeSQL(l.table, names...)
+			if len(fix) == 0 {
+				continue
+			}
+			out = append(out, onRelation(l.table,
+				"A tenant makes itself a member of another and sees its rows.",
+				fmt.Sprintf("The policy %s of %s believes what it finds here.", l.policy, l.of.QName())).with(fix...))
+		}
+		return out
+	},
+}
+
+// lookup is a table that a policy of another table reads.
+type lookup struct {
+	table, of *catalog.Relation
+	policy    string
+}
+
+// lookups returns the tables that policies read to decide, each once.
+func (f *facts) lookups() []lookup {
+	var out []lookup
+	for _, r := range f.judged() {
+		for k := range r.Policies {
+			for _, name := range tablesRead(&r.Policies[k]) {
+				t := f.relations[name]
+				if t == nil || t == r || !isTable(t) || slices.ContainsFunc(out, func(l lookup) bool { return l.table == t }) {
+					continue
+				}
+				out = append(out, lookup{t, r, r.Policies[k].Name})
+			}
+		}
+	}
+	return out
+}
+
+// tablesRead returns the relations that a policy's sub-queries read.
+func tablesRead(p *catalog.Policy) []catalog.QName {
+	var out []catalog.QName
+	for _, e := range expressions(p) {
+		walk(e.Root, func(n *catalog.Node) {
+			if n.Query == nil {
+				return
+			}
+			for _, t := range n.Query.Tables {
+				if !slices.Contains(out, t) {
+					out = append(out, t)
+				}
+			}
+		})
+	}
+	return out
+}
+
+// writable says whether rows of another tenant's, or for it, can be written: there is
+// the privilege, and no policy stands in the way.
+func (f *facts) writable(t *catalog.Relation, command string) bool {
+	if !f.appTouches(t, command) {
+		return false
+	}
+	if !t.RLS {
+		return true
+	}
+	for _, role := range f.subjects(t) {
+		for _, p := range f.policies[t.QName()] {
+			v := p.on(admitted)
+			if p.Permissive && p.covers(command) && f.binds(p, role) && v.class != absent && v.class != isolating && !f.restricted(t, role, command, admitted) {
+				return true
+			}
+		}
+	}
+	return false
+}

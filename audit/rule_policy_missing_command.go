@@ -1,0 +1,58 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var rulePolicyMissingCommand = Rule{
+	ID: "policy-missing-command", Severity: Low, Kind: Outage, Holes: []string{"P34"},
+	Title: "The application role has a privilege that no policy lets it use",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.judged() {
+			for _, app := range f.apps {
+				if r.Partition || f.bypasses(app) || !f.admits(r, app, "SELECT") {
+					continue // policy-no-role
+				}
+				var missing []string
+				for _, command := range commands[1:] {
+					if f.touches(app, r, command) && !f.admits(r, app, command) {
+						missing = append(missing, command)
+					}
+				}
+				if len(missing) == 0 {
+					continue
+				}
+				x := onRelation(r,
+					fmt.Sprintf("%s changes no rows and reports success, or fails, for %s.", strings.Join(missing, ", "), app),
+					"Where no permissive policy applies to a command, its rows are not there: an UPDATE or DELETE of 0 rows is no error.")
+				out = append(out, x.with(f.permitSQL(r, missing)...))
+			}
+		}
+		return out
+	},
+}
+
+// permitSQL adds a policy for each command that has none, with the tenant predicate.
+func (f *facts) permitSQL(r *catalog.Relation, missing []string) []string {
+	if f.tenantColumn(r.QName()) == "" {
+		return nil
+	}
+	expr := f.predicate(r)
+	var out []string
+	for _, command := range missing {
+		name := objectName("tenant", strings.ToLower(command))
+		clause := "USING (" + expr + ")"
+		if command == "INSERT" {
+			clause = "WITH CHECK (" + expr + ")"
+		}
+		out = append(out,
+			fmt.Sprintf("DROP POLICY IF EXISTS %s ON %s", ident(name), r.QName().SQL()),
+			fmt.Sprintf("CREATE POLICY %s ON %s FOR %s TO %s\n    %s", ident(name), r.QName().SQL(), command, f.appList(), clause))
+	}
+	return slices.Clip(out)
+}

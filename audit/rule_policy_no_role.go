@@ -1,0 +1,55 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var rulePolicyNoRole = Rule{
+	ID: "policy-no-role", Severity: Low, Kind: Outage, Holes: []string{"P33"}, Peer: "rls_enabled_no_policy",
+	Title: "No policy lets the application role read a table it may read",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.judged() {
+			for _, app := range f.acting() {
+				if r.Partition || !f.touches(app, r, "SELECT") || f.admits(r, app, "SELECT") || f.throughOnly(app) {
+					continue
+				}
+				x := onRelation(r,
+					fmt.Sprintf("%s sees no rows at all; such an outage is often \"fixed\" with BYPASSRLS.", app),
+					"Where no permissive policy applies to a role, everything is denied.")
+				out = append(out, f.admitSQL(x, r, app))
+			}
+		}
+		return out
+	},
+}
+
+// throughOnly says whether a role stands among the acting ones only because another
+// can become it.
+func (f *facts) throughOnly(role string) bool { return !slices.Contains(f.apps, role) }
+
+// admits says whether a permissive policy with an expression applies to a role and
+// command.
+func (f *facts) admits(r *catalog.Relation, role, command string) bool {
+	return slices.ContainsFunc(f.policies[r.QName()], func(p *policy) bool {
+		s := sidesOf(command)[0]
+		return p.Permissive && p.covers(command) && f.binds(p, role) && p.on(s).class != absent
+	})
+}
+
+// admitSQL extends a policy that isolates to the role, or makes one where none does.
+func (f *facts) admitSQL(x Finding, r *catalog.Relation, role string) Finding {
+	for _, p := range f.policies[r.QName()] {
+		if p.Permissive && p.covers("SELECT") && p.using.class == isolating {
+			to := append(slices.Clone(p.Roles), role)
+			return x.with(fmt.Sprintf("ALTER POLICY %s ON %s TO %s", ident(p.Name), r.QName().SQL(), idents(to)))
+		}
+	}
+	if len(r.Policies) == 0 && f.tenantColumn(r.QName()) != "" {
+		return x.with(f.isolateSQL(r)...)
+	}
+	return x.decide("Name %s in a permissive policy, or take its SELECT privilege away.", role)
+}

@@ -1,0 +1,27 @@
+package audit
+
+import "github.com/moat-db/moat/catalog"
+
+var rulePolicyNullShared = Rule{
+	ID: "policy-null-shared", Severity: High, Holes: []string{"P18"},
+	Title: "A policy lets tenants write rows that everybody sees",
+	Check: func(f *facts) []Finding {
+		return f.policyFindings(
+			"A tenant writes, changes and deletes the rows that all tenants see.",
+			"Rows whose tenant is NULL are shared, and the policy is not for SELECT alone.",
+			f.splitSharedSQL, nullShared)
+	},
+}
+
+// splitSharedSQL leaves the tenant predicate in the policy and shows rows without a
+// tenant by one for reading only.
+func (f *facts) splitSharedSQL(o openPolicy) []string {
+	sql := f.replaceSQL(o)
+	col := f.tenantColumn(o.r.QName())
+	if len(sql) == 0 || col == "" {
+		return sql
+	}
+	name := objectName(o.p.Name, "shared")
+	return append(sql, createPolicySQL(o.r, &catalog.Policy{Name: name, Permissive: true, Roles: o.p.Roles},
+		"SELECT", ident(col)+" IS NULL")...)
+}

@@ -1,0 +1,39 @@
+package audit
+
+import "fmt"
+
+var rulePolicyOtherRole = Rule{
+	ID: "policy-other-role", Severity: Critical, Holes: []string{"P11", "P40"},
+	Title: "A membership brings the application role a policy that does not isolate",
+	Check: func(f *facts) []Finding {
+		return f.membershipGaps(func(g gap) bool { return g.class != literalID }, func(g gap, app, via string) Finding {
+			return onPart(g.r, g.p.Name,
+				fmt.Sprintf("%s sees the rows that the policy opens for %s: every tenant's.", app, via),
+				fmt.Sprintf("A policy TO %s applies to its members too, and %s is one, directly or through others.", via, app))
+		})
+	},
+}
+
+// membershipGaps reports the gaps that an application role has only as a member of
+// the role that a policy names, with the memberships to revoke.
+func (f *facts) membershipGaps(want func(gap) bool, describe func(g gap, app, via string) Finding) []Finding {
+	var out []Finding
+	for _, r := range f.judged() {
+		for _, app := range f.apps {
+			for _, role := range f.actsAs(app) {
+				for _, g := range f.gaps(r, role) {
+					via := f.through(g.p, role)
+					if via == "" || !want(g) || len(f.restrictive(r)) > 0 {
+						continue
+					}
+					x := describe(g, app, via)
+					for _, m := range f.edgesTo(app, func(role string) bool { return role == via }, usable) {
+						x = x.with("REVOKE " + ident(m.Role) + " FROM " + ident(app))
+					}
+					out = append(out, x)
+				}
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,66 @@
+package audit
+
+import (
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var rulePolicyRecursion = Rule{
+	ID: "policy-recursion", Severity: Low, Kind: Outage, Holes: []string{"P30"},
+	Title: "A policy reads its own table",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for i := range f.s.Relations {
+			r := &f.s.Relations[i]
+			for k := range r.Policies {
+				p := &r.Policies[k]
+				if !r.RLS || !f.comesBack(r.QName(), tablesRead(p)) {
+					continue
+				}
+				x := onPart(r, p.Name,
+					"Every query of the table fails: infinite recursion detected in policy.",
+					"To decide about a row the policy reads a table whose policy leads back here.")
+				if f.tenantColumn(r.QName()) != "" && slices.Contains(tablesRead(p), r.QName()) {
+					x = x.with(f.replaceSQL(openPolicy{r: r, p: f.judgedPolicy(r, p)})...)
+				} else {
+					x = x.decide("Read the other table in a SECURITY DEFINER function whose owner its policies do not bind, or compare %s's own tenant column.", r.QName())
+				}
+				out = append(out, x)
+			}
+		}
+		return out
+	},
+}
+
+func (f *facts) judgedPolicy(r *catalog.Relation, p *catalog.Policy) *policy {
+	for _, j := range f.policies[r.QName()] {
+		if j.Policy == p {
+			return j
+		}
+	}
+	return &policy{Policy: p}
+}
+
+// comesBack says whether the policies of these tables lead to start.
+func (f *facts) comesBack(start catalog.QName, tables []catalog.QName) bool {
+	seen := map[catalog.QName]bool{}
+	for len(tables) > 0 {
+		name := tables[0]
+		tables = tables[1:]
+		if name == start {
+			return true
+		}
+		r := f.relations[name]
+		if seen[name] || r == nil || !r.RLS {
+			continue
+		}
+		seen[name] = true
+		for k := range r.Policies {
+			if p := &r.Policies[k]; p.Command == "ALL" || p.Command == "SELECT" {
+				tables = append(tables, tablesRead(p)...)
+			}
+		}
+	}
+	return false
+}

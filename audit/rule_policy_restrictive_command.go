@@ -1,0 +1,41 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+var rulePolicyRestrictiveCommand = Rule{
+	ID: "policy-restrictive-command", Severity: High, Holes: []string{"P09"},
+	Title: "A restrictive policy isolates some commands only",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.judged() {
+			for _, p := range f.restrictive(r) {
+				if p.Command == "ALL" || p.using.class != isolating && p.check.class != isolating {
+					continue
+				}
+				var open []string
+				for _, role := range f.subjects(r) {
+					for _, g := range f.gaps(r, role) {
+						if !p.covers(g.command) && f.binds(p, role) && !slices.Contains(open, g.command) {
+							open = append(open, g.command)
+						}
+					}
+				}
+				if len(open) == 0 {
+					continue
+				}
+				x := onPart(r, p.Name,
+					fmt.Sprintf("%s reaches the rows of every tenant.", strings.Join(open, ", ")),
+					fmt.Sprintf("The policy that isolates is for %s; for the rest a permissive policy is all there is.", p.Command))
+				if f.tenantColumn(r.QName()) != "" {
+					x = x.with(createPolicySQL(r, p.Policy, "ALL", f.predicate(r))...)
+				}
+				out = append(out, x)
+			}
+		}
+		return out
+	},
+}

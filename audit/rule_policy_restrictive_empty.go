@@ -1,0 +1,34 @@
+package audit
+
+import "fmt"
+
+var rulePolicyRestrictiveEmpty = Rule{
+	ID: "policy-restrictive-empty", Severity: High, Holes: []string{"P35"},
+	Title: "A restrictive policy has no expression",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for i := range f.s.Relations {
+			r := &f.s.Relations[i]
+			for _, p := range f.policies[r.QName()] {
+				if p.Permissive || p.Using != nil || p.Check != nil {
+					continue
+				}
+				x := onPart(r, p.Name,
+					"Every tenant reaches what the permissive policies open.",
+					fmt.Sprintf("Without USING and WITH CHECK the restrictive policy %s restricts nothing.", p.Name))
+				if f.tenantColumn(r.QName()) == "" {
+					x = x.decide("Say what it should restrict, or drop it.")
+				} else {
+					expr := f.predicate(r)
+					using, check := expr, ""
+					if p.Command == "INSERT" {
+						using, check = "", expr
+					}
+					x = x.with(alterPolicySQL(r, p.Policy, using, check))
+				}
+				out = append(out, x)
+			}
+		}
+		return out
+	},
+}

@@ -1,0 +1,41 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var rulePolicyRestrictiveOpen = Rule{
+	ID: "policy-restrictive-open", Severity: High, Holes: []string{"P12", "P13", "P16", "P32"},
+	Title: "A restrictive policy that is meant to isolate does not",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.judged() {
+			meant := f.restrictive(r)
+			if slices.ContainsFunc(meant, func(p *policy) bool { return p.using.class == isolating }) || !f.anyGap(r) {
+				continue
+			}
+			for _, p := range meant {
+				if p.Using == nil && p.Check == nil {
+					continue // policy-restrictive-empty
+				}
+				x := onPart(r, p.Name,
+					"Tenants reach each other's rows as far as the expression lets them.",
+					fmt.Sprintf("It speaks of the tenant column, but does not compare it with the caller's tenant (%s).", p.using.class))
+				if f.tenantColumn(r.QName()) == "" {
+					x = x.decide("Compare the column that leads to the tenant with the caller's.")
+				} else {
+					x = x.with(f.replaceSQL(openPolicy{r: r, p: p})...)
+				}
+				out = append(out, x)
+			}
+		}
+		return out
+	},
+}
+
+func (f *facts) anyGap(r *catalog.Relation) bool {
+	return slices.ContainsFunc(f.subjects(r), func(role string) bool { return len(f.gaps(r, role)) > 0 })
+}

@@ -1,0 +1,36 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+var rulePolicyRestrictiveRole = Rule{
+	ID: "policy-restrictive-role", Severity: High, Holes: []string{"P10"},
+	Title: "A restrictive policy isolates some roles only",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.judged() {
+			for _, p := range f.restrictive(r) {
+				if slices.Contains(p.Roles, "") || p.using.class != isolating && p.check.class != isolating {
+					continue
+				}
+				var open []string
+				for _, role := range append(f.grantees(r), f.subjects(r)...) {
+					if !f.binds(p, role) && !slices.Contains(open, role) && len(f.gaps(r, role)) > 0 {
+						open = append(open, role)
+					}
+				}
+				if len(open) == 0 {
+					continue
+				}
+				out = append(out, onPart(r, p.Name,
+					fmt.Sprintf("%s sees the rows of every tenant.", strings.Join(open, ", ")),
+					fmt.Sprintf("The policy that isolates is TO %s; the permissive ones reach further.", strings.Join(p.Roles, ", "))).
+					with(fmt.Sprintf("ALTER POLICY %s ON %s TO PUBLIC", ident(p.Name), r.QName().SQL())))
+			}
+		}
+		return out
+	},
+}

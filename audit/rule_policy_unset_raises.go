@@ -1,0 +1,47 @@
+package audit
+
+import (
+	"github.com/moat-db/moat/catalog"
+)
+
+var rulePolicyUnsetRaises = Rule{
+	ID: "policy-unset-raises", Severity: Low, Kind: Outage, Holes: []string{"S03"},
+	Title: "A policy raises an error when no tenant is set",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for i := range f.s.Relations {
+			r := &f.s.Relations[i]
+			for _, judged := range f.policies[r.QName()] {
+				p, j := judged.Policy, f.judge(r)
+				if !judged.using.RaisesWhenUnset && !judged.check.RaisesWhenUnset {
+					continue
+				}
+				x := onPart(r, p.Name,
+					"A statement without a tenant fails instead of finding nothing, and differently on a fresh connection and a used one.",
+					"The setting is missing at first and '' for ever after its first use: without missing_ok the one raises 42704, and without nullif the cast of the other 22P02.")
+				if p.Using != nil && j.simple(p.Using.Root) && (p.Check == nil || j.simple(p.Check.Root)) {
+					x = x.with(f.replaceBothSQL(r, p)...)
+				} else {
+					x = x.decide("Read the setting as nullif(current_setting('…', true), '') before it is cast.")
+				}
+				out = append(out, x)
+			}
+		}
+		return out
+	},
+}
+
+// replaceBothSQL writes the tenant predicate, in moat's own form, over both
+// expressions of a policy.
+func (f *facts) replaceBothSQL(r *catalog.Relation, p *catalog.Policy) []string {
+	c := column(r, f.tenantColumn(r.QName()))
+	if c == nil {
+		return nil
+	}
+	expr := predicateSQL(c.Name, c.Type, f.m.Setting, r.Kind == catalog.PartitionedTable)
+	check := ""
+	if p.Check != nil {
+		check = expr
+	}
+	return []string{alterPolicySQL(r, p, expr, check)}
+}

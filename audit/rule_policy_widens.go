@@ -1,0 +1,29 @@
+package audit
+
+import "slices"
+
+var rulePolicyWidens = Rule{
+	ID: "policy-widens", Severity: Critical, Holes: []string{"P03"}, Peer: "multiple_permissive_policies",
+	Title: "A second permissive policy opens what the first keeps apart",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, o := range f.openPolicies(unrelated, literalID) {
+			if o.side == admitted || !f.widens(o) {
+				continue
+			}
+			x := onPart(o.r, o.p.Name,
+				"Rows of every tenant that satisfy this policy are seen.",
+				"Permissive policies are ORed: beside one that isolates, this one opens its own rows to all. "+o.reach())
+			out = append(out, x.with(f.narrowSQL(o)...))
+		}
+		return out
+	},
+}
+
+// widens says whether another permissive policy for the same command isolates.
+func (f *facts) widens(o openPolicy) bool {
+	return slices.ContainsFunc(f.policies[o.r.QName()], func(p *policy) bool {
+		return p != o.p && p.Permissive && p.on(o.side).class == isolating &&
+			slices.ContainsFunc(o.commands, p.covers)
+	})
+}

@@ -1,0 +1,103 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleRLSChild = Rule{
+	ID: "rls-child", Severity: High, Holes: []string{"C24"},
+	Title: "A table that reaches its tenant only by a foreign key is not protected",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.tenantRelations() {
+			if f.class(r.QName()) == catalog.ChildTable && !r.RLS && len(r.Policies) == 0 && f.exposed(r) {
+				out = append(out, f.openChild(r))
+			}
+		}
+		return out
+	},
+}
+
+func (f *facts) openChild(r *catalog.Relation) Finding {
+	paths := f.models[r.QName()].Paths
+	x := onRelation(r,
+		"Every tenant reads the rows of every other: nothing but a join says whose they are.",
+		"The table has no tenant column and no policy; the policies of the table it refers to do not reach it.")
+	if len(paths) != 1 || len(paths[0]) == 0 {
+		return x.decide("%s reaches a tenant in %s: choose one (protect.paths in moat.yaml), then run moat protect.", r.QName(), plural(len(paths), "way", "ways"))
+	}
+	step := paths[0][0]
+	parent := f.relations[step.To]
+	col := f.tenantColumn(step.To)
+	if parent == nil || col == "" || len(paths[0]) > 1 || r.Kind == catalog.PartitionedTable || step.Nullable {
+		return x.decide("Its tenant is found over %s. Give the tables on the way a tenant column first, nearest to the tenant first: moat protect plans that, with the backfill.", pathText(paths[0]))
+	}
+	return x.with(f.adoptSQL(r, parent, col, step)...)
+}
+
+func pathText(p catalog.Path) string {
+	names := make([]string, len(p))
+	for i, s := range p {
+		names[i] = s.To.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+// adoptSQL gives a child table its parent's tenant column, fills it, ties the foreign
+// key to it and protects it.
+func (f *facts) adoptSQL(r, parent *catalog.Relation, col string, step catalog.Step) []string {
+	table, c := r.QName().SQL(), column(parent, col)
+	own := f.m.Column
+	if own == "" || column(r, own) != nil {
+		own = col
+	}
+	typ := c.Type
+	var join []string
+	for i := range step.Columns {
+		join = append(join, fmt.Sprintf("p.%s = c.%s", ident(step.RefColumns[i]), ident(step.Columns[i])))
+	}
+	sql := []string{
+		fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s", table, ident(own), typ),
+		fmt.Sprintf("UPDATE %s c SET %s = p.%s FROM %s p WHERE %s AND c.%s IS NULL", table, ident(own), ident(col),
+			parent.QName().SQL(), strings.Join(join, " AND "), ident(own)),
+		fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", table, ident(own)),
+		fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", ident(objectName(r.Name, own, "idx")), table, idents(append([]string{own}, step.Columns...))),
+	}
+	if fk := constraint(r, step.Constraint); fk != nil && !slices.Contains(step.RefColumns, col) {
+		sql = append(sql, f.tieSQL(r, parent, fk, own, col)...)
+	}
+	expr := predicateSQL(own, typ, f.m.Setting, false)
+	if text := f.predicates[predicateKey(own, typ)]; text != "" {
+		expr = text
+	}
+	return append(sql,
+		fmt.Sprintf("DROP POLICY IF EXISTS tenant_isolation ON %s", table),
+		fmt.Sprintf("CREATE POLICY tenant_isolation ON %s AS RESTRICTIVE FOR ALL TO PUBLIC\n    USING      (%s)\n    WITH CHECK (%s)", table, expr, expr),
+		fmt.Sprintf("DROP POLICY IF EXISTS tenant_access ON %s", table),
+		fmt.Sprintf("CREATE POLICY tenant_access ON %s AS PERMISSIVE FOR ALL TO %s USING (true) WITH CHECK (true)", table, f.appList()),
+		fmt.Sprintf("ALTER TABLE %s ENABLE ROW LEVEL SECURITY", table),
+		fmt.Sprintf("ALTER TABLE %s FORCE ROW LEVEL SECURITY", table))
+}
+
+func constraint(r *catalog.Relation, name string) *catalog.Constraint {
+	for i := range r.Constraints {
+		if r.Constraints[i].Name == name {
+			return &r.Constraints[i]
+		}
+	}
+	return nil
+}
+
+// objectName joins parts to a name that PostgreSQL will not cut.
+func objectName(parts ...string) string {
+	name := strings.Join(parts, "_")
+	if len(name) > 63 {
+		suffix := parts[len(parts)-1]
+		name = strings.ToValidUTF8(name[:62-len(suffix)], "") + "_" + suffix
+	}
+	return name
+}

@@ -1,0 +1,50 @@
+package audit
+
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleRLSDisabled = Rule{
+	ID: "rls-disabled", Severity: Critical, Holes: []string{"C01", "C14", "C23"}, Peer: "rls_disabled_in_public",
+	Title: "A tenant table has no row-level security",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.keyedRelations() {
+			if !r.RLS && len(r.Policies) == 0 && f.exposed(r) && !f.protectedKin(r) {
+				out = append(out, f.rlsDisabled(r))
+			}
+		}
+		return out
+	},
+}
+
+// protectedKin says whether a parent or a child of r has row-level security: then
+// rls-partition or rls-parent speaks.
+func (f *facts) protectedKin(r *catalog.Relation) bool {
+	for _, p := range r.ParentNames {
+		if parent := f.relations[p]; parent != nil && parent.RLS {
+			return true
+		}
+	}
+	for _, child := range f.children[r.QName()] {
+		if child.RLS && isTable(child) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *facts) rlsDisabled(r *catalog.Relation) Finding {
+	x := onRelation(r,
+		"Every tenant reads the rows of every other, and changes those it has the privilege for.",
+		fmt.Sprintf("The table has the tenant column %s, but no policy is applied to it.", f.tenantColumn(r.QName())))
+	if f.class(r.QName()) == catalog.TenantsTable {
+		x.Severity = High
+		x.Message = "Every tenant reads the list of all tenants, and changes it where it has the privilege."
+		x.Why = "The tenants table is a tenant table too: its key says whose row it is."
+	}
+	// Policies first: enabling alone would leave an empty table.
+	return x.with(f.isolateSQL(r)...).with(enableSQL(r)...)
+}

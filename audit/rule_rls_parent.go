@@ -1,0 +1,44 @@
+package audit
+
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleRLSParent = Rule{
+	ID: "rls-parent", Severity: Critical, Holes: []string{"C12"},
+	Title: "A parent table is open above its protected partitions",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for i := range f.s.Relations {
+			r := &f.s.Relations[i]
+			child := f.protectedChild(r)
+			if r.RLS || len(r.Policies) > 0 || child == nil || !f.exposed(r) {
+				continue
+			}
+			x := onRelation(r,
+				"A query through the parent returns every tenant's rows.",
+				fmt.Sprintf("Policies of %s hold for queries that name it; through the parent only the parent's are applied, and it has none.", child.QName()))
+			if f.tenantColumn(r.QName()) == "" {
+				x = x.with(enableSQL(r)...).decide("%s has no tenant column that a policy could compare: say in moat.yaml what it is, or keep it empty to everyone.", r.QName())
+			} else {
+				x = x.with(f.isolateSQL(r)...).with(enableSQL(r)...)
+			}
+			out = append(out, x)
+		}
+		return out
+	},
+}
+
+func (f *facts) protectedChild(r *catalog.Relation) *catalog.Relation {
+	if !isTable(r) {
+		return nil
+	}
+	for _, child := range f.children[r.QName()] {
+		if child.RLS && isTable(child) {
+			return child
+		}
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+package audit
+
+import (
+	"fmt"
+)
+
+var ruleRLSPartition = Rule{
+	ID: "rls-partition", Severity: Critical, Holes: []string{"C10", "C11", "C13"},
+	Title: "A partition or child table is open beside its protected parent",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for i := range f.s.Relations {
+			r := &f.s.Relations[i]
+			if r.RLS || !isTable(r) || len(r.Policies) > 0 || !f.exposed(r) {
+				continue
+			}
+			for _, name := range r.ParentNames {
+				parent := f.relations[name]
+				if parent == nil || !parent.RLS {
+					continue
+				}
+				out = append(out, onRelation(r,
+					"A query that names this table, instead of its parent, returns every tenant's rows.",
+					fmt.Sprintf("Policies of %s hold for queries through it; a partition or child named directly obeys only its own.", name)).
+					with(enableSQL(r)...).with(f.revokeAllSQL(r)...))
+				break
+			}
+		}
+		return out
+	},
+}

@@ -1,0 +1,53 @@
+package audit
+
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleRLSTriggerTarget = Rule{
+	ID: "rls-trigger-target", Severity: Critical, Holes: []string{"V11"},
+	Title: "A table that triggers fill with tenant rows has no row-level security",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for i := range f.s.Relations {
+			r := &f.s.Relations[i]
+			if !isTable(r) || r.RLS || f.holdsTenants(r.QName()) || f.class(r.QName()) == catalog.IgnoredTable || !f.appTouches(r, "SELECT") {
+				continue
+			}
+			source, fn := f.filledFrom(r)
+			if source == nil {
+				continue
+			}
+			names := []string{"SELECT", "UPDATE", "DELETE"}
+			if fn.Definer {
+				names = append(names, "INSERT")
+			}
+			out = append(out, onRelation(r,
+				"Every tenant reads what the trigger copied here of every other tenant's rows.",
+				fmt.Sprintf("A trigger of %s writes to it through %s, and no policy guards the copy.", source.QName(), functionObject(fn))).
+				with(f.revokeSQL(r, names...)...))
+		}
+		return out
+	},
+}
+
+// filledFrom returns a protected table with a trigger that writes to r, as far as the
+// text of trigger functions shows it.
+func (f *facts) filledFrom(r *catalog.Relation) (*catalog.Relation, *catalog.Function) {
+	for i := range f.s.Relations {
+		source := &f.s.Relations[i]
+		if !isTable(source) || !source.RLS && !f.holdsTenants(source.QName()) {
+			continue
+		}
+		for _, t := range source.Triggers {
+			for _, fn := range f.functions[t.Function] {
+				if _, writes := readBody(fn).uses(r.QName()); writes {
+					return source, fn
+				}
+			}
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,43 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleRoleAdminOption = Rule{
+	ID: "role-admin-option", Severity: Critical, Holes: []string{"C16"},
+	Title: "The application role may grant itself a role that bypasses row-level security",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, app := range f.apps {
+			for _, m := range f.s.Memberships {
+				if m.Admin && slices.Contains(f.actsAs(app), m.Member) && !usable(m) && f.dangerous(m.Role) {
+					out = append(out, onRole(app,
+						fmt.Sprintf("GRANT %s TO %s WITH SET TRUE, and then SET ROLE, opens the rows of every tenant.", m.Role, app),
+						fmt.Sprintf("%s holds ADMIN OPTION on %s: it may give itself whatever the grant left out.", m.Member, m.Role)).
+						with("REVOKE "+ident(m.Role)+" FROM "+ident(m.Member)))
+				}
+			}
+		}
+		return out
+	},
+}
+
+// dangerous says whether becoming role passes by the policies of some tenant table.
+func (f *facts) dangerous(role string) bool {
+	anyEdge := func(m catalog.Membership) bool { return usable(m) || m.Admin }
+	for _, r := range f.memberClosure(role, anyEdge) {
+		if f.bypasses(r) {
+			return true
+		}
+		for _, t := range f.tenantRelations() {
+			if t.Owner == r {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,18 @@
+package audit
+
+var ruleRoleBypassRLS = Rule{
+	ID: "role-bypassrls", Severity: Critical, Holes: []string{"C05"},
+	Title: "The application role has BYPASSRLS",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, app := range f.apps {
+			if r := f.roles[app]; r.BypassRLS && !r.Super {
+				out = append(out, onRole(app,
+					"Every statement of the application reads and changes the rows of every tenant.",
+					"BYPASSRLS passes by every policy, also on tables with FORCE ROW LEVEL SECURITY.").
+					with("ALTER ROLE "+ident(app)+" NOBYPASSRLS"))
+			}
+		}
+		return out
+	},
+}

@@ -1,0 +1,44 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+)
+
+var ruleRoleOwnsSchema = Rule{
+	ID: "role-owns-schema", Severity: High, Holes: []string{"C26"},
+	Title: "The application role owns a schema or the database",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, sch := range f.s.Schemas {
+			if app := f.ownerApp(sch.Owner); app != "" {
+				owner, create := f.newOwner(sch.Name)
+				out = append(out, onSchema(sch.Name,
+					fmt.Sprintf("%s can drop any table in the schema, recreate it without policies and collect every tenant's rows.", app),
+					"A schema's owner may drop what others own in it.").
+					with(create...).
+					with("ALTER SCHEMA "+ident(sch.Name)+" OWNER TO "+ident(owner),
+						"GRANT USAGE ON SCHEMA "+ident(sch.Name)+" TO "+ident(app)))
+			}
+		}
+		if app := f.ownerApp(f.s.Database.Owner); app != "" {
+			owner, create := f.newOwner("")
+			out = append(out, f.onDatabase(
+				fmt.Sprintf("%s can drop every schema and set the tenant for everyone (ALTER DATABASE … SET).", app),
+				"The owner of a database is master of its schemas; from PostgreSQL 15 on it owns public.").
+				with(create...).
+				with("ALTER DATABASE "+ident(f.s.Database.Name)+" OWNER TO "+ident(owner)))
+		}
+		return out
+	},
+}
+
+// ownerApp is the application role that is, or is a member of, an owner. A superuser
+// is reported as such.
+func (f *facts) ownerApp(owner string) string {
+	i := slices.IndexFunc(f.apps, func(app string) bool { return !f.roles[app].Super && f.owns(app, owner) })
+	if i < 0 {
+		return ""
+	}
+	return f.apps[i]
+}

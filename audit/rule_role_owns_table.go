@@ -1,0 +1,33 @@
+package audit
+
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleRoleOwnsTable = Rule{
+	ID: "role-owns-table", Severity: Critical, Holes: []string{"C03", "C09"},
+	Title: "The application role owns a tenant table",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.tenantRelations() {
+			for _, app := range f.apps {
+				if r.Owner == app && !f.roles[app].Super {
+					out = append(out, f.ownsTable(r, app))
+				}
+			}
+		}
+		return out
+	},
+}
+
+func (f *facts) ownsTable(r *catalog.Relation, app string) Finding {
+	owner, create := f.newOwner(r.Schema)
+	return onRelation(r,
+		fmt.Sprintf("%s can switch row-level security off, read every tenant's rows and roll back without a trace.", app),
+		"An owner may run ALTER TABLE, also where FORCE ROW LEVEL SECURITY binds its queries.").
+		with(create...).
+		with(fmt.Sprintf("ALTER TABLE %s OWNER TO %s", r.QName().SQL(), ident(owner)),
+			fmt.Sprintf("GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s", r.QName().SQL(), ident(app)))
+}

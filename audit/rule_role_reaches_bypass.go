@@ -1,0 +1,36 @@
+package audit
+
+import "fmt"
+
+var ruleRoleReachesBypass = Rule{
+	ID: "role-reaches-bypass", Severity: Critical, Holes: []string{"C06"},
+	Title: "The application role can become a role that bypasses row-level security",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, app := range f.apps {
+			if f.roles[app].Super {
+				continue
+			}
+			for _, role := range f.reachable(app)[1:] {
+				if f.bypasses(role) {
+					out = append(out, f.reachesBypass(app, role))
+				}
+			}
+		}
+		return out
+	},
+}
+
+func (f *facts) reachesBypass(app, role string) Finding {
+	x := onRole(app,
+		fmt.Sprintf("SET ROLE %s, in one injected statement, opens the rows of every tenant.", role),
+		fmt.Sprintf("%s is a member of %s, which bypasses row-level security; the attribute is not inherited, but SET ROLE takes it, NOINHERIT or not.", app, role))
+	if f.switchOnly(app) {
+		// PostgREST's authenticator: it must be able to become every role it serves.
+		return x.at(Low).decide("%s has no privilege of its own and only switches to other roles. If %s is among them on purpose, let no request choose it without a verified token; else revoke it.", app, role)
+	}
+	for _, m := range f.edgesTo(app, func(r string) bool { return r == role }, usable) {
+		x = x.with("REVOKE " + ident(m.Role) + " FROM " + ident(app))
+	}
+	return x
+}

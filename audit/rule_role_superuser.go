@@ -1,0 +1,18 @@
+package audit
+
+var ruleRoleSuperuser = Rule{
+	ID: "role-superuser", Severity: Critical, Holes: []string{"C04"},
+	Title: "The application role is a superuser",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, app := range f.apps {
+			if f.roles[app].Super {
+				out = append(out, onRole(app,
+					"Every statement of the application reads and changes the rows of every tenant.",
+					"No policy binds a superuser, FORCE ROW LEVEL SECURITY neither.").
+					with("ALTER ROLE "+ident(app)+" NOSUPERUSER"))
+			}
+		}
+		return out
+	},
+}

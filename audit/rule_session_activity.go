@@ -1,0 +1,28 @@
+package audit
+
+import "fmt"
+
+var ruleSessionActivity = Rule{
+	ID: "session-activity", Severity: Low, Holes: []string{"S16"},
+	Title: "Every session of the application role sees the others' statements",
+	Check: func(f *facts) []Finding {
+		var x Finding
+		for _, name := range []string{"pg_stat_get_activity", "pg_stat_get_backend_activity"} {
+			fn := f.executable(name)
+			if fn == nil {
+				continue
+			}
+			x.Object = f.s.Database.Name
+			for _, g := range f.grantsToApps(fn.Privileges, "EXECUTE", fn.Owner) {
+				x = x.with(fmt.Sprintf("REVOKE EXECUTE ON FUNCTION %s FROM %s", functionSQL(fn), grantee(g.Grantee)))
+			}
+		}
+		if x.Object == "" {
+			return nil
+		}
+		found := f.onDatabase(
+			"pg_stat_activity shows one tenant the text of the statements that run for the others, literals included.",
+			"All tenants' sessions log in as one role, and a role sees its own sessions. True of every server; bound parameters never show.")
+		return []Finding{found.with("REVOKE SELECT ON pg_catalog.pg_stat_activity FROM PUBLIC").with(x.Fix...)}
+	},
+}

@@ -1,0 +1,33 @@
+package audit
+
+import (
+	"fmt"
+	"regexp"
+)
+
+var ruleSessionDeferredTrigger = Rule{
+	ID: "session-deferred-trigger", Severity: Medium, Holes: []string{"S24"},
+	Title: "A trigger waits for COMMIT, when another tenant may be set",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for i := range f.s.Relations {
+			r := &f.s.Relations[i]
+			if !r.RLS && !f.holdsTenants(r.QName()) {
+				continue
+			}
+			for _, t := range r.Triggers {
+				if !t.Deferrable || t.Inherited || t.Enabled == "disabled" {
+					continue
+				}
+				out = append(out, onPart(r, t.Name,
+					"The trigger reads and checks rows of whatever tenant was set last, not of the one that fired it.",
+					"A deferred trigger runs at COMMIT, with the settings of that moment.").
+					with(fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", ident(t.Name), r.QName().SQL()),
+						deferring.ReplaceAllString(t.Definition, " NOT DEFERRABLE")))
+			}
+		}
+		return out
+	},
+}
+
+var deferring = regexp.MustCompile(` DEFERRABLE( INITIALLY (DEFERRED|IMMEDIATE))?`)

@@ -1,0 +1,32 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+)
+
+var ruleSessionLargeObjects = Rule{
+	ID: "session-large-objects", Severity: Low, Holes: []string{"S19"},
+	Title: "Large objects are one heap for all tenants",
+	Check: func(f *facts) []Finding {
+		var fix []string
+		for i := range f.s.Functions {
+			fn := &f.s.Functions[i]
+			if !fn.System || !slices.Contains([]string{"lo_from_bytea", "lo_create", "lo_creat", "lo_get", "lo_open", "lo_put"}, fn.Name) {
+				continue
+			}
+			for _, g := range f.grantsToApps(fn.Privileges, "EXECUTE", fn.Owner) {
+				fix = append(fix, fmt.Sprintf("REVOKE EXECUTE ON FUNCTION %s FROM %s", functionSQL(fn), grantee(g.Grantee)))
+			}
+		}
+		if len(fix) == 0 {
+			return nil
+		}
+		why := "Large objects have an owner, the one application role, and no policies. True of every server."
+		if n := f.s.LargeObjects; n > 0 {
+			why += fmt.Sprintf(" There %s.", plural64(n, "is one, found by its number", "are such objects"))
+		}
+		return []Finding{f.onDatabase(
+			"What one tenant stores as a large object every other reads: their numbers are listed in the catalog.", why).with(fix...)}
+	},
+}

@@ -1,0 +1,37 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+var ruleSessionStoredTenant = Rule{
+	ID: "session-stored-tenant", Severity: High, Holes: []string{"C20"},
+	Title: "The tenant setting has a default",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, s := range f.s.Stored {
+			if !strings.EqualFold(s.Name, f.m.Setting) && !slices.Contains(f.settingsRead(), strings.ToLower(s.Name)) || s.Value == "" {
+				continue
+			}
+			if s.Role != "" && len(f.apps) > 0 && !slices.Contains(f.apps, s.Role) {
+				continue
+			}
+			why := "Every session starts with it, so a statement that forgot to name its tenant runs as this one."
+			sql := "ALTER DATABASE " + ident(f.s.Database.Name) + " RESET " + settingSQL(s.Name)
+			x := f.onDatabase("", why)
+			if s.Role != "" {
+				x = onRole(s.Role, "", why)
+				sql = "ALTER ROLE " + ident(s.Role)
+				if s.Database != "" {
+					sql += " IN DATABASE " + ident(s.Database)
+				}
+				sql += " RESET " + settingSQL(s.Name)
+			}
+			x.Message = fmt.Sprintf("A session that names no tenant sees the rows of one, instead of none: %s is stored.", s.Name)
+			out = append(out, x.with(sql))
+		}
+		return out
+	},
+}

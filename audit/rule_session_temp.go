@@ -1,0 +1,21 @@
+package audit
+
+import "fmt"
+
+var ruleSessionTemp = Rule{
+	ID: "session-temp", Severity: Low, Holes: []string{"S05"},
+	Title: "The application role may create temporary tables",
+	Check: func(f *facts) []Finding {
+		grants := f.grantsToApps(f.s.Database.Privileges, "TEMPORARY", f.s.Database.Owner)
+		if len(grants) == 0 {
+			return nil
+		}
+		x := f.onDatabase(
+			"A temporary table left on a pooled connection takes the place of the real one for the next tenant.",
+			"pg_temp is searched first. TEMPORARY is given to PUBLIC by default.")
+		for _, g := range grants {
+			x = x.with(fmt.Sprintf("REVOKE TEMPORARY ON DATABASE %s FROM %s", ident(f.s.Database.Name), grantee(g.Grantee)))
+		}
+		return []Finding{x}
+	},
+}

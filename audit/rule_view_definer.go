@@ -1,0 +1,86 @@
+package audit
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleViewDefiner = Rule{
+	ID: "view-definer", Severity: Critical, Holes: []string{"V01", "V02", "V03", "V04"}, Peer: "security_definer_view",
+	Title: "A view reads a tenant table with rights that pass by its policies",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for i := range f.s.Relations {
+			v := &f.s.Relations[i]
+			if v.Kind != catalog.View || v.SecurityInvoker || !f.viewExposed(v) {
+				continue
+			}
+			if t := f.seenPast(v); t != nil && !(f.filters(v) && v.SecurityBarrier) {
+				out = append(out, f.definerView(v, t))
+			}
+		}
+		return out
+	},
+}
+
+// viewExposed says whether an application role can query a view, or a view above it.
+func (f *facts) viewExposed(v *catalog.Relation) bool {
+	if f.appTouches(v, rowPrivileges...) {
+		return true
+	}
+	for _, above := range f.readers(v.QName()) {
+		if f.appTouches(above, rowPrivileges...) {
+			return true
+		}
+	}
+	return false
+}
+
+// seenPast returns the first tenant table that a definer view reads itself and whose
+// policies do not bind the view's owner. Through a view below it, that view's owner
+// counts, or the caller where it is security_invoker.
+func (f *facts) seenPast(v *catalog.Relation) *catalog.Relation {
+	for _, d := range f.s.Dependencies {
+		if d.From != v.QName() || d.Rule != "_RETURN" {
+			continue
+		}
+		t := f.relations[d.On]
+		if t != nil && isTable(t) && (f.holdsTenants(d.On) || t.RLS) && f.seesPast(v.Owner, t) {
+			return t
+		}
+	}
+	return nil
+}
+
+// filters says whether a view's own text compares rows with the caller's tenant.
+func (f *facts) filters(v *catalog.Relation) bool {
+	return strings.Contains(v.Definition, "current_setting") || f.callsIdentity(v.Definition)
+}
+
+func (f *facts) definerView(v, t *catalog.Relation) Finding {
+	how := fmt.Sprintf("It runs with the rights of its owner, %s, whom the policies of %s do not bind.", v.Owner, t.QName())
+	if !t.RLS {
+		how = fmt.Sprintf("It reads %s, which has no row-level security.", t.QName())
+	}
+	x := onRelation(v, "The view shows every tenant's rows to every tenant.", how)
+	if f.s.Version >= 150000 {
+		if f.filters(v) && !f.appTouches(t, "SELECT") {
+			// The view is the isolation: made a barrier it stays one, as invoker it would break.
+			return x.with(fmt.Sprintf("ALTER VIEW %s SET (security_barrier = true)", v.QName().SQL()))
+		}
+		x = x.with(fmt.Sprintf("ALTER VIEW %s SET (security_invoker = true)", v.QName().SQL()))
+		if !t.RLS && f.tenantColumn(t.QName()) != "" && len(t.Policies) == 0 {
+			x = x.with(f.isolateSQL(t)...).with(enableSQL(t)...)
+		}
+		return x
+	}
+	if f.bypasses(t.Owner) {
+		return x.decide("PostgreSQL %d has no security_invoker views: give the view to a role that policies bind, with SELECT on what it reads.", f.s.Version/10000)
+	}
+	if v.Owner != t.Owner {
+		x = x.with(fmt.Sprintf("ALTER VIEW %s OWNER TO %s", v.QName().SQL(), ident(t.Owner)))
+	}
+	return x.with(enableSQL(t)...)
+}

@@ -1,0 +1,51 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleViewForeignTable = Rule{
+	ID: "view-foreign-table", Severity: Critical, Holes: []string{"V15", "V16"}, Peer: "foreign_table_in_api",
+	Title: "The application role reads a foreign table",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for i := range f.s.Relations {
+			r := &f.s.Relations[i]
+			if r.Kind != catalog.ForeignTable || f.class(r.QName()) == catalog.SharedTable || f.class(r.QName()) == catalog.IgnoredTable {
+				continue
+			}
+			if !f.appTouches(r, rowPrivileges...) {
+				continue
+			}
+			x := onRelation(r,
+				"Every row that the remote user may see is open to every tenant.",
+				"Row-level security cannot be enabled on a foreign table, and the tenant setting does not reach the remote session.").
+				with(f.revokeAllSQL(r)...).with(f.dropMappings(r.Server)...)
+			if r.Partition {
+				x.Severity = High
+				x.Why += " It is a partition, and the parent's policies do not hold when it is named directly."
+			}
+			out = append(out, x)
+		}
+		return out
+	},
+}
+
+// dropMappings removes the user mappings of application roles on a server.
+func (f *facts) dropMappings(server string) []string {
+	var out []string
+	for _, s := range f.s.Servers {
+		if s.Name != server {
+			continue
+		}
+		for _, role := range s.Mappings {
+			if slices.Contains(f.apps, role) {
+				out = append(out, fmt.Sprintf("DROP USER MAPPING IF EXISTS FOR %s SERVER %s", ident(role), ident(server)))
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,36 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleViewMaterialized = Rule{
+	ID: "view-materialized", Severity: Critical, Holes: []string{"V05", "V06"}, Peer: "materialized_view_in_api",
+	Title: "The application role reads a materialized view of tenant rows",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for i := range f.s.Relations {
+			v := &f.s.Relations[i]
+			if v.Kind != catalog.MaterializedView || !slices.ContainsFunc(f.reads(v.QName()), f.holdsTenants) {
+				continue
+			}
+			app := f.ownerApp(v.Owner)
+			if app == "" && !f.appTouches(v, "SELECT") {
+				continue
+			}
+			x := onRelation(v,
+				"Its rows, those of every tenant it was filled from, are open to every tenant.",
+				"Row-level security cannot be enabled on a materialized view; what it holds depends on who refreshed it.")
+			if app != "" {
+				owner, create := f.newOwner(v.Schema)
+				x = x.with(create...).with(fmt.Sprintf("ALTER MATERIALIZED VIEW %s OWNER TO %s", v.QName().SQL(), ident(owner)),
+					fmt.Sprintf("REVOKE ALL ON %s FROM %s CASCADE", v.QName().SQL(), ident(app)))
+			}
+			out = append(out, x.with(f.revokeAllSQL(v)...))
+		}
+		return out
+	},
+}

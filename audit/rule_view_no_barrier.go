@@ -1,0 +1,54 @@
+package audit
+
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleViewNoBarrier = Rule{
+	ID: "view-no-barrier", Severity: Critical, Holes: []string{"V13"},
+	Title: "A view that filters by tenant is not a security barrier",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for i := range f.s.Relations {
+			v := &f.s.Relations[i]
+			if v.SecurityBarrier || !f.isolatingView(v) {
+				continue
+			}
+			out = append(out, onRelation(v,
+				"A function in the WHERE clause of a query sees other tenants' rows, and prints their values in an error.",
+				"Without security_barrier the planner may run the caller's conditions before the view's own.").
+				with(fmt.Sprintf("ALTER VIEW %s SET (security_barrier = true)", v.QName().SQL())))
+		}
+		return out
+	},
+}
+
+// isolatingView says whether a view's own WHERE is what keeps tenants apart: it reads
+// rows that no policy restrains for it, and filters them by the caller's tenant.
+func (f *facts) isolatingView(v *catalog.Relation) bool {
+	if v.Kind != catalog.View || !f.filters(v) || !f.viewExposed(v) {
+		return false
+	}
+	for _, d := range f.s.Dependencies {
+		if d.From != v.QName() || d.Rule != "_RETURN" {
+			continue
+		}
+		t := f.relations[d.On]
+		if t == nil {
+			continue
+		}
+		if t.Kind == catalog.MaterializedView || t.Kind == catalog.ForeignTable {
+			return true
+		}
+		unbound := f.seesPast(v.Owner, t)
+		if v.SecurityInvoker {
+			unbound = !t.RLS
+		}
+		if isTable(t) && (f.holdsTenants(d.On) || t.RLS) && unbound {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,46 @@
+package audit
+
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleViewRule = Rule{
+	ID: "view-rule", Severity: Critical, Holes: []string{"V10", "V22"},
+	Title: "A rewrite rule reaches tenant rows with its owner's rights",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for i := range f.s.Relations {
+			r := &f.s.Relations[i]
+			for _, rule := range r.Rules {
+				if rule.Enabled == "disabled" || !f.appTouches(r, rowPrivileges...) {
+					continue
+				}
+				x := onPart(r, rule.Name,
+					"A write by one tenant reads or changes other tenants' rows.",
+					fmt.Sprintf("What a rule touches is checked as the owner of its relation, %s, security_invoker or not.", r.Owner)).
+					with(fmt.Sprintf("DROP RULE IF EXISTS %s ON %s", ident(rule.Name), r.QName().SQL()))
+				if !f.ruleSeesPast(r, rule.Name) {
+					x.Severity = Low
+					x.Message = "The rule hides what a write does; one change of owner or of FORCE makes it a way past the policies."
+				}
+				out = append(out, x)
+			}
+		}
+		return out
+	},
+}
+
+func (f *facts) ruleSeesPast(r *catalog.Relation, rule string) bool {
+	for _, d := range f.s.Dependencies {
+		if d.From != r.QName() || d.Rule != rule {
+			continue
+		}
+		t := f.relations[d.On]
+		if t != nil && isTable(t) && f.holdsTenants(d.On) && f.seesPast(r.Owner, t) {
+			return true
+		}
+	}
+	return false
+}

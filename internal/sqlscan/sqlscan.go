@@ -1,0 +1,197 @@
+// Package sqlscan cuts SQL text into tokens as PostgreSQL's lexer does: strings with
+// their escapes, dollar quotes, quoted identifiers and nested comments. It knows no
+// grammar and cannot fail: what is unterminated runs to the end of the text.
+package sqlscan
+
+import "strings"
+
+// Kind says what a Token is.
+type Kind int
+
+// The kinds of token. White space is left out.
+const (
+	Word    Kind = iota // identifier or keyword, as written
+	Quoted              // "identifier"
+	String              // 'text', E'text', $tag$text$tag$
+	Number              // 12, 1.5e3, $1
+	Comment             // -- line, /* block */
+	Symbol              // one character: ( ) , ; . and operators
+)
+
+// Token is a piece of the text: text[Pos:End].
+type Token struct {
+	Kind     Kind
+	Text     string
+	Pos, End int
+}
+
+// Is says whether the token is this word, whatever its case. A quoted identifier is
+// never a keyword.
+func (t Token) Is(word string) bool { return t.Kind == Word && strings.EqualFold(t.Text, word) }
+
+// Name returns the identifier that a word or quoted token stands for.
+func (t Token) Name() string {
+	if t.Kind == Quoted {
+		return strings.ReplaceAll(strings.Trim(t.Text, `"`), `""`, `"`)
+	}
+	return strings.ToLower(t.Text)
+}
+
+// Value returns what a string token says, without quotes; escapes stay as written.
+func (t Token) Value() string {
+	if i := strings.IndexByte(t.Text, '\''); i >= 0 && i <= 2 && t.Text[0] != '$' {
+		return strings.ReplaceAll(strings.TrimSuffix(t.Text[i+1:], "'"), "''", "'")
+	}
+	if tag := dollarTag(t.Text); tag != "" {
+		return strings.TrimSuffix(t.Text[len(tag):], tag)
+	}
+	return t.Text
+}
+
+// Scan returns the tokens of text, comments included.
+func Scan(text string) []Token {
+	var out []Token
+	for i := 0; i < len(text); {
+		c := text[i]
+		if c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v' {
+			i++
+			continue
+		}
+		kind, end := next(text, i)
+		out = append(out, Token{Kind: kind, Text: text[i:end], Pos: i, End: end})
+		i = end
+	}
+	return out
+}
+
+// Code returns the tokens of text without the comments.
+func Code(text string) []Token {
+	var out []Token
+	for _, t := range Scan(text) {
+		if t.Kind != Comment {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// next returns the kind and the end of the token that starts at i.
+func next(text string, i int) (Kind, int) {
+	rest := text[i:]
+	switch c := text[i]; {
+	case strings.HasPrefix(rest, "--"):
+		return Comment, i + lineEnd(rest)
+	case strings.HasPrefix(rest, "/*"):
+		return Comment, i + blockEnd(rest)
+	case c == '\'':
+		return String, i + quoteEnd(rest, '\'', false)
+	case c == '"':
+		return Quoted, i + quoteEnd(rest, '"', false)
+	case c == '$':
+		if tag := dollarTag(rest); tag != "" {
+			return String, i + dollarEnd(rest, tag)
+		}
+		return Number, i + 1 + span(rest[1:], isDigit)
+	case isDigit(c):
+		return Number, i + span(rest, isNumber)
+	case isWordStart(c):
+		return word(rest, i)
+	}
+	return Symbol, i + 1
+}
+
+// word ends a word, or a string or identifier that a letter introduces: E”, B”,
+// X”, N”, U&” and U&"".
+func word(rest string, i int) (Kind, int) {
+	n := span(rest, isWord)
+	after := rest[n:]
+	one := strings.ToLower(rest[:n])
+	switch {
+	case one == "e" && strings.HasPrefix(after, "'"):
+		return String, i + n + quoteEnd(after, '\'', true)
+	case (one == "b" || one == "x" || one == "n") && strings.HasPrefix(after, "'"):
+		return String, i + n + quoteEnd(after, '\'', false)
+	case one == "u" && strings.HasPrefix(after, "&'"):
+		return String, i + n + 1 + quoteEnd(after[1:], '\'', false)
+	case one == "u" && strings.HasPrefix(after, `&"`):
+		return Quoted, i + n + 1 + quoteEnd(after[1:], '"', false)
+	}
+	return Word, i + n
+}
+
+func lineEnd(s string) int {
+	if n := strings.IndexByte(s, '\n'); n >= 0 {
+		return n
+	}
+	return len(s)
+}
+
+// blockEnd ends a comment that may hold others.
+func blockEnd(s string) int {
+	depth := 0
+	for i := 0; i < len(s); i++ {
+		switch {
+		case strings.HasPrefix(s[i:], "/*"):
+			depth++
+			i++
+		case strings.HasPrefix(s[i:], "*/"):
+			depth--
+			i++
+			if depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return len(s)
+}
+
+func quoteEnd(s string, quote byte, backslash bool) int {
+	for i := 1; i < len(s); i++ {
+		switch {
+		case backslash && s[i] == '\\':
+			i++
+		case s[i] == quote && i+1 < len(s) && s[i+1] == quote:
+			i++
+		case s[i] == quote:
+			return i + 1
+		}
+	}
+	return len(s)
+}
+
+// dollarTag returns the opening "$tag$" at the start of s, "" where there is none.
+func dollarTag(s string) string {
+	if s == "" || s[0] != '$' {
+		return ""
+	}
+	n := 1
+	if n < len(s) && isWordStart(s[n]) {
+		n += span(s[n:], func(c byte) bool { return isWord(c) && c != '$' })
+	}
+	if n < len(s) && s[n] == '$' {
+		return s[:n+1]
+	}
+	return ""
+}
+
+func dollarEnd(s, tag string) int {
+	if n := strings.Index(s[len(tag):], tag); n >= 0 {
+		return n + 2*len(tag)
+	}
+	return len(s)
+}
+
+func span(s string, in func(byte) bool) int {
+	n := 0
+	for n < len(s) && in(s[n]) {
+		n++
+	}
+	return n
+}
+
+func isDigit(c byte) bool  { return c >= '0' && c <= '9' }
+func isNumber(c byte) bool { return isDigit(c) || c == '.' || c == '_' || c|32 >= 'a' && c|32 <= 'z' }
+func isWordStart(c byte) bool {
+	return c == '_' || c|32 >= 'a' && c|32 <= 'z' || c >= 0x80
+}
+func isWord(c byte) bool { return isWordStart(c) || isDigit(c) || c == '$' }
