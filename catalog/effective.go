@@ -1,0 +1,128 @@
+package catalog
+
+import "slices"
+
+// Effect is what the policies of a table, taken together, do to one role and one
+// command. PostgreSQL ORs the permissive policies that apply, and ANDs the
+// restrictive ones to that.
+type Effect struct {
+	// Bypass says why no policy binds the role (see [Lookup.Bypasses]), and is
+	// "row-level security is not enabled" where that is so; "" when policies bind.
+	Bypass string `json:"bypass,omitempty"`
+	// Denied is true when no permissive policy with an expression applies: the
+	// command then touches no row.
+	Denied bool `json:"denied,omitempty"`
+	// Rows is true when the rows that the command reads or changes are the current
+	// tenant's, or the caller's own, alone. It is true for INSERT, which reads none.
+	Rows bool `json:"rows"`
+	// Written is true when the rows that the command leaves behind are the current
+	// tenant's. It is true for SELECT and DELETE, which write none.
+	Written bool `json:"written"`
+	// OpenRows and OpenWritten are the permissive policies that keep Rows and
+	// Written from being true.
+	OpenRows    []*Policy `json:"open_rows,omitempty"`
+	OpenWritten []*Policy `json:"open_written,omitempty"`
+	// Permissive and Restrictive are the policies that apply.
+	Permissive  []*Policy `json:"permissive,omitempty"`
+	Restrictive []*Policy `json:"restrictive,omitempty"`
+}
+
+// Isolated says whether the command can neither read nor change nor plant a row of
+// another tenant, as far as policies go.
+func (e Effect) Isolated() bool { return e.Bypass == "" && (e.Denied || e.Rows && e.Written) }
+
+// Effective is [Lookup.Effective] for a single question.
+func Effective(t *Relation, role, command string, s *Snapshot, m *Model) Effect {
+	return NewLookup(s).Effective(t, role, command, m)
+}
+
+// Effective says what the policies of t do to role and command: SELECT, INSERT,
+// UPDATE or DELETE. A policy applies to a role that has the privileges of one it
+// names; what the role may become by SET ROLE is asked for by that role's name.
+//
+// It judges each command by its own policies alone. That an UPDATE which reads a
+// column must also pass the SELECT policies is no protection: one without WHERE
+// does not read any.
+func (v *Lookup) Effective(t *Relation, role, command string, m *Model) Effect {
+	e := Effect{Bypass: v.Bypasses(role, t)}
+	if !t.RLS && e.Bypass == "" {
+		e.Bypass = "row-level security is not enabled"
+	}
+	if e.Bypass != "" {
+		return e
+	}
+	for i := range t.Policies {
+		p := &t.Policies[i]
+		if !v.Applies(p, role, command) {
+			continue
+		}
+		if p.Permissive {
+			e.Permissive = append(e.Permissive, p)
+		} else {
+			e.Restrictive = append(e.Restrictive, p)
+		}
+	}
+	e.Rows, e.Written = true, true
+	denied := false
+	if command != "INSERT" {
+		e.Rows, denied, e.OpenRows = v.combined(t, m, e, func(p *Policy) *Expr { return p.Using }, true)
+	}
+	if command == "INSERT" || command == "UPDATE" {
+		written, none, open := v.combined(t, m, e, (*Policy).writeExpr, false)
+		e.Written, e.OpenWritten = written, open
+		denied = denied || none
+	}
+	e.Denied = denied
+	return e
+}
+
+// writeExpr is the condition on a new row: WITH CHECK, or USING in its absence.
+func (p *Policy) writeExpr() *Expr {
+	if p.Check != nil || p.Command == "INSERT" {
+		return p.Check
+	}
+	return p.Using
+}
+
+// Applies says whether a policy applies to a role and a command.
+func (v *Lookup) Applies(p *Policy, role, command string) bool {
+	if p.Command != "ALL" && p.Command != command {
+		return false
+	}
+	roles := v.RolesOf(role, Usage)
+	return slices.ContainsFunc(p.Roles, func(name string) bool { return name == "" || slices.Contains(roles, name) })
+}
+
+// combined says whether the permissive conditions together, or any restrictive one,
+// bind the rows; whether there is no permissive condition that can be met; and which
+// of the permissive policies are open. own says whether binding a row to the caller
+// is enough.
+func (v *Lookup) combined(t *Relation, m *Model, e Effect, expr func(*Policy) *Expr, own bool) (bound, denied bool, open []*Policy) {
+	binds := func(p *Policy) bool {
+		j := v.Judge(expr(p), m, t)
+		return j.Isolates || own && j.OwnRows
+	}
+	denied = true
+	for _, p := range e.Permissive {
+		// A permissive policy without an expression gives nothing.
+		if expr(p) == nil || v.Judge(expr(p), m, t).AlwaysFalse {
+			continue
+		}
+		denied = false
+		if !binds(p) {
+			open = append(open, p)
+		}
+	}
+	for _, p := range e.Restrictive {
+		if expr(p) == nil {
+			continue
+		}
+		if v.Judge(expr(p), m, t).AlwaysFalse {
+			return true, true, nil
+		}
+		if binds(p) {
+			return true, denied, nil
+		}
+	}
+	return len(open) == 0, denied, open
+}
