@@ -1,0 +1,189 @@
+package seal
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+//go:embed queries/policies.sql
+var policiesQuery string
+
+//go:embed queries/functions.sql
+var functionsQuery string
+
+//go:embed queries/unable.sql
+var unableQuery string
+
+//go:embed queries/guards.sql
+var guardsQuery string
+
+// switcher is one attempt to switch.
+type switcher struct {
+	rewrite rewrite
+	done    Switched
+}
+
+// policy is a row of policies.sql.
+type policy struct {
+	OID             uint32
+	Relation, Name  string
+	Using, Checking string
+}
+
+// function is a row of functions.sql.
+type function struct {
+	OID        uint32
+	Signature  string
+	Definition string
+	Owner      string
+	NeedsGrant bool
+	Decides    bool
+}
+
+func (s *switcher) run(ctx context.Context, tx pgx.Tx, m Mode, o SwitchOptions) error {
+	// The search_path decides how expressions are printed and read again.
+	_, err := tx.Exec(ctx, "select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), pg_catalog.set_config('lock_timeout', $1, true)",
+		fmt.Sprint(o.LockTimeout.Milliseconds()))
+	if err != nil {
+		return err
+	}
+	policies, err := query[policy](ctx, tx, policiesQuery, s.rewrite.pattern)
+	if err != nil {
+		return err
+	}
+	functions, err := query[function](ctx, tx, functionsQuery, s.rewrite.pattern)
+	if err != nil {
+		return err
+	}
+	if m == Sealed {
+		if err := able(ctx, tx, policies); err != nil {
+			return err
+		}
+	}
+	return unguarded(ctx, tx, policies, func() error {
+		if err := s.functions(ctx, tx, m, functions); err != nil {
+			return err
+		}
+		return s.policies(ctx, tx, policies)
+	})
+}
+
+func (s *switcher) policies(ctx context.Context, tx pgx.Tx, policies []policy) error {
+	for _, p := range policies {
+		alter := "ALTER POLICY " + ident(p.Name) + " ON " + p.Relation
+		if p.Using != "" {
+			alter += " USING (" + s.rewrite.apply(p.Using) + ")"
+		}
+		if p.Checking != "" {
+			alter += " WITH CHECK (" + s.rewrite.apply(p.Checking) + ")"
+		}
+		if _, err := tx.Exec(ctx, alter); err != nil {
+			return fmt.Errorf("policy %s of %s: %w", p.Name, p.Relation, err)
+		}
+		s.done.Policies = append(s.done.Policies, p.Relation+" "+p.Name)
+	}
+	return nil
+}
+
+// functions replaces the functions that decide about rows. One that runs with its
+// owner's rights calls current_tenant as its owner, who must be allowed to.
+func (s *switcher) functions(ctx context.Context, tx pgx.Tx, m Mode, functions []function) error {
+	for _, f := range functions {
+		if !f.Decides {
+			if m == Sealed {
+				s.done.Left = append(s.done.Left, f.Signature)
+			}
+			continue
+		}
+		if f.NeedsGrant && m == Sealed {
+			role := ident(f.Owner)
+			grant := "GRANT USAGE ON SCHEMA moat TO " + role + "; GRANT EXECUTE ON FUNCTION moat.current_tenant() TO " + role
+			if _, err := tx.Conn().PgConn().Exec(ctx, grant).ReadAll(); err != nil {
+				return fmt.Errorf("owner of function %s: %w", f.Signature, err)
+			}
+		}
+		if _, err := tx.Exec(ctx, s.rewrite.apply(f.Definition)); err != nil {
+			return fmt.Errorf("function %s: %w", f.Signature, err)
+		}
+		s.done.Functions = append(s.done.Functions, f.Signature)
+	}
+	return nil
+}
+
+// able returns [*RolesError] when sealed policies would break a role's statements.
+func able(ctx context.Context, tx pgx.Tx, policies []policy) error {
+	tables := make([]uint32, len(policies))
+	for i, p := range policies {
+		tables[i] = p.OID
+	}
+	rows, err := tx.Query(ctx, unableQuery, tables)
+	if err != nil {
+		return err
+	}
+	roles, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err == nil && len(roles) > 0 {
+		err = &RolesError{Roles: roles}
+	}
+	return err
+}
+
+// unguarded runs fn with moat's guard suspended for this transaction, and tells the
+// guard what the policies are afterwards.
+func unguarded(ctx context.Context, tx pgx.Tx, policies []policy, fn func() error) error {
+	type trigger struct{ Name, Enable string }
+	guards, err := query[trigger](ctx, tx, guardsQuery)
+	if err != nil {
+		return err
+	}
+	if len(guards) == 0 {
+		return fn()
+	}
+	for _, g := range guards {
+		if _, err := tx.Exec(ctx, "ALTER EVENT TRIGGER "+g.Name+" DISABLE"); err != nil {
+			return fmt.Errorf("suspend the guard: %w", err)
+		}
+	}
+	if err := fn(); err != nil {
+		return err
+	}
+	for _, g := range guards {
+		if _, err := tx.Exec(ctx, "ALTER EVENT TRIGGER "+g.Name+" "+g.Enable); err != nil {
+			return fmt.Errorf("resume the guard: %w", err)
+		}
+	}
+	return remember(ctx, tx, policies)
+}
+
+func remember(ctx context.Context, tx pgx.Tx, policies []policy) error {
+	var remembers bool
+	if err := tx.QueryRow(ctx, "select pg_catalog.to_regprocedure('moat.remember(regclass)') is not null").Scan(&remembers); err != nil || !remembers {
+		return err
+	}
+	for _, p := range policies {
+		if _, err := tx.Exec(ctx, "select moat.remember($1::oid::regclass)", p.OID); err != nil {
+			return fmt.Errorf("tell the guard: %w", err)
+		}
+	}
+	return nil
+}
+
+func query[T any](ctx context.Context, tx pgx.Tx, sql string, args ...any) ([]T, error) {
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[T])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", firstLine(sql), err)
+	}
+	return found, nil
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return strings.TrimPrefix(line, "-- ")
+}
