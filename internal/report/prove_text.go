@@ -1,0 +1,110 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/moat-db/moat/prove"
+)
+
+// ProveText writes a report for people: the leaks and what is undecided in full,
+// the rest as counts. colour adds terminal colours.
+func ProveText(w io.Writer, r *prove.Report, colour bool) error {
+	p := proveText{w: w, colour: colour}
+	p.head(r)
+	p.probes(r, prove.Leak, "Leaks")
+	p.probes(r, prove.Undecided, "Undecided")
+	p.matrix(r)
+	p.notTried(r)
+	p.printf("\n%s: %d probes, %d isolated, %d leaks, %d undecided.\n", p.mark(r.Verdict), len(r.Probes),
+		r.Count(prove.Isolated), r.Count(prove.Leak), r.Count(prove.Undecided))
+	if r.Count(prove.Leak) > 0 {
+		p.printf("Each has a script that reproduces it in psql: moat prove --script ID\n")
+	}
+	return p.err
+}
+
+type proveText struct {
+	w      io.Writer
+	colour bool
+	err    error
+}
+
+func (p *proveText) printf(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format, args...)
+	}
+}
+
+// mark writes a verdict, in colour where asked.
+func (p *proveText) mark(v prove.Verdict) string {
+	if !p.colour {
+		return string(v)
+	}
+	code := map[prove.Verdict]string{prove.Isolated: "32", prove.Leak: "31;1", prove.Undecided: "33"}[v]
+	return "\x1b[" + code + "m" + string(v) + "\x1b[0m"
+}
+
+func (p *proveText) head(r *prove.Report) {
+	c := r.Context
+	p.printf("%s as %s, %s mode", c.Target, c.Role, c.Mode)
+	if c.ServerVersion != "" {
+		p.printf(", PostgreSQL %s", c.ServerVersion)
+	}
+	p.printf("\n")
+	if c.TenantA != "" {
+		p.printf("tenant %s attacks tenant %s\n", c.TenantA, c.TenantB)
+	}
+	for _, sentence := range c.Inferred {
+		p.printf("inferred: %s\n", sentence)
+	}
+	if c.Forgeable {
+		p.printf("\nPlain mode: whoever runs whole SQL statements as the application role can name any tenant.\nThat holds for every table and is not counted below (moat prove --script forge shows it).\n")
+	}
+}
+
+func (p *proveText) probes(r *prove.Report, v prove.Verdict, title string) {
+	if r.Count(v) == 0 {
+		return
+	}
+	p.printf("\n%s\n", title)
+	for _, probe := range r.Probes {
+		if probe.Verdict == v {
+			p.printf("  %s %s\n      %s\n", p.mark(v), probe.ID, probe.Reason)
+		}
+	}
+}
+
+// matrix counts verdicts for each object.
+func (p *proveText) matrix(r *prove.Report) {
+	counts := map[string]map[prove.Verdict]int{}
+	for _, probe := range r.Probes {
+		if counts[probe.Object] == nil {
+			counts[probe.Object] = map[prove.Verdict]int{}
+		}
+		counts[probe.Object][probe.Verdict]++
+	}
+	p.printf("\n")
+	if p.err != nil {
+		return
+	}
+	tw := tabwriter.NewWriter(p.w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(tw, "OBJECT\tISOLATED\tLEAK\tUNDECIDED")
+	for _, object := range r.Objects() {
+		c := counts[object]
+		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\n", object, c[prove.Isolated], c[prove.Leak], c[prove.Undecided])
+	}
+	p.err = tw.Flush()
+}
+
+func (p *proveText) notTried(r *prove.Report) {
+	if len(r.NotTried) == 0 {
+		return
+	}
+	p.printf("\nNot tried\n")
+	for _, sentence := range r.NotTried {
+		p.printf("  %s\n", strings.ReplaceAll(sentence, "\n", " "))
+	}
+}

@@ -1,0 +1,154 @@
+package prove
+
+import (
+	"context"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// effectAttacks write A's own rows, rightfully, and look at what that does to B:
+// through triggers and rules.
+func (s *stage) effectAttacks(st *site) []attack {
+	if !st.fires() || st.spareA == nil || s.calm == "" {
+		return nil
+	}
+	var out []attack
+	name := "trigger"
+	if len(st.rel.Rules) > 0 {
+		name = "rule"
+	}
+	sweep := s.sweep()
+	judge := func(o outcome) finding {
+		if n := o.last().number(); sweep != "" && n > 0 {
+			return leak("after tenant A wrote its own row, %d rows that A can read name tenant B's", n)
+		}
+		if len(o.watched) > 0 && o.watched[len(o.watched)-1].text() != s.calm {
+			return leak("writing tenant A's own row changed tenant B's rows: %s", changedLine(s.calm, o.watched[len(o.watched)-1].text()))
+		}
+		return isolated("what ran with tenant A's own write touched nothing of tenant B's")
+	}
+	writes := []string{}
+	if st.reach.insert {
+		writes = append(writes, st.insert(st.spareA))
+	}
+	if set := st.settable(st.reach.updates); st.reach.update && set != "" && len(st.identifying()) > 0 {
+		writes = append(writes, "UPDATE "+st.sql()+" x SET "+ident(set)+" = "+lit(st.spareA[set])+" WHERE "+st.rowsA[0].matches("x.", st.identifying()))
+	}
+	if st.reach.delete && len(st.identifying()) > 0 {
+		writes = append(writes, "DELETE FROM "+st.sql()+" x WHERE "+st.rowsA[0].matches("x.", st.identifying()))
+	}
+	for _, w := range writes {
+		steps := []string{w}
+		if sweep != "" {
+			steps = append(steps, sweep)
+		}
+		out = append(out, attack{name: name, steps: steps, watch: []string{s.integrityQuery()}, judge: judge, onError: pastTrigger})
+	}
+	return out
+}
+
+// sweep counts, in everything that A can read, rows that carry B's tag.
+func (s *stage) sweep() string {
+	var parts []string
+	for _, t := range s.targets {
+		if t.readable() && t.rel.Kind != catalog.ForeignTable {
+			cols := "x." + strings.Join(quoteAll(t.reach.selects), ", x.")
+			parts = append(parts, "SELECT count(*) AS n FROM "+t.sql()+" x WHERE ROW("+cols+")::text LIKE '%"+tag(tagB)+"%'")
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "SELECT sum(n)::bigint AS rows_of_b FROM (" + strings.Join(parts, " UNION ALL ") + ") all_readable"
+}
+
+// attackView attacks views with a tenant column: what may be written through them.
+func (s *stage) attackView(ctx context.Context, t *target) error {
+	st := s.sites[t]
+	if t.rel.Kind != catalog.View || !t.reach.usage || t.tenant == "" {
+		return nil
+	}
+	base := s.baseOf(t)
+	if base == nil || len(base.rowsB) == 0 || len(base.rowsA) == 0 {
+		return nil
+	}
+	if err := s.rebind(ctx, st); err != nil {
+		return err
+	}
+	st.rowsA, st.rowsB = base.rowsA, base.rowsB
+	st.spareA, st.spareB = narrowed(base.spareA, t), narrowed(base.spareB, t)
+	st.target.key = base.key
+	if !subset(base.key, t.columns()) {
+		st.target.key = nil
+	}
+	s.control(ctx, st)
+	var attacks []attack
+	if t.readable() {
+		attacks = append(st.plantedAttacks(), st.leakyAttacks()...)
+	}
+	if !t.rel.Insertable {
+		st.spareB = nil
+	}
+	if t.rel.Insertable || t.rel.Updatable || len(t.rel.Triggers) > 0 || len(t.rel.Rules) > 0 {
+		attacks = append(attacks, st.writeAttacks()...)
+		attacks = append(attacks, s.throughView(st)...)
+	}
+	return s.run(ctx, st, t.name(), attacks)
+}
+
+// throughView writes B's row through the view and looks at the table.
+func (s *stage) throughView(st *site) []attack {
+	set := st.settable(st.reach.updates)
+	where := st.planted("x")
+	if s.calm == "" || st.key == nil {
+		return nil
+	}
+	judge := func(o outcome) finding {
+		if len(o.watched) > 0 && o.watched[len(o.watched)-1].text() != s.calm {
+			return leak("a write through the view changed tenant B's rows: %s", changedLine(s.calm, o.watched[len(o.watched)-1].text()))
+		}
+		return isolated("writes through the view touched nothing of tenant B's")
+	}
+	var out []attack
+	watch := []string{s.integrityQuery()}
+	if st.reach.update && set != "" {
+		out = append(out, attack{name: "view write", steps: []string{"UPDATE " + st.sql() + " x SET " + ident(set) + " = " + lit(st.rowsA[0][set]) + " WHERE " + where}, watch: watch, judge: judge, onError: pastTrigger},
+			attack{name: "view write", steps: []string{"UPDATE " + st.sql() + " x SET " + ident(set) + " = " + lit(st.rowsA[0][set])}, watch: watch, judge: judge, onError: pastTrigger})
+	}
+	if st.reach.delete {
+		out = append(out, attack{name: "view write", steps: []string{"DELETE FROM " + st.sql() + " x"}, watch: watch, judge: judge, onError: pastTrigger})
+	}
+	return out
+}
+
+// baseOf is the one table that a view with a tenant column reads.
+func (s *stage) baseOf(t *target) *site {
+	var found *site
+	for _, d := range s.snap.Dependencies {
+		if d.From == t.rel.QName() && d.Rule == "_RETURN" && d.On != d.From {
+			if st := s.siteOf(d.On); st != nil && s.private(st.target) {
+				if st.isTable() {
+					found = st
+				} else if inner := s.baseOf(st.target); inner != nil {
+					found = inner
+				}
+			}
+		}
+	}
+	return found
+}
+
+// narrowed keeps the columns that the relation has.
+func narrowed(r row, t *target) row {
+	if r == nil {
+		return nil
+	}
+	out := row{}
+	for _, c := range t.rel.Columns {
+		if v, ok := r[c.Name]; ok {
+			out[c.Name] = v
+		}
+	}
+	return out
+}

@@ -1,0 +1,153 @@
+package prove
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Verdict is what one probe, or a whole run, showed.
+type Verdict string
+
+// The verdicts. Isolated is only ever said of what was tried and refused or came
+// back empty while there was something to see.
+const (
+	Isolated  Verdict = "isolated"
+	Leak      Verdict = "leak"
+	Undecided Verdict = "undecided"
+)
+
+// Report is the outcome of a run.
+type Report struct {
+	Version int     `json:"version"` // of this format: 1
+	Verdict Verdict `json:"verdict"`
+	Context Context `json:"context"`
+	Probes  []Probe `json:"probes"`
+	// NotTried says, in sentences, what was left out and why.
+	NotTried []string `json:"not_tried"`
+}
+
+// Context says what was attacked, and what holds for the whole of it.
+type Context struct {
+	Mode string `json:"mode"` // plain or sealed
+	// Forgeable is true when whole SQL statements can name another tenant: always
+	// so in plain mode, which is a property of the mode and not of a table.
+	Forgeable bool   `json:"forgeable"`
+	Script    string `json:"script"` // shows the forging; empty when not forgeable
+
+	Target        string    `json:"target,omitempty"` // database, pool or API
+	Role          string    `json:"role,omitempty"`   // the application role
+	ServerVersion string    `json:"server_version,omitempty"`
+	Fingerprint   string    `json:"schema_fingerprint,omitempty"`
+	Setting       string    `json:"setting,omitempty"`
+	TenantA       string    `json:"tenant_a,omitempty"` // the attacker
+	TenantB       string    `json:"tenant_b,omitempty"` // the attacked
+	Started       time.Time `json:"started_at,omitzero"`
+	DurationMS    int64     `json:"duration_ms"`
+	// Inferred repeats what was inferred about the tenant model.
+	Inferred []string `json:"inferred,omitempty"`
+}
+
+// Probe is one attempt.
+type Probe struct {
+	ID      string  `json:"id"`     // attack:object, stable from run to run
+	Attack  string  `json:"attack"` // read, insert, cascade, …
+	Object  string  `json:"object"` // schema.table, a function's signature, a role, …
+	Verdict Verdict `json:"verdict"`
+	Reason  string  `json:"reason"`
+	Script  string  `json:"script"` // what was run, for psql
+}
+
+// reportVersion is the version of the JSON format.
+const reportVersion = 1
+
+// newReport returns a report without probes, which is undecided.
+func newReport() *Report {
+	return &Report{Version: reportVersion, Verdict: Undecided, Probes: []Probe{}, NotTried: []string{}}
+}
+
+// add appends a probe under an id of its own: a second probe of the same attack on
+// the same object gets a number.
+func (r *Report) add(p Probe) {
+	p.ID = p.Attack + ":" + p.Object
+	for n := 2; r.Find(p.ID) != nil; n++ {
+		p.ID = p.Attack + ":" + p.Object + "#" + itoa(n)
+	}
+	r.Probes = append(r.Probes, p)
+}
+
+// skip notes something that was not tried.
+func (r *Report) skip(sentence string) {
+	if !slices.Contains(r.NotTried, sentence) {
+		r.NotTried = append(r.NotTried, sentence)
+	}
+}
+
+// finish computes the verdict: one leak is a leak; without a probe, or with an
+// undecided one, nothing is proved.
+func (r *Report) finish() *Report {
+	r.Verdict = Isolated
+	if len(r.Probes) == 0 || r.Count(Undecided) > 0 {
+		r.Verdict = Undecided
+	}
+	if r.Count(Leak) > 0 {
+		r.Verdict = Leak
+	}
+	return r
+}
+
+// Count returns how many probes have the verdict.
+func (r *Report) Count(v Verdict) int {
+	n := 0
+	for _, p := range r.Probes {
+		if p.Verdict == v {
+			n++
+		}
+	}
+	return n
+}
+
+// Leaks returns the probes that leaked.
+func (r *Report) Leaks() []Probe {
+	return slices.DeleteFunc(slices.Clone(r.Probes), func(p Probe) bool { return p.Verdict != Leak })
+}
+
+// Find returns the probe with the id, nil when there is none.
+func (r *Report) Find(id string) *Probe {
+	i := slices.IndexFunc(r.Probes, func(p Probe) bool { return p.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return &r.Probes[i]
+}
+
+// Objects returns the objects probed, in order, each once.
+func (r *Report) Objects() []string {
+	return distinct(r.Probes, func(p Probe) string { return p.Object })
+}
+
+// Attacks returns the attacks tried, in order of first use, each once.
+func (r *Report) Attacks() []string {
+	return distinct(r.Probes, func(p Probe) string { return p.Attack })
+}
+
+func distinct(probes []Probe, of func(Probe) string) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, p := range probes {
+		if v := of(p); !seen[v] {
+			seen[v] = true
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// Worst returns the graver of two verdicts: leak before undecided before isolated.
+func Worst(a, b Verdict) Verdict {
+	rank := map[Verdict]int{Isolated: 0, Undecided: 1, Leak: 2}
+	if cmp.Compare(rank[a], rank[b]) < 0 {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,70 @@
+package prove
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// The package writes its statements as text, literals included: what a script
+// shows must be what was run. Every name goes through ident or table, every value
+// through lit; standard_conforming_strings is on for each session.
+
+func ident(name string) string { return catalog.QuoteIdent(name) }
+
+func table(q catalog.QName) string { return q.SQL() }
+
+// lit quotes a value as an untyped literal, which takes the type of its place.
+func lit(value string) string {
+	if value == null {
+		return "NULL"
+	}
+	return "'" + strings.ReplaceAll(value, "'", "''") + "'"
+}
+
+func idents(names []string) string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = ident(n)
+	}
+	return strings.Join(out, ", ")
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// row is a row as text values by column; [null] is NULL.
+type row map[string]string
+
+// values lists the literals of the columns.
+func (r row) values(columns []string) string {
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		out[i] = lit(r[c])
+	}
+	return strings.Join(out, ", ")
+}
+
+// with returns a copy with the given columns changed.
+func (r row) with(changes row) row {
+	out := make(row, len(r))
+	for k, v := range r {
+		out[k] = v
+	}
+	for k, v := range changes {
+		out[k] = v
+	}
+	return out
+}
+
+// matches is the condition that picks the row by the columns.
+func (r row) matches(alias string, columns []string) string {
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		out[i] = alias + ident(c) + " = " + lit(r[c])
+		if r[c] == null {
+			out[i] = alias + ident(c) + " IS NULL"
+		}
+	}
+	return strings.Join(out, " AND ")
+}
