@@ -144,6 +144,8 @@ type Protect struct {
 	KeepForeignKeys bool `yaml:"keep_foreign_keys"`
 	// NewOwner moves tables whose owner is the application's login to roles.owner.
 	NewOwner bool `yaml:"change_owner"`
+	// DropIndexes drops the indexes that one led by the tenant column replaces.
+	DropIndexes bool `yaml:"drop_replaced_indexes"`
 }
 
 // Strings is a YAML string or list of strings.

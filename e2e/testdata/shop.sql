@@ -1,0 +1,18 @@
+CREATE SCHEMA shop;
+CREATE TABLE shop.tenants (id uuid PRIMARY KEY, name text NOT NULL);
+CREATE TABLE shop.orders (id bigserial PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES shop.tenants, status text NOT NULL DEFAULT 'new', body jsonb NOT NULL DEFAULT '{}');
+CREATE INDEX orders_status ON shop.orders (status);
+CREATE INDEX orders_body ON shop.orders USING gin (body);
+CREATE TABLE shop.items (id bigserial PRIMARY KEY, order_id bigint NOT NULL REFERENCES shop.orders ON DELETE CASCADE, name text NOT NULL DEFAULT '{{ name }}');
+CREATE TABLE shop.parts (item_id bigint NOT NULL REFERENCES shop.items, weight numeric);
+CREATE TABLE shop.events (id bigint GENERATED ALWAYS AS IDENTITY, tenant_id uuid NOT NULL, order_id bigint REFERENCES shop.orders ON DELETE SET NULL, at date NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE TABLE shop.events_old PARTITION OF shop.events FOR VALUES FROM (MINVALUE) TO ('2026-01-01');
+CREATE TABLE shop.events_new PARTITION OF shop.events FOR VALUES FROM ('2026-01-01') TO (MAXVALUE);
+CREATE INDEX events_at ON shop.events (at);
+CREATE VIEW shop.new_orders AS SELECT * FROM shop.orders WHERE status = 'new';
+GRANT ALL ON shop.parts TO PUBLIC;
+INSERT INTO shop.tenants SELECT ('00000000-0000-0000-0000-00000000000' || i)::uuid, 'tenant ' || i FROM generate_series(1, 3) i;
+INSERT INTO shop.orders (tenant_id) SELECT ('00000000-0000-0000-0000-00000000000' || 1 + i % 3)::uuid FROM generate_series(1, 200) i;
+INSERT INTO shop.items (order_id) SELECT 1 + i % 200 FROM generate_series(1, 3000) i;
+INSERT INTO shop.parts SELECT 1 + i % 3000, i FROM generate_series(1, 5000) i;
+INSERT INTO shop.events (tenant_id, order_id, at) SELECT o.tenant_id, o.id, '2025-06-01'::date + (o.id * 3)::int FROM shop.orders o;

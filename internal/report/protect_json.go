@@ -1,0 +1,46 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/moat-db/moat/protect"
+)
+
+// PlanJSON writes a protect plan as JSON, version 1.
+func PlanJSON(w io.Writer, p *protect.Plan) error { return planJSON(w, p) }
+
+// ApplyJSON writes what an apply did.
+func ApplyJSON(w io.Writer, r *protect.Result) error {
+	return planJSON(w, struct {
+		Version int `json:"version"`
+		*protect.Result
+	}{1, r})
+}
+
+// UndoJSON writes what an undo did.
+func UndoJSON(w io.Writer, r *protect.UndoResult) error {
+	return planJSON(w, struct {
+		Version int `json:"version"`
+		*protect.UndoResult
+	}{1, r})
+}
+
+// WhyJSON writes why a table is planned for as it is.
+func WhyJSON(w io.Writer, e *protect.Explanation) error {
+	return planJSON(w, struct {
+		Version int `json:"version"`
+		*protect.Explanation
+	}{1, e})
+}
+
+func planJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/moat-db/moat/protect"
+)
+
+// WhyText explains one table.
+func WhyText(w io.Writer, e *protect.Explanation) {
+	t := &planText{w: w}
+	t.line(0, "%s is a %s table. %s", e.Table, e.Class, e.Why)
+	if e.Column != "" {
+		t.line(0, "Its tenant column is %s.", e.Column)
+	}
+	for _, p := range e.Paths {
+		t.line(2, "path: %s", p)
+	}
+	if e.Chosen != "" {
+		t.line(2, "filled through: %s", e.Chosen)
+	}
+	if len(e.Steps) == 0 {
+		fmt.Fprintln(w, "\nNothing is planned for it.")
+	}
+	for _, s := range e.Steps {
+		fmt.Fprintln(w)
+		t.line(2, "[%s] %s", s.Group, s.Title)
+		t.line(4, "%s", cost(s))
+		t.line(4, "%s.", s.Reason)
+	}
+	t.decisions(e.Decisions)
+	t.left(e.Left)
+	t.unchanged(e.Unchanged)
+}
+
+// ApplyText says what an apply did and what is next.
+func ApplyText(w io.Writer, p *protect.Plan, r *protect.Result, until protect.Group) {
+	t := &planText{w: w}
+	fmt.Fprintf(w, "%s applied.\n", plural(len(r.Applied), "step"))
+	for _, f := range r.Stopped {
+		fmt.Fprintln(w)
+		t.line(0, "Stopped: %d %s. %s behind it were not run.", f.Count, f.Check.What, "The keys")
+		for _, row := range f.Sample {
+			t.line(4, "%s", row)
+		}
+		t.line(2, "all of them:")
+		t.block(6, f.Check.Sample+";")
+	}
+	t.decisions(p.Decisions)
+	t.left(p.Left)
+	if r.Later > 0 {
+		fmt.Fprintln(w)
+		t.line(0, "%s after group %s are left: once the application sets its tenant, run it again with --until guards.", plural(r.Later, "step"), until)
+	}
+	fmt.Fprintln(w)
+	t.line(0, "%s", p.Connect)
+}
+
+// UndoText says what an undo did.
+func UndoText(w io.Writer, r *protect.UndoResult) {
+	t := &planText{w: w}
+	fmt.Fprintf(w, "%s undone.\n", plural(len(r.Undone), "step"))
+	for _, k := range r.Kept {
+		t.line(2, "kept: %s", k)
+	}
+}
+
+// PlanProgress returns a function that reports a run on w: one line a step on a
+// plain stream, and a line that is drawn again on a terminal.
+func PlanProgress(w io.Writer, terminal bool) func(protect.Progress) {
+	last := time.Time{}
+	return func(p protect.Progress) {
+		text := fmt.Sprintf("[%d/%d] %s", p.Number, p.Total, stepName(p.Step))
+		switch p.State {
+		case protect.Started:
+			if !terminal {
+				return
+			}
+		case protect.Waiting:
+			text += fmt.Sprintf(": waiting for a lock, attempt %d", p.Attempt)
+		case protect.Moving:
+			// A line a second is enough where lines stay.
+			if !terminal && time.Since(last) < time.Second {
+				return
+			}
+			last = time.Now()
+			text += ": " + movement(p)
+		case protect.Done:
+			text += ": done"
+		case protect.Stopped:
+			text += ": stopped, rows stand in the way"
+		}
+		end := "\n"
+		if terminal && p.State != protect.Done && p.State != protect.Stopped {
+			end = ""
+		}
+		if terminal {
+			text = "\r\x1b[K" + clip(text, width-1)
+		}
+		fmt.Fprint(w, text+end)
+	}
+}
+
+func movement(p protect.Progress) string {
+	text := fmt.Sprintf("%d rows, %.0f/s", p.Rows, p.Rate)
+	if p.Of > 0 {
+		text = fmt.Sprintf("%d of about %d rows, %.0f/s", p.Rows, p.Of, p.Rate)
+	}
+	if p.Left > 0 {
+		text += fmt.Sprintf(", %s left", p.Left.Round(time.Second))
+	}
+	return text
+}
+
+func stepName(s protect.Step) string {
+	if s.Table.Name == "" {
+		return s.Title
+	}
+	return s.Table.String() + " " + s.Title
+}
+
+func clip(s string, n int) string {
+	r := []rune(strings.ReplaceAll(s, "\n", " "))
+	if len(r) <= n {
+		return string(r)
+	}
+	return string(r[:n-1]) + "…"
+}

@@ -1,0 +1,206 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/moat-db/moat/protect"
+)
+
+// PlanText writes a protect plan for a person at a terminal of 80 columns. sql says
+// whether each step's statements are shown.
+func PlanText(w io.Writer, p *protect.Plan, sql bool) {
+	t := &planText{w: w}
+	t.line(0, "Tenant column %s (%s), setting %s, database %s.", p.Model.Column, p.Model.Type, p.Model.Setting, p.Database)
+	for _, s := range p.Model.Inferred {
+		t.line(0, "%s", s)
+	}
+	group := protect.Group("")
+	for _, s := range p.Steps {
+		if s.Group != group {
+			group = s.Group
+			t.group(p, group)
+		}
+		t.step(s, sql)
+	}
+	t.decisions(p.Decisions)
+	t.left(p.Left)
+	t.unchanged(p.Unchanged)
+	t.summary(p)
+}
+
+// planText writes wrapped lines.
+type planText struct{ w io.Writer }
+
+const width = 80
+
+// line writes a paragraph, indented and wrapped at word ends. Words longer than the
+// line, such as a name, stand alone.
+func (t *planText) line(indent int, format string, args ...any) {
+	pad := strings.Repeat(" ", indent)
+	current := pad
+	for word := range strings.FieldsSeq(fmt.Sprintf(format, args...)) {
+		if current != pad && len([]rune(current))+1+len([]rune(word)) > width {
+			fmt.Fprintln(t.w, current)
+			current = pad
+		}
+		if current != pad {
+			current += " "
+		}
+		current += word
+	}
+	fmt.Fprintln(t.w, current)
+}
+
+func (t *planText) group(p *protect.Plan, g protect.Group) {
+	n := 0
+	for _, s := range p.Steps {
+		if s.Group == g {
+			n++
+		}
+	}
+	fmt.Fprintf(t.w, "\n%s (%s)\n", strings.ToUpper(string(g)), plural(n, "step"))
+	if g == protect.GroupEnforce {
+		t.line(2, "From here on a connection that sets no tenant sees no rows. --apply stops before this group unless told --until enforce or --until guards.")
+	}
+}
+
+func (t *planText) step(s protect.Step, sql bool) {
+	title := s.Title
+	if s.Table.Name != "" {
+		title = s.Table.String() + ": " + title
+	}
+	fmt.Fprintln(t.w)
+	t.line(2, "%s", title)
+	t.line(4, "%s", cost(s))
+	t.line(4, "%s.", s.Reason)
+	for _, h := range s.Hazards {
+		t.line(4, "hazard: %s", h)
+	}
+	if s.Check != nil {
+		t.line(4, "only if there are no %s", s.Check.What)
+	}
+	if sql {
+		for _, q := range s.SQL {
+			t.block(6, q+";")
+		}
+	}
+}
+
+// block writes text as it is: SQL must be fit to copy.
+func (t *planText) block(indent int, text string) {
+	for line := range strings.SplitSeq(strings.Trim(text, "\n"), "\n") {
+		fmt.Fprintln(t.w, strings.Repeat(" ", indent)+line)
+	}
+}
+
+// cost says in one line what a step holds up and how much it reads.
+func cost(s protect.Step) string {
+	var parts []string
+	switch {
+	case s.Lock == protect.NoLock:
+		parts = append(parts, "no table lock")
+	case s.Kind == protect.KindSQL:
+		parts = append(parts, fmt.Sprintf("lock %s for an instant (%s wait)", s.Lock, s.Lock.Blocks()))
+	default:
+		parts = append(parts, fmt.Sprintf("lock %s (%s waits)", s.Lock, s.Lock.Blocks()))
+	}
+	switch {
+	case s.Rewrites:
+		parts = append(parts, "rewrites the table")
+	case s.Scans:
+		parts = append(parts, "reads the table")
+	}
+	if s.Estimate != (protect.Estimate{}) && s.Scans {
+		parts = append(parts, size(s.Estimate))
+	}
+	if !s.Transactional && s.Kind == protect.KindConcurrent {
+		parts = append(parts, "outside a transaction")
+	}
+	return strings.Join(parts, "; ")
+}
+
+func size(e protect.Estimate) string {
+	if e.Rows < 0 {
+		return fmt.Sprintf("size unknown, %s: ANALYZE it", bytesText(e.Bytes))
+	}
+	text := fmt.Sprintf("about %d rows, %s", e.Rows, bytesText(e.Bytes))
+	if e.Seconds > 0 {
+		text += fmt.Sprintf(", %d s", e.Seconds)
+	}
+	return text
+}
+
+func bytesText(n int64) string {
+	units := []string{"B", "kB", "MB", "GB", "TB"}
+	f, i := float64(n), 0
+	for f >= 1024 && i < len(units)-1 {
+		f, i = f/1024, i+1
+	}
+	return fmt.Sprintf("%.0f %s", f, units[i])
+}
+
+func (t *planText) decisions(all []protect.Decision) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintf(t.w, "\nFOR YOU TO DECIDE (%d)\n", len(all))
+	for _, d := range all {
+		fmt.Fprintln(t.w)
+		if d.Table.Name != "" && !strings.Contains(d.Question, d.Table.String()) {
+			t.line(2, "%s: %s", d.Table, d.Question)
+		} else {
+			t.line(2, "%s", d.Question)
+		}
+		t.line(4, "%s", d.Why)
+		for _, q := range d.SQL {
+			t.block(6, q+";")
+		}
+		if d.Config != "" {
+			t.line(4, "moat.yaml: %s", d.Config)
+		}
+	}
+}
+
+func (t *planText) left(all []protect.Left) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintf(t.w, "\nLEFT OUT: THIS ROLE MAY NOT DO IT (%d)\n", len(all))
+	for _, l := range all {
+		fmt.Fprintln(t.w)
+		t.line(2, "%s", l.Title)
+		t.line(4, "%s", l.Reason)
+		for _, q := range l.SQL {
+			t.block(6, q+";")
+		}
+	}
+}
+
+func (t *planText) unchanged(all []protect.Note) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintf(t.w, "\nLEFT AS IT IS (%d)\n\n", len(all))
+	for _, n := range all {
+		t.line(2, "%s: %s", n.Object, n.Reason)
+	}
+}
+
+func (t *planText) summary(p *protect.Plan) {
+	fmt.Fprintln(t.w)
+	if p.Empty() {
+		t.line(0, "Nothing to do: %s open for you to decide, %s left out.", plural(len(p.Decisions), "question"), plural(len(p.Left), "statement"))
+		return
+	}
+	t.line(0, "%s planned, %s, %s left out. Nothing was changed; --apply runs it.",
+		plural(len(p.Steps), "step"), plural(len(p.Decisions), "open question"), plural(len(p.Left), "statement"))
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}

@@ -1,0 +1,141 @@
+package protect
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
+)
+
+// bench is one database of a test with roles of its own.
+type bench struct {
+	*pgtest.Database
+	cfg  Config
+	opts catalog.Options
+}
+
+// newBench makes a database with the schema and names roles that no other test
+// uses: roles belong to the cluster.
+func newBench(t *testing.T, schema string) *bench {
+	t.Helper()
+	db := pgtest.New(t)
+	if schema != "" {
+		db.Exec(t, schema)
+	}
+	suffix := strings.ReplaceAll(db.Name, "test", "")
+	b := &bench{Database: db, cfg: Config{Roles: Roles{Owner: "owner" + suffix, Application: "app" + suffix, Operator: "operator" + suffix, Definer: "definer" + suffix}}}
+	for _, r := range []string{b.cfg.Roles.Owner, b.cfg.Roles.Application, b.cfg.Roles.Operator, b.cfg.Roles.Definer} {
+		db.Adopt(r)
+	}
+	return b
+}
+
+func (b *bench) open(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, b.URL) }
+
+func (b *bench) plan(t *testing.T) *Plan {
+	t.Helper()
+	conn, err := b.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	plan, _, unseen, err := Look(t.Context(), conn, b.opts, b.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if unseen != nil {
+		t.Fatal(unseen)
+	}
+	return plan
+}
+
+func (b *bench) apply(t *testing.T, until Group) *Result {
+	t.Helper()
+	res, err := Apply(t.Context(), b.open, b.plan(t), ApplyOptions{Until: until})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+func (b *bench) undo(t *testing.T) {
+	t.Helper()
+	res, err := Undo(t.Context(), b.open, ApplyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(res.Kept) > 0 {
+		t.Errorf("undo kept %v", res.Kept)
+	}
+}
+
+// snapshot is the database's Snapshot without what belongs to the cluster.
+func (b *bench) snapshot(t *testing.T) *catalog.Snapshot {
+	t.Helper()
+	conn, err := b.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	s, err := catalog.Load(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Roles, s.Memberships = nil, nil
+	return s
+}
+
+// text is a Snapshot as JSON: without OIDs and statistics.
+func text(t *testing.T, s *catalog.Snapshot) string {
+	t.Helper()
+	b, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func diff(a, b string) string { return cmp.Diff(strings.Split(a, "\n"), strings.Split(b, "\n")) }
+
+const simple = `
+CREATE SCHEMA app;
+CREATE TABLE app.tenants (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL);
+CREATE TABLE app.orders (id bigserial PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES app.tenants, status text NOT NULL DEFAULT 'new', search tsvector);
+CREATE INDEX orders_status ON app.orders (status);
+CREATE INDEX orders_search ON app.orders USING gin (search);
+CREATE TABLE app.lines (id bigserial PRIMARY KEY, order_id bigint NOT NULL REFERENCES app.orders ON DELETE CASCADE, qty int NOT NULL);
+CREATE TABLE app.notes (line_id bigint NOT NULL REFERENCES app.lines, body text);
+CREATE VIEW app.open_orders AS SELECT * FROM app.orders WHERE status = 'new';
+INSERT INTO app.tenants SELECT ('00000000-0000-0000-0000-00000000000' || i)::uuid, 'tenant ' || i FROM generate_series(1, 3) i;
+INSERT INTO app.orders (tenant_id) SELECT ('00000000-0000-0000-0000-00000000000' || 1 + i % 3)::uuid FROM generate_series(1, 300) i;
+INSERT INTO app.lines (order_id, qty) SELECT 1 + i % 300, i FROM generate_series(1, 2000) i;
+INSERT INTO app.notes SELECT 1 + i % 2000, 'note ' || i FROM generate_series(1, 3000) i;
+`
+
+func TestApplyAndUndo(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, simple)
+	before := text(t, b.snapshot(t))
+	b.apply(t, GroupGuards)
+	if again := b.plan(t); !again.Empty() {
+		t.Errorf("second plan: %s", show(again))
+	}
+	b.undo(t)
+	if d := diff(before, text(t, b.snapshot(t))); d != "" {
+		t.Errorf("undo left (- before, + after):\n%s", d)
+	}
+}
+
+func show(p *Plan) string {
+	var b strings.Builder
+	for _, s := range p.Steps {
+		b.WriteString(s.ID + "\n    " + strings.Join(s.SQL, ";\n    ") + "\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,333 @@
+package protect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// classify turns the model's classes into the tables the plan works on.
+func (p *planner) classify() {
+	var children []catalog.TableModel
+	for _, tm := range p.m.Tables {
+		rel := p.relations[tm.Table]
+		if rel == nil || rel.Partition || rel.Extension != "" || tm.Table.Schema == Schema {
+			continue
+		}
+		switch tm.Class {
+		case catalog.TenantTable, catalog.TenantsTable:
+			p.tenantTable(rel, tm)
+		case catalog.ChildTable:
+			// An inheritance child follows its parent.
+			if len(rel.ParentNames) == 0 {
+				children = append(children, tm)
+			}
+		case catalog.SharedTable:
+			p.sharedTable(rel, tm)
+		case catalog.UnknownTable:
+			p.unknown(rel, tm)
+		}
+	}
+	p.children(children)
+	p.inheritance()
+	p.openSources()
+	p.order()
+}
+
+func (p *planner) tenantTable(rel *catalog.Relation, tm catalog.TableModel) {
+	col := column(rel, tm.Column)
+	if col == nil || rel.Kind == catalog.ForeignTable {
+		p.unknown(rel, tm)
+		return
+	}
+	t := &table{rel: rel, class: tm.Class, column: tm.Column, typ: p.baseType(col.Type), open: !col.NotNull}
+	if !comparable(t.typ) {
+		p.decide(Decision{ID: "type/" + key(tm.Table), Table: tm.Table, Object: tm.Column,
+			Question: fmt.Sprintf("Column %s has type %s. Change it to uuid, bigint, integer or text?", tm.Column, col.Type),
+			Why:      "Equality of this type is not exact or not usable by an index under row-level security; a policy on it would mix tenants or read the whole table.",
+			SQL:      []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", rel.QName().SQL(), ident(tm.Column), p.m.Type)}})
+		return
+	}
+	p.keep(t)
+}
+
+// sharedTable keeps a table whose sharing was said or shows in the grants of today.
+// That nobody may write to a table says nothing yet of who may read it.
+func (p *planner) sharedTable(rel *catalog.Relation, tm catalog.TableModel) {
+	granted := slices.ContainsFunc(rel.Privileges, func(h catalog.Privilege) bool {
+		return h.Name == "SELECT" && h.Grantee != rel.Owner && (h.Grantee == "" || slices.Contains(p.m.Roles, h.Grantee))
+	})
+	if granted || slices.Contains(p.c.Shared, key(tm.Table)) {
+		p.shared = append(p.shared, rel)
+		return
+	}
+	p.unknown(rel, tm)
+}
+
+func (p *planner) keep(t *table) {
+	p.byName[t.rel.QName()] = t
+	p.tables = append(p.tables, t)
+}
+
+// baseType looks through domains.
+func (p *planner) baseType(typ string) string {
+	for _, d := range p.s.Types {
+		q := catalog.QName{Schema: d.Schema, Name: d.Name}
+		if d.Kind == "domain" && (typ == q.SQL() || typ == q.String() || typ == d.Name) {
+			return p.baseType(d.Base)
+		}
+	}
+	return typ
+}
+
+// children resolves child tables parents first: a grandchild's column comes from
+// the child's, which may itself be planned.
+func (p *planner) children(models []catalog.TableModel) {
+	pending := models
+	for len(pending) > 0 {
+		var later []catalog.TableModel
+		for _, tm := range pending {
+			if !p.child(tm) {
+				later = append(later, tm)
+			}
+		}
+		if len(later) == len(pending) {
+			break
+		}
+		pending = later
+	}
+	for _, tm := range pending {
+		p.askPath(tm, "the table its path leads through has an open question itself")
+	}
+}
+
+// child adds one child table; false means that its parent is not resolved yet.
+func (p *planner) child(tm catalog.TableModel) bool {
+	first, why := p.firstStep(tm)
+	if why != "" {
+		p.askPath(tm, why)
+		return true
+	}
+	parent := p.byName[first.To]
+	if parent == nil {
+		return !p.pendingChild(first.To)
+	}
+	rel := p.relations[tm.Table]
+	if rel.Kind == catalog.ForeignTable {
+		p.unknown(rel, tm)
+		return true
+	}
+	typ := parent.typ
+	t := &table{rel: rel, class: catalog.TenantTable, column: p.m.Column, typ: typ, missing: true, open: true,
+		source: &source{constraint: first.Constraint, columns: first.Columns, parent: parent, refColumns: first.RefColumns}}
+	p.plan.Chosen[key(tm.Table)] = first.Constraint
+	p.keep(t)
+	return true
+}
+
+// pendingChild reports whether the model has a child table of this name that may
+// still be resolved.
+func (p *planner) pendingChild(q catalog.QName) bool {
+	return slices.ContainsFunc(p.m.Tables, func(tm catalog.TableModel) bool {
+		return tm.Table == q && tm.Class == catalog.ChildTable
+	})
+}
+
+// firstStep picks the foreign key that a child's tenant comes through, or says why
+// none can be picked without guessing.
+func (p *planner) firstStep(tm catalog.TableModel) (catalog.Step, string) {
+	if chosen, ok := p.c.Paths[key(tm.Table)]; ok {
+		if step, ok := p.foreignKeyStep(tm.Table, chosen); ok {
+			return step, ""
+		}
+		return catalog.Step{}, fmt.Sprintf("the configured path %q is not a foreign key of the table", chosen)
+	}
+	firsts := map[string]catalog.Step{}
+	for _, path := range tm.Paths {
+		if len(path) > 0 {
+			firsts[path[0].Constraint] = path[0]
+		}
+	}
+	switch len(firsts) {
+	case 0:
+		return catalog.Step{}, "no foreign key leads from it to a tenant"
+	case 1:
+		for _, step := range firsts {
+			if step.Nullable {
+				return step, fmt.Sprintf("%s may be NULL, and such a row has no tenant", strings.Join(step.Columns, ", "))
+			}
+			return step, ""
+		}
+	}
+	return catalog.Step{}, fmt.Sprintf("%d foreign keys lead to a tenant", len(firsts))
+}
+
+func (p *planner) foreignKeyStep(q catalog.QName, constraint string) (catalog.Step, bool) {
+	rel := p.relations[q]
+	for _, k := range rel.Constraints {
+		if k.Type == catalog.ForeignKey && k.Name == constraint {
+			return catalog.Step{From: q, Constraint: k.Name, Columns: k.Columns, To: k.References, RefColumns: k.RefColumns}, true
+		}
+	}
+	return catalog.Step{}, false
+}
+
+func (p *planner) askPath(tm catalog.TableModel, why string) {
+	var names []string
+	for _, path := range tm.Paths {
+		if len(path) > 0 && !slices.Contains(names, path[0].Constraint) {
+			names = append(names, path[0].Constraint)
+		}
+	}
+	choice := "CONSTRAINT"
+	if len(names) > 0 {
+		choice = strings.Join(names, " | ")
+	}
+	p.decide(Decision{ID: "path/" + key(tm.Table), Table: tm.Table,
+		Question: "Which foreign key says whose tenant a row of " + key(tm.Table) + " belongs to?",
+		Why:      "It has no tenant column, and " + why + ". " + tm.Why,
+		Config:   fmt.Sprintf("protect: {paths: {%s: %s}}   # or tables: {shared: [%s]}", key(tm.Table), choice, key(tm.Table))})
+}
+
+func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {
+	if rel.Kind == catalog.ForeignTable {
+		p.decide(Decision{ID: "foreign/" + key(tm.Table), Table: tm.Table,
+			Question: "Foreign table: who may read it?",
+			Why:      "Row-level security cannot be enabled on a foreign table, so every role with SELECT reads every tenant's rows. The application role gets no grant on it.",
+			SQL:      []string{fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", rel.QName().SQL(), ident(p.c.Roles.Application))},
+			Config:   fmt.Sprintf("tables: {shared: [%s]}", key(tm.Table))})
+		return
+	}
+	p.decide(Decision{ID: "class/" + key(tm.Table), Table: tm.Table,
+		Question: "Is " + key(tm.Table) + " shared by all tenants, or does it lack a tenant column?",
+		Why:      tm.Why + " Until it is said, the application role gets no grant on it.",
+		Config:   fmt.Sprintf("tables: {shared: [%s]}   # or tables: {ignore: [%s]}", key(tm.Table), key(tm.Table))})
+}
+
+// inheritance links inheritance children (not partitions) to their parents: the
+// parent's ADD COLUMN and NOT NULL reach them, its rows, triggers, foreign keys
+// and policies do not.
+func (p *planner) inheritance() {
+	for found := true; found; {
+		found = false
+		for i := range p.s.Relations {
+			rel := &p.s.Relations[i]
+			if !rel.Partition && rel.Kind == catalog.Table && len(rel.ParentNames) > 0 && p.inheritOne(rel) {
+				found = true
+			}
+		}
+	}
+}
+
+// inheritOne links one child; false when there is nothing new to link.
+func (p *planner) inheritOne(rel *catalog.Relation) bool {
+	parent, t := p.byName[rel.ParentNames[0]], p.byName[rel.QName()]
+	if parent == nil || (t != nil && t.inherits != nil) {
+		return false
+	}
+	if t == nil {
+		t = &table{rel: rel, class: catalog.TenantTable, column: parent.column, typ: parent.typ,
+			missing: column(rel, parent.column) == nil, open: parent.open}
+		p.withdrawQuestions(rel.QName())
+		p.keep(t)
+	}
+	t.inherits = parent
+	if t.source == nil && t.open {
+		t.source = parent.source
+	}
+	return true
+}
+
+// withdrawQuestions takes back what was asked about a table before it was known to
+// be an inheritance child of a tenant table.
+func (p *planner) withdrawQuestions(q catalog.QName) {
+	p.plan.Decisions = slices.DeleteFunc(p.plan.Decisions, func(d Decision) bool {
+		return d.Table == q && (d.ID == "class/"+key(q) || d.ID == "path/"+key(q))
+	})
+}
+
+// openSources finds, for columns that are there but may be NULL, the one foreign
+// key to fill them through. Without exactly one, rows with NULL stop the NOT NULL
+// step later; they are never guessed.
+func (p *planner) openSources() {
+	for _, t := range p.tables {
+		if t.missing || !t.open || t.source != nil || t.class == catalog.TenantsTable {
+			continue
+		}
+		var found []*source
+		for _, k := range t.rel.Constraints {
+			if s := p.sourceOf(t, k); s != nil {
+				found = append(found, s)
+			}
+		}
+		if len(found) == 1 {
+			t.source = found[0]
+			p.plan.Chosen[key(t.rel.QName())] = found[0].constraint
+		}
+	}
+}
+
+// sourceOf returns the source that foreign key k gives for t's column, if it may.
+// A composite key that has the tenant already counts without it.
+func (p *planner) sourceOf(t *table, k catalog.Constraint) *source {
+	parent := p.byName[k.References]
+	if k.Type != catalog.ForeignKey || parent == nil || parent == t {
+		return nil
+	}
+	chosen, asked := p.c.Paths[key(t.rel.QName())]
+	if asked && chosen != k.Name {
+		return nil
+	}
+	s := &source{constraint: k.Name, parent: parent}
+	for i, c := range k.Columns {
+		if c == t.column {
+			continue
+		}
+		if col := column(t.rel, c); col == nil || (!col.NotNull && !asked) {
+			return nil
+		}
+		s.columns = append(s.columns, c)
+		s.refColumns = append(s.refColumns, k.RefColumns[i])
+	}
+	if len(s.columns) == 0 {
+		return nil
+	}
+	return s
+}
+
+// order sorts tables so that a source and an inheritance parent come before what
+// depends on them; within that, by name.
+func (p *planner) order() {
+	slices.SortFunc(p.tables, func(a, b *table) int {
+		return strings.Compare(key(a.rel.QName()), key(b.rel.QName()))
+	})
+	var sorted []*table
+	state := map[*table]int{}
+	var visit func(t *table)
+	visit = func(t *table) {
+		if t == nil || state[t] != 0 {
+			return
+		}
+		state[t] = 1
+		if t.source != nil {
+			visit(t.source.parent)
+		}
+		visit(t.inherits)
+		sorted = append(sorted, t)
+	}
+	for _, t := range p.tables {
+		visit(t)
+	}
+	p.tables = sorted
+}
+
+func column(rel *catalog.Relation, name string) *catalog.Column {
+	for i := range rel.Columns {
+		if rel.Columns[i].Name == name {
+			return &rel.Columns[i]
+		}
+	}
+	return nil
+}

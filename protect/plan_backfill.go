@@ -1,0 +1,195 @@
+package protect
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// backfills plans the filling of every tenant column that may hold NULL, and then
+// NOT NULL by a validated check: SET NOT NULL alone would scan the table under a
+// lock that keeps readers out.
+func (p *planner) backfills() {
+	for _, t := range p.tables {
+		if t.open && t.source != nil {
+			p.backfill(t)
+		}
+	}
+	for _, t := range p.tables {
+		if t.open && t.class == catalog.TenantTable && (t.inherits == nil || !t.inherits.open) {
+			p.notNull(t)
+		}
+	}
+}
+
+func (p *planner) backfill(t *table) {
+	q := t.rel.QName()
+	b := &Backfill{Table: q, Column: t.column, Set: t.source.selectTenant("c")}
+	for _, leaf := range p.physical(t.rel) {
+		b.Parts = append(b.Parts, Part{Table: leaf.QName(), Key: primaryKey(leaf)})
+	}
+	hazards := []string{"each batch locks the rows it fills until it commits"}
+	if !p.user.Super && len(t.rel.Triggers) > 0 {
+		hazards = append(hazards, "the table's own UPDATE triggers fire for every row: only a superuser can hold them back")
+	}
+	p.add(Step{ID: stepID(GroupBackfill, q, "fill"), Group: GroupBackfill, Kind: KindBackfill, Table: q, Backfill: b, Data: true,
+		Title: "fill " + t.column + " from " + key(t.source.parent.rel.QName()),
+		SQL:   []string{b.batchSQL(b.Parts[0], "…")},
+		Lock:  RowExclusive, Scans: true, Estimate: p.sizeOf(t.rel, 20_000), Hazards: hazards,
+		Reason: "existing rows get the tenant of the row they belong to"})
+}
+
+// physical returns the tables that hold a relation's rows.
+func (p *planner) physical(rel *catalog.Relation) []*catalog.Relation {
+	if rel.Kind != catalog.PartitionedTable {
+		return []*catalog.Relation{rel}
+	}
+	var all []*catalog.Relation
+	for _, leaf := range p.leaves[rel.QName()] {
+		all = append(all, p.physical(leaf)...)
+	}
+	return all
+}
+
+// descendants returns every partition below a relation, nearest first.
+func (p *planner) descendants(rel *catalog.Relation) []*catalog.Relation {
+	var all []*catalog.Relation
+	for _, leaf := range p.leaves[rel.QName()] {
+		all = append(all, leaf)
+		all = append(all, p.descendants(leaf)...)
+	}
+	return all
+}
+
+func primaryKey(rel *catalog.Relation) []Key {
+	for _, k := range rel.Constraints {
+		if k.Type != catalog.PrimaryKey {
+			continue
+		}
+		keys := make([]Key, len(k.Columns))
+		for i, c := range k.Columns {
+			keys[i] = Key{c, column(rel, c).Type}
+		}
+		return keys
+	}
+	return nil
+}
+
+// notNullCheck is the constraint that carries NOT NULL until SET NOT NULL can use
+// it instead of a scan.
+const notNullCheck = "moat_tenant_not_null"
+
+func (p *planner) notNull(t *table) {
+	q := t.rel.QName()
+	existing := constraint(t.rel, notNullCheck)
+	drop := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", q.SQL(), notNullCheck)
+	add := stepID(GroupBackfill, q, "not-null-check")
+	if existing == nil {
+		p.add(Step{ID: add, Group: GroupBackfill, Table: q, Title: t.column + " must not be NULL: new rows",
+			SQL:   []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID", q.SQL(), notNullCheck, ident(t.column))},
+			Undo:  []string{drop},
+			Check: p.nullCheck(t), Data: true, Lock: AccessExclusive, Hazards: []string{"from here on a row without a tenant is refused"},
+			Reason: "a row without a tenant belongs to nobody, and keys that hold NULL are not checked"})
+	}
+	valid := stepID(GroupBackfill, q, "not-null-validate")
+	if existing == nil || !existing.Validated {
+		p.add(Step{ID: valid, Group: GroupBackfill, Kind: KindValidate, Table: q, Needs: add, Title: t.column + " must not be NULL: existing rows",
+			SQL:  []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", q.SQL(), notNullCheck)},
+			Data: true, Lock: ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(t.rel, 2_000_000),
+			Reason: "a validated check lets SET NOT NULL skip its scan"})
+	}
+	p.add(Step{ID: notNullStep(t), Group: GroupBackfill, Table: q, Needs: valid, Title: t.column + " NOT NULL",
+		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", q.SQL(), ident(t.column)), drop},
+		Undo: p.undoNotNull(t), Lock: AccessExclusive, Reason: "the validated check has proved it: no scan"})
+}
+
+func notNullStep(t *table) string { return stepID(GroupBackfill, t.rel.QName(), "not-null") }
+
+// undoNotNull also gives back NOT NULL to those partitions and children that had it
+// of their own.
+func (p *planner) undoNotNull(t *table) []string {
+	undo := []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", t.rel.QName().SQL(), ident(t.column))}
+	for _, d := range p.below(t.rel) {
+		if c := column(d, t.column); c != nil && c.NotNull {
+			undo = append(undo, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", d.QName().SQL(), ident(t.column)))
+		}
+	}
+	return undo
+}
+
+// below returns partitions and inheritance children at every depth.
+func (p *planner) below(rel *catalog.Relation) []*catalog.Relation {
+	var all []*catalog.Relation
+	for i := range p.s.Relations {
+		r := &p.s.Relations[i]
+		for _, parent := range r.ParentNames {
+			if parent == rel.QName() {
+				all = append(all, r)
+				all = append(all, p.below(r)...)
+			}
+		}
+	}
+	return all
+}
+
+// nullCheck counts rows that the backfill could not give a tenant.
+func (p *planner) nullCheck(t *table) *Check {
+	q := t.rel.QName()
+	cond := "c." + ident(t.column) + " IS NULL"
+	ck := &Check{ID: "null/" + key(q), What: "rows of " + key(q) + " without a tenant",
+		Count: countWhere(q.SQL()+" c", cond), Sample: sample(t.rel, q.SQL()+" c", cond)}
+	if t.source != nil {
+		ahead := p.tenantAhead(t, "c") + " IS NULL"
+		ck.CountAhead, ck.SampleAhead = countWhere(q.SQL()+" c", ahead), sample(t.rel, q.SQL()+" c", ahead)
+	}
+	return ck
+}
+
+func countWhere(from, cond string) string {
+	return fmt.Sprintf("SELECT count(*) FROM %s WHERE %s", from, cond)
+}
+
+// tenantAhead renders the tenant that row has, or will have once its column is
+// added and filled.
+func (p *planner) tenantAhead(t *table, row string) string {
+	own := row + "." + ident(t.column)
+	if t.source == nil || !t.open {
+		return own
+	}
+	parent := row + "p"
+	conds := make([]string, len(t.source.columns))
+	for i, c := range t.source.columns {
+		conds[i] = fmt.Sprintf("%s.%s = %s.%s", parent, ident(t.source.refColumns[i]), row, ident(c))
+	}
+	derived := fmt.Sprintf("(SELECT %s FROM %s %s WHERE %s)", p.tenantAhead(t.source.parent, parent),
+		t.source.parent.rel.QName().SQL(), parent, strings.Join(conds, " AND "))
+	if t.missing {
+		return derived
+	}
+	return fmt.Sprintf("coalesce(%s, %s)", own, derived)
+}
+
+// sample selects up to twenty rows' primary keys as one text each.
+func sample(rel *catalog.Relation, from, cond string) string {
+	shown := "c.ctid::text"
+	if keys := primaryKey(rel); len(keys) > 0 {
+		shown = ""
+		for i, k := range keys {
+			if i > 0 {
+				shown += " || ', ' || "
+			}
+			shown += fmt.Sprintf("%s || coalesce(c.%s::text, 'NULL')", literal(k.Column+"="), ident(k.Column))
+		}
+	}
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY 1 LIMIT 20", shown, from, cond)
+}
+
+func constraint(rel *catalog.Relation, name string) *catalog.Constraint {
+	for i := range rel.Constraints {
+		if rel.Constraints[i].Name == name {
+			return &rel.Constraints[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package protect
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// columns plans the tenant columns that are missing, their default, and the
+// trigger that fills them for writers that do not know them.
+func (p *planner) columns() {
+	for _, t := range p.tables {
+		switch {
+		case t.missing:
+			p.addColumn(t)
+		case t.class == catalog.TenantTable:
+			p.defaultFor(t)
+			if t.open && t.source != nil && !hasTrigger(t.rel) && !p.enforced(t) {
+				p.fillTrigger(t)
+			}
+		}
+	}
+}
+
+func (p *planner) addColumn(t *table) {
+	q := t.rel.QName()
+	var do, undo []string
+	// The default comes in a second statement: given with ADD COLUMN it would be
+	// evaluated now and stored for every existing row.
+	if t.inherits == nil || !t.inherits.missing {
+		do = append(do, fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s", q.SQL(), ident(t.column), t.typ))
+		undo = append(undo, fmt.Sprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s", q.SQL(), ident(t.column)))
+	}
+	do = append(do, setDefault(q, t.column, Tenant(p.m.Setting, t.typ)))
+	if len(undo) == 0 {
+		undo = append(undo, dropDefault(q, t.column))
+	}
+	if t.source != nil {
+		do = append(do, p.fillSQL(t)...)
+		undo = append(undoFill(t), undo...)
+	}
+	p.add(Step{ID: stepID(GroupColumns, q, "add"), Group: GroupColumns, Table: q, Title: fmt.Sprintf("add column %s %s", t.column, t.typ),
+		SQL: do, Undo: undo, Lock: AccessExclusive, Estimate: p.sizeOf(t.rel, 0),
+		Reason:  p.whyColumn(t),
+		Hazards: []string{"a statement with SELECT * or INSERT without a column list sees one more column"}})
+}
+
+func (p *planner) whyColumn(t *table) string {
+	if t.source == nil {
+		return "inherited from " + key(t.inherits.rel.QName())
+	}
+	return fmt.Sprintf("its rows belong to the tenant of %s, through %s; until enforce a trigger fills the column for writers that do not know it",
+		key(t.source.parent.rel.QName()), t.source.constraint)
+}
+
+// defaultFor plans the default of a tenant column that has none. One of another
+// kind is a question: a constant would put every row of an unaware writer into one
+// tenant.
+func (p *planner) defaultFor(t *table) {
+	col := column(t.rel, t.column)
+	q := t.rel.QName()
+	if col.Default == "" && col.Generated == "" {
+		p.add(Step{ID: stepID(GroupColumns, q, "default"), Group: GroupColumns, Table: q, Title: "default of " + t.column + ": the current tenant",
+			SQL: []string{setDefault(q, t.column, Tenant(p.m.Setting, t.typ))}, Undo: []string{dropDefault(q, t.column)},
+			Lock: AccessExclusive, Reason: "an INSERT that leaves the column out writes into the tenant that is set"})
+		return
+	}
+	if strings.Contains(col.Default, p.m.Setting) || col.Generated != "" {
+		return
+	}
+	p.decide(Decision{ID: "default/" + key(q), Table: q, Object: t.column,
+		Question: fmt.Sprintf("Column %s has the default %s. Replace it by the current tenant?", t.column, col.Default),
+		Why:      "A default that does not read the setting puts a row of a writer that leaves the column out into a tenant of its own choosing, or fails under the policy.",
+		SQL:      []string{setDefault(q, t.column, Tenant(p.m.Setting, t.typ))}})
+}
+
+// setDefault changes this table alone: partitions and inheritance children have
+// defaults of their own.
+func setDefault(q catalog.QName, column, expression string) string {
+	return fmt.Sprintf("ALTER TABLE ONLY %s ALTER COLUMN %s SET DEFAULT %s", q.SQL(), ident(column), expression)
+}
+
+func dropDefault(q catalog.QName, column string) string {
+	return fmt.Sprintf("ALTER TABLE ONLY %s ALTER COLUMN %s DROP DEFAULT", q.SQL(), ident(column))
+}
+
+// fillTriggerName sorts before any usual name: BEFORE triggers fire by name, and
+// the others should see the tenant.
+const fillTriggerName = "_moat_fill_tenant"
+
+func hasTrigger(rel *catalog.Relation) bool {
+	for _, t := range rel.Triggers {
+		if t.Name == fillTriggerName {
+			return true
+		}
+	}
+	return false
+}
+
+func fillFunction(q catalog.QName) catalog.QName { return own(name("fill", q.Schema, q.Name)) }
+
+func (p *planner) fillTrigger(t *table) {
+	q := t.rel.QName()
+	p.add(Step{ID: stepID(GroupColumns, q, "trigger"), Group: GroupColumns, Table: q, Title: "trigger that fills " + t.column,
+		SQL: p.fillSQL(t), Undo: undoFill(t), Lock: ShareRowExclusive, Reason: p.whyColumn(t)})
+}
+
+// fillSQL makes the trigger. Its function is SECURITY DEFINER because a writer need
+// not be allowed to read the parent; it goes when the table is enforced.
+func (p *planner) fillSQL(t *table) []string {
+	f, q, col := fillFunction(t.rel.QName()), t.rel.QName(), ident(t.column)
+	moved := make([]string, len(t.source.columns))
+	for i, c := range t.source.columns {
+		moved[i] = fmt.Sprintf("NEW.%[1]s IS DISTINCT FROM OLD.%[1]s", ident(c))
+	}
+	body := fmt.Sprintf(`
+BEGIN
+  IF NEW.%[1]s IS NULL THEN
+    NEW.%[1]s := %[2]s;
+  ELSIF TG_OP = 'UPDATE' THEN
+    IF (%[3]s) AND NEW.%[1]s IS NOT DISTINCT FROM OLD.%[1]s THEN
+      NEW.%[1]s := %[2]s;
+    END IF;
+  END IF;
+  RETURN NEW;
+END
+`, col, t.source.selectTenant("NEW"), strings.Join(moved, " OR "))
+	return []string{
+		fmt.Sprintf("CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\n  SET search_path = pg_catalog, pg_temp AS %s", f.SQL(), dollar(body)),
+		fmt.Sprintf("REVOKE ALL ON FUNCTION %s() FROM PUBLIC", f.SQL()),
+		fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", fillTriggerName, q.SQL()),
+		fmt.Sprintf("CREATE TRIGGER %s BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION %s()", fillTriggerName, q.SQL(), f.SQL()),
+	}
+}
+
+func undoFill(t *table) []string {
+	return []string{
+		fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", fillTriggerName, t.rel.QName().SQL()),
+		fmt.Sprintf("DROP FUNCTION IF EXISTS %s()", fillFunction(t.rel.QName()).SQL()),
+	}
+}
+
+// selectTenant renders the scalar sub-select with the tenant of the row called row.
+func (s *source) selectTenant(row string) string {
+	conds := make([]string, len(s.columns))
+	for i, c := range s.columns {
+		conds[i] = fmt.Sprintf("p.%s = %s.%s", ident(s.refColumns[i]), row, ident(c))
+	}
+	return fmt.Sprintf("(SELECT p.%s FROM %s p WHERE %s)", ident(s.parent.column), s.parent.rel.QName().SQL(), strings.Join(conds, " AND "))
+}
+
+func stepID(g Group, q catalog.QName, what string) string {
+	return string(g) + "/" + key(q) + "/" + what
+}

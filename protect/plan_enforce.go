@@ -1,0 +1,249 @@
+package protect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// enforce plans what a running application can notice: rights taken away, views
+// that read with the caller's rights, and row-level security itself, last.
+func (p *planner) enforce() {
+	p.revokes()
+	p.owners()
+	p.views()
+	p.definers()
+	for _, t := range p.tables {
+		for _, part := range p.descendants(t.rel) {
+			if part.Kind != catalog.ForeignTable {
+				p.enable(part, nil)
+			}
+		}
+		p.enable(t.rel, t)
+	}
+}
+
+// enforced reports whether row-level security is enabled and forced.
+func (p *planner) enforced(t *table) bool { return t.rel.RLS && t.rel.ForceRLS }
+
+func (p *planner) enable(rel *catalog.Relation, t *table) {
+	q := rel.QName()
+	var do, undo []string
+	if !rel.RLS {
+		do, undo = append(do, "ENABLE ROW LEVEL SECURITY"), append(undo, "DISABLE ROW LEVEL SECURITY")
+	}
+	if !rel.ForceRLS {
+		do, undo = append(do, "FORCE ROW LEVEL SECURITY"), append(undo, "NO FORCE ROW LEVEL SECURITY")
+	}
+	filled := t != nil && (hasTrigger(rel) || p.fills(t))
+	if len(do) == 0 && !filled {
+		return
+	}
+	step := Step{ID: stepID(GroupEnforce, q, "enable"), Group: GroupEnforce, Table: q, Title: "enable and force row-level security", Lock: AccessExclusive,
+		Reason:  "from here on only rows of the tenant that is set are visible, to the owner as well",
+		Hazards: []string{"a connection that sets no tenant sees no rows"}}
+	if len(do) > 0 {
+		step.SQL = []string{fmt.Sprintf("ALTER TABLE %s %s", q.SQL(), strings.Join(do, ", "))}
+		step.Undo = []string{fmt.Sprintf("ALTER TABLE %s %s", q.SQL(), strings.Join(undo, ", "))}
+	}
+	if filled {
+		step.SQL = append(step.SQL, undoFill(t)...)
+		step.Undo = append(step.Undo, p.refill(t)...)
+	}
+	p.add(p.guarded(step, t))
+}
+
+// fills reports whether this plan makes t's trigger.
+func (p *planner) fills(t *table) bool {
+	q := t.rel.QName()
+	return t.source != nil && (p.planned(stepID(GroupColumns, q, "trigger")) || (t.missing && p.planned(stepID(GroupColumns, q, "add"))))
+}
+
+func (p *planner) refill(t *table) []string {
+	if t.source == nil {
+		return nil
+	}
+	return p.fillSQL(t)
+}
+
+// revokes plans what the application role and PUBLIC must not keep.
+func (p *planner) revokes() {
+	for _, schema := range p.m.Schemas {
+		if schema == Schema {
+			continue
+		}
+		var set privilegeChange
+		p.revokeSchema(&set, schema)
+		for i := range p.s.Relations {
+			if r := &p.s.Relations[i]; r.Schema == schema && r.Extension == "" {
+				p.revokeRelation(&set, r)
+			}
+		}
+		p.addRevokes("schema/"+schema, "revoke what policies do not cover in schema "+schema, set)
+	}
+	p.revokeDatabase()
+	p.revokeDefaults()
+}
+
+// privilegeChange collects statements and their reverse.
+type privilegeChange struct{ do, undo []string }
+
+func (p *planner) addRevokes(id, title string, set privilegeChange) {
+	if len(set.do) == 0 {
+		return
+	}
+	slices.Reverse(set.undo)
+	p.add(Step{ID: "enforce/revoke/" + id, Group: GroupEnforce, Title: title, SQL: set.do, Undo: set.undo,
+		Hazards: []string{"whoever relied on these rights loses them"},
+		Reason:  "TRUNCATE, TRIGGER, REFERENCES and MAINTAIN know no policies, and PUBLIC is every role"})
+}
+
+// revoke takes one privilege away as its grantor gave it.
+func (set *privilegeChange) revoke(object, owner string, h catalog.Privilege) {
+	do := fmt.Sprintf("REVOKE %s ON %s FROM %s", h.Name, object, grantee(h.Grantee))
+	undo := fmt.Sprintf("GRANT %s ON %s TO %s", h.Name, object, grantee(h.Grantee))
+	if h.Grantable {
+		undo += " WITH GRANT OPTION"
+	}
+	if h.Grantor != "" && h.Grantor != owner {
+		as := "SET LOCAL ROLE " + ident(h.Grantor)
+		set.do = append(set.do, as, do, "RESET ROLE")
+		set.undo = append(set.undo, "RESET ROLE", undo, as) // reversed later
+		return
+	}
+	set.do = append(set.do, do)
+	set.undo = append(set.undo, undo)
+}
+
+// weak reports whether a role is one that policies have to hold: PUBLIC, the
+// application role, and what the application connects as today.
+func (p *planner) weak(role, owner string) bool {
+	if role == owner {
+		return false
+	}
+	if role == "" || role == p.c.Roles.Application {
+		return true
+	}
+	r := p.roleNamed[role]
+	return slices.Contains(p.m.Roles, role) && r != nil && !r.Super && !r.BypassRLS
+}
+
+func (p *planner) revokeSchema(set *privilegeChange, schema string) {
+	s := p.schema(schema)
+	if s == nil {
+		return
+	}
+	for _, h := range s.Privileges {
+		if h.Name == "CREATE" && p.weak(h.Grantee, s.Owner) {
+			set.revoke("SCHEMA "+ident(schema), s.Owner, h)
+		}
+	}
+}
+
+// revokeRelation goes by what the relation is: on tenant tables PUBLIC keeps
+// nothing and the application its four verbs; a partition is read through its
+// parent, so nobody needs rights on it.
+func (p *planner) revokeRelation(set *privilegeChange, r *catalog.Relation) {
+	partition := r.Partition && p.ofTenant(r)
+	ours := p.byName[r.QName()] != nil || partition || slices.Contains(p.shared, r)
+	if !ours && !slices.Contains([]catalog.Kind{catalog.View, catalog.MaterializedView}, r.Kind) {
+		return
+	}
+	for _, h := range r.Privileges {
+		if p.weak(h.Grantee, r.Owner) && (partition || p.uncovered(r, h)) {
+			set.revoke(onRelation(r), r.Owner, h)
+		}
+	}
+	for _, c := range r.Columns {
+		for _, h := range c.Privileges {
+			if p.weak(h.Grantee, r.Owner) && (partition || h.Grantee == "" || h.Name == "REFERENCES") {
+				h.Name = fmt.Sprintf("%s (%s)", h.Name, ident(c.Name))
+				set.revoke(onRelation(r), r.Owner, h)
+			}
+		}
+	}
+}
+
+// uncovered reports whether policies do not cover a privilege, or PUBLIC has it.
+func (p *planner) uncovered(r *catalog.Relation, h catalog.Privilege) bool {
+	if r.Kind == catalog.View || r.Kind == catalog.MaterializedView {
+		return h.Grantee == "" && p.readsTenants(r.QName())
+	}
+	if h.Grantee == "" && p.byName[r.QName()] != nil {
+		return true
+	}
+	return slices.Contains([]string{"TRUNCATE", "TRIGGER", "REFERENCES", "MAINTAIN"}, h.Name)
+}
+
+func (p *planner) revokeDatabase() {
+	var set privilegeChange
+	d := p.s.Database
+	for _, h := range d.Privileges {
+		if (h.Name == "TEMPORARY" || h.Name == "TEMP" || h.Name == "CREATE") && p.weak(h.Grantee, d.Owner) {
+			set.revoke("DATABASE "+ident(d.Name), d.Owner, h)
+		}
+	}
+	p.addRevokes("database", "revoke temporary tables and schemas in database "+d.Name, set)
+}
+
+// revokeDefaults ends default privileges that would open a new table before it has
+// policies.
+func (p *planner) revokeDefaults() {
+	var set privilegeChange
+	for _, d := range p.s.Defaults {
+		if d.Object != "tables" || !p.weak(d.Privilege.Grantee, d.Role) || (d.Schema != "" && !p.hasSchema(d.Schema)) {
+			continue
+		}
+		prefix := "ALTER DEFAULT PRIVILEGES FOR ROLE " + ident(d.Role)
+		if d.Schema != "" {
+			prefix += " IN SCHEMA " + ident(d.Schema)
+		}
+		undo := fmt.Sprintf("%s GRANT %s ON TABLES TO %s", prefix, d.Privilege.Name, grantee(d.Privilege.Grantee))
+		if d.Privilege.Grantable {
+			undo += " WITH GRANT OPTION"
+		}
+		set.do = append(set.do, fmt.Sprintf("%s REVOKE %s ON TABLES FROM %s", prefix, d.Privilege.Name, grantee(d.Privilege.Grantee)))
+		set.undo = append(set.undo, undo)
+	}
+	p.addRevokes("defaults", "revoke default privileges on new tables", set)
+}
+
+// owners looks at tables that the application role owns: an owner may switch row-
+// level security off.
+func (p *planner) owners() {
+	app := p.c.Roles.Application
+	for i := range p.s.Relations {
+		r := &p.s.Relations[i]
+		if r.Owner != app || !p.hasSchema(r.Schema) || r.OwnedBy != nil {
+			continue
+		}
+		q := r.QName()
+		change := fmt.Sprintf("ALTER TABLE %s OWNER TO %s", q.SQL(), ident(p.c.Roles.Owner))
+		if !p.c.ChangeOwner || !p.ownerRole() {
+			p.decide(Decision{ID: "owner/" + key(q), Table: q, Question: "The application role owns " + key(q) + ". Give it to " + p.c.Roles.Owner + "?",
+				Why: "An owner can switch row-level security off.", SQL: []string{change}, Config: "protect: {change_owner: true}"})
+			continue
+		}
+		p.add(Step{ID: stepID(GroupEnforce, q, "owner"), Group: GroupEnforce, Table: q, Title: "owned by " + p.c.Roles.Owner,
+			SQL:  append([]string{change}, p.keepRights(r, app)...),
+			Undo: append(p.dropRights(r, app), fmt.Sprintf("ALTER TABLE %s OWNER TO %s", q.SQL(), ident(app))),
+			Lock: AccessExclusive, Hazards: []string{"migrations that ran as " + app + " need another role"}, Reason: "an owner can switch row-level security off"})
+	}
+}
+
+// keepRights gives the former owner the verbs it had by owning.
+func (p *planner) keepRights(r *catalog.Relation, app string) []string {
+	if may := p.applicationMay(r); len(may) > 0 {
+		return []string{fmt.Sprintf("GRANT %s ON %s TO %s", strings.Join(may, ", "), onRelation(r), ident(app))}
+	}
+	return nil
+}
+
+func (p *planner) dropRights(r *catalog.Relation, app string) []string {
+	if may := p.applicationMay(r); len(may) > 0 {
+		return []string{fmt.Sprintf("REVOKE %s ON %s FROM %s", strings.Join(may, ", "), onRelation(r), ident(app))}
+	}
+	return nil
+}

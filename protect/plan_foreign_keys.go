@@ -1,0 +1,239 @@
+package protect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// newKey is a foreign key that carries the tenant, made from one that does not.
+type newKey struct {
+	table, parent *table
+	old           catalog.Constraint
+	columns, refs []string
+	needs         string // the step that makes the parent's unique key
+	name          string
+}
+
+// equivalent finds a constraint of the table that is n already.
+func (p *planner) equivalent(t *table, n newKey) *catalog.Constraint {
+	for i := range t.rel.Constraints {
+		k := &t.rel.Constraints[i]
+		if k.Type == catalog.ForeignKey && k.Name != n.old.Name && k.References == n.parent.rel.QName() &&
+			slices.Equal(k.Columns, n.columns) && slices.Equal(k.RefColumns, n.refs) && !slices.Contains(k.SetColumns, t.column) {
+			return k
+		}
+	}
+	return nil
+}
+
+// finishReplaced plans what is left when the composite key exists: its validation
+// and the end of the key that it replaces.
+func (p *planner) finishReplaced(n newKey, existing *catalog.Constraint) {
+	n.name = existing.Name
+	if !existing.Validated {
+		p.validateKey(n, n.table.rel, "")
+	}
+	p.dropOldKey(n)
+}
+
+// composite plans the new key: NOT VALID first, then its validation, then the end
+// of the old one. A partitioned table knows no NOT VALID foreign key, so there each
+// partition gets its own, and the parent's takes them over without a scan.
+func (p *planner) composite(n newKey) {
+	n.name = p.keyName(n)
+	add := p.keyStep(n, "add")
+	open := ""
+	if n.table.open {
+		open = notNullStep(n.table)
+	}
+	parts := p.physical(n.table.rel)
+	if n.table.rel.Kind != catalog.PartitionedTable {
+		p.addKey(n, n.table.rel, add, open, p.crossing(n))
+		p.validateKey(n, n.table.rel, add)
+		p.dropOldKey(n)
+		return
+	}
+	check := p.crossing(n)
+	for _, part := range parts {
+		if k := constraint(part, n.name); k == nil {
+			p.addKey(n, part, stepID(GroupKeys, part.QName(), n.name+"/add"), open, check)
+		}
+		if k := constraint(part, n.name); k == nil || !k.Validated {
+			p.validateKey(n, part, stepID(GroupKeys, part.QName(), n.name+"/add"))
+		}
+		check = nil
+		open = stepID(GroupKeys, part.QName(), n.name+"/validate")
+	}
+	p.addKeyToParent(n, add, open)
+	p.dropOldKey(n)
+}
+
+func (p *planner) keyStep(n newKey, what string) string {
+	return stepID(GroupKeys, n.table.rel.QName(), n.name+"/"+what)
+}
+
+// keyName follows PostgreSQL's own table_columns_fkey.
+func (p *planner) keyName(n newKey) string {
+	base := name(append([]string{n.table.rel.Name}, append(slices.Clone(n.columns), "fkey")...)...)
+	return free(base, func(s string) bool {
+		k := constraint(n.table.rel, s)
+		return k != nil || p.planned(stepID(GroupKeys, n.table.rel.QName(), s+"/add"))
+	})
+}
+
+func (p *planner) addKey(n newKey, rel *catalog.Relation, id, needs string, check *Check) {
+	q := rel.QName()
+	if needs == "" {
+		needs = n.needs
+	}
+	p.add(Step{ID: id, Group: GroupKeys, Table: q, Needs: needs, Check: check, Data: check != nil,
+		Title: fmt.Sprintf("foreign key %s → %s: new rows", strings.Join(n.columns, ", "), key(n.parent.rel.QName())),
+		SQL:   []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", q.SQL(), ident(n.name), n.definition())},
+		Undo:  []string{dropConstraint(q, n.name)},
+		Lock:  ShareRowExclusive, Hazards: n.hazards(),
+		Reason: fmt.Sprintf("%s does not carry the tenant: a row can point at another tenant's row", n.old.Name)})
+}
+
+func (p *planner) addKeyToParent(n newKey, id, needs string) {
+	q := n.table.rel.QName()
+	p.add(Step{ID: id, Group: GroupKeys, Table: q, Needs: needs, Title: fmt.Sprintf("foreign key %s of the partitioned table", n.name),
+		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", q.SQL(), ident(n.name), n.definition())},
+		Undo: []string{dropConstraint(q, n.name)}, Lock: ShareRowExclusive, Hazards: n.hazards(),
+		Reason: "takes over the partitions' validated keys without reading a row; new partitions get it by themselves"})
+}
+
+// dropConstraint leaves alone what has gone with a parent's constraint.
+func dropConstraint(q catalog.QName, name string) string {
+	return fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", q.SQL(), ident(name))
+}
+
+func (p *planner) validateKey(n newKey, rel *catalog.Relation, needs string) {
+	p.add(Step{ID: stepID(GroupKeys, rel.QName(), n.name+"/validate"), Group: GroupKeys, Kind: KindValidate, Table: rel.QName(), Needs: needs, Data: true,
+		Title: fmt.Sprintf("foreign key %s: existing rows", n.name),
+		SQL:   []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", rel.QName().SQL(), ident(n.name))},
+		Lock:  ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(rel, 500_000), Reason: "rows of before the key are checked while writers go on"})
+}
+
+// dropOldKey plans the end of the key that the composite one replaces, unless the
+// configuration keeps it.
+func (p *planner) dropOldKey(n newKey) {
+	q := n.table.rel.QName()
+	if p.c.KeepForeignKeys && !slices.Contains(n.old.Columns, n.table.column) {
+		p.note(key(q)+"."+n.old.Name, "kept beside "+n.name+" (protect.keep_foreign_keys)")
+		return
+	}
+	p.add(Step{ID: stepID(GroupKeys, q, n.old.Name+"/drop"), Group: GroupKeys, Table: q, Needs: p.lastOf(n),
+		Title: "drop foreign key " + n.old.Name, SQL: []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", q.SQL(), ident(n.old.Name))},
+		Undo: p.restoreKey(n.table.rel, n.old), Remember: []string{commentOnConstraint(q, n.old.Name)}, Lock: AccessExclusive,
+		Reason: n.name + " checks the same and the tenant as well"})
+}
+
+func (p *planner) lastOf(n newKey) string {
+	if n.table.rel.Kind == catalog.PartitionedTable {
+		return p.keyStep(n, "add")
+	}
+	return p.keyStep(n, "validate")
+}
+
+// restoreKey puts a dropped foreign key back as it was, again without a scan under
+// a lock: NOT VALID and VALIDATE, by partition where the table is partitioned.
+func (p *planner) restoreKey(rel *catalog.Relation, k catalog.Constraint) []string {
+	var undo []string
+	one := func(r *catalog.Relation, name string, validate bool) {
+		def := strings.TrimSuffix(k.Definition, " NOT VALID")
+		undo = append(undo, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", r.QName().SQL(), ident(name), def))
+		if validate {
+			undo = append(undo, fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", r.QName().SQL(), ident(name)))
+		}
+	}
+	if rel.Kind != catalog.PartitionedTable {
+		one(rel, k.Name, k.Validated)
+		return undo
+	}
+	for _, part := range p.physical(rel) {
+		one(part, inheritedName(part, k), true)
+	}
+	return append(undo, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", rel.QName().SQL(), ident(k.Name), k.Definition))
+}
+
+// inheritedName is the name a partition has for its copy of the parent's key.
+func inheritedName(part *catalog.Relation, k catalog.Constraint) string {
+	for _, own := range part.Constraints {
+		if own.Inherited && own.Type == k.Type && own.References == k.References && slices.Equal(own.Columns, k.Columns) {
+			return own.Name
+		}
+	}
+	return k.Name
+}
+
+// definition renders the constraint. Actions are the old key's, but for two: SET
+// NULL and SET DEFAULT name their columns, so that the tenant stays, and an ON
+// UPDATE action is not kept, because it would move rows with a tenant.
+func (n newKey) definition() string {
+	def := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", idents(n.columns), n.parent.rel.QName().SQL(), idents(n.refs))
+	switch n.old.OnDelete {
+	case "", "no action":
+	case "set null", "set default":
+		cols := n.old.SetColumns
+		if len(cols) == 0 {
+			cols = n.old.Columns
+		}
+		def += fmt.Sprintf(" ON DELETE %s (%s)", strings.ToUpper(n.old.OnDelete), idents(without(cols, n.table.column)))
+	default:
+		def += " ON DELETE " + strings.ToUpper(n.old.OnDelete)
+	}
+	if n.old.OnUpdate == "restrict" {
+		def += " ON UPDATE RESTRICT"
+	}
+	if n.old.Deferrable {
+		def += " DEFERRABLE"
+	}
+	if n.old.Deferred {
+		def += " INITIALLY DEFERRED"
+	}
+	return def
+}
+
+func (n newKey) hazards() []string {
+	if n.old.OnUpdate == "cascade" {
+		return []string{"ON UPDATE CASCADE is not kept: it would carry rows from one tenant to another"}
+	}
+	return nil
+}
+
+// crossing is the check for rows that the new key would refuse: those whose parent
+// belongs to another tenant, or to none.
+func (p *planner) crossing(n newKey) *Check {
+	q, parent := n.table.rel.QName(), n.parent.rel.QName()
+	build := func(childTenant, parentTenant string) string {
+		conds := []string{}
+		match := []string{parentTenant + " = " + childTenant}
+		for i, c := range n.columns {
+			if c == n.table.column {
+				continue
+			}
+			conds = append(conds, "c."+ident(c)+" IS NOT NULL")
+			match = append(match, fmt.Sprintf("p.%s = c.%s", ident(n.refs[i]), ident(c)))
+		}
+		return strings.Join(conds, " AND ") + fmt.Sprintf(" AND NOT EXISTS (SELECT FROM %s p WHERE %s)", parent.SQL(), strings.Join(match, " AND "))
+	}
+	cond := build("c."+ident(n.table.column), "p."+ident(n.parent.column))
+	ck := &Check{ID: "crossing/" + key(q) + "/" + n.old.Name,
+		What:  fmt.Sprintf("rows of %s whose %s points at a row of %s that is not their tenant's", key(q), strings.Join(n.old.Columns, ", "), key(parent)),
+		Count: countWhere(q.SQL()+" c", cond), Sample: sample(n.table.rel, q.SQL()+" c", cond)}
+	if n.table.open || n.parent.open {
+		ahead := build(p.tenantAhead(n.table, "c"), p.tenantAhead(n.parent, "p"))
+		ck.CountAhead, ck.SampleAhead = countWhere(q.SQL()+" c", ahead), sample(n.table.rel, q.SQL()+" c", ahead)
+	}
+	return ck
+}
+
+// commentOnConstraint is a query for the statement that restores a comment.
+func commentOnConstraint(q catalog.QName, constraint string) string {
+	return fmt.Sprintf("SELECT format('COMMENT ON CONSTRAINT %%I ON %s IS %%L', k.conname, d.description) FROM pg_catalog.pg_constraint k "+
+		"JOIN pg_catalog.pg_description d ON d.objoid = k.oid AND d.classoid = 'pg_catalog.pg_constraint'::regclass WHERE k.conrelid = %s::regclass AND k.conname = %s",
+		strings.ReplaceAll(strings.ReplaceAll(q.SQL(), "'", "''"), "%", "%%"), literal(q.SQL()), literal(constraint))
+}

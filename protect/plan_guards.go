@@ -1,0 +1,168 @@
+package protect
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+//go:embed sql/guard.sql
+var guardBody string
+
+//go:embed sql/guard_drop.sql
+var guardDropBody string
+
+//go:embed sql/guard_holds.sql
+var guardHoldsBody string
+
+//go:embed sql/guard_reads.sql
+var guardReadsBody string
+
+//go:embed sql/guard_remember.sql
+var guardRememberBody string
+
+// The event triggers of the guard.
+const (
+	guardTrigger     = "moat_guard"
+	guardDropTrigger = "moat_guard_drop"
+)
+
+// guardTags are the commands after which the guard looks. CREATE TABLE AS and
+// SELECT INTO have tags of their own.
+func guardTags() []string {
+	return []string{"CREATE TABLE", "CREATE TABLE AS", "SELECT INTO", "ALTER TABLE", "CREATE SCHEMA", "CREATE POLICY", "ALTER POLICY",
+		"CREATE VIEW", "ALTER VIEW", "CREATE MATERIALIZED VIEW"}
+}
+
+// guards plans the event triggers and the search functions.
+func (p *planner) guards() {
+	p.guard()
+	p.searches()
+}
+
+func (p *planner) guard() {
+	if p.guardStands() || len(p.tables) == 0 {
+		return
+	}
+	step := Step{ID: "guards/event-triggers", Group: GroupGuards, Title: "event triggers that keep new tables closed and policies as they are",
+		SQL: p.guardSQL(), Undo: undoGuard(),
+		Hazards: []string{"a new table in a protected schema is empty to everyone until it has policies", "DDL that weakens the isolation fails, for superusers too"},
+		Reason:  "the next migration's table would otherwise be open; ALTER ROLE, GRANT and TRUNCATE pass by unseen, so audit from time to time"}
+	if !p.user.Super {
+		p.leave(Left{Title: step.Title, Reason: "only a superuser may create event triggers", SQL: step.SQL})
+		return
+	}
+	p.add(step)
+}
+
+// guardFunction is one function of the guard.
+type guardFunction struct {
+	signature, returns, language, body string
+}
+
+func (p *planner) guardFunctions() []guardFunction {
+	schemas := slices.DeleteFunc(slices.Clone(p.m.Schemas), func(s string) bool { return s == Schema })
+	quoted := make([]string, len(schemas))
+	for i, s := range schemas {
+		quoted[i] = literal(s)
+	}
+	body := strings.NewReplacer(":schemas", "ARRAY["+strings.Join(quoted, ", ")+"]::name[]", ":application", literal(p.c.Roles.Application)).Replace(guardBody)
+	return []guardFunction{
+		{"holds(oid, name, text)", "boolean", "sql STABLE", guardHoldsBody},
+		{"reads_protected(oid)", "boolean", "sql STABLE", guardReadsBody},
+		{"remember(regclass)", "void", "plpgsql", guardRememberBody},
+		{"guard()", "event_trigger", "plpgsql", body},
+		{"guard_drop()", "event_trigger", "plpgsql", guardDropBody},
+	}
+}
+
+// guardSQL creates everything in one go. The functions belong to whoever applies
+// the plan, a superuser; nobody else may call or replace them.
+func (p *planner) guardSQL() []string {
+	sql := []string{"CREATE TABLE IF NOT EXISTS moat.protected (\n  relation   regclass NOT NULL,\n  policy     name NOT NULL,\n  expression text NOT NULL,\n  PRIMARY KEY (relation, policy)\n)"}
+	for _, f := range p.guardFunctions() {
+		sql = append(sql, fmt.Sprintf("CREATE OR REPLACE FUNCTION moat.%s RETURNS %s LANGUAGE %s SECURITY DEFINER\n  SET search_path = pg_catalog, pg_temp AS %s",
+			f.signature, f.returns, f.language, dollar(f.body)),
+			fmt.Sprintf("REVOKE ALL ON FUNCTION moat.%s FROM PUBLIC", f.signature))
+	}
+	tags := guardTags()
+	for i, tag := range tags {
+		tags[i] = literal(tag)
+	}
+	sql = append(sql, dropGuards()...)
+	return append(sql,
+		"SELECT moat.remember(c.oid::regclass) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace\n"+
+			"  WHERE c.relrowsecurity AND c.relforcerowsecurity AND c.relkind IN ('r', 'p') AND n.nspname IN ("+p.schemaList()+")",
+		fmt.Sprintf("CREATE EVENT TRIGGER %s ON ddl_command_end\n  WHEN TAG IN (%s)\n  EXECUTE FUNCTION moat.guard()", guardTrigger, strings.Join(tags, ", ")),
+		fmt.Sprintf("CREATE EVENT TRIGGER %s ON sql_drop EXECUTE FUNCTION moat.guard_drop()", guardDropTrigger),
+		fmt.Sprintf("ALTER EVENT TRIGGER %s ENABLE ALWAYS", guardTrigger),
+		fmt.Sprintf("ALTER EVENT TRIGGER %s ENABLE ALWAYS", guardDropTrigger))
+}
+
+func (p *planner) schemaList() string {
+	var quoted []string
+	for _, s := range p.m.Schemas {
+		if s != Schema {
+			quoted = append(quoted, literal(s))
+		}
+	}
+	return strings.Join(quoted, ", ")
+}
+
+func dropGuards() []string {
+	return []string{"DROP EVENT TRIGGER IF EXISTS " + guardTrigger, "DROP EVENT TRIGGER IF EXISTS " + guardDropTrigger}
+}
+
+func undoGuard() []string {
+	return append(dropGuards(), "DROP FUNCTION IF EXISTS moat.guard(), moat.guard_drop(), moat.remember(regclass), moat.reads_protected(oid), moat.holds(oid, name, text)",
+		"DROP TABLE IF EXISTS moat.protected")
+}
+
+// guardStands reports whether the guard is there as this plan would make it.
+func (p *planner) guardStands() bool {
+	always := func(trigger, function string) bool {
+		return slices.ContainsFunc(p.s.Events, func(e catalog.EventTrigger) bool {
+			return e.Name == trigger && e.Enabled == "always" && e.Function == own(function)
+		})
+	}
+	if !always(guardTrigger, "guard") || !always(guardDropTrigger, "guard_drop") {
+		return false
+	}
+	for _, f := range p.guardFunctions() {
+		bare, _, _ := strings.Cut(f.signature, "(")
+		if found := p.function(own(bare)); found == nil || found.Body != f.body {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *planner) function(q catalog.QName) *catalog.Function {
+	for i := range p.s.Functions {
+		if f := &p.s.Functions[i]; f.Schema == q.Schema && f.Name == q.Name {
+			return f
+		}
+	}
+	return nil
+}
+
+func (p *planner) guardExists() bool {
+	return slices.ContainsFunc(p.s.Events, func(e catalog.EventTrigger) bool { return e.Name == guardTrigger })
+}
+
+// guarded fits a step to a guard that is there already: it is suspended, in the
+// step's own transaction, for what it would refuse, and told the new state.
+func (p *planner) guarded(s Step, t *table) Step {
+	if !p.guardExists() {
+		return s
+	}
+	if slices.ContainsFunc(s.SQL, func(q string) bool { return strings.HasPrefix(q, "DROP POLICY") }) {
+		s.SQL = append([]string{"ALTER EVENT TRIGGER " + guardTrigger + " DISABLE", "ALTER EVENT TRIGGER " + guardDropTrigger + " DISABLE"}, s.SQL...)
+		s.SQL = append(s.SQL, "ALTER EVENT TRIGGER "+guardTrigger+" ENABLE ALWAYS", "ALTER EVENT TRIGGER "+guardDropTrigger+" ENABLE ALWAYS")
+	}
+	s.SQL = append(s.SQL, fmt.Sprintf("SELECT moat.remember(%s::regclass)", literal(s.Table.SQL())))
+	return s
+}

@@ -1,0 +1,284 @@
+package protect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// indexes plans the indexes that start with the tenant: one for the columns of each
+// foreign key, one in place of each index that does not, and one at all. An index
+// that starts with something else is useless once every query asks for one tenant,
+// and it lets EXPLAIN count other tenants' rows.
+func (p *planner) indexes() {
+	for _, t := range p.tables {
+		if t.class == catalog.TenantsTable {
+			continue
+		}
+		wanted := p.wantedIndexes(t)
+		for i, w := range wanted {
+			if p.covered(t, w, wanted[:i], wanted[i+1:]) {
+				continue
+			}
+			p.buildIndex(indexBuild{group: GroupIndexes, id: stepID(GroupIndexes, t.rel.QName(), strings.Join(w.label, ",")),
+				rel: t.rel, name: p.indexName(t.rel, append(slices.Clone(w.label), "idx")),
+				keys: w.keys, tail: w.tail, title: strings.Join(w.label, ", "), reason: w.reason})
+		}
+		p.uselessIndexes(t)
+	}
+}
+
+// wantedIndex is an index that a tenant table should have.
+type wantedIndex struct {
+	columns    []string // plain key columns; nil when a key is an expression or not in default order
+	label      []string
+	keys, tail string
+	replaces   string
+	reason     string
+}
+
+func (p *planner) wantedIndexes(t *table) []wantedIndex {
+	var wanted []wantedIndex
+	for _, x := range t.rel.Indexes {
+		if w, ok := tenantLed(t, x); ok {
+			wanted = append(wanted, w)
+		}
+	}
+	for _, k := range t.rel.Constraints {
+		if k.Type != catalog.ForeignKey || p.byName[k.References] == nil || k.Inherited {
+			continue
+		}
+		wanted = append(wanted, p.plainIndex(t, without(k.Columns, t.column), "the foreign key "+k.Name+" is followed from its parent through it"))
+	}
+	return append(wanted, p.plainIndex(t, nil, "reads of one tenant start from it"))
+}
+
+func (p *planner) plainIndex(t *table, cols []string, reason string) wantedIndex {
+	cols = append([]string{t.column}, cols...)
+	return wantedIndex{columns: cols, label: cols, keys: "(" + idents(cols) + ")", reason: reason}
+}
+
+// tenantLed returns the tenant-led form of an index that has none, for B-trees: its
+// own definition with the tenant column put first.
+func tenantLed(t *table, x catalog.Index) (wantedIndex, bool) {
+	if x.Unique || x.Constraint || x.Inherited || !x.Valid || len(x.Keys) == 0 || x.Keys[0].Column == t.column {
+		return wantedIndex{}, false
+	}
+	if x.Method != "btree" && (x.Method != "hash" || !x.Keys[0].Leakproof) {
+		return wantedIndex{}, false
+	}
+	_, def, ok := strings.Cut(x.Definition, " USING "+x.Method+" ")
+	if !ok {
+		return wantedIndex{}, false
+	}
+	w := wantedIndex{replaces: x.Name, label: []string{t.column}, columns: []string{t.column}, reason: "takes the place of " + x.Name + ", which does not start with the tenant"}
+	for _, k := range x.Keys {
+		if k.Column == t.column {
+			return wantedIndex{}, false
+		}
+		if k.Column == "" || k.Descending || k.NullsFirst {
+			w.columns = nil
+		}
+		w.label = append(w.label, labelOf(k))
+		if w.columns != nil {
+			w.columns = append(w.columns, k.Column)
+		}
+	}
+	keys, tail := splitKeys(def)
+	if !defaultKeys(keys, x) {
+		w.columns = nil
+	}
+	w.keys, w.tail = fmt.Sprintf("(%s, %s", ident(t.column), strings.TrimPrefix(keys, "(")), tail
+	if tail != "" {
+		w.columns = nil
+	}
+	return w, true
+}
+
+func labelOf(k catalog.IndexKey) string {
+	if k.Column != "" {
+		return k.Column
+	}
+	return "expr"
+}
+
+// defaultKeys reports whether the keys are plain column names: no operator class,
+// collation or order of their own.
+func defaultKeys(keys string, x catalog.Index) bool {
+	cols := plainColumns(x)
+	return cols != nil && keys == "("+idents(cols)+")"
+}
+
+// splitKeys cuts "(a, lower(b)) INCLUDE (c) WHERE …" behind the key list.
+func splitKeys(def string) (keys, tail string) {
+	depth, quoted := 0, byte(0)
+	for i := 0; i < len(def); i++ {
+		c := def[i]
+		switch {
+		case quoted != 0:
+			if c == quoted {
+				quoted = 0
+			}
+		case c == '\'' || c == '"':
+			quoted = c
+		case c == '(':
+			depth++
+		case c == ')':
+			if depth--; depth == 0 {
+				return def[:i+1], def[i+1:]
+			}
+		}
+	}
+	return def, ""
+}
+
+// covered reports whether an index that is there, or is wanted anyway, serves what
+// w is for.
+func (p *planner) covered(t *table, w wantedIndex, before, after []wantedIndex) bool {
+	if w.columns == nil {
+		return slices.ContainsFunc(t.rel.Indexes, func(x catalog.Index) bool { return x.Valid && definedAs(x, w) }) ||
+			slices.ContainsFunc(before, func(o wantedIndex) bool { return o.keys == w.keys && o.tail == w.tail })
+	}
+	for _, x := range t.rel.Indexes {
+		cols := plainColumns(x)
+		if x.Valid && x.Method == "btree" && x.Predicate == "" && cols != nil && prefixOf(w.columns, cols) && servesKeys(x, len(w.columns)) {
+			return true
+		}
+	}
+	for _, u := range t.uniques {
+		if prefixOf(w.columns, u) {
+			return true
+		}
+	}
+	covers := func(o wantedIndex) bool { return o.columns != nil && prefixOf(w.columns, o.columns) }
+	longer := func(o wantedIndex) bool { return covers(o) && len(o.columns) > len(w.columns) }
+	return slices.ContainsFunc(before, covers) || slices.ContainsFunc(after, longer)
+}
+
+func servesKeys(x catalog.Index, n int) bool {
+	return !slices.ContainsFunc(x.Keys[:n], func(k catalog.IndexKey) bool { return k.Descending || k.NullsFirst })
+}
+
+func definedAs(x catalog.Index, w wantedIndex) bool {
+	_, def, ok := strings.Cut(x.Definition, " USING btree ")
+	return ok && def == w.keys+w.tail
+}
+
+// uselessIndexes names the indexes that lose their use, and drops those that a
+// tenant-led one replaces when the configuration says so.
+func (p *planner) uselessIndexes(t *table) {
+	for _, x := range t.rel.Indexes {
+		w, replaced := tenantLed(t, x)
+		if !replaced {
+			continue
+		}
+		q := catalog.QName{Schema: t.rel.Schema, Name: x.Name}
+		if !p.c.DropIndexes || t.rel.Kind == catalog.PartitionedTable {
+			p.decide(Decision{ID: "index/" + q.String(), Table: t.rel.QName(), Object: x.Name,
+				Question: "May index " + x.Name + " go?",
+				Why:      fmt.Sprintf("The one on (%s) serves the same queries. This one still costs every write, and EXPLAIN (ANALYZE) through it counts other tenants' rows.", strings.Join(w.label, ", ")),
+				SQL:      []string{dropIndexSQL(t.rel, q)}, Config: "protect: {drop_replaced_indexes: true}"})
+			continue
+		}
+		p.add(Step{ID: stepID(GroupIndexes, t.rel.QName(), x.Name+"/drop"), Group: GroupIndexes, Kind: KindConcurrent, Table: t.rel.QName(),
+			Title: "drop index " + x.Name, SQL: []string{dropIndexSQL(t.rel, q)},
+			Undo: []string{strings.Replace(x.Definition, "INDEX ", "INDEX CONCURRENTLY IF NOT EXISTS ", 1)}, Remember: []string{commentOnIndex(q)},
+			Lock: ShareUpdateExclusive, Reason: "the index on (" + strings.Join(w.label, ", ") + ") serves the same queries"})
+	}
+}
+
+func dropIndexSQL(rel *catalog.Relation, q catalog.QName) string {
+	if rel.Kind == catalog.PartitionedTable {
+		return "DROP INDEX " + q.SQL()
+	}
+	return "DROP INDEX CONCURRENTLY IF EXISTS " + q.SQL()
+}
+
+func commentOnIndex(q catalog.QName) string {
+	return fmt.Sprintf("SELECT format('COMMENT ON INDEX %%s IS %%L', d.objoid::regclass, d.description) FROM pg_catalog.pg_description d "+
+		"WHERE d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = 0 AND d.objoid = %s::regclass", literal(q.SQL()))
+}
+
+// tenantUnique replaces a global unique that the configuration lists by one that
+// starts with the tenant.
+func (p *planner) tenantUnique(t *table, x catalog.Index) {
+	q := t.rel.QName()
+	full := key(q) + "." + x.Name
+	if why := p.uniqueInUse(t, x); why != "" {
+		p.decide(Decision{ID: "unique/" + full, Table: q, Object: x.Name, Question: "How should " + x.Name + " become unique within a tenant?", Why: why})
+		return
+	}
+	_, def, ok := strings.Cut(x.Definition, " USING "+x.Method+" ")
+	if !ok {
+		return
+	}
+	keys, tail := splitKeys(def)
+	keys = fmt.Sprintf("(%s, %s", ident(t.column), strings.TrimPrefix(keys, "("))
+	label := []string{t.column}
+	for _, k := range x.Keys {
+		label = append(label, labelOf(k))
+	}
+	b := indexBuild{group: GroupKeys, id: stepID(GroupKeys, q, "unique("+strings.Join(label, ",")+")"), rel: t.rel, unique: x.Constraint,
+		name: p.indexName(t.rel, append(slices.Clone(label), "key")), keys: keys, tail: tail,
+		title: "unique " + strings.Join(label, ", "), reason: "protect.tenant_led_uniques lists " + x.Name}
+	if !p.hasIndexLike(t, keys+tail) {
+		p.uniqueIndexOnly(b, !x.Constraint)
+	}
+	p.dropUnique(t, x, b.id)
+}
+
+func (p *planner) hasIndexLike(t *table, def string) bool {
+	return slices.ContainsFunc(t.rel.Indexes, func(x catalog.Index) bool {
+		_, have, ok := strings.Cut(x.Definition, " USING btree ")
+		return x.Valid && x.Unique && ok && have == def
+	})
+}
+
+// uniqueIndexOnly builds the index; plain says that no constraint goes with it.
+func (p *planner) uniqueIndexOnly(b indexBuild, plain bool) {
+	if !plain {
+		p.buildIndex(b)
+		return
+	}
+	if b.rel.Kind == catalog.PartitionedTable {
+		b.unique = true
+		p.partitionedIndex(b)
+		return
+	}
+	b.unique = true
+	p.concurrently(b, b.rel, b.name, b.id, "")
+}
+
+func (p *planner) uniqueInUse(t *table, x catalog.Index) string {
+	for i := range p.s.Relations {
+		for _, k := range p.s.Relations[i].Constraints {
+			if k.Type == catalog.ForeignKey && k.References == t.rel.QName() && k.Index == x.Name {
+				return "The foreign key " + k.Name + " of " + p.s.Relations[i].QName().String() + " points at it."
+			}
+		}
+	}
+	if t.rel.Replica == "index" || strings.Contains(t.rel.Replica, x.Name) {
+		return "The table's replica identity may use it."
+	}
+	return ""
+}
+
+func (p *planner) dropUnique(t *table, x catalog.Index, needs string) {
+	q := t.rel.QName()
+	step := Step{ID: stepID(GroupKeys, q, x.Name+"/drop"), Group: GroupKeys, Table: q, Needs: needs, Title: "drop the global unique " + x.Name, Reason: "uniqueness now holds within a tenant"}
+	if k := constraint(t.rel, x.Name); k != nil {
+		step.SQL = []string{dropConstraint(q, k.Name)}
+		step.Undo = []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", q.SQL(), ident(k.Name), k.Definition)}
+		step.Remember, step.Lock = []string{commentOnConstraint(q, k.Name)}, AccessExclusive
+		step.Hazards = []string{"the undo builds the index again under a lock that keeps writers out, and needs the values to be unique across tenants"}
+	} else {
+		index := catalog.QName{Schema: t.rel.Schema, Name: x.Name}
+		step.Kind, step.Lock = KindConcurrent, ShareUpdateExclusive
+		step.SQL = []string{dropIndexSQL(t.rel, index)}
+		step.Undo = []string{strings.Replace(x.Definition, "INDEX ", "INDEX CONCURRENTLY IF NOT EXISTS ", 1)}
+		step.Remember = []string{commentOnIndex(index)}
+	}
+	p.add(step)
+}

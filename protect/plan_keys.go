@@ -1,0 +1,245 @@
+package protect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// keys plans (tenant, id) uniqueness and the foreign keys that carry the tenant. A
+// foreign key check bypasses row-level security: without the tenant in it, one
+// tenant's row can point at another's.
+func (p *planner) keys() {
+	for _, t := range p.tables {
+		t.uniques = existingUniques(t.rel)
+		if pk := primaryKey(t.rel); pk != nil && t.class == catalog.TenantTable {
+			cols := []string{t.column}
+			for _, k := range pk {
+				if k.Column != t.column {
+					cols = append(cols, k.Column)
+				}
+			}
+			p.unique(t, cols)
+		}
+	}
+	for _, t := range p.tables {
+		for _, k := range t.rel.Constraints {
+			if k.Type == catalog.ForeignKey && !k.Inherited {
+				p.foreignKey(t, k)
+			}
+		}
+		p.globalUniques(t)
+		p.exclusions(t)
+	}
+}
+
+// existingUniques returns the column sets that a foreign key may point at.
+func existingUniques(rel *catalog.Relation) [][]string {
+	var sets [][]string
+	for _, x := range rel.Indexes {
+		if !x.Unique || !x.Valid || x.Predicate != "" || deferrable(rel, x) {
+			continue
+		}
+		if cols := plainColumns(x); cols != nil {
+			sets = append(sets, cols)
+		}
+	}
+	return sets
+}
+
+func deferrable(rel *catalog.Relation, x catalog.Index) bool {
+	return slices.ContainsFunc(rel.Constraints, func(k catalog.Constraint) bool { return k.Index == x.Name && k.Deferrable })
+}
+
+// plainColumns returns an index's key columns, nil when one is an expression.
+func plainColumns(x catalog.Index) []string {
+	cols := make([]string, len(x.Keys))
+	for i, k := range x.Keys {
+		if k.Column == "" {
+			return nil
+		}
+		cols[i] = k.Column
+	}
+	return cols
+}
+
+func sameSet(a, b []string) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(a, b)
+}
+
+// unique plans a unique key over cols unless there is one over the same set. It
+// returns the ID of the step that a foreign key to it needs.
+func (p *planner) unique(t *table, cols []string) string {
+	q := t.rel.QName()
+	id := stepID(GroupKeys, q, "unique("+strings.Join(cols, ",")+")")
+	if slices.ContainsFunc(t.uniques, func(u []string) bool { return sameSet(u, cols) }) {
+		if p.planned(id) {
+			return id
+		}
+		return ""
+	}
+	t.uniques = append(t.uniques, cols)
+	b := indexBuild{group: GroupKeys, id: id, rel: t.rel, unique: true, keys: "(" + idents(cols) + ")",
+		name:   p.indexName(t.rel, append(slices.Clone(cols), "key")),
+		title:  "unique " + strings.Join(cols, ", "),
+		reason: "foreign keys that carry the tenant point at it, and reads of one tenant start from it"}
+	p.buildIndex(b)
+	return id
+}
+
+func (p *planner) planned(id string) bool {
+	for _, steps := range p.steps {
+		if slices.ContainsFunc(steps, func(s Step) bool { return s.ID == id }) {
+			return true
+		}
+	}
+	return false
+}
+
+// foreignKey plans the composite form of one foreign key between tables of
+// tenants.
+func (p *planner) foreignKey(t *table, k catalog.Constraint) {
+	parent := p.byName[k.References]
+	if parent == nil || p.pointsAtTenant(t, parent, k) {
+		return
+	}
+	pair := slices.Index(k.Columns, t.column)
+	if pair >= 0 && k.RefColumns[pair] == parent.column {
+		p.mendActions(t, parent, k)
+		return
+	}
+	if parent.class == catalog.TenantsTable && slices.Equal(k.RefColumns, []string{parent.column}) {
+		p.decide(Decision{ID: "foreign-key/" + key(t.rel.QName()) + "/" + k.Name, Table: t.rel.QName(), Object: k.Name,
+			Question: fmt.Sprintf("%s points at another tenant's row of %s by design. Keep it?", strings.Join(k.Columns, ", "), key(parent.rel.QName())),
+			Why:      "A foreign key to the tenants table that is not the tenant column lets a row name any tenant, and tells whether that tenant exists.",
+			SQL:      []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", t.rel.QName().SQL(), ident(k.Name))}})
+		return
+	}
+	if why := p.cannotCarry(k); why != "" {
+		p.decide(Decision{ID: "foreign-key/" + key(t.rel.QName()) + "/" + k.Name, Table: t.rel.QName(), Object: k.Name,
+			Question: "How should " + k.Name + " carry the tenant?", Why: why})
+		return
+	}
+	n := newKey{table: t, parent: parent, old: k, columns: append([]string{t.column}, k.Columns...), refs: append([]string{parent.column}, k.RefColumns...)}
+	if replaced := p.equivalent(t, n); replaced != nil {
+		p.finishReplaced(n, replaced)
+		return
+	}
+	n.needs = p.unique(parent, n.refs)
+	p.composite(n)
+}
+
+// pointsAtTenant reports whether k is the tenant column's own key to the tenants
+// table.
+func (p *planner) pointsAtTenant(t, parent *table, k catalog.Constraint) bool {
+	return parent.class == catalog.TenantsTable && slices.Equal(k.Columns, []string{t.column}) && slices.Equal(k.RefColumns, []string{parent.column}) && t != parent
+}
+
+// cannotCarry says why a foreign key has no composite form that acts the same.
+func (p *planner) cannotCarry(k catalog.Constraint) string {
+	sets := k.OnDelete == "set null" || k.OnDelete == "set default"
+	switch {
+	case sets && p.major() < 15:
+		return "ON DELETE " + strings.ToUpper(k.OnDelete) + " of a composite key would also clear the tenant column: naming the columns to clear needs PostgreSQL 15. Use CASCADE or RESTRICT, or upgrade."
+	case k.OnUpdate == "set null" || k.OnUpdate == "set default":
+		return "ON UPDATE " + strings.ToUpper(k.OnUpdate) + " of a composite key would also clear the tenant column."
+	case k.MatchFull && len(k.Columns) > 1:
+		return "MATCH FULL of several columns cannot be kept beside a tenant column that is never NULL."
+	}
+	return ""
+}
+
+// mendActions looks at a key that carries the tenant already but whose action
+// writes to the tenant column.
+func (p *planner) mendActions(t, parent *table, k catalog.Constraint) {
+	sets := k.OnDelete == "set null" || k.OnDelete == "set default"
+	clears := sets && (len(k.SetColumns) == 0 || slices.Contains(k.SetColumns, t.column))
+	if !clears {
+		return
+	}
+	rest := without(k.Columns, t.column)
+	if p.major() < 15 || len(rest) == 0 {
+		p.decide(Decision{ID: "foreign-key/" + key(t.rel.QName()) + "/" + k.Name, Table: t.rel.QName(), Object: k.Name,
+			Question: "Which action should " + k.Name + " have instead of ON DELETE " + strings.ToUpper(k.OnDelete) + "?",
+			Why:      "It clears the tenant column together with the reference: a deleted parent leaves rows that belong to nobody."})
+		return
+	}
+	n := newKey{table: t, parent: parent, old: k, columns: k.Columns, refs: k.RefColumns}
+	if replaced := p.equivalent(t, n); replaced != nil {
+		p.finishReplaced(n, replaced)
+		return
+	}
+	p.composite(n)
+}
+
+func without(list []string, x string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == x })
+}
+
+// globalUniques asks about uniques that hold across tenants, or replaces those
+// that the configuration lists.
+func (p *planner) globalUniques(t *table) {
+	for _, x := range t.rel.Indexes {
+		if !x.Unique || x.Inherited || hasKey(x, t.column) || surrogate(t, x) || t.class == catalog.TenantsTable {
+			continue
+		}
+		full := key(t.rel.QName()) + "." + x.Name
+		if slices.Contains(p.c.TenantLedUniques, full) && !x.Primary {
+			p.tenantUnique(t, x)
+			continue
+		}
+		p.askUnique(t, x, full)
+	}
+}
+
+func (p *planner) askUnique(t *table, x catalog.Index, full string) {
+	d := Decision{ID: "unique/" + full, Table: t.rel.QName(), Object: x.Name,
+		Question: fmt.Sprintf("%s is unique across all tenants. May it be unique within a tenant instead?", x.Name),
+		Why:      "The duplicate-key error tells one tenant that another has the value, and keeps it from using it. Changing it changes what the application may assume.",
+		Config:   fmt.Sprintf("protect: {tenant_led_uniques: [%s]}", full)}
+	if x.Primary {
+		d.Question = fmt.Sprintf("The primary key %s can be guessed. Put the tenant into it?", x.Name)
+		d.Config = ""
+		d.SQL = []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s, ADD PRIMARY KEY (%s, %s)", t.rel.QName().SQL(), ident(x.Name), ident(t.column), keyList(x))}
+	}
+	p.decide(d)
+}
+
+func keyList(x catalog.Index) string {
+	if cols := plainColumns(x); cols != nil {
+		return idents(cols)
+	}
+	return "…"
+}
+
+func hasKey(x catalog.Index, col string) bool {
+	return slices.ContainsFunc(x.Keys, func(k catalog.IndexKey) bool { return k.Column == col })
+}
+
+// surrogate reports whether a unique index is over one generated value: an id that
+// says nothing to somebody who does not have it.
+func surrogate(t *table, x catalog.Index) bool {
+	if len(x.Keys) != 1 || x.Keys[0].Column == "" {
+		return false
+	}
+	col := column(t.rel, x.Keys[0].Column)
+	generated := col.Identity != "" || strings.Contains(col.Default, "nextval(") || strings.Contains(col.Default, "uuid")
+	return col.Type == "uuid" || generated || (x.Primary && col.Name == "id")
+}
+
+func (p *planner) exclusions(t *table) {
+	for _, k := range t.rel.Constraints {
+		if k.Type != catalog.Exclude || slices.Contains(k.Columns, t.column) {
+			continue
+		}
+		def := strings.Replace(k.Definition, " (", fmt.Sprintf(" (%s WITH =, ", ident(t.column)), 1)
+		p.decide(Decision{ID: "exclude/" + key(t.rel.QName()) + "." + k.Name, Table: t.rel.QName(), Object: k.Name,
+			Question: fmt.Sprintf("%s excludes across all tenants. Should it hold within a tenant?", k.Name),
+			Why:      "A conflict tells one tenant what another has; with ranges it can be bisected. The changed constraint is built under a lock that keeps writers out, and a uuid column in it needs extension btree_gist.",
+			SQL: []string{"CREATE EXTENSION IF NOT EXISTS btree_gist", fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s, ADD CONSTRAINT %s %s",
+				t.rel.QName().SQL(), ident(k.Name), ident(k.Name), def)}})
+	}
+}

@@ -1,0 +1,184 @@
+package protect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// The names of the two policies.
+const (
+	IsolationPolicy = "tenant_isolation"
+	AccessPolicy    = "tenant_access"
+)
+
+// policies plans the pair of policies of every table that lacks them. They do
+// nothing until row-level security is enabled; where it is enabled already they
+// act at once, and so belong to group enforce.
+func (p *planner) policies() {
+	for _, t := range p.tables {
+		p.isolation(t)
+		p.access(t)
+	}
+}
+
+func (p *planner) policyGroup(t *table) Group {
+	if t.rel.RLS {
+		return GroupEnforce
+	}
+	return GroupPolicies
+}
+
+// form is the direct one where partitions have to be pruned, and on Citus, whose
+// shards refuse sub-selects.
+func (p *planner) form(t *table) Form {
+	if t.rel.Kind == catalog.PartitionedTable || p.citus() {
+		return Direct
+	}
+	return Wrapped
+}
+
+func (p *planner) citus() bool {
+	return slices.ContainsFunc(p.s.Extensions, func(e catalog.Extension) bool { return e.Name == "citus" })
+}
+
+// isolation plans the restrictive policy, unless one that isolates is there.
+func (p *planner) isolation(t *table) {
+	q := t.rel.QName()
+	if found := p.isolatingPolicy(t); found != "" {
+		if found != IsolationPolicy {
+			p.note(key(q), "policy "+found+" isolates it")
+		}
+		return
+	}
+	expr := Isolating(t.column, p.m.Setting, t.typ, p.form(t))
+	create := createPolicy(q, IsolationPolicy, p.citus(), "PUBLIC", expr)
+	step := Step{ID: stepID(GroupPolicies, q, IsolationPolicy), Group: p.policyGroup(t), Table: q, Title: "policy " + IsolationPolicy,
+		SQL: []string{create}, Undo: []string{dropPolicy(q, IsolationPolicy)}, Lock: AccessExclusive,
+		Reason: "restrictive: no permissive policy that is added later can widen it"}
+	if old := policyNamed(t.rel, IsolationPolicy); old != nil {
+		step.SQL = append([]string{dropPolicy(q, old.Name)}, step.SQL...)
+		step.Undo = append(step.Undo, restorePolicy(q, *old))
+		step.Remember = []string{commentOnPolicy(q, old.Name)}
+		step.Reason = "the policy of this name does not isolate every command and role"
+	}
+	p.add(p.guarded(step, t))
+}
+
+// access plans the permissive policy of the application role. Without one no row is
+// visible; a team's own permissive policies take its place.
+func (p *planner) access(t *table) {
+	if p.citus() || !p.app {
+		return
+	}
+	roles := p.accessRoles()
+	theirs := p.permissiveFor(t.rel, p.c.Roles.Application)
+	if len(theirs) > 0 {
+		if !slices.Equal(theirs, []string{AccessPolicy}) {
+			p.note(key(t.rel.QName()), "its own permissive policies stay in the place of "+AccessPolicy+": "+strings.Join(theirs, ", "))
+		}
+		return
+	}
+	q := t.rel.QName()
+	step := Step{ID: stepID(GroupPolicies, q, AccessPolicy), Group: p.policyGroup(t), Table: q, Title: "policy " + AccessPolicy,
+		SQL: []string{createPolicy(q, AccessPolicy, true, idents(roles), "true")}, Undo: []string{dropPolicy(q, AccessPolicy)}, Lock: AccessExclusive,
+		Reason: "inside its tenant the application sees every row; replace it by rules of your own"}
+	if old := policyNamed(t.rel, AccessPolicy); old != nil {
+		step.SQL = append([]string{dropPolicy(q, old.Name)}, step.SQL...)
+		step.Undo = append(step.Undo, restorePolicy(q, *old))
+		step.Remember = []string{commentOnPolicy(q, old.Name)}
+	}
+	p.add(p.guarded(step, t))
+}
+
+// accessRoles are the roles that tenant_access is for. Before PostgreSQL 15 a view
+// reads with the rights of its owner, so that role needs the policy as well.
+func (p *planner) accessRoles() []string {
+	roles := []string{p.c.Roles.Application}
+	if p.major() < 15 && len(p.tenantViews()) > 0 {
+		roles = append(roles, p.c.Roles.Owner)
+	}
+	return roles
+}
+
+// permissiveFor returns the permissive policies that apply to a role and let
+// anything through.
+func (p *planner) permissiveFor(rel *catalog.Relation, role string) []string {
+	var names []string
+	for _, pol := range rel.Policies {
+		if !pol.Permissive || (pol.Using == nil && pol.Check == nil) {
+			continue
+		}
+		if slices.ContainsFunc(pol.Roles, func(r string) bool { return r == "" || r == role || p.inherits(role, r) }) {
+			names = append(names, pol.Name)
+		}
+	}
+	return names
+}
+
+// inherits reports whether member has the rights of role without SET ROLE.
+func (p *planner) inherits(member, role string) bool {
+	for _, m := range p.s.Memberships {
+		if m.Member == member && m.Inherit && (m.Role == role || p.inherits(m.Role, role)) {
+			return true
+		}
+	}
+	return false
+}
+
+func createPolicy(q catalog.QName, policy string, permissive bool, roles, expr string) string {
+	as := "RESTRICTIVE"
+	if permissive {
+		as = "PERMISSIVE"
+	}
+	return fmt.Sprintf("CREATE POLICY %s ON %s AS %s FOR ALL TO %s\n  USING (%s)\n  WITH CHECK (%s)", ident(policy), q.SQL(), as, roles, expr, expr)
+}
+
+func dropPolicy(q catalog.QName, policy string) string {
+	return fmt.Sprintf("DROP POLICY IF EXISTS %s ON %s", ident(policy), q.SQL())
+}
+
+// restorePolicy writes a policy as the Snapshot shows it.
+func restorePolicy(q catalog.QName, pol catalog.Policy) string {
+	as := "RESTRICTIVE"
+	if pol.Permissive {
+		as = "PERMISSIVE"
+	}
+	roles := make([]string, len(pol.Roles))
+	for i, r := range pol.Roles {
+		roles[i] = grantee(r)
+	}
+	sql := fmt.Sprintf("CREATE POLICY %s ON %s AS %s FOR %s TO %s", ident(pol.Name), q.SQL(), as, pol.Command, strings.Join(roles, ", "))
+	if pol.Using != nil {
+		sql += " USING (" + pol.Using.Text + ")"
+	}
+	if pol.Check != nil {
+		sql += " WITH CHECK (" + pol.Check.Text + ")"
+	}
+	return sql
+}
+
+func policyNamed(rel *catalog.Relation, policy string) *catalog.Policy {
+	for i := range rel.Policies {
+		if rel.Policies[i].Name == policy {
+			return &rel.Policies[i]
+		}
+	}
+	return nil
+}
+
+func commentOnPolicy(q catalog.QName, policy string) string {
+	return fmt.Sprintf("SELECT format('COMMENT ON POLICY %%I ON %%s IS %%L', p.polname, p.polrelid::regclass, d.description) FROM pg_catalog.pg_policy p "+
+		"JOIN pg_catalog.pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_catalog.pg_policy'::regclass WHERE p.polrelid = %s::regclass AND p.polname = %s",
+		literal(q.SQL()), literal(policy))
+}
+
+// grantee quotes a role; PUBLIC is a keyword.
+func grantee(role string) string {
+	if role == "" {
+		return "PUBLIC"
+	}
+	return ident(role)
+}

@@ -1,0 +1,259 @@
+package protect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// roles plans the roles that are missing and what they are granted. What takes a
+// right away from a running application waits for group enforce.
+func (p *planner) roles() {
+	p.app = p.role(p.c.Roles.Application, "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS INHERIT",
+		"the application connects as this role: it owns nothing and row-level security applies to it")
+	operator := p.role(p.c.Roles.Operator, "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS",
+		"migrations, backfills and exports run as this role, in a pool of their own")
+	if p.app {
+		p.checkApplication()
+		p.grants("application", p.c.Roles.Application, p.applicationWants)
+	}
+	if operator {
+		p.grants("operator", p.c.Roles.Operator, p.operatorWants)
+	}
+}
+
+// role plans a role that is missing; false means that it is missing and that the
+// connected role may not make it.
+func (p *planner) role(role, attributes, reason string) bool {
+	if p.roleNamed[role] != nil {
+		return true
+	}
+	create := createRole(role, attributes)
+	if why := p.mayNotCreate(attributes); why != "" {
+		p.leave(Left{Title: "create role " + role, Reason: why, SQL: []string{create}})
+		return false
+	}
+	p.add(Step{ID: "roles/role/" + role, Group: GroupRoles, Title: "create role " + role,
+		SQL: []string{create}, Undo: []string{dropRole(role)},
+		Hazards: []string{"the role has no password; set one where the server asks for it"}, Reason: reason})
+	return true
+}
+
+func (p *planner) mayNotCreate(attributes string) string {
+	bypass := strings.Contains(attributes, " BYPASSRLS")
+	switch {
+	case p.user.Super:
+		return ""
+	case !p.user.CreateRole:
+		return fmt.Sprintf("%s has no CREATEROLE", p.user.Name)
+	case bypass && p.major() < 16:
+		return "only a superuser may create a BYPASSRLS role before PostgreSQL 16"
+	case bypass && !p.user.BypassRLS:
+		return fmt.Sprintf("%s has no BYPASSRLS itself", p.user.Name)
+	}
+	return ""
+}
+
+// createRole is safe to run in a cluster where another database has made the role:
+// roles belong to the cluster.
+func createRole(role, attributes string) string {
+	body := fmt.Sprintf("BEGIN\n  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %s) THEN\n    CREATE ROLE %s %s;\n  END IF;\nEND",
+		literal(role), ident(role), attributes)
+	return "DO " + dollar(body)
+}
+
+// dropRole keeps a role that something outside this database depends on.
+func dropRole(role string) string {
+	body := fmt.Sprintf("BEGIN\n  IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %[1]s) THEN\n    DROP ROLE %[2]s;\n  END IF;\n"+
+		"EXCEPTION WHEN dependent_objects_still_exist THEN\n  RAISE NOTICE 'role %% is kept: something else depends on it', %[1]s;\nEND", literal(role), ident(role))
+	return "DO " + dollar(body)
+}
+
+// checkApplication mends the attributes of an application role that exists, and
+// asks about what else lets it through.
+func (p *planner) checkApplication() {
+	role := p.roleNamed[p.c.Roles.Application]
+	if role == nil {
+		return
+	}
+	var set, reset []string
+	for _, a := range []struct {
+		has  bool
+		name string
+	}{{role.Super, "SUPERUSER"}, {role.BypassRLS, "BYPASSRLS"}, {role.CreateRole, "CREATEROLE"}, {role.Replication, "REPLICATION"}} {
+		if a.has {
+			set, reset = append(set, "NO"+a.name), append(reset, a.name)
+		}
+	}
+	if len(set) > 0 {
+		p.add(Step{ID: "enforce/role/" + role.Name, Group: GroupEnforce, Title: "make role " + role.Name + " subject to row-level security",
+			SQL:     []string{fmt.Sprintf("ALTER ROLE %s %s", ident(role.Name), strings.Join(set, " "))},
+			Undo:    []string{fmt.Sprintf("ALTER ROLE %s %s", ident(role.Name), strings.Join(reset, " "))},
+			Hazards: []string{"whatever relied on these attributes stops working"},
+			Reason:  "the attributes " + strings.Join(reset, ", ") + " let the role past every policy"})
+	}
+	p.askMemberships(role.Name)
+}
+
+func (p *planner) askMemberships(app string) {
+	for _, m := range p.s.Memberships {
+		if m.Member != app || !p.dangerous(m.Role) {
+			continue
+		}
+		p.decide(Decision{ID: "member/" + app + "/" + m.Role, Object: m.Role,
+			Question: fmt.Sprintf("Role %s is a member of %s. Revoke it?", app, m.Role),
+			Why:      "Through that membership the application can leave its policies behind.",
+			SQL:      []string{fmt.Sprintf("REVOKE %s FROM %s", ident(m.Role), ident(app))}})
+	}
+}
+
+// dangerous reports whether membership in role lets a member past the policies.
+func (p *planner) dangerous(role string) bool {
+	r := p.roleNamed[role]
+	if r == nil {
+		return false
+	}
+	predefined := []string{"pg_read_server_files", "pg_write_server_files", "pg_execute_server_program", "pg_read_all_data", "pg_write_all_data"}
+	if r.Super || r.BypassRLS || slices.Contains(predefined, role) {
+		return true
+	}
+	return slices.ContainsFunc(p.tables, func(t *table) bool { return t.rel.Owner == role })
+}
+
+// want is one object and the privileges a role should have on it.
+type want struct {
+	object     string // as GRANT … ON names it
+	privileges []string
+	held       []catalog.Privilege
+}
+
+// grants plans what a role lacks, in one step a schema: GRANT takes no table lock.
+func (p *planner) grants(label, role string, wants func(schema string) []want) {
+	for _, schema := range p.m.Schemas {
+		if schema == Schema {
+			continue
+		}
+		var do, undo []string
+		for _, w := range wants(schema) {
+			missing := lacking(w, role)
+			if len(missing) == 0 {
+				continue
+			}
+			list := strings.Join(missing, ", ")
+			do = append(do, fmt.Sprintf("GRANT %s ON %s TO %s", list, w.object, ident(role)))
+			undo = append(undo, fmt.Sprintf("REVOKE %s ON %s FROM %s", list, w.object, ident(role)))
+		}
+		if len(do) == 0 {
+			continue
+		}
+		p.add(Step{ID: "roles/grant/" + label + "/" + schema, Group: GroupRoles, Title: fmt.Sprintf("grant %s its rights in schema %s", role, schema),
+			SQL: do, Undo: undo, Reason: "the " + label + " role reads and writes through these and nothing else"})
+	}
+}
+
+func lacking(w want, role string) []string {
+	var missing []string
+	for _, name := range w.privileges {
+		held := slices.ContainsFunc(w.held, func(h catalog.Privilege) bool { return h.Grantee == role && h.Name == name })
+		if !held {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+func dml() []string { return []string{"SELECT", "INSERT", "UPDATE", "DELETE"} }
+
+// applicationWants lists what the application role needs in a schema: rows of
+// tenant tables, reading of the tenants table and of shared ones, the sequences
+// its inserts draw from, and the views over all these.
+func (p *planner) applicationWants(schema string) []want {
+	wants := p.schemaUsage(schema)
+	for i := range p.s.Relations {
+		r := &p.s.Relations[i]
+		if r.Schema != schema || r.Extension != "" {
+			continue
+		}
+		if privileges := p.applicationMay(r); len(privileges) > 0 {
+			wants = append(wants, want{onRelation(r), privileges, r.Privileges})
+		}
+	}
+	return wants
+}
+
+func (p *planner) applicationMay(r *catalog.Relation) []string {
+	if r.Kind == catalog.Sequence {
+		if p.feeds(r) {
+			return []string{"USAGE"}
+		}
+		return nil
+	}
+	if r.Kind == catalog.View {
+		return p.viewGrants(r)
+	}
+	if t := p.byName[r.QName()]; t != nil {
+		if t.class == catalog.TenantsTable {
+			return []string{"SELECT"}
+		}
+		return dml()
+	}
+	if slices.Contains(p.shared, r) {
+		return []string{"SELECT"}
+	}
+	return nil
+}
+
+// feeds reports whether an insert into a tenant table draws from the sequence.
+// Identity columns need no grant.
+func (p *planner) feeds(seq *catalog.Relation) bool {
+	for _, t := range p.tables {
+		if t.class == catalog.TenantsTable {
+			continue
+		}
+		for _, c := range t.rel.Columns {
+			if seq.OwnedBy != nil && seq.OwnedBy.Relation == t.rel.QName() && seq.OwnedBy.Column == c.Name {
+				return c.Identity == ""
+			}
+			if strings.Contains(c.Default, "nextval(") && (strings.Contains(c.Default, seq.QName().SQL()+"'") || strings.Contains(c.Default, "'"+ident(seq.Name)+"'")) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (p *planner) operatorWants(schema string) []want {
+	wants := p.schemaUsage(schema)
+	for i := range p.s.Relations {
+		r := &p.s.Relations[i]
+		if r.Schema != schema || r.Extension != "" {
+			continue
+		}
+		switch r.Kind {
+		case catalog.Table, catalog.PartitionedTable:
+			wants = append(wants, want{onRelation(r), dml(), r.Privileges})
+		case catalog.View, catalog.MaterializedView, catalog.ForeignTable:
+			wants = append(wants, want{onRelation(r), []string{"SELECT"}, r.Privileges})
+		case catalog.Sequence:
+			wants = append(wants, want{onRelation(r), []string{"USAGE"}, r.Privileges})
+		}
+	}
+	return wants
+}
+
+func (p *planner) schemaUsage(schema string) []want {
+	s := p.schema(schema)
+	if s == nil {
+		return nil
+	}
+	return []want{{"SCHEMA " + ident(schema), []string{"USAGE"}, s.Privileges}}
+}
+
+func onRelation(r *catalog.Relation) string {
+	if r.Kind == catalog.Sequence {
+		return "SEQUENCE " + r.QName().SQL()
+	}
+	return "TABLE " + r.QName().SQL()
+}

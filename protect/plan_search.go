@@ -1,0 +1,133 @@
+package protect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// search is a way of searching that an index loses under row-level security,
+// because its operator is not leakproof and so may not run ahead of the policy.
+type search struct{ kind, argument, operator string }
+
+func searchOf(opclass string) (search, bool) {
+	bare := opclass[strings.LastIndex(opclass, ".")+1:]
+	switch bare {
+	case "tsvector_ops":
+		return search{"text", "tsquery", "@@"}, true
+	case "gin_trgm_ops", "gist_trgm_ops":
+		return search{"pattern", "text", "ILIKE"}, true
+	case "jsonb_ops", "jsonb_path_ops":
+		return search{"document", "jsonb", "@>"}, true
+	}
+	return search{}, false
+}
+
+// searches plans a function for each index that row-level security makes useless:
+// it carries the tenant itself, so that it may search with the index.
+func (p *planner) searches() {
+	for _, t := range p.tables {
+		for _, x := range t.rel.Indexes {
+			if x.Inherited || !x.Valid || (x.Method != "gin" && x.Method != "gist") || x.Constraint || len(x.Keys) == 0 {
+				continue
+			}
+			at, s := searchKey(x)
+			if at < 0 {
+				p.note(t.rel.Schema+"."+x.Name, "row-level security keeps the application from using it: its operators are not leakproof")
+				continue
+			}
+			p.searchFunction(t, x, x.Keys[at], s)
+		}
+	}
+}
+
+func searchKey(x catalog.Index) (int, search) {
+	for i, k := range x.Keys {
+		if s, ok := searchOf(k.OpClass); ok {
+			return i, s
+		}
+	}
+	return -1, search{}
+}
+
+func (p *planner) searchFunction(t *table, x catalog.Index, k catalog.IndexKey, s search) {
+	q := t.rel.QName()
+	f := own(name("search", q.Schema, q.Name, x.Name))
+	body := p.searchBody(t, x, k, s)
+	if found := p.function(f); found != nil && found.Body == body && found.Owner == p.c.Roles.Definer {
+		return
+	}
+	step := Step{ID: stepID(GroupGuards, q, "search/"+x.Name), Group: GroupGuards, Table: q, Title: "search function " + f.String(),
+		SQL: p.searchSQL(t, f, s, body), Undo: p.undoSearch(t, f, s),
+		Hazards: []string{"the function passes by the policies and carries the tenant itself: read it before you apply"},
+		Reason:  fmt.Sprintf("%s (%s) is not leakproof, so under a policy index %s is read last or not at all", s.operator, s.argument, x.Name)}
+	if why := p.cannotSearch(t); why != "" {
+		p.decide(Decision{ID: "search/" + key(q) + "/" + x.Name, Table: q, Object: x.Name, Question: "Is a search function wanted for index " + x.Name + "?", Why: why, SQL: step.SQL})
+		return
+	}
+	if !p.user.Super {
+		p.leave(Left{Title: step.Title, Reason: "it has to belong to a BYPASSRLS role, which only a superuser can arrange here", SQL: step.SQL})
+		return
+	}
+	if !p.planned("roles/role/" + p.c.Roles.Definer) {
+		p.role(p.c.Roles.Definer, "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS", "owns the search functions, which carry the tenant themselves")
+	}
+	p.add(step)
+}
+
+// cannotSearch keeps a team's own rules: the function would pass by them.
+func (p *planner) cannotSearch(t *table) string {
+	if !p.app {
+		return "there is no application role yet"
+	}
+	for _, pol := range t.rel.Policies {
+		if pol.Name != IsolationPolicy && pol.Name != AccessPolicy && p.isolatingPolicy(t) != pol.Name {
+			return "The table has a policy of its own, " + pol.Name + ", and the function would pass by it. Add its condition to the function."
+		}
+	}
+	return ""
+}
+
+func (p *planner) searchBody(t *table, x catalog.Index, k catalog.IndexKey, s search) string {
+	target := k.Expression
+	if k.Column != "" {
+		target = ident(k.Column)
+	}
+	where := fmt.Sprintf("t.%s = %s AND %s %s $1", ident(t.column), Tenant(p.m.Setting, t.typ), target, s.operator)
+	if x.Predicate != "" {
+		where += " AND (" + x.Predicate + ")"
+	}
+	return fmt.Sprintf("\n#variable_conflict use_column\nBEGIN\n  RETURN QUERY SELECT t.* FROM %s t\n    WHERE %s\n    LIMIT $2;\nEND\n", t.rel.QName().SQL(), where)
+}
+
+func (p *planner) searchSQL(t *table, f catalog.QName, s search, body string) []string {
+	q, definer, app := t.rel.QName(), ident(p.c.Roles.Definer), ident(p.c.Roles.Application)
+	signature := fmt.Sprintf("%s(%s, integer)", f.SQL(), s.argument)
+	return []string{
+		fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", ident(q.Schema), definer),
+		fmt.Sprintf("GRANT SELECT ON TABLE %s TO %s", q.SQL(), definer),
+		fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", Schema, app),
+		fmt.Sprintf("CREATE OR REPLACE FUNCTION %s(query %s, max_rows integer DEFAULT 100) RETURNS SETOF %s\n  LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER\n  SET search_path = pg_catalog, pg_temp AS %s",
+			f.SQL(), s.argument, q.SQL(), dollar(body)),
+		fmt.Sprintf("ALTER FUNCTION %s OWNER TO %s", signature, definer),
+		fmt.Sprintf("REVOKE ALL ON FUNCTION %s FROM PUBLIC", signature),
+		fmt.Sprintf("GRANT EXECUTE ON FUNCTION %s TO %s", signature, app),
+	}
+}
+
+func (p *planner) undoSearch(t *table, f catalog.QName, s search) []string {
+	definer := p.c.Roles.Definer
+	undo := []string{fmt.Sprintf("DROP FUNCTION IF EXISTS %s(%s, integer)", f.SQL(), s.argument)}
+	held := func(privileges []catalog.Privilege, name string) bool {
+		return slices.ContainsFunc(privileges, func(h catalog.Privilege) bool { return h.Grantee == definer && h.Name == name })
+	}
+	if !held(t.rel.Privileges, "SELECT") {
+		undo = append(undo, fmt.Sprintf("REVOKE SELECT ON TABLE %s FROM %s", t.rel.QName().SQL(), ident(definer)))
+	}
+	if schema := p.schema(t.rel.Schema); schema != nil && !held(schema.Privileges, "USAGE") {
+		undo = append(undo, fmt.Sprintf("REVOKE USAGE ON SCHEMA %s FROM %s", ident(t.rel.Schema), ident(definer)))
+	}
+	return append(undo, fmt.Sprintf("REVOKE USAGE ON SCHEMA %s FROM %s", Schema, ident(p.c.Roles.Application)))
+}

@@ -1,0 +1,214 @@
+package protect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// reads returns every table that a view reads, through other views as well.
+func (p *planner) reads(view catalog.QName) []catalog.QName {
+	seen := map[catalog.QName]bool{}
+	var walk func(q catalog.QName)
+	walk = func(q catalog.QName) {
+		for _, d := range p.s.Dependencies {
+			if d.From == q && !seen[d.On] && d.On != view {
+				seen[d.On] = true
+				walk(d.On)
+			}
+		}
+	}
+	walk(view)
+	var all []catalog.QName
+	for q := range seen {
+		all = append(all, q)
+	}
+	slices.SortFunc(all, func(a, b catalog.QName) int { return strings.Compare(a.String(), b.String()) })
+	return all
+}
+
+// readsTenants reports whether a view reads rows of tenants, also through a
+// materialized view or a partition.
+func (p *planner) readsTenants(view catalog.QName) bool {
+	return slices.ContainsFunc(p.reads(view), func(q catalog.QName) bool {
+		rel := p.relations[q]
+		return p.byName[q] != nil || (rel != nil && rel.Partition && p.ofTenant(rel))
+	})
+}
+
+// ofTenant reports whether a partition belongs to a tenant table.
+func (p *planner) ofTenant(rel *catalog.Relation) bool {
+	return slices.ContainsFunc(rel.ParentNames, func(q catalog.QName) bool {
+		parent := p.relations[q]
+		return p.byName[q] != nil || (parent != nil && parent.Partition && p.ofTenant(parent))
+	})
+}
+
+// tenantViews returns the views that read tenants' rows, in name order.
+func (p *planner) tenantViews() []*catalog.Relation { return p.tenantReaders(catalog.View) }
+
+func (p *planner) tenantReaders(kind catalog.Kind) []*catalog.Relation {
+	var all []*catalog.Relation
+	for i := range p.s.Relations {
+		r := &p.s.Relations[i]
+		if r.Kind == kind && p.hasSchema(r.Schema) && r.Schema != Schema && r.Extension == "" && p.readsTenants(r.QName()) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// viewGrants are the rights of the application role on a view: SELECT, where all
+// that the view reads is open to the application as well, and what an application
+// role of today may write through it.
+func (p *planner) viewGrants(view *catalog.Relation) []string {
+	base := p.reads(view.QName())
+	if len(base) == 0 {
+		return nil
+	}
+	for _, q := range base {
+		rel := p.relations[q]
+		if rel == nil || rel.Kind == catalog.MaterializedView || rel.Kind == catalog.ForeignTable {
+			return nil
+		}
+		if rel.Kind != catalog.View && len(p.applicationMay(rel)) == 0 {
+			return nil
+		}
+	}
+	privileges := []string{"SELECT"}
+	for _, name := range dml()[1:] {
+		held := slices.ContainsFunc(view.Privileges, func(h catalog.Privilege) bool {
+			return h.Name == name && slices.Contains(p.m.Roles, h.Grantee) && h.Grantee != view.Owner
+		})
+		if held {
+			privileges = append(privileges, name)
+		}
+	}
+	return privileges
+}
+
+// views makes views read with the caller's rights, so that the caller's policies
+// apply. Before PostgreSQL 15 that needs an owner whom policies apply to.
+func (p *planner) views() {
+	for _, v := range p.tenantViews() {
+		if p.major() >= 15 {
+			p.invoker(v)
+			continue
+		}
+		p.viewOwner(v)
+	}
+	for _, mv := range p.tenantReaders(catalog.MaterializedView) {
+		p.askMaterialized(mv)
+	}
+}
+
+func (p *planner) invoker(v *catalog.Relation) {
+	if v.SecurityInvoker {
+		return
+	}
+	q := v.QName()
+	p.add(Step{ID: stepID(GroupEnforce, q, "invoker"), Group: GroupEnforce, Table: q, Title: "view reads with its caller's rights",
+		SQL:      []string{fmt.Sprintf("ALTER VIEW %s SET (security_invoker = true)", q.SQL())},
+		Undo:     []string{fmt.Sprintf("ALTER VIEW IF EXISTS %s RESET (security_invoker)", q.SQL())},
+		Remember: []string{optionOfView(q)}, Lock: AccessExclusive,
+		Hazards: []string{"whoever reads the view needs rights on the tables below it"},
+		Reason:  "otherwise the policies of the view's owner apply, not those of the reader"})
+}
+
+// optionOfView finds a security_invoker that was set to false: a Snapshot does not
+// tell it from one that was not set.
+func optionOfView(q catalog.QName) string {
+	return fmt.Sprintf("SELECT format('ALTER VIEW %%s SET (security_invoker = %%s)', c.oid::regclass, o.option_value) FROM pg_catalog.pg_class c, "+
+		"pg_catalog.pg_options_to_table(c.reloptions) o WHERE c.oid = %s::regclass AND o.option_name = 'security_invoker'", literal(q.SQL()))
+}
+
+// viewOwner gives a view to the owner role, on servers without security_invoker.
+func (p *planner) viewOwner(v *catalog.Relation) {
+	owner := p.c.Roles.Owner
+	if v.Owner == owner || !p.ownerRole() {
+		return
+	}
+	q := v.QName()
+	var grants, revokes []string
+	for _, base := range p.reads(q) {
+		grants = append(grants, fmt.Sprintf("GRANT SELECT ON %s TO %s", base.SQL(), ident(owner)))
+		revokes = append(revokes, fmt.Sprintf("REVOKE SELECT ON %s FROM %s", base.SQL(), ident(owner)))
+	}
+	p.add(Step{ID: stepID(GroupEnforce, q, "owner"), Group: GroupEnforce, Table: q, Title: "view owned by " + owner,
+		SQL:  append(append(p.usageFor(q.Schema, owner), grants...), fmt.Sprintf("ALTER VIEW %s OWNER TO %s", q.SQL(), ident(owner))),
+		Undo: append([]string{fmt.Sprintf("ALTER VIEW %s OWNER TO %s", q.SQL(), ident(v.Owner))}, revokes...), Lock: AccessExclusive,
+		Hazards: []string{"CREATE OR REPLACE VIEW is for the new owner from here on"},
+		Reason:  "a view reads with its owner's rights, and " + v.Owner + " is not subject to the tenants' policies"})
+}
+
+func (p *planner) usageFor(schema, role string) []string {
+	return []string{fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", ident(schema), ident(role))}
+}
+
+// ownerRole plans the owner role once; false means that it cannot be made.
+func (p *planner) ownerRole() bool {
+	if p.planned("roles/role/" + p.c.Roles.Owner) {
+		return true
+	}
+	return p.role(p.c.Roles.Owner, "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS", "owns tables and views, and nobody logs in as it")
+}
+
+// askMaterialized proposes a view in front of a materialized view: row-level
+// security cannot be enabled on one.
+func (p *planner) askMaterialized(mv *catalog.Relation) {
+	q := mv.QName()
+	d := Decision{ID: "materialized/" + key(q), Table: q, Object: mv.Name, Question: "Materialized view: who may read it?",
+		Why: "It holds the rows of every tenant and knows no policies. The application role gets no grant on it."}
+	col := p.tenantColumnOf(mv)
+	if col == nil {
+		d.Why += " It has no tenant column, so a view cannot filter it."
+		d.SQL = []string{fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", q.SQL(), ident(p.c.Roles.Application))}
+		p.decide(d)
+		return
+	}
+	safe := catalog.QName{Schema: mv.Schema, Name: name(mv.Name, "of_tenant")}
+	d.SQL = []string{
+		fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", q.SQL(), ident(p.c.Roles.Application)),
+		fmt.Sprintf("CREATE VIEW %s WITH (security_barrier = true) AS\n  SELECT * FROM %s WHERE %s", safe.SQL(), q.SQL(), Isolating(col.Name, p.m.Setting, p.baseType(col.Type), Wrapped)),
+		fmt.Sprintf("GRANT SELECT ON %s TO %s", safe.SQL(), ident(p.c.Roles.Application)),
+	}
+	p.decide(d)
+}
+
+func (p *planner) tenantColumnOf(rel *catalog.Relation) *catalog.Column {
+	if c := column(rel, p.m.Column); c != nil && comparable(p.baseType(c.Type)) {
+		return c
+	}
+	return nil
+}
+
+// definers asks about functions that run with the rights of a role that policies do
+// not apply to, or that, under FORCE, will see no rows.
+func (p *planner) definers() {
+	for _, f := range p.s.Functions {
+		if !f.Definer || f.System || f.Extension != "" || f.Schema == Schema || !p.hasSchema(f.Schema) {
+			continue
+		}
+		q := catalog.QName{Schema: f.Schema, Name: f.Name}
+		signature := fmt.Sprintf("%s(%s)", q.SQL(), f.Arguments)
+		why := "It runs with the rights of " + f.Owner + ", who is subject to the policies once they are forced but has no permissive one: it will see no rows."
+		if r := p.roleNamed[f.Owner]; r != nil && (r.Super || r.BypassRLS) {
+			why = "It runs with the rights of " + f.Owner + ", whom no policy binds: whatever it reads or writes is every tenant's."
+		}
+		p.decide(Decision{ID: "definer/" + signature, Object: signature, Question: "SECURITY DEFINER function: should it run with its caller's rights?", Why: why,
+			SQL: []string{
+				fmt.Sprintf("ALTER %s %s SECURITY INVOKER", routine(f), signature),
+				fmt.Sprintf("-- or, where it has to see more: carry the tenant in its own WHERE, and\nREVOKE EXECUTE ON %s %s FROM PUBLIC;\nALTER %s %s SET search_path = pg_catalog, pg_temp",
+					routine(f), signature, routine(f), signature),
+			}})
+	}
+}
+
+func routine(f catalog.Function) string {
+	if f.Kind == "procedure" {
+		return "PROCEDURE"
+	}
+	return "FUNCTION"
+}

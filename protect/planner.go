@@ -1,0 +1,228 @@
+package protect
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// New computes the plan: what the database that s shows, with the tenants that m
+// describes, lacks. It reads nothing but its arguments. It is an error when m has
+// no tenant column or a setting that cannot be one.
+func New(s *catalog.Snapshot, m *catalog.Model, c Config) (*Plan, error) {
+	if m.Column == "" || m.Type == "" {
+		return nil, fmt.Errorf("no tenant column: name one in the configuration (tenant.column, tenant.type)")
+	}
+	if !strings.Contains(m.Setting, ".") {
+		return nil, fmt.Errorf("setting %q: a custom setting has a dot in its name", m.Setting)
+	}
+	p := newPlanner(s, m, c.withDefaults())
+	p.roles()
+	p.columns()
+	p.backfills()
+	p.keys()
+	p.indexes()
+	p.policies()
+	p.enforce()
+	p.guards()
+	p.finish()
+	return p.plan, nil
+}
+
+// planner is the state of one call of New.
+type planner struct {
+	s      *catalog.Snapshot
+	lookup *catalog.Lookup
+	m      *catalog.Model
+	c      Config
+	plan   *Plan
+
+	relations map[catalog.QName]*catalog.Relation
+	roleNamed map[string]*catalog.Role
+	byName    map[catalog.QName]*table
+	tables    []*table // tenant and tenants tables: parents before children
+	shared    []*catalog.Relation
+	leaves    map[catalog.QName][]*catalog.Relation // direct partitions of a table
+	steps     map[Group][]Step
+	taken     map[string]bool // schema.name of relations that exist or are planned
+	app       bool            // the application role exists or can be made
+	user      *catalog.Role
+}
+
+// table is a table that has, or gets, a tenant column.
+type table struct {
+	rel    *catalog.Relation
+	class  catalog.Class
+	column string
+	typ    string
+	// missing: the column has to be added; open: it may still hold NULL.
+	missing, open bool
+	// source is where the tenant of a row comes from, for a missing or open column.
+	source *source
+	// inherits is the parent of an inheritance child, whose ADD COLUMN and NOT NULL
+	// reach the child as well.
+	inherits *table
+	uniques  [][]string // unique keys wanted or there, as column sets
+}
+
+// source is the foreign key that a row's tenant is found through.
+type source struct {
+	constraint string
+	columns    []string
+	parent     *table
+	refColumns []string
+}
+
+func newPlanner(s *catalog.Snapshot, m *catalog.Model, c Config) *planner {
+	p := &planner{s: s, lookup: catalog.NewLookup(s), m: m, c: c,
+		plan:      &Plan{Version: 1, Database: s.Database.Name, Server: s.Version, User: s.User, Model: m, Chosen: map[string]string{}},
+		relations: map[catalog.QName]*catalog.Relation{}, roleNamed: map[string]*catalog.Role{},
+		byName: map[catalog.QName]*table{}, leaves: map[catalog.QName][]*catalog.Relation{},
+		steps: map[Group][]Step{}, taken: map[string]bool{},
+	}
+	for i := range s.Roles {
+		p.roleNamed[s.Roles[i].Name] = &s.Roles[i]
+	}
+	p.user = p.roleNamed[s.User]
+	if p.user == nil {
+		p.user = &catalog.Role{Name: s.User}
+	}
+	p.readRelations()
+	p.classify()
+	return p
+}
+
+func (p *planner) readRelations() {
+	for i := range p.s.Relations {
+		r := &p.s.Relations[i]
+		p.relations[r.QName()] = r
+		p.taken[r.QName().String()] = true
+		for _, x := range r.Indexes {
+			p.taken[r.Schema+"."+x.Name] = true
+		}
+		if r.Partition {
+			for _, parent := range r.ParentNames {
+				p.leaves[parent] = append(p.leaves[parent], r)
+			}
+		}
+	}
+}
+
+// add puts a step into its group. Lists are never nil, so that JSON has [].
+func (p *planner) add(s Step) {
+	if s.Kind == "" {
+		s.Kind = KindSQL
+	}
+	s.Transactional = s.Kind == KindSQL || s.Kind == KindSchema
+	if s.Undo == nil {
+		s.Undo = []string{}
+	}
+	if s.SQL == nil {
+		s.SQL = []string{}
+	}
+	p.steps[s.Group] = append(p.steps[s.Group], s)
+}
+
+func (p *planner) decide(d Decision) { p.plan.Decisions = append(p.plan.Decisions, d) }
+
+func (p *planner) leave(l Left) { p.plan.Left = append(p.plan.Left, l) }
+
+func (p *planner) note(object, reason string) {
+	p.plan.Unchanged = append(p.plan.Unchanged, Note{object, reason})
+}
+
+// finish strings the groups together, drops the steps behind a check that found
+// rows, and gives every list a value.
+func (p *planner) finish() {
+	for _, g := range Groups() {
+		p.plan.Steps = append(p.plan.Steps, p.steps[g]...)
+	}
+	p.schemaStep()
+	p.dropStopped()
+	p.dropForbidden()
+	if p.plan.Steps == nil {
+		p.plan.Steps = []Step{}
+	}
+	if p.plan.Decisions == nil {
+		p.plan.Decisions = []Decision{}
+	}
+	if p.plan.Left == nil {
+		p.plan.Left = []Left{}
+	}
+	if p.plan.Unchanged == nil {
+		p.plan.Unchanged = []Note{}
+	}
+	p.plan.Fingerprint = fingerprint(p.s)
+	p.plan.Connect = p.connect()
+}
+
+// schemaStep puts the schema moat first when a step needs it and it is not there.
+func (p *planner) schemaStep() {
+	if p.schema(Schema) != nil || !slices.ContainsFunc(p.plan.Steps, needsSchema) {
+		return
+	}
+	step := Step{ID: "roles/schema", Group: GroupRoles, Kind: KindSchema, Title: "create schema " + Schema,
+		SQL: []string{"CREATE SCHEMA IF NOT EXISTS " + Schema}, Undo: []string{"DROP SCHEMA IF EXISTS " + Schema},
+		Transactional: true, Reason: "moat keeps its own functions there, out of the application's schemas"}
+	p.plan.Steps = append([]Step{step}, p.plan.Steps...)
+}
+
+func needsSchema(s Step) bool {
+	return slices.ContainsFunc(s.SQL, func(q string) bool { return strings.Contains(q, Schema+".") })
+}
+
+// dropStopped leaves out every step whose check found rows, and those after it
+// that need it, and asks about the rows instead.
+func (p *planner) dropStopped() {
+	gone := map[string]bool{}
+	var kept []Step
+	for _, s := range p.plan.Steps {
+		if gone[s.Needs] {
+			gone[s.ID] = true
+			continue
+		}
+		if s.Check != nil {
+			if f, ok := p.c.Stopped[s.Check.ID]; ok && f.Count > 0 {
+				gone[s.ID] = true
+				p.decide(stoppedDecision(s, f))
+				continue
+			}
+		}
+		kept = append(kept, s)
+	}
+	p.plan.Steps = kept
+}
+
+func stoppedDecision(s Step, f Found) Decision {
+	return Decision{ID: "rows/" + s.Check.ID, Table: s.Table, Object: s.Title,
+		Question: fmt.Sprintf("%d rows: %s. Which tenant do they belong to?", f.Count, s.Check.What),
+		Why:      "moat moves no rows between tenants. Correct or remove them, then plan again. For example: " + strings.Join(f.Sample, "; "),
+		SQL:      []string{s.Check.Sample}}
+}
+
+func (p *planner) schema(name string) *catalog.Schema {
+	for i := range p.s.Schemas {
+		if p.s.Schemas[i].Name == name {
+			return &p.s.Schemas[i]
+		}
+	}
+	return nil
+}
+
+func (p *planner) hasSchema(name string) bool { return slices.Contains(p.m.Schemas, name) }
+
+// major is the server's major version.
+func (p *planner) major() int { return p.s.Version / 10000 }
+
+func (p *planner) connect() string {
+	app := p.c.Roles.Application
+	return fmt.Sprintf("Connect the application as %s: replace the user in its connection string by %s. "+
+		"The role has no password: set one with \\password %s in psql, or use certificates or peer authentication.", app, app, app)
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func key(q catalog.QName) string { return q.String() }

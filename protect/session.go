@@ -1,0 +1,156 @@
+package protect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Opener opens a connection to the database that is to be protected. [Apply] and
+// [Undo] use one connection and close it.
+type Opener func(ctx context.Context) (*pgx.Conn, error)
+
+// ErrRunning is returned when another apply or undo works on the same database.
+var ErrRunning = errors.New("another moat protect is working on this database")
+
+// lockKey is the advisory lock of apply and undo: "moat" in ASCII.
+const lockKey = 0x6d6f6174
+
+// session is a connection that holds the advisory lock. The work runs on the
+// connection with the lock, so that the lock lasts as long as the last statement of
+// a process that was killed.
+type session struct {
+	conn *pgx.Conn
+	opts ApplyOptions
+}
+
+// openSession connects, sets what the work relies on and takes the lock.
+func openSession(ctx context.Context, open Opener, opts ApplyOptions) (*session, error) {
+	conn, err := open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	s := &session{conn: conn, opts: opts.withDefaults()}
+	if err := s.prepare(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	if err := s.lock(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// prepare fixes what the session's role or database may have set otherwise.
+// row_security off turns rows that a policy would hide into an error. A server that
+// notices at once that its client is gone gives up the lock soon after a crash.
+func (s *session) prepare(ctx context.Context) error {
+	settings := "SET search_path = pg_catalog, pg_temp; SET row_security = off; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;" +
+		"SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; SET DateStyle = ISO; SET TimeZone = 'UTC';" +
+		"SET check_function_bodies = on; SET standard_conforming_strings = on; SET lock_timeout = 0; SET application_name = 'moat protect'"
+	if _, err := s.conn.PgConn().Exec(ctx, settings).ReadAll(); err != nil {
+		return fmt.Errorf("prepare session: %w", err)
+	}
+	// Not every platform has it.
+	_, _ = s.conn.PgConn().Exec(ctx, "SET client_connection_check_interval = 1000").ReadAll()
+	return nil
+}
+
+func (s *session) lock(ctx context.Context) error {
+	deadline := time.Now().Add(s.opts.Wait)
+	for {
+		var got bool
+		if err := s.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", int64(lockKey)).Scan(&got); err != nil {
+			return fmt.Errorf("take advisory lock: %w", err)
+		}
+		if got {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return ErrRunning
+		}
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// close ends the connection, and with it the lock. The context of the work may be
+// cancelled by now.
+func (s *session) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = s.conn.Close(ctx)
+}
+
+// inTx runs fn in a transaction that gives up waiting for a lock early, so that
+// nobody queues behind it for long, and tries again until patience ends.
+func (s *session) inTx(ctx context.Context, waiting func(attempt int), fn func(tx pgx.Tx) error) error {
+	deadline := time.Now().Add(s.opts.Patience)
+	for attempt := 1; ; attempt++ {
+		err := pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)", fmt.Sprintf("%dms", s.opts.LockTimeout.Milliseconds())); err != nil {
+				return err
+			}
+			return fn(tx)
+		})
+		if !isBusy(err) || time.Now().After(deadline) {
+			return err
+		}
+		if waiting != nil {
+			waiting(attempt)
+		}
+		if err := sleep(ctx, backoff(attempt)); err != nil {
+			return err
+		}
+	}
+}
+
+// backoff grows from 50 ms to 3 s, so that the statements that queued up behind the
+// last attempt get through.
+func backoff(attempt int) time.Duration {
+	d := 50 * time.Millisecond << min(attempt-1, 6)
+	return min(d, 3*time.Second)
+}
+
+// isBusy reports whether a statement failed because others hold what it needs.
+func isBusy(err error) bool { return hasCode(err, "55P03", "40P01", "40001") }
+
+func hasCode(err error, codes ...string) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return false
+	}
+	for _, c := range codes {
+		if pg.Code == c {
+			return true
+		}
+	}
+	return false
+}
+
+// execute runs statements as text: DDL takes no parameters.
+func execute(ctx context.Context, conn *pgx.Conn, statements []string) error {
+	for _, q := range statements {
+		if _, err := conn.PgConn().Exec(ctx, q).ReadAll(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

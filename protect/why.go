@@ -1,0 +1,88 @@
+package protect
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// Explanation says how one table was classified, and what is planned for it.
+type Explanation struct {
+	Table     catalog.QName      `json:"table"`
+	Class     catalog.Class      `json:"class"`
+	Column    string             `json:"column,omitempty"`
+	Why       string             `json:"why"`
+	Paths     []string           `json:"paths"`
+	Chosen    string             `json:"chosen,omitempty"`
+	Steps     []Step             `json:"steps"`
+	Decisions []Decision         `json:"decisions"`
+	Unchanged []Note             `json:"unchanged"`
+	Left      []Left             `json:"left_out"`
+	Model     catalog.TableModel `json:"-"`
+}
+
+// Why explains a table, named as schema.table or, where one schema only has it, by
+// its name alone. It is an error when there is no such table.
+func (p *Plan) Why(table string) (*Explanation, error) {
+	var found []catalog.TableModel
+	for _, tm := range p.Model.Tables {
+		if tm.Table.String() == table || tm.Table.Name == table {
+			found = append(found, tm)
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return nil, fmt.Errorf("no table %q in the schemas looked at (%s)", table, strings.Join(p.Model.Schemas, ", "))
+	case len(found) > 1:
+		return nil, fmt.Errorf("table %q is in several schemas: name it as schema.table", table)
+	}
+	tm := found[0]
+	e := &Explanation{Table: tm.Table, Class: tm.Class, Column: tm.Column, Why: tm.Why, Model: tm, Chosen: p.Chosen[key(tm.Table)],
+		Paths: []string{}, Steps: []Step{}, Decisions: []Decision{}, Unchanged: []Note{}, Left: []Left{}}
+	for _, path := range tm.Paths {
+		e.Paths = append(e.Paths, pathText(path))
+	}
+	p.collect(e)
+	return e, nil
+}
+
+func (p *Plan) collect(e *Explanation) {
+	for _, s := range p.Steps {
+		if s.Table == e.Table || mentions(s.SQL, e.Table) {
+			e.Steps = append(e.Steps, s)
+		}
+	}
+	for _, d := range p.Decisions {
+		if d.Table == e.Table {
+			e.Decisions = append(e.Decisions, d)
+		}
+	}
+	for _, n := range p.Unchanged {
+		if n.Object == e.Table.String() || strings.HasPrefix(n.Object, e.Table.String()+".") {
+			e.Unchanged = append(e.Unchanged, n)
+		}
+	}
+	for _, l := range p.Left {
+		if mentions(l.SQL, e.Table) {
+			e.Left = append(e.Left, l)
+		}
+	}
+}
+
+func mentions(sql []string, q catalog.QName) bool {
+	for _, s := range sql {
+		if strings.Contains(s, " "+q.SQL()+" ") {
+			return true
+		}
+	}
+	return false
+}
+
+func pathText(path catalog.Path) string {
+	var parts []string
+	for _, s := range path {
+		parts = append(parts, fmt.Sprintf("%s (%s) → %s", s.From, strings.Join(s.Columns, ", "), s.To))
+	}
+	return strings.Join(parts, ", ")
+}
