@@ -21,8 +21,11 @@ func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 type payload struct {
 	text []byte
 	keys []string
-	rows int
-	bare bool // the body was one object, not an array
+	// some are the members that some objects have and others lack, every those that
+	// all have.
+	some, every []string
+	rows        int
+	bare        bool // the body was one object, not an array
 }
 
 // object is the only object of the payload.
@@ -104,6 +107,7 @@ func jsonPayload(text []byte, anyKeys bool) (payload, error) {
 		return payload{}, errBody("an object or an array of objects is expected")
 	}
 	p.rows = len(objects)
+	p.some, p.every = membership(objects)
 	for i, object := range objects {
 		if object == nil {
 			return payload{}, errBody("an object or an array of objects is expected")
@@ -117,6 +121,26 @@ func jsonPayload(text []byte, anyKeys bool) (payload, error) {
 		}
 	}
 	return p, nil
+}
+
+// membership tells the members of all objects from those of some.
+func membership(objects []map[string]json.RawMessage) (some, every []string) {
+	seen := map[string]int{}
+	for _, object := range objects {
+		for key := range object {
+			seen[key]++
+		}
+	}
+	for key, n := range seen {
+		if n == len(objects) {
+			every = append(every, key)
+		} else {
+			some = append(some, key)
+		}
+	}
+	slices.Sort(some)
+	slices.Sort(every)
+	return some, every
 }
 
 // sortedKeys makes the same members the same statement, in whatever order they come.
@@ -166,7 +190,7 @@ func csvPayload(text []byte) (payload, error) {
 	if err != nil {
 		return payload{}, err
 	}
-	return payload{text: encoded, keys: keys, rows: len(objects)}, nil
+	return payload{text: encoded, keys: keys, every: keys, rows: len(objects)}, nil
 }
 
 func formPayload(text []byte) (payload, error) {

@@ -174,6 +174,7 @@ func (q *request) writeRequest() (query.Media, *query.Request, error) {
 func (q *request) newWrite(body payload) plan.Write {
 	in := plan.Write{
 		Body: body.text, Keys: body.keys, MissingDefault: q.prefer.Missing == "default",
+		Some: body.some, Every: body.every,
 		AllowUnfiltered: q.h.config.AllowUnfiltered,
 	}
 	if q.prefer.Return != "minimal" {

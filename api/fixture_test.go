@@ -192,7 +192,11 @@ func (s *server) do(t testing.TB, c call) response {
 	}
 	for _, h := range c.header {
 		name, value, _ := strings.Cut(h, ": ")
-		r.Header.Set(name, value)
+		if name == "Prefer" {
+			r.Header.Add(name, value)
+		} else {
+			r.Header.Set(name, value)
+		}
 	}
 	return send(t, r)
 }

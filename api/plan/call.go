@@ -222,18 +222,16 @@ func (w *writer) scalarCall(f *schema.Function, r *query.Request, call string, f
 	if from.before != "" {
 		sql += " FROM " + strings.TrimSuffix(from.before, ", LATERAL ")
 	}
-	st := w.statement(sql)
+	whole, args := sql, len(w.args)
 	if f.Set {
 		sql = "SELECT value FROM (" + sql + ") AS calls" + w.page(&r.Root)
-		st = w.statement(sql)
 	}
+	st := w.statement(sql)
 	st.Outputs = []Output{{Name: "value"}}
 	st.Scalar, st.Single, st.Void = true, !f.Set, f.Void
 	st.Offset, st.Limit = r.Root.Offset, w.limit(&r.Root)
 	if w.options.Count != "" && f.Set {
-		c := newWriter(w.schema, w.options)
-		c.args = slices.Clone(w.args)
-		st.Count = &Statement{SQL: "SELECT pg_catalog.count(*) FROM (" + sql + ") AS counted", Args: c.args}
+		st.Count = &Statement{SQL: "SELECT pg_catalog.count(*) FROM (" + whole + ") AS counted", Args: w.args[:args]}
 	}
 	return st, nil
 }

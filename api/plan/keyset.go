@@ -175,6 +175,9 @@ func (w *writer) stepwise(keys []keyColumn, values []*string) string {
 		if past := w.past(k, values[i]); past != "" {
 			alternatives = append(alternatives, "("+strings.Join(append(slices.Clone(equals), past), " AND ")+")")
 		}
+		if i == len(keys)-1 {
+			break // nothing comes after the last column, and an unused parameter is an error
+		}
 		if values[i] == nil {
 			equals = append(equals, k.expr.sql+" IS NULL")
 		} else {

@@ -19,8 +19,10 @@ type Write struct {
 	Keys []string
 	// Resolution is "", merge-duplicates or ignore-duplicates.
 	Resolution string
-	// MissingDefault gives members that an object lacks their column's default.
+	// MissingDefault gives members that an object lacks their column's default. Some
+	// are the members that some objects have and others lack; Every those that all have.
 	MissingDefault bool
+	Some, Every    []string
 	// Returning is "", headers-only (the key) or representation.
 	Returning string
 	// AllowUnfiltered lets an update or a delete without a filter touch every row.
@@ -83,6 +85,11 @@ func Insert(s *schema.Schema, t *schema.Table, r *query.Request, in Write, o Opt
 	columns, err := writable(t, wanted(r, in.Keys), func(c *schema.Column) bool { return c.Insert })
 	if err != nil {
 		return nil, err
+	}
+	if in.MissingDefault { // what no object has is left to the table's own default
+		columns = slices.DeleteFunc(columns, func(c *schema.Column) bool {
+			return !slices.Contains(in.Some, c.Name) && !slices.Contains(in.Every, c.Name)
+		})
 	}
 	target := source{table: t, alias: w.alias()}
 	rows := w.alias()
@@ -147,7 +154,7 @@ func (w *writer) insertRows(target source, rows string, columns []*schema.Column
 	element := w.alias()
 	var pairs []string
 	for _, c := range columns {
-		if sql := defaultOf(target.table, c); sql != "" {
+		if sql := defaultOf(target.table, c); sql != "" && slices.Contains(in.Some, c.Name) {
 			pairs = append(pairs, w.key(c.Name, "::text")+", "+sql)
 		}
 	}

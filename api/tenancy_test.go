@@ -1,0 +1,177 @@
+package api_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/api"
+	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/catalog"
+)
+
+// TestIsolation asks for the other tenant's rows in every way the language has.
+func TestIsolation(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	for _, path := range []string{
+		"leads", "leads?tenant_id=eq." + tenantA, "leads?or=(tenant_id.eq." + tenantA + ",id.gt.0)", "leads?tenant_id=neq." + tenantB,
+		"leads?select=*,campaigns(*),events(*),labels(*),lead_notes(*),tenants(*),countries(*,leads(*))",
+		"countries?select=*,leads(*,campaigns(*))", "tenants?select=*,leads(*),campaigns(*)", "won_leads?select=*,campaigns(*)",
+		"rpc/leads_with?s=new", "rpc/first_lead", "events?select=*,...leads(*)",
+		"leads?select=count(),amount.sum()&order=count", "campaigns?select=*,leads!inner(*)",
+	} {
+		got := s.do(t, call{tenant: tenantB, path: path})
+		if strings.Contains(got.Body, tenantA) || strings.Contains(got.Body, "Ada") || strings.Contains(got.Body, "example.com\",\"status\":\"won") {
+			t.Errorf("%s shows A's rows to B: %s", path, got.Body)
+		}
+	}
+	for _, c := range []call{
+		{method: "PATCH", path: "leads?tenant_id=eq." + tenantA, body: `{"name":"taken"}`},
+		{method: "DELETE", path: "leads?id=in.(2,3,4)"},
+		{method: "POST", path: "leads", body: `{"tenant_id":"` + tenantA + `","name":"planted"}`},
+		{method: "PUT", path: "labels?id=eq.2", body: `{"id":2,"name":"of B"}`},
+		{method: "POST", path: "labels", body: `{"id":2,"name":"of B"}`, header: []string{"Prefer: resolution=merge-duplicates"}},
+		{method: "POST", path: "rpc/rename_lead", body: `{"lead":2,"new_name":"taken"}`},
+	} {
+		c.tenant = tenantB
+		s.do(t, c)
+	}
+	sameJSON(t, s.do(t, call{path: "leads?select=name&order=id&id=gt.1"}).Body, `[{"name":"Bert \"the\" \\ Boss"},{"name":"Cleo"},{"name":"Dora"}]`)
+	sameJSON(t, s.do(t, call{path: "labels?select=name&order=id"}).Body, `[{"name":"hot"},{"name":"cold"}]`)
+}
+
+// TestPolicyIsTheWall takes the policy away: rows of the other tenant must then still
+// be kept apart by the statement's own predicate, and a function's rows must leak.
+func TestPolicyIsTheWall(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	s.db.Exec(t, "DROP POLICY tenant_isolation ON app.leads")
+	if got := s.do(t, call{path: "leads?select=tenant_id"}); strings.Contains(got.Body, tenantB) {
+		t.Errorf("the statement does not name the tenant: %s", got.Body)
+	}
+	if got := s.do(t, call{path: "rpc/totals?select=n&status=eq.new"}); got.Body != `[{"n":3}]` {
+		t.Errorf("without the policy a function sees every tenant, or this test proves nothing: %s", got.Body)
+	}
+}
+
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	request := func(token string) response {
+		r, err := http.NewRequest(http.MethodGet, s.URL+"/rest/v1/leads", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		return send(t, r)
+	}
+	if got := request(""); got.Status != 401 || !strings.Contains(got.Body, "PGRST302") {
+		t.Errorf("no token: %d %s", got.Status, got.Body)
+	}
+	if got := request("x.y.z"); got.Status != 401 || !strings.Contains(got.Body, "PGRST301") {
+		t.Errorf("bad token: %d %s", got.Status, got.Body)
+	}
+	if got := s.do(t, call{tenant: tenantC, path: "leads"}); got.Status != 403 || !strings.Contains(got.Body, "MOAT104") {
+		t.Errorf("suspended tenant: %d %s", got.Status, got.Body)
+	}
+	if got := s.do(t, call{tenant: "dddddddd-0000-4000-8000-000000000004", path: "leads"}); got.Status != 403 || !strings.Contains(got.Body, "MOAT103") {
+		t.Errorf("unknown tenant: %d %s", got.Status, got.Body)
+	}
+	if got := s.do(t, call{tenant: "none", path: "countries"}); got.Status != 403 || !strings.Contains(got.Body, "MOAT102") {
+		t.Errorf("no tenant: %d %s", got.Status, got.Body)
+	}
+	if text := s.log.String(); strings.Contains(text, "Bearer") || strings.Contains(text, s.token(t, tenantA)) || !strings.Contains(text, `"tenant":"`+tenantC) {
+		t.Errorf("log: %s", text)
+	}
+}
+
+func TestSuspendTakesEffectAtOnce(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(c *api.Config) { c.TenantCacheAge = time.Hour })
+	// The watcher loads the schema once more when it begins, which empties the cache.
+	eventually(t, func() bool { return strings.Count(s.log.String(), "schema loaded") == 2 })
+	if got := s.do(t, call{path: "leads"}); got.Status != 200 {
+		t.Fatalf("status %d", got.Status)
+	}
+	s.db.Exec(t, "UPDATE app.tenants SET suspended = true WHERE id = '"+tenantA+"'")
+	if got := s.do(t, call{path: "leads"}); got.Status != 200 {
+		t.Errorf("without the notification the cache holds: status %d", got.Status)
+	}
+	s.db.Exec(t, "NOTIFY moat_tenants")
+	eventually(t, func() bool { return s.do(t, call{path: "leads"}).Status == 403 })
+	s.db.Exec(t, "UPDATE app.tenants SET suspended = false")
+	s.handler.FlushTenants()
+	if got := s.do(t, call{path: "leads"}); got.Status != 200 {
+		t.Errorf("after the admin call: status %d", got.Status)
+	}
+}
+
+// eventually waits for something another goroutine does.
+func eventually(t *testing.T, done func() bool) {
+	t.Helper()
+	for range 200 {
+		if done() {
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	t.Error("it did not happen within 5 s")
+}
+
+func TestWithoutTenant(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	pool := pgxPool(t, db.As(t, db.Roles["app"]))
+	s := serveOn(t, db, func(c *api.Config) { c.Shared = api.WithoutTenant(pool, "app.current_tenant", "request.jwt.claims") })
+	checkAll(t, s, []expectation{
+		{name: "shared", call: call{tenant: "none", path: "countries?select=code&order=code"}, body: `[{"code":"de"},{"code":"fr"},{"code":"it"}]`},
+		{name: "tenant table", call: call{tenant: "none", path: "leads"}, status: 403, text: "MOAT102"},
+		{name: "embedded tenant table", call: call{tenant: "none", path: "countries?select=code,leads(*)"}, status: 403, text: "MOAT102"},
+		{name: "function", call: call{tenant: "none", path: "rpc/totals"}, status: 403, text: "MOAT102"},
+		{name: "view", call: call{tenant: "none", path: "won_leads"}, status: 403, text: "MOAT102"},
+		{name: "write", call: call{tenant: "none", method: "POST", path: "labels", body: `{"id":1,"name":"x"}`}, status: 403, text: "MOAT102"},
+	})
+}
+
+func pgxPool(t *testing.T, url string) *pgxpool.Pool {
+	t.Helper()
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.ConfigurePool(time.Second)(config)
+	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+func TestMembership(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(c *api.Config) {
+		c.Membership = api.Membership{Table: catalog.QName{Schema: "app", Name: "members"}, Role: "role"}
+	})
+	sameJSON(t, s.do(t, call{method: "POST", path: "rpc/whoami"}).Body, `{"tenant":"`+tenantA+`","sub":"ann","role":"admin"}`)
+	token, err := s.signer.Sign(auth.Identity{Tenant: moat.Tenant(tenantA), Subject: "bob"}, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequest(http.MethodGet, s.URL+"/rest/v1/leads", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	if got := send(t, r); got.Status != 403 || !strings.Contains(got.Body, "MOAT105") {
+		t.Errorf("a member of another tenant: %d %s", got.Status, got.Body)
+	}
+}
