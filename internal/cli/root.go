@@ -103,6 +103,8 @@ func newRoot(a *app) *cobra.Command {
 // commands lists the subcommands in the order --help shows them.
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
+		a.newDemo(),
+		a.newServe(),
 		a.newToken(),
 		a.newSQL(),
 	}

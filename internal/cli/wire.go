@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/config"
 )
@@ -43,13 +44,13 @@ func newVerifier(ctx context.Context, c config.Config, log *slog.Logger) (*auth.
 // openApplication opens the application role's pool as the configuration asks.
 func openApplication(ctx context.Context, url string, c config.Config) (*moat.DB, error) {
 	db, err := moat.Open(ctx, url, &moat.Options{
-		TenantSetting:    c.Tenant.Setting,
-		TenantType:       moat.TenantType(c.Tenant.Type),
-		SubjectSetting:   "app.current_subject",
-		RoleSetting:      "app.current_role",
-		ClaimsSetting:    "request.jwt.claims",
-		MaxConns:         c.Serve.PoolSize,
-		StatementTimeout: c.Serve.StatementTimeout,
+		TenantSetting:  c.Tenant.Setting,
+		TenantType:     moat.TenantType(c.Tenant.Type),
+		SubjectSetting: "app.current_subject",
+		RoleSetting:    "app.current_role",
+		ClaimsSetting:  "request.jwt.claims",
+		MaxConns:       c.Serve.PoolSize,
+		ConfigurePool:  api.ConfigurePool(c.Serve.StatementTimeout),
 	})
 	return db, withHint(err, "--app-url (or MOAT_APP_URL) must name a role that row-level security binds: LOGIN, NOSUPERUSER, NOBYPASSRLS, owner of nothing")
 }

@@ -1,0 +1,210 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/internal/demo"
+	"github.com/moat-db/moat/internal/postgres"
+)
+
+// demoTokenTTL is how long the tokens that the demo prints are valid.
+const demoTokenTTL = 24 * time.Hour
+
+// demoFlags are the flags of moat demo.
+type demoFlags struct {
+	dir, addr, format string
+	download          bool
+}
+
+func (a *app) newDemo() *cobra.Command {
+	var f demoFlags
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Show tenant isolation on a private PostgreSQL with sample data",
+		Long: "Start a private PostgreSQL with an agency, five clients and their 30,000 leads in one\n" +
+			"table, serve it, and print what to try. Nothing is left behind when it ends, unless\n" +
+			"--data keeps it.",
+		Example: "  moat demo\n  moat demo --addr 127.0.0.1:0 --format json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.demo(cmd.Context(), f)
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.dir, "data", "", "keep the data in this folder")
+	flags.StringVar(&f.addr, "addr", "", "address to serve on (default: 127.0.0.1:8080 if free, else any port)")
+	flags.StringVar(&f.format, "format", "text", "text, or json: one line with addresses and tokens once ready")
+	flags.BoolVar(&f.download, "download-postgres", false, "fetch PostgreSQL where none is installed")
+	return c
+}
+
+func (a *app) demo(ctx context.Context, f demoFlags) error {
+	if f.format != "text" && f.format != "json" {
+		return fmt.Errorf("--format %s: use text or json", f.format)
+	}
+	l, err := listen(f.address())
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	fmt.Fprintln(a.Err, "starting PostgreSQL and filling it with sample data …")
+	d, err := demo.Start(ctx, demo.Options{Dir: f.dir, Download: f.download})
+	if errors.Is(err, postgres.ErrNotFound) {
+		return withHint(err, "moat demo --download-postgres fetches one for this demo only")
+	}
+	if err != nil {
+		return err
+	}
+	err = a.serveDemo(ctx, d, l, f.format)
+	return errors.Join(err, d.Stop())
+}
+
+func (f demoFlags) address() (address string, wish bool) {
+	if f.addr != "" {
+		return f.addr, false
+	}
+	return "127.0.0.1:8080", true
+}
+
+func (a *app) serveDemo(ctx context.Context, d *demo.Demo, l net.Listener, format string) error {
+	c, err := config.Load(d.ConfigFile)
+	if err != nil {
+		return err
+	}
+	c.Limits = config.Limits{} // one visitor tries everything at once
+	log := slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	s, err := openService(ctx, c, d.ApplicationURL, log)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	clients, err := signClients(d)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		select {
+		case <-d.Done(): // without its server the demo has nothing to show
+			stop()
+		case <-ctx.Done():
+		}
+	}()
+	served := make(chan error, 1)
+	go func() { served <- serveHTTP(ctx, newHTTPServer(s.handler, log), l, tlsFiles{}) }()
+	if err := a.printDemo(d, clients, "http://"+l.Addr().String(), format); err != nil {
+		return err
+	}
+	return <-served
+}
+
+// demoClient is one client as scripts and people get to see it.
+type demoClient struct {
+	Name   string `json:"name"`
+	Tenant string `json:"tenant"`
+	Token  string `json:"token"`
+
+	header string // a file that holds the Authorization header, for curl
+}
+
+// signClients makes a token for each client and keeps it beside the demo's data, so
+// that the commands to try stay short.
+func signClients(d *demo.Demo) ([]demoClient, error) {
+	var clients []demoClient
+	for i, c := range d.Clients {
+		token, err := d.Token(c.Tenant, "demo-visitor", "client", demoTokenTTL)
+		if err != nil {
+			return nil, err
+		}
+		header := filepath.Join(filepath.Dir(d.SecretFile), string(rune('A'+i)))
+		if err := os.WriteFile(header, []byte("Authorization: Bearer "+token+"\n"), 0o600); err != nil {
+			return nil, err
+		}
+		clients = append(clients, demoClient{Name: c.Name, Tenant: string(c.Tenant), Token: token, header: header})
+	}
+	return clients, nil
+}
+
+func (a *app) printDemo(d *demo.Demo, clients []demoClient, url, format string) error {
+	if format == "json" {
+		return json.NewEncoder(a.Out).Encode(struct {
+			URL         string       `json:"url"`
+			API         string       `json:"api_url"`
+			Application string       `json:"application_database_url"`
+			Operator    string       `json:"operator_database_url"`
+			Clients     []demoClient `json:"clients"`
+		}{url, url + "/rest/v1", d.ApplicationURL, d.OperatorURL, clients})
+	}
+	w := bufio.NewWriter(a.Out)
+	p := painter{on: a.color(a.Out)}
+	fmt.Fprintf(w, "\n%s  %s\n", p.bold("moat demo"), p.dim("one table of leads, five clients, kept apart by PostgreSQL"))
+	fmt.Fprintf(w, "\n  portal  %s\n  API     %s\n", p.green(url+"/portal/"), p.green(url+"/rest/v1/"))
+	fmt.Fprintf(w, "\n%s\n", p.bold("Clients and their tokens"))
+	for i, c := range clients {
+		fmt.Fprintf(w, "  %c  %-20s %s\n     %s\n", 'A'+i, c.Name, c.Tenant, p.dim(c.Token))
+	}
+	fmt.Fprintf(w, "\n%s\n", p.bold("Try"))
+	for i, t := range trials(d, clients, url+"/rest/v1") {
+		fmt.Fprintf(w, "  %d. %s\n     %s\n", i+1, t.what, p.cyan(t.command))
+	}
+	fmt.Fprintf(w, "\n%s\n  %s\n", p.bold("More tokens"), p.cyan(fmt.Sprintf("%s token --config %s --tenant %s", self(), d.ConfigFile, clients[0].Tenant)))
+	fmt.Fprintf(w, "\n%s\n", p.dim("Ctrl-C ends the demo."))
+	return w.Flush()
+}
+
+// trial is a command to paste, and what it shows.
+type trial struct{ what, command string }
+
+func trials(d *demo.Demo, clients []demoClient, api string) []trial {
+	a, b := clients[0], clients[1]
+	list := api + "/leads?select=name,status,created_at&order=created_at.desc&limit=3"
+	return []trial{
+		{"The latest leads of " + a.Name, fmt.Sprintf("curl -s -H @%s '%s'", a.header, list)},
+		{"The same request as " + b.Name, fmt.Sprintf("curl -s -H @%s '%s'", b.header, list)},
+		{"Without a token: 401", fmt.Sprintf("curl -s -w '\\n%%{http_code}\\n' '%s'", list)},
+		{fmt.Sprintf("%s asks for %s's rows: none", a.Name, b.Name), fmt.Sprintf("curl -s -H @%s '%s/leads?or=(tenant_id.eq.%s,and(tenant_id.eq.%s,id.not.is.null))'", a.header, api, b.Tenant, b.Tenant)},
+		{"SQL as the application role: no setting, no rows; with it, that client's", sqlTrial(d, a)},
+	}
+}
+
+// sqlTrial counts leads without and with a tenant, through psql where it is installed.
+func sqlTrial(d *demo.Demo, c demoClient) string {
+	const count = "SELECT count(*) FROM leads"
+	if _, err := exec.LookPath("psql"); err == nil {
+		return fmt.Sprintf(`psql '%s' -c '%s' -c BEGIN -c "SET LOCAL app.current_tenant = '%s'" -c '%s' -c COMMIT`, d.ApplicationURL, count, c.Tenant, count)
+	}
+	sql := fmt.Sprintf("%s sql --app-url '%s'", self(), d.ApplicationURL)
+	return fmt.Sprintf("%s '%s'; %s --tenant %s '%s'", sql, count, sql, c.Tenant, count)
+}
+
+// self is how the reader can call this program again.
+func self() string {
+	path, err := os.Executable()
+	if err != nil {
+		return "moat"
+	}
+	if found, err := exec.LookPath("moat"); err == nil && found == path {
+		return "moat"
+	}
+	if wd, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(wd, path); err == nil && !strings.HasPrefix(rel, "..") {
+			return "./" + rel
+		}
+	}
+	return path
+}

@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// output collects what a command prints, and tells when a text has come.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+func (o *output) waitFor(t *testing.T, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if strings.Contains(o.String(), want) {
+			return
+		}
+	}
+	t.Fatalf("%q did not come; got:\n%s", want, o)
+}
+
+// startDemo runs moat demo in this process until the test ends.
+func startDemo(t *testing.T, args ...string) (out, errs *output) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	out, errs = &output{}, &output{}
+	code := make(chan int, 1)
+	go func() {
+		code <- Main(ctx, append([]string{"demo", "--addr", "127.0.0.1:0"}, args...), IO{In: strings.NewReader(""), Out: out, Err: errs})
+	}()
+	t.Cleanup(func() {
+		stop()
+		if c := <-code; c != exitOK {
+			t.Errorf("demo ended with %d: %s", c, errs)
+		}
+	})
+	return out, errs
+}
+
+// The five commands of the demo do what their line says.
+func TestDemoCommands(t *testing.T) {
+	t.Parallel()
+	out, _ := startDemo(t)
+	out.waitFor(t, "Ctrl-C")
+	commands := regexp.MustCompile(`(?m)^  \d\. .*\n     (.*)$`).FindAllStringSubmatch(out.String(), -1)
+	if len(commands) != 5 {
+		t.Fatalf("%d commands to try:\n%s", len(commands), out)
+	}
+	var results [5]string
+	for i, c := range commands {
+		text, err := exec.Command("bash", "-c", c[1]).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", c[1], err, text)
+		}
+		results[i] = string(text)
+	}
+	if strings.Count(results[0], `"name"`) != 3 || strings.Count(results[1], `"name"`) != 3 || results[0] == results[1] {
+		t.Errorf("two clients' leads:\n%s\n%s", results[0], results[1])
+	}
+	if !strings.HasSuffix(strings.TrimSpace(results[2]), "401") {
+		t.Errorf("without a token: %s", results[2])
+	}
+	if strings.TrimSpace(results[3]) != "[]" {
+		t.Errorf("A asked for B's rows: %s", results[3])
+	}
+	if counts := regexp.MustCompile(`(?m)^ +(\d+)$`).FindAllStringSubmatch(results[4], -1); len(counts) != 2 || counts[0][1] != "0" || counts[1][1] != "18000" {
+		t.Errorf("SQL without and with the setting: %s", results[4])
+	}
+}
+
+func TestDemoJSONDrivesScripts(t *testing.T) {
+	t.Parallel()
+	out, _ := startDemo(t, "--format", "json")
+	out.waitFor(t, "\n")
+	var ready struct {
+		URL     string `json:"url"`
+		API     string `json:"api_url"`
+		App     string `json:"application_database_url"`
+		Op      string `json:"operator_database_url"`
+		Clients []struct{ Name, Tenant, Token string }
+	}
+	d := json.NewDecoder(strings.NewReader(out.String()))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&ready); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	if strings.Count(out.String(), "\n") != 1 || len(ready.Clients) != 5 || ready.App == "" || ready.Op == "" || ready.API != ready.URL+"/rest/v1" {
+		t.Fatalf("ready line: %s", out)
+	}
+	for _, c := range ready.Clients {
+		r, err := http.NewRequest(http.MethodGet, ready.API+"/leads?select=tenant_id&limit=1000", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+c.Token)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK || strings.Count(string(body), "tenant_id") != strings.Count(string(body), c.Tenant) || !strings.Contains(string(body), c.Tenant) {
+			t.Errorf("%s: %s, rows of others or none", c.Name, res.Status)
+		}
+	}
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/rest/v1/leads": 401} {
+		res, err := http.Get(ready.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("GET %s: %s", path, res.Status)
+		}
+	}
+}
+
+// kill -9 leaves neither a server nor a folder behind.
+func TestDemoKilled(t *testing.T) {
+	t.Parallel()
+	binary := filepath.Join(t.TempDir(), "moat")
+	if text, err := exec.Command("go", "build", "-o", binary, "../../cmd/moat").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, text)
+	}
+	out := &output{}
+	cmd := exec.Command(binary, "demo", "--addr", "127.0.0.1:0", "--format", "json")
+	cmd.Stdout = out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out.waitFor(t, "\n")
+	socket := regexp.MustCompile(`host=([^&"\\]+)`).FindStringSubmatch(out.String())
+	if socket == nil {
+		t.Fatalf("no socket in %s", out)
+	}
+	folder := filepath.Dir(strings.ReplaceAll(socket[1], "%2F", "/"))
+	if _, err := os.Stat(folder); err != nil {
+		t.Fatalf("the folder is not there while the demo runs: %v", err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		_, err := os.Stat(folder)
+		left := processesNaming(t, folder)
+		if os.IsNotExist(err) && len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("left behind after kill -9: folder %v, processes %q", err == nil, left)
+		}
+	}
+}
+
+// processesNaming lists the command lines that mention a folder.
+func processesNaming(t *testing.T, folder string) (found []string) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		line, err := os.ReadFile(f)
+		if err == nil && strings.Contains(string(line), folder) {
+			found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return found
+}

@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
+)
+
+// run runs a command line and returns what it printed.
+func run(t *testing.T, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = Main(context.Background(), args, IO{In: strings.NewReader(""), Out: &o, Err: &e})
+	return code, o.String(), e.String()
+}
+
+// write makes a file in the test's folder.
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const goodIssuer = "auth: {issuers: [{issuer: https://id.test, audience: moat, secret_file: %s}]}"
+
+// leadsDatabase is a database with one isolated table.
+func leadsDatabase(t *testing.T) (d *pgtest.Database, role string) {
+	t.Helper()
+	d = pgtest.New(t)
+	role = d.AppRole(t)
+	d.Exec(t, `
+		create table tenants (id uuid primary key, name text);
+		create table leads (tenant_id uuid not null references tenants default (nullif(current_setting('app.current_tenant', true), '')::uuid), id int, name text, primary key (tenant_id, id));
+		insert into tenants values ('11111111-1111-1111-1111-111111111111', 'A'), ('22222222-2222-2222-2222-222222222222', 'B');
+		insert into leads values ('11111111-1111-1111-1111-111111111111', 1, 'a'), ('22222222-2222-2222-2222-222222222222', 1, 'b');
+		create policy tenant_isolation on leads as restrictive using (tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid));
+		create policy tenant_access on leads to `+role+` using (true);
+		alter table leads enable row level security; alter table leads force row level security;
+		grant select, insert, update, delete on leads to `+role)
+	return d, role
+}
+
+func TestServeFailsClosed(t *testing.T) {
+	t.Parallel()
+	d, role := leadsDatabase(t)
+	app := d.As(t, role)
+	secret := write(t, "secret", strings.Repeat("k", 32))
+	good := strings.ReplaceAll(goodIssuer, "%s", secret)
+	for what, c := range map[string]struct{ config, url, want string }{
+		"no issuer":    {"auth: {issuers: []}", app, "no issuer"},
+		"no iss":       {"auth: {issuers: [{audience: moat, secret_file: " + secret + "}]}", app, "no issuer"},
+		"no audience":  {"auth: {issuers: [{issuer: https://id.test, secret_file: " + secret + "}]}", app, "no audience"},
+		"no key":       {"auth: {issuers: [{issuer: https://id.test, audience: moat}]}", app, "key"},
+		"missing file": {strings.ReplaceAll(goodIssuer, "%s", "/nowhere/secret"), app, "secret"},
+		"unknown key":  {good + "\nsrve: {}", app, "unknown field"},
+		"superuser":    {good, d.URL, "superuser"},
+		"half of TLS":  {good + "\nserve: {tls_cert_file: x}", app, "go together"},
+	} {
+		code, out, errs := run(t, "serve", "--check", "--config", write(t, "moat.yaml", c.config), "--app-url", c.url)
+		if code != exitError || out != "" || !strings.Contains(errs, c.want) {
+			t.Errorf("%s: exit %d, %q, want an error that says %q", what, code, errs, c.want)
+		}
+	}
+	if code, _, errs := run(t, "serve", "--check", "--config", write(t, "moat.yaml", good), "--app-url", app); code != exitOK {
+		t.Errorf("a safe configuration: exit %d, %s", code, errs)
+	}
+}
+
+func TestTokenAndSQL(t *testing.T) {
+	t.Parallel()
+	config := write(t, "moat.yaml", strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32))))
+	const a = "11111111-1111-1111-1111-111111111111"
+	code, token, errs := run(t, "token", "--config", config, "--tenant", a)
+	if code != exitOK || strings.Count(token, ".") != 2 {
+		t.Errorf("token: exit %d, %s", code, errs)
+	}
+	for what, args := range map[string][]string{
+		"not a uuid": {"--tenant", "nobody"}, "no time": {"--tenant", a, "--expires", "0s"},
+		"another issuer": {"--tenant", a, "--issuer", "https://other.test"},
+	} {
+		if code, out, _ := run(t, append([]string{"token", "--config", config}, args...)...); code != exitError || out != "" {
+			t.Errorf("%s: exit %d, %q", what, code, out)
+		}
+	}
+	d, role := leadsDatabase(t)
+	url := d.As(t, role)
+	const sql = "select name, id::numeric from leads"
+	if _, out, _ := run(t, "sql", "--app-url", url, sql); !strings.Contains(out, "(0 rows)") {
+		t.Errorf("no tenant: %s", out)
+	}
+	if _, out, _ := run(t, "sql", "--app-url", url, "--tenant", a, sql); out != "name  id\na     1\n(1 rows)\n" {
+		t.Errorf("tenant A: %q", out)
+	}
+	if code, _, errs := run(t, "sql", "--app-url", url, "select * from nosuch"); code != exitError || !strings.Contains(errs, "nosuch") {
+		t.Errorf("bad SQL: exit %d, %s", code, errs)
+	}
+}
