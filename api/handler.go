@@ -85,8 +85,8 @@ func (h *Handler) chain() (http.Handler, error) {
 	authenticated := auth.Middleware(h.config.Verifier, auth.MiddlewareOptions{})(http.HandlerFunc(h.rest))
 	mux := http.NewServeMux()
 	base := h.config.Base
-	mux.Handle(base+"/", authenticated)
-	mux.Handle(base, authenticated)
+	mux.Handle(base+"/", h.browse(authenticated))
+	mux.Handle(base, h.browse(authenticated))
 	mux.HandleFunc("GET /healthz", h.healthz)
 	mux.HandleFunc("GET /readyz", h.readyz)
 	mux.Handle("GET /metrics", h.metrics.handler())
@@ -108,7 +108,9 @@ func (h *Handler) home(api http.Handler) http.HandlerFunc {
 			http.Redirect(w, r, h.config.Home, http.StatusFound)
 			return
 		}
-		api.ServeHTTP(w, r)
+		again := r.Clone(r.Context())
+		again.URL.Path, again.URL.RawPath = h.config.Base+"/", ""
+		api.ServeHTTP(w, again)
 	}
 }
 
