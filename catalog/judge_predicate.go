@@ -267,7 +267,14 @@ func (a *analyst) helperPredicate(n *Node, depth int) verdict {
 		return verdict{}
 	}
 	defer a.leave()
-	result := a.alternatives(alternatives, depth)
+	result := verdict{tenant: true, own: true}
+	for _, alternative := range alternatives {
+		if a.truth(alternative) == impossible {
+			continue
+		}
+		x := a.predicate(alternative, depth)
+		result.tenant, result.own = result.tenant && x.tenant, result.own && x.any()
+	}
 	if result.any() && f.Volatile == "immutable" {
 		a.j.ImmutableHelper = true
 	}

@@ -31,14 +31,18 @@ func (a *analyst) inspect(q *Query, depth int) *subquery {
 	for _, part := range conjuncts(q.Where) {
 		a.condition(s, part, depth+1)
 	}
-	// A join by a key carries the binding over; each pass may carry it one further.
+	s.spread(a)
+	return s
+}
+
+// spread carries bindings over joins by a key; each pass may carry one further.
+func (s *subquery) spread(a *analyst) {
 	for range s.joins {
 		for _, j := range s.joins {
 			s.carry(a, j[0], j[1])
 			s.carry(a, j[1], j[0])
 		}
 	}
-	return s
 }
 
 // condition reads one condition at depth, the sub-query's own.
@@ -225,11 +229,26 @@ func (a *analyst) inQuery(n *Node, depth int) verdict {
 		return result
 	}
 	for i, arg := range n.Args {
-		x := a.bind(a.value(arg, depth), a.selected(n.Query, i, depth))
+		left := a.value(arg, depth)
+		x := a.bind(left, a.selected(n.Query, i, depth))
+		if left.isContext() && !n.Query.SetOperation && i < len(n.Query.Select) {
+			x = a.callerIn(left, n.Query, i, depth)
+		}
 		result.tenant = result.tenant || x.tenant
 		result.own = result.own || x.own
 	}
 	return result
+}
+
+// callerIn is caller IN (SELECT member FROM … WHERE tenant = the row's): EXISTS with
+// one condition more.
+func (a *analyst) callerIn(caller value, q *Query, i, depth int) verdict {
+	s := a.inspect(q, depth)
+	if column := a.value(q.Select[i], depth+1); column.kind == valueInner && !q.Aggregate {
+		s.bind(a, column.node, caller)
+		s.spread(a)
+	}
+	return a.linked(s)
 }
 
 // bindMember is own IN (what a sub-query selects for the caller).
@@ -250,7 +269,11 @@ func (a *analyst) exists(q *Query, depth int) verdict {
 	if q.SetOperation || q.Aggregate {
 		return verdict{}
 	}
-	s := a.inspect(q, depth)
+	return a.linked(a.inspect(q, depth))
+}
+
+// linked says what the conditions that compare the policy's table with a bound one do.
+func (a *analyst) linked(s *subquery) verdict {
 	result := s.direct
 	for _, l := range s.links {
 		ref := ColumnRef{l.inner.Relation, l.inner.Column}

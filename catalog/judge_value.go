@@ -329,6 +329,7 @@ func (a *analyst) helperValue(n *Node, depth int) value {
 		result.text, result.empty = false, false
 	}
 	result.wrapped = false
+	result.raises = result.raises && !a.v.bodyOf(f).caught
 	if f.Volatile == "immutable" && result.kind != valueNothing && result.kind != valueConst {
 		a.j.ImmutableHelper = true
 	}

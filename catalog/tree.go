@@ -144,8 +144,11 @@ func (m *treeMapper) function(n *treeNode) *Node {
 		Type: m.l.typeNames[n.oid("funcresulttype")], Args: m.args(n.nodes("args")...)}
 	if format := n.number("funcformat"); format == explicitCast || format == implicitCast {
 		mapped.Kind = NodeCast
-		// What follows are the type's length and such.
-		mapped.Args = mapped.Args[:min(1, len(mapped.Args))]
+		if len(mapped.Args) > 1 {
+			// What follows is a length, which cuts values off: no such type is exact.
+			mapped.Type += "(…)"
+			mapped.Args = mapped.Args[:1]
+		}
 	}
 	return mapped
 }

@@ -1,0 +1,452 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+)
+
+// sqlParser reads expressions and SELECTs of one function's body.
+type sqlParser struct {
+	v      *Lookup
+	f      *Function
+	tokens []token
+	at     int
+	depth  int // of nesting, bounded
+	scopes []*sqlScope
+	// vars are what PL/pgSQL's variables may hold, by name; parameters besides.
+	vars map[string]*Node
+}
+
+// sqlScope is one SELECT's FROM.
+type sqlScope struct{ tables []sqlTable }
+
+type sqlTable struct {
+	alias    string
+	relation *Relation // nil for anything but a table
+	columns  []*Node   // of a function or sub-select, where known
+}
+
+const maxSQLDepth = 60
+
+func (p *sqlParser) peek() token { return p.ahead(0) }
+
+func (p *sqlParser) ahead(n int) token {
+	if p.at+n >= len(p.tokens) {
+		return token{}
+	}
+	return p.tokens[p.at+n]
+}
+
+// accept takes the next tokens if they are these.
+func (p *sqlParser) accept(texts ...string) bool {
+	for i, text := range texts {
+		if !p.ahead(i).is(text) {
+			return false
+		}
+	}
+	p.at += len(texts)
+	return true
+}
+
+func (p *sqlParser) expect(texts ...string) error {
+	if !p.accept(texts...) {
+		return errSQL
+	}
+	return nil
+}
+
+// name takes an identifier.
+func (p *sqlParser) name() (string, error) {
+	t := p.peek()
+	if t.kind != tokenWord && t.kind != tokenQuoted {
+		return "", errSQL
+	}
+	p.at++
+	return t.text, nil
+}
+
+// The binding strengths of PostgreSQL's operators, weakest first.
+const (
+	bindOr = iota + 1
+	bindAnd
+	bindNot
+	bindIs
+	bindCompare
+	bindIn
+	bindOther
+	bindAdd
+	bindMultiply
+	bindPower
+)
+
+// expr reads an expression whose operators bind at least as strongly as min.
+func (p *sqlParser) expr(min int) (*Node, error) {
+	p.depth++
+	defer func() { p.depth-- }()
+	if p.depth > maxSQLDepth {
+		return nil, errSQL
+	}
+	left, err := p.prefix()
+	for err == nil {
+		strength := p.strength()
+		if strength == 0 || strength < min {
+			return left, nil
+		}
+		left, err = p.infix(left, strength)
+	}
+	return nil, err
+}
+
+// strength is that of the operator that comes next, 0 for none.
+func (p *sqlParser) strength() int {
+	t := p.peek()
+	switch {
+	case t.is("or"):
+		return bindOr
+	case t.is("and"):
+		return bindAnd
+	case t.is("is"), t.is("isnull"), t.is("notnull"):
+		return bindIs
+	case t.is("="), t.is("<"), t.is(">"), t.is("<="), t.is(">="), t.is("<>"), t.is("!="):
+		return bindCompare
+	case t.is("in"), t.is("like"), t.is("ilike"), t.is("between"):
+		return bindIn
+	case t.is("not") && (p.ahead(1).is("in") || p.ahead(1).is("like") || p.ahead(1).is("ilike") || p.ahead(1).is("between")):
+		return bindIn
+	case t.is("+"), t.is("-"):
+		return bindAdd
+	case t.is("*"), t.is("/"), t.is("%"):
+		return bindMultiply
+	case t.is("^"):
+		return bindPower
+	case t.kind == tokenSign && strings.Trim(t.text, "+-*/<>=~!@#%^&|`?") == "":
+		return bindOther
+	}
+	return 0
+}
+
+func (p *sqlParser) prefix() (*Node, error) {
+	switch {
+	case p.accept("not"):
+		arg, err := p.expr(bindNot)
+		if err != nil {
+			return nil, err
+		}
+		return &Node{Kind: NodeNot, Type: "boolean", Args: []*Node{arg}}, nil
+	case p.accept("-"), p.accept("+"):
+		arg, err := p.expr(bindPower)
+		if err != nil {
+			return nil, err
+		}
+		return &Node{Kind: NodeOther, Name: "sign", Args: []*Node{arg}}, nil
+	}
+	n, err := p.primary()
+	for err == nil && p.accept("::") {
+		var name string
+		if name, err = p.typeName(); err == nil {
+			n = p.cast(n, name)
+		}
+	}
+	if err == nil && (p.peek().is("[") || p.peek().is("collate") || p.peek().is("at") || p.peek().is("over") || p.peek().is("filter")) {
+		return nil, errSQL
+	}
+	return n, err
+}
+
+func (p *sqlParser) cast(n *Node, name string) *Node {
+	return &Node{Kind: NodeCast, Name: "text form", Type: name, Args: []*Node{n}}
+}
+
+func (p *sqlParser) infix(left *Node, strength int) (*Node, error) {
+	t := p.peek()
+	p.at++
+	switch strength {
+	case bindOr, bindAnd:
+		right, err := p.expr(strength + 1)
+		if err != nil {
+			return nil, err
+		}
+		kind := NodeOr
+		if strength == bindAnd {
+			kind = NodeAnd
+		}
+		return &Node{Kind: kind, Type: "boolean", Args: []*Node{left, right}}, nil
+	case bindIs:
+		return p.isTest(left, t)
+	case bindIn:
+		return p.inTest(left, t)
+	}
+	if strength == bindCompare || strength == bindOther {
+		if p.peek().is("any") || p.peek().is("some") || p.peek().is("all") {
+			return p.anyTest(left, t)
+		}
+	}
+	right, err := p.expr(strength + 1)
+	if err != nil {
+		return nil, err
+	}
+	return p.operator(t.text, left, right), nil
+}
+
+func (p *sqlParser) operator(name string, args ...*Node) *Node {
+	if name == "!=" {
+		name = "<>"
+	}
+	return &Node{Kind: NodeOperator, Name: name, Args: args}
+}
+
+// isTest reads what follows IS.
+func (p *sqlParser) isTest(left *Node, t token) (*Node, error) {
+	test := func(kind NodeKind, name string) (*Node, error) {
+		return &Node{Kind: kind, Name: name, Type: "boolean", Args: []*Node{left}}, nil
+	}
+	switch {
+	case t.is("isnull"):
+		return test(NodeNullTest, "is null")
+	case t.is("notnull"):
+		return test(NodeNullTest, "is not null")
+	}
+	negated := p.accept("not")
+	switch {
+	case p.accept("null") && negated:
+		return test(NodeNullTest, "is not null")
+	case p.tokens[p.at-1].is("null"):
+		return test(NodeNullTest, "is null")
+	case p.accept("true") && !negated:
+		return test(NodeBoolTest, "is true")
+	case p.accept("distinct", "from"):
+		right, err := p.expr(bindIs + 1)
+		if err != nil {
+			return nil, err
+		}
+		n := &Node{Kind: NodeDistinct, Name: "=", Type: "boolean", Args: []*Node{left, right}}
+		if negated {
+			n = &Node{Kind: NodeNot, Type: "boolean", Args: []*Node{n}}
+		}
+		return n, nil
+	}
+	return nil, errSQL
+}
+
+// inTest reads what follows IN; LIKE and BETWEEN are kept as something unknown.
+func (p *sqlParser) inTest(left *Node, t token) (*Node, error) {
+	negated := t.is("not")
+	if negated {
+		t = p.peek()
+		p.at++
+	}
+	if !t.is("in") {
+		right, err := p.expr(bindIn + 1)
+		if err != nil {
+			return nil, err
+		}
+		n := &Node{Kind: NodeOperator, Name: "~~", Type: "boolean", Args: []*Node{left, right}}
+		if t.is("between") {
+			return nil, errSQL
+		}
+		if negated {
+			n.Name = "!~~"
+		}
+		return n, nil
+	}
+	n, err := p.inList(left)
+	if err == nil && negated {
+		n = &Node{Kind: NodeNot, Type: "boolean", Args: []*Node{n}}
+	}
+	return n, err
+}
+
+func (p *sqlParser) inList(left *Node) (*Node, error) {
+	if p.peek().is("(") && p.isSelect(1) {
+		q, err := p.parenthesised()
+		if err != nil {
+			return nil, err
+		}
+		return &Node{Kind: NodeAnyQuery, Name: "=", Type: "boolean", Args: []*Node{left}, Query: q}, nil
+	}
+	if err := p.expect("("); err != nil {
+		return nil, err
+	}
+	list, err := p.list()
+	if err != nil {
+		return nil, err
+	}
+	return &Node{Kind: NodeAny, Name: "=", Type: "boolean", Args: []*Node{left, {Kind: NodeArray, Args: list}}}, nil
+}
+
+// anyTest reads x op ANY (…).
+func (p *sqlParser) anyTest(left *Node, op token) (*Node, error) {
+	all := p.peek().is("all")
+	p.at++
+	kinds := []NodeKind{NodeAny, NodeAnyQuery}
+	if all {
+		kinds = []NodeKind{NodeAll, NodeAllQuery}
+	}
+	if p.peek().is("(") && p.isSelect(1) {
+		q, err := p.parenthesised()
+		if err != nil {
+			return nil, err
+		}
+		return &Node{Kind: kinds[1], Name: op.text, Type: "boolean", Args: []*Node{left}, Query: q}, nil
+	}
+	if err := p.expect("("); err != nil {
+		return nil, err
+	}
+	right, err := p.expr(0)
+	if err != nil {
+		return nil, err
+	}
+	return &Node{Kind: kinds[0], Name: op.text, Type: "boolean", Args: []*Node{left, right}}, p.expect(")")
+}
+
+// list reads expressions up to the closing parenthesis.
+func (p *sqlParser) list() ([]*Node, error) {
+	var all []*Node
+	if p.accept(")") {
+		return nil, nil
+	}
+	for {
+		n, err := p.expr(0)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, n)
+		if p.accept(")") {
+			return all, nil
+		}
+		if err := p.expect(","); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// isSelect says whether a sub-select begins n tokens ahead.
+func (p *sqlParser) isSelect(n int) bool {
+	for p.ahead(n).is("(") {
+		n++
+	}
+	return p.ahead(n).is("select")
+}
+
+// typeName reads a type's name into the form that format_type prints.
+func (p *sqlParser) typeName() (string, error) {
+	name, err := p.name()
+	if err != nil {
+		return "", err
+	}
+	if p.accept(".") {
+		second, err := p.name()
+		if err != nil {
+			return "", err
+		}
+		if name = second; name != "text" && !exactType(canonicalType(name)) {
+			name = "?" // a type of the user's, of which nothing is known
+		}
+	}
+	if name == "character" && p.accept("varying") {
+		name = "character varying"
+	}
+	if p.peek().is("(") {
+		return "", errSQL // a length cuts values off
+	}
+	name = canonicalType(name)
+	for p.accept("[", "]") {
+		name += "[]"
+	}
+	return name, nil
+}
+
+func canonicalType(name string) string {
+	switch name {
+	case "int", "int4":
+		return "integer"
+	case "int8":
+		return "bigint"
+	case "int2":
+		return "smallint"
+	case "bool":
+		return "boolean"
+	case "varchar":
+		return "character varying"
+	case "decimal":
+		return "numeric"
+	}
+	return name
+}
+
+// table resolves a table's name as the function would: by its own search_path,
+// then by its schema, then where only one has the name.
+func (p *sqlParser) table(schema, name string) *Relation {
+	if schema != "" {
+		return p.v.relations[QName{schema, name}]
+	}
+	for _, s := range p.path() {
+		if r := p.v.relations[QName{s, name}]; r != nil {
+			return r
+		}
+	}
+	var found *Relation
+	for i := range p.v.Snapshot.Relations {
+		if r := &p.v.Snapshot.Relations[i]; r.Name == name {
+			if found != nil {
+				return nil
+			}
+			found = r
+		}
+	}
+	return found
+}
+
+// path is the function's search_path, as far as it is fixed, its schema and public.
+func (p *sqlParser) path() []string {
+	var path []string
+	for _, setting := range p.f.Settings {
+		if value, ok := strings.CutPrefix(setting, "search_path="); ok {
+			for name := range strings.SplitSeq(value, ",") {
+				path = append(path, strings.Trim(strings.TrimSpace(name), `"'`))
+			}
+		}
+	}
+	return append(path, p.f.Schema, "public")
+}
+
+// function resolves a call to one of the user's functions, nil for PostgreSQL's.
+func (p *sqlParser) function(schema, name string, arguments int) *Function {
+	schemas := []string{schema}
+	if schema == "" {
+		if slices.Contains(builtinNames(), name) {
+			return nil
+		}
+		schemas = p.path()
+	}
+	for _, s := range schemas {
+		for _, f := range p.v.functions[QName{s, name}] {
+			if !f.System && f.takes(arguments) {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+// takes says whether a function can be called with so many arguments.
+func (f *Function) takes(arguments int) bool {
+	inputs, defaults := 0, 0
+	for _, param := range f.Params {
+		if param.isInput() {
+			inputs++
+			if param.HasDefault {
+				defaults++
+			}
+		}
+	}
+	return inputs-defaults <= arguments && arguments <= inputs
+}
+
+// builtinNames are PostgreSQL's functions that helpers are made of: pg_catalog
+// comes first in every search_path that does not name it.
+func builtinNames() []string {
+	return []string{"current_setting", "nullif", "coalesce", "to_jsonb", "jsonb_array_elements_text", "json_array_elements_text",
+		"jsonb_extract_path_text", "json_extract_path_text", "unnest", "array_agg", "count", "max", "min", "lower", "upper",
+		"btrim", "trim", "now", "current_user", "session_user", "pg_has_role", "string_to_array", "exists"}
+}
