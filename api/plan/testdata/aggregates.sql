@@ -1,0 +1,2 @@
+SELECT t1."name" AS "name", pg_catalog.count(*) AS "count", pg_catalog.sum(t1."score") AS "sum", pg_catalog.max(t2."max") AS "max" FROM "app"."leads" AS t1 LEFT JOIN LATERAL (SELECT t3."budget" AS "max" FROM "app"."campaigns" AS t3 WHERE t3."tenant_id" = t1."tenant_id" AND t3."id" = t1."campaign_id" AND t3."tenant_id" = $1::uuid LIMIT 1) AS t2 ON true WHERE t1."tenant_id" = $1::uuid GROUP BY t1."name" LIMIT 1000
+-- args: ["aaaaaaaa-0000-4000-8000-000000000001"]

@@ -1,0 +1,2 @@
+INSERT INTO "app"."leads" AS t1 ("id", "name", "tenant_id") SELECT t2."id", t2."name", $2::uuid FROM json_to_recordset($1::json) AS t2("id" bigint, "name" text) ON CONFLICT ("tenant_id", "id") DO NOTHING
+-- args: ["[{\"name\":\"x\"}]" "aaaaaaaa-0000-4000-8000-000000000001"]

@@ -1,0 +1,2 @@
+SELECT t1."id" AS "id", (SELECT coalesce(json_agg(t2), '[]'::json) FROM (SELECT t3."kind" AS "kind" FROM "app"."events" AS t3 WHERE t3."tenant_id" = t1."tenant_id" AND t3."lead_id" = t1."id" AND t3."tenant_id" = $1::uuid AND t3."kind" = $2 LIMIT 1000) AS t2) AS "events" FROM "app"."leads" AS t1 WHERE t1."tenant_id" = $1::uuid AND EXISTS (SELECT 1 FROM "app"."events" AS t4 WHERE t4."tenant_id" = t1."tenant_id" AND t4."lead_id" = t1."id" AND t4."tenant_id" = $1::uuid AND t4."kind" = $3) LIMIT 1000
+-- args: ["aaaaaaaa-0000-4000-8000-000000000001" "x" "x"]

@@ -1,0 +1,2 @@
+SELECT t1."id" AS "id", (SELECT coalesce(json_agg(t2), '[]'::json) FROM (SELECT t3."name" AS "name" FROM "app"."labels" AS t3, "app"."lead_labels" AS t4 WHERE t4."tenant_id" = t1."tenant_id" AND t4."lead_id" = t1."id" AND t3."tenant_id" = t4."tenant_id" AND t3."id" = t4."label_id" AND t4."tenant_id" = $1::uuid AND t3."tenant_id" = $1::uuid LIMIT 1000) AS t2) AS "labels" FROM "app"."leads" AS t1 WHERE t1."tenant_id" = $1::uuid LIMIT 1000
+-- args: ["aaaaaaaa-0000-4000-8000-000000000001"]

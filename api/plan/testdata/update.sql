@@ -1,0 +1,2 @@
+UPDATE "app"."leads" AS t1 SET "name" = t2."name" FROM json_to_record($1::json) AS t2("name" text) WHERE t1."tenant_id" = $3::uuid AND t1."id" = $2 AND substr(encode(sha256(convert_to(CAST(t1.* AS text), 'UTF8')), 'hex'), 1, 32) = $4 RETURNING t1."tenant_id" AS "tenant_id", t1."id" AS "id", t1."campaign_id" AS "campaign_id", t1."name" AS "name", t1."odd ""name" AS "odd ""name", t1."score" AS "score", to_json(t1."tags") AS "tags", t1."details" AS "details", t1."search" AS "search"
+-- args: ["{\"name\":\"x\"}" "1" "aaaaaaaa-0000-4000-8000-000000000001" "abc"]
