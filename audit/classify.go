@@ -2,6 +2,7 @@ package audit
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/moat-db/moat/catalog"
 )
@@ -38,8 +39,10 @@ func (f *facts) judgeExpr(r *catalog.Relation, e *catalog.Expr) verdictOf {
 	if e == nil {
 		return verdictOf{class: absent}
 	}
+	e, exact := uncollated(e)
 	v := verdictOf{Judgement: f.look.Judge(e, f.m, r)}
 	j := f.judge(r)
+	v.InexactEquality = v.InexactEquality && !exact
 	v.nulls = j.sharesNull(e.Root)
 	v.class = j.classify(e.Root, v)
 	return v
@@ -74,8 +77,8 @@ func (j judge) classify(n *catalog.Node, v verdictOf) class {
 		return literalID
 	case n != nil && n.Kind == catalog.NodeOr && slices.ContainsFunc(n.Args, j.isolates):
 		return alternative
-	case v.ImmutableHelper:
-		return isolating // but for the plan that is kept: func-immutable-helper speaks
+	case v.ImmutableHelper, v.InexactEquality && n != nil && n.Kind != catalog.NodeOr:
+		return isolating // but for the plan that is kept, or the spelling: other rules speak
 	}
 	return unrelated
 }
@@ -94,4 +97,29 @@ func (j judge) sharesNull(n *catalog.Node) bool {
 	}
 	return n.Kind == catalog.NodeOr && slices.ContainsFunc(n.Args, isNull) &&
 		!slices.ContainsFunc(n.Args, func(a *catalog.Node) bool { return !isNull(a) && !j.isolates(a) })
+}
+
+// uncollated returns an expression without COLLATE around columns, and whether there
+// was one that compares byte by byte. Judge knows no collations but a column's own.
+func uncollated(e *catalog.Expr) (*catalog.Expr, bool) {
+	isCollate := func(n *catalog.Node) bool {
+		return n.Kind == catalog.NodeOther && strings.HasPrefix(n.Name, "COLLATE") && len(n.Args) > 0
+	}
+	if !contains(e.Root, isCollate) {
+		return e, false
+	}
+	var strip func(n *catalog.Node) *catalog.Node
+	strip = func(n *catalog.Node) *catalog.Node {
+		if isCollate(n) {
+			return strip(n.Args[0])
+		}
+		c := *n
+		c.Args = make([]*catalog.Node, len(n.Args))
+		for i, a := range n.Args {
+			c.Args[i] = strip(a)
+		}
+		return &c
+	}
+	exact := strings.Contains(e.Text, `COLLATE "C"`) || strings.Contains(e.Text, `COLLATE "POSIX"`)
+	return &catalog.Expr{Text: e.Text, Root: strip(e.Root)}, exact
 }

@@ -31,7 +31,7 @@ func TestFixesCloseWhatTheyClaim(t *testing.T) {
 					case was >= 0 && len(before.Findings[was].Fix) > 0:
 						t.Errorf("fixed, and still:%s\nby %q", describe([]audit.Finding{x}), before.Findings[was].Fix)
 					case was < 0 && x.Severity.AtLeast(audit.Medium):
-						t.Errorf("new:%s", describe([]audit.Finding{x}))
+						t.Errorf("new:%s\nafter:%s", describe([]audit.Finding{x}), fixes(before))
 					}
 				}
 				applyFixes(t, f.Database, before) // a second time does no harm
@@ -55,4 +55,14 @@ func applyFixes(t *testing.T, db *pgtest.Database, r audit.Report) {
 			}
 		}
 	}
+}
+
+func fixes(r audit.Report) string {
+	text := ""
+	for _, x := range r.Findings {
+		for _, sql := range x.Fix {
+			text += "\n  " + x.Rule + ": " + sql
+		}
+	}
+	return text
 }

@@ -26,7 +26,11 @@ func runAs(t *testing.T, db *pgtest.Database, o catalog.Options, owner string) a
 	if err != nil {
 		t.Fatal(err)
 	}
-	return audit.Run(s, infer(s, o), audit.Options{Owner: owner})
+	m, err := catalog.Infer(s, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return audit.Run(s, m, audit.Options{Owner: owner})
 }
 
 // spoken returns the findings that speak of a hole of the catalogue.

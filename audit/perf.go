@@ -7,16 +7,13 @@ import (
 // bigTable is from how many rows on it shows that a policy is slow.
 const bigTable = 10_000
 
-// cost is how bad something slow is: a note on a small table, more on a big one or
-// where the planner said so.
+// cost is how bad something slow is: a note on a small table, more on a big one,
+// unless the planner said that it reads that one by an index all the same.
 func (f *facts) cost(r *catalog.Relation) Severity {
-	if p, ok := f.o.Evidence.Plans[r.QName()]; ok && p.Sequential && r.Estimate.Rows >= bigTable {
-		return Medium
+	if p, ok := f.o.Evidence.Plans[r.QName()]; ok && !p.Sequential || r.Estimate.Rows < bigTable {
+		return Low
 	}
-	if r.Estimate.Rows >= bigTable {
-		return Medium
-	}
-	return Low
+	return Medium
 }
 
 // skewed says whether one tenant has far more rows than the others.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqlscan"
 )
 
 // openPolicy is one policy that is open, with all the commands it is open for.
@@ -110,7 +111,7 @@ func (f *facts) narrowSQL(o openPolicy) []string {
 		return nil
 	}
 	expr := f.predicate(o.r)
-	with := func(e *catalog.Expr) string { return expr + " AND (" + e.Text + ")" }
+	with := func(e *catalog.Expr) string { return expr + " AND " + enclosed(e.Text) }
 	using, check := "", ""
 	if o.p.Using != nil && o.p.using.class != isolating {
 		using = with(o.p.Using)
@@ -119,4 +120,21 @@ func (f *facts) narrowSQL(o openPolicy) []string {
 		check = with(o.p.Check)
 	}
 	return []string{alterPolicySQL(o.r, o.p.Policy, using, check)}
+}
+
+// enclosed puts parentheses around an expression that has none of its own.
+func enclosed(text string) string {
+	depth := 0
+	for _, t := range sqlscan.Code(text) {
+		switch t.Text {
+		case "(":
+			depth++
+		case ")":
+			depth--
+		}
+		if depth == 0 && t.End < len(text) {
+			return "(" + text + ")"
+		}
+	}
+	return text
 }

@@ -27,7 +27,7 @@ func (f *facts) checkSQL(o openPolicy) []string {
 	}
 	expr := f.predicate(o.r)
 	if o.class != alwaysTrue && o.p.Check != nil {
-		expr += " AND (" + o.p.Check.Text + ")"
+		expr += " AND " + enclosed(o.p.Check.Text)
 	}
 	return []string{alterPolicySQL(o.r, o.p.Policy, "", expr)}
 }

@@ -51,7 +51,11 @@ func (f *facts) loose(c *catalog.Column) string {
 
 // exactSQL compares byte by byte.
 func (f *facts) exactSQL(r *catalog.Relation, p *catalog.Policy, c *catalog.Column) []string {
-	expr := fmt.Sprintf(`%s::text COLLATE "C" = (SELECT nullif(current_setting(%s, true), ''))`, ident(c.Name), catalog.QuoteLiteral(f.m.Setting))
+	col := ident(c.Name) + ` COLLATE "C"`
+	if c.TypeName.Name == "citext" || c.TypeName.Name == "bpchar" {
+		col = ident(c.Name) + "::text"
+	}
+	expr := fmt.Sprintf(`%s = (SELECT nullif(current_setting(%s, true), ''))`, col, catalog.QuoteLiteral(f.m.Setting))
 	using, check := expr, ""
 	if p.Command == "INSERT" {
 		using, check = "", expr

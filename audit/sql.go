@@ -29,18 +29,25 @@ func idents(names []string) string {
 
 // functionSQL names a function with its argument types, for ALTER and REVOKE.
 func functionSQL(fn *catalog.Function) string {
+	if fn.Kind == "function" && len(fn.Params) > 0 {
+		return functionName(fn).SQL() + "(" + strings.Join(inputTypes(fn), ", ") + ")"
+	}
 	return functionName(fn).SQL() + "(" + fn.Arguments + ")"
 }
 
-// functionObject names a function for people: schema.name(types).
-func functionObject(fn *catalog.Function) string {
+func inputTypes(fn *catalog.Function) []string {
 	var types []string
 	for _, p := range fn.Params {
 		if p.Mode == "in" || p.Mode == "inout" || p.Mode == "variadic" {
 			types = append(types, p.Type)
 		}
 	}
-	return functionName(fn).String() + "(" + strings.Join(types, ",") + ")"
+	return types
+}
+
+// functionObject names a function for people: schema.name(types).
+func functionObject(fn *catalog.Function) string {
+	return functionName(fn).String() + "(" + strings.Join(inputTypes(fn), ",") + ")"
 }
 
 // routine is the word that ALTER takes for this kind of function.

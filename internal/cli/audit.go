@@ -1,0 +1,222 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/spf13/cobra"
+
+	"github.com/moat-db/moat/audit"
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/internal/migrations"
+	"github.com/moat-db/moat/internal/postgres"
+	"github.com/moat-db/moat/internal/report"
+)
+
+type auditFlags struct {
+	schemas, roles []string
+	format         string
+	failOn         string
+	baseline       string
+	writeBaseline  string
+	reason         string
+	migrations     string
+	noProbe        bool
+}
+
+func (a *app) newAudit() *cobra.Command {
+	var f auditFlags
+	c := &cobra.Command{
+		Use:   "audit [URL]",
+		Short: "Find every hole in a database's tenant isolation",
+		Long: "Read the system catalog and report everything that lets one tenant see or touch\n" +
+			"another's rows, worst first, with the SQL that closes it. Nothing is changed.\n\n" +
+			"With --migrations no database is needed: a private PostgreSQL runs the files of\n" +
+			"goose, tern, golang-migrate, dbmate, Atlas, Flyway, Supabase or plain SQL, and\n" +
+			"findings point at file and line.\n\n" +
+			"Exit status: 0 nothing at or above --fail-on, 1 something, 2 could not look, or\n" +
+			"not at everything.",
+		Example: "  moat audit postgres://localhost/app\n" +
+			"  moat audit --schema app --role app_user --format sarif > moat.sarif\n" +
+			"  moat audit --migrations db/migrations --format github\n" +
+			"  moat audit --write-baseline moat-baseline.yaml --reason 'known since March'",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runAudit(cmd.Context(), args, f) },
+	}
+	flags := c.Flags()
+	flags.StringSliceVar(&f.schemas, "schema", nil, "report on these schemas only (default: tables.schemas, else all)")
+	flags.StringSliceVar(&f.roles, "role", nil, "the application's roles (default: logins with privileges on tenant tables)")
+	flags.StringVar(&f.format, "format", "text", "text, json, sarif, junit, markdown or github")
+	flags.StringVar(&f.failOn, "fail-on", "", "lowest severity that exits 1: critical, high, medium, low or info (default: audit.fail_on)")
+	flags.StringVar(&f.baseline, "baseline", "", "accepted findings, each with a reason (default: audit.baseline if it exists)")
+	flags.StringVar(&f.writeBaseline, "write-baseline", "", "accept every finding: write them to this file (needs --reason)")
+	flags.StringVar(&f.reason, "reason", "", "why the findings written by --write-baseline are accepted")
+	flags.StringVar(&f.migrations, "migrations", "", "audit the result of the migrations in this folder")
+	flags.BoolVar(&f.noProbe, "no-probe", false, "read the catalog only: do not count crossing rows or ask for plans")
+	return c
+}
+
+// audited is what one audit looked at.
+type audited struct {
+	report  audit.Report
+	locator *migrations.Locator // nil without --migrations
+}
+
+func (a *app) runAudit(ctx context.Context, args []string, f auditFlags) error {
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	failOn, err := audit.ParseSeverity(cmp.Or(f.failOn, c.Audit.FailOn, "medium"))
+	if err != nil {
+		return err
+	}
+	if !slices.Contains([]string{"text", "json", "sarif", "junit", "markdown", "github"}, f.format) {
+		return fmt.Errorf("format %q: use text, json, sarif, junit, markdown or github", f.format)
+	}
+	if f.writeBaseline != "" && strings.TrimSpace(f.reason) == "" {
+		return withHint(errors.New("a baseline needs a reason"), "--reason 'why these findings are accepted'")
+	}
+	accepted, err := a.acceptances(f, c)
+	if err != nil {
+		return err
+	}
+	o := audit.Options{Schemas: f.schemas, Owner: c.Roles.Owner, Accepted: accepted}
+	var got audited
+	if f.migrations != "" {
+		got, err = a.auditMigrations(ctx, c, f, o)
+	} else {
+		got, err = a.auditDatabase(ctx, args, c, f, o)
+	}
+	if err != nil {
+		return err
+	}
+	got.locate()
+	if f.writeBaseline != "" {
+		return a.writeBaseline(f.writeBaseline, f.reason, got.report)
+	}
+	if err := a.printAudit(&got.report, f.format, failOn); err != nil {
+		return err
+	}
+	return auditOutcome(got.report, failOn)
+}
+
+// auditOutcome is the exit status: a report that did not see everything is never
+// called clean.
+func auditOutcome(r audit.Report, failOn audit.Severity) error {
+	if r.Worst().AtLeast(failOn) {
+		return errFound
+	}
+	if n := len(r.Unseen); n > 0 {
+		return withHint(fmt.Errorf("not everything was seen: the report is not complete"), "run it as a role that may look, such as the owner's or a superuser")
+	}
+	return nil
+}
+
+func (a *app) auditDatabase(ctx context.Context, args []string, c config.Config, f auditFlags, o audit.Options) (audited, error) {
+	url, err := a.database(args)
+	if err != nil {
+		return audited{}, err
+	}
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return audited{}, connectError(err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	r, err := look(ctx, conn, c, f, o, nil)
+	return audited{report: r}, err
+}
+
+// look loads the catalog, infers the model and applies the rules.
+func look(ctx context.Context, conn *pgx.Conn, c config.Config, f auditFlags, o audit.Options, leaveOut []string) (audit.Report, error) {
+	s, err := catalog.Load(ctx, conn)
+	if err != nil {
+		return audit.Report{}, fmt.Errorf("read the catalog: %w", err)
+	}
+	model := modelOptions(c)
+	model.Roles = f.roles
+	if len(f.schemas) > 0 {
+		model.Schemas = f.schemas
+	}
+	if len(model.Schemas) == 0 && len(leaveOut) > 0 {
+		for _, sch := range s.Schemas {
+			if !slices.Contains(leaveOut, sch.Name) {
+				model.Schemas = append(model.Schemas, sch.Name)
+			}
+		}
+	}
+	m, err := catalog.Infer(s, model)
+	if err != nil {
+		return audit.Report{}, withHint(fmt.Errorf("find the tenant model: %w", err), "say tenant.column in moat.yaml, or which --schema to look at")
+	}
+	if !f.noProbe {
+		if o.Evidence, err = audit.Probe(ctx, conn, s, m); err != nil {
+			return audit.Report{}, err
+		}
+	}
+	return audit.Run(s, m, o), nil
+}
+
+// auditMigrations runs the files on a private server and audits the result.
+func (a *app) auditMigrations(ctx context.Context, c config.Config, f auditFlags, o audit.Options) (audited, error) {
+	folder, err := migrations.Read(f.migrations)
+	if err != nil {
+		return audited{}, err
+	}
+	server, err := postgres.Start(ctx, postgres.Options{})
+	if err != nil {
+		return audited{}, withHint(err, "--migrations needs PostgreSQL's programs on this machine")
+	}
+	defer server.Stop()
+	conn, err := pgx.Connect(ctx, server.URL("postgres", postgres.Superuser))
+	if err != nil {
+		return audited{}, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	notes, err := migrations.Apply(ctx, conn, folder)
+	for _, n := range notes {
+		fmt.Fprintf(a.Err, "moat: %s\n", n)
+	}
+	if err != nil {
+		return audited{}, err
+	}
+	f.noProbe = true // the tables are empty
+	r, err := look(ctx, conn, c, f, o, folder.Tool.Schemas())
+	r.Database = f.migrations
+	return audited{report: r, locator: migrations.NewLocator(folder)}, err
+}
+
+// locate gives findings the file and line that made their object.
+func (g *audited) locate() {
+	if g.locator == nil {
+		return
+	}
+	for i := range g.report.Findings {
+		x := &g.report.Findings[i]
+		if p, ok := g.locator.Find(x.Rule, x.Object); ok {
+			x.File, x.Line = p.File, p.Line
+		}
+	}
+}
+
+func (a *app) printAudit(r *audit.Report, format string, failOn audit.Severity) error {
+	switch format {
+	case "json":
+		return report.AuditJSON(a.Out, r)
+	case "sarif":
+		return report.AuditSARIF(a.Out, r, Version())
+	case "junit":
+		return report.AuditJUnit(a.Out, r, failOn)
+	case "markdown":
+		return report.AuditMarkdown(a.Out, r)
+	case "github":
+		return report.AuditGitHub(a.Out, r, failOn)
+	}
+	return report.AuditText(a.Out, r, a.color(a.Out))
+}

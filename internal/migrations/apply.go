@@ -1,0 +1,156 @@
+package migrations
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat/internal/sqlscan"
+)
+
+// Error says which statement of which file failed.
+type Error struct {
+	File string
+	Line int
+	Err  error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
+func (e *Error) Unwrap() error { return e.Err }
+
+// Migrator is the role that owns what [Apply] makes.
+const Migrator = "migrator"
+
+// Apply runs a folder's statements, in order, in the empty database of a private
+// server, over a connection of its superuser. It makes roles that statements name and
+// nobody created, without any privilege: what they may do, the migrations say. It
+// returns what it had to leave out or make up, in sentences.
+func Apply(ctx context.Context, conn *pgx.Conn, f Folder) ([]string, error) {
+	a := applier{conn: conn}
+	// The owner of a real schema is no superuser, but installing extensions takes one:
+	// it is taken back at the end.
+	prelude := "CREATE ROLE " + Migrator + " SUPERUSER"
+	if f.Tool == Supabase {
+		prelude += ";" + supabasePrelude
+	}
+	if err := a.exec(ctx, prelude); err != nil {
+		return nil, fmt.Errorf("prepare the private server: %w", err)
+	}
+	for _, file := range f.Files {
+		if err := a.file(ctx, file); err != nil {
+			return a.notes, err
+		}
+	}
+	if err := a.exec(ctx, "RESET ALL; RESET SESSION AUTHORIZATION; ALTER ROLE "+Migrator+" NOSUPERUSER NOLOGIN"); err != nil {
+		return a.notes, fmt.Errorf("leave the private server: %w", err)
+	}
+	return a.notes, nil
+}
+
+type applier struct {
+	conn  *pgx.Conn
+	notes []string
+}
+
+func (a *applier) exec(ctx context.Context, sql string) error {
+	_, err := a.conn.PgConn().Exec(ctx, sql).ReadAll()
+	return err
+}
+
+// file runs one file with fresh settings: a dump sets search_path for the session.
+func (a *applier) file(ctx context.Context, f File) error {
+	if err := a.exec(ctx, "RESET SESSION AUTHORIZATION; RESET ALL; SET SESSION AUTHORIZATION "+Migrator); err != nil {
+		return &Error{f.Path, 1, err}
+	}
+	for _, s := range f.Statements {
+		if err := a.statement(ctx, s); err != nil {
+			return &Error{f.Path, s.Line, err}
+		}
+	}
+	if a.conn.PgConn().TxStatus() != 'I' {
+		if err := a.exec(ctx, "COMMIT"); err != nil {
+			return &Error{f.Path, 1, fmt.Errorf("end the transaction that the file leaves open: %w", err)}
+		}
+	}
+	return nil
+}
+
+var missingRole = regexp.MustCompile(`^role "(.+)" does not exist$`)
+
+// statement runs one statement, and once more after each role that it lacks.
+func (a *applier) statement(ctx context.Context, s sqlscan.Statement) error {
+	const maxRoles = 20
+	for range maxRoles {
+		err := a.once(ctx, s)
+		if err == nil {
+			return nil
+		}
+		var pgErr *pgconn.PgError
+		if !errors.As(err, &pgErr) || a.conn.PgConn().TxStatus() != 'I' {
+			return err
+		}
+		if isExtension(s.Text) && (pgErr.Code == "0A000" || pgErr.Code == "58P01" || pgErr.Code == "22023") {
+			a.notes = append(a.notes, "An extension is not installed on this machine: "+s.Text)
+			return nil
+		}
+		role := missingRole.FindStringSubmatch(pgErr.Message)
+		if pgErr.Code != "42704" || role == nil {
+			return err
+		}
+		// LOGIN, since a role that is only granted to is most likely the application's.
+		if err := a.exec(ctx, "CREATE ROLE "+pgx.Identifier{role[1]}.Sanitize()+" LOGIN"); err != nil {
+			return err
+		}
+		a.notes = append(a.notes, fmt.Sprintf("No migration creates the role %s: it was made as an ordinary login.", role[1]))
+	}
+	return errors.New("the statement names too many roles that nobody creates")
+}
+
+func (a *applier) once(ctx context.Context, s sqlscan.Statement) error {
+	if s.Copy != nil {
+		_, err := a.conn.PgConn().CopyFrom(ctx, bytes.NewReader(s.Copy), s.Text)
+		return err
+	}
+	return a.exec(ctx, s.Text)
+}
+
+func isExtension(sql string) bool {
+	tokens := sqlscan.Code(sql)
+	if len(tokens) < 3 || !tokens[1].Is("extension") {
+		return false
+	}
+	return strings.EqualFold(tokens[0].Text, "create") || strings.EqualFold(tokens[0].Text, "comment")
+}
+
+// supabasePrelude is the part of a new Supabase project that migrations build on.
+const supabasePrelude = `
+CREATE ROLE anon NOLOGIN;
+CREATE ROLE authenticated NOLOGIN;
+CREATE ROLE service_role NOLOGIN BYPASSRLS;
+CREATE ROLE authenticator NOINHERIT LOGIN;
+GRANT anon, authenticated, service_role TO authenticator;
+CREATE SCHEMA extensions;
+CREATE SCHEMA auth;
+GRANT USAGE ON SCHEMA auth, extensions, public TO anon, authenticated, service_role;
+CREATE TABLE auth.users (id uuid PRIMARY KEY, email text, raw_user_meta_data jsonb, raw_app_meta_data jsonb);
+CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''), nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid $$;
+CREATE FUNCTION auth.role() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(nullif(current_setting('request.jwt.claim.role', true), ''), nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role') $$;
+CREATE FUNCTION auth.jwt() RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(nullif(current_setting('request.jwt.claim', true), ''), nullif(current_setting('request.jwt.claims', true), ''))::jsonb $$;
+`
+
+// Schemas are those that [Apply] makes by itself for a tool: no migration's own.
+func (t Tool) Schemas() []string {
+	if t == Supabase {
+		return []string{"auth", "extensions"}
+	}
+	return nil
+}
