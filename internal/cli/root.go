@@ -104,6 +104,8 @@ func newRoot(a *app) *cobra.Command {
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.newDemo(),
+		a.newAudit(),
+		a.newExplain(),
 		a.newServe(),
 		a.newToken(),
 		a.newSQL(),
