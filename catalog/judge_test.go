@@ -187,7 +187,12 @@ func judgeCases() []struct{ table, expr, want string } {
 
 func TestJudge(t *testing.T) {
 	t.Parallel()
-	db := pgtest.New(t)
+	pgtest.EachMajor(t, testJudge)
+}
+
+func testJudge(t *testing.T, c *pgtest.Cluster) {
+	t.Parallel()
+	db := c.New(t)
 	db.Exec(t, judgeSchema)
 	cases := judgeCases()
 	var sql strings.Builder

@@ -8,6 +8,6 @@ SELECT s.name, coalesce(s.reset_val, s.setting) AS value
        'log_parameter_max_length', 'log_statement', 'max_connections',
        'max_prepared_transactions', 'max_replication_slots', 'max_wal_senders',
        'password_encryption', 'plan_cache_mode', 'row_security', 'search_path',
-       'session_replication_role', 'shared_preload_libraries', 'ssl',
+       'session_replication_role', 'ssl',
        'statement_timeout', 'transaction_timeout', 'wal_level'])
  ORDER BY s.name;
