@@ -108,6 +108,7 @@ func (a *app) commands() []*cobra.Command {
 		a.newExplain(),
 		a.newServe(),
 		a.newToken(),
+		a.newProve(),
 		a.newSQL(),
 	}
 }

@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/spf13/cobra"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/internal/report"
+	"github.com/moat-db/moat/prove"
+	"github.com/moat-db/moat/seal"
+)
+
+// proveFlags are the flags of moat prove.
+type proveFlags struct {
+	schemas, settings            []string
+	tenantA, tenantB             string
+	strict, disposable, produced bool
+	statement, lock              time.Duration
+	format, output, script       string
+	pool                         bool
+	http                         string
+	tokens                       []string
+	tenantColumn                 string
+	requests                     int
+}
+
+func (a *app) newProve() *cobra.Command {
+	f := &proveFlags{}
+	cmd := &cobra.Command{
+		Use:   "prove [URL]",
+		Short: "Attack the isolation as one tenant against another, and roll it all back",
+		Long: "prove plays tenant A and tries everything against tenant B: reading, writing,\nlocking, keys, views, functions, roles. URL is the operator's connection, which\n" +
+			"chooses the tenants and compares; --app-url is the application's, which attacks.\nEvery statement runs in a transaction that is rolled back.\n\n" +
+			"Exit code 0: all isolated; 1: a leak; 2: something is undecided, or could not be\nlooked at.",
+		Example: "  moat prove postgres://postgres@localhost/app --app-url postgres://moat_app@localhost/app\n" +
+			"  moat prove --format html --output isolation.html\n  moat prove --script read:app.leads\n" +
+			"  moat prove --http http://127.0.0.1:8080/rest/v1 --token $A --token $B",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.prove(cmd.Context(), args, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.schemas, "schema", nil, "look at this schema only (repeatable)")
+	flags.StringVar(&f.tenantA, "tenant-a", "", "the attacking tenant (default: one that has rows)")
+	flags.StringVar(&f.tenantB, "tenant-b", "", "the attacked tenant (default: another)")
+	flags.StringArrayVar(&f.settings, "set", nil, "a further setting that policies read, as name=value (repeatable)")
+	flags.BoolVar(&f.strict, "strict", false, "also attack default rights, sequences and definitions that tell of other tenants")
+	flags.BoolVar(&f.disposable, "disposable", false, "also run what cannot be rolled back; only on a database to throw away")
+	flags.BoolVar(&f.produced, "yes-production", false, "go on although it looks like production")
+	flags.DurationVar(&f.statement, "statement-timeout", 0, "limit of each statement (default 5s)")
+	flags.DurationVar(&f.lock, "lock-timeout", 0, "limit of each wait for a lock (default 1s)")
+	flags.StringVar(&f.format, "format", "text", "text, json, junit or html")
+	flags.StringVarP(&f.output, "output", "o", "", "write the report to this file")
+	flags.StringVar(&f.script, "script", "", "print what the probe with this id runs (\"forge\": the script at the report's head)")
+	flags.BoolVar(&f.pool, "pool", false, "attack the connection pool too: what one borrower leaves to the next")
+	flags.StringVar(&f.http, "http", "", "attack this API instead of the database")
+	flags.StringArrayVar(&f.tokens, "token", nil, "bearer token for --http: first tenant A's, then tenant B's")
+	flags.StringVar(&f.tenantColumn, "tenant-column", "", "the tenant column as the API shows it (default: tenant.column, else found)")
+	flags.IntVar(&f.requests, "requests", 0, "how many generated requests --http sends (default 1000)")
+	return cmd
+}
+
+func (a *app) prove(ctx context.Context, args []string, f *proveFlags) error {
+	write, err := proveWriter(f.format)
+	if err != nil {
+		return err
+	}
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	var r *prove.Report
+	if f.http != "" {
+		r, err = proveAPI(ctx, c, f)
+	} else {
+		r, err = a.proveDatabase(ctx, args, c, f)
+	}
+	if err != nil {
+		return err
+	}
+	if f.script != "" {
+		return a.printScript(r, f.script)
+	}
+	if err := a.writeReport(r, write, f.output); err != nil {
+		return err
+	}
+	switch r.Verdict {
+	case prove.Leak:
+		return errFound
+	case prove.Undecided:
+		return withHint(fmt.Errorf("%d of %d probes are undecided", r.Count(prove.Undecided), len(r.Probes)), "each says what would decide it")
+	}
+	return nil
+}
+
+// proveDatabase attacks the database and, when asked, the pool.
+func (a *app) proveDatabase(ctx context.Context, args []string, c config.Config, f *proveFlags) (*prove.Report, error) {
+	operatorURL, err := a.database(args)
+	if err != nil {
+		return nil, err
+	}
+	appURL, err := a.application()
+	if err != nil {
+		return nil, err
+	}
+	operator, err := pgx.ParseConfig(operatorURL)
+	if err != nil {
+		return nil, connectError(err)
+	}
+	application, err := pgx.ParseConfig(appURL)
+	if err != nil {
+		return nil, connectError(err)
+	}
+	o, err := proveOptions(c, f)
+	if err != nil {
+		return nil, err
+	}
+	r, err := prove.Database(ctx, operator, application, o)
+	var production *prove.ProductionError
+	switch {
+	case errors.As(err, &production):
+		return nil, withHint(err, "prove against staging, or say --yes-production")
+	case errors.Is(err, prove.ErrNoTenantTables):
+		return nil, withHint(err, "name the tenant column in moat.yaml under tenant.column")
+	case err != nil:
+		return nil, err
+	}
+	if f.pool {
+		return r, provePool(ctx, operatorURL, appURL, r, o)
+	}
+	return r, nil
+}
+
+func proveOptions(c config.Config, f *proveFlags) (prove.Options, error) {
+	o := prove.Options{Model: modelOptions(c), A: moat.Tenant(f.tenantA), B: moat.Tenant(f.tenantB), Settings: map[string]string{},
+		Strict: f.strict, Disposable: f.disposable, Production: f.produced, StatementTimeout: f.statement, LockTimeout: f.lock}
+	// The role that attacks is the one that --app-url connects as, whatever its name.
+	o.Model.Roles = nil
+	if len(f.schemas) > 0 {
+		o.Model.Schemas = f.schemas
+	}
+	for _, s := range f.settings {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return o, fmt.Errorf("--set %q: write it as name=value", s)
+		}
+		o.Settings[name] = value
+	}
+	if c.Sealed.Enabled {
+		sealer, err := seal.Open(c.Sealed.KeyFile, nil)
+		if err != nil {
+			return o, err
+		}
+		o.Sealer = sealer
+	}
+	return o, nil
+}
+
+func (a *app) printScript(r *prove.Report, id string) error {
+	if id == "forge" {
+		fmt.Fprintln(a.Out, r.Context.Script)
+		return nil
+	}
+	p := r.Find(id)
+	if p == nil {
+		return withHint(fmt.Errorf("no probe has the id %q", id), "ids are attack:object, as the report prints them")
+	}
+	_, err := fmt.Fprintln(a.Out, p.Script)
+	return err
+}
+
+type reportWriter func(w io.Writer, r *prove.Report, colour bool) error
+
+func proveWriter(format string) (reportWriter, error) {
+	plain := func(f func(io.Writer, *prove.Report) error) reportWriter {
+		return func(w io.Writer, r *prove.Report, _ bool) error { return f(w, r) }
+	}
+	switch format {
+	case "text":
+		return report.ProveText, nil
+	case "json":
+		return plain(report.ProveJSON), nil
+	case "junit":
+		return plain(report.ProveJUnit), nil
+	case "html":
+		return plain(report.ProveHTML), nil
+	}
+	return nil, fmt.Errorf("format %q: use text, json, junit or html", format)
+}
+
+// writeReport writes to the file, or to standard output.
+func (a *app) writeReport(r *prove.Report, write reportWriter, output string) (err error) {
+	if output == "" {
+		return write(a.Out, r, a.color(a.Out))
+	}
+	file, err := os.Create(output)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return write(file, r, false)
+}
+
+// proveAPI attacks an API with two tokens.
+func proveAPI(ctx context.Context, c config.Config, f *proveFlags) (*prove.Report, error) {
+	if len(f.tokens) != 2 {
+		return nil, withHint(errors.New("--http needs --token twice"), "first tenant A's, then tenant B's: moat token makes them")
+	}
+	column := f.tenantColumn
+	if column == "" {
+		column = c.Tenant.Column
+	}
+	return prove.HTTP(ctx, prove.HTTPOptions{URL: f.http, TokenA: f.tokens[0], TokenB: f.tokens[1], TenantColumn: column,
+		Requests: f.requests, Disposable: f.disposable})
+}

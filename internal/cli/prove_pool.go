@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/prove"
+)
+
+// mostTenants is how many tenants borrow from the pool.
+const mostTenants = 300
+
+// provePool attacks moat's own pool on the application's connection string (through
+// whatever pooler it leads to), without and with Paranoid, and adds the probes.
+func provePool(ctx context.Context, operatorURL, appURL string, r *prove.Report, o prove.Options) error {
+	p, err := poolTarget(ctx, operatorURL, o)
+	if err != nil {
+		return err
+	}
+	for _, paranoid := range []bool{false, true} {
+		options := moat.Options{TenantSetting: r.Context.Setting, TenantType: p.kind, Paranoid: paranoid, Sealer: o.Sealer}
+		p.options.Hostile = paranoid
+		found, err := attackPool(ctx, appURL, options, p.options)
+		if err != nil {
+			return fmt.Errorf("attack the pool: %w", err)
+		}
+		suffix := ""
+		if paranoid {
+			suffix = " (paranoid)"
+		}
+		for _, probe := range found.Probes {
+			probe.Object += suffix
+			probe.ID = probe.Attack + ":" + probe.Object
+			r.Probes = append(r.Probes, probe)
+			r.Verdict = prove.Worst(r.Verdict, probe.Verdict)
+		}
+	}
+	return nil
+}
+
+func attackPool(ctx context.Context, appURL string, options moat.Options, o prove.PoolOptions) (*prove.Report, error) {
+	cfg, err := pgxpool.ParseConfig(appURL)
+	if err != nil {
+		return nil, connectError(err)
+	}
+	cfg.MaxConns = 4
+	if err := moat.Configure(cfg, options); err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, connectError(err)
+	}
+	defer pool.Close()
+	db, err := moat.New(pool, &options)
+	if err != nil {
+		return nil, err
+	}
+	acquire := func(ctx context.Context) (*pgx.Conn, func(), error) {
+		c, err := pool.Acquire(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		return c.Conn(), c.Release, nil
+	}
+	return prove.AttackPool(ctx, acquire, func(ctx context.Context, tenant moat.Tenant, sql string) ([][]string, error) {
+		return prove.Texts(db.Query(moat.WithScope(ctx, moat.Scope{Tenant: tenant}), sql))
+	}, o)
+}
+
+type poolChoice struct {
+	options prove.PoolOptions
+	kind    moat.TenantType
+}
+
+// poolTarget picks the tenant table in which the most tenants have rows.
+func poolTarget(ctx context.Context, operatorURL string, o prove.Options) (poolChoice, error) {
+	conn, err := pgx.Connect(ctx, operatorURL)
+	if err != nil {
+		return poolChoice{}, connectError(err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	s, err := catalog.Load(ctx, conn)
+	if err != nil {
+		return poolChoice{}, err
+	}
+	m, err := catalog.Infer(s, o.Model)
+	if err != nil {
+		return poolChoice{}, err
+	}
+	best := poolChoice{kind: moat.TenantType(m.Type)}
+	for _, t := range m.Tables {
+		if t.Class != catalog.TenantTable {
+			continue
+		}
+		column := catalog.QuoteIdent(t.Column)
+		rows, err := prove.Texts(conn.Query(ctx, fmt.Sprintf("SELECT DISTINCT %s::text FROM (SELECT %s FROM %s WHERE %s IS NOT NULL LIMIT 200000) x LIMIT %d",
+			column, column, t.Table.SQL(), column, mostTenants)))
+		if err != nil || len(rows) <= len(best.options.Tenants) {
+			continue
+		}
+		best.options = prove.PoolOptions{Table: t.Table.SQL(), Column: t.Column, Setting: m.Setting}
+		for _, r := range rows {
+			best.options.Tenants = append(best.options.Tenants, moat.Tenant(r[0]))
+		}
+	}
+	if len(best.options.Tenants) < 2 {
+		return best, fmt.Errorf("no table has rows of two tenants: nothing to borrow a connection for")
+	}
+	return best, nil
+}
