@@ -2,6 +2,7 @@ package audit
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/moat-db/moat/catalog"
 )
@@ -169,25 +170,39 @@ func (f *facts) settingsRead() []string {
 	return slices.Compact(out)
 }
 
-// collectPredicates finds the value that this database's policies compare the tenant
-// column with, where it is not the plain setting: a claim, a helper. Suggested
+// collectPredicates finds what this database's policies compare the tenant column
+// with, where it is not the plain setting: a claim, a helper, a membership. Suggested
 // policies then say the same.
 func (f *facts) collectPredicates() {
+	whole, plain := map[string]string{}, false
 	for i := range f.s.Relations {
 		r := &f.s.Relations[i]
-		name := f.tenantColumn(r.QName())
-		c := column(r, name)
+		j := f.judge(r)
+		c := column(r, j.col)
 		if c == nil {
 			continue
 		}
+		key := predicateKey(c.Name, c.Type)
 		for _, p := range f.policies[r.QName()] {
-			key := predicateKey(name, c.Type)
-			if p.Using == nil || p.using.class != isolating || f.predicates[key] != "" {
+			if p.Using == nil || p.using.class != isolating || p.using.AlwaysFalse {
 				continue
 			}
-			if value := f.judge(r).otherValue(p.Using); value != "" {
-				f.predicates[key] = ident(name) + " = (SELECT " + value + ")"
+			plain = plain || j.simple(p.Using.Root)
+			if value := j.otherValue(p.Using); value != "" && f.predicates[key] == "" {
+				f.predicates[key] = ident(c.Name) + " = (SELECT " + value + ")"
 			}
+			// A membership is taken word for word, if its words hold for another table.
+			if whole[key] == "" && !strings.Contains(p.Using.Text, r.Name+".") {
+				whole[key] = p.Using.Text
+			}
+		}
+	}
+	if plain {
+		return
+	}
+	for key, text := range whole {
+		if f.predicates[key] == "" {
+			f.predicates[key] = text
 		}
 	}
 }

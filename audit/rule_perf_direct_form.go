@@ -32,7 +32,7 @@ var rulePerfDirectForm = Rule{
 // sub-select, for every row anew.
 func (p *policy) direct() bool {
 	v := p.using
-	if v.class != isolating || v.InexactEquality || v.Wrapped || len(v.Settings) == 0 || len(v.Subqueries) > 0 {
+	if v.class != isolating || v.InexactEquality || v.SubLinkPerRow || v.Wrapped || len(v.Settings) == 0 || len(v.Subqueries) > 0 {
 		return false
 	}
 	// A helper that is asked about the row cannot stand in a sub-select.

@@ -109,7 +109,7 @@ func (l *Locator) last(verbs []string, schema, table, part string) (Place, bool)
 		if verbs != nil && !slices.Contains(verbs, s.verb) {
 			continue
 		}
-		if s.names(schema, table) < 0 {
+		if !s.about(schema, table) {
 			continue
 		}
 		if part == "" {
@@ -129,25 +129,46 @@ func (l *Locator) inline(schema, table, part string) (Place, bool) {
 	if !ok {
 		return Place{}, false
 	}
+	if rest == "pkey" {
+		return l.last([]string{"create table", "alter table"}, schema, table, "primary")
+	}
 	for _, suffix := range []string{"_fkey", "_key", "_excl", "_check", "_idx"} {
 		rest = strings.TrimSuffix(rest, suffix)
 	}
 	return l.last([]string{"create table", "alter table", "create index"}, schema, table, rest)
 }
 
-// names returns the token at which a statement names a relation, function or role, -1
-// when it does not. A name without a schema matches any.
-func (s located) names(schema, name string) int {
+// about says whether a statement is about a relation, function or role: the one that
+// it creates or alters, or stands after ON. A table that a foreign key refers to is
+// not what its statement is about.
+func (s located) about(schema, name string) bool {
 	for i, t := range s.tokens {
 		if t.Kind != sqlscan.Word && t.Kind != sqlscan.Quoted || t.Name() != name {
 			continue
 		}
 		qualified := i >= 2 && s.tokens[i-1].Text == "."
-		if !qualified || schema == "" || s.tokens[i-2].Name() == schema {
-			return i
+		if qualified && schema != "" && s.tokens[i-2].Name() != schema {
+			continue
+		}
+		before := i - 1
+		if qualified {
+			before = i - 3
+		}
+		if before < 0 || s.introduces(before) {
+			return true
 		}
 	}
-	return -1
+	return false
+}
+
+// introduces says whether the token before a name makes the name the subject.
+func (s located) introduces(i int) bool {
+	words := []string{"table", "view", "function", "procedure", "sequence", "index", "on", "only", "exists", "role", "user", "group",
+		"schema", "database", "trigger", "publication", "to", "from", "into", "grant", "revoke"}
+	if s.verb == "grant" || s.verb == "revoke" {
+		return true
+	}
+	return slices.ContainsFunc(words, s.tokens[i].Is) && !(s.tokens[i].Is("on") && i > 0 && s.tokens[i-1].Is("references"))
 }
 
 func (s located) mentions(name string) int {

@@ -107,9 +107,7 @@ func (t *auditText) finding(x audit.Finding, group string) {
 	}
 	t.line(6, "%s", x.Message)
 	t.line(6, "%s", x.Why)
-	for _, sql := range x.Fix {
-		t.sql(sql)
-	}
+	t.fix(x.Fix)
 	if x.Decision != "" {
 		t.line(6, "Decide: %s", x.Decision)
 	}
@@ -128,6 +126,21 @@ func (t *auditText) paint(code, s string) string {
 		return s
 	}
 	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+// fix writes statements, and no more than a screen can bear: a fix of many lines is
+// there whole in the other formats.
+func (t *auditText) fix(fix []string) {
+	const most = 16
+	lines := 0
+	for i, sql := range fix {
+		lines += 1 + strings.Count(sql, "\n")
+		if lines > most {
+			t.line(6, "… %s more: --format markdown shows them.", count(len(fix)-i, "statement"))
+			return
+		}
+		t.sql(sql)
+	}
 }
 
 // sql writes a statement as it is, its longest lines broken at blanks. What must be
