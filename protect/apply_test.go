@@ -16,8 +16,9 @@ import (
 // bench is one database of a test with roles of its own.
 type bench struct {
 	*pgtest.Database
-	cfg  Config
-	opts catalog.Options
+	url, suffix string
+	cfg         Config
+	opts        catalog.Options
 }
 
 // newBench makes a database with the schema and names roles that no other test
@@ -28,15 +29,20 @@ func newBench(t *testing.T, schema string) *bench {
 	if schema != "" {
 		db.Exec(t, schema)
 	}
-	suffix := strings.ReplaceAll(db.Name, "test", "")
-	b := &bench{Database: db, cfg: Config{Roles: Roles{Owner: "owner" + suffix, Application: "app" + suffix, Operator: "operator" + suffix, Definer: "definer" + suffix}}}
+	b := benchOf(db.URL, strings.ReplaceAll(db.Name, "moat_test", ""))
+	b.Database = db
 	for _, r := range []string{b.cfg.Roles.Owner, b.cfg.Roles.Application, b.cfg.Roles.Operator, b.cfg.Roles.Definer} {
 		db.Adopt(r)
 	}
 	return b
 }
 
-func (b *bench) open(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, b.URL) }
+// benchOf is the bench of a database that another process has made.
+func benchOf(url, suffix string) *bench {
+	return &bench{url: url, suffix: suffix, cfg: Config{Roles: Roles{Owner: "owner" + suffix, Application: "app" + suffix, Operator: "operator" + suffix, Definer: "definer" + suffix}}}
+}
+
+func (b *bench) open(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, b.url) }
 
 func (b *bench) plan(t *testing.T) *Plan {
 	t.Helper()

@@ -16,7 +16,9 @@ type indexBuild struct {
 	unique bool
 	name   string
 	// keys is "(a, b DESC) INCLUDE (c)", tail what follows (WITH …, WHERE …).
-	keys, tail    string
+	keys, tail string
+	// deferrable ends the constraint of a unique one.
+	deferrable    string
 	title, reason string
 }
 
@@ -54,31 +56,19 @@ func (p *planner) buildIndex(b indexBuild) {
 		p.partitionedIndex(b)
 		return
 	}
-	constraintName := b.name
-	ready := b.id
-	if x := p.built(b); x == "" {
-		if b.unique {
-			ready += "/index"
-		}
-		p.concurrently(b, b.rel, b.name, ready, "")
-	} else {
-		constraintName, ready = x, ""
+	if !b.unique {
+		p.concurrently(b, b.rel, b.name, b.id, "")
+		return
 	}
-	if b.unique {
-		p.add(Step{ID: b.id, Group: b.group, Table: b.rel.QName(), Needs: ready, Title: "constraint " + b.title,
-			SQL:  []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s UNIQUE USING INDEX %s", b.rel.QName().SQL(), ident(constraintName), ident(constraintName))},
-			Undo: []string{dropConstraint(b.rel.QName(), constraintName)}, Lock: AccessExclusive, Reason: "the index is there: nothing is read"})
-	}
+	p.concurrently(b, b.rel, b.name, b.id+"/index", "")
+	p.uniqueConstraint(b, b.name, b.id+"/index")
 }
 
-// built returns the name of a finished unique index of b that still lacks its
-// constraint, empty when there is none.
-func (p *planner) built(b indexBuild) string {
-	x := indexNamed(b.rel, b.name)
-	if b.unique && x != nil && x.Valid && !x.Constraint {
-		return x.Name
-	}
-	return ""
+// uniqueConstraint makes a unique index into a constraint of its name.
+func (p *planner) uniqueConstraint(b indexBuild, index, needs string) {
+	p.add(Step{ID: b.id, Group: b.group, Table: b.rel.QName(), Needs: needs, Title: "constraint " + b.title,
+		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s UNIQUE USING INDEX %s%s", b.rel.QName().SQL(), ident(index), ident(index), b.deferrable)},
+		Undo: []string{dropConstraint(b.rel.QName(), index)}, Lock: AccessExclusive, Reason: "the index is there: nothing is read"})
 }
 
 func (p *planner) concurrently(b indexBuild, rel *catalog.Relation, index, id, needs string) {

@@ -64,12 +64,8 @@ type guardFunction struct {
 }
 
 func (p *planner) guardFunctions() []guardFunction {
-	schemas := slices.DeleteFunc(slices.Clone(p.m.Schemas), func(s string) bool { return s == Schema })
-	quoted := make([]string, len(schemas))
-	for i, s := range schemas {
-		quoted[i] = literal(s)
-	}
-	body := strings.NewReplacer(":schemas", "ARRAY["+strings.Join(quoted, ", ")+"]::name[]", ":application", literal(p.c.Roles.Application)).Replace(guardBody)
+	body := strings.NewReplacer(":schemas", "ARRAY["+p.schemaList()+"]::name[]", ":tools", "ARRAY["+toolTables()+"]::name[]",
+		":application", literal(p.c.Roles.Application)).Replace(guardBody)
 	return []guardFunction{
 		{"holds(oid, name, text)", "boolean", "sql STABLE", guardHoldsBody},
 		{"reads_protected(oid)", "boolean", "sql STABLE", guardReadsBody},
@@ -102,14 +98,28 @@ func (p *planner) guardSQL() []string {
 		fmt.Sprintf("ALTER EVENT TRIGGER %s ENABLE ALWAYS", guardDropTrigger))
 }
 
+// schemaList quotes the schemas that the guard watches: those with tables of
+// tenants.
 func (p *planner) schemaList() string {
 	var quoted []string
-	for _, s := range p.m.Schemas {
-		if s != Schema {
-			quoted = append(quoted, literal(s))
+	for _, schema := range p.m.Schemas {
+		if slices.ContainsFunc(p.tables, func(t *table) bool { return t.rel.Schema == schema }) {
+			quoted = append(quoted, literal(schema))
 		}
 	}
 	return strings.Join(quoted, ", ")
+}
+
+// toolTables quotes the names of the tables in which migration tools keep their
+// state: closed to their own tool, they would make it start from the beginning.
+func toolTables() string {
+	names := []string{"goose_db_version", "schema_version", "schema_migrations", "dbmate_migrations", "flyway_schema_history", "atlas_schema_revisions",
+		"databasechangelog", "databasechangeloglock", "alembic_version", "django_migrations", "_prisma_migrations", "ar_internal_metadata",
+		"knex_migrations", "knex_migrations_lock", "typeorm_metadata", "migrations", "_sqlx_migrations", "__drizzle_migrations", "river_migration"}
+	for i, n := range names {
+		names[i] = literal(n)
+	}
+	return strings.Join(names, ", ")
 }
 
 func dropGuards() []string {

@@ -221,12 +221,40 @@ func (p *planner) tenantUnique(t *table, x catalog.Index) {
 		label = append(label, labelOf(k))
 	}
 	b := indexBuild{group: GroupKeys, id: stepID(GroupKeys, q, "unique("+strings.Join(label, ",")+")"), rel: t.rel, unique: x.Constraint,
-		name: p.indexName(t.rel, append(slices.Clone(label), "key")), keys: keys, tail: tail,
-		title: "unique " + strings.Join(label, ", "), reason: "protect.tenant_led_uniques lists " + x.Name}
-	if !p.hasIndexLike(t, keys+tail) {
-		p.uniqueIndexOnly(b, !x.Constraint)
+		keys: keys, tail: tail, deferrable: deferral(t.rel, x), title: "unique " + strings.Join(label, ", "), reason: "protect.tenant_led_uniques lists " + x.Name}
+	bare := indexNamed(t.rel, uniqueName(t.rel, label))
+	switch {
+	case x.Constraint && bare != nil && bare.Valid && !bare.Constraint && t.rel.Kind != catalog.PartitionedTable:
+		p.uniqueConstraint(b, bare.Name, "")
+	case !p.hasIndexLike(t, keys+tail):
+		b.name = p.indexName(t.rel, append(slices.Clone(label), "key"))
+		p.uniqueIndex(b)
 	}
 	p.dropUnique(t, x, b.id)
+}
+
+// uniqueIndex builds the index, and its constraint where the old one was one.
+func (p *planner) uniqueIndex(b indexBuild) {
+	if b.unique || b.rel.Kind == catalog.PartitionedTable {
+		b.unique = true
+		p.buildIndex(b)
+		return
+	}
+	b.unique = true
+	p.concurrently(b, b.rel, b.name, b.id, "")
+}
+
+// deferral is the clause that a unique constraint ends with.
+func deferral(rel *catalog.Relation, x catalog.Index) string {
+	for _, k := range rel.Constraints {
+		if k.Index == x.Name && k.Deferrable && k.Deferred {
+			return " DEFERRABLE INITIALLY DEFERRED"
+		}
+		if k.Index == x.Name && k.Deferrable {
+			return " DEFERRABLE"
+		}
+	}
+	return ""
 }
 
 func (p *planner) hasIndexLike(t *table, def string) bool {
@@ -234,21 +262,6 @@ func (p *planner) hasIndexLike(t *table, def string) bool {
 		_, have, ok := strings.Cut(x.Definition, " USING btree ")
 		return x.Valid && x.Unique && ok && have == def
 	})
-}
-
-// uniqueIndexOnly builds the index; plain says that no constraint goes with it.
-func (p *planner) uniqueIndexOnly(b indexBuild, plain bool) {
-	if !plain {
-		p.buildIndex(b)
-		return
-	}
-	if b.rel.Kind == catalog.PartitionedTable {
-		b.unique = true
-		p.partitionedIndex(b)
-		return
-	}
-	b.unique = true
-	p.concurrently(b, b.rel, b.name, b.id, "")
 }
 
 func (p *planner) uniqueInUse(t *table, x catalog.Index) string {

@@ -76,7 +76,7 @@ func (p *planner) unique(t *table, cols []string) string {
 	q := t.rel.QName()
 	id := stepID(GroupKeys, q, "unique("+strings.Join(cols, ",")+")")
 	if slices.ContainsFunc(t.uniques, func(u []string) bool { return sameSet(u, cols) }) {
-		if p.planned(id) {
+		if p.bareUnique(t, cols, id); p.planned(id) {
 			return id
 		}
 		return ""
@@ -88,6 +88,21 @@ func (p *planner) unique(t *table, cols []string) string {
 		reason: "foreign keys that carry the tenant point at it, and reads of one tenant start from it"}
 	p.buildIndex(b)
 	return id
+}
+
+// bareUnique finishes what a run began that was stopped after the index and before
+// its constraint. A unique index by another name is the team's own: it serves as
+// well.
+func (p *planner) bareUnique(t *table, cols []string, id string) {
+	index := uniqueName(t.rel, cols)
+	if x := indexNamed(t.rel, index); x == nil || x.Constraint || !x.Valid || t.rel.Kind == catalog.PartitionedTable || p.planned(id) {
+		return
+	}
+	p.uniqueConstraint(indexBuild{group: GroupKeys, id: id, rel: t.rel, title: "unique " + strings.Join(cols, ", ")}, index, "")
+}
+
+func uniqueName(rel *catalog.Relation, cols []string) string {
+	return name(append([]string{rel.Name}, append(slices.Clone(cols), "key")...)...)
 }
 
 func (p *planner) planned(id string) bool {

@@ -107,6 +107,7 @@ func (a *app) commands() []*cobra.Command {
 		a.newAudit(),
 		a.newExplain(),
 		a.newServe(),
+		a.newProtect(),
 		a.newToken(),
 		a.newProve(),
 		a.newSQL(),

@@ -1,0 +1,168 @@
+package browser
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// tab is one visitor: a tab with cookies of its own.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+func newTab(t *testing.T) *tab {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(shared.browser, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
+	t.Cleanup(stop)
+	b := &tab{t: t, ctx: ctx}
+	b.look(1440, false)
+	return b
+}
+
+// must runs steps and ends the test when one fails.
+func (b *tab) must(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		_ = os.MkdirAll(artifacts(b.t), 0o755)
+		b.shot("failed-" + strings.ReplaceAll(b.t.Name(), "/", "-"))
+		b.t.Fatalf("%v\nat %s\n%s", err, b.where(), clip(b.text("body"), 1500))
+	}
+}
+
+func clip(s string, n int) string { return s[:min(n, len(s))] }
+
+func (b *tab) open(path string) {
+	b.t.Helper()
+	b.must(chromedp.Navigate(shared.server.URL+"/portal"+path), chromedp.WaitReady(chromedp.CSS("main")))
+}
+
+func (b *tab) where() string {
+	at, _ := chromedp.Run(b.ctx, chromedp.Location())
+	return strings.TrimPrefix(at, shared.server.URL)
+}
+
+// text is the visible text of what a selector finds first.
+func (b *tab) text(selector string) string {
+	b.t.Helper()
+	return eval[string](b, "(document.querySelector("+quote(selector)+") || {innerText: ''}).innerText")
+}
+
+func quote(s string) string { return "`" + strings.ReplaceAll(s, "`", "\\`") + "`" }
+
+func eval[T any](b *tab, expression string) T {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		b.t.Fatalf("%s: %v", clip(expression, 200), err)
+	}
+	return v
+}
+
+func (b *tab) has(selector, want string) {
+	b.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !strings.Contains(b.text(selector), want) {
+		if time.Now().After(deadline) {
+			b.shot("failed-" + strings.ReplaceAll(b.t.Name(), "/", "-"))
+			b.t.Fatalf("%s at %s does not say %q but:\n%s", selector, b.where(), want, clip(b.text(selector), 1500))
+		}
+		time.Sleep(30 * time.Millisecond)
+	}
+}
+
+// click presses what a selector finds, and waits until an answer is there.
+func (b *tab) click(selector string) {
+	b.t.Helper()
+	b.must(chromedp.ScrollIntoView(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector)))
+}
+
+// follow clicks and waits for another page.
+func (b *tab) follow(selector string) {
+	b.t.Helper()
+	eval[bool](b, "window.old = true")
+	b.click(selector)
+	b.until("window.old === undefined && document.readyState === 'complete'")
+}
+
+func (b *tab) until(expression string) {
+	b.t.Helper()
+	deadline := time.Now().Add(15 * time.Second)
+	for {
+		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression))
+		if ok && err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			b.shot("failed-" + strings.ReplaceAll(b.t.Name(), "/", "-"))
+			b.t.Fatalf("waited in vain at %s for %s (%v)", b.where(), expression, err)
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+}
+
+func (b *tab) fill(selector, value string) {
+	b.t.Helper()
+	b.must(chromedp.SetValue(chromedp.CSS(selector), value))
+}
+
+// signIn picks a client of the demo.
+func (b *tab) signIn(client int) {
+	b.t.Helper()
+	b.open("/sign-in")
+	b.follow(`button[value="` + string(shared.demo.Clients[client].Tenant) + `"]`)
+}
+
+// look sets the width of the window and the theme.
+func (b *tab) look(width int64, dark bool) {
+	b.t.Helper()
+	theme := "light"
+	if dark {
+		theme = "dark"
+	}
+	height := int64(900)
+	if width < 600 {
+		height = 740
+	}
+	b.must(chromedp.EmulateViewport(width, height), chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}})
+		return err
+	}))
+}
+
+func artifacts(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../../artifacts/portal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// shot keeps a picture of the whole page.
+func (b *tab) shot(name string) {
+	b.t.Helper()
+	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		b.t.Logf("picture %s: %v", name, err)
+		return
+	}
+	if err := os.MkdirAll(artifacts(b.t), 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(artifacts(b.t), name+".png"), picture, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}

@@ -1,0 +1,251 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/internal/report"
+	"github.com/moat-db/moat/protect"
+)
+
+// protectFlags are the flags of moat protect.
+type protectFlags struct {
+	apply, undo, sql  bool
+	until, why        string
+	emit, dir, format string
+	lockTimeout       time.Duration
+	batchSize         int
+	throttle          int
+}
+
+func (a *app) newProtect() *cobra.Command {
+	var f protectFlags
+	c := &cobra.Command{
+		Use:   "protect [URL]",
+		Short: "Plan, and run, the change to isolated tables without downtime",
+		Long: "Plan what the database lacks to keep its tenants apart, and show it. With --apply\n" +
+			"run it, one small step at a time, up to and including group policies: from\n" +
+			"enforce on, a connection that sets no tenant sees no rows, so that needs\n" +
+			"--until guards. What was run can be undone, and a run that was stopped is gone\n" +
+			"on from by running it again.\n\n" +
+			"Exit code 0: nothing is missing, or all of it was applied. 1: something is\n" +
+			"planned, or rows stand in the way. 2: an error.",
+		Example: "  moat protect postgres://localhost/app\n" +
+			"  moat protect --apply --until guards\n" +
+			"  moat protect --why app.invoices\n" +
+			"  moat protect --emit goose --dir migrations\n" +
+			"  moat protect --undo",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runProtect(cmd.Context(), args, f) },
+	}
+	flags := c.Flags()
+	flags.BoolVar(&f.apply, "apply", false, "run the plan")
+	flags.BoolVar(&f.undo, "undo", false, "return the schema to where it was before the first --apply")
+	flags.BoolVar(&f.sql, "sql", false, "show each step's statements")
+	flags.StringVar(&f.until, "until", "", "last group to run or write: "+groupNames()+" (default: policies, guards with --emit)")
+	flags.StringVar(&f.why, "why", "", "explain one table")
+	flags.StringVar(&f.emit, "emit", "", "write the plan as migration files: goose, tern, golang-migrate, dbmate or plain")
+	flags.StringVar(&f.dir, "dir", "", "folder of the migration files")
+	flags.StringVar(&f.format, "format", "text", "text or json")
+	flags.DurationVar(&f.lockTimeout, "lock-timeout", 0, "how long a statement waits for a lock before it tries again (default 400ms)")
+	flags.IntVar(&f.batchSize, "batch-size", 0, "rows of one batch of a backfill (default: as many as fit into 0.1 s)")
+	flags.IntVar(&f.throttle, "throttle", 0, "rows a second that a backfill may not exceed (default: none)")
+	c.MarkFlagsMutuallyExclusive("apply", "undo", "why", "emit")
+	return c
+}
+
+func groupNames() string {
+	var names []string
+	for _, g := range protect.Groups() {
+		names = append(names, string(g))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (f protectFlags) check() error {
+	if f.until != "" && !slices.Contains(protect.Groups(), protect.Group(f.until)) {
+		return withHint(fmt.Errorf("unknown group %q", f.until), "groups, in order: %s", groupNames())
+	}
+	if f.format != "text" && f.format != "json" {
+		return fmt.Errorf("unknown format %q: use text or json", f.format)
+	}
+	if f.emit != "" && !slices.Contains(protect.Tools(), protect.Tool(f.emit)) {
+		return withHint(fmt.Errorf("unknown migration tool %q", f.emit), "use goose, tern, golang-migrate, dbmate or plain")
+	}
+	if (f.emit == "") != (f.dir == "") {
+		return errors.New("--emit and --dir belong together")
+	}
+	if f.batchSize < 0 || f.throttle < 0 || f.lockTimeout < 0 {
+		return errors.New("--batch-size, --throttle and --lock-timeout cannot be negative")
+	}
+	return nil
+}
+
+func (a *app) runProtect(ctx context.Context, args []string, f protectFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	url, err := a.database(args)
+	if err != nil {
+		return err
+	}
+	open := func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, url) }
+	if f.undo {
+		return a.undoProtect(ctx, open, f)
+	}
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	plan, err := a.planProtect(ctx, open, c)
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.apply:
+		return a.applyProtect(ctx, open, plan, f)
+	case f.emit != "":
+		return a.emitProtect(plan, f)
+	case f.why != "":
+		return a.whyProtect(plan, f)
+	}
+	if f.format == "json" {
+		err = report.PlanJSON(a.Out, plan)
+	} else {
+		report.PlanText(a.Out, plan, f.sql)
+	}
+	if err == nil && !plan.Empty() {
+		return errFound
+	}
+	return err
+}
+
+func (a *app) planProtect(ctx context.Context, open protect.Opener, c config.Config) (*protect.Plan, error) {
+	conn, err := open(ctx)
+	if err != nil {
+		return nil, connectError(err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	plan, s, unseen, err := protect.Look(ctx, conn, modelOptions(c), protectConfig(c))
+	if err != nil {
+		return nil, err
+	}
+	for _, sentence := range s.Unseen {
+		fmt.Fprintf(a.Err, "moat: not seen: %s\n", sentence)
+	}
+	if unseen != nil {
+		fmt.Fprintf(a.Err, "moat: rows that cross tenants were not looked for: %v\n", unseen)
+	}
+	return plan, nil
+}
+
+func protectConfig(c config.Config) protect.Config {
+	return protect.Config{
+		Roles: protect.Roles{Owner: c.Roles.Owner, Application: c.Roles.Application, Operator: c.Roles.Operator, Definer: c.Roles.Definer},
+		Paths: c.Protect.Paths, TenantLedUniques: c.Protect.GlobalUniques, KeepForeignKeys: c.Protect.KeepForeignKeys,
+		ChangeOwner: c.Protect.NewOwner, DropIndexes: c.Protect.DropIndexes,
+	}
+}
+
+func (f protectFlags) options(a *app) protect.ApplyOptions {
+	terminal := false
+	if file, ok := a.Err.(*os.File); ok {
+		terminal = term.IsTerminal(int(file.Fd()))
+	}
+	return protect.ApplyOptions{Until: protect.Group(f.until), LockTimeout: f.lockTimeout, BatchSize: f.batchSize, Throttle: f.throttle,
+		Progress: report.PlanProgress(a.Err, terminal)}
+}
+
+func (a *app) applyProtect(ctx context.Context, open protect.Opener, plan *protect.Plan, f protectFlags) error {
+	opts := f.options(a)
+	res, err := protect.Apply(ctx, open, plan, opts)
+	if err != nil {
+		return withHint(err, "what is done stays done: run the same command again to go on, or --undo to go back")
+	}
+	if f.format == "json" {
+		err = report.ApplyJSON(a.Out, res)
+	} else {
+		until := opts.Until
+		if until == "" {
+			until = protect.DefaultUntil
+		}
+		report.ApplyText(a.Out, plan, res, until)
+	}
+	if err == nil && len(res.Stopped) > 0 {
+		return errFound
+	}
+	return err
+}
+
+func (a *app) undoProtect(ctx context.Context, open protect.Opener, f protectFlags) error {
+	res, err := protect.Undo(ctx, open, f.options(a))
+	if err != nil {
+		return withHint(err, "run --undo again to go on")
+	}
+	if f.format == "json" {
+		return report.UndoJSON(a.Out, res)
+	}
+	report.UndoText(a.Out, res)
+	return nil
+}
+
+func (a *app) whyProtect(plan *protect.Plan, f protectFlags) error {
+	e, err := plan.Why(f.why)
+	if err != nil {
+		return err
+	}
+	if f.format == "json" {
+		return report.WhyJSON(a.Out, e)
+	}
+	report.WhyText(a.Out, e)
+	return nil
+}
+
+// emitProtect writes the files; one that is there already is never overwritten.
+func (a *app) emitProtect(plan *protect.Plan, f protectFlags) error {
+	if err := os.MkdirAll(f.dir, 0o755); err != nil {
+		return fmt.Errorf("make the folder: %w", err)
+	}
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return fmt.Errorf("read the folder: %w", err)
+	}
+	var existing []string
+	for _, e := range entries {
+		existing = append(existing, e.Name())
+	}
+	files, err := protect.Emit(plan, protect.EmitOptions{Tool: protect.Tool(f.emit), Existing: existing, Now: time.Now(), Until: protect.Group(f.until), LockTimeout: f.lockTimeout})
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if err := writeNew(filepath.Join(f.dir, file.Name), file.Text); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.Out, filepath.Join(f.dir, file.Name))
+	}
+	return nil
+}
+
+func writeNew(path, text string) error {
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("write migration: %w", err)
+	}
+	if _, err := out.WriteString(text); err != nil {
+		out.Close()
+		return fmt.Errorf("write migration: %w", err)
+	}
+	return out.Close()
+}
