@@ -23,8 +23,10 @@ func newTab(t *testing.T) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(shared.browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(stop)
+	// The tab lives as long as the context of its first step.
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
 	b := &tab{t: t, ctx: ctx}
 	b.look(1440, false)
 	return b

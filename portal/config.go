@@ -1,0 +1,142 @@
+package portal
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/audit"
+	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/prove"
+)
+
+// Defaults of a [Config].
+const (
+	DefaultTimeout    = 5 * time.Second
+	DefaultSessionTTL = 12 * time.Hour
+)
+
+// Config configures a [Portal]. DB, Verifier and Source are required.
+type Config struct {
+	// DB runs the statements of clients, as the application role. It must send every
+	// fact that Scope returns (moat.Options.SubjectSetting and so on).
+	DB *moat.DB
+	// Verifier accepts the tokens that clients sign in with.
+	Verifier *auth.Verifier
+	// Source returns the catalog and the tenant model. It is asked for every page and
+	// should answer from memory; a new Snapshot pointer means a changed schema.
+	Source func(context.Context) (*catalog.Snapshot, *catalog.Model, error)
+
+	// Role is the application role, whose privileges decide what is offered. Zero
+	// means moat_app where the model names it, else the model's first role.
+	Role string
+	// Scope makes the scope of a verified token; nil means its own Scope method.
+	Scope func(auth.Identity) moat.Scope
+	// SuspendedColumn is the column of the tenants table that suspends a tenant when
+	// it is true or not null. Zero means suspended_at or suspended, where there is one.
+	SuspendedColumn string
+	// Sealed says that the tenant is bound by a signature (sealed mode).
+	Sealed bool
+	// Timeout is the statement timeout of a page; zero means [DefaultTimeout].
+	Timeout time.Duration
+	// SessionTTL is how long a session lives at most, and never beyond its token;
+	// zero means [DefaultSessionTTL].
+	SessionTTL time.Duration
+	// SecureCookies marks cookies Secure although the request came without TLS: set
+	// it behind a proxy that ends TLS.
+	SecureCookies bool
+	// Operator turns the operator's console on; nil means there is none.
+	Operator *Operator
+	// Demo turns on signing in without a token and the break-in page; nil means off.
+	Demo *Demo
+	// Logger gets what visitors do not: nil means slog.Default.
+	Logger *slog.Logger
+	// Now is the clock; nil means [time.Now].
+	Now func() time.Time
+}
+
+// Operator configures the operator's console. Pool and Verifier are required.
+type Operator struct {
+	// Pool connects as the operator role, which bypasses row-level security.
+	Pool *pgxpool.Pool
+	// Verifier accepts the operators' tokens. It must have an issuer or a key of its
+	// own, and allow tokens without a tenant.
+	Verifier *auth.Verifier
+	// Role is the role claim that a token must have; zero means "operator".
+	Role string
+	// Admin connects as who may create moat.operator_log and read the whole catalog;
+	// nil means the operator role itself.
+	Admin *pgx.ConnConfig
+	// Application connects as the application role; nil means that prove cannot be
+	// run from the console.
+	Application *pgx.ConnConfig
+	// Model, Audit and Prove are passed on: what is known about the tenants, and how
+	// the isolation page looks and attacks.
+	Model catalog.Options
+	Audit audit.Options
+	Prove prove.Options
+}
+
+// Demo is what only a demonstration has.
+type Demo struct {
+	// Clients are offered on the sign-in page.
+	Clients []DemoClient
+	// Sign makes a client's token, SignOperator an operator's (nil: not offered).
+	Sign         func(tenant moat.Tenant, subject, role string, ttl time.Duration) (string, error)
+	SignOperator func(subject string, ttl time.Duration) (string, error)
+	// BreakIn runs visitors' SQL as the application role; it should be a paranoid DB of
+	// its own, so that no other client gets a connection it was run on. Nil means no
+	// break-in page.
+	BreakIn *moat.DB
+	// Referee sees every row and says whose a row is that came back; usually the
+	// operator's pool. Nil means that only the tenant column is judged.
+	Referee *pgxpool.Pool
+}
+
+// DemoClient is one sample client.
+type DemoClient struct {
+	Name   string
+	Tenant moat.Tenant
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.DB == nil || c.Verifier == nil || c.Source == nil {
+		return c, errors.New("portal: DB, Verifier and Source are required")
+	}
+	if c.Scope == nil {
+		c.Scope = auth.Identity.Scope
+	}
+	if c.Timeout == 0 {
+		c.Timeout = DefaultTimeout
+	}
+	if c.SessionTTL == 0 {
+		c.SessionTTL = DefaultSessionTTL
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Operator == nil {
+		return c, nil
+	}
+	o := *c.Operator
+	if o.Pool == nil || o.Verifier == nil {
+		return c, errors.New("portal: an operator needs a pool and a verifier of its own")
+	}
+	if o.Verifier == c.Verifier {
+		return c, errors.New("portal: operators and clients must not share a verifier")
+	}
+	if o.Role == "" {
+		o.Role = "operator"
+	}
+	c.Operator = &o
+	return c, nil
+}

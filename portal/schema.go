@@ -1,0 +1,260 @@
+package portal
+
+import (
+	"cmp"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// schema is what the portal shows of a database: the tables that row-level security
+// protects and the application role may read.
+type schema struct {
+	snapshot *catalog.Snapshot
+	model    *catalog.Model
+	tables   []*table
+	tenants  *tenantsTable
+}
+
+// table is one table of the portal.
+type table struct {
+	Name              catalog.QName
+	Slug              string
+	Title, Singular   string
+	Comment           string
+	Tenant            string // tenant column; "" for a shared table
+	Shared            bool
+	Columns           []*column
+	Key               []*column // primary key without the tenant column
+	Label             *column   // what a row is called
+	Created           *column   // when a row came into being
+	Status, Source    *column   // the two best lists of values
+	Amount            *column
+	Children          []child
+	MayAdd, MayChange bool
+	Rows              float64 // estimate; -1 unknown
+	constraints       map[string][]string
+}
+
+// child is a table whose rows point at this one's.
+type child struct {
+	Table  *table
+	Column *column
+}
+
+// build makes the portal's view of a snapshot for a role.
+func build(s *catalog.Snapshot, m *catalog.Model, role, suspended string) *schema {
+	b := &builder{snapshot: s, grants: newGrants(s, role), out: &schema{snapshot: s, model: m}}
+	for i := range s.Relations {
+		b.add(&s.Relations[i])
+	}
+	b.slugs()
+	b.references()
+	for _, t := range b.out.tables {
+		t.choose()
+	}
+	slices.SortFunc(b.out.tables, func(a, b *table) int {
+		return cmp.Or(cmp.Compare(b.weight(), a.weight()), cmp.Compare(a.Title, b.Title))
+	})
+	b.out.tenants = b.tenantsTable(suspended)
+	return b.out
+}
+
+// weight orders tables for the navigation: what moves through a pipeline first, then
+// what has a name and a date of its own, and at last what only hangs on another.
+func (t *table) weight() int {
+	w := 0
+	if !t.Shared {
+		w += 100
+	}
+	if t.Status != nil {
+		w += 10
+	}
+	if t.Amount != nil {
+		w += 4
+	}
+	if t.Label != nil && t.Label.kind == kindText && !strings.Contains(t.Label.Name, "kind") {
+		w += 10
+	}
+	if t.Name.Name == "leads" {
+		w += 1000
+	}
+	if t.Created != nil {
+		w += 5
+	}
+	return w
+}
+
+// find returns the table with the slug.
+func (s *schema) find(slug string) (*table, bool) {
+	i := slices.IndexFunc(s.tables, func(t *table) bool { return t.Slug == slug })
+	if i < 0 {
+		return nil, false
+	}
+	return s.tables[i], true
+}
+
+func (s *schema) byName(q catalog.QName) *table {
+	for _, t := range s.tables {
+		if t.Name == q {
+			return t
+		}
+	}
+	return nil
+}
+
+// main is the table that the dashboard is about unless another is asked for.
+func (s *schema) main() *table {
+	for _, t := range s.tables {
+		if !t.Shared {
+			return t
+		}
+	}
+	return nil
+}
+
+// SQL is the table's quoted name.
+func (t *table) SQL() string { return pgx.Identifier{t.Name.Schema, t.Name.Name}.Sanitize() }
+
+// Path is the table's page.
+func (t *table) Path() string { return base + "/t/" + url.PathEscape(t.Slug) }
+
+// Column returns the column with the name, nil when the portal does not show it.
+func (t *table) Column(name string) *column {
+	for _, c := range t.Columns {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+type builder struct {
+	snapshot *catalog.Snapshot
+	grants   grants
+	out      *schema
+}
+
+// add takes a relation in when it is a table that is safe to show and readable.
+func (b *builder) add(r *catalog.Relation) {
+	if r.Kind != catalog.Table && r.Kind != catalog.PartitionedTable || r.Partition || r.Extension != "" || r.Schema == "moat" {
+		return
+	}
+	m, ok := b.classOf(r.QName())
+	if !ok || !b.grants.has(b.schemaPrivileges(r.Schema), "USAGE") {
+		return
+	}
+	protected := r.RLS && (m.Class == catalog.TenantTable || m.Class == catalog.ChildTable)
+	if !protected && m.Class != catalog.SharedTable {
+		return
+	}
+	t := &table{Name: r.QName(), Title: humanize(r.Name), Comment: r.Comment, Shared: m.Class == catalog.SharedTable, Rows: r.Estimate.Rows}
+	t.Singular = singular(t.Title)
+	if m.Class == catalog.TenantTable {
+		t.Tenant = m.Column
+	}
+	b.columns(t, r)
+	if len(t.Columns) == 0 {
+		return
+	}
+	t.MayAdd, t.MayChange = t.may(r, b.grants)
+	b.out.tables = append(b.out.tables, t)
+}
+
+func (b *builder) classOf(q catalog.QName) (catalog.TableModel, bool) {
+	for _, m := range b.out.model.Tables {
+		if m.Table == q {
+			return m, true
+		}
+	}
+	return catalog.TableModel{}, false
+}
+
+func (b *builder) schemaPrivileges(name string) []catalog.Privilege {
+	for _, s := range b.snapshot.Schemas {
+		if s.Name == name {
+			return s.Privileges
+		}
+	}
+	return nil
+}
+
+// slugs gives each table a name of its own in the address: the bare one where it is
+// the only one.
+func (b *builder) slugs() {
+	count := map[string]int{}
+	for _, t := range b.out.tables {
+		count[t.Name.Name]++
+	}
+	for _, t := range b.out.tables {
+		t.Slug = t.Name.Name
+		if count[t.Slug] > 1 {
+			t.Slug = t.Name.String()
+			t.Title += " (" + t.Name.Schema + ")"
+		}
+	}
+}
+
+// references follows the foreign keys between the tables shown.
+func (b *builder) references() {
+	for i := range b.snapshot.Relations {
+		r := &b.snapshot.Relations[i]
+		from := b.out.byName(r.QName())
+		if from == nil {
+			continue
+		}
+		for _, k := range r.Constraints {
+			to := b.out.byName(k.References)
+			if k.Type != catalog.ForeignKey || to == nil {
+				continue
+			}
+			b.reference(from, to, k)
+		}
+	}
+}
+
+// reference takes a foreign key of one column, beside the tenant column, that points at
+// the whole key of the other table.
+func (b *builder) reference(from, to *table, k catalog.Constraint) {
+	var column, target string
+	for i, name := range k.Columns {
+		if i < len(k.RefColumns) && name != from.Tenant {
+			if column != "" {
+				return
+			}
+			column, target = name, k.RefColumns[i]
+		}
+	}
+	c := from.Column(column)
+	if c == nil || c.Ref != nil || len(to.Key) != 1 || to.Key[0].Name != target {
+		return
+	}
+	c.Ref = to
+	c.Title = strings.TrimSuffix(strings.TrimSuffix(c.Title, " ID"), " id")
+	to.Children = append(to.Children, child{Table: from, Column: c})
+}
+
+// grants answers what a role may do, by itself, through PUBLIC and through the roles
+// it inherits from.
+type grants map[string]bool
+
+func newGrants(s *catalog.Snapshot, role string) grants {
+	g := grants{"": true, role: true}
+	for grown := true; grown; {
+		grown = false
+		for _, m := range s.Memberships {
+			if m.Inherit && m.Member != "" && g[m.Member] && !g[m.Role] {
+				g[m.Role], grown = true, true
+			}
+		}
+	}
+	return g
+}
+
+func (g grants) has(list []catalog.Privilege, name string) bool {
+	return slices.ContainsFunc(list, func(p catalog.Privilege) bool { return p.Name == name && g[p.Grantee] })
+}
