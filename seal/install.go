@@ -18,6 +18,9 @@ var installTemplate string
 //go:embed enter.sql
 var enterTemplate string
 
+//go:embed signed.sql
+var signedTemplate string
+
 //go:embed unseal.sql
 var unsealTemplate string
 
@@ -70,18 +73,19 @@ func InstallSQL(o InstallOptions) (string, error) {
 }
 
 func functionsSQL(setting string) string {
-	enter := strings.ReplaceAll(enterTemplate, ":setting", literal(setting))
+	signed := strings.TrimSpace(strings.ReplaceAll(signedTemplate, ":prefix", literal(messagePrefix)+"::bytea"))
+	enter := strings.NewReplacer(":setting", literal(setting), ":signed", signed).Replace(enterTemplate)
 	return enter + "\n" + currentTenantSQL() + "\n" + currentFactSQL()
 }
 
 func currentTenantSQL() string {
 	return strings.NewReplacer(":name", "current_tenant()", ":returned", "the tenant of the transaction",
-		":from", "moat.sealed", ":kind", "t", ":value", "substr(sealed, 84)").Replace(unsealTemplate)
+		":from", "moat.sealed", ":kind", "t", ":value", "opened").Replace(unsealTemplate)
 }
 
 func currentFactSQL() string {
 	return strings.NewReplacer(":name", "current_fact(name text)", ":returned", "the subject, role or claims of the scope",
-		":from", "moat.sealed_facts", ":kind", "f", ":value", "substr(sealed, 84)::json ->> name").Replace(unsealTemplate)
+		":from", "moat.sealed_facts", ":kind", "f", ":value", "opened::json ->> name").Replace(unsealTemplate)
 }
 
 // signatures are the functions that applications call.

@@ -2,10 +2,10 @@ package seal
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/moat-db/moat"
@@ -105,15 +105,18 @@ func (s *Sealer) Bind(ctx context.Context, tenant moat.Tenant, backend uint32) (
 	return enterStatement, []any{string(tenant), expires, signer.KeyID(), signature, facts}, nil
 }
 
-// message is what is signed, as enter.sql puts it together again. The tenant's length
-// keeps the tenant and the facts apart.
+// messagePrefix keeps these messages apart from anything else signed with the key.
+const messagePrefix = "moat token 1"
+
+// message is what is signed, as signed.sql puts it together again: fixed widths up to
+// the tenant, whose length keeps it apart from the facts.
 func message(key string, backend uint32, expires int64, tenant, facts string) []byte {
-	m := make([]byte, 0, 64+len(tenant)+len(facts))
-	m = append(m, "moat token 1\n"...)
-	m = append(append(m, key...), '\n')
-	m = append(strconv.AppendUint(m, uint64(backend), 10), '\n')
-	m = append(strconv.AppendInt(m, expires, 10), '\n')
-	m = append(strconv.AppendInt(m, int64(len(tenant)), 10), '\n')
+	m := make([]byte, 0, len(messagePrefix)+4+8+4+len(key)+len(tenant)+len(facts))
+	m = append(m, messagePrefix...)
+	m = binary.BigEndian.AppendUint32(m, backend)
+	m = binary.BigEndian.AppendUint64(m, uint64(expires))
+	m = binary.BigEndian.AppendUint32(m, uint32(len(tenant)))
+	m = append(m, key...)
 	return append(append(m, tenant...), facts...)
 }
 

@@ -5,25 +5,26 @@ CREATE OR REPLACE FUNCTION moat.:name
 RETURNS text LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $moat$
 DECLARE
-  sealed    text := current_setting(':from', true);
-  inner_pad bytea;
-  outer_pad bytea;
+  sealed text := current_setting(':from', true);
+  opened text;
 BEGIN
   IF sealed = '' OR sealed IS NULL THEN
     RETURN NULL;
   END IF;
-  SELECT k.seal_inner, k.seal_outer INTO inner_pad, outer_pad FROM moat.seal_key k WHERE k.id = substr(sealed, 66, 8);
-  IF substr(sealed, 65, 1) = ':kind' AND encode(sha256(outer_pad || sha256(inner_pad
-       || timestamptz_send(transaction_timestamp()) || convert_to(substr(sealed, 65), 'UTF8'))), 'hex') = left(sealed, 64) THEN
-    IF substr(sealed, 74, 10)::int = pg_backend_pid() THEN
-      RETURN :value;
-    END IF;
-    -- A parallel worker stands in for its leader.
-    PERFORM FROM pg_stat_get_activity(pg_backend_pid()) w WHERE w.leader_pid = substr(sealed, 74, 10)::int;
-    IF FOUND THEN
-      RETURN :value;
-    END IF;
+  SELECT substr(sealed, 74) INTO opened
+    FROM moat.seal_key k
+   WHERE k.id = substr(sealed, 66, 8) AND substr(sealed, 65, 1) = ':kind'
+     AND encode(sha256(k.seal_outer || sha256(k.seal_inner || timestamptz_send(transaction_timestamp())
+       || int4send(pg_backend_pid()) || convert_to(substr(sealed, 65), 'UTF8'))), 'hex') = left(sealed, 64);
+  IF FOUND THEN
+    RETURN :value;
   END IF;
-  RETURN NULL;
+  -- A parallel worker stands in for its leader.
+  SELECT substr(sealed, 74) INTO opened
+    FROM pg_stat_get_activity(pg_backend_pid()) w, moat.seal_key k
+   WHERE w.leader_pid IS NOT NULL AND k.id = substr(sealed, 66, 8) AND substr(sealed, 65, 1) = ':kind'
+     AND encode(sha256(k.seal_outer || sha256(k.seal_inner || timestamptz_send(transaction_timestamp())
+       || int4send(w.leader_pid) || convert_to(substr(sealed, 65), 'UTF8'))), 'hex') = left(sealed, 64);
+  RETURN :value;
 END
 $moat$;
