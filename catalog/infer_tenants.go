@@ -108,9 +108,16 @@ func (f *inference) evidenceIn(root *Node, r *Relation) *evidence {
 	found := a.compared
 	if found == nil && len(a.j.Settings) > 0 {
 		found = &evidence{setting: a.j.Settings[0]}
+		if slices.Contains(a.j.Claims, "sub") {
+			found.claim = []string{"sub"}
+		}
 	}
 	if found != nil && len(a.j.Memberships) > 0 {
 		found.membership = &a.j.Memberships[0]
+	}
+	// PostgREST's one setting for each claim is the old form of the one for all.
+	if found != nil && strings.HasPrefix(found.setting, "request.jwt.claim") && slices.Contains(a.j.Settings, "request.jwt.claims") {
+		found.setting = "request.jwt.claims"
 	}
 	return found
 }

@@ -112,7 +112,7 @@ func judgeCases() []struct{ table, expr, want string } {
 		{"", `(auth.jwt() -> 'app_metadata' -> 'tenants') ? tenant_id::text`, "isolates column-wrapped"},
 		// Memberships.
 		{"", `tenant_id IN (SELECT tenant_id FROM app.membership WHERE user_id = auth.uid())`, "isolates sub-link"},
-		{"", `tenant_id IN (SELECT m.tenant_id FROM app.membership m WHERE m.user_id = (SELECT auth.uid()) AND m.role = 'x')`, "isolates sub-link"},
+		{"", `tenant_id IN (SELECT m.tenant_id FROM app.membership m WHERE m.user_id = (SELECT auth.uid()) AND m.role = 'admin')`, "isolates sub-link"},
 		{"", `tenant_id = ANY (ARRAY(SELECT tenant_id FROM app.membership WHERE user_id = auth.uid()))`, "isolates wrapped"},
 		{"", `tenant_id = ANY ((SELECT array_agg(tenant_id) FROM app.membership WHERE user_id = auth.uid())::uuid[])`, "isolates wrapped"},
 		{"", `EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = doc.tenant_id AND m.user_id = auth.uid())`, "isolates sub-link"},

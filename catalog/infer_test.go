@@ -1,0 +1,221 @@
+package catalog_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
+)
+
+// inferred loads a database and says its model in lines.
+func inferred(t *testing.T, db *pgtest.Database, o catalog.Options) (*catalog.Model, string) {
+	t.Helper()
+	m, err := catalog.Infer(load(t, db.Conn(t, db.URL)), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s by %s", m.Column, m.Type, m.Setting)
+	if len(m.Claim) > 0 {
+		fmt.Fprintf(&b, " %s", strings.Join(m.Claim, "."))
+	}
+	if m.Key != "" {
+		fmt.Fprintf(&b, "; %s.%s", m.Tenants, m.Key)
+	}
+	for _, table := range m.Tables {
+		fmt.Fprintf(&b, "\n%s %s", table.Table, table.Class)
+		if table.Column != "" {
+			fmt.Fprintf(&b, " %s %s", table.Column, table.Type)
+		}
+		for _, path := range table.Paths {
+			fmt.Fprintf(&b, " | %s", path)
+		}
+	}
+	return m, b.String()
+}
+
+func TestInfer(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, schema, want string }{
+		{"nothing but columns", `CREATE SCHEMA app; CREATE TABLE app.doc (id int, tenant_id uuid);`,
+			"tenant_id uuid by app.current_tenant\napp.doc tenant tenant_id uuid"},
+		{"the usual", `CREATE SCHEMA app; CREATE TABLE app.tenants (id uuid PRIMARY KEY); CREATE TABLE app.countries (code text PRIMARY KEY);
+			CREATE TABLE app.leads (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES app.tenants, country text REFERENCES app.countries);
+			CREATE TABLE app.notes (id uuid PRIMARY KEY, lead_id uuid NOT NULL REFERENCES app.leads);
+			CREATE TABLE app.files (id uuid PRIMARY KEY, note_id uuid REFERENCES app.notes);
+			CREATE TABLE app.links (a uuid REFERENCES app.leads, b uuid NOT NULL REFERENCES app.leads);
+			CREATE TABLE app.owners (id int, belongs_to uuid NOT NULL REFERENCES app.tenants);
+			CREATE TABLE app.transfers (source uuid NOT NULL REFERENCES app.tenants, target uuid NOT NULL REFERENCES app.tenants);
+			CREATE TABLE app.inbox (id int, body text);
+			CREATE TABLE app.schema_migrations (version text);
+			GRANT USAGE ON SCHEMA app TO APP; GRANT SELECT ON ALL TABLES IN SCHEMA app TO APP; GRANT INSERT ON app.inbox TO APP;
+			CREATE POLICY p ON app.leads USING (tenant_id = nullif(current_setting('my.tenant', true), '')::uuid);`,
+			`tenant_id uuid by my.tenant; app.tenants.id
+app.countries shared
+app.files child | app.files (note_id) → app.notes (lead_id) → app.leads
+app.inbox unknown
+app.leads tenant tenant_id uuid
+app.links child | app.links (b) → app.leads | app.links (a) → app.leads
+app.notes child | app.notes (lead_id) → app.leads
+app.owners tenant belongs_to uuid
+app.schema_migrations ignored
+app.tenants tenants id uuid
+app.transfers child | app.transfers (source) → app.tenants | app.transfers (target) → app.tenants`},
+		{"bigint account by a helper", `CREATE SCHEMA shop; CREATE TABLE shop.accounts (id bigserial PRIMARY KEY);
+			CREATE TABLE shop.customers (id bigserial PRIMARY KEY, account_id bigint NOT NULL REFERENCES shop.accounts);
+			CREATE TABLE shop.orders (id bigserial PRIMARY KEY, account_id bigint NOT NULL REFERENCES shop.accounts, customer_id bigint REFERENCES shop.customers);
+			CREATE TABLE shop.mails (id int, customer_id bigint REFERENCES shop.customers); CREATE TABLE shop.calls (id int, customer_id bigint REFERENCES shop.customers);
+			CREATE FUNCTION shop.current_account() RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT nullif(current_setting('shop.account', true), '')::bigint $$;
+			CREATE POLICY p ON shop.orders USING (account_id = (SELECT shop.current_account()));`,
+			`account_id bigint by shop.account; shop.accounts.id
+shop.accounts tenants id bigint
+shop.calls child | shop.calls (customer_id) → shop.customers
+shop.customers tenant account_id bigint
+shop.mails child | shop.mails (customer_id) → shop.customers
+shop.orders tenant account_id bigint`},
+		{"Supabase", supabaseSchema, `org_id uuid by request.jwt.claims sub; public.orgs.id
+public.members tenant org_id uuid
+public.orgs tenants id uuid
+public.profiles unknown
+public.projects tenant org_id uuid
+public.tasks child | public.tasks (project_id) → public.projects`},
+		{"rows of users", `CREATE SCHEMA auth; CREATE TABLE auth.users (id uuid PRIMARY KEY);
+			CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS $$ select (current_setting('request.jwt.claims', true)::jsonb ->> 'sub')::uuid $$;
+			CREATE TABLE public.todos (id int, user_id uuid NOT NULL REFERENCES auth.users);
+			CREATE POLICY p ON public.todos USING (auth.uid() = user_id);`,
+			"user_id uuid by request.jwt.claims sub; auth.users.id\npublic.todos tenant user_id uuid"},
+		{"partitions", `CREATE TABLE public.ev (tenant_id int, at date) PARTITION BY LIST (tenant_id); CREATE TABLE public.ev_1 PARTITION OF public.ev DEFAULT;`,
+			"tenant_id integer by app.current_tenant\npublic.ev tenant tenant_id integer\npublic.ev_1 tenant tenant_id integer"},
+		{"no column yet", `CREATE TABLE public.tenants (id bigint PRIMARY KEY); CREATE TABLE public.users (id int PRIMARY KEY, home bigint REFERENCES public.tenants);
+			CREATE TABLE public.posts (id int, author int REFERENCES public.users);`,
+			`tenant_id bigint by app.current_tenant; public.tenants.id
+public.posts child | public.posts (author) → public.users (home) → public.tenants
+public.tenants tenants id bigint
+public.users child | public.users (home) → public.tenants`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			db := pgtest.New(t)
+			app := db.AppRole(t)
+			db.Exec(t, strings.ReplaceAll(c.schema, "TO APP", "TO "+app))
+			_, got := inferred(t, db, catalog.Options{})
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("model (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// supabaseSchema is shaped like the guides' multi-tenant example.
+const supabaseSchema = `
+CREATE SCHEMA auth; CREATE TABLE auth.users (id uuid PRIMARY KEY);
+CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS $$
+	select coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''), (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'))::uuid $$;
+CREATE TABLE public.orgs (id uuid PRIMARY KEY, name text);
+CREATE TABLE public.profiles (id uuid PRIMARY KEY REFERENCES auth.users, name text);
+CREATE TABLE public.members (org_id uuid NOT NULL REFERENCES public.orgs, user_id uuid NOT NULL REFERENCES auth.users, PRIMARY KEY (org_id, user_id));
+CREATE TABLE public.projects (id uuid PRIMARY KEY, org_id uuid NOT NULL REFERENCES public.orgs, name text);
+CREATE TABLE public.tasks (id uuid PRIMARY KEY, project_id uuid NOT NULL REFERENCES public.projects);
+CREATE FUNCTION public.my_orgs() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$ SELECT org_id FROM members WHERE user_id = auth.uid() $$;
+ALTER TABLE public.orgs ENABLE ROW LEVEL SECURITY; ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY; ALTER TABLE public.members ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.projects ENABLE ROW LEVEL SECURITY; ALTER TABLE public.tasks ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON public.orgs FOR SELECT USING (id IN (SELECT public.my_orgs()));
+CREATE POLICY p ON public.profiles USING ((SELECT auth.uid()) = id);
+CREATE POLICY p ON public.members FOR SELECT USING (user_id = (SELECT auth.uid()));
+CREATE POLICY p ON public.projects USING (org_id IN (SELECT public.my_orgs()));
+CREATE POLICY p ON public.tasks USING (EXISTS (SELECT 1 FROM public.projects p WHERE p.id = tasks.project_id AND p.org_id IN (SELECT public.my_orgs())));
+`
+
+// Every policy of the Supabase schema isolates, for every command it is for.
+func TestSupabaseIsolates(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	db.Exec(t, supabaseSchema)
+	role := db.AppRole(t)
+	s := load(t, db.Conn(t, db.URL))
+	look := catalog.NewLookup(s)
+	m, err := look.Infer(catalog.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"orgs", "profiles", "members", "projects", "tasks"} {
+		r := look.Relation(catalog.QName{Schema: "public", Name: table})
+		for _, command := range []string{"SELECT", "INSERT", "UPDATE", "DELETE"} {
+			if e := look.Effective(r, role, command, m); !e.Isolated() {
+				t.Errorf("%s on %s: %+v", command, table, e)
+			}
+		}
+	}
+}
+
+func TestInferRoles(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	names := map[string]string{}
+	for name, attributes := range map[string]string{
+		"direct": "LOGIN", "column": "LOGIN", "group": "NOLOGIN", "member": "LOGIN", "bypass": "LOGIN BYPASSRLS", "owner": "LOGIN",
+		"super": "LOGIN SUPERUSER", "nothing": "LOGIN", "gate": "LOGIN NOINHERIT", "anon": "NOLOGIN", "service": "NOLOGIN BYPASSRLS", "viewer": "LOGIN",
+	} {
+		names[name] = db.Role(t, name, attributes)
+	}
+	sql := `CREATE SCHEMA app; CREATE TABLE app.doc (id int, tenant_id uuid); CREATE VIEW app.v AS SELECT * FROM app.doc;
+		CREATE TABLE app.mine (tenant_id uuid); ALTER TABLE app.mine OWNER TO «owner»;
+		GRANT SELECT ON app.doc TO «direct», «group», «bypass», «anon», «service»; GRANT UPDATE (id) ON app.doc TO «column»;
+		GRANT SELECT ON app.v TO «viewer»; GRANT «group» TO «member»; GRANT «anon», «service» TO «gate»;`
+	for name, unique := range names {
+		sql = strings.ReplaceAll(sql, "«"+name+"»", unique)
+	}
+	db.Exec(t, sql)
+	m, _ := inferred(t, db, catalog.Options{})
+	got := map[string]bool{}
+	for name, unique := range names {
+		for _, role := range m.Roles {
+			got[name] = got[name] || role == unique
+		}
+	}
+	want := map[string]bool{"direct": true, "column": true, "group": false, "member": true, "bypass": true, "owner": true,
+		"super": false, "nothing": false, "gate": true, "anon": true, "service": false, "viewer": true}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("application roles (-want +got):\n%s", diff)
+	}
+	m, _ = inferred(t, db, catalog.Options{Roles: []string{names["super"]}})
+	if diff := cmp.Diff([]string{names["super"]}, m.Roles); diff != "" {
+		t.Errorf("configured roles (-want +got):\n%s", diff)
+	}
+}
+
+func TestInferOptionsAndErrors(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	db.Exec(t, `CREATE TABLE public.sites (id int PRIMARY KEY); CREATE TABLE public.pages (site_id int REFERENCES public.sites, lang text);
+		CREATE TABLE public.langs (id text); CREATE TABLE public.noise (id int);`)
+	s := load(t, db.Conn(t, db.URL))
+	public := func(name string) catalog.QName { return catalog.QName{Schema: "public", Name: name} }
+	var none *catalog.NoTenantColumnError
+	if _, err := catalog.Infer(s, catalog.Options{}); !errors.As(err, &none) || none.Tables != 4 || !strings.Contains(err.Error(), "site_id (in 1)") {
+		t.Errorf("without options: %v", err)
+	}
+	var missing *catalog.NoSuchObjectError
+	for _, o := range []catalog.Options{
+		{Schemas: []string{"nowhere"}}, {Shared: []catalog.QName{public("x")}}, {Ignored: []catalog.QName{public("x")}},
+		{Roles: []string{"nobody"}}, {Tenants: public("x")}, {Tenants: public("sites"), Key: "x"}, {Column: "x"},
+	} {
+		if _, err := catalog.Infer(s, o); !errors.As(err, &missing) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	_, got := inferred(t, db, catalog.Options{Column: "site_id", Shared: []catalog.QName{public("langs")}, Ignored: []catalog.QName{public("noise")}, Setting: "my.site"})
+	want := `site_id integer by my.site; public.sites.id
+public.langs shared
+public.noise ignored
+public.pages tenant site_id integer
+public.sites tenants id integer`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("model (-want +got):\n%s", diff)
+	}
+}

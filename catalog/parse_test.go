@@ -1,0 +1,114 @@
+package catalog
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const nodeSeed = `{OPEXPR :opno 2972 :args ({VAR :varno 1 :varattno 2 :varlevelsup 0 :location 7} {SUBLINK :subLinkType 4 :testexpr <> :operName ("=" "\<" "") :subselect {QUERY :hasAggs false :rtable <> :cols (i 1 2) :set (b) :jointree {FROMEXPR :fromlist <> :quals <>} :targetList ({TARGETENTRY :expr {CONST :consttype 25 :constlen -1 :constisnull false :constvalue 5 [ 20 0 0 0 -61 ]} :resname a\ b\(c :resjunk false})}}) :location -1}`
+
+func TestParseNodeText(t *testing.T) {
+	t.Parallel()
+	root, err := parseNodeText(nodeSeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := root.nodes("args")[1]
+	if root.tag != "OPEXPR" || root.oid("opno") != 2972 || len(link.get("operName").list) != 3 || link.get("operName").list[1].token != "<" {
+		t.Errorf("tree: %+v", root)
+	}
+	target := link.node("subselect").nodes("targetList")[0]
+	if got := target.get("resname").token; got != "a b(c" {
+		t.Errorf("escapes: %q", got)
+	}
+	if diff := cmp.Diff([]byte{20, 0, 0, 0, 0xc3}, target.node("expr").get("constvalue").bytes); diff != "" {
+		t.Errorf("datum (-want +got):\n%s", diff)
+	}
+	for _, bad := range []string{"", "x", "{", "{A", "{A :b", "{A :b (", "{A :b 1 [ 300 ]}", "{A} x", "()", strings.Repeat("{A :b (", 5000)} {
+		if _, err := parseNodeText(bad); err == nil {
+			t.Errorf("no error for %.40q", bad)
+		}
+	}
+}
+
+// FuzzNodeText: any text is read or refused, never a panic or a hang; what is read
+// maps to Nodes without one too.
+func FuzzNodeText(f *testing.F) {
+	f.Add(nodeSeed)
+	f.Add(`{CASEEXPR :arg <> :args ({CASEWHEN :expr <> :result <>}) :defresult <>}`)
+	f.Add(`{SUBLINK :subLinkType 2 :testexpr {OPEXPR :args ({VAR :varno 1 :varattno 1} {PARAM :paramid 1})} :subselect {QUERY :rtable ({RANGETBLENTRY :rtekind 0 :relid 1 :eref {ALIAS :colnames ("a" "b")}} {RTE :rtekind 2 :joinaliasvars ({VAR :varno 1 :varattno 1})}) :targetList ({TARGETENTRY :expr {VAR :varno 2 :varattno 1}})}}`)
+	f.Add(`{BOOLEXPR :boolop not :args ({NULLTEST :arg {VAR :varno 1 :varlevelsup 3} :nulltesttype 9})}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		l := newLoader(nil)
+		root, err := l.parseExpr(text, 1)
+		if err != nil || root == nil {
+			return
+		}
+		s := &Snapshot{}
+		r := &Relation{Schema: "s", Name: "r", Columns: []Column{{Name: "a", Num: 1}}}
+		Judge(&Expr{Root: root}, &Model{Column: "a", Setting: "x"}, r, s)
+	})
+}
+
+func TestParseACL(t *testing.T) {
+	t.Parallel()
+	got, err := parseACL([]string{`=r/owner`, `"a ""b=c"=ar*w/owner`, `x=X/"o/w"`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Privilege{
+		{"", "owner", "SELECT", false},
+		{`a "b=c`, "owner", "INSERT", false}, {`a "b=c`, "owner", "SELECT", true}, {`a "b=c`, "owner", "UPDATE", false},
+		{"x", "o/w", "EXECUTE", false},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("privileges (-want +got):\n%s", diff)
+	}
+	for _, bad := range []string{"", "x", "x=r", "x=?/y", `"x=r/y`} {
+		if _, err := parseACL([]string{bad}); err == nil {
+			t.Errorf("no error for %q", bad)
+		}
+	}
+}
+
+func FuzzACL(f *testing.F) {
+	f.Add(`"a ""b=c"=ar*w/owner`)
+	f.Fuzz(func(t *testing.T, text string) {
+		if got, err := parseACL([]string{text}); err == nil {
+			for _, p := range got {
+				if p.Name == "" {
+					t.Errorf("a privilege without a name in %q", text)
+				}
+			}
+		}
+	})
+}
+
+// FuzzBody: any body is read or refused, never a panic or a hang.
+func FuzzBody(f *testing.F) {
+	for _, seed := range []string{
+		`SELECT nullif(current_setting('a.b', true), '')::uuid`,
+		`SELECT EXISTS (SELECT 1 FROM s.m x JOIN s.m y USING (a) WHERE x.a = $1 AND x.u IN (SELECT a FROM s.m UNION SELECT 'x'))`,
+		`BEGIN ATOMIC SELECT CASE WHEN $1 IS NOT DISTINCT FROM ANY (ARRAY[1, 2]) THEN true ELSE - 1 END; END`,
+		`DECLARE v text := $q$x$q$; w int; BEGIN IF v = '' OR v IS NULL THEN RETURN NULL; ELSIF false THEN v := 'a'; ELSE NULL; END IF; SELECT a, b INTO STRICT v, w FROM s.m; RAISE 'x'; RETURN v || w; EXCEPTION WHEN others THEN RETURN NULL; END`,
+		`RETURN (SELECT max(a) FROM s.m GROUP BY a ORDER BY 1 DESC NULLS LAST LIMIT 1) /* /* x */ */ -- y`,
+	} {
+		f.Add("sql", seed)
+		f.Add("plpgsql", seed)
+	}
+	s := &Snapshot{Relations: []Relation{{Schema: "s", Name: "m", Columns: []Column{{Name: "a"}, {Name: "u"}}}}}
+	look := NewLookup(s)
+	f.Fuzz(func(t *testing.T, language, text string) {
+		fn := &Function{Schema: "s", Name: "f", Language: language, Body: text, Params: []Param{{Name: "p", Mode: "in"}}, Result: "boolean", OID: 7}
+		b, err := look.parseBody(fn)
+		if err != nil {
+			return
+		}
+		for _, n := range b.results {
+			root := substitute(n, []*Node{{Kind: NodeColumn, Relation: QName{"s", "m"}, Column: "a"}})
+			Judge(&Expr{Root: root}, &Model{Column: "a", Setting: "a.b"}, &s.Relations[0], s)
+		}
+	})
+}
