@@ -42,9 +42,9 @@ func (f *facts) judgeExpr(r *catalog.Relation, e *catalog.Expr) verdictOf {
 	e, exact := uncollated(e)
 	v := verdictOf{Judgement: f.look.Judge(e, f.m, r)}
 	j := f.judge(r)
-	v.InexactEquality = v.InexactEquality && !exact
 	v.nulls = j.sharesNull(e.Root)
 	v.class = j.classify(e.Root, v)
+	v.InexactEquality = v.InexactEquality && !exact
 	return v
 }
 

@@ -192,7 +192,7 @@ func (f *facts) collectPredicates() {
 				f.predicates[key] = ident(c.Name) + " = (SELECT " + value + ")"
 			}
 			// A membership is taken word for word, if its words hold for another table.
-			if whole[key] == "" && !strings.Contains(p.Using.Text, r.Name+".") {
+			if whole[key] == "" && !strings.Contains(p.Using.Text, r.Name+".") && !slices.Contains(tablesRead(p.Policy), r.QName()) {
 				whole[key] = p.Using.Text
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
@@ -212,7 +213,7 @@ func (a *app) printAudit(r *audit.Report, format string, failOn audit.Severity) 
 	case "sarif":
 		return report.AuditSARIF(a.Out, r, Version())
 	case "junit":
-		return report.AuditJUnit(a.Out, r, failOn)
+		return report.AuditJUnit(a.Out, r, failOn, time.Now())
 	case "markdown":
 		return report.AuditMarkdown(a.Out, r)
 	case "github":

@@ -1,0 +1,212 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/moat-db/moat/audit"
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/report"
+)
+
+var update = flag.Bool("update-audit", false, "rewrite the golden files of audit reports")
+
+// sample is a report with one of everything, and with text that needs escaping.
+func sample() *audit.Report {
+	r := &audit.Report{Version: 1, Verdict: "2 ways in, 1 way to be slow, 1 lesser note; 1 thing not seen", Database: "shop",
+		Model: &catalog.Model{Column: "tenant_id", Type: "uuid", Setting: "app.current_tenant", Roles: []string{"shop_app"},
+			Inferred: []string{"The tenant column is tenant_id, which 3 of 4 tables have and which refers to app.tenants."},
+			Tables:   make([]catalog.TableModel, 4)},
+		Unseen: []string{"The statistics of app.leads: shop_audit has no SELECT on it."}}
+	r.Findings = []audit.Finding{
+		{Rule: "rls-disabled", Severity: audit.Critical, Kind: audit.Leak, Object: "app.leads", Group: "app.leads",
+			Message: "Every tenant reads the rows of every other, and changes those it has the privilege for.",
+			Why:     "The table has the tenant column tenant_id, but no policy is applied to it.",
+			Fix: []string{"CREATE POLICY tenant_isolation ON app.leads AS RESTRICTIVE FOR ALL TO PUBLIC\n    USING      (tenant_id = (SELECT nullif(current_setting('app.current_tenant', true), '')::uuid))",
+				"ALTER TABLE app.leads ENABLE ROW LEVEL SECURITY"},
+			Holes: []string{"C01"}, Peer: "rls_disabled_in_public", File: "db/001_init.sql", Line: 7},
+		{Rule: "func-secret", Severity: audit.Critical, Kind: audit.Leak, Object: "app.verify(text)", Group: "app.verify(text)",
+			Message: "Every role reads the key in pg_proc.", Why: "A <body> is \"readable\" & 100% public.", Fix: []string{},
+			Decision: "Move the key, and use a new one."},
+		{Rule: "perf-leaky-index", Severity: audit.Low, Kind: audit.Slow, Object: "app.leads.leads_search", Group: "app.leads",
+			Message: "Searches by lower(email) do not use the index.", Why: "Its operators are not leakproof.", Fix: []string{}, Decision: "Use a generated column."},
+		{Rule: "session-temp", Severity: audit.Low, Kind: audit.Leak, Object: "shop", Group: "database",
+			Message: "A temporary table takes the place of the real one.", Why: "TEMPORARY is given to PUBLIC by default.",
+			Fix: []string{"REVOKE TEMPORARY ON DATABASE shop FROM PUBLIC"}},
+	}
+	r.Accepted = []audit.Accepted{{Finding: audit.Finding{Rule: "key-tenant-partitions", Severity: audit.Medium, Object: "app.events", Group: "app.events",
+		Message: "The list of tenants is public.", Why: "By design.", Fix: []string{}}, Reason: "the list of tenants is on our web page"}}
+	return r
+}
+
+func render(t *testing.T, write func(io.Writer) error) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func formats() map[string]func(io.Writer) error {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	return map[string]func(io.Writer) error{
+		"text.txt":       func(w io.Writer) error { return report.AuditText(w, sample(), false) },
+		"colour.txt":     func(w io.Writer) error { return report.AuditText(w, sample(), true) },
+		"report.json":    func(w io.Writer) error { return report.AuditJSON(w, sample()) },
+		"junit.xml":      func(w io.Writer) error { return report.AuditJUnit(w, sample(), audit.Medium, now) },
+		"report.md":      func(w io.Writer) error { return report.AuditMarkdown(w, sample()) },
+		"github.txt":     func(w io.Writer) error { return report.AuditGitHub(w, sample(), audit.Medium) },
+		"clean-text.txt": func(w io.Writer) error { return report.AuditText(w, &audit.Report{Verdict: "nothing found"}, false) },
+	}
+}
+
+func TestAuditGolden(t *testing.T) {
+	t.Parallel()
+	for name, write := range formats() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := render(t, write)
+			file := filepath.Join("testdata", "audit", name)
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAuditTextKeepsTo80Columns(t *testing.T) {
+	t.Parallel()
+	for line := range strings.Lines(render(t, formats()["text.txt"])) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+}
+
+// The schema is OASIS' own, sarif-2.1.0-rtm.5.
+func TestAuditSARIFIsValid(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("testdata/audit/sarif-2.1.0-rtm.5.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("sarif.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("sarif.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string]*audit.Report{"full": sample(), "empty": {}} {
+		var got any
+		text := render(t, func(w io.Writer) error { return report.AuditSARIF(w, r, "v1.2.3") })
+		if err := json.Unmarshal([]byte(text), &got); err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(got); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := schema.Validate(map[string]any{"version": "2.1.0"}); err == nil {
+		t.Error("the schema accepts a log without runs: it checks nothing")
+	}
+}
+
+// element says what both JUnit schemas in use (Ant's, and Jenkins' junit-4) accept:
+// the attributes that must be there, and the children in their order.
+type element struct {
+	attributes []string
+	children   []string
+	text       bool
+}
+
+var junitElements = map[string]element{
+	"testsuites": {children: []string{"testsuite"}},
+	"testsuite": {attributes: []string{"name", "package", "id", "timestamp", "hostname", "tests", "failures", "errors", "time"},
+		children: []string{"properties", "testcase", "system-out", "system-err"}},
+	"properties": {children: []string{"property"}},
+	"property":   {attributes: []string{"name", "value"}},
+	"testcase":   {attributes: []string{"name", "classname", "time"}, children: []string{"error", "failure"}},
+	"error":      {attributes: []string{"message", "type"}, text: true},
+	"failure":    {attributes: []string{"message", "type"}, text: true},
+	"system-out": {text: true},
+	"system-err": {text: true},
+}
+
+func TestAuditJUnitIsValid(t *testing.T) {
+	t.Parallel()
+	type open struct {
+		name string
+		next int // index into the parent's children
+	}
+	d := xml.NewDecoder(strings.NewReader(render(t, formats()["junit.xml"])))
+	stack := []open{{name: ""}}
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch x := token.(type) {
+		case xml.StartElement:
+			name := x.Name.Local
+			rule, known := junitElements[name]
+			if !known {
+				t.Fatalf("element %s", name)
+			}
+			if parent := &stack[len(stack)-1]; parent.name != "" {
+				at := slices.Index(junitElements[parent.name].children, name)
+				if at < parent.next {
+					t.Errorf("%s at this place in %s", name, parent.name)
+				}
+				parent.next = at
+			}
+			var attributes []string
+			for _, a := range x.Attr {
+				attributes = append(attributes, a.Name.Local)
+			}
+			if diff := cmp.Diff(rule.attributes, attributes); diff != "" {
+				t.Errorf("attributes of %s:\n%s", name, diff)
+			}
+			stack = append(stack, open{name: name})
+		case xml.EndElement:
+			stack = stack[:len(stack)-1]
+		case xml.CharData:
+			if in := stack[len(stack)-1].name; in != "" && !junitElements[in].text && strings.TrimSpace(string(x)) != "" {
+				t.Errorf("text in %s: %q", in, x)
+			}
+		}
+	}
+}
