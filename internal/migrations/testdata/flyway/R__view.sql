@@ -1,0 +1,1 @@
+CREATE OR REPLACE VIEW lead_emails AS SELECT email FROM leads;

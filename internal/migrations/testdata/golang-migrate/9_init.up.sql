@@ -1,0 +1,5 @@
+CREATE TABLE leads (
+    id bigint PRIMARY KEY,
+    tenant_id uuid NOT NULL,
+    email text NOT NULL
+);

@@ -1,0 +1,8 @@
+-- +goose Up
+CREATE TABLE leads (
+    id bigint PRIMARY KEY,
+    tenant_id uuid NOT NULL,
+    email text NOT NULL
+);
+-- +goose Down
+DROP TABLE leads;

@@ -1,0 +1,7 @@
+CREATE TABLE leads (
+    id bigint PRIMARY KEY,
+    tenant_id uuid NOT NULL,
+    email text NOT NULL
+);
+---- create above / drop below ----
+DROP TABLE leads;
