@@ -12,12 +12,12 @@ import (
 
 // Batches aim at this duration, unless their size is given: short enough that a
 // writer who waits for a row of the batch hardly notices.
-const batchTime = 100 * time.Millisecond
+const batchTime = 60 * time.Millisecond
 
 const (
-	firstBatch = 1000
+	firstBatch = 500
 	leastBatch = 50
-	mostBatch  = 20_000
+	mostBatch  = 5_000
 )
 
 // batchSQL renders the UPDATE of one batch; where bounds it.
@@ -173,6 +173,10 @@ func (f *filler) batch(ctx context.Context, where string, args []any, position [
 	begun := time.Now()
 	var filled int64
 	err := f.inTx(ctx, f.waiting(f.step), func(tx pgx.Tx) error {
+		// A batch that waits for a row keeps those it has: it gives up sooner than DDL.
+		if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)", fmt.Sprintf("%dms", min(f.opts.LockTimeout, batchTime).Milliseconds())); err != nil {
+			return err
+		}
 		if f.super {
 			if _, err := tx.Exec(ctx, "SET LOCAL session_replication_role = replica"); err != nil {
 				return err

@@ -74,7 +74,7 @@ func (p *planner) revokes() {
 		if schema == Schema {
 			continue
 		}
-		var set privilegeChange
+		set := privilegeChange{p: p}
 		p.revokeSchema(&set, schema)
 		for i := range p.s.Relations {
 			if r := &p.s.Relations[i]; r.Schema == schema && r.Extension == "" {
@@ -88,9 +88,15 @@ func (p *planner) revokes() {
 }
 
 // privilegeChange collects statements and their reverse.
-type privilegeChange struct{ do, undo []string }
+type privilegeChange struct {
+	p              *planner
+	do, undo, left []string
+}
 
 func (p *planner) addRevokes(id, title string, set privilegeChange) {
+	if len(set.left) > 0 {
+		p.leave(Left{Title: title, Reason: p.user.Name + " does not own these", SQL: set.left})
+	}
 	if len(set.do) == 0 {
 		return
 	}
@@ -103,6 +109,10 @@ func (p *planner) addRevokes(id, title string, set privilegeChange) {
 // revoke takes one privilege away as its grantor gave it.
 func (set *privilegeChange) revoke(object, owner string, h catalog.Privilege) {
 	do := fmt.Sprintf("REVOKE %s ON %s FROM %s", h.Name, object, grantee(h.Grantee))
+	if !set.p.may(owner) {
+		set.left = append(set.left, do)
+		return
+	}
 	undo := fmt.Sprintf("GRANT %s ON %s TO %s", h.Name, object, grantee(h.Grantee))
 	if h.Grantable {
 		undo += " WITH GRANT OPTION"
@@ -178,7 +188,7 @@ func (p *planner) uncovered(r *catalog.Relation, h catalog.Privilege) bool {
 }
 
 func (p *planner) revokeDatabase() {
-	var set privilegeChange
+	set := privilegeChange{p: p}
 	d := p.s.Database
 	for _, h := range d.Privileges {
 		if (h.Name == "TEMPORARY" || h.Name == "TEMP" || h.Name == "CREATE") && p.weak(h.Grantee, d.Owner) {
@@ -191,7 +201,7 @@ func (p *planner) revokeDatabase() {
 // revokeDefaults ends default privileges that would open a new table before it has
 // policies.
 func (p *planner) revokeDefaults() {
-	var set privilegeChange
+	set := privilegeChange{p: p}
 	for _, d := range p.s.Defaults {
 		if d.Object != "tables" || !p.weak(d.Privilege.Grantee, d.Role) || (d.Schema != "" && !p.hasSchema(d.Schema)) {
 			continue
@@ -199,6 +209,10 @@ func (p *planner) revokeDefaults() {
 		prefix := "ALTER DEFAULT PRIVILEGES FOR ROLE " + ident(d.Role)
 		if d.Schema != "" {
 			prefix += " IN SCHEMA " + ident(d.Schema)
+		}
+		if !p.may(d.Role) {
+			set.left = append(set.left, fmt.Sprintf("%s REVOKE %s ON TABLES FROM %s", prefix, d.Privilege.Name, grantee(d.Privilege.Grantee)))
+			continue
 		}
 		undo := fmt.Sprintf("%s GRANT %s ON TABLES TO %s", prefix, d.Privilege.Name, grantee(d.Privilege.Grantee))
 		if d.Privilege.Grantable {

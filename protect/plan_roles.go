@@ -125,6 +125,7 @@ func (p *planner) dangerous(role string) bool {
 // want is one object and the privileges a role should have on it.
 type want struct {
 	object     string // as GRANT … ON names it
+	owner      string
 	privileges []string
 	held       []catalog.Privilege
 }
@@ -135,15 +136,22 @@ func (p *planner) grants(label, role string, wants func(schema string) []want) {
 		if schema == Schema {
 			continue
 		}
-		var do, undo []string
+		var do, undo, left []string
 		for _, w := range wants(schema) {
 			missing := lacking(w, role)
 			if len(missing) == 0 {
 				continue
 			}
 			list := strings.Join(missing, ", ")
+			if !p.may(w.owner) {
+				left = append(left, fmt.Sprintf("GRANT %s ON %s TO %s", list, w.object, ident(role)))
+				continue
+			}
 			do = append(do, fmt.Sprintf("GRANT %s ON %s TO %s", list, w.object, ident(role)))
 			undo = append(undo, fmt.Sprintf("REVOKE %s ON %s FROM %s", list, w.object, ident(role)))
+		}
+		if len(left) > 0 {
+			p.leave(Left{Title: fmt.Sprintf("grant %s its rights in schema %s", role, schema), Reason: p.user.Name + " does not own these", SQL: left})
 		}
 		if len(do) == 0 {
 			continue
@@ -177,7 +185,7 @@ func (p *planner) applicationWants(schema string) []want {
 			continue
 		}
 		if privileges := p.applicationMay(r); len(privileges) > 0 {
-			wants = append(wants, want{onRelation(r), privileges, r.Privileges})
+			wants = append(wants, want{onRelation(r), r.Owner, privileges, r.Privileges})
 		}
 	}
 	return wants
@@ -233,11 +241,11 @@ func (p *planner) operatorWants(schema string) []want {
 		}
 		switch r.Kind {
 		case catalog.Table, catalog.PartitionedTable:
-			wants = append(wants, want{onRelation(r), dml(), r.Privileges})
+			wants = append(wants, want{onRelation(r), r.Owner, dml(), r.Privileges})
 		case catalog.View, catalog.MaterializedView, catalog.ForeignTable:
-			wants = append(wants, want{onRelation(r), []string{"SELECT"}, r.Privileges})
+			wants = append(wants, want{onRelation(r), r.Owner, []string{"SELECT"}, r.Privileges})
 		case catalog.Sequence:
-			wants = append(wants, want{onRelation(r), []string{"USAGE"}, r.Privileges})
+			wants = append(wants, want{onRelation(r), r.Owner, []string{"USAGE"}, r.Privileges})
 		}
 	}
 	return wants
@@ -248,7 +256,7 @@ func (p *planner) schemaUsage(schema string) []want {
 	if s == nil {
 		return nil
 	}
-	return []want{{"SCHEMA " + ident(schema), []string{"USAGE"}, s.Privileges}}
+	return []want{{"SCHEMA " + ident(schema), s.Owner, []string{"USAGE"}, s.Privileges}}
 }
 
 func onRelation(r *catalog.Relation) string {
