@@ -1,0 +1,114 @@
+package audit_test
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/moat-db/moat/audit"
+	"github.com/moat-db/moat/catalog"
+)
+
+func TestReleases(t *testing.T) {
+	t.Parallel()
+	tests := map[int][]string{
+		150003: {"cve-2023-39418", "cve-2024-10976", "cve-2024-4317", "cve-2025-8713"},
+		150002: {"cve-2023-39418", "cve-2023-2455", "cve-2024-10976", "cve-2024-4317", "cve-2025-8713"},
+		160002: {"cve-2024-10976", "cve-2024-4317", "cve-2025-8713"},
+		170000: {"cve-2024-10976", "cve-2025-8713"},
+		170005: {"cve-2025-8713"},
+		140019: nil, 150014: nil, 160010: nil, 170006: nil, 180000: nil,
+	}
+	for version, want := range tests {
+		r := audit.Run(&catalog.Snapshot{Version: version}, &catalog.Model{}, audit.Options{})
+		var got []string
+		for _, x := range r.Findings {
+			if x.Object == "server" {
+				got = append(got, x.Rule)
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%d: %s", version, diff)
+		}
+	}
+}
+
+// vulnerable is a Snapshot by hand: one tenant table without row-level security.
+func vulnerable() (*catalog.Snapshot, *catalog.Model) {
+	name := catalog.QName{Schema: "app", Name: "doc"}
+	s := &catalog.Snapshot{Version: 180000, Database: catalog.Database{Name: "shop", Owner: "postgres"},
+		Roles: []catalog.Role{{Name: "web", Login: true}, {Name: "owner"}},
+		Relations: []catalog.Relation{{Schema: "app", Name: "doc", Kind: catalog.Table, Owner: "owner",
+			Columns:    []catalog.Column{{Name: "tenant_id", Type: "uuid", NotNull: true}},
+			Privileges: []catalog.Privilege{{Grantee: "web", Grantor: "owner", Name: "SELECT"}}}}}
+	m := &catalog.Model{Column: "tenant_id", Type: "uuid", Setting: "app.current_tenant", Roles: []string{"web"},
+		Tables: []catalog.TableModel{{Table: name, Class: catalog.TenantTable, Column: "tenant_id", Type: "uuid"}}}
+	return s, m
+}
+
+func rulesOf(r audit.Report) []string {
+	var out []string
+	for _, x := range r.Findings {
+		if x.Severity.AtLeast(audit.Medium) {
+			out = append(out, x.Rule)
+		}
+	}
+	return out
+}
+
+func TestRunIsPure(t *testing.T) {
+	t.Parallel()
+	s, m := vulnerable()
+	first, _ := json.Marshal(audit.Run(s, m, audit.Options{}))
+	second, _ := json.Marshal(audit.Run(s, m, audit.Options{}))
+	if diff := cmp.Diff(string(first), string(second)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRunAccepts(t *testing.T) {
+	t.Parallel()
+	s, m := vulnerable()
+	if diff := cmp.Diff([]string{"rls-disabled"}, rulesOf(audit.Run(s, m, audit.Options{}))); diff != "" {
+		t.Fatal(diff)
+	}
+	r := audit.Run(s, m, audit.Options{Accepted: []audit.Acceptance{{Rule: "rls-disabled", Object: "app.doc", Reason: "a sample"}}})
+	if len(rulesOf(r)) > 0 || len(r.Accepted) != 1 || r.Accepted[0].Reason != "a sample" {
+		t.Errorf("findings %v, accepted %v", rulesOf(r), r.Accepted)
+	}
+}
+
+func TestRunLimitsToSchemas(t *testing.T) {
+	t.Parallel()
+	s, m := vulnerable()
+	s.Roles[0].BypassRLS = true
+	r := audit.Run(s, m, audit.Options{Schemas: []string{"other"}})
+	if diff := cmp.Diff([]string{"role-bypassrls"}, rulesOf(r)); diff != "" {
+		t.Errorf("roles bear on every schema, tables on their own: %s", diff)
+	}
+}
+
+func TestRunCountsCrossingRows(t *testing.T) {
+	t.Parallel()
+	s, m := vulnerable()
+	e := audit.Evidence{Crossing: []audit.CrossingRows{{Table: catalog.QName{Schema: "app", Name: "doc"}, Constraint: "fk", Rows: 3, Query: "SELECT 1"}},
+		Unseen: []string{"something"}}
+	r := audit.Run(s, m, audit.Options{Evidence: e})
+	if !slices.Contains(rulesOf(r), "key-crossing-rows") || !slices.Contains(r.Unseen, "something") {
+		t.Errorf("findings %v, unseen %v", rulesOf(r), r.Unseen)
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	t.Parallel()
+	s, m := vulnerable()
+	s.Unseen = []string{"the statistics"}
+	r := audit.Run(s, m, audit.Options{})
+	if want := "1 way in, 1 lesser note; 1 thing not seen"; r.Verdict != want {
+		t.Errorf("verdict %q, want %q", r.Verdict, want)
+	}
+}
