@@ -112,33 +112,9 @@ func loader(connect func(context.Context) (*pgx.Conn, error)) func(context.Conte
 		if err != nil {
 			return nil, nil, err
 		}
-		return s, modelOf(s), nil
+		model, err := catalog.Infer(s, catalog.Options{Schemas: []string{"app", "extra"}, Shared: []catalog.QName{{Schema: "app", Name: "countries"}}})
+		return s, model, err
 	}
-}
-
-// modelOf is the tenant model of the test schema, written down instead of inferred.
-func modelOf(s *catalog.Snapshot) *catalog.Model {
-	m := &catalog.Model{Column: "tenant_id", Type: "uuid", Setting: "app.current_tenant", Schemas: []string{"app", "extra"},
-		Tenants: catalog.QName{Schema: "app", Name: "tenants"}, Key: "id"}
-	for _, r := range s.Relations {
-		if r.Kind != catalog.Table && r.Kind != catalog.PartitionedTable {
-			continue
-		}
-		tm := catalog.TableModel{Table: r.QName(), Class: catalog.UnknownTable}
-		for _, c := range r.Columns {
-			if c.Name == "tenant_id" {
-				tm.Class, tm.Column, tm.Type = catalog.TenantTable, "tenant_id", "uuid"
-			}
-		}
-		switch r.Name {
-		case "tenants":
-			tm.Class, tm.Column, tm.Type = catalog.TenantsTable, "id", "uuid"
-		case "countries":
-			tm.Class = catalog.SharedTable
-		}
-		m.Tables = append(m.Tables, tm)
-	}
-	return m
 }
 
 func (s *server) token(t testing.TB, tenant string) string {

@@ -227,6 +227,7 @@ func TestEmbeds(t *testing.T) {
 		get("spread many", "leads?id=eq.1&select=id,...events(kinds:kind)&events.order=id", `[{"id":1,"kinds":["call","mail","call"]}]`),
 		get("spread nested", "events?id=eq.1&select=id,...leads(lead:name,...campaigns(campaign:name))", `[{"id":1,"lead":"Ada","campaign":"Spring"}]`),
 		get("aggregate inside", "leads?id=eq.1&select=id,events(count(),amount.sum())", `[{"id":1,"events":[{"count":3,"sum":6}]}]`),
+		get("bare count", "leads?id=eq.1&select=events(count)", `[{"events":[{"count":3}]}]`),
 		get("aggregate beside embed", "leads?campaign_id=not.is.null&select=score.sum(),campaigns(name)&order=campaigns(name)", `[{"sum":null,"campaigns":{"name":"Autumn"}},{"sum":30,"campaigns":{"name":"Spring"}}]`),
 		get("aggregate with spread", "leads?campaign_id=eq.1&select=score.sum(),...campaigns(campaign:name)", `[{"sum":30,"campaign":"Spring"}]`),
 		get("aggregate in spread", "leads?id=in.(1,2)&select=...campaigns(budget.max())", `[{"max":1000.50}]`),

@@ -91,6 +91,11 @@ func (q *request) schemaProfile() (string, error) {
 			return s, nil
 		}
 	}
+	if name == "public" {
+		// supabase-js names public with every request unless told otherwise. Where that
+		// schema is not exposed it can only mean the default one.
+		return q.state.Schemas[0], nil
+	}
 	return "", problem.New(http.StatusNotAcceptable, "PGRST106", "Invalid schema: %s", name).
 		WithHint("Only the following schemas are exposed: %s", strings.Join(q.state.Schemas, ", "))
 }

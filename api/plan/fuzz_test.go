@@ -14,10 +14,10 @@ import (
 )
 
 // TestGenerated plans generated requests and verifies every statement.
-// MOAT_FUZZ_PLANS sets how many; 50,000 by default.
+// MOAT_FUZZ_PLANS sets how many; 20,000 by default.
 func TestGenerated(t *testing.T) {
 	t.Parallel()
-	n := 50_000
+	n := 20_000
 	if text := os.Getenv("MOAT_FUZZ_PLANS"); text != "" {
 		var err error
 		if n, err = strconv.Atoi(text); err != nil {

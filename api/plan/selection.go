@@ -52,8 +52,9 @@ func (s *selection) grouping() string {
 // above, which a to-one embed is spread into.
 func (w *writer) selection(s source, r *query.Read, hoist bool) (*selection, error) {
 	sel := &selection{}
+	counted(s.table, r.Items)
 	sel.grouped = !hoist && aggregated(r.Items, func(t *query.Target) bool { return w.hoists(s, t) })
-	if sel.grouped && !w.options.Aggregates {
+	if sel.grouped && !w.options.Aggregates && !onlyCounted(r.Items) {
 		return nil, problem.New(http.StatusBadRequest, "PGRST123", "Use of aggregate functions is not allowed")
 	}
 	for i := range r.Items {
@@ -62,6 +63,26 @@ func (w *writer) selection(s source, r *query.Read, hoist bool) (*selection, err
 		}
 	}
 	return sel, nil
+}
+
+// counted reads a bare "count", where the table has no such column, as the number of
+// rows: clients have written leads(count) since before there were aggregates.
+func counted(t *schema.Table, items []query.Item) {
+	for i := range items {
+		item := &items[i]
+		if item.Kind == query.Column && item.Field.Name == "count" && len(item.Field.Path) == 0 && item.Aggregate == "" &&
+			t.Column("count") == nil && t.Computed["count"] == nil {
+			item.Kind, item.AggregateCast = query.Count, item.Cast
+		}
+	}
+}
+
+// onlyCounted reports whether the bare count is the only aggregate; it is allowed
+// where the others are not.
+func onlyCounted(items []query.Item) bool {
+	return !slices.ContainsFunc(items, func(item query.Item) bool {
+		return item.Aggregate != "" || (item.Kind == query.Count && item.Field.Name == "") || (item.Target != nil && item.Target.Spread)
+	})
 }
 
 // aggregated reports whether a level has an aggregate of its own, or one spread into
@@ -205,6 +226,7 @@ func (w *writer) spread(sel *selection, s source, t *query.Target) error {
 	if err != nil {
 		return err
 	}
+	forget := w.mark()
 	alias := w.alias()
 	f := w.join(s, r)
 	inner, err := w.selection(f.source, &t.Read, r.ToOne())
@@ -214,6 +236,10 @@ func (w *writer) spread(sel *selection, s source, t *query.Target) error {
 	tail, err := w.tail(f, &t.Read, inner, r.ToOne())
 	if err != nil {
 		return err
+	}
+	if len(inner.outputs) == 0 {
+		forget() // nothing of it is shown
+		return nil
 	}
 	sql := "SELECT " + inner.list() + " FROM " + f.sql + inner.laterals() + tail
 	if !r.ToOne() {
@@ -251,9 +277,6 @@ func (w *writer) spreadMany(sel *selection, inner *selection, sql, alias string)
 		name := schema.Quote(o.name)
 		lists[i] = "coalesce(json_agg(" + rows + "." + name + "), '[]'::json) AS " + name
 		sel.add(output{name: o.name, expr: expression{sql: alias + "." + name, base: "json", scalar: true}})
-	}
-	if len(lists) == 0 {
-		return nil
 	}
 	sel.joins = append(sel.joins,
 		" LEFT JOIN LATERAL (SELECT "+strings.Join(lists, ", ")+" FROM ("+sql+") AS "+rows+") AS "+alias+" ON true")

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 
@@ -38,6 +39,13 @@ func (w *writer) key(value, cast string) string {
 	}
 	w.shared[cast+value] = at
 	return at
+}
+
+// mark returns a function that takes back the parameters bound since: PostgreSQL
+// refuses a parameter that a statement does not use.
+func (w *writer) mark() func() {
+	n, tenant, shared := len(w.args), w.tenant, maps.Clone(w.shared)
+	return func() { w.args, w.tenant, w.shared = w.args[:n], tenant, shared }
 }
 
 func (w *writer) alias() string {

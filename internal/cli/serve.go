@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat"
@@ -75,6 +76,26 @@ type service struct {
 	verifier *auth.Verifier
 	api      *api.Handler
 	handler  http.Handler
+	shared   *pgxpool.Pool // for tokens without a tenant; nil where they are refused
+}
+
+// openShared opens the small pool that serves shared tables to tokens without a tenant.
+func openShared(ctx context.Context, appURL string, c config.Config) (api.Sender, *pgxpool.Pool, error) {
+	pc, err := pgxpool.ParseConfig(appURL)
+	if err != nil {
+		return nil, nil, connectError(err)
+	}
+	pc.MaxConns = 2
+	api.ConfigurePool(c.Serve.StatementTimeout)(pc)
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, nil, connectError(err)
+	}
+	setting := c.Tenant.Setting
+	if setting == "" {
+		setting = moat.DefaultTenantSetting
+	}
+	return api.WithoutTenant(pool, setting, "request.jwt.claims", "app.current_subject", "app.current_role"), pool, nil
 }
 
 // openService builds the service from the bottom up; the first thing that is not safe
@@ -92,7 +113,14 @@ func openService(ctx context.Context, c config.Config, appURL string, log *slog.
 		return nil, err
 	}
 	s := &service{db: db, verifier: verifier}
-	s.api, err = api.New(ctx, apiConfig(c, s, appURL, log))
+	config := apiConfig(c, s, appURL, log)
+	if c.Serve.AllowWithoutTenant {
+		if config.Shared, s.shared, err = openShared(ctx, appURL, c); err != nil {
+			s.close()
+			return nil, err
+		}
+	}
+	s.api, err = api.New(ctx, config)
 	if err != nil {
 		s.close()
 		return nil, err
@@ -106,6 +134,9 @@ func (s *service) close() {
 		s.api.Close()
 	}
 	s.db.Close()
+	if s.shared != nil {
+		s.shared.Close()
+	}
 }
 
 func checkTLS(c config.Serve) error {
@@ -130,6 +161,7 @@ func apiConfig(c config.Config, s *service, appURL string, log *slog.Logger) api
 		AllowUnfiltered: c.Serve.AllowUnfiltered,
 		AllowRollback:   c.Serve.AllowRollback,
 		AllowExplain:    c.Serve.AllowExplain,
+		AllowAggregates: c.Serve.AllowAggregates,
 		Limits: api.Limits{
 			RequestsPerSecond: c.Limits.RequestsPerSecond,
 			Burst:             c.Limits.Burst,

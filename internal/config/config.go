@@ -99,6 +99,7 @@ type Serve struct {
 	AllowWithoutTenant bool          `yaml:"allow_without_tenant"`
 	AllowUnfiltered    bool          `yaml:"allow_unfiltered_writes"`
 	AllowExplain       bool          `yaml:"allow_explain"`
+	AllowAggregates    bool          `yaml:"allow_aggregates"`
 	AllowRollback      bool          `yaml:"allow_tx_rollback"`
 	Schemas            []string      `yaml:"schemas"`
 	CORSOrigins        []string      `yaml:"cors_origins"`
