@@ -121,7 +121,9 @@ func (st *site) constrained(name string) bool {
 	return slices.Contains(st.rel.PartitionKey.Columns, name) || slices.ContainsFunc(st.rel.Constraints, func(c catalog.Constraint) bool {
 		return c.Type != catalog.Check && c.Type != catalog.NotNull && slices.Contains(c.Columns, name)
 	}) || slices.ContainsFunc(st.rel.Indexes, func(i catalog.Index) bool {
-		return i.Unique && slices.ContainsFunc(i.Keys, func(k catalog.IndexKey) bool { return k.Column == name })
+		return i.Unique && slices.ContainsFunc(i.Keys, func(k catalog.IndexKey) bool {
+			return k.Column == name || k.Column == "" && mentions(k.Expression, name)
+		})
 	})
 }
 

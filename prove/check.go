@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
@@ -15,7 +16,7 @@ import (
 func (w *sower) assignment(ctx context.Context, st *site, variant int) row {
 	q := st.rel.QName()
 	all, known := w.solved[q]
-	if !known {
+	if !known || w.everNew(st) {
 		all = w.solve(ctx, st)
 		w.solved[q] = all
 	}
@@ -23,6 +24,17 @@ func (w *sower) assignment(ctx context.Context, st *site, variant int) row {
 		return nil
 	}
 	return all[variant%len(all)]
+}
+
+// everNew says whether a CHECK constraint is on a column that must be unique: then
+// each row needs values that no earlier one had.
+func (w *sower) everNew(st *site) bool {
+	for _, c := range w.conditions(st) {
+		if slices.ContainsFunc(c.columns, st.unique) {
+			return true
+		}
+	}
+	return false
 }
 
 // condition is a CHECK constraint over some columns.
@@ -194,24 +206,37 @@ func base(m *maker, c *catalog.Column) string {
 // that the conditions name and their neighbours, texts of every shape they ask for.
 func (w *sower) candidatesFor(ctx context.Context, st *site, c *catalog.Column, text string) []string {
 	var out []string
-	if results, err := w.s.guarded(ctx, fmt.Sprintf("SELECT DISTINCT x::text FROM (SELECT %s AS x FROM %s LIMIT 200) y WHERE x IS NOT NULL LIMIT 8", ident(c.Name), st.sql())); err == nil {
+	unique := st.unique(c.Name)
+	if unique {
+		out = append(out, w.shapes(c)...)
+	} else if results, err := w.s.guarded(ctx, fmt.Sprintf("SELECT DISTINCT x::text FROM (SELECT %s AS x FROM %s LIMIT 200) y WHERE x IS NOT NULL LIMIT 8", ident(c.Name), st.sql())); err == nil {
 		for _, r := range results[0].rows {
 			out = append(out, r[0])
 		}
 	}
 	constants := mined(text)
 	out = append(out, w.fitting(c, constants)...)
-	if v, ok := w.maker.value(c, tagB, 1); ok {
+	if v, ok := w.maker.value(c, tagC, 1); ok {
 		out = append(out, v)
 	}
 	out = append(out, w.neighbours(c, constants)...)
-	if v, ok := w.maker.value(c, tagB, 0); ok {
+	if v, ok := w.maker.value(c, tagC, 0); ok {
 		out = append(out, v)
 	}
 	if !c.NotNull {
 		out = append(out, null)
 	}
 	return once(out)
+}
+
+// shapes are new values of the forms that checks on unique texts ask for.
+func (w *sower) shapes(c *catalog.Column) []string {
+	w.maker.n++
+	n := strconv.FormatInt(int64(w.maker.n), 36)
+	if w.kind(c) != "text" {
+		return nil
+	}
+	return []string{tag(tagC) + n, tag(tagC) + n + "@example.com", "https://moat.example.com/" + n, "moat-" + n, "+1555" + fmt.Sprintf("%07d", w.maker.n), strings.ToUpper(n), fmt.Sprintf("%05d", w.maker.n), "MQ" + strings.ToUpper(n)}
 }
 
 // neighbours are values beside the constants: limits are exclusive as often as not,

@@ -2,6 +2,7 @@ package prove
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
@@ -54,7 +55,7 @@ func (s *stage) sweep() string {
 	for _, t := range s.targets {
 		if t.readable() && t.rel.Kind != catalog.ForeignTable {
 			cols := "x." + strings.Join(quoteAll(t.reach.selects), ", x.")
-			parts = append(parts, "SELECT count(*) AS n FROM "+t.sql()+" x WHERE ROW("+cols+")::text LIKE '%"+tag(tagB)+"%'")
+			parts = append(parts, "SELECT count(*) AS n FROM "+t.sql()+" x WHERE ROW("+cols+")::text ~ '"+tag(tagB)+"|a0a7"+fmt.Sprintf("%04x", tagB)+"-'")
 		}
 	}
 	if len(parts) == 0 {

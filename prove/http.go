@@ -55,7 +55,7 @@ func HTTP(ctx context.Context, o HTTPOptions) (*Report, error) {
 	started := time.Now()
 	h := &httpAttack{HTTPOptions: o, report: newReport()}
 	h.URL = strings.TrimRight(o.URL, "/")
-	h.report.Context = Context{Mode: "api", Target: h.URL, Started: started.UTC().Truncate(time.Second)}
+	h.report.Context = Context{Mode: "plain", Target: h.URL, Started: started.UTC().Truncate(time.Second)}
 	if err := h.discover(ctx); err != nil {
 		return nil, err
 	}
@@ -73,7 +73,8 @@ type httpAttack struct {
 	tables  []*resource
 	tenantA string
 	tenantB string
-	secrets map[string]bool // texts that only B's rows hold
+	secrets map[string]bool // texts of B's rows, looked for in errors
+	strong  map[string]bool // B's keys and tenant id, looked for everywhere
 }
 
 // resource is one table or view of the API.
@@ -259,7 +260,7 @@ var usualTenants = []string{"tenant_id", "organization_id", "organisation_id", "
 
 // learn reads each table with both tokens.
 func (h *httpAttack) learn(ctx context.Context) error {
-	h.secrets = map[string]bool{}
+	h.secrets, h.strong = map[string]bool{}, map[string]bool{}
 	seenByA := map[string]bool{}
 	for _, t := range h.tables {
 		for _, side := range []struct {
@@ -291,6 +292,9 @@ func (h *httpAttack) learn(ctx context.Context) error {
 					h.secrets[s] = true
 				}
 			}
+			if k := text(row[t.key]); len(k) >= 8 && t.onlyB[k] {
+				h.strong[k] = true
+			}
 		}
 		if t.tenant != "" && h.tenantA == "" && len(t.a) > 0 {
 			h.tenantA = text(t.a[0][t.tenant])
@@ -298,6 +302,9 @@ func (h *httpAttack) learn(ctx context.Context) error {
 		if t.tenant != "" && h.tenantB == "" && len(t.b) > 0 {
 			h.tenantB = text(t.b[0][t.tenant])
 		}
+	}
+	if len(h.tenantB) >= 8 {
+		h.strong[h.tenantB] = true
 	}
 	h.report.Context.TenantA, h.report.Context.TenantB = h.tenantA, h.tenantB
 	return nil
@@ -394,7 +401,11 @@ func (h *httpAttack) foreign(t *resource, c call, r reply) string {
 			return "the row " + text(row[t.key]) + " of tenant B"
 		}
 	}
-	for s := range h.secrets {
+	telling := h.secrets
+	if r.status/100 == 2 {
+		telling = h.strong // people's names repeat among tenants; keys do not
+	}
+	for s := range telling {
 		if bytes.Contains(r.body, []byte(s)) && !strings.Contains(sent, s) {
 			return "a value of tenant B's (" + s[:4] + "…)"
 		}

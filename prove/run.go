@@ -28,7 +28,7 @@ func (p *prover) attackRows(ctx context.Context) error {
 				return err
 			}
 		}
-		if t.fires() || !t.isTable() {
+		if t.risky(p.snap) || !t.isTable() {
 			continue
 		}
 		if err := p.run(ctx, st, t.name(), slices.Concat(st.writeAttacks(), st.keyAttacks(p, p.snap))); err != nil {

@@ -79,12 +79,21 @@ func (s *stage) giveUp(err error) error {
 		return err
 	}
 	for _, t := range s.targets {
-		if s.private(t) && t.reach.usage {
+		if s.private(t) && t.reach.usage && t.isTable() && (!s.prover.sites[t].attackable() || t.risky(s.snap)) && !(t.rel.Partition && !t.readable()) {
 			s.report.add(Probe{Attack: "planted rows", Object: t.name(), Verdict: Undecided,
 				Reason: fmt.Sprintf("the operator cannot act as %s (%s): connect as a superuser, or grant it the role", s.role, message(pg))})
 		}
 	}
-	s.report.skip("planted rows, triggers, cascades and functions: the operator cannot act as the application role")
+	s.report.skip("planted rows, triggers, cascades, views without a tenant column and functions: the operator cannot act as the application role; connect as a superuser, or grant it that role")
+	return s.giveUpObjects()
+}
+
+// giveUpObjects says of each view and function that it could not be judged.
+func (s *stage) giveUpObjects() error {
+	for _, o := range s.observables() {
+		s.report.add(Probe{Attack: o.attack, Object: o.object, Verdict: Undecided,
+			Reason: fmt.Sprintf("the operator cannot act as %s, so no rows could be planted to see whether they show: connect as a superuser, or grant it the role", s.role)})
+	}
 	return nil
 }
 
@@ -293,7 +302,7 @@ func (s *stage) missing(ctx context.Context, st, committed *site) error {
 	if !committed.attackable() && st.readable() {
 		attacks = append(attacks, st.readAttacks()...)
 	}
-	if !committed.attackable() || st.fires() {
+	if !committed.attackable() || st.risky(s.snap) {
 		attacks = slices.Concat(attacks, st.writeAttacks(), st.keyAttacks(s.prover, s.snap))
 		for _, who := range s.nobodies(ctx, s.operator) {
 			attacks = append(attacks, st.unboundAttacks(who.name, who.as)...)
@@ -325,7 +334,7 @@ func (s *stage) unplanted(ctx context.Context, t *target, committed *site) error
 	if err := s.rebind(ctx, st); err != nil {
 		return err
 	}
-	if committed.attackable() && !t.fires() {
+	if committed.attackable() && !t.risky(s.snap) {
 		s.report.skip(fmt.Sprintf("planted rows in %s (%s); its committed rows were attacked", t.name(), why))
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"regexp"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -58,6 +59,27 @@ func (t *target) seesTenant() bool {
 func (t *target) fires() bool {
 	return slices.ContainsFunc(t.rel.Triggers, func(g catalog.Trigger) bool { return g.Enabled != "disabled" }) ||
 		slices.ContainsFunc(t.rel.Rules, func(r catalog.Rule) bool { return r.Enabled != "disabled" })
+}
+
+// loud is what a trigger's function may do that a rollback does not undo, or that
+// leads to code which may: numbers drawn, other tables written.
+var loud = regexp.MustCompile(`(?i)\b(insert|nextval|setval|execute|call|notify|pg_notify|dblink\w*|copy)\b`)
+
+// risky says whether writing could leave a trace although it is rolled back: code
+// runs that may draw from a sequence or reach outside.
+func (t *target) risky(s *catalog.Snapshot) bool {
+	if len(t.rel.Rules) > 0 {
+		return true
+	}
+	for _, g := range t.rel.Triggers {
+		i := slices.IndexFunc(s.Functions, func(f catalog.Function) bool {
+			return f.Schema == g.Function.Schema && f.Name == g.Function.Name && f.Result == "trigger"
+		})
+		if g.Enabled != "disabled" && (i < 0 || loud.MatchString(s.Functions[i].Body)) {
+			return true
+		}
+	}
+	return false
 }
 
 // column returns the column, nil when there is none of the name.

@@ -32,6 +32,7 @@ func tag(tenant rune) string { return "moatq" + string(tenant) + "x" }
 const (
 	tagA = 'a'
 	tagB = 'b'
+	tagC = 'c' // of values that rows of either may get
 )
 
 // value makes the n-th kind of value for a column; ok is false for a type that

@@ -16,7 +16,7 @@ var provePage string
 type proveView struct {
 	*prove.Report
 	Groups []proveGroup
-	Counts map[prove.Verdict]int
+	Counts map[string]int
 }
 
 // proveGroup is a matrix of objects that the same attacks were made on.
@@ -48,9 +48,9 @@ func ProveHTML(w io.Writer, r *prove.Report) error {
 	if err != nil {
 		return err
 	}
-	v := proveView{Report: r, Counts: map[prove.Verdict]int{}}
+	v := proveView{Report: r, Counts: map[string]int{}}
 	for _, verdict := range []prove.Verdict{prove.Isolated, prove.Leak, prove.Undecided} {
-		v.Counts[verdict] = r.Count(verdict)
+		v.Counts[string(verdict)] = r.Count(verdict)
 	}
 	v.Groups = proveGroups(r)
 	return page.Execute(w, v)

@@ -49,7 +49,10 @@ func (p *proveText) mark(v prove.Verdict) string {
 
 func (p *proveText) head(r *prove.Report) {
 	c := r.Context
-	p.printf("%s as %s, %s mode", c.Target, c.Role, c.Mode)
+	p.printf("%s", c.Target)
+	if c.Role != "" {
+		p.printf(" as %s, %s mode", c.Role, c.Mode)
+	}
 	if c.ServerVersion != "" {
 		p.printf(", PostgreSQL %s", c.ServerVersion)
 	}
