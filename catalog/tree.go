@@ -32,11 +32,31 @@ func (l *loader) parseExpr(tree string, relation OID) (*Node, error) {
 	return m.node(root), nil
 }
 
-// node maps one node; a nil node stays nil.
+// node maps one node; a nil node stays nil. A node without the arguments that its
+// kind has is one that this reader does not know.
 func (m *treeMapper) node(n *treeNode) *Node {
 	if n == nil {
 		return nil
 	}
+	mapped := m.known(n)
+	if len(mapped.Args) < mapped.Kind.arguments() {
+		return m.other(n)
+	}
+	return mapped
+}
+
+// arguments is how many a node of a kind has at least.
+func (k NodeKind) arguments() int {
+	switch k {
+	case NodeNot, NodeNullTest, NodeBoolTest, NodeCast, NodeCoalesce, NodeAnd, NodeOr, NodeAnyQuery, NodeAllQuery:
+		return 1
+	case NodeAny, NodeAll, NodeDistinct, NodeNullIf:
+		return 2
+	}
+	return 0
+}
+
+func (m *treeMapper) known(n *treeNode) *Node {
 	switch n.tag {
 	case "VAR":
 		return m.column(n)
@@ -67,7 +87,9 @@ func (m *treeMapper) node(n *treeNode) *Node {
 	case "SUBLINK":
 		return m.subLink(n)
 	case "TARGETENTRY":
-		return m.node(n.node("expr"))
+		if expr := m.node(n.node("expr")); expr != nil {
+			return expr
+		}
 	case "QUERY":
 		return &Node{Kind: NodeOther, Name: n.tag, Query: m.query(n)}
 	}

@@ -114,14 +114,14 @@ func (m *treeMapper) query(n *treeNode) *Query {
 	if !q.SetOperation {
 		for _, target := range n.nodes("targetList") {
 			if !target.flag("resjunk") {
-				q.Select = append(q.Select, inner.node(target.node("expr")))
+				q.Select = append(q.Select, inner.node(target))
 			}
 		}
 	}
 	if having := inner.node(n.node("havingQual")); having != nil {
 		q.Where = conjunction(append(conjuncts(q.Where), having))
 	}
-	q.Simple, q.Aggregate = isSimple(n), n.flag("hasAggs")
+	q.Simple, q.Aggregate = isSimple(n) && len(q.Select) == 1, n.flag("hasAggs")
 	return q
 }
 
@@ -266,5 +266,5 @@ func isSimple(n *treeNode) bool {
 			return false
 		}
 	}
-	return len(n.nodes("targetList")) == 1
+	return true
 }
