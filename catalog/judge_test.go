@@ -154,6 +154,7 @@ func judgeCases() []struct{ table, expr, want string } {
 		{"", `tenant_id IN (SELECT app.all_tenants())`, "sub-link"},
 		{"", `tenant_id IN (SELECT tenant_id FROM app.membership)`, "sub-link"},
 		{"", `tenant_id IN (SELECT m.tenant_id FROM app.membership m, app.users u WHERE u.id = auth.uid())`, "sub-link"},
+		{"", `tenant_id IN (SELECT o.tenant_id FROM app.membership m JOIN app.membership o ON o.role = m.role WHERE m.user_id = auth.uid())`, "sub-link"},
 		{"", `app.is_member_captured(tenant_id)`, "captured"},
 		{"", `app.anything(tenant_id)`, ""},
 		{"", `EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = tenant_id AND m.user_id = auth.uid())`, "captured sub-link"},

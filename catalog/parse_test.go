@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const nodeSeed = `{OPEXPR :opno 2972 :args ({VAR :varno 1 :varattno 2 :varlevelsup 0 :location 7} {SUBLINK :subLinkType 4 :testexpr <> :operName ("=" "\<" "") :subselect {QUERY :hasAggs false :rtable <> :cols (i 1 2) :set (b) :jointree {FROMEXPR :fromlist <> :quals <>} :targetList ({TARGETENTRY :expr {CONST :consttype 25 :constlen -1 :constisnull false :constvalue 5 [ 20 0 0 0 -61 ]} :resname a\ b\(c :resjunk false})}}) :location -1}`
@@ -69,6 +70,28 @@ func TestParseACL(t *testing.T) {
 	for _, bad := range []string{"", "x", "x=r", "x=?/y", `"x=r/y`} {
 		if _, err := parseACL([]string{bad}); err == nil {
 			t.Errorf("no error for %q", bad)
+		}
+	}
+}
+
+// An object dropped under Load, or a part of the catalog that is closed to the role,
+// makes it begin again; nothing else does.
+func TestTryAgain(t *testing.T) {
+	t.Parallel()
+	failed := func(code string, optional bool) error {
+		return &readError{query: "event_triggers", optional: optional, err: &pgconn.PgError{Code: code, Message: "no"}}
+	}
+	for _, c := range []struct {
+		err     error
+		again   bool
+		skipped int
+	}{
+		{failed("XX000", false), true, 0}, {failed("42P01", false), true, 0}, {failed("42501", true), true, 1},
+		{failed("42501", false), false, 0}, {failed("57014", true), false, 0}, {errACL, false, 0},
+	} {
+		skip := map[string]string{}
+		if got := tryAgain(c.err, skip); got != c.again || len(skip) != c.skipped {
+			t.Errorf("%v: again %v, skipped %v", c.err, got, skip)
 		}
 	}
 }
