@@ -17,6 +17,8 @@ type guarantee struct {
 	sql    string      // takes it away, as superuser; {…} as in attacks
 	edits  [][3]string // or: function, text, other text
 	attack string
+	// anyBackend has the program sign for any connection, as the key then demands.
+	anyBackend bool
 }
 
 const (
@@ -34,7 +36,7 @@ var guarantees = []guarantee{
 	{name: "a retired key is refused", attack: "token with a retired key",
 		edits: [][3]string{{enterFunction, "k.valid_until > clock_timestamp()", "true"}}},
 	{name: "a token holds on its own connection", attack: "token for any connection",
-		sql: "update moat.seal_key set any_backend = true"},
+		sql: "update moat.seal_key set any_backend = true", anyBackend: true},
 	{name: "a transaction is bound once", attack: "second binding, with an unexpired token of B's",
 		edits: [][3]string{{enterFunction, "moat.current_tenant() <> tenant", "false"}}},
 	{name: "the sealed value is compared", attack: "own MAC, B's name",
@@ -48,7 +50,7 @@ var guarantees = []guarantee{
 	{name: "the keys are readable by the functions' owner only", attack: "key table",
 		sql: `grant select on moat.seal_key to "{role}"`},
 	{name: "the application does not own the functions", attack: "function moat.current_tenant replaced",
-		sql: `grant create on schema moat to "{role}"; alter function moat.current_tenant() owner to "{role}"`},
+		sql: `grant create on schema moat to "{role}"; alter function moat.current_tenant() owner to "{role}"; grant execute on function moat.current_tenant() to "{sealer}"`},
 	{name: "the policies read the sealed tenant", attack: "set_config in a CASE around a sub-select",
 		sql: `alter policy tenant_isolation on app.leads using (tenant_id = (select current_setting('app.current_tenant')::uuid))`},
 }
@@ -74,7 +76,10 @@ func TestGuaranteesCarry(t *testing.T) {
 				a.edit(t, e)
 			}
 			if g.sql != "" {
-				a.Exec(t, strings.NewReplacer("{role}", a.Role, "{database}", a.Name).Replace(g.sql))
+				a.Exec(t, strings.NewReplacer("{role}", a.Role, "{database}", a.Name, "{sealer}", a.Owner).Replace(g.sql))
+			}
+			if g.anyBackend {
+				a.way.Sealer = a.sealer(t, &seal.Options{AnyBackend: true})
 			}
 			if !a.run(t, at) {
 				t.Errorf("%s does not work without it", at.name)
