@@ -41,6 +41,14 @@ func (f *facts) reachable(role string) []string {
 	return got
 }
 
+// settable returns the roles that role can become by SET ROLE, itself first. What is
+// inherited only gives privileges: BYPASSRLS and SUPERUSER are no privileges.
+func (f *facts) settable(role string) []string {
+	return f.memberClosure(role, becoming)
+}
+
+func becoming(m catalog.Membership) bool { return m.Set }
+
 func (f *facts) bypasses(role string) bool {
 	r := f.roles[role]
 	return r != nil && (r.Super || r.BypassRLS)

@@ -21,7 +21,11 @@ func onPart(r *catalog.Relation, part, message, why string) Finding {
 
 func onFunction(fn *catalog.Function, message, why string) Finding {
 	name := functionObject(fn)
-	return Finding{Object: name, Group: name, Message: message, Why: why, schema: fn.Schema}
+	x := Finding{Object: name, Group: name, Message: message, Why: why, schema: fn.Schema}
+	if fn.System || fn.Extension != "" {
+		x.schema = "" // whatever schema it is in, every session has it
+	}
+	return x
 }
 
 func onRole(role, message, why string) Finding {

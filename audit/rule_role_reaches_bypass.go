@@ -11,7 +11,7 @@ var ruleRoleReachesBypass = Rule{
 			if f.roles[app].Super {
 				continue
 			}
-			for _, role := range f.reachable(app)[1:] {
+			for _, role := range f.settable(app)[1:] {
 				if f.bypasses(role) {
 					out = append(out, f.reachesBypass(app, role))
 				}
@@ -29,7 +29,7 @@ func (f *facts) reachesBypass(app, role string) Finding {
 		// PostgREST's authenticator: it must be able to become every role it serves.
 		return x.at(Low).decide("%s has no privilege of its own and only switches to other roles. If %s is among them on purpose, let no request choose it without a verified token; else revoke it.", app, role)
 	}
-	for _, m := range f.edgesTo(app, func(r string) bool { return r == role }, usable) {
+	for _, m := range f.edgesTo(app, func(r string) bool { return r == role }, becoming) {
 		x = x.with("REVOKE " + ident(m.Role) + " FROM " + ident(app))
 	}
 	return x

@@ -11,6 +11,6 @@ var ruleSessionSetConfig = Rule{
 		return []Finding{f.onDatabase(
 			"An injected expression calls set_config and speaks as any tenant until the transaction ends.",
 			"A plain setting is not a secret. Every server allows set_config, and libraries bind the tenant with it.").
-			decide("Keep SQL from being injected; where arbitrary SQL must be expected, use the sealed setting (docs/explanation/sealed.md). Revoking set_config alone breaks every client that binds with it.")}
+			decide("Keep SQL from being injected; where arbitrary SQL must be expected, use the sealed setting. Revoking set_config alone breaks every client that binds with it.")}
 	},
 }
