@@ -1,7 +1,6 @@
 package seal_test
 
 import (
-	"encoding/hex"
 	"fmt"
 	"regexp"
 	"testing"
@@ -68,6 +67,11 @@ func (a *arena) token(t *testing.T, k seal.Key, signed, named moat.Tenant, backe
 	seal.SetClock(s, func() time.Time { return time.Now().Add(shift) })
 	_, args, err := s.Bind(t.Context(), signed, backend)
 	must(t, err)
-	signature := hex.EncodeToString(args[3].([]byte))
-	return fmt.Sprintf("moat.enter('%s', %d, '%s', '\\x%s', '')", named, args[1], args[2], signature)
+	args[0] = named
+	return "moat.enter(" + literalArgs(args) + ")"
+}
+
+// literalArgs renders the arguments of a binding as SQL.
+func literalArgs(args []any) string {
+	return fmt.Sprintf("'%s', %d, '%s', '\\x%x', '%s'", args...)
 }
