@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -163,3 +164,12 @@ func count(t testing.TB, db *moat.DB, ctx context.Context, sql string) int {
 	must(t, db.QueryRow(ctx, sql).Scan(&n))
 	return n
 }
+
+// secondRole is a second login role, which sealed mode knows nothing of.
+func (f *fixture) secondRole(t testing.TB) string {
+	t.Helper()
+	return f.Database.Role(t, "reporter", "LOGIN")
+}
+
+// keyEpoch is a time in the past.
+var keyEpoch = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
