@@ -25,7 +25,13 @@ type bench struct {
 // uses: roles belong to the cluster.
 func newBench(t *testing.T, schema string) *bench {
 	t.Helper()
-	db := pgtest.New(t)
+	return newBenchOn(t, pgtest.Shared(t), schema)
+}
+
+// newBenchOn makes it on a cluster of a given major version.
+func newBenchOn(t *testing.T, c *pgtest.Cluster, schema string) *bench {
+	t.Helper()
+	db := c.New(t)
 	if schema != "" {
 		db.Exec(t, schema)
 	}
@@ -126,7 +132,11 @@ INSERT INTO app.notes SELECT 1 + i % 2000, 'note ' || i FROM generate_series(1, 
 
 func TestApplyAndUndo(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, simple)
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) { t.Parallel(); applyAndUndo(t, c) })
+}
+
+func applyAndUndo(t *testing.T, c *pgtest.Cluster) {
+	b := newBenchOn(t, c, simple)
 	before := text(t, b.snapshot(t))
 	b.apply(t, GroupGuards)
 	if again := b.plan(t); !again.Empty() {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 const tenantA = "00000000-0000-0000-0000-000000000001"
@@ -13,7 +15,11 @@ const tenantA = "00000000-0000-0000-0000-000000000001"
 // TestIsolated asks as the application role, never as owner or superuser.
 func TestIsolated(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, simple)
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) { t.Parallel(); testIsolated(t, c) })
+}
+
+func testIsolated(t *testing.T, c *pgtest.Cluster) {
+	b := newBenchOn(t, c, simple)
 	b.apply(t, GroupGuards)
 	app := b.Conn(t, b.As(t, b.cfg.Roles.Application))
 	b.CheckAppRole(t, b.cfg.Roles.Application)
@@ -44,7 +50,11 @@ func TestIsolated(t *testing.T) {
 // TestSearchFunction finds the tenant's own rows only, with the index.
 func TestSearchFunction(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, simple+"UPDATE app.orders SET search = to_tsvector('simple', 'word ' || id);")
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) { t.Parallel(); testSearchFunction(t, c) })
+}
+
+func testSearchFunction(t *testing.T, c *pgtest.Cluster) {
+	b := newBenchOn(t, c, simple+"UPDATE app.orders SET search = to_tsvector('simple', 'word ' || id);")
 	b.apply(t, GroupGuards)
 	app := b.Conn(t, b.As(t, b.cfg.Roles.Application))
 	const f = "moat.search_app_orders_orders_search('word', 1000)"
@@ -91,7 +101,11 @@ func as(t *testing.T, conn *pgx.Conn, tenant, q string) error {
 // TestGuardRefuses tries to weaken what the guard keeps, as superuser.
 func TestGuardRefuses(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, simple+"CREATE TABLE app.events (tenant_id uuid NOT NULL, at date NOT NULL) PARTITION BY RANGE (at); CREATE TABLE app.events_1 PARTITION OF app.events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');")
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) { t.Parallel(); testGuardRefuses(t, c) })
+}
+
+func testGuardRefuses(t *testing.T, c *pgtest.Cluster) {
+	b := newBenchOn(t, c, simple+"CREATE TABLE app.events (tenant_id uuid NOT NULL, at date NOT NULL) PARTITION BY RANGE (at); CREATE TABLE app.events_1 PARTITION OF app.events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');")
 	b.apply(t, GroupGuards)
 	conn := b.Conn(t, b.URL)
 	for _, attempt := range []string{
@@ -131,7 +145,11 @@ func TestGuardRefuses(t *testing.T) {
 // TestGuardCloses makes tables in every way there is: each is enabled and forced.
 func TestGuardCloses(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, simple+"CREATE TABLE app.events (tenant_id uuid NOT NULL, at date NOT NULL) PARTITION BY RANGE (at);")
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) { t.Parallel(); testGuardCloses(t, c) })
+}
+
+func testGuardCloses(t *testing.T, c *pgtest.Cluster) {
+	b := newBenchOn(t, c, simple+"CREATE TABLE app.events (tenant_id uuid NOT NULL, at date NOT NULL) PARTITION BY RANGE (at);")
 	b.apply(t, GroupGuards)
 	b.Exec(t, `CREATE TABLE app.new_1 (id int);`)
 	b.Exec(t, `CREATE TABLE app.new_2 AS SELECT * FROM app.orders;`)

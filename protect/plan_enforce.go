@@ -52,7 +52,7 @@ func (p *planner) enable(rel *catalog.Relation, t *table) {
 		step.SQL = append(step.SQL, undoFill(t)...)
 		step.Undo = append(step.Undo, p.refill(t)...)
 	}
-	p.add(p.guarded(step, t))
+	p.add(p.guarded(step))
 }
 
 // fills reports whether this plan makes t's trigger.

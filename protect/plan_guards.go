@@ -163,16 +163,11 @@ func (p *planner) guardExists() bool {
 	return slices.ContainsFunc(p.s.Events, func(e catalog.EventTrigger) bool { return e.Name == guardTrigger })
 }
 
-// guarded fits a step to a guard that is there already: it is suspended, in the
-// step's own transaction, for what it would refuse, and told the new state.
-func (p *planner) guarded(s Step, t *table) Step {
-	if !p.guardExists() {
-		return s
+// guarded tells a guard that is there already of the state that a step leaves. The
+// guard refuses none of what a plan does; undo takes it down first.
+func (p *planner) guarded(s Step) Step {
+	if p.guardExists() {
+		s.SQL = append(s.SQL, fmt.Sprintf("SELECT moat.remember(%s::regclass)", literal(s.Table.SQL())))
 	}
-	if slices.ContainsFunc(s.SQL, func(q string) bool { return strings.HasPrefix(q, "DROP POLICY") }) {
-		s.SQL = append([]string{"ALTER EVENT TRIGGER " + guardTrigger + " DISABLE", "ALTER EVENT TRIGGER " + guardDropTrigger + " DISABLE"}, s.SQL...)
-		s.SQL = append(s.SQL, "ALTER EVENT TRIGGER "+guardTrigger+" ENABLE ALWAYS", "ALTER EVENT TRIGGER "+guardDropTrigger+" ENABLE ALWAYS")
-	}
-	s.SQL = append(s.SQL, fmt.Sprintf("SELECT moat.remember(%s::regclass)", literal(s.Table.SQL())))
 	return s
 }

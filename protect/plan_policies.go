@@ -54,17 +54,18 @@ func (p *planner) isolation(t *table) {
 		return
 	}
 	expr := Isolating(t.column, p.m.Setting, t.typ, p.form(t))
-	create := createPolicy(q, IsolationPolicy, p.citus(), "PUBLIC", expr)
-	step := Step{ID: stepID(GroupPolicies, q, IsolationPolicy), Group: p.policyGroup(t), Table: q, Title: "policy " + IsolationPolicy,
-		SQL: []string{create}, Undo: []string{dropPolicy(q, IsolationPolicy)}, Lock: AccessExclusive,
-		Reason: "restrictive: no permissive policy that is added later can widen it"}
-	if old := policyNamed(t.rel, IsolationPolicy); old != nil {
-		step.SQL = append([]string{dropPolicy(q, old.Name)}, step.SQL...)
-		step.Undo = append(step.Undo, restorePolicy(q, *old))
-		step.Remember = []string{commentOnPolicy(q, old.Name)}
-		step.Reason = "the policy of this name does not isolate every command and role"
-	}
-	p.add(p.guarded(step, t))
+	policy := freePolicy(t.rel, IsolationPolicy)
+	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, IsolationPolicy), Group: p.policyGroup(t), Table: q, Title: "policy " + policy,
+		SQL: []string{createPolicy(q, policy, p.citus(), "PUBLIC", expr)}, Undo: []string{dropPolicy(q, policy)}, Lock: AccessExclusive,
+		Reason: "restrictive: no permissive policy that is added later can widen it"}))
+}
+
+// freePolicy returns the name, or the next that is free: a team's own policies are
+// never dropped, whatever they are called.
+func freePolicy(rel *catalog.Relation, policy string) string {
+	return free(policy, func(s string) bool {
+		return slices.ContainsFunc(rel.Policies, func(p catalog.Policy) bool { return p.Name == s })
+	})
 }
 
 // access plans the permissive policy of the application role. Without one no row is
@@ -82,15 +83,10 @@ func (p *planner) access(t *table) {
 		return
 	}
 	q := t.rel.QName()
-	step := Step{ID: stepID(GroupPolicies, q, AccessPolicy), Group: p.policyGroup(t), Table: q, Title: "policy " + AccessPolicy,
-		SQL: []string{createPolicy(q, AccessPolicy, true, idents(roles), "true")}, Undo: []string{dropPolicy(q, AccessPolicy)}, Lock: AccessExclusive,
-		Reason: "inside its tenant the application sees every row; replace it by rules of your own"}
-	if old := policyNamed(t.rel, AccessPolicy); old != nil {
-		step.SQL = append([]string{dropPolicy(q, old.Name)}, step.SQL...)
-		step.Undo = append(step.Undo, restorePolicy(q, *old))
-		step.Remember = []string{commentOnPolicy(q, old.Name)}
-	}
-	p.add(p.guarded(step, t))
+	policy := freePolicy(t.rel, AccessPolicy)
+	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, AccessPolicy), Group: p.policyGroup(t), Table: q, Title: "policy " + policy,
+		SQL: []string{createPolicy(q, policy, true, idents(roles), "true")}, Undo: []string{dropPolicy(q, policy)}, Lock: AccessExclusive,
+		Reason: "inside its tenant the application sees every row; replace it by rules of your own"}))
 }
 
 // accessRoles are the roles that tenant_access is for. Before PostgreSQL 15 a view
@@ -138,41 +134,6 @@ func createPolicy(q catalog.QName, policy string, permissive bool, roles, expr s
 
 func dropPolicy(q catalog.QName, policy string) string {
 	return fmt.Sprintf("DROP POLICY IF EXISTS %s ON %s", ident(policy), q.SQL())
-}
-
-// restorePolicy writes a policy as the Snapshot shows it.
-func restorePolicy(q catalog.QName, pol catalog.Policy) string {
-	as := "RESTRICTIVE"
-	if pol.Permissive {
-		as = "PERMISSIVE"
-	}
-	roles := make([]string, len(pol.Roles))
-	for i, r := range pol.Roles {
-		roles[i] = grantee(r)
-	}
-	sql := fmt.Sprintf("CREATE POLICY %s ON %s AS %s FOR %s TO %s", ident(pol.Name), q.SQL(), as, pol.Command, strings.Join(roles, ", "))
-	if pol.Using != nil {
-		sql += " USING (" + pol.Using.Text + ")"
-	}
-	if pol.Check != nil {
-		sql += " WITH CHECK (" + pol.Check.Text + ")"
-	}
-	return sql
-}
-
-func policyNamed(rel *catalog.Relation, policy string) *catalog.Policy {
-	for i := range rel.Policies {
-		if rel.Policies[i].Name == policy {
-			return &rel.Policies[i]
-		}
-	}
-	return nil
-}
-
-func commentOnPolicy(q catalog.QName, policy string) string {
-	return fmt.Sprintf("SELECT format('COMMENT ON POLICY %%I ON %%s IS %%L', p.polname, p.polrelid::regclass, d.description) FROM pg_catalog.pg_policy p "+
-		"JOIN pg_catalog.pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_catalog.pg_policy'::regclass WHERE p.polrelid = %s::regclass AND p.polname = %s",
-		literal(q.SQL()), literal(policy))
 }
 
 // grantee quotes a role; PUBLIC is a keyword.

@@ -131,20 +131,24 @@ func (p *planner) viewOwner(v *catalog.Relation) {
 		return
 	}
 	q := v.QName()
-	var grants, revokes []string
+	var give, take []string
+	wants := p.schemaUsage(q.Schema)
 	for _, base := range p.reads(q) {
-		grants = append(grants, fmt.Sprintf("GRANT SELECT ON %s TO %s", base.SQL(), ident(owner)))
-		revokes = append(revokes, fmt.Sprintf("REVOKE SELECT ON %s FROM %s", base.SQL(), ident(owner)))
+		if rel := p.relations[base]; rel != nil {
+			wants = append(append(wants, p.schemaUsage(base.Schema)...), want{"TABLE " + base.SQL(), rel.Owner, []string{"SELECT"}, rel.Privileges})
+		}
+	}
+	for _, w := range wants {
+		if missing := lacking(w, owner); len(missing) > 0 && w.owner != owner {
+			give = append(give, fmt.Sprintf("GRANT %s ON %s TO %s", missing[0], w.object, ident(owner)))
+			take = append(take, fmt.Sprintf("REVOKE %s ON %s FROM %s", missing[0], w.object, ident(owner)))
+		}
 	}
 	p.add(Step{ID: stepID(GroupEnforce, q, "owner"), Group: GroupEnforce, Table: q, Title: "view owned by " + owner,
-		SQL:  append(append(p.usageFor(q.Schema, owner), grants...), fmt.Sprintf("ALTER VIEW %s OWNER TO %s", q.SQL(), ident(owner))),
-		Undo: append([]string{fmt.Sprintf("ALTER VIEW %s OWNER TO %s", q.SQL(), ident(v.Owner))}, revokes...), Lock: AccessExclusive,
+		SQL:  append(give, fmt.Sprintf("ALTER VIEW %s OWNER TO %s", q.SQL(), ident(owner))),
+		Undo: append([]string{fmt.Sprintf("ALTER VIEW %s OWNER TO %s", q.SQL(), ident(v.Owner))}, take...), Lock: AccessExclusive,
 		Hazards: []string{"CREATE OR REPLACE VIEW is for the new owner from here on"},
 		Reason:  "a view reads with its owner's rights, and " + v.Owner + " is not subject to the tenants' policies"})
-}
-
-func (p *planner) usageFor(schema, role string) []string {
-	return []string{fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", ident(schema), ident(role))}
 }
 
 // ownerRole plans the owner role once; false means that it cannot be made.

@@ -11,17 +11,18 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // product is the fixture of a product that grew: 144 tables with all that
 // PostgreSQL offers.
-func product(t *testing.T) *bench {
+func product(t *testing.T, c *pgtest.Cluster) *bench {
 	t.Helper()
 	text, err := os.ReadFile("testdata/product.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newBench(t, string(text))
+	b := newBenchOn(t, c, string(text))
 	b.opts.Column = "organization_id"
 	b.opts.Tenants = catalog.QName{Schema: "core", Name: "organizations"}
 	for _, name := range []string{"countries", "currencies", "languages", "time_zones", "plans", "features", "plan_features", "industries"} {
@@ -39,7 +40,11 @@ func product(t *testing.T) *bench {
 
 func TestProduct(t *testing.T) {
 	t.Parallel()
-	b := product(t)
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) { t.Parallel(); applyProduct(t, c) })
+}
+
+func applyProduct(t *testing.T, c *pgtest.Cluster) {
+	b := product(t, c)
 	before, dumpBefore := text(t, b.snapshot(t)), dump(t, b)
 	begun := time.Now()
 	plan := b.plan(t)
@@ -70,7 +75,12 @@ func dump(t *testing.T, b *bench) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), filepath.Join(install.Bin, "pg_dump"), "--schema-only", "--dbname", b.URL)
+	program := filepath.Join(install.Bin, "pg_dump")
+	if _, err := os.Stat(program); err != nil {
+		// Builds of other majors come without it; the Snapshots are compared there.
+		return ""
+	}
+	cmd := exec.CommandContext(t.Context(), program, "--schema-only", "--dbname", b.URL)
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("pg_dump: %v", err)
