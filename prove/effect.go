@@ -3,6 +3,7 @@ package prove
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
@@ -10,7 +11,7 @@ import (
 
 // effectAttacks write A's own rows, rightfully, and look at what that does to B:
 // through triggers and rules.
-func (s *stage) effectAttacks(st *site) []attack {
+func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 	if !st.fires() || st.spareA == nil || s.calm == "" {
 		return nil
 	}
@@ -39,10 +40,18 @@ func (s *stage) effectAttacks(st *site) []attack {
 	if st.reach.delete && len(st.identifying()) > 0 {
 		writes = append(writes, "DELETE FROM "+st.sql()+" x WHERE "+st.rowsA[0].matches("x.", st.identifying()))
 	}
-	for _, w := range writes {
-		steps := []string{w}
+	// All of them in one go, where they go through: looking at everything that A
+	// can read costs more than the writes.
+	tries := [][]string{writes}
+	if o := s.operator.try(ctx, attempt{as: st.asA, steps: writes}); o.err != nil {
+		tries = nil
+		for _, w := range writes {
+			tries = append(tries, []string{w})
+		}
+	}
+	for _, steps := range tries {
 		if sweep != "" {
-			steps = append(steps, sweep)
+			steps = append(slices.Clone(steps), sweep)
 		}
 		out = append(out, attack{name: name, steps: steps, watch: []string{s.integrityQuery()}, judge: judge, onError: pastTrigger})
 	}

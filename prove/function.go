@@ -31,7 +31,7 @@ func (s *stage) functions() []*observable {
 		}
 		calls, echoes, ok := s.calls(f)
 		if !ok {
-			s.report.add(Probe{Attack: o.attack, Object: name, Verdict: Undecided, Reason: "no arguments are known for its types: call it by hand with tenant B's ids, or revoke EXECUTE"})
+			s.report.add(Probe{Attack: o.attack, Object: name, Verdict: VerdictUndecided, Reason: "no arguments are known for its types: call it by hand with tenant B's ids, or revoke EXECUTE"})
 			continue
 		}
 		o.sql, o.echoes = calls, echoes

@@ -51,7 +51,7 @@ var rights = []string{"activity:connection", "cancel:connection", "large object:
 func undecidedOf(r *prove.Report) []string {
 	var out []string
 	for _, p := range r.Probes {
-		if p.Verdict == prove.Undecided {
+		if p.Verdict == prove.VerdictUndecided {
 			out = append(out, p.ID+" ("+p.Reason+")")
 		}
 	}

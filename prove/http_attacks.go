@@ -64,7 +64,7 @@ func (h *httpAttack) vacant(t *resource) {
 }
 
 func (h *httpAttack) undecided(t *resource, why string) {
-	h.report.add(Probe{Attack: "list", Object: "/" + t.name, Verdict: Undecided, Reason: why, Script: call{method: "GET", path: "/" + t.name}.script(h.URL)})
+	h.report.add(Probe{Attack: "list", Object: "/" + t.name, Verdict: VerdictUndecided, Reason: why, Script: call{method: "GET", path: "/" + t.name}.script(h.URL)})
 }
 
 // try sends the requests with A's token and reports one probe.
@@ -72,14 +72,14 @@ func (h *httpAttack) try(ctx context.Context, t *resource, name string, trials [
 	if len(trials) == 0 {
 		return
 	}
-	p := Probe{Attack: name, Object: "/" + t.name, Verdict: Isolated, Reason: fmt.Sprintf("%d requests, nothing of tenant B's came back or changed", len(trials))}
+	p := Probe{Attack: name, Object: "/" + t.name, Verdict: VerdictIsolated, Reason: fmt.Sprintf("%d requests, nothing of tenant B's came back or changed", len(trials))}
 	var scripts []string
 	for _, c := range trials {
 		scripts = append(scripts, c.script(h.URL))
 		r, err := h.send(ctx, c.call)
 		if err != nil {
-			if p.Verdict == Isolated {
-				p.Verdict, p.Reason = Undecided, "a request got no answer: "+err.Error()
+			if p.Verdict == VerdictIsolated {
+				p.Verdict, p.Reason = VerdictUndecided, "a request got no answer: "+err.Error()
 			}
 			continue
 		}
@@ -94,11 +94,11 @@ func (h *httpAttack) try(ctx context.Context, t *resource, name string, trials [
 			why = c.worked(r)
 		}
 		if why != "" {
-			p.Verdict, p.Reason, p.Script = Leak, fmt.Sprintf("%s (status %d)", why, r.status), c.script(h.URL)
+			p.Verdict, p.Reason, p.Script = VerdictLeak, fmt.Sprintf("%s (status %d)", why, r.status), c.script(h.URL)
 			break
 		}
-		if r.status >= 500 && p.Verdict == Isolated {
-			p.Verdict, p.Reason = Undecided, fmt.Sprintf("the server failed with %d: look at its log", r.status)
+		if r.status >= 500 && p.Verdict == VerdictIsolated {
+			p.Verdict, p.Reason = VerdictUndecided, fmt.Sprintf("the server failed with %d: look at its log", r.status)
 		}
 	}
 	if p.Script == "" {
@@ -440,11 +440,11 @@ func (h *httpAttack) timing(ctx context.Context, t *resource) {
 			}
 		}
 	}
-	p := Probe{Attack: "timing", Object: "/" + t.name, Verdict: Isolated, Script: h.get(t, t.key+"=eq."+url.QueryEscape(keys[0])).script(h.URL)}
+	p := Probe{Attack: "timing", Object: "/" + t.name, Verdict: VerdictIsolated, Script: h.get(t, t.key+"=eq."+url.QueryEscape(keys[0])).script(h.URL)}
 	if len(hits) < tries/2 || len(misses) < tries/2 {
-		p.Verdict, p.Reason = Undecided, "too few answers to compare"
+		p.Verdict, p.Reason = VerdictUndecided, "too few answers to compare"
 	} else if z, a, b := ranks(hits, misses); math.Abs(z) > 5 && math.Abs(a-b) > 0.25*min(a, b) && math.Abs(a-b) > 300 {
-		p.Verdict, p.Reason = Leak, fmt.Sprintf("a key of tenant B's takes %.0f µs, one that does not exist %.0f µs", a, b)
+		p.Verdict, p.Reason = VerdictLeak, fmt.Sprintf("a key of tenant B's takes %.0f µs, one that does not exist %.0f µs", a, b)
 	} else {
 		p.Reason = fmt.Sprintf("a key of tenant B's takes as long (%.0f µs) as one that does not exist (%.0f µs)", a, b)
 	}
@@ -496,14 +496,14 @@ func (h *httpAttack) generate(ctx context.Context) {
 	if len(tables) == 0 || h.Requests <= 0 {
 		return
 	}
-	p := Probe{Attack: "generated requests", Object: "API", Verdict: Isolated}
+	p := Probe{Attack: "generated requests", Object: "API", Verdict: VerdictIsolated}
 	statuses := map[int]int{}
 	for range h.Requests {
 		t := pickOf(tables)
 		c := h.random(t)
 		r, err := h.send(ctx, c)
 		if err != nil {
-			p.Verdict, p.Reason = Worst(p.Verdict, Undecided), "a request got no answer: "+err.Error()
+			p.Verdict, p.Reason = Worst(p.Verdict, VerdictUndecided), "a request got no answer: "+err.Error()
 			if ctx.Err() != nil {
 				break
 			}
@@ -511,14 +511,14 @@ func (h *httpAttack) generate(ctx context.Context) {
 		}
 		statuses[r.status/100]++
 		if why := h.foreign(t, c, r); why != "" {
-			p.Verdict, p.Reason, p.Script = Leak, why+" came back", c.script(h.URL)
+			p.Verdict, p.Reason, p.Script = VerdictLeak, why+" came back", c.script(h.URL)
 			break
 		}
 	}
-	if p.Verdict == Isolated {
+	if p.Verdict == VerdictIsolated {
 		p.Reason = fmt.Sprintf("%d requests (%d answered 2xx, %d 4xx, %d 5xx): nothing of tenant B's came back", h.Requests, statuses[2], statuses[4], statuses[5])
 		if statuses[2] == 0 {
-			p.Verdict, p.Reason = Undecided, "no generated request was answered with rows"
+			p.Verdict, p.Reason = VerdictUndecided, "no generated request was answered with rows"
 		}
 	}
 	h.report.add(p)

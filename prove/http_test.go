@@ -134,8 +134,8 @@ func attackServer(t *testing.T, f flaw) *prove.Report {
 func TestServerThatFiltersIsIsolated(t *testing.T) {
 	t.Parallel()
 	r := attackServer(t, flaw{})
-	if r.Verdict != prove.Isolated {
-		show(t, r, prove.Leak, prove.Undecided)
+	if r.Verdict != prove.VerdictIsolated {
+		show(t, r, prove.VerdictLeak, prove.VerdictUndecided)
 		t.Errorf("verdict = %s", r.Verdict)
 	}
 }
@@ -147,7 +147,7 @@ func TestBrokenServersAreCaught(t *testing.T) {
 		t.Run(attack, func(t *testing.T) {
 			t.Parallel()
 			r := attackServer(t, f)
-			if p := r.Find(attack + ":/leads"); p == nil || p.Verdict != prove.Leak {
+			if p := r.Find(attack + ":/leads"); p == nil || p.Verdict != prove.VerdictLeak {
 				t.Errorf("%s did not leak; leaks: %v", attack, ids(r.Leaks()))
 			}
 		})

@@ -31,19 +31,19 @@ type finding struct {
 }
 
 func isolated(format string, args ...any) finding {
-	return finding{verdict: Isolated, reason: fmt.Sprintf(format, args...)}
+	return finding{verdict: VerdictIsolated, reason: fmt.Sprintf(format, args...)}
 }
 
 func absent(format string, args ...any) finding {
-	return finding{verdict: Isolated, reason: fmt.Sprintf(format, args...), vacuous: true}
+	return finding{verdict: VerdictIsolated, reason: fmt.Sprintf(format, args...), vacuous: true}
 }
 
 func leak(format string, args ...any) finding {
-	return finding{verdict: Leak, reason: fmt.Sprintf(format, args...)}
+	return finding{verdict: VerdictLeak, reason: fmt.Sprintf(format, args...)}
 }
 
 func undecided(format string, args ...any) finding {
-	return finding{verdict: Undecided, reason: fmt.Sprintf(format, args...)}
+	return finding{verdict: VerdictUndecided, reason: fmt.Sprintf(format, args...)}
 }
 
 // SQLSTATEs that decide.

@@ -30,7 +30,7 @@ type observable struct {
 func (s *stage) observables() []*observable {
 	var out []*observable
 	for _, t := range s.targets {
-		if !t.reach.usage || len(t.reach.selects) == 0 || t.class == catalog.SharedTable && t.isTable() {
+		if !t.reach.usage || len(t.reach.selects) == 0 {
 			continue
 		}
 		if t.isTable() && s.private(t) {
@@ -113,7 +113,7 @@ func (s *stage) compare(ctx context.Context, o *observable) (finding, int) {
 			return leak("what tenant A sees changes when rows of tenant B are planted: %s", difference(o, i)), i
 		}
 	}
-	if f, at := s.harm(ctx, o); f.verdict == Leak {
+	if f, at := s.harm(ctx, o); f.verdict == VerdictLeak {
 		return f, at
 	}
 	if why := s.failed[s.targetOf(o)]; why != "" {
@@ -161,6 +161,9 @@ func (s *stage) unchanged(o *observable) finding {
 	case o.rel != nil && o.rel.Kind == catalog.ForeignTable:
 		return undecided("a foreign table has no policies, and rows cannot be planted behind it: revoke it, or show that the remote side filters by tenant")
 	case o.rel != nil && (o.rel.Kind == catalog.Table || o.rel.Kind == catalog.PartitionedTable):
+		if t := s.targetOf(o); t != nil && t.class == catalog.SharedTable {
+			return isolated("it is the same for every tenant, and rows planted for tenant B leave no trace in it")
+		}
 		if s.emptyFor(o) {
 			return isolated("tenant A sees no row of it, and rows planted for tenant B leave no trace in it")
 		}
@@ -177,7 +180,7 @@ func (s *stage) emptyFor(o *observable) bool {
 func (s *stage) observation(ctx context.Context, o *observable, at int, f finding, first int) string {
 	as, _ := s.operator.bind.to(ctx, s.a)
 	look := o.sql[min(at, len(o.sql)-1)]
-	if o.rel != nil && f.verdict == Leak {
+	if o.rel != nil && f.verdict == VerdictLeak {
 		look = "SELECT * FROM " + table(o.rel.QName()) + " LIMIT 50"
 	}
 	var b strings.Builder

@@ -27,12 +27,15 @@ func (w *sower) bounds(st *site) (columns []string, texts []string) {
 	return st.rel.PartitionKey.Columns, texts
 }
 
+// relation finds a relation of the snapshot.
 func (p *prover) relation(q catalog.QName) *catalog.Relation {
-	i := slices.IndexFunc(p.snap.Relations, func(r catalog.Relation) bool { return r.QName() == q })
-	if i < 0 {
-		return nil
+	if p.byName == nil {
+		p.byName = map[catalog.QName]*catalog.Relation{}
+		for i := range p.snap.Relations {
+			p.byName[p.snap.Relations[i].QName()] = &p.snap.Relations[i]
+		}
 	}
-	return &p.snap.Relations[i]
+	return p.byName[q]
 }
 
 // partitionValue picks a value for a column of the partition key that some

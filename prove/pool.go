@@ -68,7 +68,7 @@ func Pool(t testing.TB, acquire Acquire, query Query, o PoolOptions) {
 		t.Fatalf("prove the pool: %v", err)
 	}
 	for _, p := range r.Probes {
-		if p.Verdict != Isolated {
+		if p.Verdict != VerdictIsolated {
 			t.Errorf("%s: %s: %s", p.Verdict, p.ID, p.Reason)
 		}
 	}
@@ -169,28 +169,28 @@ type poolAct struct {
 // act lets A do it, then looks at every connection, and at what B reads.
 func (a *poolAttack) act(ctx context.Context, step poolAct) {
 	first, second := a.tenants()
-	p := Probe{Attack: step.name, Object: "pool", Verdict: Isolated, Reason: "the next borrower found nothing of it", Script: step.text}
+	p := Probe{Attack: step.name, Object: "pool", Verdict: VerdictIsolated, Reason: "the next borrower found nothing of it", Script: step.text}
 	done := step.do(ctx, first)
 	states, err := a.states(ctx)
 	switch {
 	case err != nil:
-		p.Verdict, p.Reason = Undecided, "no connection could be borrowed afterwards: "+message(err)
+		p.Verdict, p.Reason = VerdictUndecided, "no connection could be borrowed afterwards: "+message(err)
 	default:
 		for _, state := range states {
 			if why := a.trace(state, step.trace); why != "" {
-				p.Verdict, p.Reason = Leak, why
+				p.Verdict, p.Reason = VerdictLeak, why
 			}
 		}
 	}
 	for range 4 {
 		rows, err := a.query(ctx, second, a.rowsSQL())
 		if n := foreignIn(rows, second); n > 0 {
-			p.Verdict, p.Reason = Leak, fmt.Sprintf("tenant B then read %d rows of other tenants", n)
-		} else if err != nil && p.Verdict == Isolated {
-			p.Verdict, p.Reason = Undecided, "tenant B could not read afterwards: "+message(err)
+			p.Verdict, p.Reason = VerdictLeak, fmt.Sprintf("tenant B then read %d rows of other tenants", n)
+		} else if err != nil && p.Verdict == VerdictIsolated {
+			p.Verdict, p.Reason = VerdictUndecided, "tenant B could not read afterwards: "+message(err)
 		}
 	}
-	if p.Verdict == Isolated && done != nil && step.trace != "" {
+	if p.Verdict == VerdictIsolated && done != nil && step.trace != "" {
 		p.Reason = "refused: " + message(done)
 	}
 	a.report.add(p)
@@ -318,14 +318,14 @@ func (a *poolAttack) interleave(ctx context.Context) {
 	}
 	close(jobs)
 	group.Wait()
-	p := Probe{Attack: "interleaved borrowings", Object: "pool", Verdict: Isolated,
+	p := Probe{Attack: "interleaved borrowings", Object: "pool", Verdict: VerdictIsolated,
 		Reason: fmt.Sprintf("%d borrowings by %d tenants, %d of them failed or cancelled: %d rows, each of its own tenant", a.Borrowings, len(a.Tenants), failed, rows),
 		Script: "-- " + a.rowsSQL() + "\n-- for a tenant drawn at random, " + itoa(a.Borrowings) + " times, " + itoa(a.Workers) + " at once; every seventh is cancelled, times out or fails"}
 	switch {
 	case foreign > 0:
-		p.Verdict, p.Reason = Leak, fmt.Sprintf("%d of %d rows belonged to another tenant", foreign, rows)
+		p.Verdict, p.Reason = VerdictLeak, fmt.Sprintf("%d of %d rows belonged to another tenant", foreign, rows)
 	case rows == 0:
-		p.Verdict, p.Reason = Undecided, "no borrowing returned a row"
+		p.Verdict, p.Reason = VerdictUndecided, "no borrowing returned a row"
 	}
 	a.report.add(p)
 }

@@ -164,7 +164,7 @@ func expectPoolLeak(t *testing.T, acquire prove.Acquire, query prove.Query, o pr
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := r.Find(attack + ":pool"); p == nil || p.Verdict != prove.Leak {
+	if p := r.Find(attack + ":pool"); p == nil || p.Verdict != prove.VerdictLeak {
 		t.Errorf("%s did not leak; leaks: %v", attack, ids(r.Leaks()))
 	}
 }

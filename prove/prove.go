@@ -67,6 +67,7 @@ type prover struct {
 	made     bool     // the tenants are made up
 	targets  []*target
 	sites    map[*target]*site
+	byName   map[catalog.QName]*catalog.Relation
 }
 
 // Database attacks the isolation of a database and reports what held. operator

@@ -24,9 +24,9 @@ func TestProtectedSchemaIsIsolated(t *testing.T) {
 			t.Parallel()
 			r := newFixture(t, statements...).prove(t, prove.Options{})
 			t.Logf("%d probes, %d ms, %q", len(r.Probes), r.Context.DurationMS, r.NotTried)
-			if r.Verdict != prove.Isolated {
-				show(t, r, prove.Leak, prove.Undecided)
-				t.Errorf("verdict = %s: %d leaks, %d undecided", r.Verdict, r.Count(prove.Leak), r.Count(prove.Undecided))
+			if r.Verdict != prove.VerdictIsolated {
+				show(t, r, prove.VerdictLeak, prove.VerdictUndecided)
+				t.Errorf("verdict = %s: %d leaks, %d undecided", r.Verdict, r.Count(prove.VerdictLeak), r.Count(prove.VerdictUndecided))
 			}
 		})
 	}

@@ -12,9 +12,9 @@ type Verdict string
 // The verdicts. Isolated is only ever said of what was tried and refused or came
 // back empty while there was something to see.
 const (
-	Isolated  Verdict = "isolated"
-	Leak      Verdict = "leak"
-	Undecided Verdict = "undecided"
+	VerdictIsolated  Verdict = "isolated"
+	VerdictLeak      Verdict = "leak"
+	VerdictUndecided Verdict = "undecided"
 )
 
 // Report is the outcome of a run.
@@ -63,7 +63,7 @@ const reportVersion = 1
 
 // newReport returns a report without probes, which is undecided.
 func newReport() *Report {
-	return &Report{Version: reportVersion, Verdict: Undecided, Probes: []Probe{}, NotTried: []string{}}
+	return &Report{Version: reportVersion, Verdict: VerdictUndecided, Probes: []Probe{}, NotTried: []string{}}
 }
 
 // add appends a probe under an id of its own: a second probe of the same attack on
@@ -86,12 +86,12 @@ func (r *Report) skip(sentence string) {
 // finish computes the verdict: one leak is a leak; without a probe, or with an
 // undecided one, nothing is proved.
 func (r *Report) finish() *Report {
-	r.Verdict = Isolated
-	if len(r.Probes) == 0 || r.Count(Undecided) > 0 {
-		r.Verdict = Undecided
+	r.Verdict = VerdictIsolated
+	if len(r.Probes) == 0 || r.Count(VerdictUndecided) > 0 {
+		r.Verdict = VerdictUndecided
 	}
-	if r.Count(Leak) > 0 {
-		r.Verdict = Leak
+	if r.Count(VerdictLeak) > 0 {
+		r.Verdict = VerdictLeak
 	}
 	return r
 }
@@ -109,7 +109,7 @@ func (r *Report) Count(v Verdict) int {
 
 // Leaks returns the probes that leaked.
 func (r *Report) Leaks() []Probe {
-	return slices.DeleteFunc(slices.Clone(r.Probes), func(p Probe) bool { return p.Verdict != Leak })
+	return slices.DeleteFunc(slices.Clone(r.Probes), func(p Probe) bool { return p.Verdict != VerdictLeak })
 }
 
 // Find returns the probe with the id, nil when there is none.
@@ -145,7 +145,7 @@ func distinct(probes []Probe, of func(Probe) string) []string {
 
 // Worst returns the graver of two verdicts: leak before undecided before isolated.
 func Worst(a, b Verdict) Verdict {
-	rank := map[Verdict]int{Isolated: 0, Undecided: 1, Leak: 2}
+	rank := map[Verdict]int{VerdictIsolated: 0, VerdictUndecided: 1, VerdictLeak: 2}
 	if cmp.Compare(rank[a], rank[b]) < 0 {
 		return b
 	}

@@ -117,7 +117,7 @@ func (p *prover) attackOwners(ctx context.Context) error {
 // creatable is a schema in which the application role may create, else "".
 func (p *prover) creatable() string {
 	for _, probe := range p.report.Probes {
-		if probe.Attack == "create" && probe.Verdict == Leak {
+		if probe.Attack == "create" && probe.Verdict == VerdictLeak {
 			return probe.Object[len("schema "):]
 		}
 	}

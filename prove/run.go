@@ -154,10 +154,10 @@ func (t *tally) count(a attack, f finding) {
 	switch {
 	case len(t.tries) == 0 || Worst(t.worst.verdict, f.verdict) != t.worst.verdict:
 		t.tries, t.worst = []attack{a}, f
-		if f.verdict == Isolated {
+		if f.verdict == VerdictIsolated {
 			t.tries = []attack{a}
 		}
-	case f.verdict == Isolated && t.worst.verdict == Isolated:
+	case f.verdict == VerdictIsolated && t.worst.verdict == VerdictIsolated:
 		t.tries = append(t.tries, a)
 	}
 }

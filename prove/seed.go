@@ -373,13 +373,14 @@ func (w *sower) anyRow(ctx context.Context, q catalog.QName, columns []string) (
 	return rows[0], nil
 }
 
+// siteOf finds the site of a relation that is attacked, nil for others.
 func (p *prover) siteOf(q catalog.QName) *site {
-	for t, st := range p.sites {
-		if t.rel.QName() == q {
-			return st
-		}
+	r := p.relation(q)
+	i := slices.IndexFunc(p.targets, func(t *target) bool { return t.rel == r })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return p.sites[p.targets[i]]
 }
 
 func (st *site) rowsFor(by party) []row {

@@ -80,7 +80,7 @@ func (s *stage) giveUp(err error) error {
 	}
 	for _, t := range s.targets {
 		if s.private(t) && t.reach.usage && t.isTable() && (!s.prover.sites[t].attackable() || t.risky(s.snap)) && !(t.rel.Partition && !t.readable()) {
-			s.report.add(Probe{Attack: "planted rows", Object: t.name(), Verdict: Undecided,
+			s.report.add(Probe{Attack: "planted rows", Object: t.name(), Verdict: VerdictUndecided,
 				Reason: fmt.Sprintf("the operator cannot act as %s (%s): connect as a superuser, or grant it the role", s.role, message(pg))})
 		}
 	}
@@ -91,7 +91,7 @@ func (s *stage) giveUp(err error) error {
 // giveUpObjects says of each view and function that it could not be judged.
 func (s *stage) giveUpObjects() error {
 	for _, o := range s.observables() {
-		s.report.add(Probe{Attack: o.attack, Object: o.object, Verdict: Undecided,
+		s.report.add(Probe{Attack: o.attack, Object: o.object, Verdict: VerdictUndecided,
 			Reason: fmt.Sprintf("the operator cannot act as %s, so no rows could be planted to see whether they show: connect as a superuser, or grant it the role", s.role)})
 	}
 	return nil
@@ -293,7 +293,7 @@ func (s *stage) attackTable(ctx context.Context, t *target, committed *site) err
 	if err := s.missing(ctx, st, committed); err != nil {
 		return err
 	}
-	return s.run(ctx, st, t.name(), slices.Concat(s.effectAttacks(st), s.cascadeAttacks(st), s.ownerAttack(st)))
+	return s.run(ctx, st, t.name(), slices.Concat(s.effectAttacks(ctx, st), s.cascadeAttacks(st), s.ownerAttack(st)))
 }
 
 // missing runs the families that were left out on committed rows.

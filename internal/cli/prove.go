@@ -93,10 +93,10 @@ func (a *app) prove(ctx context.Context, args []string, f *proveFlags) error {
 		return err
 	}
 	switch r.Verdict {
-	case prove.Leak:
+	case prove.VerdictLeak:
 		return errFound
-	case prove.Undecided:
-		return withHint(fmt.Errorf("%d of %d probes are undecided", r.Count(prove.Undecided), len(r.Probes)), "each says what would decide it")
+	case prove.VerdictUndecided:
+		return withHint(fmt.Errorf("%d of %d probes are undecided", r.Count(prove.VerdictUndecided), len(r.Probes)), "each says what would decide it")
 	}
 	return nil
 }

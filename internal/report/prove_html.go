@@ -41,7 +41,7 @@ type proveCell struct {
 func ProveHTML(w io.Writer, r *prove.Report) error {
 	page, err := template.New("prove").Funcs(template.FuncMap{
 		"sign": func(v prove.Verdict) string {
-			return map[prove.Verdict]string{prove.Isolated: "✓", prove.Leak: "✗", prove.Undecided: "?"}[v]
+			return map[prove.Verdict]string{prove.VerdictIsolated: "✓", prove.VerdictLeak: "✗", prove.VerdictUndecided: "?"}[v]
 		},
 		"add": func(a, b int) int { return a + b },
 	}).Parse(provePage)
@@ -49,7 +49,7 @@ func ProveHTML(w io.Writer, r *prove.Report) error {
 		return err
 	}
 	v := proveView{Report: r, Counts: map[string]int{}}
-	for _, verdict := range []prove.Verdict{prove.Isolated, prove.Leak, prove.Undecided} {
+	for _, verdict := range []prove.Verdict{prove.VerdictIsolated, prove.VerdictLeak, prove.VerdictUndecided} {
 		v.Counts[string(verdict)] = r.Count(verdict)
 	}
 	v.Groups = proveGroups(r)

@@ -40,8 +40,8 @@ type proveFailure struct {
 // ProveJUnit writes a report as JUnit XML: a leak is a failure, an undecided probe
 // an error, what was not tried goes to system-out.
 func ProveJUnit(w io.Writer, r *prove.Report) error {
-	s := proveSuite{Name: "moat prove " + r.Context.Target, Tests: len(r.Probes), Failures: r.Count(prove.Leak),
-		Errors: r.Count(prove.Undecided), Time: strconv.FormatFloat(float64(r.Context.DurationMS)/1000, 'f', 3, 64)}
+	s := proveSuite{Name: "moat prove " + r.Context.Target, Tests: len(r.Probes), Failures: r.Count(prove.VerdictLeak),
+		Errors: r.Count(prove.VerdictUndecided), Time: strconv.FormatFloat(float64(r.Context.DurationMS)/1000, 'f', 3, 64)}
 	if !r.Context.Started.IsZero() {
 		s.Stamp = r.Context.Started.Format("2006-01-02T15:04:05")
 	}
@@ -49,9 +49,9 @@ func ProveJUnit(w io.Writer, r *prove.Report) error {
 		c := proveCase{Name: printable(p.Attack), Class: printable(p.Object)}
 		f := &proveFailure{Message: printable(p.Reason), Text: printable(p.Script)}
 		switch p.Verdict {
-		case prove.Leak:
+		case prove.VerdictLeak:
 			c.Failure = f
-		case prove.Undecided:
+		case prove.VerdictUndecided:
 			c.Error = f
 		}
 		s.Cases = append(s.Cases, c)

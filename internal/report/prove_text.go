@@ -14,13 +14,13 @@ import (
 func ProveText(w io.Writer, r *prove.Report, colour bool) error {
 	p := proveText{w: w, colour: colour}
 	p.head(r)
-	p.probes(r, prove.Leak, "Leaks")
-	p.probes(r, prove.Undecided, "Undecided")
+	p.probes(r, prove.VerdictLeak, "Leaks")
+	p.probes(r, prove.VerdictUndecided, "Undecided")
 	p.matrix(r)
 	p.notTried(r)
 	p.printf("\n%s: %d probes, %d isolated, %d leaks, %d undecided.\n", p.mark(r.Verdict), len(r.Probes),
-		r.Count(prove.Isolated), r.Count(prove.Leak), r.Count(prove.Undecided))
-	if r.Count(prove.Leak) > 0 {
+		r.Count(prove.VerdictIsolated), r.Count(prove.VerdictLeak), r.Count(prove.VerdictUndecided))
+	if r.Count(prove.VerdictLeak) > 0 {
 		p.printf("Each has a script that reproduces it in psql: moat prove --script ID\n")
 	}
 	return p.err
@@ -43,7 +43,7 @@ func (p *proveText) mark(v prove.Verdict) string {
 	if !p.colour {
 		return string(v)
 	}
-	code := map[prove.Verdict]string{prove.Isolated: "32", prove.Leak: "31;1", prove.Undecided: "33"}[v]
+	code := map[prove.Verdict]string{prove.VerdictIsolated: "32", prove.VerdictLeak: "31;1", prove.VerdictUndecided: "33"}[v]
 	return "\x1b[" + code + "m" + string(v) + "\x1b[0m"
 }
 
@@ -97,7 +97,7 @@ func (p *proveText) matrix(r *prove.Report) {
 	fmt.Fprintln(tw, "OBJECT\tISOLATED\tLEAK\tUNDECIDED")
 	for _, object := range r.Objects() {
 		c := counts[object]
-		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\n", object, c[prove.Isolated], c[prove.Leak], c[prove.Undecided])
+		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\n", object, c[prove.VerdictIsolated], c[prove.VerdictLeak], c[prove.VerdictUndecided])
 	}
 	p.err = tw.Flush()
 }
