@@ -153,18 +153,21 @@ type subject struct {
 
 func newSubject(t *testing.T) *subject {
 	t.Helper()
-	schema, err := os.ReadFile("testdata/shop.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := newSubjectOf(t, "testdata/shop.sql")
+	s.opts = catalog.Options{Column: "tenant_id", Tenants: catalog.QName{Schema: "shop", Name: "tenants"}, Schemas: []string{"shop"}}
+	return s
+}
+
+// newSubjectOf makes a database with the schema of a file and role names of its own.
+func newSubjectOf(t *testing.T, file string) *subject {
+	t.Helper()
 	s := &subject{Database: pgtest.New(t)}
-	s.Exec(t, string(schema))
+	s.Exec(t, readFile(t, file))
 	suffix := strings.ReplaceAll(s.Name, "moat_test", "")
 	s.cfg.Roles = protect.Roles{Owner: "own" + suffix, Application: "app" + suffix, Operator: "ops" + suffix, Definer: "def" + suffix}
 	for _, r := range []string{s.cfg.Roles.Owner, s.cfg.Roles.Application, s.cfg.Roles.Operator, s.cfg.Roles.Definer} {
 		s.Adopt(r)
 	}
-	s.opts = catalog.Options{Column: "tenant_id", Tenants: catalog.QName{Schema: "shop", Name: "tenants"}, Schemas: []string{"shop"}}
 	return s
 }
 

@@ -77,6 +77,7 @@ func (p *planner) access(t *table) {
 	roles := p.accessRoles()
 	theirs := p.permissiveFor(t.rel, p.c.Roles.Application)
 	if len(theirs) > 0 {
+		p.askCommands(t)
 		if !slices.Equal(theirs, []string{AccessPolicy}) {
 			p.note(key(t.rel.QName()), "its own permissive policies stay in the place of "+AccessPolicy+": "+strings.Join(theirs, ", "))
 		}
@@ -87,6 +88,41 @@ func (p *planner) access(t *table) {
 	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, AccessPolicy), Group: p.policyGroup(t), Table: q, Title: "policy " + policy,
 		SQL: []string{createPolicy(q, policy, true, idents(roles), "true")}, Undo: []string{dropPolicy(q, policy)}, Lock: AccessExclusive,
 		Reason: "inside its tenant the application sees every row; replace it by rules of your own"}))
+}
+
+// askCommands asks about commands that the application may run but no permissive
+// policy of the team lets through: once row-level security is on they do nothing.
+func (p *planner) askCommands(t *table) {
+	if t.rel.RLS {
+		return // that is how it is today
+	}
+	app := p.c.Roles.Application
+	var denied []string
+	for _, command := range p.applicationMay(t.rel) {
+		allowed := slices.ContainsFunc(t.rel.Policies, func(pol catalog.Policy) bool {
+			return pol.Permissive && (pol.Using != nil || pol.Check != nil) && (pol.Command == "ALL" || pol.Command == command) && p.applies(pol, app)
+		})
+		if !allowed {
+			denied = append(denied, command)
+		}
+	}
+	if len(denied) == 0 {
+		return
+	}
+	q := t.rel.QName()
+	d := Decision{ID: "access/" + key(q), Table: q, Question: "May the application " + strings.Join(denied, ", ") + " here?",
+		Why: "The table's own policies say nothing of it, so from enforce on it touches no row. The restrictive policy keeps it within the tenant either way."}
+	for _, command := range denied {
+		using, check := "USING (true)", " WITH CHECK (true)"
+		switch command {
+		case "INSERT":
+			using, check = "", "WITH CHECK (true)"
+		case "SELECT", "DELETE":
+			check = ""
+		}
+		d.SQL = append(d.SQL, fmt.Sprintf("CREATE POLICY %s ON %s FOR %s TO %s %s%s", ident(name(AccessPolicy, strings.ToLower(command))), q.SQL(), command, ident(app), using, check))
+	}
+	p.decide(d)
 }
 
 // accessRoles are the roles that tenant_access is for. Before PostgreSQL 15 a view
@@ -107,11 +143,15 @@ func (p *planner) permissiveFor(rel *catalog.Relation, role string) []string {
 		if !pol.Permissive || (pol.Using == nil && pol.Check == nil) {
 			continue
 		}
-		if slices.ContainsFunc(pol.Roles, func(r string) bool { return r == "" || r == role || p.inherits(role, r) }) {
+		if p.applies(pol, role) {
 			names = append(names, pol.Name)
 		}
 	}
 	return names
+}
+
+func (p *planner) applies(pol catalog.Policy, role string) bool {
+	return slices.ContainsFunc(pol.Roles, func(r string) bool { return r == "" || r == role || p.inherits(role, r) })
 }
 
 // inherits reports whether member has the rights of role without SET ROLE.
