@@ -41,7 +41,7 @@ func (w *writer) finish(sql string, sel *selection) *Statement {
 // inserted tells an upsert's new rows from the changed ones: a new row version was
 // deleted by nobody.
 func (w *writer) inserted(target source, in Write) []output {
-	if in.Resolution != "merge-duplicates" || !target.table.Select || target.table.View {
+	if in.Resolution != "merge-duplicates" || !target.table.Select || target.table.View || target.table.Partitioned {
 		return nil
 	}
 	return []output{{name: "moat_inserted", kind: Inserted, expr: expression{sql: "(" + target.alias + ".xmax = 0)"}}}

@@ -146,7 +146,8 @@ func (b *builder) tables() {
 func (b *builder) table(r *catalog.Relation) *Table {
 	t := &Table{
 		Name: r.QName(), Comment: r.Comment, byName: map[string]*Column{}, Computed: map[string]*Function{},
-		View: r.Kind == catalog.View || r.Kind == catalog.MaterializedView, oid: r.OID,
+		Partitioned: r.Kind == catalog.PartitionedTable,
+		View:        r.Kind == catalog.View || r.Kind == catalog.MaterializedView, oid: r.OID,
 	}
 	if m := b.models[t.Name]; m != nil && (m.Class == catalog.TenantTable || m.Class == catalog.TenantsTable) {
 		t.TenantColumn, t.TenantType = m.Column, m.Type

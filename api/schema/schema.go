@@ -53,8 +53,10 @@ type Hidden struct {
 // Table is an exposed table or view.
 type Table struct {
 	Name
-	View    bool
-	Comment string
+	View bool
+	// Partitioned tables cannot tell an inserted row from a changed one.
+	Partitioned bool
+	Comment     string
 	// TenantColumn is "" for a table without one: shared, or a child of one that has.
 	TenantColumn string
 	// TenantType is the SQL type of the tenant column.

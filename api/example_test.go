@@ -1,0 +1,61 @@
+package api_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/api"
+	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/catalog"
+)
+
+// A program that serves its database to the tokens of one issuer.
+func Example() {
+	ctx, url := context.Background(), os.Getenv("MOAT_APP_URL")
+	db, err := moat.Open(ctx, url, &moat.Options{
+		SubjectSetting: "app.current_subject", RoleSetting: "app.current_role", ClaimsSetting: "request.jwt.claims",
+		ConfigurePool: api.ConfigurePool(5 * time.Second),
+	})
+	if err != nil {
+		slog.Error("open", "error", err)
+		return
+	}
+	defer db.Close()
+	verifier, err := auth.New(ctx, auth.Config{Issuers: []auth.IssuerConfig{
+		{Issuer: "https://id.example.com", Audience: []string{"moat"}, Discovery: true},
+	}})
+	if err != nil {
+		slog.Error("tokens", "error", err)
+		return
+	}
+	connect := func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, url) }
+	handler, err := api.New(ctx, api.Config{
+		DB: db, Verifier: verifier, Connect: connect,
+		Load: func(ctx context.Context) (*catalog.Snapshot, *catalog.Model, error) {
+			conn, err := connect(ctx)
+			if err != nil {
+				return nil, nil, err
+			}
+			defer conn.Close(ctx)
+			snapshot, err := catalog.Load(ctx, conn)
+			if err != nil {
+				return nil, nil, err
+			}
+			model, err := catalog.Infer(snapshot, catalog.Options{})
+			return snapshot, model, err
+		},
+	})
+	if err != nil {
+		slog.Error("schema", "error", err)
+		return
+	}
+	defer handler.Close()
+	server := &http.Server{Addr: "127.0.0.1:8080", Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	slog.Error("serve", "error", server.ListenAndServe())
+}
