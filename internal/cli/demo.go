@@ -87,7 +87,7 @@ func (a *app) serveDemo(ctx context.Context, d *demo.Demo, l net.Listener, forma
 	}
 	c.Limits = config.Limits{} // one visitor tries everything at once
 	log := slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	s, err := openService(ctx, c, d.ApplicationURL, log)
+	s, err := openService(ctx, &service{config: c, appURL: d.ApplicationURL, operatorURL: d.OperatorURL, log: log, demo: d})
 	if err != nil {
 		return err
 	}

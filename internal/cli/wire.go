@@ -15,31 +15,52 @@ import (
 // newVerifier turns the configured issuers into a verifier. A missing issuer, audience
 // or key is an error that says which.
 func newVerifier(ctx context.Context, c config.Config, log *slog.Logger) (*auth.Verifier, error) {
+	v, err := verifierOf(ctx, c, c.Auth.Issuers, c.Serve.AllowWithoutTenant, log)
+	return v, withHint(err, "auth.issuers in moat.yaml names who signs tokens: issuer, audience, and one of jwks_url, jwks_file, pem_file, secret_file, secret_env, discovery")
+}
+
+// verifierOf accepts the tokens of these issuers.
+func verifierOf(ctx context.Context, c config.Config, issuers []config.Issuer, withoutTenant bool, log *slog.Logger) (*auth.Verifier, error) {
 	ac := auth.Config{
 		TenantType:         moat.TenantType(c.Tenant.Type),
-		AllowWithoutTenant: c.Serve.AllowWithoutTenant,
+		AllowWithoutTenant: withoutTenant,
 		OnRefreshError: func(issuer string, err error) {
 			log.Warn("key set not refreshed, old keys stay", "issuer", issuer, "error", err)
 		},
 	}
-	for _, i := range c.Auth.Issuers {
-		ic := auth.IssuerConfig{
-			Issuer: i.Issuer, Audience: i.Audience, SecretFile: i.SecretFile, PEMFile: i.PEMFile,
-			JWKSFile: i.JWKSFile, JWKSURL: i.JWKSURL, Discovery: i.Discovery, Algorithms: i.Algorithms,
-			TenantClaim: i.TenantClaim, RoleClaim: i.RoleClaim, SubjectClaim: i.SubjectClaim, Leeway: i.Leeway,
-		}
-		if i.SecretEnv != "" {
-			secret := os.Getenv(i.SecretEnv)
-			if secret == "" {
-				return nil, fmt.Errorf("issuer %s: environment variable %s is empty", i.Issuer, i.SecretEnv)
-			}
-			ic.Secret = auth.Secret(secret)
+	for _, i := range issuers {
+		ic, err := issuerConfig(i)
+		if err != nil {
+			return nil, err
 		}
 		ac.Issuers = append(ac.Issuers, ic)
 	}
-	v, err := auth.New(ctx, ac)
-	return v, withHint(err, "auth.issuers in moat.yaml names who signs tokens: issuer, audience, and one of jwks_url, jwks_file, pem_file, secret_file, secret_env, discovery")
+	return auth.New(ctx, ac)
 }
+
+func issuerConfig(i config.Issuer) (auth.IssuerConfig, error) {
+	ic := auth.IssuerConfig{
+		Issuer: i.Issuer, Audience: i.Audience, SecretFile: i.SecretFile, PEMFile: i.PEMFile,
+		JWKSFile: i.JWKSFile, JWKSURL: i.JWKSURL, Discovery: i.Discovery, Algorithms: i.Algorithms,
+		TenantClaim: i.TenantClaim, RoleClaim: i.RoleClaim, SubjectClaim: i.SubjectClaim, Leeway: i.Leeway,
+	}
+	if i.SecretEnv != "" {
+		secret := os.Getenv(i.SecretEnv)
+		if secret == "" {
+			return ic, fmt.Errorf("issuer %s: environment variable %s is empty", i.Issuer, i.SecretEnv)
+		}
+		ic.Secret = auth.Secret(secret)
+	}
+	return ic, nil
+}
+
+// The settings that carry what a token says beside the tenant. The claims' is
+// PostgREST's, so that policies written for it and for Supabase go on working.
+const (
+	subjectSetting = "app.current_subject"
+	roleSetting    = "app.current_role"
+	claimsSetting  = "request.jwt.claims"
+)
 
 // openApplication opens the application role's pool as the configuration asks.
 func openApplication(ctx context.Context, url string, c config.Config) (*moat.DB, error) {

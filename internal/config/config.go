@@ -31,6 +31,7 @@ type Config struct {
 	Audit  Audit  `yaml:"audit"`
 	// Protect holds the decisions that only a person can take.
 	Protect Protect `yaml:"protect"`
+	Portal  Portal  `yaml:"portal"`
 }
 
 // Tenant is the tenant model; an empty field is inferred from the database.
@@ -116,6 +117,18 @@ type Membership struct {
 	Subject string `yaml:"subject"`
 	Tenant  string `yaml:"tenant"`
 	Role    string `yaml:"role"`
+}
+
+// Portal configures the pages at /portal/.
+type Portal struct {
+	Disabled bool `yaml:"disabled"`
+	// SecureCookies marks cookies Secure behind a proxy that ends TLS.
+	SecureCookies bool `yaml:"secure_cookies"`
+	// Operators lists the issuers of operators' tokens; none means no console. They
+	// must be others than those of auth.issuers.
+	Operators []Issuer `yaml:"operator_issuers"`
+	// OperatorRole is the role claim an operator's token must have.
+	OperatorRole string `yaml:"operator_role"`
 }
 
 // Limits are per tenant. Zero means no limit of that kind.

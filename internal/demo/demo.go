@@ -26,9 +26,10 @@ var schema string
 
 // Who signs the demo's tokens, and for whom.
 const (
-	Issuer   = "https://demo.moat.test"
-	Audience = "moat"
-	database = "demo"
+	Issuer         = "https://demo.moat.test"
+	OperatorIssuer = "https://operators.demo.moat.test"
+	Audience       = "moat"
+	database       = "demo"
 )
 
 // Roles that the demo's connection strings name.
@@ -62,8 +63,9 @@ type Demo struct {
 	// SecretFile holds the key that signs tokens; ConfigFile is a moat.yaml for it.
 	SecretFile, ConfigFile string
 
-	server *postgres.Server
-	signer *auth.Signer
+	server   *postgres.Server
+	signer   *auth.Signer
+	operator *auth.Signer // has a key of its own
 }
 
 // Start starts PostgreSQL and fills it, unless Dir holds a filled one already.
@@ -125,6 +127,11 @@ func (d *Demo) Token(tenant moat.Tenant, subject, role string, ttl time.Duration
 	return d.signer.Sign(auth.Identity{Tenant: tenant, Subject: subject, Role: role}, ttl)
 }
 
+// OperatorToken signs a token for an operator, who has no tenant.
+func (d *Demo) OperatorToken(subject string, ttl time.Duration) (string, error) {
+	return d.operator.Sign(auth.Identity{Subject: subject, Role: "operator"}, ttl)
+}
+
 // prepare creates and fills the database in one go: it appears under its name only
 // when it is complete, so that a kept folder is never half filled.
 func (d *Demo) prepare(ctx context.Context, server *postgres.Server) error {
@@ -177,22 +184,35 @@ tables: {schemas: [app]}
 auth:
   issuers:
     - {issuer: %s, audience: %s, secret_file: %s, tenant_claim: tenant_id, role_claim: role}
+portal:
+  operator_issuers:
+    - {issuer: %s, audience: %s, secret_file: %s}
 `
 
-// writeFiles keeps the secret of an earlier run, so that its tokens stay valid.
+// writeFiles keeps the secrets of an earlier run, so that its tokens stay valid.
 func (d *Demo) writeFiles(dir string) error {
 	d.SecretFile, d.ConfigFile = filepath.Join(dir, "token.secret"), filepath.Join(dir, "moat.yaml")
-	secret, err := os.ReadFile(d.SecretFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		secret = []byte(rand.Text() + rand.Text())
-		err = os.WriteFile(d.SecretFile, secret, 0o600)
-	}
-	if err != nil {
-		return fmt.Errorf("keep the token secret: %w", err)
-	}
-	if err := os.WriteFile(d.ConfigFile, fmt.Appendf(nil, configText, Issuer, Audience, d.SecretFile), 0o600); err != nil {
+	operatorSecret := filepath.Join(dir, "operator.secret")
+	var err error
+	if d.signer, err = signer(d.SecretFile, Issuer); err != nil {
 		return err
 	}
-	d.signer, err = auth.NewSigner(auth.SignerConfig{Algorithm: "HS256", Key: auth.Secret(strings.TrimSpace(string(secret))), Issuer: Issuer, Audience: Audience})
-	return err
+	if d.operator, err = signer(operatorSecret, OperatorIssuer); err != nil {
+		return err
+	}
+	text := fmt.Appendf(nil, configText, Issuer, Audience, d.SecretFile, OperatorIssuer, Audience, operatorSecret)
+	return os.WriteFile(d.ConfigFile, text, 0o600)
+}
+
+// signer signs with the secret in a file, which it makes where there is none.
+func signer(file, issuer string) (*auth.Signer, error) {
+	secret, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		secret = []byte(rand.Text() + rand.Text())
+		err = os.WriteFile(file, secret, 0o600)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keep the token secret: %w", err)
+	}
+	return auth.NewSigner(auth.SignerConfig{Algorithm: "HS256", Key: auth.Secret(strings.TrimSpace(string(secret))), Issuer: issuer, Audience: Audience})
 }

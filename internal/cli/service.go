@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/api"
+	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/internal/demo"
+)
+
+// service is what answers requests: the API and the portal over the application
+// role's pool. The first four fields say what to open.
+type service struct {
+	config      config.Config
+	appURL      string
+	operatorURL string // for the operator's console; may be empty
+	log         *slog.Logger
+	demo        *demo.Demo // nil but for moat demo
+
+	db       *moat.DB
+	shared   api.Sender // for tokens without a tenant; nil where they are refused
+	verifier *auth.Verifier
+	schema   schemaSource
+	api      *api.Handler
+	handler  http.Handler
+	closers  []func()
+}
+
+// openService builds the service from the bottom up; the first thing that is not safe
+// or not there ends it.
+func openService(ctx context.Context, s *service) (*service, error) {
+	if err := checkTLS(s.config.Serve); err != nil {
+		return nil, err
+	}
+	s.schema.load = snapshotLoader(s.appURL, modelOptions(s.config))
+	if err := s.open(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *service) open(ctx context.Context) (err error) {
+	if s.verifier, err = newVerifier(ctx, s.config, s.log); err != nil {
+		return err
+	}
+	if s.db, err = openApplication(ctx, s.appURL, s.config); err != nil {
+		return err
+	}
+	s.onClose(s.db.Close)
+	if s.config.Serve.AllowWithoutTenant {
+		if err := s.openShared(ctx); err != nil {
+			return err
+		}
+	}
+	if s.api, err = api.New(ctx, s.apiConfig()); err != nil {
+		return err
+	}
+	s.onClose(s.api.Close)
+	s.handler = s.api
+	if s.config.Portal.Disabled {
+		return nil
+	}
+	pages, err := s.openPortal(ctx)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/portal/", pages)
+	mux.Handle("/", s.api)
+	s.handler = mux
+	return nil
+}
+
+func (s *service) onClose(f func()) { s.closers = append(s.closers, f) }
+
+// close closes what was opened, the last first.
+func (s *service) close() {
+	for _, c := range slices.Backward(s.closers) {
+		c()
+	}
+}
+
+func checkTLS(c config.Serve) error {
+	if (c.TLSCertFile == "") != (c.TLSKeyFile == "") {
+		return errors.New("serve.tls_cert_file and serve.tls_key_file go together")
+	}
+	return nil
+}
+
+// openShared opens the small pool that serves shared tables to tokens without a tenant.
+func (s *service) openShared(ctx context.Context) error {
+	pc, err := pgxpool.ParseConfig(s.appURL)
+	if err != nil {
+		return connectError(err)
+	}
+	pc.MaxConns = 2
+	api.ConfigurePool(s.config.Serve.StatementTimeout)(pc)
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return connectError(err)
+	}
+	s.onClose(pool.Close)
+	setting := s.config.Tenant.Setting
+	if setting == "" {
+		setting = moat.DefaultTenantSetting
+	}
+	s.shared = api.WithoutTenant(pool, setting, claimsSetting, subjectSetting, roleSetting)
+	return nil
+}
+
+func (s *service) apiConfig() api.Config {
+	c, home := s.config, "/portal/"
+	if c.Portal.Disabled {
+		home = ""
+	}
+	return api.Config{
+		DB:       s.db,
+		Shared:   s.shared,
+		Verifier: s.verifier,
+		Load:     s.schema.Load,
+		Connect:  func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, s.appURL) },
+		Schemas:  c.Serve.Schemas,
+		Home:     home,
+		Logger:   s.log,
+
+		SuspendedColumn: c.Tenant.SuspendedColumn,
+		Membership:      membership(c.Serve.Membership),
+		CORSOrigins:     c.Serve.CORSOrigins,
+		AllowUnfiltered: c.Serve.AllowUnfiltered,
+		AllowRollback:   c.Serve.AllowRollback,
+		AllowExplain:    c.Serve.AllowExplain,
+		AllowAggregates: c.Serve.AllowAggregates,
+		Limits: api.Limits{
+			RequestsPerSecond: c.Limits.RequestsPerSecond,
+			Burst:             c.Limits.Burst,
+			Concurrent:        c.Limits.Concurrent,
+			Wait:              c.Limits.Wait,
+			MaxRows:           int64(c.Serve.MaxRows),
+			BodyBytes:         c.Serve.MaxBodyBytes,
+			ResponseBytes:     c.Limits.ResponseBytes,
+		},
+	}
+}
+
+func membership(m config.Membership) api.Membership {
+	return api.Membership{Table: qname(m.Table), Subject: m.Subject, Tenant: m.Tenant, Role: m.Role}
+}
