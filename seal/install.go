@@ -73,9 +73,19 @@ func InstallSQL(o InstallOptions) (string, error) {
 }
 
 func functionsSQL(setting string) string {
+	return enterSQL(setting) + "\n" + currentTenantSQL() + "\n" + currentFactSQL()
+}
+
+func enterSQL(setting string) string {
 	signed := strings.TrimSpace(strings.ReplaceAll(signedTemplate, ":prefix", literal(messagePrefix)+"::bytea"))
-	enter := strings.NewReplacer(":setting", literal(setting), ":signed", signed).Replace(enterTemplate)
-	return enter + "\n" + currentTenantSQL() + "\n" + currentFactSQL()
+	return strings.NewReplacer(":setting", literal(setting), ":signed", signed).Replace(enterTemplate)
+}
+
+// bodyOf returns what stands between the dollar quotes.
+func bodyOf(create string) string {
+	_, rest, _ := strings.Cut(create, "$moat$")
+	body, _, _ := strings.Cut(rest, "$moat$")
+	return body
 }
 
 func currentTenantSQL() string {

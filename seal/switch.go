@@ -64,6 +64,8 @@ type Switched struct {
 	// Left are functions that read the plain setting and were left alone, because
 	// they run with their caller's rights and no policy calls them.
 	Left []string
+	// SQL are the statements, in their order.
+	SQL []string
 	// Attempts is how many it took.
 	Attempts int
 }
@@ -103,7 +105,10 @@ func Switch(ctx context.Context, conn *pgx.Conn, m Mode, o *SwitchOptions) (Swit
 	for attempt := 1; ; attempt++ {
 		s := switcher{rewrite: rewriter(m, opts.Setting)}
 		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			return s.run(ctx, tx, m, opts)
+			if err := s.plan(ctx, tx, m); err != nil {
+				return err
+			}
+			return s.run(ctx, tx, opts)
 		})
 		if err == nil {
 			s.done.Attempts = attempt
@@ -119,6 +124,23 @@ func Switch(ctx context.Context, conn *pgx.Conn, m Mode, o *SwitchOptions) (Swit
 		case <-time.After(50*time.Millisecond + rand.N(200*time.Millisecond)):
 		}
 	}
+}
+
+// PlanSwitch returns what [Switch] would do, and changes nothing.
+func PlanSwitch(ctx context.Context, conn *pgx.Conn, m Mode, o *SwitchOptions) (Switched, error) {
+	if m != Plain && m != Sealed {
+		return Switched{}, fmt.Errorf("switch policies: unknown mode %q", m)
+	}
+	opts := o.withDefaults()
+	s := switcher{rewrite: rewriter(m, opts.Setting)}
+	err := ready(ctx, conn, m)
+	if err == nil {
+		err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error { return s.plan(ctx, tx, m) })
+	}
+	if err != nil {
+		return Switched{}, fmt.Errorf("switch policies: %w", err)
+	}
+	return s.done, nil
 }
 
 // ready checks that sealed policies would show rows.

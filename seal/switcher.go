@@ -23,8 +23,9 @@ var guardsQuery string
 
 // switcher is one attempt to switch.
 type switcher struct {
-	rewrite rewrite
-	done    Switched
+	rewrite  rewrite
+	policies []policy
+	done     Switched
 }
 
 // policy is a row of policies.sql.
@@ -44,15 +45,14 @@ type function struct {
 	Decides    bool
 }
 
-func (s *switcher) run(ctx context.Context, tx pgx.Tx, m Mode, o SwitchOptions) error {
+// plan reads what there is to change and renders the statements that change it.
+func (s *switcher) plan(ctx context.Context, tx pgx.Tx, m Mode) error {
 	// The search_path decides how expressions are printed and read again.
-	_, err := tx.Exec(ctx, "select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), pg_catalog.set_config('lock_timeout', $1, true)",
-		fmt.Sprint(o.LockTimeout.Milliseconds()))
-	if err != nil {
+	if _, err := tx.Exec(ctx, "select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)"); err != nil {
 		return err
 	}
-	policies, err := query[policy](ctx, tx, policiesQuery, s.rewrite.pattern)
-	if err != nil {
+	var err error
+	if s.policies, err = query[policy](ctx, tx, policiesQuery, s.rewrite.pattern); err != nil {
 		return err
 	}
 	functions, err := query[function](ctx, tx, functionsQuery, s.rewrite.pattern)
@@ -60,58 +60,60 @@ func (s *switcher) run(ctx context.Context, tx pgx.Tx, m Mode, o SwitchOptions) 
 		return err
 	}
 	if m == Sealed {
-		if err := able(ctx, tx, policies); err != nil {
+		if err := able(ctx, tx, s.policies); err != nil {
 			return err
 		}
 	}
-	return unguarded(ctx, tx, policies, func() error {
-		if err := s.functions(ctx, tx, m, functions); err != nil {
-			return err
+	for _, f := range functions {
+		s.function(f, m)
+	}
+	for _, p := range s.policies {
+		s.policy(p)
+	}
+	return nil
+}
+
+func (s *switcher) run(ctx context.Context, tx pgx.Tx, o SwitchOptions) error {
+	if _, err := tx.Exec(ctx, "select pg_catalog.set_config('lock_timeout', $1, true)", fmt.Sprint(o.LockTimeout.Milliseconds())); err != nil {
+		return err
+	}
+	return unguarded(ctx, tx, s.policies, func() error {
+		for _, sql := range s.done.SQL {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return fmt.Errorf("%s: %w", firstLine(sql), err)
+			}
 		}
-		return s.policies(ctx, tx, policies)
+		return nil
 	})
 }
 
-func (s *switcher) policies(ctx context.Context, tx pgx.Tx, policies []policy) error {
-	for _, p := range policies {
-		alter := "ALTER POLICY " + ident(p.Name) + " ON " + p.Relation
-		if p.Using != "" {
-			alter += " USING (" + s.rewrite.apply(p.Using) + ")"
-		}
-		if p.Checking != "" {
-			alter += " WITH CHECK (" + s.rewrite.apply(p.Checking) + ")"
-		}
-		if _, err := tx.Exec(ctx, alter); err != nil {
-			return fmt.Errorf("policy %s of %s: %w", p.Name, p.Relation, err)
-		}
-		s.done.Policies = append(s.done.Policies, p.Relation+" "+p.Name)
+func (s *switcher) policy(p policy) {
+	alter := "ALTER POLICY " + ident(p.Name) + " ON " + p.Relation
+	if p.Using != "" {
+		alter += "\n  USING (" + s.rewrite.apply(p.Using) + ")"
 	}
-	return nil
+	if p.Checking != "" {
+		alter += "\n  WITH CHECK (" + s.rewrite.apply(p.Checking) + ")"
+	}
+	s.done.SQL = append(s.done.SQL, alter)
+	s.done.Policies = append(s.done.Policies, p.Relation+" "+p.Name)
 }
 
-// functions replaces the functions that decide about rows. One that runs with its
+// function replaces a function that decides about rows. One that runs with its
 // owner's rights calls current_tenant as its owner, who must be allowed to.
-func (s *switcher) functions(ctx context.Context, tx pgx.Tx, m Mode, functions []function) error {
-	for _, f := range functions {
-		if !f.Decides {
-			if m == Sealed {
-				s.done.Left = append(s.done.Left, f.Signature)
-			}
-			continue
+func (s *switcher) function(f function, m Mode) {
+	if !f.Decides {
+		if m == Sealed {
+			s.done.Left = append(s.done.Left, f.Signature)
 		}
-		if f.NeedsGrant && m == Sealed {
-			role := ident(f.Owner)
-			grant := "GRANT USAGE ON SCHEMA moat TO " + role + "; GRANT EXECUTE ON FUNCTION moat.current_tenant() TO " + role
-			if _, err := tx.Conn().PgConn().Exec(ctx, grant).ReadAll(); err != nil {
-				return fmt.Errorf("owner of function %s: %w", f.Signature, err)
-			}
-		}
-		if _, err := tx.Exec(ctx, s.rewrite.apply(f.Definition)); err != nil {
-			return fmt.Errorf("function %s: %w", f.Signature, err)
-		}
-		s.done.Functions = append(s.done.Functions, f.Signature)
+		return
 	}
-	return nil
+	if f.NeedsGrant && m == Sealed {
+		s.done.SQL = append(s.done.SQL, "GRANT USAGE ON SCHEMA moat TO "+ident(f.Owner),
+			"GRANT EXECUTE ON FUNCTION moat.current_tenant() TO "+ident(f.Owner))
+	}
+	s.done.SQL = append(s.done.SQL, s.rewrite.apply(f.Definition))
+	s.done.Functions = append(s.done.Functions, f.Signature)
 }
 
 // able returns [*RolesError] when sealed policies would break a role's statements.

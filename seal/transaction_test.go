@@ -104,22 +104,27 @@ func TestCommitInProcedureEndsTheBinding(t *testing.T) {
 func TestParallelWorkers(t *testing.T) {
 	t.Parallel()
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
-		f := newSealed(t, c)
-		f.Exec(t, `insert into app.events select $1, i, 'x' from generate_series(100, 20000) i`, string(tenantA))
-		f.Exec(t, "vacuum analyze app.events")
-		inTx(t, f, func(tx pgx.Tx) {
-			_, err := tx.Exec(context.Background(), `select set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_cost', '0', true),
-				set_config('min_parallel_table_scan_size', '0', true), set_config('parallel_leader_participation', 'off', true),
-				set_config('enable_indexscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_indexonlyscan', 'off', true)`)
-			must(t, err)
-			const sql = "select count(kind) from app.events"
-			if plan := explain(t, tx, "explain (analyze, costs off, timing off) "+sql); !strings.Contains(plan, "Workers Launched: ") || strings.Contains(plan, "Workers Launched: 0") {
-				t.Errorf("no worker ran, so this shows nothing:\n%s", plan)
-			}
-			if n := rowsIn(t, tx, sql); n != 20+19901 {
-				t.Errorf("%d rows through workers, want %d", n, 20+19901)
-			}
-		})
+		parallelEvents(t, newSealed(t, c))
+	})
+}
+
+// parallelEvents counts A's events in workers only.
+func parallelEvents(t *testing.T, f *fixture) {
+	t.Helper()
+	f.Exec(t, `insert into app.events select $1, i, 'x' from generate_series(100, 20000) i`, string(tenantA))
+	f.Exec(t, "vacuum analyze app.events")
+	inTx(t, f, func(tx pgx.Tx) {
+		_, err := tx.Exec(context.Background(), `select set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_cost', '0', true),
+			set_config('min_parallel_table_scan_size', '0', true), set_config('parallel_leader_participation', 'off', true),
+			set_config('enable_indexscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_indexonlyscan', 'off', true)`)
+		must(t, err)
+		const sql = "select count(kind) from app.events"
+		if plan := explain(t, tx, "explain (analyze, costs off, timing off) "+sql); !strings.Contains(plan, "Workers Launched: ") || strings.Contains(plan, "Workers Launched: 0") {
+			t.Errorf("no worker ran, so this shows nothing:\n%s", plan)
+		}
+		if n := rowsIn(t, tx, sql); n != 20+19901 {
+			t.Errorf("%d rows through workers, want %d", n, 20+19901)
+		}
 	})
 }
 
