@@ -52,7 +52,7 @@ func (v *Lookup) Infer(o Options) (*Model, error) {
 	if err := v.checkOptions(o); err != nil {
 		return nil, err
 	}
-	f := &inference{v: v, o: o, m: &Model{}, ignored: map[QName]string{}, classes: map[QName]*TableModel{}}
+	f := &inference{v: v, o: o, m: &Model{Trusted: o.Trusted}, ignored: map[QName]string{}, classes: map[QName]*TableModel{}}
 	f.schemas()
 	f.tables()
 	steps := []func() error{f.column, f.tenants, f.setting, f.classify, f.roles, f.shared}
@@ -95,6 +95,11 @@ func (v *Lookup) checkOptions(o Options) error {
 	for _, name := range slices.Concat(o.Shared, o.Ignored) {
 		if v.relations[name] == nil {
 			return &NoSuchObjectError{"table", name.String()}
+		}
+	}
+	for _, name := range o.Trusted {
+		if len(v.functions[name]) == 0 {
+			return &NoSuchObjectError{"function", name.String()}
 		}
 	}
 	if o.Tenants == (QName{}) {

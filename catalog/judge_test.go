@@ -256,3 +256,27 @@ func load(t testing.TB, conn *pgx.Conn) *catalog.Snapshot {
 	}
 	return s
 }
+
+// A function whose body is not read isolates only where the model trusts it.
+func TestJudgeTrusted(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	db.Exec(t, `CREATE SCHEMA moat; CREATE TABLE doc (tenant_id uuid);
+		CREATE FUNCTION moat.tenant() RETURNS uuid LANGUAGE plpgsql STABLE AS $$ BEGIN EXECUTE 'SELECT 1'; RETURN NULL; END $$;
+		CREATE POLICY p ON doc USING (tenant_id = (SELECT moat.tenant()))`)
+	s := load(t, db.Conn(t, db.URL))
+	for _, trusted := range []bool{false, true} {
+		o := catalog.Options{}
+		if trusted {
+			o.Trusted = []catalog.QName{{Schema: "moat", Name: "tenant"}}
+		}
+		m, err := catalog.Infer(s, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := catalog.NewLookup(s).Relation(catalog.QName{Schema: "public", Name: "doc"})
+		if got := catalog.Judge(r.Policies[0].Using, m, r, s).Isolates; got != trusted {
+			t.Errorf("trusted %v: isolates %v", trusted, got)
+		}
+	}
+}

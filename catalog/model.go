@@ -16,6 +16,9 @@ type Model struct {
 	// there is none.
 	Tenants QName  `json:"tenants,omitzero"`
 	Key     string `json:"key,omitempty"`
+	// Trusted are functions that return the current tenant, or nothing, although
+	// their bodies are not of a form that is read: sealed mode's.
+	Trusted []QName `json:"trusted,omitempty"`
 	// Roles are the application roles: those whose access is judged.
 	Roles []string `json:"roles"`
 	// Schemas are the schemas looked at.
@@ -79,6 +82,7 @@ type Options struct {
 	Shared  []QName
 	Ignored []QName
 	Roles   []string // application roles; default: login roles with privileges on tenant tables
+	Trusted []QName // functions that return the current tenant; see [Model.Trusted]
 	// Operators are roles that are never taken for application roles when those are
 	// inferred; zero means moat_owner, moat_operator and moat_definer.
 	Operators []string
