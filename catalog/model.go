@@ -82,7 +82,7 @@ type Options struct {
 	Shared  []QName
 	Ignored []QName
 	Roles   []string // application roles; default: login roles with privileges on tenant tables
-	Trusted []QName // functions that return the current tenant; see [Model.Trusted]
+	Trusted []QName  // functions that return the current tenant; see [Model.Trusted]
 	// Operators are roles that are never taken for application roles when those are
 	// inferred; zero means moat_owner, moat_operator and moat_definer.
 	Operators []string
