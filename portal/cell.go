@@ -16,6 +16,7 @@ type cell struct {
 	ISO    string      // of a moment: RFC 3339 in UTC, for the browser
 	Path   string      // where it leads
 	Tone   string      // colour of a status: s0 to s5, good, bad
+	Minor  bool        // left out on small screens
 	Edit   *statusCell // a status that may be changed where it stands
 }
 

@@ -53,26 +53,41 @@ func (t *table) pick(fit func(*column) bool, names ...string) *column {
 	return nil
 }
 
-// Listed are the columns of a list unless others are asked for: the label first, no
-// ids, no prose, not too many.
+// Listed are the columns of a list unless others are asked for: the label first and
+// the time last, and between them what says most: no ids, no prose, not too many.
 func (t *table) Listed() []*column {
+	const most = 6
+	var picked []*column
+	take := func(fit func(*column) bool) {
+		for _, c := range t.Columns {
+			if len(picked) < most && fit(c) && !containsColumn(picked, c) && c != t.Label && c != t.Created && !t.dull(c) {
+				picked = append(picked, c)
+			}
+		}
+	}
+	take(func(c *column) bool { return c == t.Status || c == t.Amount || c == t.Source })
+	take(func(c *column) bool { return c.Ref != nil })
+	take(func(c *column) bool { return strings.Contains(c.Name, "email") })
+	take(func(*column) bool { return true })
 	var out []*column
 	if t.Label != nil {
 		out = append(out, t.Label)
 	}
-	const most = 7
 	for _, c := range t.Columns {
-		id := slices.Contains(t.Key, c) && len(t.Columns) > 1 && c.Ref == nil
-		dull := c.kind == kindBytes || c.kind == kindJSON || c.Long() || c.Name == "updated_at" || c.Name == "slug"
-		if c == t.Label || id || dull || c == t.Created || len(out) >= most {
-			continue
+		if containsColumn(picked, c) {
+			out = append(out, c)
 		}
-		out = append(out, c)
 	}
 	if t.Created != nil && t.Created != t.Label {
 		out = append(out, t.Created)
 	}
 	return out
+}
+
+// dull columns are for the page of a row.
+func (t *table) dull(c *column) bool {
+	id := containsColumn(t.Key, c) && len(t.Columns) > 1 && c.Ref == nil
+	return id || c.kind == kindBytes || c.kind == kindJSON || c.Long() || c.Name == "updated_at" || c.Name == "slug"
 }
 
 // Searched are the columns that the search box looks into.

@@ -3,6 +3,7 @@ package portal
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -92,6 +93,9 @@ func (p *Portal) list(w http.ResponseWriter, r *http.Request, v *visit) error {
 		return err
 	}
 	page.finish()
+	if r.Header.Get("HX-Request") != "" {
+		w.Header().Set("HX-Push-Url", page.href()) // without what is empty or usual
+	}
 	out := p.clientPage(r, v, t.Title, t.Slug)
 	out.Data = page
 	return p.render(w, http.StatusOK, "list", out)
@@ -132,6 +136,11 @@ func (l *listPage) rows(v *visit, tx pgx.Tx) ([]row, error) {
 			return nil, err
 		}
 		out = append(out, t.row(q.Columns, values, v))
+		if q.Chosen { // all of them were asked for
+			for i := range out[len(out)-1].Cells {
+				out[len(out)-1].Cells[i].Minor = false
+			}
+		}
 	}
 	return out, rows.Err()
 }
@@ -174,6 +183,7 @@ func (t *table) row(columns []*column, values []*string, v *visit) row {
 			i++
 		}
 		one := c.cell(raw, label, v.zone)
+		one.Minor = !containsColumn([]*column{t.Label, t.Status, t.Source, t.Amount, t.Created}, c)
 		if c == t.Status && out.Key != "" && c.MayChange && v.session.viewAs == nil {
 			one.Edit = t.statusCell(out.Key, "", one, v)
 		}
@@ -268,11 +278,4 @@ func (l *listPage) finish() {
 	}
 }
 
-func containsColumn(list []*column, one *column) bool {
-	for _, c := range list {
-		if c == one {
-			return true
-		}
-	}
-	return false
-}
+func containsColumn(list []*column, one *column) bool { return slices.Contains(list, one) }

@@ -60,6 +60,9 @@ func plural(n int, word string) string {
 	if n == 1 {
 		return "1 " + word
 	}
+	if strings.HasSuffix(word, "y") {
+		return count(int64(n)) + " " + strings.TrimSuffix(word, "y") + "ies"
+	}
 	return count(int64(n)) + " " + word + "s"
 }
 

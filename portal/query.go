@@ -84,10 +84,20 @@ func parseQuery(t *table, form url.Values) query {
 			q.Columns, q.Chosen = append(q.Columns, c), true
 		}
 	}
-	if !q.Chosen {
-		q.Columns = t.Listed()
+	usual := t.Listed()
+	if !q.Chosen || sameColumns(q.Columns, usual) {
+		q.Columns, q.Chosen = usual, false
+		return q
 	}
+	// What a row is called stands first, and leads to it.
+	slices.SortStableFunc(q.Columns, func(a, b *column) int {
+		return map[bool]int{true: 0, false: 1}[a == t.Label] - map[bool]int{true: 0, false: 1}[b == t.Label]
+	})
 	return q
+}
+
+func sameColumns(a, b []*column) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(c *column) bool { return !slices.Contains(b, c) })
 }
 
 func (c *column) sortable() bool {

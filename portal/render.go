@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/moat-db/moat/audit"
 )
 
 //go:embed templates
@@ -46,6 +48,10 @@ func (p *Portal) functions() template.FuncMap {
 		"ago":         func(at time.Time) string { return ago(p.config.Now(), at) },
 		"moment":      func(at time.Time, zone *time.Location) string { return at.In(zone).Format("2 Jan 2006, 15:04") },
 		"iso":         func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
+		"finding":     func(id any, f audit.Finding) findingOf { return findingOf{fmt.Sprint(id), f} },
+		"minor":       func(i int) string { return fmt.Sprintf("m%d", i) },
+		"seconds":     func(ms int64) float64 { return float64(ms) / 1000 },
+		"text":        func(s *string) string { return *s },
 		"int64":       func(n int) int64 { return int64(n) },
 		"recent":      func(d *dashboardPage) rowsOf { return rowsOf{d.Columns, d.Recent} },
 		"relatedRows": func(r related) rowsOf { return rowsOf{r.columns(), r.Rows} },
@@ -56,6 +62,12 @@ func (p *Portal) functions() template.FuncMap {
 type rowsOf struct {
 	Columns []*column
 	Rows    []row
+}
+
+// findingOf is a finding with an id of its own on the page.
+type findingOf struct {
+	ID      string
+	Finding audit.Finding
 }
 
 // page is what the layout needs beside a page's own data.

@@ -48,7 +48,7 @@ type child struct {
 
 // build makes the portal's view of a snapshot for a role.
 func build(s *catalog.Snapshot, m *catalog.Model, role, suspended string) *schema {
-	b := &builder{snapshot: s, grants: newGrants(s, role), out: &schema{snapshot: s, model: m}}
+	b := &builder{snapshot: s, role: role, grants: newGrants(s, role), out: &schema{snapshot: s, model: m}}
 	for i := range s.Relations {
 		b.add(&s.Relations[i])
 	}
@@ -135,6 +135,7 @@ func (t *table) Column(name string) *column {
 
 type builder struct {
 	snapshot *catalog.Snapshot
+	role     string
 	grants   grants
 	out      *schema
 }
@@ -148,7 +149,10 @@ func (b *builder) add(r *catalog.Relation) {
 	if !ok || !b.grants.has(b.schemaPrivileges(r.Schema), "USAGE") {
 		return
 	}
-	protected := r.RLS && (m.Class == catalog.TenantTable || m.Class == catalog.ChildTable)
+	// A table with the tenant column is asked with the tenant's predicate as well; one
+	// without it is shown only when its policies alone are known to isolate.
+	protected := r.RLS && (m.Class == catalog.TenantTable ||
+		m.Class == catalog.ChildTable && catalog.Effective(r, b.role, "SELECT", b.snapshot, b.out.model).Isolated())
 	if !protected && m.Class != catalog.SharedTable {
 		return
 	}

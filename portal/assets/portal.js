@@ -8,7 +8,7 @@
   var zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
   if (document.body.dataset.zone !== zone) {
     document.cookie = "moat_zone=" + encodeURIComponent(zone) + "; path=/portal; max-age=31536000; samesite=lax" + (location.protocol === "https:" ? "; secure" : "");
-    document.querySelectorAll("time[datetime]").forEach(function (t) {
+    document.querySelectorAll("time[datetime]:not([data-keep])").forEach(function (t) {
       var at = new Date(t.dateTime);
       if (isNaN(at)) return;
       var p = {};
@@ -51,17 +51,20 @@
     });
   });
 
-  // A change that was refused is taken back, so that the page shows what is saved.
-  document.addEventListener("htmx:afterRequest", function (e) {
-    if (!e.detail.successful && e.detail.elt.matches("form.status")) e.detail.elt.reset();
-    if (e.detail.successful) {
-      var notice = document.getElementById("notice");
-      if (notice) notice.textContent = "";
-    }
-  });
-  document.addEventListener("htmx:sendError", function () {
+  // A change that was refused is taken back, so that the page shows what is saved. One
+  // that was only overtaken by the next is not: its value is on its way.
+  function refused(e) {
+    if (e.detail.elt.matches("form.status")) e.detail.elt.reset();
+  }
+  document.addEventListener("htmx:responseError", refused);
+  document.addEventListener("htmx:sendError", function (e) {
+    refused(e);
     var notice = document.getElementById("notice");
     if (notice) notice.innerHTML = '<div class="notice bad">The server cannot be reached. Nothing was changed; try again.</div>';
+  });
+  document.addEventListener("htmx:afterRequest", function (e) {
+    var notice = document.getElementById("notice");
+    if (notice && e.detail.successful) notice.textContent = "";
   });
 
   // A form that came back with problems says so to who cannot see it.
