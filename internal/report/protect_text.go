@@ -11,7 +11,7 @@ import (
 // PlanText writes a protect plan for a person at a terminal of 80 columns. sql says
 // whether each step's statements are shown.
 func PlanText(w io.Writer, p *protect.Plan, sql bool) {
-	t := &planText{w: w}
+	t := &planText{w: w, said: map[string]bool{}}
 	t.line(0, "Tenant column %s (%s), setting %s, database %s.", p.Model.Column, p.Model.Type, p.Model.Setting, p.Database)
 	for _, s := range p.Model.Inferred {
 		t.line(0, "%s", s)
@@ -31,7 +31,12 @@ func PlanText(w io.Writer, p *protect.Plan, sql bool) {
 }
 
 // planText writes wrapped lines.
-type planText struct{ w io.Writer }
+type planText struct {
+	w io.Writer
+	// said are the reasons and hazards of this group so far: in a plan for a hundred
+	// tables each is read once.
+	said map[string]bool
+}
 
 const width = 80
 
@@ -60,6 +65,7 @@ func (t *planText) group(p *protect.Plan, g protect.Group) {
 			n++
 		}
 	}
+	clear(t.said)
 	fmt.Fprintf(t.w, "\n%s (%s)\n", strings.ToUpper(string(g)), plural(n, "step"))
 	if g == protect.GroupEnforce {
 		t.line(2, "From here on a connection that sets no tenant sees no rows. --apply stops before this group unless told --until enforce or --until guards.")
@@ -74,9 +80,9 @@ func (t *planText) step(s protect.Step, sql bool) {
 	fmt.Fprintln(t.w)
 	t.line(2, "%s", title)
 	t.line(4, "%s", cost(s))
-	t.line(4, "%s.", s.Reason)
+	t.once(s.Reason + ".")
 	for _, h := range s.Hazards {
-		t.line(4, "hazard: %s", h)
+		t.once("hazard: " + h)
 	}
 	if s.Check != nil {
 		t.line(4, "only if there are no %s", s.Check.What)
@@ -85,6 +91,14 @@ func (t *planText) step(s protect.Step, sql bool) {
 		for _, q := range s.SQL {
 			t.block(6, q+";")
 		}
+	}
+}
+
+// once writes a sentence that the group has not had yet.
+func (t *planText) once(sentence string) {
+	if !t.said[sentence] {
+		t.said[sentence] = true
+		t.line(4, "%s", sentence)
 	}
 }
 
