@@ -24,6 +24,16 @@ type tableUse struct {
 	writes       bool
 }
 
+// body reads a function's body, once.
+func (f *facts) body(fn *catalog.Function) body {
+	b, ok := f.bodies[fn]
+	if !ok {
+		b = readBody(fn)
+		f.bodies[fn] = b
+	}
+	return b
+}
+
 func readBody(fn *catalog.Function) body {
 	b := body{words: map[string]bool{}}
 	b.foreign = fn.Language != "sql" && fn.Language != "plpgsql"

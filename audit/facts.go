@@ -28,6 +28,9 @@ type facts struct {
 	becomes  map[string][]string
 
 	policies map[catalog.QName][]*policy
+	reading  map[catalog.QName][]catalog.RelationDependency // by the relation that reads
+	bodies   map[*catalog.Function]body
+	helping  map[bool][]helper // by whether callees are included
 	// predicates are the isolating USING texts in use, by column name and type.
 	predicates map[string]string
 	// identity names the functions that policies take the caller's identity from.
@@ -39,7 +42,8 @@ func newFacts(s *catalog.Snapshot, m *catalog.Model, o Options) *facts {
 		relations: map[catalog.QName]*catalog.Relation{}, models: map[catalog.QName]*catalog.TableModel{},
 		children: map[catalog.QName][]*catalog.Relation{}, functions: map[catalog.QName][]*catalog.Function{},
 		byOID: map[catalog.OID]*catalog.Function{}, roles: map[string]*catalog.Role{},
-		readBy:   map[catalog.QName][]catalog.RelationDependency{},
+		readBy:  map[catalog.QName][]catalog.RelationDependency{},
+		reading: map[catalog.QName][]catalog.RelationDependency{}, bodies: map[*catalog.Function]body{}, helping: map[bool][]helper{},
 		inherits: map[string][]string{}, becomes: map[string][]string{},
 		policies: map[catalog.QName][]*policy{}, predicates: map[string]string{}, identity: map[string]bool{}}
 	f.indexRelations()
@@ -74,6 +78,7 @@ func (f *facts) indexRelations() {
 	}
 	for _, d := range f.s.Dependencies {
 		f.readBy[d.On] = append(f.readBy[d.On], d)
+		f.reading[d.From] = append(f.reading[d.From], d)
 	}
 }
 
@@ -142,8 +147,8 @@ func (f *facts) reads(from catalog.QName) []catalog.QName {
 	var out []catalog.QName
 	var visit func(name catalog.QName)
 	visit = func(name catalog.QName) {
-		for _, d := range f.s.Dependencies {
-			if d.From != name || d.On == name || slices.Contains(out, d.On) {
+		for _, d := range f.reading[name] {
+			if d.On == name || slices.Contains(out, d.On) {
 				continue
 			}
 			out = append(out, d.On)

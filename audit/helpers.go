@@ -57,6 +57,9 @@ type helper struct {
 // helpers returns the functions that policies call, in order of name; with the ones
 // that those call by name, when deep.
 func (f *facts) helpers(deep bool) []helper {
+	if got, ok := f.helping[deep]; ok {
+		return got
+	}
 	found := map[catalog.OID]helper{}
 	for i := range f.s.Relations {
 		r := &f.s.Relations[i]
@@ -81,6 +84,7 @@ func (f *facts) helpers(deep bool) []helper {
 			out = append(out, h)
 		}
 	}
+	f.helping[deep] = out
 	return out
 }
 
@@ -89,8 +93,12 @@ func (f *facts) helpers(deep bool) []helper {
 func (f *facts) addCallees(found map[catalog.OID]helper) {
 	for {
 		before := len(found)
-		for _, h := range found {
-			words := readBody(h.fn).words
+		for i := range f.s.Functions { // in their order: the same Snapshot, the same report
+			h, ok := found[f.s.Functions[i].OID]
+			if !ok {
+				continue
+			}
+			words := f.body(h.fn).words
 			for _, fn := range f.userFunctions() {
 				if _, ok := found[fn.OID]; !ok && words[strings.ToLower(fn.Name)] {
 					found[fn.OID] = helper{fn: fn, table: h.table, policy: h.policy}
@@ -113,7 +121,7 @@ func (f *facts) collectIdentity() {
 			if f.identity[name] || len(fn.Params) > 0 && !f.isInput(fn) {
 				continue
 			}
-			b := readBody(fn)
+			b := f.body(fn)
 			if len(fn.Params) == 0 && f.knowsCaller(b) && fn.Result != "trigger" && fn.Kind == "function" {
 				f.identity[name] = true
 			}

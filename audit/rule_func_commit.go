@@ -11,7 +11,7 @@ var ruleFuncCommit = Rule{
 			if fn.Kind != "procedure" {
 				continue
 			}
-			b := readBody(fn)
+			b := f.body(fn)
 			ends, sets := 0, 0
 			for _, t := range b.tokens {
 				switch {

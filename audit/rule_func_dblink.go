@@ -12,7 +12,7 @@ var ruleFuncDblink = Rule{
 		var out []Finding
 		for i := range f.s.Functions {
 			fn := &f.s.Functions[i]
-			wraps := fn.Extension == "" && !fn.System && dials(readBody(fn))
+			wraps := fn.Extension == "" && !fn.System && dials(f.body(fn))
 			if fn.Extension == "dblink" && (fn.Name == "dblink_connect_u") {
 				wraps = true
 			}

@@ -12,7 +12,7 @@ var ruleFuncDefinerBypass = Rule{
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.definers() {
-			b := readBody(fn)
+			b := f.body(fn)
 			if b.dynamic || b.calls(xmlFunctions...) {
 				continue // func-definer-dynamic speaks
 			}

@@ -12,7 +12,7 @@ var ruleFuncDefinerDynamic = Rule{
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.definers() {
-			b := readBody(fn)
+			b := f.body(fn)
 			takesText := b.dynamic || b.calls(xmlFunctions...)
 			if !takesText || len(fn.Params) == 0 && fn.Result != "trigger" || f.trustedDynamic(fn, b) {
 				continue

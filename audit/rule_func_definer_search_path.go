@@ -11,7 +11,7 @@ var ruleFuncDefinerSearchPath = Rule{
 			if !fn.Definer || fn.BodyParsed || tempLast(fn) || fn.Result == "event_trigger" || !f.runs(fn.Language) {
 				continue
 			}
-			b := readBody(fn)
+			b := f.body(fn)
 			path, set := setting(fn, "search_path")
 			name := b.unqualified()
 			x := onFunction(fn,

@@ -13,7 +13,7 @@ var ruleFuncDefinerWrites = Rule{
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.definers() {
-			b := readBody(fn)
+			b := f.body(fn)
 			t := f.passesBy(fn, func(t *catalog.Relation) bool {
 				_, writes := b.uses(t.QName())
 				return writes && f.crossingKey(t) != ""

@@ -12,7 +12,7 @@ var ruleFuncHelperSearchPath = Rule{
 			if fn.Definer || fn.BodyParsed || tempLast(fn) || fn.Extension != "" || !f.runs(fn.Language) {
 				continue // definers: func-definer-search-path
 			}
-			b := readBody(fn)
+			b := f.body(fn)
 			if len(b.tables) == 0 && !b.dynamic {
 				continue // func-search-path speaks: who can redirect it can set the tenant as well
 			}

@@ -14,7 +14,7 @@ var ruleFuncImmutableHelper = Rule{
 			if fn.Volatile != "immutable" || !f.runs(fn.Language) || fn.Extension != "" {
 				continue
 			}
-			b := readBody(fn)
+			b := f.body(fn)
 			if !f.knowsCaller(b) && len(b.tables) == 0 {
 				continue // the same input does give the same result
 			}

@@ -13,7 +13,7 @@ var ruleFuncSecret = Rule{
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.userFunctions() {
-			if !keepsSecret(readBody(fn)) {
+			if !keepsSecret(f.body(fn)) {
 				continue
 			}
 			out = append(out, onFunction(fn,

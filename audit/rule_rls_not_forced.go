@@ -44,7 +44,7 @@ func (f *facts) ownersFunction(r *catalog.Relation) *catalog.Function {
 		if !fn.Definer || fn.Owner != r.Owner {
 			continue
 		}
-		if b := readBody(fn); f.knowsCaller(b) {
+		if b := f.body(fn); f.knowsCaller(b) {
 			if reads, _ := b.uses(r.QName()); reads {
 				return fn
 			}

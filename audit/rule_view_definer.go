@@ -42,8 +42,8 @@ func (f *facts) viewExposed(v *catalog.Relation) bool {
 // policies do not bind the view's owner. Through a view below it, that view's owner
 // counts, or the caller where it is security_invoker.
 func (f *facts) seenPast(v *catalog.Relation) *catalog.Relation {
-	for _, d := range f.s.Dependencies {
-		if d.From != v.QName() || d.Rule != "_RETURN" {
+	for _, d := range f.reading[v.QName()] {
+		if d.Rule != "_RETURN" {
 			continue
 		}
 		t := f.relations[d.On]

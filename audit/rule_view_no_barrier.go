@@ -31,8 +31,8 @@ func (f *facts) isolatingView(v *catalog.Relation) bool {
 	if v.Kind != catalog.View || !f.filters(v) || !f.viewExposed(v) {
 		return false
 	}
-	for _, d := range f.s.Dependencies {
-		if d.From != v.QName() || d.Rule != "_RETURN" {
+	for _, d := range f.reading[v.QName()] {
+		if d.Rule != "_RETURN" {
 			continue
 		}
 		t := f.relations[d.On]

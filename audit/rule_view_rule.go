@@ -33,8 +33,8 @@ var ruleViewRule = Rule{
 }
 
 func (f *facts) ruleSeesPast(r *catalog.Relation, rule string) bool {
-	for _, d := range f.s.Dependencies {
-		if d.From != r.QName() || d.Rule != rule {
+	for _, d := range f.reading[r.QName()] {
+		if d.Rule != rule {
 			continue
 		}
 		t := f.relations[d.On]
