@@ -10,14 +10,14 @@ import (
 )
 
 // keyAttacks ask the keys about B: whether a value is taken, whether a row exists.
-func (st *site) keyAttacks(p *prover, _ *catalog.Snapshot) []attack {
+func (st *site) keyAttacks(p *prover) []attack {
 	if st.spareA == nil || !st.reach.insert || st.class == catalog.TenantsTable || st.tenant == "" && !st.owned() {
 		return nil
 	}
-	return slices.Concat(st.uniqueAttacks(), st.exclusionAttacks(), st.referenceAttacks(p))
+	return slices.Concat(st.uniqueAttacks(p.Strict), st.exclusionAttacks(), st.referenceAttacks(p))
 }
 
-func (st *site) uniqueAttacks() []attack {
+func (st *site) uniqueAttacks(strict bool) []attack {
 	var out []attack
 	for _, i := range st.rel.Indexes {
 		if !i.Unique || !i.Valid {
@@ -27,10 +27,14 @@ func (st *site) uniqueAttacks() []attack {
 		if len(columns) == 0 || slices.Contains(columns, st.tenant) || st.referencesTenant(columns) {
 			continue
 		}
-		if why := st.surrogate(i); why != "" {
+		surrogate := st.surrogate(i)
+		if surrogate && (!strict || st.column(i.Keys[0].Column).TypeName.Name == "uuid") {
 			continue
 		}
 		if a, ok := st.collision(i.Name, append(columns, st.mentionedIn(i.Predicate)...)); ok {
+			if surrogate {
+				a.name = "surrogate key"
+			}
 			out = append(out, a)
 		}
 	}
@@ -69,24 +73,14 @@ func (st *site) referencesTenant(columns []string) bool {
 	})
 }
 
-// surrogate says why a unique key tells nothing worth knowing: it is a number or a
-// uuid that the database draws.
-func (st *site) surrogate(i catalog.Index) string {
+// surrogate says whether a unique key is a number or a uuid that the database draws:
+// that one is taken tells nothing worth knowing.
+func (st *site) surrogate(i catalog.Index) bool {
 	if len(i.Keys) != 1 || i.Keys[0].Column == "" {
-		return ""
+		return false
 	}
 	c := st.column(i.Keys[0].Column)
-	switch {
-	case c == nil:
-		return ""
-	case c.TypeName.Name == "uuid":
-		return "a uuid cannot be guessed"
-	case c.Identity != "" || strings.Contains(c.Default, "nextval("):
-		return "the number is drawn from a sequence"
-	case i.Primary && c.Name == "id":
-		return "the key is a surrogate"
-	}
-	return ""
+	return c != nil && (c.TypeName.Name == "uuid" || c.Identity != "" || strings.Contains(c.Default, "nextval(") || c.Name == "id")
 }
 
 func (st *site) exclusionAttacks() []attack {
@@ -183,14 +177,16 @@ func (s *stage) cascadeAttacks(st *site) []attack {
 	for _, c := range st.rel.Constraints {
 		parent := s.siteOf(c.References)
 		if c.Type != catalog.ForeignKey || parent == nil || !crossable(st, parent, c) || parent.rel.QName() == st.rel.QName() ||
-			len(parent.rowsA) == 0 || st.spareB == nil || len(parent.key) == 0 || len(st.key) == 0 || !parent.reach.delete {
+			len(parent.rowsA) == 0 || st.spareB == nil || len(parent.key) == 0 || !parent.reach.delete {
 			continue
 		}
 		if pairsTenants(st, parent, c) {
 			out = append(out, s.orphaned(st, parent, c)...)
 			continue
 		}
-		out = append(out, s.crossed(st, parent, c)...)
+		if len(st.key) > 0 {
+			out = append(out, s.crossed(st, parent, c)...)
+		}
 	}
 	return out
 }
@@ -239,7 +235,11 @@ func (s *stage) orphaned(st, parent *site, c catalog.Constraint) []attack {
 	}
 	child := st.spareA.with(to)
 	columns := slices.DeleteFunc(st.columns(), func(n string) bool { _, ok := child[n]; return !ok })
-	key := slices.DeleteFunc(slices.Clone(st.key), func(n string) bool { return slices.Contains(c.Columns, n) })
+	known := st.key
+	if len(known) == 0 {
+		known = columns
+	}
+	key := slices.DeleteFunc(slices.Clone(known), func(n string) bool { return slices.Contains(c.Columns, n) })
 	if len(key) == 0 {
 		return nil
 	}

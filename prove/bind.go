@@ -16,6 +16,8 @@ type binder struct {
 	setting  string
 	settings map[string]string
 	backend  uint32
+	// values are settings that differ from tenant to tenant: who is a member.
+	values map[string]map[string]string
 }
 
 // to binds the tenant. The statement of a sealer is printed with its arguments in
@@ -31,22 +33,30 @@ func (b binder) to(ctx context.Context, tenant string) ([]string, error) {
 	for i := len(args); i > 0; i-- {
 		sql = strings.ReplaceAll(sql, "$"+itoa(i), literal(args[i-1]))
 	}
-	return append([]string{sql}, b.others()...), nil
+	return append([]string{sql}, b.others(tenant)...), nil
 }
 
 // plain sets the tenant setting and those beside it.
 func (b binder) plain(tenant string) []string {
+	if _, member := b.values[tenant][b.setting]; member {
+		return b.others(tenant)
+	}
 	sql := "SELECT set_config(" + lit(b.setting) + ", " + lit(tenant) + ", true)"
-	return append([]string{sql}, b.others()...)
+	return append([]string{sql}, b.others(tenant)...)
 }
 
-func (b binder) others() []string {
-	if len(b.settings) == 0 {
+func (b binder) others(tenant string) []string {
+	all := maps.Clone(b.settings)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, b.values[tenant])
+	if len(all) == 0 {
 		return nil
 	}
-	calls := make([]string, 0, len(b.settings))
-	for _, name := range slices.Sorted(maps.Keys(b.settings)) {
-		calls = append(calls, "set_config("+lit(name)+", "+lit(b.settings[name])+", true)")
+	calls := make([]string, 0, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		calls = append(calls, "set_config("+lit(name)+", "+lit(all[name])+", true)")
 	}
 	return []string{"SELECT " + strings.Join(calls, ", ")}
 }

@@ -34,10 +34,10 @@ func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 	if st.reach.insert {
 		writes = append(writes, st.insert(st.spareA))
 	}
-	if set := st.settable(st.reach.updates); st.reach.update && set != "" && len(st.identifying()) > 0 {
+	if set := st.settable(st.reach.updates); st.reach.update && set != "" && len(st.rowsA) > 0 && len(st.identifying()) > 0 {
 		writes = append(writes, "UPDATE "+st.sql()+" x SET "+ident(set)+" = "+lit(st.spareA[set])+" WHERE "+st.rowsA[0].matches("x.", st.identifying()))
 	}
-	if st.reach.delete && len(st.identifying()) > 0 {
+	if st.reach.delete && len(st.rowsA) > 0 && len(st.identifying()) > 0 {
 		writes = append(writes, "DELETE FROM "+st.sql()+" x WHERE "+st.rowsA[0].matches("x.", st.identifying()))
 	}
 	// All of them in one go, where they go through: looking at everything that A
@@ -73,9 +73,13 @@ func (s *stage) sweep() string {
 	return "SELECT sum(n)::bigint AS rows_of_b FROM (" + strings.Join(parts, " UNION ALL ") + ") all_readable"
 }
 
-// attackView attacks views with a tenant column: what may be written through them.
+// attackView attacks what is no tenant table: views with a tenant column, by what may be
+// written through them, and tables whose triggers or rules run.
 func (s *stage) attackView(ctx context.Context, t *target) error {
 	st := s.sites[t]
+	if t.isTable() && !s.private(t) && t.fires() && t.reach.insert {
+		return s.attackOpenTable(ctx, st)
+	}
 	if t.rel.Kind != catalog.View || !t.reach.usage || t.tenant == "" {
 		return nil
 	}
@@ -105,6 +109,21 @@ func (s *stage) attackView(ctx context.Context, t *target) error {
 		attacks = append(attacks, s.throughView(st)...)
 	}
 	return s.run(ctx, st, t.name(), attacks)
+}
+
+// attackOpenTable writes a row into a table that belongs to no tenant, for what its
+// triggers and rules then do.
+func (s *stage) attackOpenTable(ctx context.Context, st *site) error {
+	a, _ := s.parties()
+	var err error
+	if st.spareA, err = s.sower.spare(ctx, st, a, nil, 0); err != nil {
+		s.report.skip("triggers and rules of " + st.name() + ": " + message(err))
+		return nil
+	}
+	if err := s.rebind(ctx, st); err != nil {
+		return err
+	}
+	return s.run(ctx, st, st.name(), s.effectAttacks(ctx, st))
 }
 
 // throughView writes B's row through the view and looks at the table.

@@ -134,7 +134,7 @@ func (s *stage) arguments(p catalog.Param) []string {
 	if kind == "text" || p.Type == "regclass" {
 		for _, t := range s.targets {
 			if s.private(t) && t.isTable() && len(out) < 8 {
-				out = append(out, t.sql())
+				out = append(out, t.sql(), "SELECT * FROM "+t.sql())
 			}
 		}
 	}

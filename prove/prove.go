@@ -67,6 +67,7 @@ type prover struct {
 	made     bool     // the tenants are made up
 	targets  []*target
 	sites    map[*target]*site
+	values   map[string]map[string]string // settings by tenant, where membership decides
 	byName   map[catalog.QName]*catalog.Relation
 }
 
@@ -118,6 +119,7 @@ func (p *prover) look(ctx context.Context) error {
 		return err
 	}
 	p.describe()
+	p.members(ctx)
 	return p.survey(ctx)
 }
 

@@ -24,14 +24,14 @@ func (p *prover) attackRows(ctx context.Context) error {
 		}
 		p.control(ctx, st)
 		if t.readable() {
-			if err := p.run(ctx, st, t.name(), st.readAttacks()); err != nil {
+			if err := p.run(ctx, st, t.name(), slices.Concat(st.readAttacks(), st.flagAttacks(p), st.shadowAttacks(p))); err != nil {
 				return err
 			}
 		}
 		if t.risky(p.snap) || !t.isTable() {
 			continue
 		}
-		if err := p.run(ctx, st, t.name(), slices.Concat(st.writeAttacks(), st.keyAttacks(p, p.snap))); err != nil {
+		if err := p.run(ctx, st, t.name(), slices.Concat(st.writeAttacks(), st.keyAttacks(p))); err != nil {
 			return err
 		}
 	}
@@ -60,7 +60,7 @@ func (p *prover) rebind(ctx context.Context, st *site) error {
 		return err
 	}
 	st.asNobody = []string{}
-	if p.Sealer == nil {
+	if p.Sealer == nil && len(p.values) == 0 {
 		st.asNobody = st.s.bind.plain(madeTenant(p.model.Type, 9999))
 	}
 	st.leaky = p.leakproof()

@@ -300,10 +300,10 @@ func (s *stage) attackTable(ctx context.Context, t *target, committed *site) err
 func (s *stage) missing(ctx context.Context, st, committed *site) error {
 	var attacks []attack
 	if !committed.attackable() && st.readable() {
-		attacks = append(attacks, st.readAttacks()...)
+		attacks = slices.Concat(st.readAttacks(), st.flagAttacks(s.prover), st.shadowAttacks(s.prover))
 	}
 	if !committed.attackable() || st.risky(s.snap) {
-		attacks = slices.Concat(attacks, st.writeAttacks(), st.keyAttacks(s.prover, s.snap))
+		attacks = slices.Concat(attacks, st.writeAttacks(), st.keyAttacks(s.prover))
 		for _, who := range s.nobodies(ctx, s.operator) {
 			attacks = append(attacks, st.unboundAttacks(who.name, who.as)...)
 		}
@@ -356,7 +356,7 @@ func (st *site) closedAttack(why string) attack {
 func (s *stage) ownerAttack(st *site) []attack {
 	owner := st.rel.Owner
 	i := slices.IndexFunc(s.snap.Roles, func(r catalog.Role) bool { return r.Name == owner })
-	if i < 0 || s.snap.Roles[i].Super || s.snap.Roles[i].BypassRLS || st.rel.Partition {
+	if i < 0 || s.snap.Roles[i].Super || s.snap.Roles[i].BypassRLS || st.rel.Partition || !st.rel.RLS {
 		return nil
 	}
 	as := slices.Concat([]string{s.operator.unbecome(), "SET LOCAL ROLE " + ident(owner), "SET LOCAL row_security = on"}, st.asA)

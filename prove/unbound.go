@@ -46,7 +46,7 @@ type nobody struct {
 func (p *prover) nobodies(ctx context.Context, s *session) []nobody {
 	out := []nobody{{"no tenant", []string{}}}
 	if p.Sealer == nil {
-		out = append(out, nobody{"empty tenant", s.bind.plain("")})
+		out = append(out, nobody{"empty tenant", s.bind.plain("")}, nobody{"wildcard tenant", s.bind.plain("%")})
 	}
 	if as, err := s.bind.to(ctx, madeTenant(p.model.Type, 9999)); err == nil {
 		out = append(out, nobody{"unknown tenant", as})
