@@ -111,6 +111,8 @@ func (a *app) commands() []*cobra.Command {
 		a.newToken(),
 		a.newProve(),
 		a.newSQL(),
+		a.newSeal(),
+		a.newBreakIn(),
 	}
 }
 

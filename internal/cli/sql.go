@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/config"
 )
 
 func (a *app) newSQL() *cobra.Command {
@@ -51,11 +52,11 @@ func (a *app) runSQL(ctx context.Context, tenant moat.Tenant, sql string) error 
 	defer conn.Close(context.WithoutCancel(ctx))
 	batch := &pgx.Batch{}
 	if tenant != "" {
-		setting := c.Tenant.Setting
-		if setting == "" {
-			setting = moat.DefaultTenantSetting
+		bind, values, err := bindStatement(ctx, c, tenant, conn.PgConn().PID())
+		if err != nil {
+			return err
 		}
-		batch.Queue("select pg_catalog.set_config($1, $2, true)", setting, string(tenant))
+		batch.Queue(bind, values...)
 	}
 	batch.Queue(sql)
 	results := conn.SendBatch(ctx, batch)
@@ -72,6 +73,18 @@ func (a *app) runSQL(ctx context.Context, tenant moat.Tenant, sql string) error 
 		err = closeErr
 	}
 	return err
+}
+
+// bindStatement is the statement that binds the tenant in the configured mode.
+func bindStatement(ctx context.Context, c config.Config, tenant moat.Tenant, backend uint32) (string, []any, error) {
+	sealer, err := sealerOf(c)
+	if err != nil {
+		return "", nil, err
+	}
+	if sealer != nil {
+		return sealer.Bind(ctx, tenant, backend)
+	}
+	return "select pg_catalog.set_config($1, $2, true)", []any{tenantSetting(c), string(tenant)}, nil
 }
 
 // printRows prints rows as aligned columns and ends with their number.
@@ -119,10 +132,14 @@ func cell(rows pgx.Rows, oid uint32, v any) string {
 	if err != nil {
 		text = fmt.Append(nil, v)
 	}
+	return withoutControl(string(text))
+}
+
+func withoutControl(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r
-	}, string(text))
+	}, text)
 }

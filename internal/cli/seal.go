@@ -1,0 +1,209 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/spf13/cobra"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/seal"
+)
+
+// sealerOf returns what binds tenants by signature; nil in plain mode.
+func sealerOf(c config.Config) (moat.Sealer, error) {
+	if !c.Sealed.Enabled {
+		return nil, nil
+	}
+	sealer, err := seal.Open(c.Sealed.KeyFile, nil)
+	if err != nil {
+		return nil, withHint(err, "sealed.key_file in moat.yaml names the key: moat seal key new makes one")
+	}
+	return sealer, nil
+}
+
+// tenantSetting is the plain tenant setting.
+func tenantSetting(c config.Config) string {
+	if c.Tenant.Setting != "" {
+		return c.Tenant.Setting
+	}
+	return moat.DefaultTenantSetting
+}
+
+func (a *app) newSeal() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "seal",
+		Short: "Bind tenants by signature, so that injected SQL cannot change them",
+		Long: "In sealed mode the policies read the tenant from a function that answers only with\n" +
+			"what a signature has bound. The order, none of which stops anybody:\n\n" +
+			"  1. moat seal key new --apply    a key file, the functions, the key in the database\n" +
+			"  2. sealed: {enabled: true}      in moat.yaml of every server; programs set Sealer\n" +
+			"  3. moat seal on --apply         the policies change in one transaction\n\n" +
+			"docs/how-to/seal-the-tenant.md has it in full, docs/explanation/threat-model.md what\n" +
+			"it does not close.",
+	}
+	c.AddCommand(a.newSealSwitch(seal.Sealed), a.newSealSwitch(seal.Plain), a.newSealKey(), a.newSealHarden())
+	return c
+}
+
+func (a *app) newSealSwitch(mode seal.Mode) *cobra.Command {
+	var apply bool
+	c := &cobra.Command{
+		Use:   "on [URL]",
+		Short: "Have the policies read the sealed tenant",
+		Long:  "Change every policy that reads the tenant setting, in one transaction. Servers and\nprograms must sign already: their binding satisfies policies of both modes.\n\nExit code 0: nothing to change, or it was changed. 1: a change is planned. 2: an error.",
+		Args:  cobra.MaximumNArgs(1),
+		RunE:  func(cmd *cobra.Command, args []string) error { return a.sealSwitch(cmd.Context(), args, mode, apply) },
+	}
+	if mode == seal.Plain {
+		c.Use, c.Short = "off [URL]", "Have the policies read the plain setting again"
+		c.Long = "Change every sealed policy back, in one transaction. Servers and programs may stop\nsigning afterwards, not before.\n\nExit code 0: nothing to change, or it was changed. 1: a change is planned. 2: an error."
+	}
+	c.Flags().BoolVar(&apply, "apply", false, "change the policies")
+	return c
+}
+
+func (a *app) sealSwitch(ctx context.Context, args []string, mode seal.Mode, apply bool) error {
+	return a.withDatabase(ctx, args, func(c config.Config, conn *pgx.Conn) error {
+		o := &seal.SwitchOptions{Setting: tenantSetting(c)}
+		if !apply {
+			planned, err := seal.PlanSwitch(ctx, conn, mode, o)
+			if err != nil {
+				return sealHint(err)
+			}
+			printSwitch(a.Out, planned, mode, false)
+			if len(planned.SQL) > 0 {
+				return errFound
+			}
+			return nil
+		}
+		done, err := seal.Switch(ctx, conn, mode, o)
+		if err != nil {
+			return sealHint(err)
+		}
+		printSwitch(a.Out, done, mode, true)
+		return nil
+	})
+}
+
+// printSwitch shows the statements of a planned switch, or what a switch did.
+func printSwitch(w io.Writer, s seal.Switched, mode seal.Mode, applied bool) {
+	if len(s.SQL) == 0 {
+		fmt.Fprintf(w, "Every policy that reads the tenant is %s already.\n", mode)
+		return
+	}
+	if !applied {
+		fmt.Fprintf(w, "-- %d policies and %d functions become %s, in one transaction:\n", len(s.Policies), len(s.Functions), mode)
+		for _, sql := range s.SQL {
+			fmt.Fprintln(w, strings.TrimRight(sql, "\n")+";")
+		}
+		return
+	}
+	fmt.Fprintf(w, "%d policies and %d functions are %s now.\n", len(s.Policies), len(s.Functions), mode)
+	for _, f := range s.Left {
+		fmt.Fprintf(w, "left as it is: %s reads the plain setting; no policy calls it\n", f)
+	}
+}
+
+// sealHint says what to do about the errors that a person can mend.
+func sealHint(err error) error {
+	var roles *seal.RolesError
+	switch {
+	case errors.Is(err, seal.ErrNotInstalled), errors.Is(err, seal.ErrNoKey):
+		return withHint(err, "moat seal key new --apply installs it and makes a key")
+	case errors.As(err, &roles):
+		return withHint(err, "moat seal key new --role %s --apply lets them, or revoke their privileges on the tables", strings.Join(roles.Roles, ","))
+	}
+	return err
+}
+
+// withDatabase runs fn with the configuration and the administrating connection.
+func (a *app) withDatabase(ctx context.Context, args []string, fn func(c config.Config, conn *pgx.Conn) error) error {
+	url, err := a.database(args)
+	if err != nil {
+		return err
+	}
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return connectError(err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return fn(c, conn)
+}
+
+func (a *app) newSealHarden() *cobra.Command {
+	var apply, undo bool
+	var only []string
+	c := &cobra.Command{
+		Use:   "harden [URL]",
+		Short: "Take from the application role what crosses tenants beside rows",
+		Long: "List the measures against what SQL on the application's connection can do beside\n" +
+			"reading rows: see other sessions' statements, cancel them, shadow tables, fill the\n" +
+			"disk. Each may break a program that uses what it takes away; --only picks some.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.harden(cmd.Context(), args, only, apply, undo) },
+	}
+	c.Flags().BoolVar(&apply, "apply", false, "run the measures")
+	c.Flags().BoolVar(&undo, "undo", false, "give back what they take, as PostgreSQL comes")
+	c.Flags().StringSliceVar(&only, "only", nil, "these measures only, by id")
+	return c
+}
+
+func (a *app) harden(ctx context.Context, args []string, only []string, apply, undo bool) error {
+	return a.withDatabase(ctx, args, func(c config.Config, conn *pgx.Conn) error {
+		measures, err := chosenMeasures(seal.Hardening(seal.HardeningOptions{Database: conn.Config().Database, Application: c.Roles.Application}), only)
+		if err != nil {
+			return err
+		}
+		for _, m := range measures {
+			sql := m.SQL
+			if undo {
+				sql = m.Undo
+			}
+			fmt.Fprintf(a.Out, "-- %s: %s. %s. Breaks: %s.\n%s;\n\n", m.ID, m.Title, m.Why, m.Breaks, strings.Join(sql, ";\n"))
+			if !apply {
+				continue
+			}
+			err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+				for _, statement := range sql {
+					if _, err := tx.Exec(ctx, statement); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return fmt.Errorf("%s: %w", m.ID, err)
+			}
+		}
+		return nil
+	})
+}
+
+func chosenMeasures(all []seal.Measure, only []string) ([]seal.Measure, error) {
+	if len(only) == 0 {
+		return all, nil
+	}
+	var chosen []seal.Measure
+	for _, id := range only {
+		before := len(chosen)
+		for _, m := range all {
+			if m.ID == id {
+				chosen = append(chosen, m)
+			}
+		}
+		if len(chosen) == before {
+			return nil, fmt.Errorf("no measure has the id %q", id)
+		}
+	}
+	return chosen, nil
+}

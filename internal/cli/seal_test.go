@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/moat-db/moat/internal/postgres"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
+)
+
+const (
+	sealTenantA = "11111111-1111-1111-1111-111111111111"
+	sealTenantB = "22222222-2222-2222-2222-222222222222"
+)
+
+// sealSteps is a database on a server of its own, because the role that owns the
+// functions has a fixed name, and two configurations.
+type sealSteps struct {
+	*pgtest.Database
+	app           string
+	plain, sealed string
+}
+
+func newSealSteps(t *testing.T) *sealSteps {
+	t.Helper()
+	d := pgtest.NewCluster(t, postgres.Options{}).New(t)
+	role := d.AppRole(t)
+	d.Exec(t, fmt.Sprintf(`
+		create table leads (tenant_id uuid not null, id int, name text, primary key (tenant_id, id));
+		insert into leads values ('%[1]s', 1, 'a'), ('%[2]s', 1, 'b'), ('%[2]s', 2, 'b');
+		create policy tenant_isolation on leads as restrictive using (tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid));
+		create policy tenant_access on leads to %[3]s using (true);
+		alter table leads enable row level security, force row level security;
+		grant select, insert, update, delete on leads to %[3]s`, sealTenantA, sealTenantB, role))
+	key := filepath.Join(t.TempDir(), "seal.key")
+	text := "roles: {application: " + role + "}\nsealed: {enabled: %t, key_file: " + key + "}\n"
+	return &sealSteps{Database: d, app: d.As(t, role), plain: write(t, "plain.yaml", fmt.Sprintf(text, false)), sealed: write(t, "sealed.yaml", fmt.Sprintf(text, true))}
+}
+
+// step runs a command and checks its exit code and a part of what it prints.
+func (s *sealSteps) step(t *testing.T, want int, part string, args ...string) {
+	t.Helper()
+	code, out, errs := run(t, args...)
+	if code != want || !strings.Contains(out+errs, part) {
+		t.Fatalf("moat %s: exit %d, want %d with %q\n%s%s", strings.Join(args, " "), code, want, part, out, errs)
+	}
+}
+
+const forge = `select set_config('app.current_tenant', '` + sealTenantB + `', true); select tenant_id, name from leads`
+
+func TestSealFromPlainAndBack(t *testing.T) {
+	t.Parallel()
+	s := newSealSteps(t)
+	seal := func(want int, part string, args ...string) {
+		t.Helper()
+		s.step(t, want, part, append(append([]string{"seal"}, args...), "--config", s.plain, "--database-url", s.URL)...)
+	}
+	breakIn := func(config string, want int, part, sql string) {
+		t.Helper()
+		s.step(t, want, part, "breakin", "--tenant", sealTenantA, "--app-url", s.app, "--config", config, sql)
+	}
+	breakIn(s.plain, exitFound, "BROKEN IN: 2 rows", forge)
+	seal(exitError, "moat seal key new", "on", "--apply")
+	seal(exitOK, "not installed", "key", "status")
+	seal(exitFound, "CREATE TABLE IF NOT EXISTS moat.seal_key", "key", "new")
+	seal(exitOK, "not installed", "key", "status")
+	seal(exitOK, "was made", "key", "new", "--apply")
+	seal(exitOK, "is in", "key", "new", "--apply")
+	// A signing client works with plain policies already.
+	breakIn(s.sealed, exitOK, "held", "select tenant_id, name from leads")
+	seal(exitFound, "ALTER POLICY", "on")
+	seal(exitOK, "1 policies and 0 functions are sealed", "on", "--apply")
+	seal(exitOK, "sealed already", "on")
+	seal(exitOK, "1 policies are sealed, 0 read", "key", "status")
+	breakIn(s.sealed, exitOK, "held", forge)
+	breakIn(s.sealed, exitOK, "own    "+sealTenantA, "select tenant_id, name from leads")
+	breakIn(s.sealed, exitOK, "select tenant_id too", "select name from leads")
+	breakIn(s.sealed, exitOK, "refused: ERROR: permission denied", "select * from moat.seal_key")
+	s.step(t, exitOK, "a", "sql", "--tenant", sealTenantA, "--app-url", s.app, "--config", s.sealed, "select name from leads")
+
+	seal(exitFound, "a new key is added", "key", "rotate")
+	seal(exitOK, "signs now", "key", "rotate", "--grace", "0s", "--apply")
+	seal(exitOK, "refused", "key", "status")
+	breakIn(s.sealed, exitOK, "own", "select tenant_id from leads")
+	s.Exec(t, "create or replace function moat.current_tenant() returns text language sql as $$ select 'x' $$")
+	seal(exitFound, "moat.current_tenant is not the function", "key", "status")
+	seal(exitOK, "", "key", "new", "--apply")
+	seal(exitOK, "1 policies and 0 functions are plain", "off", "--apply")
+	breakIn(s.plain, exitFound, "BROKEN IN", forge)
+}
+
+func TestSealHarden(t *testing.T) {
+	t.Parallel()
+	s := newSealSteps(t)
+	s.step(t, exitOK, "made", "seal", "key", "new", "--apply", "--config", s.plain, "--database-url", s.URL)
+	s.step(t, exitOK, "REVOKE TEMPORARY", "seal", "harden", "--config", s.plain, "--database-url", s.URL)
+	s.step(t, exitOK, "temp_file_limit", "seal", "harden", "--apply", "--config", s.plain, "--database-url", s.URL)
+	s.step(t, exitOK, "refused: ERROR: permission denied", "breakin", "--tenant", sealTenantA, "--app-url", s.app, "--config", s.sealed, "create temp table x (a int)")
+	s.step(t, exitError, "no measure", "seal", "harden", "--only", "nonsense", "--config", s.plain, "--database-url", s.URL)
+	s.step(t, exitOK, "GRANT TEMPORARY", "seal", "harden", "--only", "temp", "--undo", "--apply", "--config", s.plain, "--database-url", s.URL)
+}
+
+func TestBreakInReadsLines(t *testing.T) {
+	t.Parallel()
+	s := newSealSteps(t)
+	var out strings.Builder
+	in := strings.NewReader("select nonsense\n\nselect tenant_id from leads\n" + forge + "\n")
+	code := Main(t.Context(), []string{"breakin", "--tenant", sealTenantA, "--app-url", s.app, "--config", s.plain}, IO{In: in, Out: &out, Err: &out})
+	if text := out.String(); code != exitFound || strings.Count(text, "held") != 2 || strings.Count(text, "BROKEN IN") != 1 {
+		t.Errorf("exit %d:\n%s", code, text)
+	}
+}
