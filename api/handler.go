@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -82,7 +83,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.handler.
 // chain puts the layers around the routes: the log sees everything, compression what
 // is sent, CORS answers preflights before a token is asked for.
 func (h *Handler) chain() (http.Handler, error) {
-	authenticated := auth.Middleware(h.config.Verifier, auth.MiddlewareOptions{})(http.HandlerFunc(h.rest))
+	authenticated := auth.Middleware(h.config.Verifier, auth.MiddlewareOptions{ErrorHandler: unauthorized})(http.HandlerFunc(h.rest))
 	mux := http.NewServeMux()
 	base := h.config.Base
 	mux.Handle(base+"/", h.browse(authenticated))
@@ -124,6 +125,18 @@ func (h *Handler) rest(w http.ResponseWriter, r *http.Request) {
 	if err := h.dispatch(w, r); err != nil {
 		h.fail(w, r, err)
 	}
+}
+
+// unauthorized answers a refused token; the log learns which check it did not pass.
+func unauthorized(w http.ResponseWriter, r *http.Request, err error) {
+	if info := infoOf(r); info != nil {
+		info.code = "PGRST302"
+		var refused *auth.TokenError
+		if errors.As(err, &refused) {
+			info.code, info.check = "PGRST301", string(refused.Reason)+": "+refused.Check
+		}
+	}
+	auth.WriteError(w, r, err)
 }
 
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {

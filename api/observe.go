@@ -22,6 +22,7 @@ type requestInfo struct {
 	target string // a table, rpc/function, or "" for what is not in the schema
 	rows   int64
 	code   string
+	check  string // which check a refused token did not pass
 	cause  error
 }
 
@@ -122,6 +123,9 @@ func (h *Handler) access(r *http.Request, info *requestInfo, status int, bytes i
 	}
 	if info.code != "" {
 		attrs = append(attrs, slog.String("code", info.code))
+	}
+	if info.check != "" {
+		attrs = append(attrs, slog.String("check", info.check))
 	}
 	if info.cause != nil && status >= http.StatusInternalServerError {
 		attrs = append(attrs, slog.String("cause", causeOf(info.cause)))

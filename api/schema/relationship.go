@@ -87,7 +87,8 @@ func (b *builder) junction(first, second foreignKey) {
 		return
 	}
 	for _, name := range append(slices.Clone(first.columns), second.columns...) {
-		if !slices.Contains(table.FullKey, name) {
+		// The tenant column may have joined the foreign keys and not the key.
+		if name != table.TenantColumn && !slices.Contains(table.FullKey, name) {
 			return
 		}
 	}

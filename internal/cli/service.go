@@ -50,6 +50,9 @@ func openService(ctx context.Context, s *service) (*service, error) {
 }
 
 func (s *service) open(ctx context.Context) (err error) {
+	if err := s.inferTenant(ctx); err != nil {
+		return err
+	}
 	if s.verifier, err = newVerifier(ctx, s.config, s.log); err != nil {
 		return err
 	}
@@ -78,6 +81,27 @@ func (s *service) open(ctx context.Context) (err error) {
 	mux.Handle("/portal/", pages)
 	mux.Handle("/", s.api)
 	s.handler = mux
+	return nil
+}
+
+// inferTenant fills in what moat.yaml does not say about the tenant. Tokens are checked
+// for the column's type, and the setting is the one that policies read: a default that
+// the database does not share would refuse every token, or show no row.
+func (s *service) inferTenant(ctx context.Context) error {
+	t := &s.config.Tenant
+	if t.Type != "" && t.Setting != "" {
+		return nil
+	}
+	_, model, err := s.schema.Last(ctx)
+	if err != nil {
+		return err
+	}
+	if t.Type == "" {
+		t.Type = model.Type
+	}
+	if t.Setting == "" {
+		t.Setting = model.Setting
+	}
 	return nil
 }
 
