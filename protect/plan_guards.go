@@ -163,10 +163,11 @@ func (p *planner) guardExists() bool {
 	return slices.ContainsFunc(p.s.Events, func(e catalog.EventTrigger) bool { return e.Name == guardTrigger })
 }
 
-// guarded tells a guard that is there already of the state that a step leaves. The
-// guard refuses none of what a plan does; undo takes it down first.
+// guarded tells a guard that is there already of the state that a step leaves; only
+// a superuser may. The guard refuses none of what a plan does; undo takes it down
+// first.
 func (p *planner) guarded(s Step) Step {
-	if p.guardExists() {
+	if p.guardExists() && p.user.Super {
 		s.SQL = append(s.SQL, fmt.Sprintf("SELECT moat.remember(%s::regclass)", literal(s.Table.SQL())))
 	}
 	return s

@@ -133,7 +133,11 @@ func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 			SQL:      []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", t.rel.QName().SQL(), ident(k.Name))}})
 		return
 	}
-	if why := p.cannotCarry(k); why != "" {
+	why := p.cannotCarry(k)
+	if why == "" && !sameFamily(t.typ, parent.typ) {
+		why = fmt.Sprintf("The tenant column is %s here and %s in %s.", t.typ, parent.typ, key(parent.rel.QName()))
+	}
+	if why != "" {
 		p.decide(Decision{ID: "foreign-key/" + key(t.rel.QName()) + "/" + k.Name, Table: t.rel.QName(), Object: k.Name,
 			Question: "How should " + k.Name + " carry the tenant?", Why: why})
 		return
@@ -151,6 +155,20 @@ func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 // table.
 func (p *planner) pointsAtTenant(t, parent *table, k catalog.Constraint) bool {
 	return parent.class == catalog.TenantsTable && slices.Equal(k.Columns, []string{t.column}) && slices.Equal(k.RefColumns, []string{parent.column}) && t != parent
+}
+
+// sameFamily reports whether a foreign key may compare the two types.
+func sameFamily(a, b string) bool {
+	family := func(typ string) string {
+		switch {
+		case typ == "bigint" || typ == "integer" || typ == "smallint":
+			return "integer"
+		case typ == "text" || strings.HasPrefix(typ, "character varying"):
+			return "text"
+		}
+		return typ
+	}
+	return family(a) == family(b)
 }
 
 // cannotCarry says why a foreign key has no composite form that acts the same.

@@ -15,6 +15,7 @@ func (p *planner) roles() {
 		"the application connects as this role: it owns nothing and row-level security applies to it")
 	operator := p.role(p.c.Roles.Operator, "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS",
 		"migrations, backfills and exports run as this role, in a pool of their own")
+	p.askConnections()
 	if p.app {
 		p.checkApplication()
 		p.grants("application", p.c.Roles.Application, p.applicationWants)
@@ -95,6 +96,25 @@ func (p *planner) checkApplication() {
 			Reason:  "the attributes " + strings.Join(reset, ", ") + " let the role past every policy"})
 	}
 	p.askMemberships(role.Name)
+}
+
+// askConnections asks about the roles that reach tenants' rows today: the policy of
+// the application role is not for them.
+func (p *planner) askConnections() {
+	app := p.c.Roles.Application
+	for _, role := range p.m.Roles {
+		r := p.roleNamed[role]
+		if role == app || r == nil || r.Super || p.inherits(role, app) || slices.Contains([]string{p.c.Roles.Owner, p.c.Roles.Operator, p.c.Roles.Definer}, role) {
+			continue
+		}
+		why := "It has rights on tenants' tables, and " + AccessPolicy + " is not for it: from enforce on it sees no rows there."
+		if r.BypassRLS {
+			why = "It has rights on tenants' tables, and no policy binds it."
+		}
+		p.decide(Decision{ID: "connect/" + role, Object: role, Question: fmt.Sprintf("Does the application connect as %s today?", role),
+			Why:    why + fmt.Sprintf(" Either connect as %s instead, or keep the role and name it in the configuration. For a job that needs every tenant's rows there is %s.", app, p.c.Roles.Operator),
+			Config: fmt.Sprintf("roles: {application: %s}", role)})
+	}
 }
 
 func (p *planner) askMemberships(app string) {
