@@ -64,7 +64,12 @@ const (
 
 // openApplication opens the application role's pool as the configuration asks.
 func openApplication(ctx context.Context, url string, c config.Config) (*moat.DB, error) {
+	sealer, err := sealerOf(c)
+	if err != nil {
+		return nil, err
+	}
 	db, err := moat.Open(ctx, url, &moat.Options{
+		Sealer:         sealer,
 		TenantSetting:  c.Tenant.Setting,
 		TenantType:     moat.TenantType(c.Tenant.Type),
 		SubjectSetting: "app.current_subject",
