@@ -58,20 +58,6 @@ func routine(fn *catalog.Function) string {
 	return "FUNCTION"
 }
 
-func relationWord(r *catalog.Relation) string {
-	switch r.Kind {
-	case catalog.View:
-		return "VIEW"
-	case catalog.MaterializedView:
-		return "MATERIALIZED VIEW"
-	case catalog.ForeignTable:
-		return "FOREIGN TABLE"
-	case catalog.Sequence:
-		return "SEQUENCE"
-	}
-	return "TABLE"
-}
-
 // enableSQL turns row-level security on, for the owner too.
 func enableSQL(r *catalog.Relation) []string {
 	var out []string
