@@ -236,20 +236,35 @@ func (p *planner) applicationMay(r *catalog.Relation) []string {
 // feeds reports whether an insert into a tenant table draws from the sequence.
 // Identity columns need no grant.
 func (p *planner) feeds(seq *catalog.Relation) bool {
+	if seq.OwnedBy == nil {
+		return p.drawn()["'"+seq.QName().SQL()+"'"]
+	}
+	t := p.byName[seq.OwnedBy.Relation]
+	if t == nil || t.class == catalog.TenantsTable {
+		return false
+	}
+	c := column(t.rel, seq.OwnedBy.Column)
+	return c != nil && c.Identity == ""
+}
+
+// drawn are the sequences that defaults of tenant tables name, quoted as there.
+func (p *planner) drawn() map[string]bool {
+	if p.sequences != nil {
+		return p.sequences
+	}
+	p.sequences = map[string]bool{}
 	for _, t := range p.tables {
 		if t.class == catalog.TenantsTable {
 			continue
 		}
 		for _, c := range t.rel.Columns {
-			if seq.OwnedBy != nil && seq.OwnedBy.Relation == t.rel.QName() && seq.OwnedBy.Column == c.Name {
-				return c.Identity == ""
-			}
-			if strings.Contains(c.Default, "nextval(") && (strings.Contains(c.Default, seq.QName().SQL()+"'") || strings.Contains(c.Default, "'"+ident(seq.Name)+"'")) {
-				return true
+			if _, rest, ok := strings.Cut(c.Default, "nextval("); ok {
+				name, _, _ := strings.Cut(rest, "::")
+				p.sequences[name] = true
 			}
 		}
 	}
-	return false
+	return p.sequences
 }
 
 func (p *planner) operatorWants(schema string) []want {

@@ -47,6 +47,7 @@ type planner struct {
 	shared    []*catalog.Relation
 	leaves    map[catalog.QName][]*catalog.Relation // direct partitions of a table
 	steps     map[Group][]Step
+	sequences map[string]bool // see drawn
 	taken     map[string]bool // schema.name of relations that exist or are planned
 	app       bool            // the application role exists or can be made
 	user      *catalog.Role
