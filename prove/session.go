@@ -108,6 +108,8 @@ func open(ctx context.Context, cfg *pgx.ConnConfig, p *prover, become []string) 
 		"SET LOCAL lock_timeout = " + strconv.FormatInt(o.LockTimeout.Milliseconds(), 10),
 		"SET LOCAL client_min_messages = notice",
 		"SET LOCAL standard_conforming_strings = on",
+		// A deferred check would wait for a COMMIT that never comes.
+		immediate,
 	}
 	if len(become) > 0 {
 		// A read that a policy would filter must fail on the operator's side, not
@@ -204,6 +206,7 @@ type attempt struct {
 const (
 	savepoint = "SAVEPOINT moat_probe"
 	undo      = "ROLLBACK TO SAVEPOINT moat_probe"
+	immediate = "SET CONSTRAINTS ALL IMMEDIATE"
 )
 
 // prelude is what comes before the steps.

@@ -103,7 +103,7 @@ func (m *maker) plain(name, typ string, who rune, variant int) (string, bool) {
 	case "int2":
 		return strconv.Itoa(31000 + n%1700), true
 	case "int4", "oid":
-		return strconv.Itoa(1_900_000_000 + n), true
+		return strconv.Itoa(1_000_000_000 + n), true
 	case "int8":
 		return strconv.Itoa(7_900_000_000_000 + n), true
 	case "numeric":
