@@ -263,3 +263,19 @@ func TestAgreesWithPostgreSQL(t *testing.T) {
 	var raw json.RawMessage = want
 	sameJSON(t, s.do(t, call{path: "leads?order=id"}).Body, string(raw))
 }
+
+// TestColumnTypeChanges: a prepared statement whose result changed under it is
+// prepared again, and the client does not notice.
+func TestColumnTypeChanges(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	for range 30 { // on every connection
+		s.do(t, call{path: "events?id=eq.1&select=kind,amount"})
+	}
+	s.db.Exec(t, "ALTER TABLE app.events ALTER COLUMN amount TYPE integer")
+	for range 30 {
+		if got := s.do(t, call{path: "events?id=eq.1&select=kind,amount"}); got.Status != 200 {
+			t.Fatalf("status %d: %s", got.Status, got.Body)
+		}
+	}
+}

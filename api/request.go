@@ -2,10 +2,12 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api/plan"
@@ -122,6 +124,25 @@ func (q *request) sender() Sender {
 func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
 	x.preludes = q.preludes()
 	x.limit = q.h.config.Limits.ResponseBytes
+	empty := *a
+	err := q.attempt(x, a, keep)
+	// A changed column type makes each connection's prepared statement fail once. It
+	// failed as a whole, so it may be sent again.
+	for range stalePlans {
+		if !stalePlan(err) {
+			break
+		}
+		*a = empty
+		err = q.attempt(x, a, keep)
+	}
+	return err
+}
+
+// stalePlans is how many connections with an outdated statement one request meets at
+// most: the pool hands out the one that was just given back.
+const stalePlans = 4
+
+func (q *request) attempt(x *execution, a *answer, keep func(*answer) error) error {
 	if keep == nil {
 		return x.send(q.Context(), q.sender(), a)
 	}
@@ -138,6 +159,13 @@ func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
 		return nil
 	}
 	return err
+}
+
+// stalePlan recognises PostgreSQL's "cached plan must not change result type". Its
+// code alone also means features that are not supported.
+func stalePlan(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Code == "0A000" && pgErr.Routine == "RevalidateCachedQuery"
 }
 
 // errRollback undoes a transaction whose answer is given all the same.
