@@ -23,15 +23,7 @@ func idents(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// literal quotes a string constant; the E form keeps it right whatever
-// standard_conforming_strings says.
-func literal(s string) string {
-	q := "'" + strings.ReplaceAll(s, "'", "''") + "'"
-	if strings.Contains(s, `\`) {
-		return " E" + strings.ReplaceAll(q, `\`, `\\`)
-	}
-	return q
-}
+func literal(s string) string { return catalog.QuoteLiteral(s) }
 
 // name joins parts with _ into one identifier. What does not fit is cut and gets
 // eight digits of the whole name's hash, so that the result is the same in every

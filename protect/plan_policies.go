@@ -177,9 +177,4 @@ func dropPolicy(q catalog.QName, policy string) string {
 }
 
 // grantee quotes a role; PUBLIC is a keyword.
-func grantee(role string) string {
-	if role == "" {
-		return "PUBLIC"
-	}
-	return ident(role)
-}
+func grantee(role string) string { return catalog.QuoteRole(role) }
