@@ -52,7 +52,7 @@ func (v *Lookup) Infer(o Options) (*Model, error) {
 	if err := v.checkOptions(o); err != nil {
 		return nil, err
 	}
-	f := &inference{v: v, o: o, m: &Model{Trusted: o.Trusted}, ignored: map[QName]string{}, classes: map[QName]*TableModel{}}
+	f := &inference{v: v, o: o, m: &Model{Trusted: v.trusted(o)}, ignored: map[QName]string{}, classes: map[QName]*TableModel{}}
 	f.schemas()
 	f.tables()
 	steps := []func() error{f.column, f.tenants, f.setting, f.classify, f.roles, f.shared}
@@ -63,6 +63,18 @@ func (v *Lookup) Infer(o Options) (*Model, error) {
 	}
 	f.finish()
 	return f.m, nil
+}
+
+// sealedTenant is the function that returns the tenant in sealed mode (package seal).
+var sealedTenant = QName{Schema: "moat", Name: "current_tenant"}
+
+// trusted are the functions that o names, and the sealed tenant where it is there.
+func (v *Lookup) trusted(o Options) []QName {
+	sealed := slices.ContainsFunc(v.functions[sealedTenant], func(f *Function) bool { return f.Definer && f.Language == "plpgsql" })
+	if !sealed || slices.Contains(o.Trusted, sealedTenant) {
+		return o.Trusted
+	}
+	return append(slices.Clone(o.Trusted), sealedTenant)
 }
 
 // inference is the state of one [Infer].

@@ -115,7 +115,7 @@ func (f *inference) comparedColumns(r *Relation) map[string]bool {
 				if compared[name] {
 					continue
 				}
-				a := analyst{v: f.v, m: &Model{Column: name}, t: r, column: name, j: &Judgement{}, notDistinct: map[*Node]bool{}}
+				a := analyst{v: f.v, m: &Model{Column: name, Trusted: f.m.Trusted}, t: r, column: name, j: &Judgement{}, notDistinct: map[*Node]bool{}}
 				if a.predicateAnywhere(e.Root).tenant {
 					compared[name] = true
 				}

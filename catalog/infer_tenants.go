@@ -69,7 +69,7 @@ func (f *inference) setting() error {
 					continue
 				}
 				found := f.evidenceIn(e.Root, r)
-				if found == nil {
+				if found == nil || (found.setting == "" && found.membership == nil && len(found.claim) == 0) { // the sealed tenant names no setting
 					continue
 				}
 				key := found.setting + "\x00" + strings.Join(found.claim, "\x00")
@@ -81,6 +81,11 @@ func (f *inference) setting() error {
 		}
 	}
 	best := sources[mostCommon(count)]
+	if best == nil && f.sealedSetting() != "" {
+		f.m.Setting = f.sealedSetting()
+		f.say("tenant setting %s: set beside the sealed tenant", f.m.Setting)
+		return nil
+	}
 	if best == nil {
 		f.m.Setting = f.anySetting()
 		return nil
@@ -88,6 +93,17 @@ func (f *inference) setting() error {
 	f.m.Setting, f.m.Claim, f.m.Membership = best.setting, best.claim, best.membership
 	f.say("tenant setting %s: read by policies", strings.Join(append([]string{f.m.Setting}, f.m.Claim...), " → "))
 	return nil
+}
+
+// sealedSetting is the plain setting that binding a sealed tenant sets as well, which
+// only the text of that function tells.
+func (f *inference) sealedSetting() string {
+	for _, fn := range f.v.functions[QName{Schema: "moat", Name: "enter"}] {
+		if before, _, ok := strings.Cut(fn.Body, "', tenant, true)"); ok && slices.Contains(f.m.Trusted, sealedTenant) {
+			return before[strings.LastIndexByte(before, '\'')+1:]
+		}
+	}
+	return ""
 }
 
 // evidence is what a policy compares the tenant column with.
@@ -99,15 +115,17 @@ type evidence struct {
 
 // evidenceIn finds what the tenant column of r is compared with in an expression.
 func (f *inference) evidenceIn(root *Node, r *Relation) *evidence {
-	a := analyst{v: f.v, m: &Model{Column: f.m.Column, Tenants: f.m.Tenants, Key: f.m.Key}, t: r, j: &Judgement{}, notDistinct: map[*Node]bool{}}
+	a := analyst{v: f.v, m: &Model{Column: f.m.Column, Tenants: f.m.Tenants, Key: f.m.Key, Trusted: f.m.Trusted}, t: r, j: &Judgement{}, notDistinct: map[*Node]bool{}}
 	a.column = f.columnOf(r)
 	if a.column == "" || !a.predicateAnywhere(root).tenant {
 		return nil
 	}
 	a.facts(root, 0)
 	found := a.compared
-	if found == nil && len(a.j.Settings) > 0 {
-		found = &evidence{setting: a.j.Settings[0]}
+	// The settings of moat's own are those inside the sealed tenant.
+	settings := slices.DeleteFunc(slices.Clone(a.j.Settings), func(name string) bool { return strings.HasPrefix(name, "moat.") })
+	if found == nil && len(settings) > 0 {
+		found = &evidence{setting: settings[0]}
 		if slices.Contains(a.j.Claims, "sub") {
 			found.claim = []string{"sub"}
 		}
