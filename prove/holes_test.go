@@ -58,7 +58,9 @@ func TestHolesLeakAndMendedTwinsDoNot(t *testing.T) {
 					return slices.Contains(rights, id) || remaining[id] != "" || h.ID == "P15" && strings.HasSuffix(id, ":app.membership")
 				})
 				t.Logf("SUM %s closed=%d %v left=%v undecided=%v", h.ID, len(closed), closed, left, undecidedOf(after))
-				if len(closed) == 0 && beyond[h.ID] == "" {
+				// Since 16 CREATEROLE grants only roles that it holds with ADMIN OPTION.
+				since16 := h.ID == "C15" && c.Major >= 16
+				if len(closed) == 0 && beyond[h.ID] == "" && !since16 {
 					t.Errorf("the hole is not found")
 				}
 				if len(left) > 0 {

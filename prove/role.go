@@ -102,8 +102,12 @@ func (p *prover) attackOwners(ctx context.Context) error {
 		if len(t.key) > 0 {
 			attacks = append(attacks, p.referenceAttack(t, schema))
 		}
-		if t.reach.maintain && !t.reach.update && !t.reach.delete {
-			attacks = append(attacks, attack{name: "maintain", steps: []string{"LOCK TABLE " + t.sql() + " IN ACCESS EXCLUSIVE MODE"}, judge: func(outcome) finding {
+		if t.reach.maintain {
+			statement := "REINDEX TABLE " + t.sql()
+			if t.rel.Kind == catalog.PartitionedTable || t.rel.Estimate.Rows > fewRows {
+				statement = "LOCK TABLE " + t.sql() + " IN ACCESS EXCLUSIVE MODE"
+			}
+			attacks = append(attacks, attack{name: "maintain", steps: []string{statement}, judge: func(outcome) finding {
 				return leak("MAINTAIN lets the application role lock and rewrite every tenant's rows")
 			}})
 		}
