@@ -27,7 +27,7 @@ const demoTokenTTL = 24 * time.Hour
 // demoFlags are the flags of moat demo.
 type demoFlags struct {
 	dir, addr, format string
-	download          bool
+	download, sealed  bool
 }
 
 func (a *app) newDemo() *cobra.Command {
@@ -38,7 +38,7 @@ func (a *app) newDemo() *cobra.Command {
 		Long: "Start a private PostgreSQL with an agency, five clients and their 30,000 leads in one\n" +
 			"table, serve it, and print what to try. Nothing is left behind when it ends, unless\n" +
 			"--data keeps it.",
-		Example: "  moat demo\n  moat demo --addr 127.0.0.1:0 --format json",
+		Example: "  moat demo\n  moat demo --sealed\n  moat demo --addr 127.0.0.1:0 --format json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.demo(cmd.Context(), f)
@@ -48,6 +48,7 @@ func (a *app) newDemo() *cobra.Command {
 	flags.StringVar(&f.dir, "data", "", "keep the data in this folder")
 	flags.StringVar(&f.addr, "addr", "", "address to serve on (default: 127.0.0.1:8080 if free, else any port)")
 	flags.StringVar(&f.format, "format", "text", "text, or json: one line with addresses and tokens once ready")
+	flags.BoolVar(&f.sealed, "sealed", false, "bind the tenant by a signature, so that injected SQL cannot change it")
 	flags.BoolVar(&f.download, "download-postgres", false, "fetch PostgreSQL where none is installed")
 	return c
 }
@@ -62,7 +63,7 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 	}
 	defer l.Close()
 	fmt.Fprintln(a.Err, "starting PostgreSQL and filling it with sample data …")
-	d, err := demo.Start(ctx, demo.Options{Dir: f.dir, Download: f.download})
+	d, err := demo.Start(ctx, demo.Options{Dir: f.dir, Download: f.download, Sealed: f.sealed})
 	if errors.Is(err, postgres.ErrNotFound) {
 		return withHint(err, "moat demo --download-postgres fetches one for this demo only")
 	}
@@ -152,7 +153,11 @@ func (a *app) printDemo(d *demo.Demo, clients []demoClient, url, format string) 
 	}
 	w := bufio.NewWriter(a.Out)
 	p := painter{on: a.color(a.Out)}
-	fmt.Fprintf(w, "\n%s  %s\n", p.bold("moat demo"), p.dim("one table of leads, five clients, kept apart by PostgreSQL"))
+	title := "one table of leads, five clients, kept apart by PostgreSQL"
+	if d.SealKeyFile != "" {
+		title += ", the tenant sealed"
+	}
+	fmt.Fprintf(w, "\n%s  %s\n", p.bold("moat demo"), p.dim(title))
 	fmt.Fprintf(w, "\n  portal  %s\n  API     %s\n", p.green(url+"/portal/"), p.green(url+"/rest/v1/"))
 	fmt.Fprintf(w, "\n%s\n", p.bold("Clients and their tokens"))
 	for i, c := range clients {
@@ -162,6 +167,7 @@ func (a *app) printDemo(d *demo.Demo, clients []demoClient, url, format string) 
 	for i, t := range trials(d, clients, url+"/rest/v1") {
 		fmt.Fprintf(w, "  %d. %s\n     %s\n", i+1, t.what, p.cyan(t.command))
 	}
+	fmt.Fprintf(w, "\n%s\n  %s\n", p.bold("Break in: any SQL as client A"), p.cyan(fmt.Sprintf("%s breakin --config %s --app-url '%s' --tenant %s", self(), d.ConfigFile, d.ApplicationURL, clients[0].Tenant)))
 	fmt.Fprintf(w, "\n%s\n  %s\n", p.bold("More tokens"), p.cyan(fmt.Sprintf("%s token --config %s --tenant %s", self(), d.ConfigFile, clients[0].Tenant)))
 	fmt.Fprintf(w, "\n%s\n", p.dim("Ctrl-C ends the demo."))
 	return w.Flush()
@@ -182,13 +188,14 @@ func trials(d *demo.Demo, clients []demoClient, api string) []trial {
 	}
 }
 
-// sqlTrial counts leads without and with a tenant, through psql where it is installed.
+// sqlTrial counts leads without and with a tenant, through psql where it is installed
+// and can bind the tenant: a sealed one takes a signature.
 func sqlTrial(d *demo.Demo, c demoClient) string {
 	const count = "SELECT count(*) FROM leads"
-	if _, err := exec.LookPath("psql"); err == nil {
+	if _, err := exec.LookPath("psql"); err == nil && d.SealKeyFile == "" {
 		return fmt.Sprintf(`psql '%s' -c '%s' -c BEGIN -c "SET LOCAL app.current_tenant = '%s'" -c '%s' -c COMMIT`, d.ApplicationURL, count, c.Tenant, count)
 	}
-	sql := fmt.Sprintf("%s sql --app-url '%s'", self(), d.ApplicationURL)
+	sql := fmt.Sprintf("%s sql --config %s --app-url '%s'", self(), d.ConfigFile, d.ApplicationURL)
 	return fmt.Sprintf("%s '%s'; %s --tenant %s '%s'", sql, count, sql, c.Tenant, count)
 }
 

@@ -94,6 +94,27 @@ func TestDemoCommands(t *testing.T) {
 	}
 }
 
+// In sealed mode the same five commands work, and a forged setting shows nothing.
+func TestSealedDemo(t *testing.T) {
+	t.Parallel()
+	out, _ := startDemo(t, "--sealed")
+	out.waitFor(t, "Ctrl-C")
+	config := regexp.MustCompile(`--config (\S+)`).FindStringSubmatch(out.String())[1]
+	app := regexp.MustCompile(`--app-url '([^']+)'`).FindStringSubmatch(out.String())[1]
+	tenants := regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`).FindAllString(out.String(), 2)
+	const count = "select count(*) from leads"
+	if _, got, errs := run(t, "sql", "--config", config, "--app-url", app, "--tenant", tenants[0], count); !strings.Contains(got, "18000") {
+		t.Errorf("sealed tenant: %s%s", got, errs)
+	}
+	if _, got, _ := run(t, "sql", "--config", config, "--app-url", app, count); strings.Contains(got, "18000") {
+		t.Errorf("no tenant: %s", got)
+	}
+	forge := "select set_config('app.current_tenant', '" + tenants[1] + "', true); select tenant_id from leads limit 1"
+	if code, got, _ := run(t, "breakin", "--config", config, "--app-url", app, "--tenant", tenants[0], forge); code != exitOK {
+		t.Errorf("a forged setting showed another client's rows: %s", got)
+	}
+}
+
 func TestDemoJSONDrivesScripts(t *testing.T) {
 	t.Parallel()
 	out, _ := startDemo(t, "--format", "json")

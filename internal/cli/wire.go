@@ -72,9 +72,9 @@ func openApplication(ctx context.Context, url string, c config.Config) (*moat.DB
 		Sealer:         sealer,
 		TenantSetting:  c.Tenant.Setting,
 		TenantType:     moat.TenantType(c.Tenant.Type),
-		SubjectSetting: "app.current_subject",
-		RoleSetting:    "app.current_role",
-		ClaimsSetting:  "request.jwt.claims",
+		SubjectSetting: subjectSetting,
+		RoleSetting:    roleSetting,
+		ClaimsSetting:  claimsSetting,
 		MaxConns:       c.Serve.PoolSize,
 		ConfigurePool:  api.ConfigurePool(c.Serve.StatementTimeout),
 	})

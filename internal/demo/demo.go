@@ -45,6 +45,8 @@ type Options struct {
 	Dir string
 	// Download fetches PostgreSQL where none is installed.
 	Download bool
+	// Sealed binds the tenant by a signature instead of a plain setting.
+	Sealed bool
 }
 
 // Client is one of the agency's clients.
@@ -62,6 +64,8 @@ type Demo struct {
 	Clients []Client
 	// SecretFile holds the key that signs tokens; ConfigFile is a moat.yaml for it.
 	SecretFile, ConfigFile string
+	// SealKeyFile holds the key of sealed mode; empty in plain mode.
+	SealKeyFile string
 
 	server   *postgres.Server
 	signer   *auth.Signer
@@ -98,10 +102,20 @@ func Start(ctx context.Context, o Options) (*Demo, error) {
 	for _, c := range clients {
 		d.Clients = append(d.Clients, Client{Name: c.name, Tenant: moat.Tenant(c.id)})
 	}
-	if err := errors.Join(d.prepare(ctx, server), d.writeFiles(files)); err != nil {
+	if err := d.setUp(ctx, o.Sealed, files); err != nil {
 		return nil, errors.Join(err, server.Stop())
 	}
 	return d, nil
+}
+
+func (d *Demo) setUp(ctx context.Context, sealed bool, files string) error {
+	if err := d.prepare(ctx, d.server); err != nil {
+		return err
+	}
+	if err := d.bindMode(ctx, sealed, files); err != nil {
+		return err
+	}
+	return d.writeFiles(files)
 }
 
 // serverDir is the server's folder inside Dir, which it shares with the demo's own
@@ -187,6 +201,7 @@ auth:
 portal:
   operator_issuers:
     - {issuer: %s, audience: %s, secret_file: %s}
+sealed: {enabled: %t, key_file: %q}
 `
 
 // writeFiles keeps the secrets of an earlier run, so that its tokens stay valid.
@@ -200,7 +215,7 @@ func (d *Demo) writeFiles(dir string) error {
 	if d.operator, err = signer(operatorSecret, OperatorIssuer); err != nil {
 		return err
 	}
-	text := fmt.Appendf(nil, configText, Issuer, Audience, d.SecretFile, OperatorIssuer, Audience, operatorSecret)
+	text := fmt.Appendf(nil, configText, Issuer, Audience, d.SecretFile, OperatorIssuer, Audience, operatorSecret, d.SealKeyFile != "", d.SealKeyFile)
 	return os.WriteFile(d.ConfigFile, text, 0o600)
 }
 
