@@ -85,9 +85,13 @@ GRANT SELECT ON moat.seal_key TO :owner;
 
 -- 5. A parallel worker has another process id than its leader, and only a role that
 -- sees every session's statistics can tell whose worker it is. Where that may not be
--- granted the functions stay in the leader.
+-- granted the functions stay in the leader. The function is granted by name because
+-- hardening takes it from PUBLIC.
 DO $moat$
 BEGIN
+  IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+    GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_get_activity(integer) TO :owner;
+  END IF;
   IF NOT pg_catalog.pg_has_role(:owner_text, 'pg_read_all_stats', 'USAGE') THEN
     GRANT pg_read_all_stats TO :owner;
   END IF;

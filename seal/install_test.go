@@ -142,6 +142,10 @@ func TestUninstallWaitsForTheSwitch(t *testing.T) {
 	if left != 0 {
 		t.Error("schema moat is left, and empty")
 	}
+	must(t, f.admin.QueryRow(t.Context(), "select count(*) from pg_roles where rolname = $1", f.Owner).Scan(&left))
+	if left != 0 {
+		t.Error("the functions' owner is left")
+	}
 	if n := count(t, f.open(t, 1, moat.Options{}), as(tenantA), "select count(*) from app.leads"); n != 20 {
 		t.Errorf("%d rows in plain mode, want 20", n)
 	}

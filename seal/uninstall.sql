@@ -20,7 +20,9 @@ BEGIN
   IF pg_catalog.to_regnamespace('moat') IS NOT NULL THEN
     REVOKE ALL ON SCHEMA moat FROM :owner;
   END IF;
-  IF NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+  IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+    REVOKE EXECUTE ON FUNCTION pg_catalog.pg_stat_get_activity(integer) FROM :owner;
+  ELSE
     REVOKE :owner FROM CURRENT_USER;
   END IF;
   IF EXISTS (SELECT FROM pg_catalog.pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid = role) THEN

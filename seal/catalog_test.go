@@ -1,0 +1,45 @@
+package seal_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/moat-db/moat/audit"
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/seal"
+)
+
+// The catalog takes sealed policies for isolating, and knows the plain setting beside
+// them; an audit of a sealed database reports no policy and no function.
+func TestCatalogKnowsTheSealedTenant(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, pgtest.Shared(t))
+	f.Exec(t, `do $$ declare p record; begin for p in select polrelid::regclass as t, pg_get_expr(polqual, polrelid) as e from pg_policy where polname = 'tenant_isolation' loop
+		execute format('alter policy tenant_isolation on %s using (%s) with check (%2$s)', p.t, replace(p.e, 'app.current_tenant', 'my.org')); end loop; end $$;
+		alter table app.leads alter tenant_id drop default; alter table app.notes alter tenant_id drop default; alter table app.events alter tenant_id drop default`)
+	o := f.install()
+	o.Setting = "my.org"
+	must(t, seal.Install(t.Context(), f.admin, o))
+	_, err := seal.Switch(t.Context(), f.admin, seal.Sealed, &seal.SwitchOptions{Setting: "my.org"})
+	must(t, err)
+	s, err := catalog.Load(t.Context(), f.admin)
+	must(t, err)
+	m, err := catalog.Infer(s, catalog.Options{Roles: []string{f.Role}})
+	must(t, err)
+	if m.Setting != "my.org" || m.Column != "tenant_id" {
+		t.Errorf("inferred setting %q, column %q", m.Setting, m.Column)
+	}
+	for i := range s.Relations {
+		for _, p := range s.Relations[i].Policies {
+			if p.Name == "tenant_isolation" && !catalog.Judge(p.Using, m, &s.Relations[i], s).Isolates {
+				t.Errorf("%s does not count as isolated", s.Relations[i].QName())
+			}
+		}
+	}
+	for _, finding := range audit.Run(s, m, audit.Options{}).Findings {
+		if strings.HasPrefix(finding.Rule, "policy-") || strings.HasPrefix(finding.Rule, "func-") || finding.Severity.AtLeast(audit.High) {
+			t.Errorf("%s %s on %s: %s", finding.Severity, finding.Rule, finding.Object, finding.Message)
+		}
+	}
+}
