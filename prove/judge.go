@@ -48,18 +48,19 @@ func undecided(format string, args ...any) finding {
 
 // SQLSTATEs that decide.
 const (
-	codePrivilege   = "42501" // permission denied, and a row that violates a policy
-	codeUnique      = "23505"
-	codeForeignKey  = "23503"
-	codeExclusion   = "23P01"
-	codeNotNull     = "23502"
-	codeCheck       = "23514"
-	codeReadOnly    = "25006"
-	codeTimeout     = "57014"
-	codeLock        = "55P03"
-	codeCast        = "22P02"
-	codeNoSetting   = "42704"
-	codeUnsupported = "0A000"
+	codePrivilege     = "42501" // permission denied, and a row that violates a policy
+	codeAuthorization = "28000" // sealed mode: bound to another tenant already, or a bad token
+	codeUnique        = "23505"
+	codeForeignKey    = "23503"
+	codeExclusion     = "23P01"
+	codeNotNull       = "23502"
+	codeCheck         = "23514"
+	codeReadOnly      = "25006"
+	codeTimeout       = "57014"
+	codeLock          = "55P03"
+	codeCast          = "22P02"
+	codeNoSetting     = "42704"
+	codeUnsupported   = "0A000"
 )
 
 // decide reads an outcome.
@@ -96,7 +97,9 @@ func (st *site) weigh(f finding) finding {
 
 // refused says whether the server refused for want of a right: the error that
 // isolation is made of.
-func refused(err *pgconn.PgError) bool { return err != nil && err.Code == codePrivilege }
+func refused(err *pgconn.PgError) bool {
+	return err != nil && (err.Code == codePrivilege || err.Code == codeAuthorization)
+}
 
 // constraint says whether a constraint stopped a row, which happens only after the
 // policies let it through.

@@ -359,7 +359,7 @@ func (s *stage) ownerAttack(st *site) []attack {
 	if i < 0 || s.snap.Roles[i].Super || s.snap.Roles[i].BypassRLS || st.rel.Partition || !st.rel.RLS {
 		return nil
 	}
-	as := slices.Concat([]string{s.operator.unbecome(), "SET LOCAL ROLE " + ident(owner), "SET LOCAL row_security = on"}, st.asA)
+	as := slices.Concat(st.asA, []string{s.operator.unbecome(), "SET LOCAL ROLE " + ident(owner), "SET LOCAL row_security = on"})
 	return []attack{{name: "owner", as: as, steps: []string{"SELECT 1 FROM " + st.sql() + " x WHERE " + st.planted("x") + " LIMIT 5"},
 		judge: func(o outcome) finding {
 			if o.last().n > 0 {
