@@ -56,7 +56,7 @@ func (t *table) pick(fit func(*column) bool, names ...string) *column {
 // Listed are the columns of a list unless others are asked for: the label first and
 // the time last, and between them what says most: no ids, no prose, not too many.
 func (t *table) Listed() []*column {
-	const most = 6
+	const most = 5
 	var picked []*column
 	take := func(fit func(*column) bool) {
 		for _, c := range t.Columns {

@@ -38,7 +38,15 @@ func (c *console) routes(mux *http.ServeMux) {
 	mux.Handle("GET "+at+"/sign-in", c.p.plain(c.signInPage))
 	mux.Handle("POST "+at+"/sign-in", c.p.plain(c.signIn))
 	mux.Handle("POST "+at+"/sign-out", c.p.plain(c.signOut))
-	for pattern, h := range map[string]operatorHandler{
+	for pattern, h := range c.operatorRoutes() {
+		method, path, _ := strings.Cut(pattern, " ")
+		mux.Handle(method+" "+at+path, c.operator(h))
+	}
+}
+
+// operatorRoutes are the pages of an operator.
+func (c *console) operatorRoutes() map[string]operatorHandler {
+	return map[string]operatorHandler{
 		"GET /{$}":                 c.tenantsPage,
 		"GET /tenants/{id}":        c.tenantPage,
 		"POST /tenants/{id}/state": c.setState,
@@ -49,9 +57,6 @@ func (c *console) routes(mux *http.ServeMux) {
 		"POST /isolation/prove":    c.startProve,
 		"GET /isolation/prove":     c.proveProgress,
 		"GET /log":                 c.logPage,
-	} {
-		method, path, _ := strings.Cut(pattern, " ")
-		mux.Handle(method+" "+at+path, c.operator(h))
 	}
 }
 

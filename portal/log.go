@@ -14,6 +14,7 @@ type logLine struct {
 	At                       time.Time
 	Operator, Action, Reason string
 	Details, Tenant, Name    string
+	Times                    int // how often in a row; the time is that of the last
 }
 
 type logPage struct {
@@ -44,11 +45,29 @@ func readLog(ctx context.Context, tx pgx.Tx, sc *schema, tenant string, all bool
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (logLine, error) {
-		var l logLine
+	lines, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (logLine, error) {
+		l := logLine{Times: 1}
 		err := row.Scan(&l.At, &l.Operator, &l.Action, &l.Reason, &l.Details, &l.Tenant)
 		return l, err
 	})
+	return fold(lines), err
+}
+
+// fold makes one line of the same act done again and again.
+func fold(lines []logLine) []logLine {
+	var out []logLine
+	for _, l := range lines {
+		if n := len(out); n > 0 {
+			last := out[n-1]
+			last.At, last.Times = l.At, l.Times
+			if last == l {
+				out[n-1].Times++
+				continue
+			}
+		}
+		out = append(out, l)
+	}
+	return out
 }
 
 // logPage serves the log of all operators.

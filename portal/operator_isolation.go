@@ -101,6 +101,7 @@ type isolationPage struct {
 	Good        *goodState
 	GoodAt      time.Time
 	Same        bool
+	Stale       bool // the proof is of another schema than the present one
 	Fingerprint string
 	CanProve    bool
 }
@@ -143,6 +144,7 @@ func (d *isolationPage) judge(l *look) {
 	}
 	d.tables(l)
 	proved := d.Prove.Report != nil && d.Prove.Report.Verdict == prove.VerdictIsolated
+	d.Stale = d.Prove.Report != nil && d.Prove.Report.Context.Fingerprint != l.fingerprint
 	leaked := d.Prove.Report != nil && d.Prove.Report.Verdict == prove.VerdictLeak
 	switch {
 	case leaked:
@@ -153,6 +155,8 @@ func (d *isolationPage) judge(l *look) {
 		d.Headline, d.Detail = "Not everything could be seen", "What was seen is in order, and that is not the whole."
 	case !proved:
 		d.Headline, d.Detail = "No hole found, not yet proved", "The audit found nothing to close. Run the proof to see it attacked."
+	case d.Stale:
+		d.Headline, d.Detail = "No hole found, and the proof is out of date", "The schema has changed since the last run. Run the proof again."
 	default:
 		d.Holds, d.Headline = true, "The moat holds"
 		d.Detail = "The audit found nothing to close, and " + plural(len(d.Prove.Report.Probes), "attack") + " got nothing across."

@@ -36,6 +36,7 @@ type tableCount struct {
 type tenantsPage struct {
 	Clients    []client
 	Rows       int64
+	Fresh      int64
 	Suspended  int
 	CanSuspend bool
 	Uncounted  bool
@@ -58,6 +59,7 @@ func (c *console) tenantsPage(w http.ResponseWriter, r *http.Request, s *session
 	most := int64(1)
 	for _, one := range data.Clients {
 		data.Rows += one.Rows
+		data.Fresh += one.Fresh
 		most = max(most, one.Rows)
 		if one.Suspended {
 			data.Suspended++

@@ -72,7 +72,18 @@ func (p *Portal) routes() http.Handler {
 	mux.Handle("GET "+base+"/sign-in", p.plain(p.signInPage))
 	mux.Handle("POST "+base+"/sign-in", p.plain(p.signIn))
 	mux.Handle("POST "+base+"/sign-out", p.plain(p.signOut))
-	for pattern, h := range map[string]clientHandler{
+	for pattern, h := range p.clientRoutes() {
+		method, path, _ := strings.Cut(pattern, " ")
+		mux.Handle(method+" "+base+path, p.client(h))
+	}
+	p.console.routes(mux)
+	mux.Handle(base+"/", p.plain(func(http.ResponseWriter, *http.Request) error { return errNotFound }))
+	return mux
+}
+
+// clientRoutes are the pages of a client, under base.
+func (p *Portal) clientRoutes() map[string]clientHandler {
+	routes := map[string]clientHandler{
 		"GET /dashboard":            p.dashboard,
 		"GET /access":               p.accessLog,
 		"GET /t/{table}":            p.list,
@@ -83,17 +94,11 @@ func (p *Portal) routes() http.Handler {
 		"GET /t/{table}/e/{key}":    p.editForm,
 		"POST /t/{table}/e/{key}":   p.change,
 		"POST /t/{table}/set/{key}": p.set,
-	} {
-		method, path, _ := strings.Cut(pattern, " ")
-		mux.Handle(method+" "+base+path, p.client(h))
 	}
 	if p.config.Demo != nil && p.config.Demo.BreakIn != nil {
-		mux.Handle("GET "+base+"/break-in", p.client(p.breakInPage))
-		mux.Handle("POST "+base+"/break-in", p.client(p.breakIn))
+		routes["GET /break-in"], routes["POST /break-in"] = p.breakInPage, p.breakIn
 	}
-	p.console.routes(mux)
-	mux.Handle(base+"/", p.plain(func(http.ResponseWriter, *http.Request) error { return errNotFound }))
-	return mux
+	return routes
 }
 
 // view returns the portal's view of the schema, made anew when the source has another

@@ -54,6 +54,7 @@ func build(s *catalog.Snapshot, m *catalog.Model, role, suspended string) *schem
 	}
 	b.slugs()
 	b.references()
+	b.dropLoose()
 	for _, t := range b.out.tables {
 		t.choose()
 	}
@@ -219,6 +220,20 @@ func (b *builder) references() {
 			b.reference(from, to, k)
 		}
 	}
+}
+
+// dropLoose leaves out shared tables that no protected table points at: that a table
+// has no tenant column and is only read may be a wish, and not what it is.
+func (b *builder) dropLoose() {
+	referenced := map[catalog.QName]bool{}
+	for _, r := range b.snapshot.Relations {
+		if t := b.out.byName(r.QName()); t != nil && !t.Shared {
+			for _, k := range r.Constraints {
+				referenced[k.References] = true
+			}
+		}
+	}
+	b.out.tables = slices.DeleteFunc(b.out.tables, func(t *table) bool { return t.Shared && !referenced[t.Name] })
 }
 
 // reference takes a foreign key of one column, beside the tenant column, that points at

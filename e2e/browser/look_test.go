@@ -39,6 +39,7 @@ func (b *tab) everyLook(name, path string) {
 		if wide := eval[int](b, "document.documentElement.scrollWidth"); wide > int(l.width) {
 			b.t.Errorf("%s at %d px is %d px wide", name, l.width, wide)
 		}
+		b.accessible(fmt.Sprintf("%s at %d px, dark %v", name, l.width, l.dark))
 		theme := map[bool]string{false: "light", true: "dark"}[l.dark]
 		b.shot(fmt.Sprintf("%s-%d-%s", name, l.width, theme))
 	}

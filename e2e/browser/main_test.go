@@ -110,6 +110,9 @@ func (w *world) portal(ctx context.Context) (http.Handler, func(), error) {
 	h, err := portal.New(portal.Config{DB: db, Verifier: clients, Role: demo.ApplicationRole, Demo: d, Operator: &desk.Operator,
 		Source: func(context.Context) (*catalog.Snapshot, *catalog.Model, error) { return snapshot, model, nil },
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	if err == nil {
+		err = h.Prepare(ctx)
+	}
 	return h, func() { db.Close(); open.Close(); operator.Close(); w.admin.Close() }, err
 }
 

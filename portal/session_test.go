@@ -1,0 +1,202 @@
+package portal
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/auth"
+)
+
+func TestSignInRefuses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	operators, err := w.operator.Sign(auth.Identity{Subject: "olga", Role: "operator"}, time.Hour)
+	must(t, err)
+	noTenant, err := w.client.Sign(auth.Identity{Subject: "x"}, time.Hour)
+	must(t, err)
+	for name, token := range map[string]string{"nothing": "", "noise": "ey.ey.ey", "an operator's": operators, "one without a tenant": noTenant, "long": strings.Repeat("a", 40_000)} {
+		a := w.visitor().do("POST", "/sign-in", url.Values{"token": {token}})
+		if a.status < 400 || a.header.Get("Set-Cookie") != "" {
+			t.Errorf("%s: %d, %s", name, a.status, a.header.Get("Set-Cookie"))
+		}
+	}
+	if a := w.signedIn("77").get("/dashboard"); a.status != http.StatusForbidden {
+		t.Errorf("an unknown tenant: %d", a.status)
+	}
+	// The demo signs in as the clients it lists, and as nobody else.
+	if a := w.visitor().do("POST", "/sign-in", url.Values{"client": {"2"}}); a.status != http.StatusNotFound {
+		t.Errorf("a sample client without a signer: %d", a.status)
+	}
+}
+
+func TestOperatorSignInRefuses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	sign := func(s *auth.Signer, role, subject string) string {
+		token, err := s.Sign(auth.Identity{Tenant: "1", Subject: subject, Role: role}, time.Hour)
+		must(t, err)
+		return token
+	}
+	good := sign(w.operator, "operator", "olga")
+	for name, form := range map[string]url.Values{
+		"a client's token":        {"token": {w.token("1", time.Hour)}, "reason": {"let me in"}},
+		"a client as an operator": {"token": {sign(w.client, "operator", "x")}, "reason": {"let me in"}},
+		"another role":            {"token": {sign(w.operator, "client", "x")}, "reason": {"let me in"}},
+		"nobody":                  {"token": {sign(w.operator, "operator", "")}, "reason": {"let me in"}},
+		"no reason":               {"token": {good}, "reason": {"  "}},
+		"no token":                {"reason": {"let me in"}},
+	} {
+		if a := w.visitor().do("POST", "/operator/sign-in", form); a.status < 400 || a.header.Get("Set-Cookie") != "" {
+			t.Errorf("%s: %d", name, a.status)
+		}
+	}
+	if n := w.query("select count(*)::text from moat.operator_log"); n != "0" {
+		t.Errorf("%s lines for sign-ins that failed", n)
+	}
+	without := newWorld(t, func(c *Config) { c.Operator = nil })
+	if a := without.visitor().get("/operator/"); a.status != http.StatusNotFound {
+		t.Errorf("without an operator the console answers %d", a.status)
+	}
+}
+
+func TestCookiesAndForeignForms(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	a := w.visitor().do("POST", "/sign-in", url.Values{"token": {w.token("1", time.Hour)}})
+	for _, want := range []string{"HttpOnly", "SameSite=Lax", "Path=/portal"} {
+		if !strings.Contains(a.header.Get("Set-Cookie"), want) {
+			t.Errorf("the cookie %q lacks %s", a.header.Get("Set-Cookie"), want)
+		}
+	}
+	if strings.Contains(a.header.Get("Set-Cookie"), "ey") && strings.Count(a.header.Get("Set-Cookie"), ".") > 1 {
+		t.Error("the cookie looks like a token")
+	}
+	v := w.signedIn("1")
+	for _, headers := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}} {
+		for _, path := range []string{"/t/Order/new", "/sign-in", "/sign-out", "/operator/sign-in", "/break-in"} {
+			if got := v.do("POST", path, url.Values{"title": {"forged"}}, headers...); got.status != http.StatusForbidden {
+				t.Errorf("POST %s with %v: %d", path, headers, got.status)
+			}
+		}
+	}
+	if got := v.get("/dashboard"); got.status != http.StatusOK {
+		t.Errorf("a forged sign-out worked: %d", got.status)
+	}
+}
+
+func TestSessionsEnd(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	w := newWorld(t, func(c *Config) { c.Now = func() time.Time { return now }; c.SessionTTL = 2 * time.Hour })
+	v, out := w.signedIn("1"), w.signedIn("1")
+	if a := out.do("POST", "/sign-out", nil); a.status != http.StatusSeeOther {
+		t.Fatal(a.status)
+	}
+	if a := out.get("/dashboard"); a.status != http.StatusSeeOther {
+		t.Errorf("after signing out: %d", a.status)
+	}
+	now = now.Add(59 * time.Minute)
+	if a := v.get("/dashboard"); a.status != http.StatusOK {
+		t.Errorf("before its end: %d", a.status)
+	}
+	now = now.Add(2 * time.Minute)
+	if a := v.get("/dashboard"); a.status != http.StatusSeeOther {
+		t.Errorf("after its token's end: %d", a.status)
+	}
+	s := newSessions(func() time.Time { return now })
+	for range maxSessions + 10 {
+		s.add(&session{expires: now.Add(time.Hour)})
+	}
+	if len(s.all) > maxSessions {
+		t.Errorf("%d sessions are kept", len(s.all))
+	}
+}
+
+// Suspending closes the portal at once, and the operator's look is read-only in the
+// database itself.
+func TestSuspendAndViewAs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	a, desk := w.signedIn("1"), w.desk()
+	if got := desk.do("POST", "/operator/tenants/1/state", url.Values{"state": {"suspended"}}); got.status != http.StatusUnprocessableEntity {
+		t.Errorf("without a reason: %d", got.status)
+	}
+	if got := desk.do("POST", "/operator/tenants/1/state", url.Values{"state": {"suspended"}, "reason": {"unpaid bill"}}); got.status != http.StatusSeeOther {
+		t.Fatal(got.status, got.body)
+	}
+	if got := a.get("/t/Order"); got.status != http.StatusForbidden || strings.Contains(got.body, "MARK-A 1") {
+		t.Errorf("suspended: %d", got.status)
+	}
+	if got := desk.do("POST", "/operator/tenants/1/view", url.Values{"reason": {"ticket 12"}}); got.status != http.StatusSeeOther {
+		t.Fatal(got.status, got.body)
+	}
+	if got := desk.get("/t/Order"); got.status != http.StatusOK || !strings.Contains(got.body, "MARK-A") || strings.Contains(got.body, "MARK-B") {
+		t.Errorf("viewing as A: %d", got.status)
+	}
+	for _, path := range []string{"/t/Order/new", "/t/Order/set/1", "/t/Order/e/1", "/break-in"} {
+		if got := desk.do("POST", path, url.Values{"value": {"void"}, "title": {"x"}}); got.status != http.StatusForbidden {
+			t.Errorf("POST %s while viewing: %d", path, got.status)
+		}
+	}
+	ctx := moat.WithScope(context.Background(), moat.Scope{Tenant: "1"})
+	if err := w.portal.read(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `update shop."Order" set title = 'x'`)
+		return err
+	}); err == nil || !strings.Contains(err.Error(), "25006") {
+		t.Errorf("a page can write: %v", err)
+	}
+	must(t, nil)
+	desk.do("POST", "/operator/tenants/1/state", url.Values{"state": {"active"}, "reason": {"bill is paid"}})
+	log := a.get("/access").body
+	for _, want := range []string{"olga", "unpaid bill", "ticket 12", "bill is paid"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the client cannot read %q", want)
+		}
+	}
+	if other := w.signedIn("2").get("/access").body; strings.Contains(other, "olga") {
+		t.Error("another client reads what concerns A")
+	}
+	if got := desk.get("/operator/tenants/9"); got.status != http.StatusNotFound {
+		t.Errorf("a client that is not there: %d", got.status)
+	}
+}
+
+// Nothing is done as the operator role that the log cannot hold.
+func TestNoLogNoUse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	desk := w.desk()
+	w.db.Exec(t, "ALTER TABLE moat.operator_log ADD CONSTRAINT full_up CHECK (false) NOT VALID")
+	for _, path := range []string{"/operator/", "/operator/tenants/1", "/operator/log", "/operator/isolation"} {
+		if got := desk.get(path); got.status < 500 || strings.Contains(got.body, "MARK") {
+			t.Errorf("%s without a log: %d", path, got.status)
+		}
+	}
+	desk.do("POST", "/operator/tenants/1/state", url.Values{"state": {"suspended"}, "reason": {"unseen"}})
+	if w.query("select suspended::text from shop.accounts where id = 1") != "false" {
+		t.Error("suspended without a line in the log")
+	}
+}
+
+// The application role cannot change the log, and the operator cannot change a line.
+func TestLogIsAppendOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.desk()
+	ctx := context.Background()
+	for _, role := range []string{"app", "operator"} {
+		conn := w.db.Conn(t, w.db.As(t, w.db.Roles[role]))
+		for _, sql := range []string{"delete from moat.operator_log", "update moat.operator_log set reason = 'none'", "truncate moat.operator_log"} {
+			if _, err := conn.Exec(ctx, sql); err == nil {
+				t.Errorf("%s may %s", role, sql)
+			}
+		}
+	}
+}
