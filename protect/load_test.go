@@ -64,6 +64,9 @@ func TestUnderLoad(t *testing.T) {
 		conn := b.Conn(t, b.As(t, app))
 		wg.Go(func() { clients[i].run(ctx, conn, i, &step) })
 	}
+	var blocked time.Duration
+	watcher := b.Conn(t, b.URL)
+	wg.Go(func() { blocked = longestWait(ctx, watcher, app) })
 	time.Sleep(time.Second)
 	begun := time.Now()
 	res, err := Apply(t.Context(), b.open, b.plan(t), ApplyOptions{Until: GroupGuards, Progress: func(p Progress) { step.Store(&p.Step.ID) }})
@@ -84,7 +87,7 @@ func TestUnderLoad(t *testing.T) {
 			t.Errorf("client %d: %v", i, err)
 		}
 	}
-	t.Logf("%d rows, %d steps in %v; %d statements meanwhile, the longest %v (%s)", rows, len(res.Applied), took.Round(time.Millisecond), statements, longest.Round(time.Millisecond), slowest)
+	t.Logf("%d rows, %d steps in %v; %d statements meanwhile, the longest %v (%s), the longest wait for a lock %v", rows, len(res.Applied), took.Round(time.Millisecond), statements, longest.Round(time.Millisecond), slowest, blocked.Round(time.Millisecond))
 	if len(res.Stopped) > 0 {
 		t.Errorf("stopped: %+v", res.Stopped)
 	}
@@ -95,6 +98,23 @@ func TestUnderLoad(t *testing.T) {
 	if wrong != 0 {
 		t.Errorf("%d lines have not the tenant of their order", wrong)
 	}
+}
+
+// longestWait samples how long the application's statements wait for locks: what
+// applying costs them, whatever else keeps the machine busy.
+func longestWait(ctx context.Context, conn *pgx.Conn, role string) time.Duration {
+	var longest time.Duration
+	for ctx.Err() == nil {
+		var seconds float64
+		err := conn.QueryRow(context.WithoutCancel(ctx), "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - l.waitstart)), 0)::float8 "+
+			"FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE NOT l.granted AND a.usename = $1", role).Scan(&seconds)
+		if err != nil {
+			return longest
+		}
+		longest = max(longest, time.Duration(seconds*float64(time.Second)))
+		time.Sleep(10 * time.Millisecond)
+	}
+	return longest
 }
 
 // run sends statements of one tenant until ctx ends, each with its tenant set, none
