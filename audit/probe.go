@@ -39,7 +39,27 @@ func Probe(ctx context.Context, conn *pgx.Conn, s *catalog.Snapshot, m *catalog.
 			return p.evidence, errors.New("connection lost while probing")
 		}
 	}
+	p.sealKeys(ctx)
 	return p.evidence, nil
+}
+
+// sealKeys looks for keys of sealed mode that should have been retired.
+func (p *prober) sealKeys(ctx context.Context) {
+	if p.facts.relations[sealKeyTable] == nil {
+		return
+	}
+	err := p.ask(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT k.id FROM moat.seal_key k WHERE k.valid_until IS NULL
+			AND EXISTS (SELECT FROM moat.seal_key n WHERE n.created_at > k.created_at AND n.created_at < now() - interval '1 day') ORDER BY k.created_at`)
+		if err != nil {
+			return err
+		}
+		p.evidence.SealKeys, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	if err != nil {
+		p.evidence.Unseen = append(p.evidence.Unseen, fmt.Sprintf("The ages of the keys of sealed mode were not seen: %v.", err))
+	}
 }
 
 type prober struct {

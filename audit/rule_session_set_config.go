@@ -5,12 +5,13 @@ var ruleSessionSetConfig = Rule{
 	Title: "A plain setting can be forged by whoever runs SQL on the connection",
 	Check: func(f *facts) []Finding {
 		fn := f.executable("set_config")
-		if fn == nil {
+		sealed, plain := f.sealed()
+		if fn == nil || (len(sealed) > 0 && len(plain) == 0) { // no policy reads what it could set
 			return nil
 		}
 		return []Finding{f.onDatabase(
 			"An injected expression calls set_config and speaks as any tenant until the transaction ends.",
 			"A plain setting is not a secret. Every server allows set_config, and libraries bind the tenant with it.").
-			decide("Keep SQL from being injected; where arbitrary SQL must be expected, use the sealed setting. Revoking set_config alone breaks every client that binds with it.")}
+			decide("Keep SQL from being injected; where arbitrary SQL must be expected, use sealed mode (moat seal). Revoking set_config alone breaks every client that binds with it.")}
 	},
 }

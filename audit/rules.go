@@ -107,6 +107,11 @@ func Rules() []Rule {
 		ruleSessionTemp,
 		ruleSessionTenantRole,
 
+		ruleSealFunction,
+		ruleSealKeyReadable,
+		ruleSealMixed,
+		ruleSealOldKey,
+
 		ruleGuardMissing,
 		ruleGuardNotAlways,
 		ruleGuardOwner,

@@ -52,7 +52,7 @@ func TestEveryHoleHasARuleAndAFixture(t *testing.T) {
 
 func TestRulesAreWellFormed(t *testing.T) {
 	t.Parallel()
-	groups := []string{"role", "rls", "policy", "view", "func", "key", "grant", "session", "guard", "cve", "perf"}
+	groups := []string{"role", "rls", "policy", "view", "func", "key", "grant", "session", "seal", "guard", "cve", "perf"}
 	seen := map[string]bool{}
 	for _, r := range audit.Rules() {
 		group, _, _ := strings.Cut(r.ID, "-")

@@ -1,0 +1,37 @@
+package audit
+
+import "fmt"
+
+var ruleSealKeyReadable = Rule{
+	ID: "seal-key-readable", Severity: Critical, Holes: []string{"V20"},
+	Title: "Others than the functions' owner may read or change the keys of sealed mode",
+	Check: func(f *facts) []Finding {
+		r := f.relations[sealKeyTable]
+		if r == nil || !f.sealInstalled() {
+			return nil
+		}
+		x := onRelation(r,
+			"Whoever reads the keys signs for any tenant; whoever writes them brings a key of his own.",
+			"The table has privileges beside its owner's and those of the role that the functions run as.")
+		x.schema = "" // moat's own schema is of every report
+		seen := map[string]bool{r.Owner: true, f.sealOwner(): true}
+		for _, p := range r.Privileges {
+			if !seen[p.Grantee] {
+				seen[p.Grantee] = true
+				x = x.with(fmt.Sprintf("REVOKE ALL ON TABLE %s FROM %s", sealKeyTable.SQL(), grantee(p.Grantee)))
+			}
+		}
+		for i := range r.Columns {
+			for _, p := range r.Columns[i].Privileges {
+				if !seen[p.Grantee] {
+					seen[p.Grantee] = true
+					x = x.with(fmt.Sprintf("REVOKE ALL ON TABLE %s FROM %s", sealKeyTable.SQL(), grantee(p.Grantee)))
+				}
+			}
+		}
+		if len(x.Fix) == 0 {
+			return nil
+		}
+		return []Finding{x}
+	},
+}

@@ -1,0 +1,26 @@
+package audit
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleSealOldKey = Rule{
+	ID: "seal-old-key", Severity: Medium,
+	Title: "Signing keys that a newer one replaced are still good",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		if len(f.o.Evidence.SealKeys) > 0 {
+			x := f.onDatabase(
+				"A key that leaked from an old file or backup still signs for any tenant.",
+				"A newer key has been there for a day and more, and these are accepted without an end: "+strings.Join(f.o.Evidence.SealKeys, ", ")+".")
+			for _, id := range f.o.Evidence.SealKeys {
+				x = x.with(fmt.Sprintf("UPDATE %s SET valid_until = now() + interval '1 hour' WHERE id = %s AND valid_until IS NULL", sealKeyTable.SQL(), catalog.QuoteLiteral(id)))
+			}
+			out = append(out, x)
+		}
+		return out
+	},
+}

@@ -1,0 +1,47 @@
+package audit
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// What package seal installs.
+var (
+	sealKeyTable  = catalog.QName{Schema: "moat", Name: "seal_key"}
+	sealedTenant  = catalog.QName{Schema: "moat", Name: "current_tenant"}
+	sealFunctions = []string{"enter", "current_tenant", "current_fact"}
+)
+
+// sealed are the policies that read the sealed tenant, plain those that read the
+// tenant setting: "schema.table.policy".
+func (f *facts) sealed() (sealed, plain []string) {
+	for i := range f.s.Relations {
+		r := &f.s.Relations[i]
+		for _, p := range r.Policies {
+			name := r.QName().String() + "." + p.Name
+			for _, e := range []*catalog.Expr{p.Using, p.Check} {
+				switch {
+				case e == nil:
+				case strings.Contains(e.Text, sealedTenant.String()+"()"):
+					sealed = append(sealed, name)
+				case slices.ContainsFunc(f.look.Judge(e, f.m, r).Settings, func(s string) bool { return strings.EqualFold(s, f.m.Setting) }):
+					plain = append(plain, name)
+				}
+			}
+		}
+	}
+	return slices.Compact(sealed), slices.Compact(plain)
+}
+
+// sealInstalled says whether the functions are there.
+func (f *facts) sealInstalled() bool { return len(f.functions[sealedTenant]) > 0 }
+
+// sealOwner is the role that the functions run as, "" where they are not there.
+func (f *facts) sealOwner() string {
+	for _, fn := range f.functions[sealedTenant] {
+		return fn.Owner
+	}
+	return ""
+}
