@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -90,8 +91,8 @@ func (s *sample) addLeads(c client, campaigns []string) {
 // at night.
 func (s *sample) created() time.Time {
 	for {
-		f := s.dates.Float64()
-		at := s.now.Add(-time.Duration(f * f * float64(365*24*time.Hour))).Add(-time.Duration(s.dates.IntN(3600)) * time.Second)
+		age := 1 - math.Sqrt(1-s.dates.Float64()) // grows evenly from nothing to twice the average
+		at := s.now.Add(-time.Duration(age * float64(365*24*time.Hour))).Add(-time.Duration(s.dates.IntN(3600)) * time.Second)
 		quiet := at.Weekday() == time.Saturday || at.Weekday() == time.Sunday || at.Hour() < 7 || at.Hour() > 21
 		if !quiet || s.dates.IntN(5) == 0 {
 			return at

@@ -1,6 +1,6 @@
 -- The demo: an agency runs campaigns for its clients. Each client is a tenant and
 -- sees its own leads only. Roles, policies, keys and indexes are those that
--- docs/explanation explains; moat protect would plan nothing here.
+-- docs/explanation explains; moat protect has only the guards to add.
 
 CREATE ROLE moat_owner NOLOGIN;
 CREATE ROLE moat_definer NOLOGIN BYPASSRLS;
