@@ -65,7 +65,7 @@ var forgedInStatements = []attack{
 var shadowing = []attack{
 	{name: "function of the same name in pg_temp", sql: `create function pg_temp.current_tenant() returns text language sql as $$ select '{B}' $$; set local search_path = pg_temp, moat, app; select name from app.leads`},
 	{name: "built-in functions in pg_temp, ahead of pg_catalog",
-		sql: `create function pg_temp.sha256(bytea) returns bytea language sql as $$ select '\x00'::bytea $$; create function pg_temp.encode(bytea, text) returns text language sql as $$ select repeat('0', 64) $$; set local search_path = pg_temp, pg_catalog, app; set local moat.sealed = '0000000000000000000000000000000000000000000000000000000000000000t{key}{B}'; select name from app.leads`},
+		sql: `create function pg_temp.sha256(bytea) returns bytea language sql as $$ select '\x00'::bytea $$; create function pg_temp.encode(bytea, text) returns text language sql as $$ select repeat('0', 64) $$; set local search_path = pg_temp, pg_catalog, app; set local moat.sealed = '0000000000000000000000000000000000000000000000000000000000000000{key}{B}'; select name from app.leads`},
 	{name: "key table in pg_temp", sql: `create temp table seal_key (id text, token_inner bytea, token_outer bytea, seal_inner bytea, seal_outer bytea, any_backend boolean, created_at timestamptz, valid_until timestamptz); insert into seal_key values ('{key}', repeat('6', 64)::bytea, repeat('6', 64)::bytea, repeat('6', 64)::bytea, repeat('6', 64)::bytea, true); set local search_path = pg_temp, app; set local moat.sealed = ''; select moat.enter('{B}', extract(epoch from now())::bigint + 10, '{key}', sha256('x'), '');; select name from app.leads`},
 	{name: "equality of uuid in pg_temp", sql: `create function pg_temp.yes(uuid, uuid) returns boolean language sql as $$ select true $$; create operator pg_temp.= (function = pg_temp.yes, leftarg = uuid, rightarg = uuid); set local search_path = pg_temp, pg_catalog, app; select name from app.leads`},
 	{name: "type uuid in pg_temp", sql: `create domain pg_temp.uuid as text; set local search_path = pg_temp, pg_catalog, app; select name from app.leads`},
@@ -79,7 +79,7 @@ var shadowing = []attack{
 // hijack needs the right to create a schema; encode then returns what the forged value
 // has in the place of a MAC.
 const hijack = `create schema evil;; create function evil.encode(bytea, text) returns text language sql immutable as $$ select repeat('0', 64) $$;;
-	grant usage on schema evil to public;; set local search_path = evil, pg_catalog, app;; set local moat.sealed = '0000000000000000000000000000000000000000000000000000000000000000t{key}{B}';; select name from app.leads;; rollback`
+	grant usage on schema evil to public;; set local search_path = evil, pg_catalog, app;; set local moat.sealed = '0000000000000000000000000000000000000000000000000000000000000000{key}{B}';; select name from app.leads;; rollback`
 
 var rights = []attack{
 	{name: "policy dropped", sql: `drop policy tenant_isolation on leads;; select name from leads`},

@@ -77,8 +77,7 @@ func functionsSQL(setting string) string {
 }
 
 func enterSQL(setting string) string {
-	signed := strings.TrimSpace(strings.ReplaceAll(signedTemplate, ":prefix", literal(messagePrefix)+"::bytea"))
-	return strings.NewReplacer(":setting", literal(setting), ":signed", signed).Replace(enterTemplate)
+	return strings.NewReplacer(":setting", literal(setting), ":signed", strings.TrimSpace(signedTemplate)).Replace(enterTemplate)
 }
 
 // bodyOf returns what stands between the dollar quotes.

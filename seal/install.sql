@@ -36,11 +36,12 @@ $moat$;
 
 -- 2. The keys. One row is one signing key, kept as the two pads of HMAC-SHA-256 (RFC
 -- 2104: the key xor 0x36 and xor 0x5c, 64 bytes each), so that verifying is two calls
--- of sha256. token_* verify what a client signed. seal_* never leave the database: they
+-- of sha256. token_* verify what a client signed; the inner one has the 12 bytes that
+-- every such message begins with behind it. seal_* never leave the database: they
 -- make the sealed value, and go with the key, so that nothing else needs rotation.
 CREATE TABLE IF NOT EXISTS moat.seal_key (
   id          text        NOT NULL PRIMARY KEY CHECK (id ~ '^[a-z0-9]{8}$'),
-  token_inner bytea       NOT NULL CHECK (length(token_inner) = 64),
+  token_inner bytea       NOT NULL CHECK (length(token_inner) = 76),
   token_outer bytea       NOT NULL CHECK (length(token_outer) = 64),
   seal_inner  bytea       NOT NULL CHECK (length(seal_inner) = 64),
   seal_outer  bytea       NOT NULL CHECK (length(seal_outer) = 64),

@@ -1,7 +1,6 @@
 package seal
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -65,13 +64,6 @@ func (k Key) String() string { return "seal key " + k.id }
 
 // GoString is String.
 func (k Key) GoString() string { return k.String() }
-
-// sum is HMAC-SHA-256 (RFC 2104) of message.
-func (k Key) sum(message []byte) []byte {
-	mac := hmac.New(sha256.New, k.secret[:])
-	mac.Write(message)
-	return mac.Sum(nil)
-}
 
 // pads returns the key xor 0x36 and xor 0x5c, padded to a block of SHA-256: what
 // RFC 2104 hashes in front of the message and of the inner hash.

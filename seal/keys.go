@@ -43,7 +43,7 @@ func AddKey(ctx context.Context, conn *pgx.Conn, k Key, o KeyOptions) error {
 			return err
 		}
 		_, err := tx.Exec(ctx, `insert into moat.seal_key (id, token_inner, token_outer, seal_inner, seal_outer, any_backend)
-			values ($1, $2, $3, $4, $5, $6)`, k.id, tokenInner, tokenOuter, sealInner, sealOuter, o.AnyBackend)
+			values ($1, $2, $3, $4, $5, $6)`, k.id, append(tokenInner, messagePrefix...), tokenOuter, sealInner, sealOuter, o.AnyBackend)
 		if err != nil {
 			return err
 		}

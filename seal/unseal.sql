@@ -11,20 +11,20 @@ BEGIN
   IF sealed = '' OR sealed IS NULL THEN
     RETURN NULL;
   END IF;
-  SELECT substr(sealed, 74) INTO opened
+  SELECT substr(sealed, 73) INTO opened
     FROM moat.seal_key k
-   WHERE k.id = substr(sealed, 66, 8) AND substr(sealed, 65, 1) = ':kind'
+   WHERE k.id = substr(sealed, 65, 8)
      AND encode(sha256(k.seal_outer || sha256(k.seal_inner || timestamptz_send(transaction_timestamp())
-       || int4send(pg_backend_pid()) || convert_to(substr(sealed, 65), 'UTF8'))), 'hex') = left(sealed, 64);
+       || int4send(pg_backend_pid()) || convert_to(':kind' || substr(sealed, 65), 'UTF8'))), 'hex') = left(sealed, 64);
   IF FOUND THEN
     RETURN :value;
   END IF;
   -- A parallel worker stands in for its leader.
-  SELECT substr(sealed, 74) INTO opened
+  SELECT substr(sealed, 73) INTO opened
     FROM pg_stat_get_activity(pg_backend_pid()) w, moat.seal_key k
-   WHERE w.leader_pid IS NOT NULL AND k.id = substr(sealed, 66, 8) AND substr(sealed, 65, 1) = ':kind'
+   WHERE w.leader_pid IS NOT NULL AND k.id = substr(sealed, 65, 8)
      AND encode(sha256(k.seal_outer || sha256(k.seal_inner || timestamptz_send(transaction_timestamp())
-       || int4send(w.leader_pid) || convert_to(substr(sealed, 65), 'UTF8'))), 'hex') = left(sealed, 64);
+       || int4send(w.leader_pid) || convert_to(':kind' || substr(sealed, 65), 'UTF8'))), 'hex') = left(sealed, 64);
   RETURN :value;
 END
 $moat$;
