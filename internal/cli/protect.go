@@ -22,6 +22,7 @@ import (
 // protectFlags are the flags of moat protect.
 type protectFlags struct {
 	apply, undo, sql  bool
+	sealed            bool
 	until, why        string
 	emit, dir, format string
 	lockTimeout       time.Duration
@@ -52,6 +53,7 @@ func (a *app) newProtect() *cobra.Command {
 	flags := c.Flags()
 	flags.BoolVar(&f.apply, "apply", false, "run the plan")
 	flags.BoolVar(&f.undo, "undo", false, "return the schema to where it was before the first --apply")
+	flags.BoolVar(&f.sealed, "sealed", false, "with --apply: install sealed mode too, and have the policies read the sealed tenant")
 	flags.BoolVar(&f.sql, "sql", false, "show each step's statements")
 	flags.StringVar(&f.until, "until", "", "last group to run or write: "+groupNames()+" (default: policies, guards with --emit)")
 	flags.StringVar(&f.why, "why", "", "explain one table")
@@ -82,6 +84,9 @@ func (f protectFlags) check() error {
 	}
 	if f.emit != "" && !slices.Contains(protect.Tools(), protect.Tool(f.emit)) {
 		return withHint(fmt.Errorf("unknown migration tool %q", f.emit), "use goose, tern, golang-migrate, dbmate or plain")
+	}
+	if f.sealed && !f.apply {
+		return errors.New("--sealed goes with --apply")
 	}
 	if (f.emit == "") != (f.dir == "") {
 		return errors.New("--emit and --dir belong together")
@@ -114,7 +119,10 @@ func (a *app) runProtect(ctx context.Context, args []string, f protectFlags) err
 	}
 	switch {
 	case f.apply:
-		return a.applyProtect(ctx, open, plan, f)
+		if err := a.applyProtect(ctx, open, plan, f); err != nil {
+			return err
+		}
+		return a.sealProtected(ctx, open, c, f.sealed)
 	case f.emit != "":
 		return a.emitProtect(plan, f)
 	case f.why != "":
@@ -189,6 +197,9 @@ func (a *app) applyProtect(ctx context.Context, open protect.Opener, plan *prote
 }
 
 func (a *app) undoProtect(ctx context.Context, open protect.Opener, f protectFlags) error {
+	if err := a.unsealProtected(ctx, open); err != nil {
+		return err
+	}
 	res, err := protect.Undo(ctx, open, f.options(a))
 	if err != nil {
 		return withHint(err, "run --undo again to go on")

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/seal"
 )
@@ -137,7 +138,23 @@ func (a *app) withDatabase(ctx context.Context, args []string, fn func(c config.
 		return connectError(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	return fn(c, conn)
+	return fn(withSetting(ctx, conn, c), conn)
+}
+
+// withSetting fills in the tenant setting that the database's policies read, where
+// moat.yaml does not name one.
+func withSetting(ctx context.Context, conn *pgx.Conn, c config.Config) config.Config {
+	if c.Tenant.Setting != "" {
+		return c
+	}
+	s, err := catalog.Load(ctx, conn)
+	if err != nil {
+		return c
+	}
+	if m, err := catalog.Infer(s, modelOptions(c)); err == nil && m.Claim == nil && m.Setting != "" {
+		c.Tenant.Setting = m.Setting
+	}
+	return c
 }
 
 func (a *app) newSealHarden() *cobra.Command {

@@ -112,3 +112,41 @@ func TestBreakInReadsLines(t *testing.T) {
 		t.Errorf("exit %d:\n%s", code, text)
 	}
 }
+
+// protect --sealed goes all the way and back: the plan is empty afterwards, a later
+// table is sealed with the others, the guard does not stand in the way, and --undo
+// leaves nothing of sealed mode.
+func TestProtectSealed(t *testing.T) {
+	t.Parallel()
+	d := pgtest.NewCluster(t, postgres.Options{}).New(t)
+	d.Exec(t, fmt.Sprintf(`create role moat_app login;
+		create table tenants (id uuid primary key, name text);
+		insert into tenants values ('%[1]s', 'A'), ('%[2]s', 'B');
+		create table leads (tenant_id uuid not null references tenants, id int primary key, name text, tags jsonb);
+		create index on leads using gin (tags);
+		insert into leads values ('%[1]s', 1, 'a'), ('%[2]s', 2, 'b');
+		grant select, insert, update, delete on leads to moat_app`, sealTenantA, sealTenantB))
+	key := filepath.Join(t.TempDir(), "seal.key")
+	config := write(t, "moat.yaml", "sealed: {enabled: true, key_file: "+key+"}\n")
+	s := &sealSteps{Database: d, app: d.As(t, "moat_app")}
+	protect := func(want int, part string, args ...string) {
+		t.Helper()
+		s.step(t, want, part, append([]string{"protect", "--config", config, d.URL}, args...)...)
+	}
+	breakIn := func(sql string) {
+		t.Helper()
+		s.step(t, exitOK, "held", "breakin", "--tenant", sealTenantA, "--app-url", s.app, "--config", config, sql)
+	}
+	protect(exitError, "goes with --apply", "--sealed")
+	protect(exitOK, "are sealed now", "--apply", "--until", "guards", "--sealed")
+	breakIn(forge)
+	s.step(t, exitOK, "(1 rows)", "sql", "--tenant", sealTenantA, "--app-url", s.app, "--config", config, "select * from leads")
+	protect(exitOK, "")
+
+	d.Exec(t, `create table notes (tenant_id uuid not null references tenants, id int primary key)`)
+	protect(exitOK, "are sealed now", "--apply", "--until", "guards")
+	s.step(t, exitOK, "0 read the plain setting", "seal", "key", "status", "--config", config, "--database-url", d.URL)
+	s.step(t, exitOK, "", "audit", "--fail-on", "medium", "--config", config, d.URL)
+	protect(exitOK, "", "--undo")
+	s.step(t, exitOK, "not installed; 0 policies", "seal", "key", "status", "--config", config, "--database-url", d.URL)
+}
