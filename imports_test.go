@@ -17,7 +17,7 @@ var levels = map[string]int{
 	"": 0, "seal": 1, "auth": 1, "catalog": 1, "moatsql": 1,
 	"audit": 2, "protect": 2, "prove": 2,
 	"api": 3, "portal": 4,
-	"internal/config": 0, "internal/postgres": 0,
+	"internal/config": 0, "internal/postgres": 0, "docs/reference/rules": 0,
 	"internal/demo": 3, "internal/migrations": 2, "internal/report": 3,
 	"internal/cli": 5, "cmd": 6, "bench": 6,
 }
