@@ -47,6 +47,7 @@ func (a *app) newSeal() *cobra.Command {
 			"  3. moat seal on --apply         the policies change in one transaction\n\n" +
 			"docs/how-to/seal-the-tenant.md has it in full, docs/explanation/threat-model.md what\n" +
 			"it does not close.",
+		Example: "  moat seal key new --apply\n  moat seal on --apply\n  moat seal key status",
 	}
 	c.AddCommand(a.newSealSwitch(seal.Sealed), a.newSealSwitch(seal.Plain), a.newSealKey(), a.newSealHarden())
 	return c

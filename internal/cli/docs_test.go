@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Every relative link in the documentation leads somewhere.
+func TestLinksLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
+	checked := 0
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git" || d.Name() == "artifacts") {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(path, ".md") {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
+				continue
+			}
+			checked++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), m[1])); err != nil {
+				t.Errorf("%s: %s leads nowhere", strings.TrimPrefix(path, "../../"), m[1])
+			}
+		}
+		return nil
+	})
+	if err != nil || checked < 20 {
+		t.Fatalf("%d links checked, %v", checked, err)
+	}
+}
+
+// Every command's help ends in an example.
+func TestHelpEndsInAnExample(t *testing.T) {
+	t.Parallel()
+	root := newRoot(&app{})
+	for _, c := range root.Commands() {
+		if c.Name() == "help" || c.Name() == "completion" {
+			continue
+		}
+		if !strings.HasPrefix(strings.TrimSpace(c.Example), "moat "+c.Name()) {
+			t.Errorf("moat %s has no example", c.Name())
+		}
+		if c.Short == "" || len(c.Long) < 60 {
+			t.Errorf("moat %s does not say what it is for", c.Name())
+		}
+	}
+}
