@@ -13,8 +13,8 @@ import (
 
 func (a *app) newExplain() *cobra.Command {
 	return &cobra.Command{
-		Use:     "explain [RULE]",
-		Short:   "Say what a rule of audit finds, why it matters and how to close it",
+		Use:   "explain [RULE]",
+		Short: "Say what a rule of audit finds, why it matters and how to close it",
 		Long: "Print the page of a rule: its severity, what can happen, why, how to fix it, an\n" +
 			"example, and how to accept it. Without a rule, list them all.",
 		Example: "  moat explain\n  moat explain key-foreign-key",
