@@ -28,7 +28,7 @@ func (st *site) uniqueAttacks(strict bool) []attack {
 			continue
 		}
 		surrogate := st.surrogate(i)
-		if surrogate && (!strict || st.column(i.Keys[0].Column).TypeName.Name == "uuid") {
+		if surrogate && (!strict || st.unguessable(i)) {
 			continue
 		}
 		if a, ok := st.collision(i.Name, append(columns, st.mentionedIn(i.Predicate)...)); ok {
@@ -73,14 +73,31 @@ func (st *site) referencesTenant(columns []string) bool {
 	})
 }
 
-// surrogate says whether a unique key is a number or a uuid that the database draws:
-// that one is taken tells nothing worth knowing.
+// surrogate says whether a unique key is a number, a uuid or a hash that a program
+// draws, perhaps beside the partition key: that one is taken tells nothing worth
+// knowing.
 func (st *site) surrogate(i catalog.Index) bool {
-	if len(i.Keys) != 1 || i.Keys[0].Column == "" {
-		return false
+	drawn := false
+	for _, k := range i.Keys {
+		c := st.column(k.Column)
+		if c == nil {
+			return false
+		}
+		is := c.TypeName.Name == "uuid" || c.TypeName.Name == "bytea" || c.Identity != "" || strings.Contains(c.Default, "nextval(") || c.Name == "id"
+		if !is && !slices.Contains(st.divided, k.Column) {
+			return false
+		}
+		drawn = drawn || is
 	}
-	c := st.column(i.Keys[0].Column)
-	return c != nil && (c.TypeName.Name == "uuid" || c.Identity != "" || strings.Contains(c.Default, "nextval(") || c.Name == "id")
+	return drawn
+}
+
+// unguessable says whether nobody can ask for a value of the key.
+func (st *site) unguessable(i catalog.Index) bool {
+	return slices.ContainsFunc(i.Keys, func(k catalog.IndexKey) bool {
+		c := st.column(k.Column)
+		return c != nil && (c.TypeName.Name == "uuid" || c.TypeName.Name == "bytea")
+	})
 }
 
 func (st *site) exclusionAttacks() []attack {
@@ -131,10 +148,11 @@ func (st *site) referenceAttacks(p *prover) []attack {
 		if c.Type != catalog.ForeignKey || parent == nil || !crossable(st, parent, c) || len(parent.rowsB) == 0 {
 			continue
 		}
-		to := row{}
+		to := st.alone(c)
+		target := st.unused(parent, c)
 		for i, n := range c.Columns {
 			if n != st.tenant {
-				to[n] = parent.rowsB[0][c.RefColumns[i]]
+				to[n] = target[c.RefColumns[i]]
 			}
 		}
 		out = append(out, attack{name: "foreign key", steps: []string{st.insert(st.spareA.with(to))},
@@ -147,6 +165,47 @@ func (st *site) referenceAttacks(p *prover) []attack {
 			}})
 	}
 	return out
+}
+
+// unused picks a parent of B's that no known row of B's refers to yet: the column may
+// be unique.
+func (st *site) unused(parent *site, c catalog.Constraint) row {
+	for _, r := range parent.rowsB {
+		if !slices.ContainsFunc(st.rowsB, func(child row) bool {
+			for i, n := range c.Columns {
+				if child[n] != r[c.RefColumns[i]] {
+					return false
+				}
+			}
+			return true
+		}) {
+			return r
+		}
+	}
+	return parent.rowsB[0]
+}
+
+// alone empties the optional columns that a CHECK constraint weighs against those of
+// the foreign key: often exactly one of several references may be set.
+func (st *site) alone(c catalog.Constraint) row {
+	out := row{}
+	for _, k := range st.rel.Constraints {
+		if k.Type != catalog.Check || !slices.ContainsFunc(c.Columns, func(n string) bool { return mentions(k.Definition, n) }) {
+			continue
+		}
+		for _, n := range st.mentionedIn(k.Definition) {
+			if col := st.column(n); n != st.tenant && !col.NotNull && !slices.Contains(c.Columns, n) && st.referencing(n) {
+				out[n] = null
+			}
+		}
+	}
+	return out
+}
+
+// defining says whether the foreign key is what tells whose a row is: then a row that
+// refers to A's is A's.
+func (t *target) defining(c catalog.Constraint) bool {
+	return t.tenant == "" && slices.ContainsFunc(t.model.Paths, func(p catalog.Path) bool { return len(p) > 0 && p[0].Constraint == c.Name })
 }
 
 // crossable says whether a foreign key could lead from one tenant to another: both
@@ -184,7 +243,7 @@ func (s *stage) cascadeAttacks(st *site) []attack {
 			out = append(out, s.orphaned(st, parent, c)...)
 			continue
 		}
-		if len(st.key) > 0 {
+		if len(st.key) > 0 && !st.defining(c) {
 			out = append(out, s.crossed(st, parent, c)...)
 		}
 	}

@@ -31,14 +31,24 @@ func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 		return isolated("what ran with tenant A's own write touched nothing of tenant B's")
 	}
 	writes := []string{}
+	own := row{}
+	if len(st.rowsA) > 0 {
+		own = st.rowsA[0]
+	}
 	if st.reach.insert {
 		writes = append(writes, st.insert(st.spareA))
+		own = st.spareA // new, so that nothing refers to it
 	}
-	if set := st.settable(st.reach.updates); st.reach.update && set != "" && len(st.rowsA) > 0 && len(st.identifying()) > 0 {
-		writes = append(writes, "UPDATE "+st.sql()+" x SET "+ident(set)+" = "+lit(st.spareA[set])+" WHERE "+st.rowsA[0].matches("x.", st.identifying()))
+	key := st.identifying()
+	if len(key) == 0 && len(st.key) == 0 && st.seesTenant() {
+		key = []string{st.tenant}
 	}
-	if st.reach.delete && len(st.rowsA) > 0 && len(st.identifying()) > 0 {
-		writes = append(writes, "DELETE FROM "+st.sql()+" x WHERE "+st.rowsA[0].matches("x.", st.identifying()))
+	known := len(key) > 0 && !slices.ContainsFunc(key, func(n string) bool { _, ok := own[n]; return !ok })
+	if set := st.settable(st.reach.updates); st.reach.update && set != "" && known {
+		writes = append(writes, "UPDATE "+st.sql()+" x SET "+ident(set)+" = "+lit(own[set])+" WHERE "+own.matches("x.", key))
+	}
+	if st.reach.delete && known {
+		writes = append(writes, "DELETE FROM "+st.sql()+" x WHERE "+own.matches("x.", key))
 	}
 	// All of them in one go, where they go through: looking at everything that A
 	// can read costs more than the writes.
@@ -98,7 +108,7 @@ func (s *stage) attackView(ctx context.Context, t *target) error {
 	}
 	s.control(ctx, st)
 	var attacks []attack
-	if t.readable() {
+	if t.readable() && !st.blind { // else the look before and after B's rows decides
 		attacks = append(st.plantedAttacks(), st.leakyAttacks()...)
 	}
 	if !t.rel.Insertable {

@@ -23,6 +23,9 @@ type observable struct {
 	after          []string
 	err            *pgconn.PgError // of the last look
 	harmed         bool
+	// What the operator sees as B: if B's planted rows do not show there, they could
+	// not have shown to A.
+	wholeBefore, wholeAfter string
 }
 
 // observables are the relations that have no owner known from their rows, and the
@@ -79,6 +82,27 @@ func (s *stage) observe(ctx context.Context, all []*observable, into func(*obser
 				saw = "error " + got.err.Code + " " + got.err.Message + got.err.Detail
 			}
 			*into(o) = append(*into(o), saw)
+		}
+	}
+}
+
+// overlook looks at the relations as B with the operator's rights.
+func (s *stage) overlook(ctx context.Context, all []*observable, into func(*observable) *string) {
+	as, err := s.operator.bind.to(ctx, s.b)
+	if err != nil {
+		return
+	}
+	for _, o := range all {
+		if o.rel == nil {
+			continue
+		}
+		steps := append([]string{"SAVEPOINT moat_look"}, append(slices.Clone(as), o.sql[0])...)
+		results, err := s.operator.run(ctx, steps...)
+		if err == nil && len(results) > 0 {
+			*into(o) = results[len(results)-1].text()
+		}
+		if _, err := s.operator.run(ctx, "ROLLBACK TO SAVEPOINT moat_look", "RELEASE SAVEPOINT moat_look"); err != nil {
+			return
 		}
 	}
 }
@@ -169,7 +193,24 @@ func (s *stage) unchanged(o *observable) finding {
 		}
 		return undecided("it has neither a tenant column nor a foreign key to a tenant, and the application role reads it: name it under tables.shared or tables.ignore, or protect it")
 	}
+	if o.rel != nil && o.wholeBefore == o.wholeAfter && s.readsTenants(o.rel) {
+		return undecided("none of the rows planted for tenant B falls under its conditions, so none could show: give tenant B a row that it selects, and look as tenant A")
+	}
 	return isolated("what tenant A sees does not depend on tenant B's rows")
+}
+
+// readsTenants says whether a view leads to a table that belongs to tenants.
+func (s *stage) readsTenants(r *catalog.Relation) bool {
+	need := map[catalog.QName]bool{}
+	for _, d := range s.snap.Dependencies {
+		if d.From == r.QName() && d.Rule == "_RETURN" {
+			need[d.On] = true
+			if to := s.relation(d.On); to != nil && to != r {
+				s.follow(need, to)
+			}
+		}
+	}
+	return slices.ContainsFunc(s.targets, func(t *target) bool { return need[t.rel.QName()] && s.private(t) && t.isTable() })
 }
 
 func (s *stage) emptyFor(o *observable) bool {

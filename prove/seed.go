@@ -53,6 +53,9 @@ func (w *sower) spare(ctx context.Context, st *site, by party, base row, variant
 			return nil, err
 		}
 	}
+	if base != nil && st.staged {
+		w.partners(ctx, st, by, refs)
+	}
 	r := row{}
 	checks := w.assignment(ctx, st, variant)
 	for i := range st.rel.Columns {
@@ -62,7 +65,7 @@ func (w *sower) spare(ctx context.Context, st *site, by party, base row, variant
 		}
 		v, ok := w.cell(st, c, by, base, checks, variant)
 		if ref, is := refs[c.Name]; is && c.Name != st.tenant {
-			if keep, has := base[c.Name]; !has || keep == null || variant > 0 {
+			if keep, has := base[c.Name]; !has || keep == null || variant > 0 || st.single(c.Name) {
 				v, ok = ref, true
 			}
 		}
@@ -75,12 +78,39 @@ func (w *sower) spare(ctx context.Context, st *site, by party, base row, variant
 	return r, nil
 }
 
+// partners gives references that must be unique (one profile for each user) a parent
+// of their own.
+func (w *sower) partners(ctx context.Context, st *site, by party, refs row) {
+	for _, c := range st.rel.Constraints {
+		parent := w.p.siteOf(c.References)
+		if c.Type != catalog.ForeignKey || parent == nil || !parent.isTable() || !parent.owned() || !slices.ContainsFunc(c.Columns, st.single) || c.References == st.rel.QName() {
+			continue
+		}
+		r, err := w.plant(ctx, parent, by, nil, 0)
+		if err != nil {
+			continue
+		}
+		for i, name := range c.Columns {
+			if name != st.tenant {
+				refs[name] = r[c.RefColumns[i]]
+			}
+		}
+	}
+}
+
+// single says whether a referencing column is unique by itself, or within a tenant.
+func (t *target) single(column string) bool {
+	return column != t.tenant && t.referencing(column) && slices.ContainsFunc(t.rel.Indexes, func(i catalog.Index) bool {
+		return i.Unique && !slices.ContainsFunc(i.Keys, func(k catalog.IndexKey) bool { return k.Column != column && k.Column != t.tenant })
+	})
+}
+
 // cell picks a column's value; ok is false to leave it to its default.
 func (w *sower) cell(st *site, c *catalog.Column, by party, base, checks row, variant int) (string, bool) {
 	if c.Name == st.tenant {
 		return by.tenant, true
 	}
-	if v, ok := checks[c.Name]; ok && base == nil {
+	if v, ok := checks[c.Name]; ok && base == nil && variant == 0 {
 		return v, true
 	}
 	old, has := base[c.Name]
@@ -94,19 +124,21 @@ func (w *sower) cell(st *site, c *catalog.Column, by party, base, checks row, va
 	if has && old == null && unique {
 		return null, true
 	}
-	if variant == 3 && !c.NotNull && !unique {
+	if variant == variants-1 && !c.NotNull && !unique {
 		return null, true
+	}
+	if constants := w.constants(st, c); len(constants) > 0 && variant > 0 {
+		// The first variants take the first constants together: conditions over
+		// several columns hold for them. A unique column takes each once.
+		if variant <= len(constants) {
+			return constants[variant-1], true
+		}
+		if i := variant % (len(constants) + 1); !unique && i < len(constants) {
+			return constants[i], true
+		}
 	}
 	if v, ok := checks[c.Name]; ok {
 		return v, true
-	}
-	if constants := w.constants(st, c); len(constants) > 0 && variant > 0 {
-		if unique && variant <= len(constants) { // each once; a collision makes another
-			return constants[variant-1], true
-		}
-		if i := variant / 2 % (len(constants) + 1); !unique && i < len(constants) {
-			return constants[i], true
-		}
 	}
 	if v, ok := w.maker.value(c, by.who, variant); ok {
 		return v, true
@@ -172,11 +204,15 @@ func (w *sower) constants(st *site, c *catalog.Column) []string {
 	}
 	for _, text := range texts {
 		if mentions(text, c.Name) {
+			out = append(out, w.wanted(c, text)...)
+		}
+	}
+	for _, text := range texts {
+		if mentions(text, c.Name) {
 			out = append(out, w.fitting(c, mined(text))...)
 		}
 	}
-	slices.Sort(out)
-	return slices.DeleteFunc(slices.Compact(out), func(v string) bool { return v == "" || v == w.p.model.Setting })
+	return slices.DeleteFunc(once(out), func(v string) bool { return v == "" || v == w.p.model.Setting })
 }
 
 // plant inserts a row of the tenant as the operator and returns it as stored.
@@ -349,8 +385,11 @@ func (w *sower) parent(ctx context.Context, st *site, c catalog.Constraint, by p
 			return r, nil
 		}
 	}
+	if !parent.owned() {
+		by.who = tagC // a row for everyone
+	}
 	r, err := w.plant(ctx, parent, by, nil, 0)
-	if err == nil {
+	if err == nil && parent.owned() {
 		parent.remember(by, r)
 	}
 	return r, err

@@ -26,8 +26,9 @@ type stage struct {
 	calm string
 }
 
-// variants is how many rows of differing shape are planted for B.
-const variants = 6
+// variants is how many rows of differing shape are planted for B. A gets fewer: they
+// only show that A sees rows at all.
+const variants = 8
 
 // attackStage plants, attacks, and rolls back.
 func (p *prover) attackStage(ctx context.Context) error {
@@ -118,7 +119,7 @@ END $fence$`)
 // B's. What A sees must not depend on B.
 func (s *stage) set(ctx context.Context, committed map[*target]*site) error {
 	a, b := s.parties()
-	s.plantAll(ctx, a, 1, committed)
+	s.plantAll(ctx, a, 3, committed)
 	if err := s.mark(ctx, "SAVEPOINT moat_b"); err != nil {
 		return err
 	}
@@ -131,16 +132,30 @@ func (s *stage) set(ctx context.Context, committed map[*target]*site) error {
 	watched := s.observables()
 	s.observe(ctx, watched, func(o *observable) *[]string { return &o.before })
 	s.observe(ctx, watched, func(o *observable) *[]string { return &o.again })
+	s.overlook(ctx, watched, func(o *observable) *string { return &o.wholeBefore })
 	if err := s.replay(ctx, seeds); err != nil {
 		return err
 	}
 	s.refresh(ctx)
 	s.observe(ctx, watched, func(o *observable) *[]string { return &o.after })
+	s.overlook(ctx, watched, func(o *observable) *string { return &o.wholeAfter })
+	s.spares(ctx, a, b)
 	s.calm = s.integrity(ctx)
 	for _, o := range watched {
 		s.judge(ctx, o, first)
 	}
 	return s.operator.alive(ctx)
+}
+
+// spares makes the rows that attacks insert, with the parents they need, before the
+// integrity of B's rows is noted.
+func (s *stage) spares(ctx context.Context, a, b party) {
+	for _, t := range s.targets {
+		if st := s.sites[t]; len(st.rowsA) > 0 && len(st.rowsB) > 0 {
+			st.spareA, _ = s.sower.spare(ctx, st, a, st.rowsA[0], 0)
+			st.spareB, _ = s.sower.spare(ctx, st, b, st.rowsB[0], 0)
+		}
+	}
 }
 
 func (s *stage) mark(ctx context.Context, sql string) error {
@@ -277,9 +292,6 @@ func (s *stage) attackTable(ctx context.Context, t *target, committed *site) err
 	if err := s.rebind(ctx, st); err != nil {
 		return err
 	}
-	a, b := s.parties()
-	st.spareA, _ = s.sower.spare(ctx, st, a, st.rowsA[0], 0)
-	st.spareB, _ = s.sower.spare(ctx, st, b, st.rowsB[0], 0)
 	st.countA = -1
 	if results, err := s.operator.guarded(ctx, st.countOf(st.a)); err == nil {
 		st.countA = results[0].number()

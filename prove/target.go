@@ -26,6 +26,8 @@ type target struct {
 	// key are columns that identify a row: the primary key, else a unique
 	// constraint over columns that are not null; empty when there is none.
 	key []string
+	// divided are the columns of the partition key, of partitions' own keys too.
+	divided []string
 }
 
 // reach is what the server says the application role may do.
@@ -127,7 +129,7 @@ func targets(s *catalog.Snapshot, m *catalog.Model, may map[catalog.QName]reach)
 		if r.Kind == catalog.Sequence || r.Extension != "" || !slices.Contains(m.Schemas, r.Schema) {
 			continue
 		}
-		t := &target{rel: r, class: catalog.UnknownTable, reach: may[r.QName()], key: keyOf(r)}
+		t := &target{rel: r, class: catalog.UnknownTable, reach: may[r.QName()], key: keyOf(r), divided: dividing(s, r)}
 		if j := slices.IndexFunc(m.Tables, func(tm catalog.TableModel) bool { return tm.Table == r.QName() }); j >= 0 {
 			t.model, t.class, t.tenant = m.Tables[j], m.Tables[j].Class, m.Tables[j].Column
 		} else if columnOf(r, m.Column) != nil {
@@ -142,6 +144,21 @@ func targets(s *catalog.Snapshot, m *catalog.Model, may map[catalog.QName]reach)
 	}
 	slices.SortStableFunc(out, func(a, b *target) int { return rank(a) - rank(b) })
 	return out
+}
+
+// dividing lists the columns by which a table and its partitions are partitioned.
+func dividing(s *catalog.Snapshot, r *catalog.Relation) []string {
+	out := slices.Clone(r.PartitionKey.Columns)
+	if r.Kind != catalog.PartitionedTable {
+		return out
+	}
+	for i := range s.Relations {
+		if child := &s.Relations[i]; child.Partition && slices.Contains(child.ParentNames, r.QName()) {
+			out = append(out, dividing(s, child)...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // tenantColumn returns the tenant column of a table of the model.
