@@ -78,27 +78,41 @@ func (a *app) sealSwitch(ctx context.Context, args []string, mode seal.Mode, app
 			if err != nil {
 				return sealHint(err)
 			}
-			printSwitch(a.Out, planned, mode, false)
-			if len(planned.SQL) > 0 {
-				return errFound
+			if len(planned.SQL) == 0 {
+				return a.nothingToSwitch(ctx, conn, mode, o)
 			}
-			return nil
+			printSwitch(a.Out, planned, mode, false)
+			return errFound
 		}
 		done, err := seal.Switch(ctx, conn, mode, o)
 		if err != nil {
 			return sealHint(err)
+		}
+		if len(done.SQL) == 0 {
+			return a.nothingToSwitch(ctx, conn, mode, o)
 		}
 		printSwitch(a.Out, done, mode, true)
 		return nil
 	})
 }
 
+// nothingToSwitch tells policies that are switched already from policies that read
+// their tenant from somewhere else, which no switch helps.
+func (a *app) nothingToSwitch(ctx context.Context, conn *pgx.Conn, mode seal.Mode, o *seal.SwitchOptions) error {
+	status, err := seal.LoadStatus(ctx, conn, o)
+	if err != nil {
+		return err
+	}
+	if len(status.Sealed)+len(status.Plain) == 0 {
+		return withHint(fmt.Errorf("no policy reads the setting %s", o.Setting),
+			"tenant.setting in moat.yaml names it; policies that read a token's claims are not switched: write moat.current_tenant() into them")
+	}
+	fmt.Fprintf(a.Out, "Every policy that reads the tenant is %s already.\n", mode)
+	return nil
+}
+
 // printSwitch shows the statements of a planned switch, or what a switch did.
 func printSwitch(w io.Writer, s seal.Switched, mode seal.Mode, applied bool) {
-	if len(s.SQL) == 0 {
-		fmt.Fprintf(w, "Every policy that reads the tenant is %s already.\n", mode)
-		return
-	}
 	if !applied {
 		fmt.Fprintf(w, "-- %d policies and %d functions become %s, in one transaction:\n", len(s.Policies), len(s.Functions), mode)
 		for _, sql := range s.SQL {

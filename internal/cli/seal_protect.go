@@ -37,7 +37,9 @@ func (a *app) sealProtected(ctx context.Context, open protect.Opener, c config.C
 	if err != nil {
 		return sealHint(err)
 	}
-	printSwitch(a.Err, done, seal.Sealed, true)
+	if len(done.SQL) > 0 {
+		printSwitch(a.Err, done, seal.Sealed, true)
+	}
 	return nil
 }
 

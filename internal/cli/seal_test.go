@@ -64,6 +64,7 @@ func TestSealFromPlainAndBack(t *testing.T) {
 	breakIn(s.plain, exitFound, "BROKEN IN: 2 rows", forge)
 	seal(exitError, "moat seal key new", "on", "--apply")
 	seal(exitOK, "not installed", "key", "status")
+	s.step(t, exitError, "no policy reads the setting app.other", "seal", "off", "--config", write(t, "other.yaml", "tenant: {setting: app.other}\n"), "--database-url", s.URL)
 	seal(exitFound, "CREATE TABLE IF NOT EXISTS moat.seal_key", "key", "new")
 	seal(exitOK, "not installed", "key", "status")
 	seal(exitOK, "was made", "key", "new", "--apply")

@@ -12,5 +12,5 @@ SELECT f.oid, f.oid::regprocedure::text, pg_catalog.pg_get_functiondef(f.oid),
    AND n.nspname NOT IN ('pg_catalog', 'information_schema')
    AND NOT (n.nspname = 'moat' AND f.proname IN ('enter', 'current_tenant', 'current_fact'))
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_proc'::regclass AND e.objid = f.oid AND e.deptype = 'e')
-   AND pg_catalog.pg_get_functiondef(f.oid) ~* $1
+   AND CASE WHEN f.prokind IN ('f', 'p') THEN pg_catalog.pg_get_functiondef(f.oid) ~* $1 END -- an aggregate has none, and raises
  ORDER BY 2
