@@ -3,11 +3,13 @@ package portal
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
 )
@@ -54,16 +56,29 @@ func (c *console) create(ctx context.Context) error {
 	if err := c.pool.QueryRow(ctx, "select current_user::text").Scan(&operator); err != nil {
 		return err
 	}
+	sql := strings.NewReplacer("{{column}}", quote(model.Column), "{{type}}", typeName(model.Type), "{{isolation}}", strings.ReplaceAll(isolation(snapshot, model), "%", "%%"),
+		"{{application-in-format}}", strings.ReplaceAll(quote(c.p.role(model)), "%", "%%"),
+		"{{application}}", quote(c.p.role(model)), "{{operator}}", quote(operator)).Replace(installSQL)
 	conn, err := c.adminConn(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	sql := strings.NewReplacer("{{column}}", quote(model.Column), "{{type}}", typeName(model.Type), "{{isolation}}", strings.ReplaceAll(isolation(snapshot, model), "%", "%%"),
-		"{{application-in-format}}", strings.ReplaceAll(quote(c.p.role(model)), "%", "%%"),
-		"{{application}}", quote(c.p.role(model)), "{{operator}}", quote(operator)).Replace(installSQL)
 	_, err = conn.PgConn().Exec(ctx, sql).ReadAll()
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == "42501" {
+		return &NotPreparedError{SQL: sql}
+	}
 	return err
+}
+
+// NotPreparedError is returned by [Portal.Prepare] when the console's tables are
+// missing and its role may not create them. SQL creates them, once, as an
+// administrator.
+type NotPreparedError struct{ SQL string }
+
+func (e *NotPreparedError) Error() string {
+	return "moat.operator_log is missing, and the operator role may not create it"
 }
 
 // adminConn connects as who may create the tables and read the whole catalog.

@@ -144,13 +144,15 @@ func (d *isolationPage) judge(l *look) {
 	}
 	d.tables(l)
 	proved := d.Prove.Report != nil && d.Prove.Report.Verdict == prove.VerdictIsolated
-	d.Stale = d.Prove.Report != nil && d.Prove.Report.Context.Fingerprint != l.fingerprint
+	d.Stale = d.Prove.Report != nil && d.Prove.Fingerprint != l.fingerprint
 	leaked := d.Prove.Report != nil && d.Prove.Report.Verdict == prove.VerdictLeak
 	switch {
 	case leaked:
 		d.Headline, d.Detail = "The moat leaks", "The last run of prove got across. See the matrix below."
 	case len(d.Findings) > 0:
 		d.Headline, d.Detail = plural(len(d.Findings), "hole")+" to close", "Each one below says what an attacker gets, and the SQL that closes it."
+	case d.Prove.Report != nil && !proved:
+		d.Headline, d.Detail = "No hole found, and the proof is open", plural(len(d.Prove.Unclear), "probe")+" of the last run could not be decided. See below why."
 	case len(d.Unseen) > 0:
 		d.Headline, d.Detail = "Not everything could be seen", "What was seen is in order, and that is not the whole."
 	case !proved:

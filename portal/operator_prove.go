@@ -24,6 +24,12 @@ type prover struct {
 // proveTime bounds a run.
 const proveTime = 10 * time.Minute
 
+// proof is a run with the schema that it was made on.
+type proof struct {
+	Fingerprint string        `json:"fingerprint"`
+	Report      *prove.Report `json:"report"`
+}
+
 // proveView is the last run, as a matrix of objects and attacks.
 type proveView struct {
 	Running  bool
@@ -37,6 +43,8 @@ type proveView struct {
 	Unclear  []prove.Probe
 	Isolated int
 	CanRun   bool
+	// Fingerprint is that of the schema the run was made on.
+	Fingerprint string
 }
 
 type proveRow struct {
@@ -55,12 +63,12 @@ func (c *console) proveView(ctx context.Context, tx pgx.Tx) (*proveView, error) 
 	v.Running, v.Failed = c.prover.running, c.prover.failed
 	v.Seconds = int(c.p.config.Now().Sub(c.prover.started).Seconds())
 	c.prover.mu.Unlock()
-	var report prove.Report
-	ok, err := readState(ctx, tx, "prove", &v.At, &report)
-	if err != nil || !ok {
+	var last proof
+	ok, err := readState(ctx, tx, "prove", &v.At, &last)
+	if err != nil || !ok || last.Report == nil {
 		return v, err
 	}
-	v.Report = &report
+	v.Report, v.Fingerprint = last.Report, last.Fingerprint
 	v.matrix()
 	return v, nil
 }
@@ -141,11 +149,15 @@ func (c *console) proveOnce(ctx context.Context) (err error) {
 	if operator == nil {
 		operator = c.pool.Config().ConnConfig
 	}
+	l, err := c.look(ctx, true)
+	if err != nil {
+		return err
+	}
 	report, err := prove.Database(ctx, operator.Copy(), c.config.Application.Copy(), c.config.Prove)
 	if err != nil {
 		return err
 	}
-	return pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error { return writeState(ctx, tx, "prove", report) })
+	return pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error { return writeState(ctx, tx, "prove", proof{l.fingerprint, report}) })
 }
 
 // proveProgress answers the page that waits for a run: with the time gone by, or by

@@ -94,11 +94,12 @@ func (b *tab) exports(client int) {
 func TestClientsKeepTheirLeads(t *testing.T) {
 	t.Parallel()
 	names := [...]string{"Zebulon Quist", "Yolanda Prufrock"}
-	for client := range sizes {
-		t.Run(shared.demo.Clients[client].Name, func(t *testing.T) {
+	// Others than those whose leads another test counts.
+	for client := range names {
+		t.Run(shared.demo.Clients[client+2].Name, func(t *testing.T) {
 			t.Parallel()
 			b := newTab(t)
-			b.signIn(client)
+			b.signIn(client + 2)
 			b.open("/t/leads/new")
 			b.fill("#field-score", "101")
 			b.fill("#field-value", "-1")
@@ -273,6 +274,7 @@ func TestOperatorIsolation(t *testing.T) {
 	b.fill("#good-reason", "reviewed with the team")
 	b.follow("#drift form button")
 	b.has("#drift", "Nothing has changed")
+	b.has(".verdict", "The moat holds")
 	// Somebody weakens a table.
 	ctx := context.Background()
 	if _, err := shared.admin.Exec(ctx, "alter table app.campaigns no force row level security"); err != nil {
@@ -280,6 +282,7 @@ func TestOperatorIsolation(t *testing.T) {
 	}
 	b.follow(".head .actions button")
 	b.has("#drift", "app.campaigns › row-level security")
+	b.has(".verdict", "out of date")
 	b.until(`document.querySelector("#findings").textContent.includes("app.campaigns")`)
 	b.everyLook("operator-isolation-drift", "/operator/isolation")
 	b.look(1440, false)
@@ -288,6 +291,7 @@ func TestOperatorIsolation(t *testing.T) {
 	}
 	b.follow(".head .actions button")
 	b.has("#drift", "Nothing has changed")
+	b.has(".verdict", "The moat holds")
 	b.everyLook("operator-isolation", "/operator/isolation")
 }
 
@@ -333,8 +337,4 @@ func TestBreakIn(t *testing.T) {
 	b.look(360, true)
 	b.shot("break-in-held-360-dark")
 	b.everyLook("break-in", "/break-in")
-	var left int
-	if err := shared.admin.QueryRow(context.Background(), "select count(*) from app.leads where tenant_id = $1 and name is not null", other).Scan(&left); err != nil || left != 7500 {
-		t.Logf("client B has %d leads (%v)", left, err)
-	}
 }
