@@ -120,27 +120,8 @@ func origin(s *schema, oid uint32, number uint16) (*table, *from) {
 // lookUp finds the rows of the answer in one table: by the key where the answer has it,
 // else by all the columns that come from the table together.
 func (d *breakInPage) lookUp(ctx context.Context, tx pgx.Tx, v *visit, t *table, claim owners) error {
-	if t.Tenant == "" || len(d.Rows) == 0 {
-		return nil
-	}
-	columns := map[string]int{}
-	key := ""
-	for i, f := range d.fields {
-		from, c := origin(v.schema, f.TableOID, f.TableAttributeNumber)
-		if from != t || c.tenant {
-			continue
-		}
-		if _, twice := columns[c.name]; !twice {
-			columns[c.name] = i
-		}
-		if c.key {
-			key = c.name
-		}
-	}
-	if key != "" {
-		columns = map[string]int{key: columns[key]}
-	}
-	if len(columns) == 0 {
+	columns := d.columnsOf(v, t)
+	if t.Tenant == "" || len(d.Rows) == 0 || len(columns) == 0 {
 		return nil
 	}
 	numbers := make([]int, len(d.Rows))
@@ -150,11 +131,7 @@ func (d *breakInPage) lookUp(ctx context.Context, tx pgx.Tx, v *visit, t *table,
 	args := []any{numbers, string(v.tenant)}
 	holes, names, on := []string{"$1::int[]"}, []string{"n"}, []string{}
 	for name, i := range columns {
-		values := make([]*string, len(d.Rows))
-		for n, r := range d.Rows {
-			values[n] = r.Values[i]
-		}
-		args = append(args, values)
+		args = append(args, d.column(i))
 		alias := fmt.Sprintf("v%d", i)
 		holes, names = append(holes, fmt.Sprintf("$%d::text[]", len(args))), append(names, alias)
 		on = append(on, fmt.Sprintf("coalesce(t.%s::text, '') = coalesce(r.%s, '')", quote(name), alias))
@@ -169,6 +146,34 @@ func (d *breakInPage) lookUp(ctx context.Context, tx pgx.Tx, v *visit, t *table,
 	var tenant string
 	_, err = pgx.ForEachRow(rows, []any{&n, &tenant}, func() error { claim.note(v, n, tenant); return nil })
 	return err
+}
+
+// columnsOf finds which columns of the answer come from a table, by their names there:
+// the key alone where it is among them.
+func (d *breakInPage) columnsOf(v *visit, t *table) map[string]int {
+	columns := map[string]int{}
+	for i, f := range d.fields {
+		from, c := origin(v.schema, f.TableOID, f.TableAttributeNumber)
+		if from != t || c == nil || c.tenant {
+			continue
+		}
+		if c.key {
+			return map[string]int{c.name: i}
+		}
+		if _, twice := columns[c.name]; !twice {
+			columns[c.name] = i
+		}
+	}
+	return columns
+}
+
+// column is a column of the answer.
+func (d *breakInPage) column(i int) []*string {
+	values := make([]*string, len(d.Rows))
+	for n, r := range d.Rows {
+		values[n] = r.Values[i]
+	}
+	return values
 }
 
 var anyUUID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)

@@ -44,24 +44,8 @@ func (p *Portal) set(w http.ResponseWriter, r *http.Request, v *visit) error {
 		return &refusal{http.StatusUnprocessableEntity, "That is not a status", problem}
 	}
 	var out *statusCell
-	err = p.write(v, func(tx pgx.Tx) error {
-		a := &arguments{}
-		set := t.Status.SQL() + " = " + a.add(value)
-		where, ok := t.keyWhere(a, string(v.tenant), key)
-		if !ok {
-			return errNotFound
-		}
-		tag, err := tx.Exec(v, "update "+t.SQL()+" t set "+set+" where "+where, a.values...)
-		if err != nil {
-			return err
-		}
-		if tag.RowsAffected() == 0 {
-			return errNotFound
-		}
-		one, err := t.one(v, tx, key, []*column{t.Status})
-		if err == nil {
-			out = t.statusCell(key, one.Version, one.Cells[0], v)
-		}
+	err = p.write(v, func(tx pgx.Tx) (err error) {
+		out, err = t.setStatus(v, tx, key, value)
 		return err
 	})
 	if problems := t.problems(err); len(problems) > 0 {
@@ -76,4 +60,27 @@ func (p *Portal) set(w http.ResponseWriter, r *http.Request, v *visit) error {
 	}
 	out.Message = "Saved"
 	return p.fragment(w, http.StatusOK, "status", out)
+}
+
+// setStatus changes the status of one row and reads it again: a trigger may have had a
+// say in it.
+func (t *table) setStatus(v *visit, tx pgx.Tx, key, value string) (*statusCell, error) {
+	a := &arguments{}
+	set := t.Status.SQL() + " = " + a.add(value)
+	where, ok := t.keyWhere(a, string(v.tenant), key)
+	if !ok {
+		return nil, errNotFound
+	}
+	tag, err := tx.Exec(v, "update "+t.SQL()+" t set "+set+" where "+where, a.values...)
+	if err != nil {
+		return nil, err
+	}
+	if tag.RowsAffected() == 0 {
+		return nil, errNotFound
+	}
+	one, err := t.one(v, tx, key, []*column{t.Status})
+	if err != nil {
+		return nil, err
+	}
+	return t.statusCell(key, one.Version, one.Cells[0], v), nil
 }

@@ -54,16 +54,19 @@ func (b *tab) signInWith(tenant string) {
 // The dashboard with 30,000 leads: its weight is asserted, its time is told; a machine
 // that does other things as well makes any limit on time a lie.
 func TestDashboardWeight(t *testing.T) {
-	t.Parallel()
+	// Not parallel: it tells times, and the tests that are wait until it is done.
 	const id = "11111111-2222-4333-8444-555555555555"
 	b := newClient(t, id, "Thirty Thousand", `insert into app.leads (tenant_id, name, email, status, source, value, score, created_at)
 		select $1, name, 'w' || row_number() over () || '@example.com', status, source, value, score, created_at from app.leads
 		where tenant_id <> $1 order by id limit 30000`)
+	if _, err := shared.admin.Exec(context.Background(), "vacuum analyze app.leads"); err != nil {
+		t.Fatal(err)
+	}
 	b.signInWith(id)
 	b.has(".cards", "30,000")
 	// A visitor with nothing in its cache opens the dashboard.
 	eval[bool](b, "performance.clearResourceTimings(); true")
-	for _, warm := range []bool{false, true} {
+	for _, warm := range []bool{false, true, true, true} {
 		if !warm {
 			b.must(chromedp.Func(clearCache))
 		}

@@ -1,0 +1,54 @@
+package portal_test
+
+import (
+	"context"
+	"log"
+	"net/http"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/portal"
+)
+
+// Serve the portal beside other handlers of a program.
+func Example() {
+	ctx := context.Background()
+	const url = "postgres://moat_app@db.internal/app"
+	db, err := moat.Open(ctx, url, &moat.Options{SubjectSetting: "app.subject", RoleSetting: "app.role", ClaimsSetting: "app.claims"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	verifier, err := auth.New(ctx, auth.Config{Issuers: []auth.IssuerConfig{{
+		Issuer: "https://id.example.com", Audience: []string{"moat"}, JWKSURL: "https://id.example.com/jwks.json",
+	}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	snapshot, model, err := look(ctx, url)
+	if err != nil {
+		log.Fatal(err)
+	}
+	p, err := portal.New(portal.Config{DB: db, Verifier: verifier,
+		Source: func(context.Context) (*catalog.Snapshot, *catalog.Model, error) { return snapshot, model, nil }})
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.Handle("/portal/", p)
+}
+
+func look(ctx context.Context, url string) (*catalog.Snapshot, *catalog.Model, error) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer conn.Close(ctx)
+	snapshot, err := catalog.Load(ctx, conn)
+	if err != nil {
+		return nil, nil, err
+	}
+	model, err := catalog.Infer(snapshot, catalog.Options{})
+	return snapshot, model, err
+}
