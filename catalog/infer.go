@@ -85,7 +85,6 @@ type inference struct {
 	all     []*Relation      // tables, partitioned tables and foreign tables looked at
 	ignored map[QName]string // and why
 	classes map[QName]*TableModel
-	keyType string // of the tenants table's key
 }
 
 // say adds a sentence to what was inferred.

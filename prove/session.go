@@ -76,19 +76,6 @@ func (r result) text() string {
 	return b.String()
 }
 
-// everything joins all that the application role was shown: rows, errors, notices.
-func (o outcome) everything() string {
-	var b strings.Builder
-	for _, r := range o.results {
-		b.WriteString(r.text())
-	}
-	if o.err != nil {
-		fmt.Fprintln(&b, o.err.Message, o.err.Detail, o.err.Hint, o.err.Where)
-	}
-	b.WriteString(strings.Join(o.notices, "\n"))
-	return b.String()
-}
-
 // open starts a session on a connection of its own.
 func open(ctx context.Context, cfg *pgx.ConnConfig, p *prover, become []string) (*session, error) {
 	s := &session{}
@@ -251,15 +238,6 @@ func (s *session) unbecome() string {
 func (s *session) alive(ctx context.Context) error {
 	_, err := s.run(ctx, "SELECT 1")
 	return err
-}
-
-// query runs one SELECT as the session's own login and returns its rows.
-func (s *session) query(ctx context.Context, sql string) ([][]string, error) {
-	results, err := s.run(ctx, sql)
-	if err != nil || len(results) == 0 {
-		return nil, err
-	}
-	return results[0].rows, nil
 }
 
 // guarded runs statements behind a savepoint and keeps them when they succeed.

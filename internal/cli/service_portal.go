@@ -38,7 +38,13 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, p.Prepare(ctx)
+	var missing *portal.NotPreparedError
+	if err := p.Prepare(ctx); errors.As(err, &missing) {
+		return nil, withHint(err, "run this once as an administrator:\n%s", missing.SQL)
+	} else if err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // openOperator returns nil where nothing is configured; half a configuration is an
@@ -72,6 +78,9 @@ func (s *service) openOperator(ctx context.Context) (*portal.Operator, error) {
 		return nil, connectError(err)
 	}
 	o := &portal.Operator{Pool: pool, Verifier: verifier, Role: s.config.Portal.OperatorRole, Application: application, Model: modelOptions(s.config)}
+	if o.Prove.Sealer, err = sealerOf(s.config); err != nil {
+		return nil, err
+	}
 	if s.demo != nil {
 		o.Admin, err = pgx.ParseConfig(s.demo.AdminURL)
 	}
