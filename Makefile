@@ -2,13 +2,14 @@
 # make test    the whole suite, against PostgreSQL 14 to 18
 # make check   what a change must pass before it is proposed
 # make bench   tenant-scoped statements against hand-written predicates
+# make bench-api  moat serve against a plain handler, PostGraphile and pgbench
 # make build   bin/moat
 
 export CGO_ENABLED = 0
 GO ?= go
 MAJORS ?= 14,15,16,17,18
 
-.PHONY: build demo test test-short check bench tools
+.PHONY: build demo test test-short check bench bench-api tools
 
 build:
 	$(GO) build -trimpath -o bin/moat ./cmd/moat
@@ -36,6 +37,10 @@ check: tools
 bench:
 	@./scripts/tools postgres
 	$(GO) run ./bench
+
+bench-api:
+	@./scripts/tools all
+	$(GO) run ./bench/api
 
 tools:
 	@./scripts/tools all

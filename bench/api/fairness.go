@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"syscall"
+	"time"
+)
+
+const (
+	tenantLimit = 100 // requests per second
+	normalRate  = 80
+	greedyRate  = 20 * tenantLimit
+	greedyConns = 20
+)
+
+// fairness measures what a tenant at 20 times its limit costs another one. Time alone
+// and time beside it alternate, so that the machine's other work is in both.
+func fairness(ctx context.Context, d *database, o options) error {
+	s, err := startMoat(ctx, d, "bench_fairness", o.connections, fmt.Sprintf("{requests_per_second: %d}", tenantLimit))
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	greedy, normal := d.callers[0], d.callers[1]
+	var alone, beside []time.Duration
+	var refused, asked int
+	for range o.rounds + 1 { // the first round warms up
+		quiet, err := paced(ctx, s.address, s.list(normal), 2*o.window)
+		if err != nil {
+			return err
+		}
+		g, err := startGreedy(ctx, s.address, greedy.token)
+		if err != nil {
+			return err
+		}
+		busy, err := paced(ctx, s.address, s.list(normal), 2*o.window)
+		got, stopped := g.stop()
+		if err := errors.Join(err, stopped); err != nil {
+			return err
+		}
+		if asked == 0 {
+			asked = got.total()
+			continue
+		}
+		alone, beside = append(alone, quiet...), append(beside, busy...)
+		refused, asked = refused+got[429], asked+got.total()
+	}
+	a, b := percentile(alone, 99), percentile(beside, 99)
+	fmt.Printf("\nFairness: a limit of %d requests a second; one tenant asks %d times a second, in %.0f %% of them refused, the other %d times, never refused\n",
+		tenantLimit, greedyRate, 100*float64(refused)/float64(asked), normalRate)
+	fmt.Printf("p50 alone %s, beside the greedy one %s\n", percentile(alone, 50), percentile(beside, 50))
+	fmt.Printf("p99 alone %s, beside the greedy one %s, %.2f ×; at most 2 ×: %s (%d requests each)\n", a, b, float64(b)/float64(a), verdict(b <= 2*a), len(alone))
+	return nil
+}
+
+func percentile(took []time.Duration, p int) time.Duration {
+	slices.Sort(took)
+	return took[len(took)*p/100].Round(time.Microsecond)
+}
+
+// paced sends one request after another at the normal tenant's rate.
+func paced(ctx context.Context, address string, request []byte, window time.Duration) ([]time.Duration, error) {
+	c, err := dial(address)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	var took []time.Duration
+	tick := time.NewTicker(time.Second / normalRate)
+	defer tick.Stop()
+	for range int(window.Seconds() * normalRate) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		start := time.Now()
+		status, err := c.send(request, io.Discard)
+		if err != nil {
+			return nil, err
+		}
+		if status != 200 {
+			return nil, fmt.Errorf("the normal tenant got status %d", status)
+		}
+		took = append(took, time.Since(start))
+	}
+	return took, nil
+}
+
+// greedyProcess is the greedy tenant, in a process of its own: it must not slow down
+// the one that measures.
+type greedyProcess struct {
+	cmd *exec.Cmd
+	out io.Reader
+}
+
+func startGreedy(ctx context.Context, address, token string) (*greedyProcess, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, "greedy", "-address", address)
+	cmd.Env = append(os.Environ(), "BENCH_TOKEN="+token)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	return &greedyProcess{cmd, out}, cmd.Start()
+}
+
+func (g *greedyProcess) stop() (counts, error) {
+	if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return nil, err
+	}
+	got, status, n := counts{}, 0, 0
+	for {
+		if _, err := fmt.Fscanln(g.out, &status, &n); err != nil {
+			break // the end of the list
+		}
+		got[status] = n
+	}
+	return got, g.cmd.Wait()
+}
+
+// beGreedy asks at 20 times the limit until it is told to stop, and prints how often it
+// got which status.
+func beGreedy(ctx context.Context, args []string) error {
+	f := flag.NewFlagSet("greedy", flag.ExitOnError)
+	address := f.String("address", "", "")
+	_ = f.Parse(args) // it exits by itself
+	request := text("GET", "/rest/v1/leads?select="+columns+"&order=created_at.desc&limit=50", os.Getenv("BENCH_TOKEN"), "")
+	all := make(chan counts)
+	for range greedyConns {
+		go func() { all <- greedyClient(ctx, *address, request) }()
+	}
+	sum := counts{}
+	for range greedyConns {
+		for status, n := range <-all {
+			sum[status] += n
+		}
+	}
+	for status, n := range sum {
+		fmt.Println(status, n)
+	}
+	return nil
+}
+
+func greedyClient(ctx context.Context, address string, request []byte) counts {
+	got := counts{}
+	c, err := dial(address)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "greedy:", err)
+		return got
+	}
+	defer c.Close()
+	tick := time.NewTicker(time.Second * greedyConns / greedyRate)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return got
+		case <-tick.C:
+		}
+		status, err := c.send(request, io.Discard)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "greedy:", err)
+			return got
+		}
+		got[status]++
+	}
+}

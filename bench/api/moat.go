@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+const columns = "id,name,email,company,status,value,score,created_at"
+
+const configuration = `
+tenant: {column: tenant_id, type: uuid, setting: app.current_tenant, table: app.tenants, key: id}
+tables: {schemas: [app]}
+auth: {issuers: [{issuer: %s, audience: %s, pem_file: %s, tenant_claim: tenant_id, role_claim: role}]}
+serve: {pool_size: %d}
+limits: %s
+`
+
+// startMoat starts moat serve with a pool of so many connections; 0 means its default.
+func startMoat(ctx context.Context, d *database, name string, connections int, limits string, env ...string) (*server, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(d.dir, name+".yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, issuer, audience, d.key, connections, limits), 0o600); err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{name: name, label: "moat serve", address: address,
+		list: func(c caller) []byte {
+			return text("GET", "/rest/v1/leads?select="+columns+"&order=created_at.desc&limit=50", c.token, "")
+		},
+		point: func(c caller) []byte {
+			return text("GET", "/rest/v1/leads?select="+columns+"&id=eq."+c.lead, c.token, "")
+		},
+	}
+	return s, s.start(ctx, self, []string{"serve", "--config", file, "--app-url", d.url(name), "--addr", address}, env...)
+}
