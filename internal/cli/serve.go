@@ -18,8 +18,9 @@ func (a *app) newServe() *cobra.Command {
 		Long: "Serve every protected table that the application role can reach, to clients that\n" +
 			"bring a token: the API at /rest/v1/, the portal at /portal/, health at /healthz and\n" +
 			"/readyz, metrics at /metrics. moat refuses to start with a role that row-level\n" +
-			"security does not bind, and without an issuer, an audience and a key. The operator's\n" +
-			"console needs portal.operator_issuers and MOAT_OPERATOR_URL.",
+			"security does not bind, and without an issuer, an audience and a key. SIGHUP reads\n" +
+			"the schema again and forgets what is known of the tenants. The operator's console\n" +
+			"needs portal.operator_issuers and MOAT_OPERATOR_URL.",
 		Example: "  moat serve --config moat.yaml --app-url postgres://moat_app@db.internal/app\n" +
 			"  moat serve --check",
 		Args: cobra.NoArgs,
@@ -58,6 +59,7 @@ func (a *app) serve(ctx context.Context, addr string, check bool) error {
 	if err != nil {
 		return err
 	}
+	defer s.reloadOnHangup(ctx)()
 	log.Info("serving", "address", l.Addr().String())
 	return serveHTTP(ctx, newHTTPServer(s.handler, log), l, tlsFiles{c.Serve.TLSCertFile, c.Serve.TLSKeyFile})
 }

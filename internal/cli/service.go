@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"slices"
 
@@ -164,16 +165,30 @@ func (s *service) apiConfig() api.Config {
 		AllowRollback:   c.Serve.AllowRollback,
 		AllowExplain:    c.Serve.AllowExplain,
 		AllowAggregates: c.Serve.AllowAggregates,
-		Limits: api.Limits{
-			RequestsPerSecond: c.Limits.RequestsPerSecond,
-			Burst:             c.Limits.Burst,
-			Concurrent:        c.Limits.Concurrent,
-			Wait:              c.Limits.Wait,
-			MaxRows:           int64(c.Serve.MaxRows),
-			BodyBytes:         c.Serve.MaxBodyBytes,
-			ResponseBytes:     c.Limits.ResponseBytes,
-		},
+		MetricsTenants:  c.Serve.MetricsTenants,
+		Limits:          apiLimits(c),
 	}
+}
+
+// apiLimits turns moat.yaml's zero, which means no limit, into one that nothing
+// reaches: zero means a default to the API.
+func apiLimits(c config.Config) api.Limits {
+	l := api.Limits{
+		RequestsPerSecond: c.Limits.RequestsPerSecond,
+		Burst:             c.Limits.Burst,
+		Concurrent:        c.Limits.Concurrent,
+		Wait:              c.Limits.Wait,
+		MaxRows:           int64(c.Serve.MaxRows),
+		BodyBytes:         c.Serve.MaxBodyBytes,
+		ResponseBytes:     c.Limits.ResponseBytes,
+	}
+	if l.Concurrent == 0 {
+		l.Concurrent, l.Waiting = math.MaxInt, math.MaxInt
+	}
+	if l.ResponseBytes == 0 {
+		l.ResponseBytes = math.MaxInt64
+	}
+	return l
 }
 
 func membership(m config.Membership) api.Membership {

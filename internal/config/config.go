@@ -106,6 +106,9 @@ type Serve struct {
 	CORSOrigins        []string      `yaml:"cors_origins"`
 	TLSCertFile        string        `yaml:"tls_cert_file"`
 	TLSKeyFile         string        `yaml:"tls_key_file"`
+	// MetricsTenants is how many tenants get a label of their own in the metrics; zero
+	// means none.
+	MetricsTenants int `yaml:"metrics_tenants"`
 	// Membership, when set, is a table (subject, tenant, role) that must hold the
 	// caller's subject and tenant.
 	Membership Membership `yaml:"membership"`
@@ -131,7 +134,9 @@ type Portal struct {
 	OperatorRole string `yaml:"operator_role"`
 }
 
-// Limits are per tenant. Zero means no limit of that kind.
+// Limits are per tenant. Zero means no limit of that kind, except for Burst, where it
+// means one second's requests, and Wait, where it means the default: waiting is always
+// bounded.
 type Limits struct {
 	RequestsPerSecond float64       `yaml:"requests_per_second"`
 	Burst             int           `yaml:"burst"`
@@ -187,7 +192,7 @@ func Default() Config {
 		Sealed: Sealed{KeyFile: "/etc/moat/seal.key"},
 		Serve: Serve{Address: "127.0.0.1:8080", StatementTimeout: 5 * time.Second, MaxRows: 1000,
 			MaxBodyBytes: 1 << 20},
-		Limits: Limits{RequestsPerSecond: 100, Concurrent: 20, Wait: 2 * time.Second},
+		Limits: Limits{RequestsPerSecond: 100, Concurrent: 20, Wait: 2 * time.Second, ResponseBytes: 16 << 20},
 		Audit:  Audit{FailOn: "medium", Baseline: "moat-baseline.yaml"},
 	}
 }

@@ -1,0 +1,41 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// reloadOnHangup reads the schema again and forgets what is known of the tenants on
+// each SIGHUP, as a notification does where there is LISTEN. The returned function
+// ends that.
+func (s *service) reloadOnHangup(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	hangups, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangups:
+				s.reload(ctx)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		cancel()
+		<-done
+	}
+}
+
+// reload keeps the old schema where the new one cannot be read.
+func (s *service) reload(ctx context.Context) {
+	s.api.FlushTenants()
+	if err := s.api.Reload(ctx); err != nil {
+		s.log.Error("schema could not be reloaded, the old one stays", "error", err)
+	}
+}

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"log/slog"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/moat-db/moat/api"
+	"github.com/moat-db/moat/internal/config"
+)
+
+// Zero in moat.yaml means no limit, and to the API a default.
+func TestLimitsOfZero(t *testing.T) {
+	t.Parallel()
+	c, err := config.Parse([]byte("limits: {requests_per_second: 0, concurrent: 0, response_bytes: 0}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := apiLimits(c)
+	want := api.Limits{Concurrent: math.MaxInt, Waiting: math.MaxInt, ResponseBytes: math.MaxInt64,
+		Wait: 2 * time.Second, MaxRows: 1000, BodyBytes: 1 << 20}
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	byDefault := apiLimits(config.Default())
+	if byDefault.Concurrent != 20 || byDefault.ResponseBytes != 16<<20 || byDefault.RequestsPerSecond != 100 {
+		t.Errorf("by default %+v", byDefault)
+	}
+}
+
+// A hangup reads the schema again although nothing in it has changed.
+func TestHangupReloads(t *testing.T) {
+	t.Parallel()
+	d, role := leadsDatabase(t)
+	c, err := config.Parse([]byte(strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32))) + "\nportal: {disabled: true}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := openService(t.Context(), &service{config: c, appURL: d.As(t, role), log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	defer s.reloadOnHangup(t.Context())()
+	loaded := func(version string) bool {
+		w := httptest.NewRecorder()
+		s.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		return strings.Contains(w.Body.String(), "moat_schema_version "+version+"\n")
+	}
+	until(t, "the watcher has begun", func() bool { return loaded("2") })
+	if err := syscall.Kill(syscall.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the schema is loaded again", func() bool { return loaded("3") })
+}
+
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for range 400 {
+		if done() {
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	t.Fatalf("%s: not within 10 s", what)
+}
