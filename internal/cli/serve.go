@@ -45,6 +45,7 @@ func (a *app) serve(ctx context.Context, addr string, check bool) error {
 	if err != nil {
 		return err
 	}
+	tuneMemory(ctx)
 	log := slog.New(slog.NewJSONHandler(a.Err, nil))
 	s, err := openService(ctx, &service{config: c, appURL: appURL, operatorURL: os.Getenv("MOAT_OPERATOR_URL"), log: log})
 	if err != nil {

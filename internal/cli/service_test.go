@@ -33,6 +33,16 @@ func TestLimitsOfZero(t *testing.T) {
 	}
 }
 
+// A limit near to what is in use would leave the program to its collector.
+func TestMemoryLimitLeavesRoom(t *testing.T) {
+	t.Parallel()
+	for _, live := range []int64{0, 5 << 20, 40 << 20, 1 << 30} {
+		if got := memoryLimit(live); got < smallMemory || got < 2*live {
+			t.Errorf("%d bytes in use: limit %d", live, got)
+		}
+	}
+}
+
 // A hangup reads the schema again although nothing in it has changed.
 func TestHangupReloads(t *testing.T) {
 	t.Parallel()
