@@ -39,7 +39,7 @@ func TestDatabaseKilledAndRestarted(t *testing.T) {
 	db.Exec(t, strings.ReplaceAll(string(sql), ":app", db.AppRole(t)))
 	s := serveOn(t, db, func(c *api.Config) { c.Limits.Concurrent = 100 })
 	w := startWriters(t, s)
-	eventually(t, func() bool { return w.count(http.StatusCreated) > 50 })
+	eventually(t, func() bool { return w.count(http.StatusCreated) > 20 })
 
 	killServer(t, cluster.Server, dir)
 	eventually(t, func() bool { return w.count(http.StatusServiceUnavailable) > 20 })
@@ -66,7 +66,7 @@ func TestDatabaseKilledAndRestarted(t *testing.T) {
 	if took > resumeWithin {
 		t.Errorf("served again %s after the database was there", took)
 	}
-	eventually(t, func() bool { return w.count(http.StatusCreated) > before+50 })
+	eventually(t, func() bool { return w.count(http.StatusCreated) > before+20 })
 	w.stop()
 	t.Logf("statuses %v, served again after %s", w.statuses, took)
 	w.check(t, s)
