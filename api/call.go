@@ -193,19 +193,7 @@ func (q *request) runCall(f *schema.Function, st *plan.Statement, media query.Me
 		}
 		return checkSingular(singular, a)
 	}
-	return q.run(x, a, func(a *answer) error {
-		if limited && a.rows > *q.prefer.MaxAffected {
-			return problem.New(http.StatusBadRequest, "PGRST124", "Query result exceeds max-affected preference constraint").
-				WithDetails("The query affects %d rows", a.rows)
-		}
-		if err := checkSingular(singular, a); err != nil {
-			return err
-		}
-		if rollback {
-			return errRollback
-		}
-		return nil
-	})
+	return q.run(x, a, q.verdict(limited, singular, rollback))
 }
 
 // acceptCall negotiates the format: text and bytes are for scalar results.

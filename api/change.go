@@ -200,7 +200,14 @@ func (q *request) change(st *plan.Statement, media query.Media, a *answer, singl
 		}
 		return checkSingular(singular, a)
 	}
-	return q.run(x, a, func(a *answer) error {
+	return q.run(x, a, q.verdict(limited, singular, rollback))
+}
+
+// verdict decides, while the transaction is still open, whether what a statement did
+// may stay: not more rows than the client allowed, one row where one was asked for, and
+// nothing at all where a rollback was.
+func (q *request) verdict(limited, singular, rollback bool) func(*answer) error {
+	return func(a *answer) error {
 		if limited && a.rows > *q.prefer.MaxAffected {
 			return problem.New(http.StatusBadRequest, "PGRST124", "Query result exceeds max-affected preference constraint").
 				WithDetails("The query affects %d rows", a.rows)
@@ -212,7 +219,7 @@ func (q *request) change(st *plan.Statement, media query.Media, a *answer, singl
 			return errRollback
 		}
 		return nil
-	})
+	}
 }
 
 func checkSingular(singular bool, a *answer) error {
