@@ -3,8 +3,10 @@
 package fuzzquery
 
 import (
+	"maps"
 	"math/rand/v2"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,6 +18,7 @@ type Generator struct {
 	Tables map[string][]string // table → columns
 	// Related are the names that can be embedded.
 	Related []string
+	names   []string // of Tables, sorted: map order would make a seed mean nothing
 }
 
 var operators = []string{"eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "match", "imatch", "in", "is", "isdistinct",
@@ -34,12 +37,18 @@ func (g *Generator) chance(percent int) bool { return g.Rand.IntN(100) < percent
 
 // Table picks a table.
 func (g *Generator) Table() string {
-	names := make([]string, 0, len(g.Tables))
-	for name := range g.Tables {
-		names = append(names, name)
+	if g.names == nil {
+		g.names = slices.Sorted(maps.Keys(g.Tables))
 	}
-	// Map order is random on its own; picking twice costs nothing.
-	return g.pick(names)
+	return g.pick(g.names)
+}
+
+// quote writes a name as a URL has it: odd ones in quotes.
+func quote(name string) string {
+	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == "" {
+		return name
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
 }
 
 func (g *Generator) column(table string) string {
@@ -50,7 +59,7 @@ func (g *Generator) column(table string) string {
 	if len(columns) == 0 || g.chance(10) {
 		columns = g.Tables[g.Table()]
 	}
-	name := g.pick(columns)
+	name := quote(g.pick(columns))
 	switch {
 	case g.chance(6):
 		return name + "->" + g.pick([]string{"a", "0", "-1", "x y", "'"})
@@ -74,7 +83,7 @@ func (g *Generator) item(table string, depth int) string {
 		return "*"
 	case depth < 4 && g.chance(25):
 		name := g.pick(g.Related)
-		return g.pick([]string{"", "", "x:", "..."}) + name + g.pick([]string{"", "", "!inner", "!left", "!hint", "!lead_id"}) + "(" + g.list(name, depth+1) + ")"
+		return g.pick([]string{"", "", "x:", "..."}) + quote(name) + g.pick([]string{"", "", "!inner", "!left", "!hint", "!lead_id"}) + "(" + g.list(name, depth+1) + ")"
 	case g.chance(8):
 		return g.column(table) + "." + g.pick([]string{"sum", "avg", "min", "max", "count"}) + "()"
 	case g.chance(4):
@@ -137,15 +146,30 @@ func (g *Generator) Query(table string) string {
 	if g.chance(15) {
 		add("offset", strconv.Itoa(g.Rand.IntN(5)))
 	}
+	if g.chance(5) {
+		add("columns", g.some(table))
+	}
+	if g.chance(5) {
+		add("on_conflict", g.some(table))
+	}
 	if g.chance(8) {
 		add("after", g.pick([]string{"", "eyJvIjoiaWQiLCJ2IjpbIjEiXX0", "eyJvIjoiaWQiLCJ2IjpbIngiXX0", "x"}))
 	}
 	return g.mutate(strings.Join(params, "&"))
 }
 
+// some are a few columns, for columns= and on_conflict=.
+func (g *Generator) some(table string) string {
+	parts := make([]string, 1+g.Rand.IntN(3))
+	for i := range parts {
+		parts[i] = g.column(table)
+	}
+	return strings.Join(parts, ",")
+}
+
 func (g *Generator) path() string {
 	if g.chance(15) {
-		return g.pick(g.Related) + "."
+		return quote(g.pick(g.Related)) + "."
 	}
 	return ""
 }
