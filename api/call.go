@@ -18,6 +18,9 @@ import (
 func (h *Handler) call(w http.ResponseWriter, q *request, name string) error {
 	full := schema.Name{Schema: q.profile, Name: name}
 	overloads := q.state.Functions[full]
+	if len(overloads) > 0 {
+		q.info.target = "rpc/" + name
+	}
 	switch q.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost:
 	case http.MethodOptions:

@@ -163,7 +163,6 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request) error {
 		return problem.New(http.StatusNotFound, "PGRST125", "Invalid path specified in request URL")
 	}
 	if isCall {
-		q.info.target = "rpc/" + name
 		return h.call(w, q, name)
 	}
 	return h.table(w, q, name)

@@ -9,8 +9,6 @@ import (
 	"regexp"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -45,10 +43,7 @@ func (h *Handler) observe(next http.Handler) http.Handler {
 			info.id = newID()
 		}
 		ctx := context.WithValue(r.Context(), infoKey{}, info)
-		span := trace.SpanFromContext(context.Background())
-		if h.config.Tracer != nil {
-			ctx, span = h.config.Tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
-		}
+		ctx, span := h.startSpan(ctx, r)
 		out := &statusWriter{ResponseWriter: w}
 		securityHeaders(w.Header(), info.id)
 		h.metrics.inFlight.Inc()
@@ -96,19 +91,11 @@ func (h *Handler) finish(r *http.Request, info *requestInfo, w *statusWriter, to
 		status = http.StatusOK
 	}
 	h.metrics.record(r.Method, info, status, took)
-	if span.IsRecording() {
-		span.SetName(r.Method + " " + info.target)
-		span.SetAttributes(attribute.String("http.request.method", r.Method), attribute.Int("http.response.status_code", status),
-			attribute.String("http.route", info.target), attribute.String("moat.tenant", info.tenant), attribute.String("moat.request_id", info.id))
-		if status >= http.StatusInternalServerError {
-			span.SetStatus(codes.Error, info.code)
-		}
-	}
-	span.End()
-	h.access(r, info, status, w.bytes, took)
+	h.endSpan(span, r, info, status)
+	h.access(r, info, status, w.bytes, took, span)
 }
 
-func (h *Handler) access(r *http.Request, info *requestInfo, status int, bytes int64, took time.Duration) {
+func (h *Handler) access(r *http.Request, info *requestInfo, status int, bytes int64, took time.Duration, span trace.Span) {
 	level := slog.LevelInfo
 	if status >= http.StatusInternalServerError {
 		level = slog.LevelError
@@ -120,6 +107,9 @@ func (h *Handler) access(r *http.Request, info *requestInfo, status int, bytes i
 		slog.String("request_id", info.id), slog.String("tenant", info.tenant), slog.String("method", known(r.Method)),
 		slog.String("target", info.target), slog.Int("status", status), slog.Int64("rows", info.rows),
 		slog.Int64("bytes", bytes), slog.Duration("took", took),
+	}
+	if span.SpanContext().HasTraceID() {
+		attrs = append(attrs, slog.String("trace_id", span.SpanContext().TraceID().String()))
 	}
 	if info.code != "" {
 		attrs = append(attrs, slog.String("code", info.code))

@@ -125,6 +125,7 @@ func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
 	x.preludes = q.preludes()
 	x.limit = q.h.config.Limits.ResponseBytes
 	empty := *a
+	done := q.atDatabase()
 	err := q.attempt(x, a, keep)
 	// A changed column type makes each connection's prepared statement fail once. It
 	// failed as a whole, so it may be sent again.
@@ -135,6 +136,7 @@ func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
 		*a = empty
 		err = q.attempt(x, a, keep)
 	}
+	done(a, err)
 	return err
 }
 
