@@ -73,13 +73,17 @@ type Config struct {
 	// RequestSettings sends request.method, request.path and request.headers to the
 	// database, without Authorization, Cookie and apikey, for functions that read them.
 	RequestSettings bool
-	// PreRequest is a function without arguments that runs before each statement.
+	// PreRequest is a function without arguments that runs before each statement, in
+	// its transaction and scope. The role must be able to execute it; it need not be
+	// exposed. Zero means none.
 	PreRequest catalog.QName
 
 	// PollInterval is how often the schema's fingerprint is compared; zero means 5 s.
 	PollInterval time.Duration
 	// MetricsTenants is how many tenants get a label of their own; zero means none.
 	MetricsTenants int
+	// HideMetrics leaves /metrics out: [Handler.Metrics] serves them elsewhere.
+	HideMetrics bool
 	// Limits bound what a tenant and a request may take.
 	Limits Limits
 }

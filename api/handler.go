@@ -77,6 +77,9 @@ func (h *Handler) Close() {
 // moat_tenants does.
 func (h *Handler) FlushTenants() { h.tenants.flush() }
 
+// Metrics serves the metrics, for a listener that only the monitoring reaches.
+func (h *Handler) Metrics() http.Handler { return h.metrics.handler() }
+
 // ServeHTTP answers a request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.handler.ServeHTTP(w, r) }
 
@@ -90,7 +93,9 @@ func (h *Handler) chain() (http.Handler, error) {
 	mux.Handle(base, h.browse(authenticated))
 	mux.HandleFunc("GET /healthz", h.healthz)
 	mux.HandleFunc("GET /readyz", h.readyz)
-	mux.Handle("GET /metrics", h.metrics.handler())
+	if !h.config.HideMetrics {
+		mux.Handle("GET /metrics", h.metrics.handler())
+	}
 	mux.HandleFunc("/{$}", h.home(authenticated))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, r, problem.New(http.StatusNotFound, "PGRST125", "Invalid path specified in request URL"))

@@ -29,6 +29,9 @@ func (h *Handler) Reload(ctx context.Context) error {
 	if next.member, err = newMemberCheck(built, h.config.Membership); err != nil {
 		return err
 	}
+	if err := checkPreRequest(snapshot, h.config.Role, h.config.PreRequest); err != nil {
+		return err
+	}
 	if old := h.schema.Load(); old != nil {
 		next.version = old.version + 1
 	}
