@@ -49,7 +49,8 @@ func newIssuer(ctx context.Context, ic IssuerConfig, c Config, env environment) 
 	}
 	is := &issuer{config: ic, tenantType: c.TenantType, anonymous: c.AllowWithoutTenant, keys: keys}
 	// Each of these is off by default in the library, and each one left out accepts
-	// tokens that are for somebody else or for ever.
+	// tokens that are for somebody else or for ever. Two are promised a second time,
+	// by the choice of the issuer and by identity: neither depends on the other.
 	is.parser = jwt.NewParser(
 		jwt.WithValidMethods(keys.algorithms),
 		jwt.WithIssuer(ic.Issuer),
@@ -218,6 +219,7 @@ func (is *issuer) identity(c *claims) (Identity, error) {
 	if err != nil {
 		return Identity{}, invalid("role claim")
 	}
+	// The parser has demanded it; an identity without an end must not hang on that.
 	expires, err := c.GetExpirationTime()
 	if err != nil || expires == nil {
 		return Identity{}, invalid("claims")

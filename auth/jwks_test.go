@@ -137,8 +137,13 @@ func TestUnreachableKeysStay(t *testing.T) {
 	} {
 		s.serve(answer.status, answer.body)
 		refuses(t, v, rs256(c, "unknown"), Invalid, "key")
-		if got := <-reported; !strings.HasPrefix(got, issuerA+": key set: ") {
-			t.Errorf("reported %q", got)
+		select {
+		case got := <-reported:
+			if !strings.HasPrefix(got, issuerA+": key set: ") {
+				t.Errorf("reported %q", got)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("an answer of %d bytes with status %d is not reported", len(answer.body), answer.status)
 		}
 		accepts(t, v, rs256(c, "one"))
 		c.advance(UnknownKeyInterval)
