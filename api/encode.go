@@ -41,6 +41,7 @@ func kindOf(oid uint32) valueKind {
 // column is how one column of a result is written.
 type column struct {
 	key   []byte // "name":
+	oid   uint32
 	kind  valueKind
 	plan  plan.OutputKind
 	name  string
@@ -57,7 +58,7 @@ func columnsOf(st *plan.Statement, fields []pgconn.FieldDescription) ([]column, 
 		if f.Format != pgtype.TextFormatCode {
 			return nil, errBinary
 		}
-		c := column{kind: kindOf(f.DataTypeOID), name: f.Name}
+		c := column{oid: f.DataTypeOID, kind: kindOf(f.DataTypeOID), name: f.Name}
 		if i < len(st.Outputs) {
 			c.name, c.plan = st.Outputs[i].Name, st.Outputs[i].Kind
 		}
@@ -68,6 +69,19 @@ func columnsOf(st *plan.Statement, fields []pgconn.FieldDescription) ([]column, 
 		columns[i] = c
 	}
 	return columns, nil
+}
+
+// describes reports whether columns were made for a result like this one.
+func describes(columns []column, fields []pgconn.FieldDescription) bool {
+	if len(columns) != len(fields) {
+		return false
+	}
+	for i, f := range fields {
+		if f.DataTypeOID != columns[i].oid || f.Format != pgtype.TextFormatCode {
+			return false
+		}
+	}
+	return true
 }
 
 // appendObject writes one row as a JSON object.

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/api/plan"
 	"github.com/moat-db/moat/api/problem"
@@ -43,8 +45,14 @@ type prelude struct {
 // execution is one request's work in the database.
 type execution struct {
 	statement *plan.Statement
-	media     query.Media
-	preludes  []prelude
+	// tenant and values go into the statement's parameters.
+	tenant string
+	values []string
+	media  query.Media
+	// columns remembers how the result of a statement that is used again is written;
+	// nil for none.
+	columns  *atomic.Pointer[[]column]
+	preludes []prelude
 	// response reads response.status and response.headers afterwards.
 	response bool
 	limit    int64
@@ -58,10 +66,10 @@ func (x *execution) send(ctx context.Context, sender Sender, a *answer) (err err
 		b.Queue(p.sql, p.args...)
 	}
 	st := x.statement
-	b.Queue(st.SQL, st.Args...)
+	b.Queue(st.SQL, st.Bind(x.tenant, x.values)...)
 	for _, count := range []*plan.Statement{st.Count, st.Estimate} {
 		if count != nil {
-			b.Queue(count.SQL, count.Args...)
+			b.Queue(count.SQL, count.Bind(x.tenant, x.values)...)
 		}
 	}
 	if x.response {
@@ -103,7 +111,7 @@ func (x *execution) read(results pgx.BatchResults, a *answer) error {
 // rows writes the rows in the format of the answer.
 func (x *execution) rows(rows pgx.Rows, a *answer) error {
 	defer rows.Close()
-	columns, err := columnsOf(x.statement, rows.FieldDescriptions())
+	columns, err := x.resultColumns(rows.FieldDescriptions())
 	if err != nil {
 		return err
 	}
@@ -127,6 +135,21 @@ func (x *execution) rows(rows pgx.Rows, a *answer) error {
 		a.rows = rows.CommandTag().RowsAffected()
 	}
 	return nil
+}
+
+// resultColumns are those of the last time where the types are the same.
+func (x *execution) resultColumns(fields []pgconn.FieldDescription) ([]column, error) {
+	if x.columns == nil {
+		return columnsOf(x.statement, fields)
+	}
+	if known := x.columns.Load(); known != nil && describes(*known, fields) {
+		return *known, nil
+	}
+	columns, err := columnsOf(x.statement, fields)
+	if err == nil {
+		x.columns.Store(&columns)
+	}
+	return columns, err
 }
 
 // observe keeps the hidden columns.

@@ -41,6 +41,7 @@ type state struct {
 	check   *tenantCheck // nil when there is no tenants table to ask
 	member  *memberCheck
 	pages   sync.Map // descriptions by schema name
+	plans   *plans
 }
 
 // New loads the schema and returns a Handler that keeps it current until

@@ -25,7 +25,7 @@ func (h *Handler) Reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("build schema: %w", err)
 	}
-	next := &state{Schema: built, version: 1, check: newTenantCheck(built, h.config.SuspendedColumn)}
+	next := &state{Schema: built, version: 1, plans: newPlans(), check: newTenantCheck(built, h.config.SuspendedColumn)}
 	if next.member, err = newMemberCheck(built, h.config.Membership); err != nil {
 		return err
 	}

@@ -105,7 +105,7 @@ func (q *request) schemaProfile() (string, error) {
 // options are the plan's options for this request.
 func (q *request) options(m query.Media) plan.Options {
 	return plan.Options{
-		Tenant: string(q.scope.Tenant), MaxRows: q.h.config.Limits.MaxRows, Count: q.prefer.Count,
+		Tenant: q.scope.Tenant != "", MaxRows: q.h.config.Limits.MaxRows, Count: q.prefer.Count,
 		Text: m.Format == query.CSV || m.Format == query.Text || m.Format == query.Bytes, Stripped: m.Stripped,
 		Aggregates: q.h.config.AllowAggregates,
 	}
@@ -122,7 +122,7 @@ func (q *request) sender() Sender {
 // run executes a statement in one round trip, or, when the result decides whether it
 // may stand, in a transaction that keep can refuse.
 func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
-	x.preludes = q.preludes()
+	x.preludes, x.tenant = q.preludes(), string(q.scope.Tenant)
 	x.limit = q.h.config.Limits.ResponseBytes
 	empty := *a
 	done := q.atDatabase()

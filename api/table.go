@@ -90,40 +90,35 @@ func (q *request) get(w http.ResponseWriter, t *schema.Table) error {
 	if err != nil {
 		return err
 	}
-	r, err := q.parse(query.Options{})
+	x, err := q.read(t, media)
 	if err != nil {
 		return err
 	}
-	if err := q.ranged(r); err != nil {
-		return err
-	}
-	options := q.options(media)
-	options.ETag = media.Format == query.Singular
-	st, err := plan.Read(q.state.Schema, t, r, options)
-	if err != nil {
-		return err
-	}
-	explain(st, media)
-	return q.answerRead(w, st, media)
+	return q.answerRead(w, x)
 }
 
 // ranged applies the Range header, which is for reading only (RFC 9110, 14.2).
 func (q *request) ranged(r *query.Request) error {
-	if unit := q.Header.Get("Range-Unit"); !safe(q.Method) || (unit != "" && unit != "items") {
-		return nil
-	}
-	if header := q.Header.Get("Range"); header != "" {
+	if header := q.rangeHeader(); header != "" {
 		return query.ApplyRange(&r.Root, header)
 	}
 	return nil
 }
 
+func (q *request) rangeHeader() string {
+	if unit := q.Header.Get("Range-Unit"); !safe(q.Method) || (unit != "" && unit != "items") {
+		return ""
+	}
+	return q.Header.Get("Range")
+}
+
 // answerRead runs a statement that changes nothing and answers with its rows.
-func (q *request) answerRead(w http.ResponseWriter, st *plan.Statement, media query.Media) error {
+func (q *request) answerRead(w http.ResponseWriter, x *execution) error {
+	st, media := x.statement, x.media
 	buffer := q.h.buffers.get()
 	defer q.h.buffers.put(buffer)
 	a := &answer{body: *buffer, total: -1}
-	if err := q.run(&execution{statement: st, media: media}, a, nil); err != nil {
+	if err := q.run(x, a, nil); err != nil {
 		return err
 	}
 	*buffer = a.body

@@ -120,7 +120,7 @@ func overloaded(found []*schema.Function) error {
 // Function makes the statement of a call.
 func Function(s *schema.Schema, f *schema.Function, r *query.Request, c Call, o Options) (*Statement, error) {
 	w := newWriter(s, o)
-	if o.Tenant == "" {
+	if !o.Tenant {
 		return nil, problem.New(http.StatusForbidden, "MOAT102", "functions need a tenant, and the token names none")
 	}
 	call, from := w.call(f, r, c)

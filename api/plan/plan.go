@@ -21,8 +21,9 @@ import (
 
 // Options say for whom and how a statement is made.
 type Options struct {
-	// Tenant is the tenant's id; empty reaches shared tables only.
-	Tenant string
+	// Tenant says that the caller speaks for a tenant; without one he reaches shared
+	// tables only. A statement does not hold the tenant itself: see Statement.Bind.
+	Tenant bool
 	// MaxRows bounds every list, embedded ones too; 0 means no bound.
 	MaxRows int64
 	// Count is "", exact, planned or estimated.
@@ -37,9 +38,11 @@ type Options struct {
 	ETag bool
 }
 
-// Statement is SQL with bound parameters.
+// Statement is SQL with bound parameters. It is the same for every tenant, and may be
+// used again and by several callers at once.
 type Statement struct {
-	SQL  string
+	SQL string
+	// Args are the parameters, for [Statement.Bind].
 	Args []any
 	// Outputs are the columns of a row, in order.
 	Outputs []Output

@@ -24,7 +24,7 @@ func TestGolden(t *testing.T) {
 	write := func(verb, table, raw string, in Write) func() (*Statement, error) {
 		return func() (*Statement, error) {
 			r := parse(t, raw)
-			o := Options{Tenant: tenant}
+			o := Options{Tenant: true}
 			switch verb {
 			case "insert":
 				return Insert(s, s.Table("app", table), r, in, o)
@@ -36,7 +36,7 @@ func TestGolden(t *testing.T) {
 	}
 	read := func(table, raw string, o Options) func() (*Statement, error) {
 		return func() (*Statement, error) {
-			o.Tenant, o.MaxRows = tenant, 1000
+			o.Tenant, o.MaxRows = true, 1000
 			return Read(s, s.Table("app", table), parse(t, raw), o)
 		}
 	}
@@ -70,7 +70,7 @@ func TestGolden(t *testing.T) {
 		"delete":        write("delete", "leads", "id=eq.1", Write{}),
 		"call": func() (*Statement, error) {
 			f := s.Functions[schema.Name{Schema: "app", Name: "find"}][0]
-			return Function(s, f, parse(t, "select=id&limit=1"), Call{Body: []byte(`{"q":"x"}`), Keys: []string{"q"}}, Options{Tenant: tenant})
+			return Function(s, f, parse(t, "select=id&limit=1"), Call{Body: []byte(`{"q":"x"}`), Keys: []string{"q"}}, Options{Tenant: true})
 		},
 	}
 	for name, make := range tests {
@@ -96,12 +96,12 @@ func parse(t testing.TB, raw string) *query.Request {
 }
 
 func render(st *Statement) string {
-	text := fmt.Sprintf("%s\n-- args: %q\n", st.SQL, st.Args)
+	text := fmt.Sprintf("%s\n-- args: %q\n", st.SQL, st.Bind(tenant, nil))
 	if st.Count != nil {
-		text += fmt.Sprintf("-- count:\n%s\n-- args: %q\n", st.Count.SQL, st.Count.Args)
+		text += fmt.Sprintf("-- count:\n%s\n-- args: %q\n", st.Count.SQL, st.Count.Bind(tenant, nil))
 	}
 	if st.Estimate != nil {
-		text += fmt.Sprintf("-- estimate:\n%s\n-- args: %q\n", st.Estimate.SQL, st.Estimate.Args)
+		text += fmt.Sprintf("-- estimate:\n%s\n-- args: %q\n", st.Estimate.SQL, st.Estimate.Bind(tenant, nil))
 	}
 	return text
 }
@@ -130,7 +130,7 @@ func TestShape(t *testing.T) {
 	t.Parallel()
 	s := testSchema(t)
 	one := func(raw string) string {
-		st, err := Read(s, s.Table("app", "leads"), parse(t, raw), Options{Tenant: tenant})
+		st, err := Read(s, s.Table("app", "leads"), parse(t, raw), Options{Tenant: true})
 		if err != nil {
 			t.Fatal(err)
 		}

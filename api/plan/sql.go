@@ -67,14 +67,14 @@ func (s source) column(name string) string { return s.alias + "." + schema.Quote
 // tenantID returns the placeholder of the tenant with its type.
 func (w *writer) tenantID(sqlType string) string {
 	if w.tenant == "" {
-		w.tenant = w.arg(w.options.Tenant)
+		w.tenant = w.arg(theTenant{})
 	}
 	return w.tenant + "::" + sqlType
 }
 
 // reach refuses a table that a caller without a tenant may not see.
 func (w *writer) reach(t *schema.Table) error {
-	if w.options.Tenant == "" && !t.Shared {
+	if !w.options.Tenant && !t.Shared {
 		return errNeedsTenant(t)
 	}
 	return nil
@@ -82,7 +82,7 @@ func (w *writer) reach(t *schema.Table) error {
 
 // tenantCondition ties a table to the tenant; nothing for a table without the column.
 func (w *writer) tenantCondition(s source) []string {
-	if s.table.TenantColumn == "" || w.options.Tenant == "" || s.rows {
+	if s.table.TenantColumn == "" || !w.options.Tenant || s.rows {
 		return nil
 	}
 	c := s.table.Column(s.table.TenantColumn)

@@ -252,7 +252,7 @@ func (c *check) isTenant(token string) bool {
 		return false
 	}
 	n, err := strconv.Atoi(token[1:])
-	return err == nil && n > 0 && n <= len(c.st.Args) && c.st.Args[n-1] == any(c.tenant)
+	return err == nil && n > 0 && n <= len(c.st.Args) && c.st.Bind(c.tenant, nil)[n-1] == any(c.tenant)
 }
 
 // insert checks that INSERT INTO t AS t1 (…) SELECT … gives the tenant column the
@@ -379,7 +379,7 @@ func TestVerifier(t *testing.T) {
 	for name, sql := range tests {
 		st := &Statement{SQL: sql}
 		if strings.Contains(sql, "$1") || name == "unused parameter" {
-			st.Args = append(st.Args, tenant)
+			st.Args = append(st.Args, theTenant{})
 		}
 		if strings.Contains(sql, "$2") {
 			st.Args = append(st.Args, "another")

@@ -86,12 +86,18 @@ func (s *scanner) check(f *Filter) error {
 	if f.Op != OpIs {
 		return nil
 	}
-	f.Value = strings.ToLower(f.Value)
-	switch f.Value {
-	case "null", "not_null", "true", "false", "unknown":
+	if f.Value = strings.ToLower(f.Value); isState(f.Value) {
 		return nil
 	}
 	return s.fail("null, not_null, true, false or unknown")
+}
+
+func isState(word string) bool {
+	switch word {
+	case "null", "not_null", "true", "false", "unknown":
+		return true
+	}
+	return false
 }
 
 // list reads (a,"b c",d).
