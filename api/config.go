@@ -62,6 +62,11 @@ type Config struct {
 
 	// CORSOrigins may call from a browser; "*" is any. None means no CORS headers.
 	CORSOrigins []string
+	// DisableCompression leaves gzip and zstd to a proxy.
+	DisableCompression bool
+	// ServerTiming answers with the header Server-Timing: how long the phases of the
+	// request took.
+	ServerTiming bool
 	// AllowUnfiltered lets PATCH and DELETE without a filter change every row.
 	AllowUnfiltered bool
 	// AllowRollback honours Prefer: tx=rollback.

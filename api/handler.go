@@ -3,15 +3,12 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/moat-db/moat/api/problem"
 	"github.com/moat-db/moat/api/schema"
@@ -101,11 +98,11 @@ func (h *Handler) chain() (http.Handler, error) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, r, problem.New(http.StatusNotFound, "PGRST125", "Invalid path specified in request URL"))
 	})
-	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(1400), gzhttp.CompressionLevel(1))
+	answers, err := h.compressed(mux)
 	if err != nil {
-		return nil, fmt.Errorf("compression: %w", err)
+		return nil, err
 	}
-	return h.observe(h.cors(wrap(mux))), nil
+	return h.observe(h.cors(answers)), nil
 }
 
 // home sends a browser to the home page and describes the API to everything else.
@@ -123,6 +120,7 @@ func (h *Handler) home(api http.Handler) http.HandlerFunc {
 
 // rest answers an authenticated request.
 func (h *Handler) rest(w http.ResponseWriter, r *http.Request) {
+	infoOf(r).timing.mark(phaseJWT)
 	// The client may go while the statement runs. Cancelling it would cost the
 	// connection, and leave open whether a write was committed.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.config.Limits.Timeout)

@@ -22,6 +22,7 @@ type requestInfo struct {
 	code   string
 	check  string // which check a refused token did not pass
 	cause  error
+	timing *timing // nil unless it is asked for
 }
 
 type infoKey struct{}
@@ -38,13 +39,13 @@ var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 func (h *Handler) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		info := &requestInfo{id: r.Header.Get("X-Request-Id")}
+		info := &requestInfo{id: r.Header.Get("X-Request-Id"), timing: h.newTiming(start)}
 		if !requestID.MatchString(info.id) {
 			info.id = newID()
 		}
 		ctx := context.WithValue(r.Context(), infoKey{}, info)
 		ctx, span := h.startSpan(ctx, r)
-		out := &statusWriter{ResponseWriter: w}
+		out := &statusWriter{ResponseWriter: w, timing: info.timing}
 		securityHeaders(w.Header(), info.id)
 		h.metrics.inFlight.Inc()
 		defer func() {
@@ -106,7 +107,7 @@ func (h *Handler) access(r *http.Request, info *requestInfo, status int, bytes i
 	attrs := []slog.Attr{
 		slog.String("request_id", info.id), slog.String("tenant", info.tenant), slog.String("method", known(r.Method)),
 		slog.String("target", info.target), slog.Int("status", status), slog.Int64("rows", info.rows),
-		slog.Int64("bytes", bytes), slog.Duration("took", took),
+		slog.Int64("bytes", bytes), slog.Float64("took_ms", float64(took.Microseconds())/1000),
 	}
 	if span.SpanContext().HasTraceID() {
 		attrs = append(attrs, slog.String("trace_id", span.SpanContext().TraceID().String()))
@@ -123,9 +124,10 @@ func (h *Handler) access(r *http.Request, info *requestInfo, status int, bytes i
 	h.config.Logger.LogAttrs(r.Context(), level, "request", attrs...)
 }
 
-// statusWriter remembers what was sent.
+// statusWriter remembers what was sent, and completes the header before it is.
 type statusWriter struct {
 	http.ResponseWriter
+	timing *timing
 	status int
 	bytes  int64
 }
@@ -133,6 +135,7 @@ type statusWriter struct {
 func (w *statusWriter) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
+		w.complete()
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -140,10 +143,19 @@ func (w *statusWriter) WriteHeader(status int) {
 func (w *statusWriter) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
+		w.complete()
 	}
 	n, err := w.ResponseWriter.Write(b)
 	w.bytes += int64(n)
 	return n, err
+}
+
+func (w *statusWriter) complete() {
+	releaseRange(w.Header())
+	if w.timing != nil {
+		w.timing.mark(phaseResponse)
+		w.Header().Set("Server-Timing", w.timing.header())
+	}
 }
 
 // Unwrap serves http.ResponseController.

@@ -123,6 +123,7 @@ func (q *request) planRead(t *schema.Table, media query.Media, raw string) (*pla
 	if err != nil {
 		return nil, err
 	}
+	q.info.timing.mark(phaseParse)
 	if err := q.ranged(r); err != nil {
 		return nil, err
 	}

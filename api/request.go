@@ -52,6 +52,7 @@ func (h *Handler) open(r *http.Request) (*request, error) {
 		q.release()
 		return nil, err
 	}
+	q.info.timing.mark(phaseAdmission)
 	return q, nil
 }
 
@@ -125,6 +126,7 @@ func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
 	x.preludes, x.tenant = q.preludes(), string(q.scope.Tenant)
 	x.limit = q.h.config.Limits.ResponseBytes
 	empty := *a
+	q.info.timing.mark(phasePlan)
 	done := q.atDatabase()
 	err := q.attempt(x, a, keep)
 	// A changed column type makes each connection's prepared statement fail once. It
@@ -137,6 +139,7 @@ func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
 		err = q.attempt(x, a, keep)
 	}
 	done(a, err)
+	q.info.timing.mark(phaseTransaction)
 	return err
 }
 

@@ -81,6 +81,7 @@ func (q *request) accept() (query.Media, error) {
 }
 
 func (q *request) parse(o query.Options) (*query.Request, error) {
+	defer q.info.timing.mark(phaseParse)
 	o.Limits = q.h.config.Limits.Query
 	return query.Parse(q.URL.RawQuery, o)
 }
@@ -235,6 +236,7 @@ func (q *request) write(w http.ResponseWriter, status int, contentType string, a
 		return
 	}
 	h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	holdRange(h)
 	w.WriteHeader(status)
 	_, _ = w.Write(a.body) // the client may have gone
 }
