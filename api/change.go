@@ -69,14 +69,14 @@ func (q *request) put(w http.ResponseWriter, t *schema.Table) error {
 		return err
 	}
 	if body.rows != 1 {
-		return errPut
+		return plan.ErrPut
 	}
 	a := &answer{}
 	if err := q.change(st, media, a, true); err != nil {
 		return err
 	}
 	if a.rows == 0 {
-		return errPut
+		return plan.ErrPut
 	}
 	status := http.StatusOK
 	if a.inserted > 0 {
@@ -85,8 +85,6 @@ func (q *request) put(w http.ResponseWriter, t *schema.Table) error {
 	q.applied(w.Header(), "return", "count", "tx", "handling", "timezone")
 	return q.answerWrite(w, media, in, a, status)
 }
-
-var errPut = problem.New(http.StatusBadRequest, "PGRST115", "Payload values do not match URL in primary key column(s)")
 
 // patch updates the rows that the filters name.
 func (q *request) patch(w http.ResponseWriter, t *schema.Table) error {

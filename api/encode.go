@@ -24,7 +24,7 @@ const (
 
 func kindOf(oid uint32) valueKind {
 	switch oid {
-	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.OIDOID, pgtype.JSONOID, pgtype.JSONBOID:
+	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.JSONOID, pgtype.JSONBOID:
 		return asRaw
 	case pgtype.BoolOID:
 		return asBool

@@ -130,7 +130,7 @@ func (x *execution) rows(rows pgx.Rows, a *answer) error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	a.body = e.end(a.body)
+	a.body = e.end(a.body, a.rows)
 	if len(columns) == 0 {
 		a.rows = rows.CommandTag().RowsAffected()
 	}
@@ -315,9 +315,12 @@ func (e *encoder) row(b []byte, values [][]byte, n int64) []byte {
 	return appendObject(b, e.columns, values, e.stripped)
 }
 
-func (e *encoder) end(b []byte) []byte {
-	if e.format == query.JSON && !e.single {
+func (e *encoder) end(b []byte, n int64) []byte {
+	switch {
+	case e.format == query.JSON && !e.single:
 		return append(b, ']')
+	case e.format == query.JSON && n == 0: // a function's row that is null
+		return append(b, "null"...)
 	}
 	return b
 }

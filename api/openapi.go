@@ -17,7 +17,11 @@ type object map[string]any
 
 // root describes what this caller may reach: OpenAPI 3.1, or a page to read.
 func (h *Handler) root(w http.ResponseWriter, q *request) error {
-	if !safe(q.Method) {
+	switch {
+	case q.Method == http.MethodOptions:
+		w.Header().Set("Allow", "OPTIONS,GET,HEAD")
+		return nil
+	case !safe(q.Method):
 		return errMethod(q.Method)
 	}
 	media, err := query.Accept(q.Header["Accept"], func(f query.Format) bool {

@@ -221,7 +221,7 @@ func TestEmbeds(t *testing.T) {
 		get("target is a constraint", "transfers?select=transfers_to(id)", `[{"transfers_to":{"id":2}}]`),
 		get("target is a column", "transfers?select=to_lead(id)", `[{"to_lead":{"id":2}}]`),
 		get("self to-one", "leads?id=eq.2&select=id,by:referrer_id(name)", `[{"id":2,"by":{"name":"Ada"}}]`),
-		get("self hint", "leads?id=eq.1&select=id,referred:leads!id(id)&referred.order=id", `[{"id":1,"referred":[{"id":2},{"id":3}]}]`),
+		get("self hint", "leads?id=eq.1&select=id,referred:leads!referrer_id(id)&referred.order=id", `[{"id":1,"referred":[{"id":2},{"id":3}]}]`),
 		get("spread", "leads?id=eq.1&select=id,...campaigns(campaign:name,budget)", `[{"id":1,"campaign":"Spring","budget":1000.50}]`),
 		get("spread null", "leads?id=eq.4&select=id,...campaigns(campaign:name)", `[{"id":4,"campaign":null}]`),
 		get("spread many", "leads?id=eq.1&select=id,...events(kinds:kind)&events.order=id", `[{"id":1,"kinds":["call","mail","call"]}]`),

@@ -129,6 +129,15 @@ func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
 	q.info.timing.mark(phasePlan)
 	done := q.atDatabase()
 	err := q.attempt(x, a, keep)
+	if q.prefer.Timezone != "" && zoneRefused(err) {
+		if q.prefer.Handling == "strict" {
+			err = query.InvalidPreferences("timezone=" + q.prefer.Timezone)
+		} else { // a preference may be ignored; nothing has run yet
+			q.prefer.Timezone, *a = "", empty
+			x.preludes = q.preludes()
+			err = q.attempt(x, a, keep)
+		}
+	}
 	// A changed column type makes each connection's prepared statement fail once. It
 	// failed as a whole, so it may be sent again.
 	for range stalePlans {
@@ -164,6 +173,13 @@ func (q *request) attempt(x *execution, a *answer, keep func(*answer) error) err
 		return nil
 	}
 	return err
+}
+
+// zoneRefused recognises a time zone that PostgreSQL does not know, in the statement
+// that sets it and not in a function of the user's.
+func zoneRefused(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Code == "22023" && pgErr.Routine == "call_string_check_hook" && pgErr.Where == ""
 }
 
 // stalePlan recognises PostgreSQL's "cached plan must not change result type". Its

@@ -73,12 +73,16 @@ func paramMode(letter string) string {
 func (l *loader) types(rows pgx.Rows) error {
 	type row struct {
 		Type
-		DefaultText string
-		ACL         []string
+		AttributeNames, AttributeTypes []string
+		DefaultText                    string
+		ACL                            []string
 	}
 	return collect(rows, func(r *row) (err error) {
 		t := r.Type
 		t.Default = r.DefaultText
+		for i, name := range r.AttributeNames {
+			t.Attributes = append(t.Attributes, Attribute{Name: name, Type: r.AttributeTypes[i]})
+		}
 		t.Privileges, err = parseACL(r.ACL)
 		l.snap.Types = append(l.snap.Types, t)
 		return err

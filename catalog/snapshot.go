@@ -310,7 +310,8 @@ type Function struct {
 	Params     []Param     `json:"params,omitempty"`
 	Result     string      `json:"result"` // pg_get_function_result; "" for procedures
 	ReturnsSet bool        `json:"returns_set,omitempty"`
-	Kind       string      `json:"kind"` // function, procedure, aggregate, window
+	OneRow     bool        `json:"one_row,omitempty"` // a set that is declared ROWS 1
+	Kind       string      `json:"kind"`              // function, procedure, aggregate, window
 	Owner      string      `json:"owner"`
 	Language   string      `json:"language"`
 	Definer    bool        `json:"security_definer"`
@@ -347,11 +348,19 @@ type Type struct {
 	Extension string   `json:"extension,omitempty"`
 	Labels    []string `json:"labels,omitempty"` // of an enum, in order
 	Base      string   `json:"base,omitempty"`   // of a domain: its base type
-	NotNull   bool     `json:"not_null,omitempty"`
-	Checks    []string `json:"checks,omitempty"`
-	Default   string   `json:"default,omitempty"`
+	// Attributes are those of a composite type, in order.
+	Attributes []Attribute `json:"attributes,omitempty"`
+	NotNull    bool        `json:"not_null,omitempty"`
+	Checks     []string    `json:"checks,omitempty"`
+	Default    string      `json:"default,omitempty"`
 	// Privileges are USAGE grants.
 	Privileges []Privilege `json:"privileges,omitempty"`
+}
+
+// Attribute is one of a composite type's; its type is printed by format_type.
+type Attribute struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
 }
 
 // Collation is a collation that some column uses.

@@ -56,7 +56,7 @@ func accepts(f *schema.Function, arguments []string) bool {
 		}
 	}
 	return !slices.ContainsFunc(f.Params, func(p schema.Param) bool {
-		return !p.HasDefault && !p.Variadic && !slices.Contains(arguments, p.Name)
+		return !p.HasDefault && !slices.Contains(arguments, p.Name)
 	})
 }
 
@@ -74,7 +74,10 @@ func noFunction(s *schema.Schema, name schema.Name, arguments []string, body str
 	if len(arguments) > 0 {
 		with = "with parameter" + plural(len(arguments)) + " " + strings.Join(arguments, ", ")
 	}
-	if body == "json" {
+	switch {
+	case slices.Contains(arguments, ""): // a body that is no object
+		with, arguments = "with a single unnamed json/jsonb parameter", nil
+	case body == "json":
 		with += " or with a single unnamed json/jsonb parameter"
 	}
 	signature := name.String()

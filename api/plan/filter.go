@@ -2,10 +2,12 @@ package plan
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/api/problem"
 	"github.com/moat-db/moat/api/query"
+	"github.com/moat-db/moat/api/schema"
 )
 
 // operators are the binary operators by their name in a URL.
@@ -192,5 +194,25 @@ func (w *writer) orderTerm(s source, r *query.Read, t *query.Term) (string, erro
 		return "", problem.New(http.StatusBadRequest, "PGRST118", "A related order on '%s' is not possible", t.Related).
 			WithDetails("'%s' and '%s' do not form a many-to-one or one-to-one relationship", s.table.Name.Name, t.Related)
 	}
+	if sql := w.spreadColumn(target, t.Field); sql != "" {
+		return sql, nil
+	}
 	return w.relatedColumn(s, rel, target, t.Field)
+}
+
+// spreadColumn is a column that a spread embed selects: it may be grouped by, where a
+// sub-select could not stand beside aggregates. It is "" for other embeds and columns.
+func (w *writer) spreadColumn(t *query.Target, field query.Field) string {
+	alias, found := w.spreads[t]
+	if !found {
+		return ""
+	}
+	for i := range t.Read.Items {
+		item := &t.Read.Items[i]
+		if item.Kind == query.Column && item.Cast == "" && item.Aggregate == "" &&
+			item.Field.Name == field.Name && slices.Equal(item.Field.Path, field.Path) {
+			return alias + "." + schema.Quote(outputName(item))
+		}
+	}
+	return ""
 }

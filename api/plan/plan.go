@@ -71,6 +71,7 @@ const (
 	Key                 // a value of the keyset cursor
 	ETag                // the hash of the row
 	Inserted            // true when an upsert inserted the row
+	Filler              // nothing: a row must have a column
 )
 
 // Output is a column of the result.

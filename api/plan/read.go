@@ -35,6 +35,7 @@ func (w *writer) readFrom(top source, sql string, r *query.Request, again func(*
 	if err != nil {
 		return nil, err
 	}
+	sel.fill()
 	conditions, err := w.allConditions(top, &r.Root)
 	if err != nil {
 		return nil, err
@@ -103,6 +104,13 @@ func (w *writer) outer(sel *selection) string {
 		}
 	}
 	return sel.list()
+}
+
+// fill makes sure that a row of nothing, from an empty select, is still a row.
+func (s *selection) fill() {
+	if len(s.outputs) == 0 {
+		s.outputs = append(s.outputs, output{name: "moat_row", kind: Filler, expr: expression{sql: "1"}})
+	}
 }
 
 func (s *selection) names() []Output {

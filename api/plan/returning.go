@@ -67,6 +67,7 @@ func (w *writer) returnPlain(sql string, target source, r *query.Request, in Wri
 		return nil, err
 	}
 	sel.outputs = append(sel.outputs, w.inserted(target, in)...)
+	sel.fill()
 	w.outer(sel)
 	return w.finish(sql, sel), nil
 }
@@ -83,6 +84,7 @@ func (w *writer) returnRows(sql string, target source, r *query.Request, in Writ
 		returned = append(returned, outputs[0].expr.sql+" AS "+outputs[0].name)
 		sel.outputs = append(sel.outputs, output{name: "moat_inserted", kind: Inserted, expr: expression{sql: changed.alias + ".moat_inserted"}})
 	}
+	sel.fill()
 	order, err := w.order(changed, &r.Root)
 	if err != nil {
 		return nil, err

@@ -27,11 +27,8 @@ type output struct {
 	aggregate, aggregateCast string
 }
 
-// list is the SQL of the select list; an empty one still needs a column.
+// list is the SQL of the select list. PostgreSQL allows an empty one.
 func (s *selection) list() string {
-	if len(s.outputs) == 0 {
-		return "1"
-	}
 	parts := make([]string, len(s.outputs))
 	for i, o := range s.outputs {
 		parts[i] = o.expr.sql + " AS " + schema.Quote(o.name)
@@ -246,6 +243,7 @@ func (w *writer) spread(sel *selection, s source, t *query.Target) error {
 		return w.spreadMany(sel, inner, sql, alias)
 	}
 	sel.joins = append(sel.joins, " LEFT JOIN LATERAL ("+sql+") AS "+alias+" ON true")
+	w.spreads[t] = alias
 	for _, o := range inner.outputs {
 		if err := w.lift(sel, s, o, alias); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/moat-db/moat/api/query"
 	"github.com/moat-db/moat/api/schema"
 )
 
@@ -16,10 +17,13 @@ type writer struct {
 	args    []any
 	tenant  string // the parameter that holds the tenant, once there is one
 	aliases int
-	shared  map[string]string // JSON keys that already are parameters
+	shared  map[string]string        // JSON keys that already are parameters
+	spreads map[*query.Target]string // aliases of to-one embeds that are spread
 }
 
-func newWriter(s *schema.Schema, o Options) *writer { return &writer{schema: s, options: o} }
+func newWriter(s *schema.Schema, o Options) *writer {
+	return &writer{schema: s, options: o, spreads: map[*query.Target]string{}}
+}
 
 // arg binds a value and returns its placeholder.
 func (w *writer) arg(value any) string {

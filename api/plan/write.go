@@ -106,7 +106,7 @@ func Insert(s *schema.Schema, t *schema.Table, r *query.Request, in Write, o Opt
 	}
 	sql := "INSERT INTO " + t.SQL() + " AS " + target.alias + " (" + quoteAll(names) + ") SELECT " + strings.Join(values, ", ") + from
 	if in.Replace {
-		condition, err := w.replaces(target, rows, r)
+		condition, err := w.replaces(target, rows, r, columns)
 		if err != nil {
 			return nil, err
 		}
@@ -247,8 +247,11 @@ func sameColumns(unique, names []string, tenant string) bool {
 	return matched == len(names)
 }
 
+// ErrPut refuses a PUT whose payload is not the row that its filters name.
+var ErrPut = problem.New(http.StatusBadRequest, "PGRST115", "Payload values do not match URL in primary key column(s)")
+
 // replaces says that a PUT's row is the one its filters name.
-func (w *writer) replaces(target source, rows string, r *query.Request) ([]string, error) {
+func (w *writer) replaces(target source, rows string, r *query.Request, columns []*schema.Column) ([]string, error) {
 	bad := problem.New(http.StatusMethodNotAllowed, "PGRST105", "Filters must include all and only primary key columns with 'eq' operators")
 	key := target.table.Key
 	if len(key) == 0 || len(r.Root.Where) != len(key) {
@@ -263,6 +266,9 @@ func (w *writer) replaces(target source, rows string, r *query.Request) ([]strin
 		}
 		if slices.ContainsFunc(r.Root.Where[:i], func(o query.Cond) bool { return o.Filter.Field.Name == f.Field.Name }) {
 			return nil, bad
+		}
+		if !slices.ContainsFunc(columns, func(c *schema.Column) bool { return c.Name == f.Field.Name }) {
+			return nil, ErrPut
 		}
 		conditions = append(conditions, rows+"."+schema.Quote(f.Field.Name)+" = "+w.arg(f.Value))
 	}

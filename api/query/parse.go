@@ -86,9 +86,11 @@ func (p *parser) located(key, value string) error {
 	if len(path) > p.use.limits.Depth {
 		return problem.TooLarge("the request has more than %d levels of nesting", p.use.limits.Depth)
 	}
-	apply, err := p.reserved(&path, field, value)
-	if err != nil {
-		return err
+	var apply func(*Read)
+	if !strings.HasSuffix(key, `"`) { // "order" in quotes is a column of that name
+		if apply, err = p.reserved(&path, field, value); err != nil {
+			return err
+		}
 	}
 	if apply == nil {
 		cond, err := parseFilter(field, value, p.use)

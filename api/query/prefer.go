@@ -38,10 +38,16 @@ func ParsePrefer(headers []string) (*Prefer, error) {
 		}
 	}
 	if p.Handling == "strict" && len(p.Invalid) > 0 {
-		return nil, problem.New(http.StatusBadRequest, "PGRST122", "Invalid preferences given with handling=strict").
-			WithDetails("Invalid preferences: %s", strings.Join(p.Invalid, ", "))
+		return nil, InvalidPreferences(p.Invalid...)
 	}
 	return p, nil
+}
+
+// InvalidPreferences is the error for preferences that handling=strict does not let
+// pass.
+func InvalidPreferences(list ...string) error {
+	return problem.New(http.StatusBadRequest, "PGRST122", "Invalid preferences given with handling=strict").
+		WithDetails("Invalid preferences: %s", strings.Join(list, ", "))
 }
 
 func (p *Prefer) preference(token string) {

@@ -14,8 +14,8 @@ type Function struct {
 	Volatile bool
 	// Params are the input parameters.
 	Params []Param
-	// Set is true for SETOF and TABLE results.
-	Set bool
+	// Set is true for SETOF and TABLE results, OneRow for a set declared ROWS 1.
+	Set, OneRow bool
 	// Void functions return nothing.
 	Void bool
 	// Table is the exposed table whose row type is the result, or nil.
@@ -95,7 +95,7 @@ func (b *builder) function(f *catalog.Function) *Function {
 	}
 	out := &Function{
 		Name: Name{Schema: f.Schema, Name: f.Name}, Comment: f.Comment, Volatile: f.Volatile == "volatile",
-		Set: isSet || f.ReturnsSet, Void: result == "void", Result: result,
+		Set: isSet || f.ReturnsSet, OneRow: f.OneRow, Void: result == "void", Result: result,
 	}
 	for _, p := range f.Params {
 		switch p.Mode {
@@ -104,36 +104,33 @@ func (b *builder) function(f *catalog.Function) *Function {
 		}
 		switch p.Mode {
 		case "out", "inout", "table":
-			out.Columns = append(out.Columns, b.resultColumn(p))
+			out.Columns = append(out.Columns, b.resultColumn(p.Name, p.Type))
 		}
 	}
 	b.result(out, f)
 	return out
 }
 
-// result decides between a scalar and columns. One OUT parameter is a scalar unless
-// it is a TABLE column.
+// result decides between a scalar and columns: those of OUT parameters and TABLE, of a
+// table, or of a composite type.
 func (b *builder) result(out *Function, f *catalog.Function) {
-	isTable := strings.HasPrefix(f.Result, "TABLE(")
 	switch {
-	case isTable || len(out.Columns) > 1:
-		out.Composite = true
-	case len(out.Columns) == 1:
+	case len(out.Columns) == 1 && out.Columns[0].Name == "": // an OUT parameter without a name
 		out.Result, out.Columns = out.Columns[0].Type, nil
-	case out.Result == "record":
+	case len(out.Columns) > 0 || out.Result == "record":
 		out.Composite = true
 	default:
 		if out.Table = b.rowType(out.Result); out.Table != nil {
 			out.Composite = true
 		} else {
-			out.Composite = b.compositeType(out.Result)
+			out.Columns, out.Composite = b.compositeType(out.Result)
 		}
 	}
 	out.Scalar = !out.Composite && (Scalar(out.Result) || b.isEnum(out.Result))
 }
 
-func (b *builder) resultColumn(p catalog.Param) *Column {
-	return &Column{Name: p.Name, Type: p.Type, Base: p.Type, Scalar: Scalar(p.Type) || b.isEnum(p.Type), Select: true}
+func (b *builder) resultColumn(name, sqlName string) *Column {
+	return &Column{Name: name, Type: sqlName, Base: sqlName, Scalar: Scalar(sqlName) || b.isEnum(sqlName), Select: true}
 }
 
 func (b *builder) isEnum(sqlName string) bool {
@@ -155,15 +152,19 @@ func (b *builder) rowType(sqlName string) *Table {
 	return nil
 }
 
-// compositeType reports whether a name is a composite type, or the row type of a
-// relation that is not exposed.
-func (b *builder) compositeType(sqlName string) bool {
+// compositeType returns the columns of a composite type, and whether a name is one or
+// the row type of a relation that is not exposed, whose columns are nobody's business.
+func (b *builder) compositeType(sqlName string) ([]*Column, bool) {
 	name := unqualified(sqlName)
 	for _, t := range b.snapshot.Types {
 		if t.Kind == "composite" && (sqlType(t.Schema, t.Name) == name || t.Name == name) {
-			return true
+			var columns []*Column
+			for _, a := range t.Attributes {
+				columns = append(columns, b.resultColumn(a.Name, a.Type))
+			}
+			return columns, true
 		}
 	}
 	schema, relation, _ := strings.Cut(name, ".")
-	return b.relations[Name{Schema: schema, Name: relation}] != nil
+	return nil, b.relations[Name{Schema: schema, Name: relation}] != nil
 }

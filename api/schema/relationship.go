@@ -35,6 +35,10 @@ type Relationship struct {
 	Function *Function
 	// fromKey is true when the source holds the foreign key.
 	fromKey bool
+	// plainName is what PostgreSQL would have called a foreign key over the one column
+	// beside the tenant column. Protecting a table replaces that key by the one with the
+	// tenant, and clients may still use its name as a hint.
+	plainName string
 }
 
 // ToOne reports whether there is at most one target row.
@@ -68,10 +72,14 @@ func (b *builder) direct(k foreignKey) {
 	if k.unique {
 		there, back = OneToOne, OneToOne
 	}
+	plain := ""
+	if column := single(k.columns, k.from.TenantColumn); column != "" {
+		plain = k.from.Name.Name + "_" + column + "_fkey"
+	}
 	b.relate(&Relationship{Source: k.from, Target: k.to, Cardinality: there, Constraint: k.name,
-		Columns: k.columns, TargetColumns: k.references, fromKey: true})
+		Columns: k.columns, TargetColumns: k.references, fromKey: true, plainName: plain})
 	b.relate(&Relationship{Source: k.to, Target: k.from, Cardinality: back, Constraint: k.name,
-		Columns: k.references, TargetColumns: k.columns})
+		Columns: k.references, TargetColumns: k.columns, plainName: plain})
 }
 
 func (b *builder) relate(r *Relationship) {
@@ -213,7 +221,7 @@ func computedRelationship(f *Function) []*Relationship {
 		return nil
 	}
 	r := &Relationship{Source: f.rowArgument, Target: f.Table, Cardinality: OneToMany, Function: f, Constraint: f.Name.Name}
-	if !f.Set {
+	if !f.Set || f.OneRow { // ROWS 1 says that it is to-one, as in PostgREST
 		r.Cardinality = ManyToOne
 	}
 	return []*Relationship{r}
@@ -234,6 +242,11 @@ func (s *Schema) Relationships(from *Table, target, hint string) []*Relationship
 			found = append(found, r)
 		}
 	}
+	// The way through a junction back to the table itself wants a hint where there is a
+	// foreign key to itself.
+	if hint == "" && slices.ContainsFunc(found, func(r *Relationship) bool { return r.Source == r.Target && r.Junction == nil }) {
+		found = slices.DeleteFunc(found, func(r *Relationship) bool { return r.Source == r.Target && r.Junction != nil })
+	}
 	// A foreign key's own name means the table it refers to, not the views over it.
 	if len(found) > 1 && s.Table(from.Schema, target) == nil {
 		found = slices.DeleteFunc(found, func(r *Relationship) bool { return r.Target.View })
@@ -243,9 +256,12 @@ func (s *Schema) Relationships(from *Table, target, hint string) []*Relationship
 
 // names reports whether target and hint mean this relationship.
 func (r *Relationship) names(target, hint, tenant string) bool {
+	if r.Source == r.Target && r.Cardinality != ManyToMany {
+		return r.namesSelf(target, hint, tenant)
+	}
 	switch {
 	case target == r.Target.Name.Name:
-	case target == r.Constraint && r.Cardinality != ManyToMany:
+	case r.isKey(target) && r.Cardinality != ManyToMany:
 	case r.fromKey && single(r.Columns, tenant) == target && target != "":
 	default:
 		return false
@@ -256,11 +272,21 @@ func (r *Relationship) names(target, hint, tenant string) bool {
 	if r.Cardinality == ManyToMany {
 		return hint == r.Junction.Name.Name || hint == r.Constraint || hint == r.TargetConstraint
 	}
-	if r.Source == r.Target { // the column of this side tells the two directions apart
-		return hint == single(r.Columns, tenant)
-	}
-	return hint == r.Constraint || hint == single(r.Columns, tenant) || hint == single(r.TargetColumns, tenant)
+	return r.isKey(hint) || hint == single(r.Columns, tenant) || hint == single(r.TargetColumns, tenant)
 }
+
+// namesSelf is names for a foreign key of a table to itself, which is one way there and
+// another back. As in PostgREST the table's name means the rows that refer to this one,
+// the column's the row that this one refers to.
+func (r *Relationship) namesSelf(target, hint, tenant string) bool {
+	if r.fromKey {
+		return hint == "" && target == single(r.Columns, tenant) && target != ""
+	}
+	return target == r.Target.Name.Name && (hint == "" || r.isKey(hint) || hint == single(r.TargetColumns, tenant))
+}
+
+// isKey reports whether a name is that of the foreign key.
+func (r *Relationship) isKey(name string) bool { return name == r.Constraint || name == r.plainName }
 
 // single returns the only column of a key beside the tenant column, or "".
 func single(columns []string, tenant string) string {

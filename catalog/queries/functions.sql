@@ -9,6 +9,7 @@ SELECT p.oid, n.nspname::pg_catalog.text AS schema, p.proname::pg_catalog.text A
        coalesce(p.proargmodes::pg_catalog.text[], '{}') AS param_modes,
        p.pronargdefaults AS default_number,
        coalesce(pg_catalog.pg_get_function_result(p.oid), '') AS result, p.proretset AS returns_set,
+       p.proretset AND p.prorows = 1 AS one_row,
        CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' WHEN 'w' THEN 'window' ELSE 'function' END AS kind,
        pg_catalog.pg_get_userbyid(p.proowner)::pg_catalog.text AS owner, l.lanname::pg_catalog.text AS language,
        p.prosecdef AS definer,
