@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -15,8 +16,13 @@ import (
 // supports 14 and later; 13 is read as well as it goes.
 const MinVersion = 130000
 
-// loadTries is how often Load begins again when an object was dropped under it.
-const loadTries = 4
+// Load begins again when an object was dropped under it or a lock was not to be had,
+// after a pause that grows: some ten seconds in all.
+const (
+	loadTries    = 12
+	firstPause   = 10 * time.Millisecond
+	longestPause = 500 * time.Millisecond
+)
 
 // ErrOldServer is returned by [Load] for a server older than [MinVersion].
 var ErrOldServer = errors.New("server is older than PostgreSQL 13")
@@ -25,26 +31,34 @@ var ErrOldServer = errors.New("server is older than PostgreSQL 13")
 //
 // It works in one read-only, repeatable-read transaction of two round trips, or,
 // when conn is inside a transaction already, under a savepoint of that one. It
-// takes no lock but ACCESS SHARE, for an instant, on views and indexes that it
-// deparses, waits at most ten seconds for it, and leaves no setting behind. The
-// role needs no privilege: what it cannot see is said in [Snapshot.Unseen].
+// takes no lock but ACCESS SHARE, on what views and indexes that it deparses are
+// made of, until it has read all; it gives them up rather than wait so long that
+// somebody's change of the schema could fail for a deadlock. It leaves no setting
+// behind. The role needs no privilege: what it cannot see is said in
+// [Snapshot.Unseen].
 //
-// A table that is dropped while Load reads makes it begin again. It does not
-// read a row of any user's table.
+// An object that is dropped while Load reads makes it begin again, and so does a
+// lock that is not to be had, for some ten seconds in all. One that is altered
+// meanwhile may be read in part as it was and in part as it is. Load does not read a
+// row of any user's table.
 func Load(ctx context.Context, conn *pgx.Conn) (*Snapshot, error) {
 	skip := map[string]string{}
-	var err error
-	for range loadTries {
-		var s *Snapshot
-		s, err = loadOnce(ctx, conn, skip)
+	pause := firstPause
+	for try := 1; ; try++ {
+		s, err := loadOnce(ctx, conn, skip)
 		if err == nil {
 			return s, nil
 		}
-		if !tryAgain(err, skip) {
-			break
+		if try == loadTries || !tryAgain(err, skip) {
+			return nil, fmt.Errorf("load catalog: %w", err)
 		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("load catalog: %w", ctx.Err())
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, longestPause)
 	}
-	return nil, fmt.Errorf("load catalog: %w", err)
 }
 
 // readError says which query failed, so that one that the role may not run can
@@ -63,6 +77,9 @@ func (e *readError) Unwrap() error { return e.err }
 // tryAgain says whether loading can succeed if begun anew, and notes in skip the
 // query that the role is not allowed to run.
 func tryAgain(err error, skip map[string]string) bool {
+	if errors.Is(err, errGone) {
+		return true
+	}
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
 		return false
@@ -71,6 +88,9 @@ func tryAgain(err error, skip map[string]string) bool {
 	case "XX000", "42P01", "42704", "42703", "42883":
 		// The deparsing functions look at the newest catalog, not at ours: an object
 		// dropped by someone else is "cache lookup failed" to them.
+		return true
+	case "55P03", "40P01":
+		// Locks: see loadSettings.
 		return true
 	case "42501":
 		var failed *readError
@@ -82,6 +102,21 @@ func tryAgain(err error, skip map[string]string) bool {
 	}
 	return false
 }
+
+// loadSettings are those of the transaction. search_path decides which names the server
+// prints qualified; pg_temp is named last, or a temporary table could stand in for one
+// of the catalog's.
+//
+// Deparsing a view locks what it reads until the end of the transaction, and a DROP of
+// several objects can wait for that while it holds what Load comes to next. Whoever has
+// waited for deadlock_timeout then fails, which would be the DROP: so Load waits for
+// half as long at most, lets go of all, and begins again.
+const loadSettings = `
+	SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+	SELECT pg_catalog.set_config('lock_timeout', half.ms || 'ms', true)
+	  FROM (SELECT (EXTRACT(epoch FROM pg_catalog.current_setting('lock_timeout')::pg_catalog.interval) * 1000)::pg_catalog.int4 AS ms) AS own,
+	       (SELECT (EXTRACT(epoch FROM pg_catalog.current_setting('deadlock_timeout')::pg_catalog.interval) * 500)::pg_catalog.int4 + 1 AS ms) AS half
+	 WHERE own.ms = 0 OR own.ms > half.ms`
 
 func loadOnce(ctx context.Context, conn *pgx.Conn, skip map[string]string) (s *Snapshot, err error) {
 	begin, end := "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "ROLLBACK"
@@ -97,13 +132,7 @@ func loadOnce(ctx context.Context, conn *pgx.Conn, skip map[string]string) (s *S
 			s, err = nil, fmt.Errorf("end transaction: %w", endErr)
 		}
 	}()
-	// search_path decides which names the server prints qualified. pg_temp is named
-	// last, or a temporary table could stand in for one of the catalog's.
-	_, err = conn.PgConn().Exec(ctx, begin+`;
-		SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
-		       CASE pg_catalog.current_setting('lock_timeout') WHEN '0'
-		            THEN pg_catalog.set_config('lock_timeout', '10s', true) END`).ReadAll()
-	if err != nil {
+	if _, err = conn.PgConn().Exec(ctx, begin+";"+loadSettings).ReadAll(); err != nil {
 		return nil, err
 	}
 	if err := l.server(ctx, conn); err != nil {

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -24,24 +25,29 @@ func (l *loader) policies(rows pgx.Rows) error {
 			p.Roles = append(p.Roles, l.roleNames[oid]) // 0, PUBLIC, is in no map: ""
 		}
 		slices.Sort(p.Roles)
-		p.Using = l.expression(r.UsingText, r.UsingTree, r.Relation)
-		p.Check = l.expression(r.CheckText, r.CheckTree, r.Relation)
+		var usingErr, checkErr error
+		p.Using, usingErr = l.expression(r.UsingText, r.UsingTree, r.Relation)
+		p.Check, checkErr = l.expression(r.CheckText, r.CheckTree, r.Relation)
 		rel.Policies = append(rel.Policies, p)
-		return nil
+		return errors.Join(usingErr, checkErr)
 	})
 }
 
 // expression keeps the text when the tree cannot be read: rules then judge it as
-// an expression that they do not know.
-func (l *loader) expression(text, tree *string, relation OID) *Expr {
-	if text == nil || tree == nil {
-		return nil
+// an expression that they do not know. A tree without a text is a policy that was
+// dropped meanwhile, and must not pass for one without that clause.
+func (l *loader) expression(text, tree *string, relation OID) (*Expr, error) {
+	if tree == nil {
+		return nil, nil
+	}
+	if text == nil {
+		return nil, errGone
 	}
 	root, err := l.parseExpr(*tree, relation)
 	if err != nil {
 		root = nil
 	}
-	return &Expr{Text: *text, Root: root}
+	return &Expr{Text: *text, Root: root}, nil
 }
 
 func (l *loader) triggers(rows pgx.Rows) error {

@@ -295,37 +295,6 @@ func TestLoadLeavesNothing(t *testing.T) {
 	}
 }
 
-// Tables that come and go while Load reads make it begin again, not fail.
-func TestLoadWhileTablesAreDropped(t *testing.T) {
-	t.Parallel()
-	ctx, stop := context.WithCancel(context.Background())
-	db := pgtest.New(t)
-	done := make(chan error, 1)
-	churn := db.Conn(t, db.URL)
-	go func() {
-		for ctx.Err() == nil {
-			_, err := churn.PgConn().Exec(context.Background(), `CREATE TABLE c (x int PRIMARY KEY CHECK (x > 0)); CREATE VIEW w AS SELECT * FROM c;
-				CREATE INDEX ON c ((x + 1)); DROP VIEW w; DROP TABLE c`).ReadAll()
-			if err != nil {
-				done <- err
-				return
-			}
-		}
-		done <- nil
-	}()
-	conn := db.Conn(t, db.URL)
-	for range 20 {
-		if _, err := catalog.Load(context.Background(), conn); err != nil {
-			t.Errorf("load: %v", err)
-			break
-		}
-	}
-	stop()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-}
-
 func TestLoadErrors(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)

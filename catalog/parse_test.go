@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -87,6 +88,7 @@ func TestTryAgain(t *testing.T) {
 		skipped int
 	}{
 		{failed("XX000", false), true, 0}, {failed("42P01", false), true, 0}, {failed("42501", true), true, 1},
+		{failed("55P03", false), true, 0}, {failed("40P01", false), true, 0}, {fmt.Errorf("x: %w", errGone), true, 0},
 		{failed("42501", false), false, 0}, {failed("57014", true), false, 0}, {errACL, false, 0},
 	} {
 		skip := map[string]string{}

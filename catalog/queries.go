@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -96,10 +97,19 @@ func queryText(name string, version int) (string, error) {
 	return strings.TrimSuffix(strings.Join(kept, "\n"), ";"), nil
 }
 
-// collect calls add for each row.
+// errGone says that an object of the transaction's snapshot was dropped meanwhile.
+var errGone = errors.New("an object was dropped while it was read")
+
+// collect calls add for each row. No query returns NULL for a value that is read into
+// something other than a pointer, but for the text of an object that is gone: the
+// functions that write it look at the newest catalog, and return NULL then.
 func collect[T any](rows pgx.Rows, add func(*T) error) error {
 	for rows.Next() {
 		row, err := pgx.RowToAddrOfStructByNameLax[T](rows)
+		var unread pgx.ScanArgError
+		if errors.As(err, &unread) {
+			return fmt.Errorf("%w: %w", errGone, err)
+		}
 		if err != nil {
 			return err
 		}

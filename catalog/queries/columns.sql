@@ -1,9 +1,9 @@
 -- One row is a column, not dropped, of a relation of a user's schema.
 SELECT a.attrelid AS relation, a.attnum AS num, a.attname::pg_catalog.text AS name,
-       pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
+       nullif(pg_catalog.format_type(a.atttypid, a.atttypmod), '???') AS type, -- NULL: gone
        tn.nspname::pg_catalog.text AS type_schema, t.typname::pg_catalog.text AS type_base,
        a.attnotnull AS not_null,
-       CASE WHEN a.atthasdef THEN coalesce(pg_catalog.pg_get_expr(ad.adbin, ad.adrelid), '') ELSE '' END AS default_text,
+       CASE WHEN a.atthasdef THEN pg_catalog.pg_get_expr(ad.adbin, ad.adrelid) ELSE '' END AS default_text,
        CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' ELSE '' END AS identity,
        CASE a.attgenerated WHEN 's' THEN 'stored' WHEN 'v' THEN 'virtual' ELSE '' END AS generated,
        CASE WHEN a.attcollation <> t.typcollation THEN coalesce(cn.nspname || '.' || co.collname, '') ELSE '' END AS collation,

@@ -3,7 +3,7 @@ SELECT c.conrelid AS relation, c.conname::pg_catalog.text AS name,
        CASE c.contype WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique' WHEN 'f' THEN 'foreign key'
             WHEN 'c' THEN 'check' WHEN 'x' THEN 'exclude' ELSE 'not null' END AS type,
        coalesce(c.conkey, '{}') AS column_nums,
-       coalesce(pg_catalog.pg_get_constraintdef(c.oid), '') AS definition,
+       pg_catalog.pg_get_constraintdef(c.oid) AS definition,
        c.convalidated AS validated, c.condeferrable AS deferrable, c.condeferred AS deferred,
        c.conparentid <> 0 OR NOT c.conislocal AS inherited,
        coalesce(ix.relname::pg_catalog.text, '') AS index,

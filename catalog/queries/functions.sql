@@ -2,13 +2,13 @@
 -- pg_catalog that a rule asks about.
 SELECT p.oid, n.nspname::pg_catalog.text AS schema, p.proname::pg_catalog.text AS name,
        pg_catalog.pg_get_function_identity_arguments(p.oid) AS arguments,
-       ARRAY(SELECT pg_catalog.format_type(u.type, NULL)
+       ARRAY(SELECT nullif(pg_catalog.format_type(u.type, NULL), '???') -- NULL: gone
                FROM pg_catalog.unnest(coalesce(p.proallargtypes, p.proargtypes::pg_catalog.oid[]))
                     WITH ORDINALITY AS u(type, place) ORDER BY u.place) AS param_types,
        coalesce(p.proargnames, '{}') AS param_names,
        coalesce(p.proargmodes::pg_catalog.text[], '{}') AS param_modes,
        p.pronargdefaults AS default_number,
-       coalesce(pg_catalog.pg_get_function_result(p.oid), '') AS result, p.proretset AS returns_set,
+       CASE p.prokind WHEN 'p' THEN '' ELSE pg_catalog.pg_get_function_result(p.oid) END AS result, p.proretset AS returns_set,
        p.proretset AND p.prorows = 1 AS one_row,
        CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' WHEN 'w' THEN 'window' ELSE 'function' END AS kind,
        pg_catalog.pg_get_userbyid(p.proowner)::pg_catalog.text AS owner, l.lanname::pg_catalog.text AS language,
@@ -17,7 +17,8 @@ SELECT p.oid, n.nspname::pg_catalog.text AS schema, p.proname::pg_catalog.text A
        p.proleakproof AS leakproof,
        CASE p.proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted' ELSE 'unsafe' END AS parallel,
        p.proisstrict AS strict, coalesce(p.proconfig, '{}') AS settings,
-       coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc, '') AS body, p.prosqlbody IS NOT NULL AS body_parsed, -- 14+
+       CASE WHEN p.prosqlbody IS NULL THEN coalesce(p.prosrc, '') ELSE pg_catalog.pg_get_function_sqlbody(p.oid) END AS body, -- 14+
+       p.prosqlbody IS NOT NULL AS body_parsed, -- 14+
        coalesce(p.prosrc, '') AS body, false AS body_parsed, -- <14
        coalesce(e.extname::pg_catalog.text, '') AS extension,
        n.nspname = 'pg_catalog' AS system, coalesce(d.description, '') AS comment,

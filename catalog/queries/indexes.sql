@@ -7,12 +7,12 @@ SELECT i.indrelid AS relation, ic.relname::pg_catalog.text AS name, am.amname::p
        ic.relispartition AS inherited,
        i.indnullsnotdistinct AS nulls_not_distinct, -- 15+
        false AS nulls_not_distinct, -- <15
-       CASE WHEN i.indpred IS NULL THEN '' ELSE coalesce(pg_catalog.pg_get_expr(i.indpred, i.indrelid), '') END AS predicate,
-       coalesce(pg_catalog.pg_get_indexdef(i.indexrelid), '') AS definition,
+       CASE WHEN i.indpred IS NULL THEN '' ELSE pg_catalog.pg_get_expr(i.indpred, i.indrelid) END AS predicate,
+       pg_catalog.pg_get_indexdef(i.indexrelid) AS definition,
        i.indnkeyatts AS key_number, i.indkey::pg_catalog.int2[] AS column_nums,
        i.indclass::pg_catalog.oid[] AS classes, i.indoption::pg_catalog.int2[] AS option_bits,
        CASE WHEN 0 = ANY (i.indkey) THEN ARRAY(
-           SELECT coalesce(CASE WHEN i.indkey[k - 1] = 0 THEN pg_catalog.pg_get_indexdef(i.indexrelid, k, false) END, '')
+           SELECT CASE i.indkey[k - 1] WHEN 0 THEN pg_catalog.pg_get_indexdef(i.indexrelid, k, false) ELSE '' END
              FROM pg_catalog.generate_series(1, i.indnkeyatts) AS k ORDER BY k)
        ELSE '{}' END AS expressions,
        ic.relpages::pg_catalog.int8 AS pages

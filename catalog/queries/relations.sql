@@ -18,7 +18,7 @@ SELECT c.oid, n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text A
        CASE p.partstrat WHEN 'l' THEN 'list' WHEN 'r' THEN 'range' WHEN 'h' THEN 'hash' ELSE '' END AS strategy,
        coalesce(p.partattrs::pg_catalog.int2[], '{}') AS part_columns,
        CASE WHEN p.partrelid IS NOT NULL THEN pg_catalog.pg_get_partkeydef(c.oid) ELSE '' END AS part_text,
-       CASE WHEN c.relkind IN ('v', 'm') THEN coalesce(pg_catalog.pg_get_viewdef(c.oid), '') ELSE '' END AS definition,
+       CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) ELSE '' END AS definition,
        CASE WHEN c.relkind IN ('v', 'f') THEN pg_catalog.pg_relation_is_updatable(c.oid, false)
             WHEN c.relkind IN ('r', 'p') THEN 28 ELSE 0 END AS updatable_bits,
        coalesce(s.srvname::pg_catalog.text, '') AS server,

@@ -7,10 +7,10 @@ SELECT n.nspname::pg_catalog.text AS schema, t.typname::pg_catalog.text AS name,
        CASE WHEN t.typtype = 'e' THEN ARRAY(
            SELECT l.enumlabel::pg_catalog.text FROM pg_catalog.pg_enum l
             WHERE l.enumtypid = t.oid ORDER BY l.enumsortorder) ELSE '{}' END AS labels,
-       CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) ELSE '' END AS base,
+       CASE WHEN t.typtype = 'd' THEN nullif(pg_catalog.format_type(t.typbasetype, t.typtypmod), '???') ELSE '' END AS base,
        ARRAY(SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute a
               WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND NOT a.attisdropped ORDER BY a.attnum) AS attribute_names,
-       ARRAY(SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a
+       ARRAY(SELECT nullif(pg_catalog.format_type(a.atttypid, a.atttypmod), '???') FROM pg_catalog.pg_attribute a
               WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND NOT a.attisdropped ORDER BY a.attnum) AS attribute_types,
        t.typnotnull AS not_null,
        CASE WHEN t.typtype = 'd' THEN ARRAY(
