@@ -107,7 +107,7 @@ func (a *app) serveDemo(ctx context.Context, d *demo.Demo, l net.Listener, forma
 		}
 	}()
 	served := make(chan error, 1)
-	go func() { served <- serveHTTP(ctx, newHTTPServer(s.handler, log), l, tlsFiles{}) }()
+	go func() { served <- serveHTTP(ctx, newHTTPServer(s.handler, log), l) }()
 	if err := a.printDemo(d, clients, "http://"+l.Addr().String(), format); err != nil {
 		return err
 	}

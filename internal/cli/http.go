@@ -26,15 +26,35 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// tlsFiles are a certificate and its key; both empty means plain HTTP.
-type tlsFiles struct{ cert, key string }
+// endpoint is a server and where it listens.
+type endpoint struct {
+	server   *http.Server
+	listener net.Listener
+}
 
-// serveHTTP serves until ctx ends, then lets requests finish.
-func serveHTTP(ctx context.Context, server *http.Server, l net.Listener, tls tlsFiles) error {
+// serveEach serves until ctx ends, or one of them fails, which ends the others.
+func serveEach(ctx context.Context, all ...endpoint) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, len(all))
+	for _, e := range all {
+		go func() { ended <- serveHTTP(ctx, e.server, e.listener) }()
+	}
+	var err error
+	for range all {
+		err = errors.Join(err, <-ended)
+		stop()
+	}
+	return err
+}
+
+// serveHTTP serves until ctx ends, then lets requests finish. It speaks TLS, and with
+// it HTTP/2, where the server has a certificate.
+func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
 	failed := make(chan error, 1)
 	go func() {
-		if tls.cert != "" {
-			failed <- server.ServeTLS(l, tls.cert, tls.key)
+		if server.TLSConfig != nil {
+			failed <- server.ServeTLS(l, "", "")
 			return
 		}
 		failed <- server.Serve(l)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -19,8 +20,9 @@ func (a *app) newServe() *cobra.Command {
 			"bring a token: the API at /rest/v1/, the portal at /portal/, health at /healthz and\n" +
 			"/readyz, metrics at /metrics. moat refuses to start with a role that row-level\n" +
 			"security does not bind, and without an issuer, an audience and a key. SIGHUP reads\n" +
-			"the schema again and forgets what is known of the tenants. The operator's console\n" +
-			"needs portal.operator_issuers and MOAT_OPERATOR_URL.",
+			"the schema and the certificate again and forgets what is known of the tenants.\n" +
+			"Traces go where OTEL_EXPORTER_OTLP_ENDPOINT says. The operator's console needs\n" +
+			"portal.operator_issuers and MOAT_OPERATOR_URL.",
 		Example: "  moat serve --config moat.yaml --app-url postgres://moat_app@db.internal/app\n" +
 			"  moat serve --check",
 		Args: cobra.NoArgs,
@@ -56,11 +58,35 @@ func (a *app) serve(ctx context.Context, addr string, check bool) error {
 		fmt.Fprintln(a.Out, "configuration, role and schema are ready to serve")
 		return nil
 	}
-	l, err := listen(addr, false)
+	endpoints, err := s.listen(addr)
 	if err != nil {
 		return err
 	}
 	defer s.reloadOnHangup(ctx)()
-	log.Info("serving", "address", l.Addr().String())
-	return serveHTTP(ctx, newHTTPServer(s.handler, log), l, tlsFiles{c.Serve.TLSCertFile, c.Serve.TLSKeyFile})
+	return serveEach(ctx, endpoints...)
+}
+
+// listen opens the address of the API, and the one of the metrics where they have
+// their own.
+func (s *service) listen(addr string) ([]endpoint, error) {
+	l, err := listen(addr, false)
+	if err != nil {
+		return nil, err
+	}
+	public := newHTTPServer(s.handler, s.log)
+	public.TLSConfig = s.certificate.config()
+	s.log.Info("serving", "address", l.Addr().String(), "tls", s.certificate != nil)
+	own := s.config.Serve.MetricsAddress
+	if own == "" {
+		return []endpoint{{public, l}}, nil
+	}
+	m, err := listen(own, false)
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.api.Metrics())
+	s.log.Info("serving metrics", "address", m.Addr().String())
+	return []endpoint{{public, l}, {newHTTPServer(mux, s.log), m}}, nil
 }

@@ -63,6 +63,9 @@ func TestServeFailsClosed(t *testing.T) {
 		"unknown key":  {good + "\nsrve: {}", app, "unknown field"},
 		"superuser":    {good, d.URL, "superuser"},
 		"half of TLS":  {good + "\nserve: {tls_cert_file: x}", app, "go together"},
+		"no TLS file":  {good + "\nserve: {tls_cert_file: /nowhere/c, tls_key_file: /nowhere/k}", app, "serve.tls_cert_file"},
+		"pre-request":  {good + "\nserve: {pre_request: public.missing}", app, "no such function"},
+		"no collector": {good + "\nserve: {tracing: {endpoint: 'collector:4317'}}", app, "serve.tracing.endpoint"},
 	} {
 		code, out, errs := run(t, "serve", "--check", "--config", write(t, "moat.yaml", c.config), "--app-url", c.url)
 		if code != exitError || out != "" || !strings.Contains(errs, c.want) {

@@ -10,9 +10,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api"
+	"github.com/moat-db/moat/api/query"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/internal/demo"
@@ -30,18 +32,18 @@ type service struct {
 	db       *moat.DB
 	shared   api.Sender // for tokens without a tenant; nil where they are refused
 	verifier *auth.Verifier
-	schema   schemaSource
-	api      *api.Handler
-	handler  http.Handler
-	closers  []func()
+	tracer   trace.Tracer // nil where no collector is named
+	// certificate is nil for plain HTTP.
+	certificate *certificate
+	schema      schemaSource
+	api         *api.Handler
+	handler     http.Handler
+	closers     []func()
 }
 
 // openService builds the service from the bottom up; the first thing that is not safe
 // or not there ends it.
 func openService(ctx context.Context, s *service) (*service, error) {
-	if err := checkTLS(s.config.Serve); err != nil {
-		return nil, err
-	}
 	s.schema.load = snapshotLoader(s.appURL, modelOptions(s.config))
 	if err := s.open(ctx); err != nil {
 		s.close()
@@ -51,6 +53,17 @@ func openService(ctx context.Context, s *service) (*service, error) {
 }
 
 func (s *service) open(ctx context.Context) (err error) {
+	if s.certificate, err = loadCertificate(s.config.Serve); err != nil {
+		return err
+	}
+	tracer, flush, err := openTracing(ctx, s.config.Serve.Tracing, s.log)
+	if err != nil {
+		return err
+	}
+	if tracer != nil {
+		s.tracer = tracer
+		s.onClose(flush)
+	}
 	if err := s.inferTenant(ctx); err != nil {
 		return err
 	}
@@ -67,7 +80,7 @@ func (s *service) open(ctx context.Context) (err error) {
 		}
 	}
 	if s.api, err = api.New(ctx, s.apiConfig()); err != nil {
-		return err
+		return startError(err)
 	}
 	s.onClose(s.api.Close)
 	s.handler = s.api
@@ -115,13 +128,6 @@ func (s *service) close() {
 	}
 }
 
-func checkTLS(c config.Serve) error {
-	if (c.TLSCertFile == "") != (c.TLSKeyFile == "") {
-		return errors.New("serve.tls_cert_file and serve.tls_key_file go together")
-	}
-	return nil
-}
-
 // openShared opens the small pool that serves shared tables to tokens without a tenant.
 func (s *service) openShared(ctx context.Context) error {
 	pc, err := pgxpool.ParseConfig(s.appURL)
@@ -157,6 +163,7 @@ func (s *service) apiConfig() api.Config {
 		Schemas:  c.Serve.Schemas,
 		Home:     home,
 		Logger:   s.log,
+		Tracer:   s.tracer,
 
 		SuspendedColumn: c.Tenant.SuspendedColumn,
 		Membership:      membership(c.Serve.Membership),
@@ -165,8 +172,14 @@ func (s *service) apiConfig() api.Config {
 		AllowRollback:   c.Serve.AllowRollback,
 		AllowExplain:    c.Serve.AllowExplain,
 		AllowAggregates: c.Serve.AllowAggregates,
+		RequestSettings: c.Serve.RequestSettings,
+		PreRequest:      qname(c.Serve.PreRequest),
 		MetricsTenants:  c.Serve.MetricsTenants,
-		Limits:          apiLimits(c),
+		HideMetrics:     c.Serve.MetricsAddress != "",
+		ServerTiming:    c.Serve.ServerTiming,
+
+		DisableCompression: !c.Serve.Compression,
+		Limits:             apiLimits(c),
 	}
 }
 
@@ -181,6 +194,10 @@ func apiLimits(c config.Config) api.Limits {
 		MaxRows:           int64(c.Serve.MaxRows),
 		BodyBytes:         c.Serve.MaxBodyBytes,
 		ResponseBytes:     c.Limits.ResponseBytes,
+		Query:             query.Limits(c.Limits.Query),
+	}
+	if l.MaxRows == 0 {
+		l.MaxRows = -1
 	}
 	if l.Concurrent == 0 {
 		l.Concurrent, l.Waiting = math.MaxInt, math.MaxInt
@@ -189,6 +206,15 @@ func apiLimits(c config.Config) api.Limits {
 		l.ResponseBytes = math.MaxInt64
 	}
 	return l
+}
+
+// startError says what to do about a service that may not start.
+func startError(err error) error {
+	var refused *api.PreRequestError
+	if errors.As(err, &refused) {
+		return withHint(err, "serve.pre_request names a function without arguments; GRANT USAGE ON SCHEMA %s and EXECUTE on it to the application role", refused.Function.Schema)
+	}
+	return err
 }
 
 func membership(m config.Membership) api.Membership {

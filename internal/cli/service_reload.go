@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// reloadOnHangup reads the schema again and forgets what is known of the tenants on
+// reloadOnHangup reads the schema and the certificate again and forgets what is known of the tenants on
 // each SIGHUP, as a notification does where there is LISTEN. The returned function
 // ends that.
 func (s *service) reloadOnHangup(ctx context.Context) (stop func()) {
@@ -32,9 +32,14 @@ func (s *service) reloadOnHangup(ctx context.Context) (stop func()) {
 	}
 }
 
-// reload keeps the old schema where the new one cannot be read.
+// reload keeps the old schema, or certificate, where the new one cannot be read.
 func (s *service) reload(ctx context.Context) {
 	s.api.FlushTenants()
+	if s.certificate != nil {
+		if err := s.certificate.load(); err != nil {
+			s.log.Error("certificate could not be reloaded, the old one stays", "error", err)
+		}
+	}
 	if err := s.api.Reload(ctx); err != nil {
 		s.log.Error("schema could not be reloaded, the old one stays", "error", err)
 	}

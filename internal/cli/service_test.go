@@ -17,13 +17,13 @@ import (
 // Zero in moat.yaml means no limit, and to the API a default.
 func TestLimitsOfZero(t *testing.T) {
 	t.Parallel()
-	c, err := config.Parse([]byte("limits: {requests_per_second: 0, concurrent: 0, response_bytes: 0}"))
+	c, err := config.Parse([]byte("limits: {requests_per_second: 0, concurrent: 0, response_bytes: 0}\nserve: {max_rows: 0}"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := apiLimits(c)
 	want := api.Limits{Concurrent: math.MaxInt, Waiting: math.MaxInt, ResponseBytes: math.MaxInt64,
-		Wait: 2 * time.Second, MaxRows: 1000, BodyBytes: 1 << 20}
+		Wait: 2 * time.Second, MaxRows: -1, BodyBytes: 1 << 20}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -106,12 +105,29 @@ type Serve struct {
 	CORSOrigins        []string      `yaml:"cors_origins"`
 	TLSCertFile        string        `yaml:"tls_cert_file"`
 	TLSKeyFile         string        `yaml:"tls_key_file"`
+	// RequestSettings lets functions read request.method, request.path and
+	// request.headers; PreRequest (schema.function) runs before each statement.
+	RequestSettings bool   `yaml:"request_settings"`
+	PreRequest      string `yaml:"pre_request"`
+	// Compression of answers, for clients that ask for it.
+	Compression bool `yaml:"compression"`
+	// ServerTiming answers with the header Server-Timing.
+	ServerTiming bool `yaml:"server_timing"`
+	// MetricsAddress, when set, serves /metrics there and not at Address.
+	MetricsAddress string  `yaml:"metrics_address"`
+	Tracing        Tracing `yaml:"tracing"`
 	// MetricsTenants is how many tenants get a label of their own in the metrics; zero
 	// means none.
 	MetricsTenants int `yaml:"metrics_tenants"`
 	// Membership, when set, is a table (subject, tenant, role) that must hold the
 	// caller's subject and tenant.
 	Membership Membership `yaml:"membership"`
+}
+
+// Tracing says where spans go: an OTLP collector that speaks HTTP. OpenTelemetry's
+// environment variables win, and say everything else.
+type Tracing struct {
+	Endpoint string `yaml:"endpoint"`
 }
 
 // Membership names the table that says which subject belongs to which tenant.
@@ -143,6 +159,17 @@ type Limits struct {
 	Concurrent        int           `yaml:"concurrent"`
 	Wait              time.Duration `yaml:"wait"`
 	ResponseBytes     int64         `yaml:"response_bytes"`
+	Query             Query         `yaml:"query"`
+}
+
+// Query bounds what one query string may ask for. Zero means the default.
+type Query struct {
+	Bytes   int `yaml:"bytes"`
+	Depth   int `yaml:"depth"`
+	Embeds  int `yaml:"embeds"`
+	Items   int `yaml:"items"`
+	Filters int `yaml:"filters"`
+	Values  int `yaml:"values"`
 }
 
 // Audit configures moat audit.
@@ -191,7 +218,7 @@ func Default() Config {
 		Roles:  Roles{Owner: "moat_owner", Application: "moat_app", Operator: "moat_operator", Definer: "moat_definer"},
 		Sealed: Sealed{KeyFile: "/etc/moat/seal.key"},
 		Serve: Serve{Address: "127.0.0.1:8080", StatementTimeout: 5 * time.Second, MaxRows: 1000,
-			MaxBodyBytes: 1 << 20},
+			MaxBodyBytes: 1 << 20, Compression: true},
 		Limits: Limits{RequestsPerSecond: 100, Concurrent: 20, Wait: 2 * time.Second, ResponseBytes: 16 << 20},
 		Audit:  Audit{FailOn: "medium", Baseline: "moat-baseline.yaml"},
 	}
@@ -222,28 +249,15 @@ func Load(name string) (Config, error) {
 func Parse(text []byte) (Config, error) {
 	c := Default()
 	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict(), yaml.DisallowUnknownField())
-	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+	err := d.Decode(&c)
+	if errors.Is(err, io.EOF) {
+		return Default(), nil // nothing but comments; the decoder has emptied c
+	}
+	if err != nil {
 		return Config{}, fmt.Errorf("parse configuration: %w", err)
 	}
 	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return Config{}, errors.New("parse configuration: more than one document")
 	}
 	return c, c.check()
-}
-
-func (c *Config) check() error {
-	for _, name := range append(append([]string{}, c.Tables.Shared...), c.Tables.Ignore...) {
-		if strings.Count(name, ".") != 1 {
-			return fmt.Errorf("table %q: write it as schema.table", name)
-		}
-	}
-	switch c.Tenant.Type {
-	case "", "uuid", "bigint", "integer", "text":
-	default:
-		return fmt.Errorf("tenant.type %q: use uuid, bigint, integer or text", c.Tenant.Type)
-	}
-	if s := c.Tenant.Setting; s != "" && !strings.Contains(s, ".") {
-		return fmt.Errorf("tenant.setting %q: a custom setting has a dot in its name, like app.current_tenant", s)
-	}
-	return nil
 }

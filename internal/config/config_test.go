@@ -1,8 +1,11 @@
 package config
 
 import (
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestParse(t *testing.T) {
@@ -29,15 +32,56 @@ func TestParseRefuses(t *testing.T) {
 		"undotted setting": "tenant: {setting: tenant}",
 		"two documents":    "tenant: {column: a}\n---\ntenant: {column: b}",
 		"not a mapping":    "- a\n- b",
+		"half of TLS":      "serve: {tls_cert_file: x}",
+		"no port":          "serve: {address: localhost}",
+		"named port":       "serve: {address: ':http'}",
+		"metrics, no port": "serve: {metrics_address: localhost}",
+		"metrics, same":    "serve: {address: ':80', metrics_address: ':80'}",
+		"bare function":    "serve: {pre_request: check}",
+		"deep function":    "serve: {pre_request: a.b.c}",
+		"origin, a path":   "serve: {cors_origins: [https://ui.example/]}",
+		"origin, a host":   "serve: {cors_origins: [ui.example]}",
+		"origin, capitals": "serve: {cors_origins: [https://UI.example]}",
+		"rows below zero":  "serve: {max_rows: -1}",
+		"time below zero":  "serve: {statement_timeout: -1s}",
+		"bare number":      "serve: {statement_timeout: 5}",
+		"no body at all":   "serve: {max_body_bytes: 0}",
+		"bare membership":  "serve: {membership: {table: members}}",
+		"no membership":    "serve: {membership: {role: role}}",
+		"limit below zero": "limits: {concurrent: -1}",
+		"depth below zero": "limits: {query: {depth: -1}}",
+		"unknown limit":    "limits: {query: {width: 1}}",
+		"collector, host":  "serve: {tracing: {endpoint: 'collector:4318'}}",
+		"collector, gRPC":  "serve: {tracing: {endpoint: 'grpc://collector:4317'}}",
 	} {
 		if c, err := Parse([]byte(text)); err == nil {
 			t.Errorf("%s: accepted as %+v", name, c)
 		}
 	}
-	if _, err := Parse(nil); err != nil {
-		t.Errorf("empty file: %v", err)
-	}
 	if _, err := Load("does-not-exist.yaml"); err == nil {
 		t.Error("a named file that is missing was accepted")
+	}
+}
+
+// Nothing but comments means the defaults, as no file does: the limits above all.
+func TestParseNothing(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "# nothing yet\n", "---\n", "serve:\nlimits:\n"} {
+		c, err := Parse([]byte(text))
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+		if diff := cmp.Diff(Default(), c); diff != "" {
+			t.Errorf("%q (-want +got)\n%s", text, diff)
+		}
+	}
+}
+
+// An address may hold a password, which is not for the terminal or a log.
+func TestEndpointIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	_, err := Parse([]byte("serve: {tracing: {endpoint: 'ftp://user:hunter2@collector'}}"))
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("error: %v", err)
 	}
 }

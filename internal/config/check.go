@@ -1,0 +1,145 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// check finds values that could only be mistakes. The first error is returned, and
+// names its key.
+func (c *Config) check() error {
+	return cmp.Or(c.Tables.check(), c.Tenant.check(), c.Serve.check(), c.Limits.check())
+}
+
+func (t Tables) check() error {
+	for _, name := range slices.Concat(t.Shared, t.Ignore) {
+		if !qualified(name) {
+			return fmt.Errorf("table %q: write it as schema.table", name)
+		}
+	}
+	return nil
+}
+
+func (t Tenant) check() error {
+	switch t.Type {
+	case "", "uuid", "bigint", "integer", "text":
+	default:
+		return fmt.Errorf("tenant.type %q: use uuid, bigint, integer or text", t.Type)
+	}
+	if t.Setting != "" && !strings.Contains(t.Setting, ".") {
+		return fmt.Errorf("tenant.setting %q: a custom setting has a dot in its name, like app.current_tenant", t.Setting)
+	}
+	return nil
+}
+
+func (s Serve) check() error {
+	if (s.TLSCertFile == "") != (s.TLSKeyFile == "") {
+		return errors.New("serve.tls_cert_file and serve.tls_key_file go together")
+	}
+	if s.PreRequest != "" && !qualified(s.PreRequest) {
+		return fmt.Errorf("serve.pre_request %q: write it as schema.function", s.PreRequest)
+	}
+	if s.MaxBodyBytes == 0 {
+		return errors.New("serve.max_body_bytes: 0 would refuse every write")
+	}
+	return cmp.Or(
+		s.addresses(), s.Membership.check(), origins(s.CORSOrigins), s.Tracing.check(),
+		notNegative("serve.statement_timeout", s.StatementTimeout), notNegative("serve.max_rows", s.MaxRows),
+		notNegative("serve.max_body_bytes", s.MaxBodyBytes), notNegative("serve.pool_size", s.PoolSize),
+		notNegative("serve.metrics_tenants", s.MetricsTenants),
+	)
+}
+
+func (s Serve) addresses() error {
+	if err := address("serve.address", s.Address); err != nil {
+		return err
+	}
+	if s.MetricsAddress == "" {
+		return nil
+	}
+	if err := address("serve.metrics_address", s.MetricsAddress); err != nil {
+		return err
+	}
+	if _, port, _ := net.SplitHostPort(s.Address); s.MetricsAddress == s.Address && port != "0" {
+		return errors.New("serve.metrics_address: it is serve.address; give it another one, or leave it out to serve /metrics there")
+	}
+	return nil
+}
+
+func address(key, value string) error {
+	_, port, err := net.SplitHostPort(value)
+	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n > 65535 {
+		return fmt.Errorf("%s %q: write it as host:port, like 127.0.0.1:8080 or :8080", key, value)
+	}
+	return nil
+}
+
+func (m Membership) check() error {
+	if m.Table == "" && m != (Membership{}) {
+		return errors.New("serve.membership: it names columns and no table")
+	}
+	if m.Table != "" && !qualified(m.Table) {
+		return fmt.Errorf("serve.membership.table %q: write it as schema.table", m.Table)
+	}
+	return nil
+}
+
+// origins are compared with what a browser sends, byte by byte (RFC 6454, 6.2).
+func origins(list []string) error {
+	for _, o := range list {
+		if o == "*" {
+			continue
+		}
+		u, err := url.Parse(o)
+		if err != nil || u.Host == "" || o != u.Scheme+"://"+strings.ToLower(u.Host) {
+			return fmt.Errorf("serve.cors_origins %q: write it as scheme://host or scheme://host:port, without a path and in lower case, or \"*\"", o)
+		}
+	}
+	return nil
+}
+
+func (t Tracing) check() error {
+	if t.Endpoint == "" {
+		return nil
+	}
+	return CheckEndpoint("serve.tracing.endpoint", t.Endpoint)
+}
+
+// CheckEndpoint returns an error when a collector's address is not one. It does not
+// repeat the address, which may hold a password.
+func CheckEndpoint(name, value string) error {
+	u, err := url.Parse(value)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("%s: write it as http://host:4318 or https://host:4318", name)
+	}
+	return nil
+}
+
+func (l Limits) check() error {
+	q := l.Query
+	return cmp.Or(
+		notNegative("limits.requests_per_second", l.RequestsPerSecond), notNegative("limits.burst", l.Burst),
+		notNegative("limits.concurrent", l.Concurrent), notNegative("limits.wait", l.Wait), notNegative("limits.response_bytes", l.ResponseBytes),
+		notNegative("limits.query.bytes", q.Bytes), notNegative("limits.query.depth", q.Depth), notNegative("limits.query.embeds", q.Embeds),
+		notNegative("limits.query.items", q.Items), notNegative("limits.query.filters", q.Filters), notNegative("limits.query.values", q.Values),
+	)
+}
+
+func notNegative[N ~int | ~int32 | ~int64 | ~float64](key string, value N) error {
+	if value < 0 {
+		return fmt.Errorf("%s: it cannot be negative", key)
+	}
+	return nil
+}
+
+// qualified reports whether a name is of the form schema.name.
+func qualified(name string) bool {
+	schema, rest, found := strings.Cut(name, ".")
+	return found && schema != "" && rest != "" && !strings.Contains(rest, ".")
+}
