@@ -33,13 +33,23 @@ serve: {schemas: [app, extra], allow_explain: true, allow_tx_rollback: true, all
 limits: {requests_per_second: 10000, concurrent: 10}
 `
 
-// TestPublishedClients builds moat, serves the schema of the API's own tests, and runs
-// suite.mjs. It needs node and npm, and fails without them.
+// TestPublishedClients builds moat and runs each suite against a server of its own over
+// the schema of the API's own tests. It needs node and npm, and fails without them.
 func TestPublishedClients(t *testing.T) {
 	t.Parallel()
 	folder := install(t)
+	for _, suite := range []string{"suite.mjs", "admin.mjs"} {
+		t.Run(suite, func(t *testing.T) {
+			t.Parallel()
+			run(t, folder, suite)
+		})
+	}
+}
+
+func run(t *testing.T, folder, suite string) {
+	t.Helper()
 	root := serve(t)
-	command := exec.CommandContext(t.Context(), "node", "suite.mjs")
+	command := exec.CommandContext(t.Context(), "node", suite)
 	command.Dir = folder
 	command.Env = append(os.Environ(), "MOAT_URL="+root,
 		"TOKEN_A="+token("aaaaaaaa-0000-4000-8000-000000000001", "ann"), "TOKEN_B="+token("bbbbbbbb-0000-4000-8000-000000000002", "bob"))
@@ -58,7 +68,7 @@ func TestPublishedClients(t *testing.T) {
 func install(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	for _, name := range []string{"package.json", "suite.mjs"} {
+	for _, name := range []string{"package.json", "suite.mjs", "admin.mjs"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
