@@ -37,8 +37,8 @@ type Config struct {
 
 	// Role is the application role; zero means the one Load connected as.
 	Role string
-	// Schemas are exposed, the first by default; zero means those with tables that
-	// the role may read.
+	// Schemas are exposed, the first by default; one that the role may not use ends
+	// [New]. Zero means those with tables that the role may read.
 	Schemas []string
 	// Base is the path of the API; zero means "/rest/v1".
 	Base string

@@ -11,7 +11,6 @@ import (
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/auth"
-	"github.com/moat-db/moat/catalog"
 )
 
 // A pre-request function that cannot be called ends the start: requests must not go
@@ -32,7 +31,7 @@ func TestPreRequestMustBeCallable(t *testing.T) {
 		"hooks.good": "", "hooks.missing": "no such function", "hooks.argument": "takes arguments", "hooks.procedure": "procedure",
 		"closed.inside": "schema closed", "hooks.revoked": "may not execute",
 	} {
-		err := preRequest(t, url, name)
+		err := start(t, url, func(c *api.Config) { c.PreRequest.Schema, c.PreRequest.Name, _ = strings.Cut(name, ".") })
 		var refused *api.PreRequestError
 		switch {
 		case want == "" && err != nil:
@@ -43,8 +42,8 @@ func TestPreRequestMustBeCallable(t *testing.T) {
 	}
 }
 
-// preRequest starts and ends an API with this function.
-func preRequest(t *testing.T, url, function string) error {
+// start starts and ends an API with this configuration.
+func start(t *testing.T, url string, change func(*api.Config)) error {
 	t.Helper()
 	ctx := context.Background()
 	store, err := moat.Open(ctx, url, &moat.Options{MaxConns: 2, ConfigurePool: api.ConfigurePool(0)})
@@ -57,8 +56,9 @@ func preRequest(t *testing.T, url, function string) error {
 		t.Fatal(err)
 	}
 	connect := func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, url) }
-	schema, name, _ := strings.Cut(function, ".")
-	h, err := api.New(ctx, api.Config{DB: store, Verifier: verifier, Load: loader(connect), PreRequest: catalog.QName{Schema: schema, Name: name}})
+	config := api.Config{DB: store, Verifier: verifier, Load: loader(connect)}
+	change(&config)
+	h, err := api.New(ctx, config)
 	if err == nil {
 		h.Close()
 	}

@@ -21,11 +21,14 @@ func (h *Handler) Reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load schema: %w", err)
 	}
-	built, err := schema.Build(snapshot, model, schema.Options{Role: h.config.Role, Schemas: h.config.Schemas})
+	built, err := schema.Build(snapshot, model, schema.Options{Role: h.config.Role, Schemas: h.config.Schemas, Internal: []schema.Name{h.config.Membership.Table}})
 	if err != nil {
 		return fmt.Errorf("build schema: %w", err)
 	}
-	next := &state{Schema: built, version: 1, plans: newPlans(), check: newTenantCheck(built, h.config.SuspendedColumn)}
+	next := &state{Schema: built, version: 1, plans: newPlans()}
+	if next.check, err = newTenantCheck(built, h.config.SuspendedColumn); err != nil {
+		return err
+	}
 	if next.member, err = newMemberCheck(built, h.config.Membership); err != nil {
 		return err
 	}

@@ -175,3 +175,42 @@ func TestMembership(t *testing.T) {
 		t.Errorf("a member of another tenant: %d %s", got.Status, got.Body)
 	}
 }
+
+// The tenants table and that of the members need not be exposed to be asked: with a
+// schema of their own for the API, suspended tenants stay out.
+func TestChecksReachHiddenTables(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	db.Exec(t, strings.ReplaceAll(`CREATE SCHEMA front; GRANT USAGE ON SCHEMA front TO :app;
+		CREATE VIEW front.leads WITH (security_invoker) AS SELECT id, tenant_id, name FROM app.leads;
+		GRANT SELECT ON front.leads TO :app`, ":app", db.Roles["app"]))
+	s := serveOn(t, db, func(c *api.Config) {
+		c.Schemas = []string{"front"}
+		c.Membership = api.Membership{Table: catalog.QName{Schema: "app", Name: "members"}}
+	})
+	checkAll(t, s, []expectation{
+		{name: "known", call: call{path: "leads?select=id&id=eq.1"}, body: `[{"id":1}]`},
+		{name: "suspended", call: call{tenant: tenantC, path: "leads"}, status: 403, text: "MOAT104"},
+		{name: "unknown", call: call{tenant: "dddddddd-0000-4000-8000-000000000004", path: "leads"}, status: 403, text: "MOAT103"},
+		{name: "hidden all the same", call: call{path: "tenants"}, status: 404, text: "PGRST205"},
+		{name: "hidden members", call: call{path: "members"}, status: 404, text: "PGRST205"},
+	})
+}
+
+// What the configuration names and the database does not have ends the start: a check
+// must not be left out because its name is misspelt.
+func TestNamesMustExist(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	table := catalog.QName{Schema: "app", Name: "members"}
+	for want, change := range map[string]func(*api.Config){
+		"schema nope":                    func(c *api.Config) { c.Schemas = []string{"app", "nope"} },
+		"suspended column nope":          func(c *api.Config) { c.SuspendedColumn = "nope" },
+		"no table app.nope":              func(c *api.Config) { c.Membership.Table = catalog.QName{Schema: "app", Name: "nope"} },
+		"app.members has no column nope": func(c *api.Config) { c.Membership = api.Membership{Table: table, Subject: "nope"} },
+	} {
+		if err := start(t, db.As(t, db.Roles["app"]), change); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -27,16 +28,24 @@ type memberCheck struct {
 // suspensions are columns that suspend a tenant by their meaning.
 var suspensions = []string{"suspended", "suspended_at", "disabled_at", "deleted_at", "status"}
 
-// newTenantCheck returns nil when the role cannot read the tenants table.
-func newTenantCheck(s *schema.Schema, column string) *tenantCheck {
-	t := s.Tables[s.Tenants]
+// newTenantCheck returns nil when the role cannot read the tenants table, which need
+// not be exposed. A column that is asked for must be there: without it no tenant would
+// ever be suspended.
+func newTenantCheck(s *schema.Schema, column string) (*tenantCheck, error) {
+	t := s.Internal(s.Tenants)
 	if t == nil || t.Column(s.TenantsKey) == nil || !t.Column(s.TenantsKey).Select {
-		return nil
+		if column != "" {
+			return nil, fmt.Errorf("suspended column %s: the application role cannot read the tenants table", column)
+		}
+		return nil, nil
 	}
 	suspended := "false"
 	candidates := suspensions
 	if column != "" {
 		candidates = []string{column}
+		if c := t.Column(column); c == nil || !c.Select {
+			return nil, fmt.Errorf("suspended column %s: %s has no such column, or the application role may not read it", column, t.Name)
+		}
 	}
 	for _, name := range candidates {
 		if c := t.Column(name); c != nil && c.Select {
@@ -45,7 +54,7 @@ func newTenantCheck(s *schema.Schema, column string) *tenantCheck {
 		}
 	}
 	key := t.Column(s.TenantsKey)
-	return &tenantCheck{sql: "select " + suspended + " from " + t.SQL() + " where " + schema.Quote(key.Name) + " = $1::" + key.Type}
+	return &tenantCheck{sql: "select " + suspended + " from " + t.SQL() + " where " + schema.Quote(key.Name) + " = $1::" + key.Type}, nil
 }
 
 func suspends(c *schema.Column) string {
@@ -70,9 +79,9 @@ func newMemberCheck(s *schema.Schema, m Membership) (*memberCheck, error) {
 	}
 	setString(&m.Subject, "subject")
 	setString(&m.Tenant, s.TenantColumn)
-	t := s.Tables[m.Table]
+	t := s.Internal(m.Table)
 	if t == nil {
-		return nil, errors.New("membership: the table is not exposed to the application role")
+		return nil, fmt.Errorf("membership: there is no table %s, or the application role may not read it", m.Table)
 	}
 	role := "null::text"
 	if m.Role != "" {
@@ -80,7 +89,7 @@ func newMemberCheck(s *schema.Schema, m Membership) (*memberCheck, error) {
 	}
 	for _, name := range []string{m.Subject, m.Tenant, m.Role} {
 		if c := t.Column(name); name != "" && (c == nil || !c.Select) {
-			return nil, errors.New("membership: a column is missing, or not readable: " + name)
+			return nil, fmt.Errorf("membership: %s has no column %s, or the application role may not read it", m.Table, name)
 		}
 	}
 	return &memberCheck{

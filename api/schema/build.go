@@ -15,6 +15,8 @@ type Options struct {
 	// Schemas are exposed, the first by default; empty means those of the model that
 	// hold a table, app or public first.
 	Schemas []string
+	// Internal are tables that the server itself reads beside that of the tenants.
+	Internal []Name
 }
 
 // Build makes the Schema of a snapshot.
@@ -32,12 +34,18 @@ func Build(snapshot *catalog.Snapshot, model *catalog.Model, o Options) (*Schema
 	if len(o.Schemas) == 0 {
 		b.schema.Schemas = b.defaultSchemas()
 	}
+	for _, name := range o.Schemas {
+		if !b.grants.mayUse(snapshot.Schemas, name) {
+			return nil, fmt.Errorf("schema %s: there is no such schema, or the role %s may not use it", name, o.Role)
+		}
+	}
 	if len(b.schema.Schemas) == 0 {
 		return nil, fmt.Errorf("no schema to expose: configure serve.schemas")
 	}
 	b.index()
 	b.types()
 	b.tables()
+	b.internal(append(slices.Clone(o.Internal), model.Tenants))
 	b.functions()
 	b.relationships()
 	return b.schema, nil
@@ -140,6 +148,20 @@ func (b *builder) tables() {
 			continue
 		}
 		b.schema.Tables[t.Name] = t
+	}
+}
+
+// internal keeps those of these tables that the role may read, exposed or not.
+func (b *builder) internal(names []Name) {
+	b.schema.internal = map[Name]*Table{}
+	for i := range b.snapshot.Relations {
+		r := &b.snapshot.Relations[i]
+		if r.Kind == catalog.Sequence || !slices.Contains(names, r.QName()) || !b.grants.mayUse(b.snapshot.Schemas, r.Schema) {
+			continue
+		}
+		if t := b.table(r); t.Select {
+			b.schema.internal[t.Name] = t
+		}
 	}
 }
 
