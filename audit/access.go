@@ -6,51 +6,19 @@ import (
 	"github.com/moat-db/moat/catalog"
 )
 
-// memberClosure returns role and every role it is a member of through edges that
-// follow says to follow.
-func (f *facts) memberClosure(role string, follow func(catalog.Membership) bool) []string {
-	out := []string{role}
-	for i := 0; i < len(out); i++ {
-		for _, m := range f.s.Memberships {
-			if m.Member == out[i] && follow(m) && !slices.Contains(out, m.Role) {
-				out = append(out, m.Role)
-			}
-		}
-	}
-	return out
-}
-
 // inherited returns the roles whose privileges role has as it is, itself first.
-func (f *facts) inherited(role string) []string {
-	if got, ok := f.inherits[role]; ok {
-		return got
-	}
-	got := f.memberClosure(role, func(m catalog.Membership) bool { return m.Inherit })
-	f.inherits[role] = got
-	return got
-}
+func (f *facts) inherited(role string) []string { return f.look.RolesOf(role, catalog.Usage) }
 
 // reachable returns the roles that role has the privileges of or can become by SET
 // ROLE, itself first. ADMIN OPTION is not counted: see role-admin-option.
-func (f *facts) reachable(role string) []string {
-	if got, ok := f.becomes[role]; ok {
-		return got
-	}
-	got := f.memberClosure(role, func(m catalog.Membership) bool { return m.Inherit || m.Set })
-	f.becomes[role] = got
-	return got
-}
+func (f *facts) reachable(role string) []string { return f.look.RolesOf(role, catalog.Use) }
 
 // settable returns the roles that role can become by SET ROLE, itself first. What is
 // inherited only gives privileges: BYPASSRLS and SUPERUSER are no privileges.
-func (f *facts) settable(role string) []string {
-	return f.memberClosure(role, becoming)
-}
-
-func becoming(m catalog.Membership) bool { return m.Set }
+func (f *facts) settable(role string) []string { return f.look.RolesOf(role, catalog.Set) }
 
 func (f *facts) bypasses(role string) bool {
-	r := f.roles[role]
+	r := f.look.Role(role)
 	return r != nil && (r.Super || r.BypassRLS)
 }
 
@@ -196,22 +164,17 @@ func (f *facts) seesPast(role string, r *catalog.Relation) bool {
 	return !r.ForceRLS && slices.Contains(f.inherited(role), r.Owner)
 }
 
-// edgesTo returns the memberships granted to app itself that lead to a role, in the
-// order of the Snapshot.
-func (f *facts) edgesTo(app string, target func(string) bool, follow func(catalog.Membership) bool) []catalog.Membership {
+// edgesTo returns the memberships granted to app itself that lead to role in the sense
+// of mode, in the order of the Snapshot.
+func (f *facts) edgesTo(app, role string, mode catalog.Mode) []catalog.Membership {
 	var out []catalog.Membership
 	for _, m := range f.s.Memberships {
-		if m.Member != app || !follow(m) {
-			continue
-		}
-		if slices.ContainsFunc(f.memberClosure(m.Role, follow), target) {
+		if m.Member == app && mode.Follows(m) && slices.Contains(f.look.RolesOf(m.Role, mode), role) {
 			out = append(out, m)
 		}
 	}
 	return out
 }
-
-func usable(m catalog.Membership) bool { return m.Inherit || m.Set }
 
 // switchOnly says whether a role is only a door to others: it inherits nothing and
 // has no privilege on any tenant table itself, like PostgREST's authenticator.

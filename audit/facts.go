@@ -15,17 +15,10 @@ type facts struct {
 
 	look *catalog.Lookup
 
-	relations map[catalog.QName]*catalog.Relation
-	models    map[catalog.QName]*catalog.TableModel
-	children  map[catalog.QName][]*catalog.Relation // by parent
-	functions map[catalog.QName][]*catalog.Function
-	byOID     map[catalog.OID]*catalog.Function
-	roles     map[string]*catalog.Role
-	readBy    map[catalog.QName][]catalog.RelationDependency // by the relation read
+	models map[catalog.QName]*catalog.TableModel
+	readBy map[catalog.QName][]catalog.RelationDependency // by the relation read
 
-	apps     []string // application roles, superusers included
-	inherits map[string][]string
-	becomes  map[string][]string
+	apps []string // application roles, superusers included
 
 	policies map[catalog.QName][]*policy
 	reading  map[catalog.QName][]catalog.RelationDependency // by the relation that reads
@@ -39,25 +32,13 @@ type facts struct {
 
 func newFacts(s *catalog.Snapshot, m *catalog.Model, o Options) *facts {
 	f := &facts{s: s, m: m, o: o, look: catalog.NewLookup(s),
-		relations: map[catalog.QName]*catalog.Relation{}, models: map[catalog.QName]*catalog.TableModel{},
-		children: map[catalog.QName][]*catalog.Relation{}, functions: map[catalog.QName][]*catalog.Function{},
-		byOID: map[catalog.OID]*catalog.Function{}, roles: map[string]*catalog.Role{},
+		models:  map[catalog.QName]*catalog.TableModel{},
 		readBy:  map[catalog.QName][]catalog.RelationDependency{},
 		reading: map[catalog.QName][]catalog.RelationDependency{}, bodies: map[*catalog.Function]body{}, helping: map[bool][]helper{},
-		inherits: map[string][]string{}, becomes: map[string][]string{},
 		policies: map[catalog.QName][]*policy{}, predicates: map[string]string{}, identity: map[string]bool{}}
-	f.indexRelations()
-	for i := range s.Functions {
-		fn := &s.Functions[i]
-		name := functionName(fn)
-		f.functions[name] = append(f.functions[name], fn)
-		f.byOID[fn.OID] = fn
-	}
-	for i := range s.Roles {
-		f.roles[s.Roles[i].Name] = &s.Roles[i]
-	}
+	f.indexModel()
 	for _, name := range m.Roles {
-		if f.roles[name] != nil {
+		if f.look.Role(name) != nil {
 			f.apps = append(f.apps, name)
 		}
 	}
@@ -65,14 +46,7 @@ func newFacts(s *catalog.Snapshot, m *catalog.Model, o Options) *facts {
 	return f
 }
 
-func (f *facts) indexRelations() {
-	for i := range f.s.Relations {
-		r := &f.s.Relations[i]
-		f.relations[r.QName()] = r
-		for _, parent := range r.ParentNames {
-			f.children[parent] = append(f.children[parent], r)
-		}
-	}
+func (f *facts) indexModel() {
 	for i := range f.m.Tables {
 		f.models[f.m.Tables[i].Table] = &f.m.Tables[i]
 	}
@@ -152,7 +126,7 @@ func (f *facts) reads(from catalog.QName) []catalog.QName {
 				continue
 			}
 			out = append(out, d.On)
-			if r := f.relations[d.On]; r != nil && (r.Kind == catalog.View || r.Kind == catalog.MaterializedView) {
+			if r := f.look.Relation(d.On); r != nil && (r.Kind == catalog.View || r.Kind == catalog.MaterializedView) {
 				visit(d.On)
 			}
 		}
@@ -168,7 +142,7 @@ func (f *facts) readers(of catalog.QName) []*catalog.Relation {
 	var visit func(name catalog.QName)
 	visit = func(name catalog.QName) {
 		for _, d := range f.readBy[name] {
-			r := f.relations[d.From]
+			r := f.look.Relation(d.From)
 			if r == nil || d.Rule != "_RETURN" || d.From == name || slices.Contains(out, r) {
 				continue
 			}

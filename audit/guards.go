@@ -19,7 +19,7 @@ func (f *facts) guards() []guard {
 	var out []guard
 	for i := range f.s.Events {
 		e := &f.s.Events[i]
-		for _, fn := range f.functions[e.Function] {
+		for _, fn := range f.look.Functions(e.Function) {
 			text := strings.ToLower(fn.Body)
 			if strings.Contains(text, "row level security") || strings.Contains(text, "relrowsecurity") || strings.Contains(text, "policy") {
 				out = append(out, guard{e, fn})

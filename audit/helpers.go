@@ -66,7 +66,7 @@ func (f *facts) helpers(deep bool) []helper {
 		for j := range r.Policies {
 			for _, e := range expressions(&r.Policies[j]) {
 				walk(e.Root, func(n *catalog.Node) {
-					fn := f.byOID[n.OID]
+					fn := f.look.Function(n.OID)
 					if n.Kind != catalog.NodeFunction || fn == nil || fn.System || found[fn.OID].fn != nil {
 						return
 					}

@@ -3,6 +3,8 @@ package audit
 import (
 	"fmt"
 	"slices"
+
+	"github.com/moat-db/moat/catalog"
 )
 
 // predefined reports each application role that is a member of one of PostgreSQL's
@@ -10,7 +12,7 @@ import (
 func (f *facts) predefined(names []string, message, why string) []Finding {
 	var out []Finding
 	for _, app := range f.apps {
-		if f.roles[app].Super {
+		if f.look.Role(app).Super {
 			continue
 		}
 		for _, role := range f.actsAs(app)[1:] {
@@ -18,7 +20,7 @@ func (f *facts) predefined(names []string, message, why string) []Finding {
 				continue
 			}
 			x := onRole(app, message, fmt.Sprintf("%s is a member of %s. %s", app, role, why))
-			for _, m := range f.edgesTo(app, func(r string) bool { return r == role }, usable) {
+			for _, m := range f.edgesTo(app, role, catalog.Use) {
 				x = x.with("REVOKE " + ident(m.Role) + " FROM " + ident(app))
 			}
 			out = append(out, x)

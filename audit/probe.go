@@ -45,7 +45,7 @@ func Probe(ctx context.Context, conn *pgx.Conn, s *catalog.Snapshot, m *catalog.
 
 // sealKeys looks for keys of sealed mode that should have been retired.
 func (p *prober) sealKeys(ctx context.Context) {
-	if p.facts.relations[sealKeyTable] == nil {
+	if p.facts.look.Relation(sealKeyTable) == nil {
 		return
 	}
 	err := p.ask(ctx, func(tx pgx.Tx) error {

@@ -19,7 +19,7 @@ var ruleGrantPublication = Rule{
 				Message: "Whoever subscribes receives the rows of every tenant.",
 				Why:     fmt.Sprintf("It sends %s, and policies do not filter a publication.", p.Tables[i])}
 			for _, app := range f.apps {
-				if f.roles[app].Replication {
+				if f.look.Role(app).Replication {
 					x.Severity = High
 					x.Why += fmt.Sprintf(" %s may subscribe.", app)
 				}

@@ -8,8 +8,8 @@ var ruleGuardOwner = Rule{
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, g := range f.guards() {
-			owner := f.roles[g.fn.Owner]
-			trigger := f.roles[g.event.Owner]
+			owner := f.look.Role(g.fn.Owner)
+			trigger := f.look.Role(g.event.Owner)
 			if owner == nil || owner.Super || trigger == nil || !trigger.Super {
 				continue
 			}

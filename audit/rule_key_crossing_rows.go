@@ -8,7 +8,7 @@ var ruleKeyCrossingRows = Rule{
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, c := range f.o.Evidence.Crossing {
-			r := f.relations[c.Table]
+			r := f.look.Relation(c.Table)
 			if r == nil || c.Rows == 0 {
 				continue
 			}

@@ -55,7 +55,7 @@ func (f *facts) crossingForeignKey(r *catalog.Relation, fk *catalog.Constraint) 
 		x.Message = fmt.Sprintf("ON DELETE %s carries a tenant's delete into other tenants' rows, or prints them in the error.", upper(fk.OnDelete))
 		x.Why = "The action of a foreign key runs as the table's owner and passes by policies, FORCE or not."
 	}
-	parent := f.relations[fk.References]
+	parent := f.look.Relation(fk.References)
 	own, ref := f.tenantColumn(r.QName()), f.tenantColumn(fk.References)
 	if reason := f.cannotTie(r, parent, fk, own, ref); reason != "" {
 		return x.decide("%s", reason)

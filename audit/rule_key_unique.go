@@ -99,7 +99,7 @@ func (f *facts) referrers(r *catalog.Relation, x *catalog.Index) []catalog.QName
 // willTie says whether every foreign key from another table to r is one that
 // key-foreign-key replaces by SQL of its own.
 func (f *facts) willTie(from catalog.QName, r *catalog.Relation, ref string) bool {
-	other := f.relations[from]
+	other := f.look.Relation(from)
 	own := f.tenantColumn(from)
 	for i := range other.Constraints {
 		fk := &other.Constraints[i]

@@ -38,7 +38,7 @@ func (f *facts) lookups() []lookup {
 	for _, r := range f.judged() {
 		for k := range r.Policies {
 			for _, name := range tablesRead(&r.Policies[k]) {
-				t := f.relations[name]
+				t := f.look.Relation(name)
 				if t == nil || t == r || !isTable(t) || slices.ContainsFunc(out, func(l lookup) bool { return l.table == t }) {
 					continue
 				}

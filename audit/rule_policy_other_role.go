@@ -1,6 +1,10 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/catalog"
+)
 
 var rulePolicyOtherRole = Rule{
 	ID: "policy-other-role", Severity: Critical, Holes: []string{"P11", "P40"},
@@ -27,7 +31,7 @@ func (f *facts) membershipGaps(want func(gap) bool, describe func(g gap, app, vi
 						continue
 					}
 					x := describe(g, app, via)
-					for _, m := range f.edgesTo(app, func(role string) bool { return role == via }, usable) {
+					for _, m := range f.edgesTo(app, via, catalog.Use) {
 						x = x.with("REVOKE " + ident(m.Role) + " FROM " + ident(app))
 					}
 					out = append(out, x)

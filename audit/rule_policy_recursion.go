@@ -51,7 +51,7 @@ func (f *facts) comesBack(start catalog.QName, tables []catalog.QName) bool {
 		if name == start {
 			return true
 		}
-		r := f.relations[name]
+		r := f.look.Relation(name)
 		if seen[name] || r == nil || !r.RLS {
 			continue
 		}

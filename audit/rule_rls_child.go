@@ -31,7 +31,7 @@ func (f *facts) openChild(r *catalog.Relation) Finding {
 		return x.decide("%s reaches a tenant in %s: choose one (protect.paths in moat.yaml), then run moat protect.", r.QName(), plural(len(paths), "way", "ways"))
 	}
 	step := paths[0][0]
-	parent := f.relations[step.To]
+	parent := f.look.Relation(step.To)
 	col := f.tenantColumn(step.To)
 	if parent == nil || col == "" || len(paths[0]) > 1 || r.Kind == catalog.PartitionedTable || step.Nullable {
 		return x.decide("Its tenant is found over %s. Give the tables on the way a tenant column first, nearest to the tenant first: moat protect plans that, with the backfill.", pathText(paths[0]))

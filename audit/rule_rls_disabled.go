@@ -24,11 +24,11 @@ var ruleRLSDisabled = Rule{
 // rls-partition or rls-parent speaks.
 func (f *facts) protectedKin(r *catalog.Relation) bool {
 	for _, p := range r.ParentNames {
-		if parent := f.relations[p]; parent != nil && parent.RLS {
+		if parent := f.look.Relation(p); parent != nil && parent.RLS {
 			return true
 		}
 	}
-	for _, child := range f.children[r.QName()] {
+	for _, child := range f.look.Children(r) {
 		if child.RLS && isTable(child) {
 			return true
 		}

@@ -35,7 +35,7 @@ func (f *facts) protectedChild(r *catalog.Relation) *catalog.Relation {
 	if !isTable(r) {
 		return nil
 	}
-	for _, child := range f.children[r.QName()] {
+	for _, child := range f.look.Children(r) {
 		if child.RLS && isTable(child) {
 			return child
 		}

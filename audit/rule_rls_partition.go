@@ -15,7 +15,7 @@ var ruleRLSPartition = Rule{
 				continue
 			}
 			for _, name := range r.ParentNames {
-				parent := f.relations[name]
+				parent := f.look.Relation(name)
 				if parent == nil || !parent.RLS {
 					continue
 				}

@@ -42,7 +42,7 @@ func (f *facts) filledFrom(r *catalog.Relation) (*catalog.Relation, *catalog.Fun
 			continue
 		}
 		for _, t := range source.Triggers {
-			for _, fn := range f.functions[t.Function] {
+			for _, fn := range f.look.Functions(t.Function) {
 				if _, writes := f.body(fn).uses(r.QName()); writes {
 					return source, fn
 				}

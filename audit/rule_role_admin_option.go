@@ -14,7 +14,7 @@ var ruleRoleAdminOption = Rule{
 		var out []Finding
 		for _, app := range f.apps {
 			for _, m := range f.s.Memberships {
-				if m.Admin && slices.Contains(f.actsAs(app), m.Member) && !becoming(m) && f.dangerous(m.Role) {
+				if m.Admin && slices.Contains(f.actsAs(app), m.Member) && !m.Set && f.dangerous(m.Role) {
 					out = append(out, onRole(app,
 						fmt.Sprintf("GRANT %s TO %s WITH SET TRUE, and then SET ROLE, opens the rows of every tenant.", m.Role, app),
 						fmt.Sprintf("%s holds ADMIN OPTION on %s: it may give itself whatever the grant left out.", m.Member, m.Role)).
@@ -28,8 +28,7 @@ var ruleRoleAdminOption = Rule{
 
 // dangerous says whether becoming role passes by the policies of some tenant table.
 func (f *facts) dangerous(role string) bool {
-	anyEdge := func(m catalog.Membership) bool { return usable(m) || m.Admin }
-	for _, r := range f.memberClosure(role, anyEdge) {
+	for _, r := range f.look.RolesOf(role, catalog.Gain) {
 		if f.bypasses(r) {
 			return true
 		}

@@ -6,7 +6,7 @@ var ruleRoleBypassRLS = Rule{
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, app := range f.apps {
-			if r := f.roles[app]; r.BypassRLS && !r.Super {
+			if r := f.look.Role(app); r.BypassRLS && !r.Super {
 				out = append(out, onRole(app,
 					"Every statement of the application reads and changes the rows of every tenant.",
 					"BYPASSRLS passes by every policy, also on tables with FORCE ROW LEVEL SECURITY.").

@@ -8,7 +8,7 @@ var ruleRoleCreateRole = Rule{
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, app := range f.apps {
-			if r := f.roles[app]; !r.CreateRole || r.Super {
+			if r := f.look.Role(app); !r.CreateRole || r.Super {
 				continue
 			}
 			x := onRole(app,

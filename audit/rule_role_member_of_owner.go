@@ -1,6 +1,10 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/catalog"
+)
 
 var ruleRoleMemberOfOwner = Rule{
 	ID: "role-member-of-owner", Severity: Critical, Holes: []string{"C07", "C08", "C09"},
@@ -9,13 +13,13 @@ var ruleRoleMemberOfOwner = Rule{
 		var out []Finding
 		for _, r := range f.tenantRelations() {
 			for _, app := range f.apps {
-				if r.Owner == app || f.roles[app].Super || !f.owns(app, r.Owner) {
+				if r.Owner == app || f.look.Role(app).Super || !f.owns(app, r.Owner) {
 					continue
 				}
 				x := onRelation(r,
 					fmt.Sprintf("%s has the owner's rights: it can switch row-level security off and read every tenant's rows.", app),
 					fmt.Sprintf("%s is a member of %s, the owner. Ownership is inherited, and NOINHERIT leaves SET ROLE.", app, r.Owner))
-				for _, m := range f.edgesTo(app, func(role string) bool { return role == r.Owner }, usable) {
+				for _, m := range f.edgesTo(app, r.Owner, catalog.Use) {
 					x = x.with("REVOKE " + ident(m.Role) + " FROM " + ident(app))
 				}
 				out = append(out, x)

@@ -36,7 +36,7 @@ var ruleRoleOwnsSchema = Rule{
 // ownerApp is the application role that is, or is a member of, an owner. A superuser
 // is reported as such.
 func (f *facts) ownerApp(owner string) string {
-	i := slices.IndexFunc(f.apps, func(app string) bool { return !f.roles[app].Super && f.owns(app, owner) })
+	i := slices.IndexFunc(f.apps, func(app string) bool { return !f.look.Role(app).Super && f.owns(app, owner) })
 	if i < 0 {
 		return ""
 	}

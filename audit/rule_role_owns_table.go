@@ -13,7 +13,7 @@ var ruleRoleOwnsTable = Rule{
 		var out []Finding
 		for _, r := range f.tenantRelations() {
 			for _, app := range f.apps {
-				if r.Owner == app && !f.roles[app].Super {
+				if r.Owner == app && !f.look.Role(app).Super {
 					out = append(out, f.ownsTable(r, app))
 				}
 			}

@@ -1,6 +1,10 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/catalog"
+)
 
 var ruleRoleReachesBypass = Rule{
 	ID: "role-reaches-bypass", Severity: Critical, Holes: []string{"C06"},
@@ -8,7 +12,7 @@ var ruleRoleReachesBypass = Rule{
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, app := range f.apps {
-			if f.roles[app].Super {
+			if f.look.Role(app).Super {
 				continue
 			}
 			for _, role := range f.settable(app)[1:] {
@@ -29,7 +33,7 @@ func (f *facts) reachesBypass(app, role string) Finding {
 		// PostgREST's authenticator: it must be able to become every role it serves.
 		return x.at(Low).decide("%s has no privilege of its own and only switches to other roles. If %s is among them on purpose, let no request choose it without a verified token; else revoke it.", app, role)
 	}
-	for _, m := range f.edgesTo(app, func(r string) bool { return r == role }, becoming) {
+	for _, m := range f.edgesTo(app, role, catalog.Set) {
 		x = x.with("REVOKE " + ident(m.Role) + " FROM " + ident(app))
 	}
 	return x

@@ -6,7 +6,7 @@ var ruleRoleReplication = Rule{
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, app := range f.apps {
-			if r := f.roles[app]; r.Replication && !r.Super {
+			if r := f.look.Role(app); r.Replication && !r.Super {
 				out = append(out, onRole(app,
 					"A replication connection copies the whole cluster, or decodes every tenant's changes, past all policies.",
 					"Row-level security is not applied to base backups and logical decoding.").

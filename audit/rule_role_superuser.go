@@ -6,7 +6,7 @@ var ruleRoleSuperuser = Rule{
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, app := range f.apps {
-			if f.roles[app].Super {
+			if f.look.Role(app).Super {
 				out = append(out, onRole(app,
 					"Every statement of the application reads and changes the rows of every tenant.",
 					"No policy binds a superuser, FORCE ROW LEVEL SECURITY neither.").

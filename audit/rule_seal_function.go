@@ -18,7 +18,7 @@ var ruleSealFunction = Rule{
 		bodies := seal.Bodies(f.m.Setting)
 		var out []Finding
 		for _, name := range sealFunctions {
-			for _, fn := range f.functions[catalog.QName{Schema: sealedTenant.Schema, Name: name}] {
+			for _, fn := range f.look.Functions(catalog.QName{Schema: sealedTenant.Schema, Name: name}) {
 				x := onFunction(fn, "Policies take the tenant from whatever it says.", "")
 				x.schema = "" // moat's own schema is of every report
 				if x.Why = f.sealFlaw(fn, bodies[name]); x.Why != "" {
@@ -35,7 +35,7 @@ var ruleSealFunction = Rule{
 
 // sealFlaw says what is wrong with a function of sealed mode, "" for nothing.
 func (f *facts) sealFlaw(fn *catalog.Function, body string) string {
-	owner := f.roles[fn.Owner]
+	owner := f.look.Role(fn.Owner)
 	switch {
 	case fn.Body != body:
 		return "Its text is not that of this version of moat."

@@ -6,7 +6,7 @@ var ruleSealKeyReadable = Rule{
 	ID: "seal-key-readable", Severity: Critical, Holes: []string{"V20"},
 	Title: "Others than the functions' owner may read or change the keys of sealed mode",
 	Check: func(f *facts) []Finding {
-		r := f.relations[sealKeyTable]
+		r := f.look.Relation(sealKeyTable)
 		if r == nil || !f.sealInstalled() {
 			return nil
 		}

@@ -46,7 +46,7 @@ func (f *facts) seenPast(v *catalog.Relation) *catalog.Relation {
 		if d.Rule != "_RETURN" {
 			continue
 		}
-		t := f.relations[d.On]
+		t := f.look.Relation(d.On)
 		if t != nil && isTable(t) && (f.holdsTenants(d.On) || t.RLS) && f.seesPast(v.Owner, t) {
 			return t
 		}

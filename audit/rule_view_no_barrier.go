@@ -35,7 +35,7 @@ func (f *facts) isolatingView(v *catalog.Relation) bool {
 		if d.Rule != "_RETURN" {
 			continue
 		}
-		t := f.relations[d.On]
+		t := f.look.Relation(d.On)
 		if t == nil {
 			continue
 		}

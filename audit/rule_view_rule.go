@@ -37,7 +37,7 @@ func (f *facts) ruleSeesPast(r *catalog.Relation, rule string) bool {
 		if d.Rule != rule {
 			continue
 		}
-		t := f.relations[d.On]
+		t := f.look.Relation(d.On)
 		if t != nil && isTable(t) && f.holdsTenants(d.On) && f.seesPast(r.Owner, t) {
 			return true
 		}

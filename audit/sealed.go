@@ -36,11 +36,11 @@ func (f *facts) sealed() (sealed, plain []string) {
 }
 
 // sealInstalled says whether the functions are there.
-func (f *facts) sealInstalled() bool { return len(f.functions[sealedTenant]) > 0 }
+func (f *facts) sealInstalled() bool { return len(f.look.Functions(sealedTenant)) > 0 }
 
 // sealOwner is the role that the functions run as, "" where they are not there.
 func (f *facts) sealOwner() string {
-	for _, fn := range f.functions[sealedTenant] {
+	for _, fn := range f.look.Functions(sealedTenant) {
 		return fn.Owner
 	}
 	return ""

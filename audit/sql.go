@@ -214,7 +214,7 @@ func (f *facts) revokeAllSQL(r *catalog.Relation) []string {
 // owner, if that is not an application role too, else Options.Owner.
 func (f *facts) newOwner(schema string) (name string, create []string) {
 	for _, sch := range f.s.Schemas {
-		if sch.Name == schema && f.ownedByApp(sch.Owner) == "" && !f.bypasses(sch.Owner) && f.roles[sch.Owner] != nil && sch.Owner != "pg_database_owner" {
+		if sch.Name == schema && f.ownedByApp(sch.Owner) == "" && !f.bypasses(sch.Owner) && f.look.Role(sch.Owner) != nil && sch.Owner != "pg_database_owner" {
 			return sch.Owner, nil
 		}
 	}
@@ -222,7 +222,7 @@ func (f *facts) newOwner(schema string) (name string, create []string) {
 	if name == "" {
 		name = "moat_owner"
 	}
-	if f.roles[name] == nil {
+	if f.look.Role(name) == nil {
 		create = []string{fmt.Sprintf("DO $$ BEGIN\n  CREATE ROLE %s NOLOGIN;\nEXCEPTION WHEN duplicate_object THEN NULL;\nEND $$", ident(name))}
 	}
 	return name, create

@@ -14,6 +14,11 @@ const (
 	// Member: member is a member by any chain, even of memberships that give
 	// neither privileges nor SET ROLE (pg_has_role MEMBER).
 	Member
+	// Use: member has the privileges of role or may SET ROLE to it, by steps of either
+	// kind: what its statements can run as or with.
+	Use
+	// Gain: as Use, or after using ADMIN OPTION to grant itself the rest.
+	Gain
 	// Reach: member can come to act as role, by SET ROLE or by first granting
 	// itself the membership: with ADMIN OPTION, or with CREATEROLE before 16.
 	Reach
@@ -53,11 +58,27 @@ func (v *Lookup) rolesOf(member string, mode Mode) []string {
 	return all
 }
 
+// Follows says whether one membership is a step in the sense of the mode. For [Reach]
+// there are steps besides.
+func (mode Mode) Follows(m Membership) bool {
+	switch mode {
+	case Usage:
+		return m.Inherit
+	case Set, Reach:
+		return m.Set
+	case Use:
+		return m.Inherit || m.Set
+	case Gain:
+		return m.Inherit || m.Set || m.Admin
+	}
+	return true // Member
+}
+
 // next returns the roles one step from role.
 func (v *Lookup) next(role string, mode Mode) []string {
 	var all []string
 	for _, m := range v.edges[role] {
-		if mode == Member || mode == Usage && m.Inherit || (mode == Set || mode == Reach) && m.Set {
+		if mode.Follows(m) {
 			all = append(all, m.Role)
 		}
 	}

@@ -202,7 +202,7 @@ func (p *prover) describe() {
 	c.Target = p.snap.Database.Name
 	c.Role = p.role
 	c.ServerVersion = fmt.Sprintf("%d.%d", p.snap.Version/10000, p.snap.Version%10000)
-	c.Fingerprint = fingerprint(p.snap)
+	c.Fingerprint = catalog.Fingerprint(p.snap)
 	c.Setting = p.model.Setting
 	c.TenantA, c.TenantB = p.a, p.b
 	c.Inferred = p.model.Inferred
