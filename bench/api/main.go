@@ -55,6 +55,8 @@ func run(ctx context.Context, args []string) error {
 			return serveMoat(ctx, args)
 		case "plain":
 			return servePlain(ctx, args[1:])
+		case "bare":
+			return serveBare(ctx, args[1:])
 		case "greedy":
 			return beGreedy(ctx, args[1:])
 		}

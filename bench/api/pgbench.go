@@ -57,7 +57,7 @@ func newPgbench(ctx context.Context, d *database, connections int, sql string) (
 
 // script sends both statements as moat does: in one pipeline, without BEGIN.
 func script(c caller, sql string) string {
-	claims := fmt.Sprintf(`{"aud":"%s","exp":1795532719,"iat":1795446319,"iss":"%s","role":"client","sub":"%s","tenant_id":"%s"}`, audience, issuer, c.subject, c.tenant)
+	claims := claimsOf(c.tenant, c.subject)
 	quoted := func(s string) string { return "'" + s + "'" }
 	bind := strings.NewReplacer(":claims", quoted(claims), ":subject", quoted(c.subject), ":tenant", quoted(c.tenant), ":lead", quoted(c.lead))
 	return "\\startpipeline\n" + bind.Replace(bindSQL) + "\n" + bind.Replace(sql) + "\n\\endpipeline\n"

@@ -70,7 +70,8 @@ func requests(ctx context.Context, d *database, o options) error {
 	if err := out.Flush(); err != nil {
 		return err
 	}
-	fmt.Println("\npgbench sends the same statements in the same pipeline; its own processor time counts as a server's does.")
+	fmt.Println("\nnet/http and pgx alone send the same statements too, and check, plan, limit, count and log nothing: the floor of this stack.")
+	fmt.Println("pgbench sends the same statements in the same pipeline; its own processor time counts as a server's does.")
 	fmt.Println("Targets: 1.8 × the plain handler, 5 × PostGraphile, 0.6 × pgbench, per CPU-second.")
 	for _, m := range missed {
 		fmt.Println("MISSED:", m)
@@ -91,6 +92,7 @@ func startAll(ctx context.Context, d *database, o options) ([]*server, error) {
 		func() (*server, error) {
 			return startPlain(ctx, d, "bench_cached", "plain, tokens cached", o.connections, true)
 		},
+		func() (*server, error) { return startBare(ctx, d, "bench_bare", o.connections) },
 		func() (*server, error) { return startPostGraphile(ctx, d, o.connections) },
 	} {
 		s, err := start()
