@@ -37,6 +37,12 @@ func describe(err error) *problem.Error {
 	if refused := tenantRefused(err); refused != nil {
 		return refused
 	}
+	var unsafe *moat.UnsafeRoleError
+	if errors.As(err, &unsafe) {
+		e := problem.New(http.StatusServiceUnavailable, "MOAT131", "the server is not ready")
+		e.RetryAfter, e.Cause = retryAfter, err
+		return e
+	}
 	if away(err) {
 		return unavailable(err)
 	}

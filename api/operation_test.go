@@ -147,8 +147,14 @@ func TestReadinessChecksTheRole(t *testing.T) {
 	if got := s.do(t, call{path: "/readyz"}); got.Status != 503 || !strings.Contains(got.Body, "not safe") {
 		t.Errorf("a role that passes by the policies is ready: %d %s", got.Status, got.Body)
 	}
-	if got := s.do(t, call{path: "leads"}); got.Status < 500 {
-		t.Errorf("it is even served: %d %s", got.Status, got.Body)
+	if got := s.do(t, call{path: "leads"}); got.Status != 503 || !strings.Contains(got.Body, "MOAT131") || got.Header.Get("Retry-After") == "" {
+		t.Errorf("it is even served, or not said to come back: %d %s", got.Status, got.Body)
+	}
+	db.Exec(t, "ALTER ROLE "+db.Roles["app"]+" NOBYPASSRLS")
+	for _, path := range []string{"/readyz", "leads"} {
+		if got := s.do(t, call{path: path}); got.Status != 200 {
+			t.Errorf("%s with a safe role again: %d %s", path, got.Status, got.Body)
+		}
 	}
 }
 

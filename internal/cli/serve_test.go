@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,6 +65,11 @@ func TestServeFailsClosed(t *testing.T) {
 		"superuser":    {good, d.URL, "superuser"},
 		"half of TLS":  {good + "\nserve: {tls_cert_file: x}", app, "go together"},
 		"no TLS file":  {good + "\nserve: {tls_cert_file: /nowhere/c, tls_key_file: /nowhere/k}", app, "serve.tls_cert_file"},
+		"other type":   {good + "\ntenant: {type: bigint}", app, "leads.tenant_id is uuid"},
+		"no setting":   {good + "\ntenant: {setting: app.other}", app, "they read app.current_tenant"},
+		"no schema":    {good + "\nserve: {schemas: [nope]}", app, "schema nope"},
+		"no column":    {good + "\ntenant: {suspended_column: nope}", app, "suspended column nope"},
+		"no members":   {good + "\nserve: {membership: {table: public.nope}}", app, "public.nope"},
 		"pre-request":  {good + "\nserve: {pre_request: public.missing}", app, "no such function"},
 		"no collector": {good + "\nserve: {tracing: {endpoint: 'collector:4317'}}", app, "serve.tracing.endpoint"},
 	} {
@@ -72,8 +78,10 @@ func TestServeFailsClosed(t *testing.T) {
 			t.Errorf("%s: exit %d, %q, want an error that says %q", what, code, errs, c.want)
 		}
 	}
-	if code, _, errs := run(t, "serve", "--check", "--config", write(t, "moat.yaml", good), "--app-url", app); code != exitOK {
-		t.Errorf("a safe configuration: exit %d, %s", code, errs)
+	for _, fine := range []string{"", "\ntenant: {type: uuid, setting: app.current_tenant}"} {
+		if code, _, errs := run(t, "serve", "--check", "--config", write(t, "moat.yaml", good+fine), "--app-url", app); code != exitOK {
+			t.Errorf("a safe configuration: exit %d, %s", code, errs)
+		}
 	}
 }
 
@@ -104,5 +112,55 @@ func TestTokenAndSQL(t *testing.T) {
 	}
 	if code, _, errs := run(t, "sql", "--app-url", url, "select * from nosuch"); code != exitError || !strings.Contains(errs, "nosuch") {
 		t.Errorf("bad SQL: exit %d, %s", code, errs)
+	}
+}
+
+// A request that is being answered is finished after the signal.
+func TestServeFinishesRequests(t *testing.T) {
+	t.Parallel()
+	d, role := leadsDatabase(t)
+	d.Exec(t, "create function slow() returns int language sql as 'select 1 from pg_sleep(1)'; grant execute on function slow() to "+role)
+	s := startServeOn(t, d.As(t, role), "")
+	answered := make(chan int, 1)
+	go func() {
+		r, err := http.NewRequest(http.MethodPost, s.url+"/rest/v1/rpc/slow", nil)
+		if err != nil {
+			answered <- 0
+			return
+		}
+		r.Header.Set("Authorization", "Bearer "+s.token)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			answered <- 0
+			return
+		}
+		res.Body.Close()
+		answered <- res.StatusCode
+	}()
+	until(t, "the request is being answered", func() bool {
+		_, body := s.get(t, s.url+"/metrics")
+		return strings.Contains(body, "moat_pool_connections_acquired 1")
+	})
+	if code := s.stop(); code != exitOK {
+		t.Errorf("exit %d: %s", code, s.errs)
+	}
+	if status := <-answered; status != http.StatusOK {
+		t.Errorf("the request got %d", status)
+	}
+	if _, err := http.Get(s.url + "/healthz"); err == nil {
+		t.Error("it still listens")
+	}
+}
+
+// Policies may read the token's claims, as PostgREST's users write them; the setting
+// that moat.yaml names beside is then nothing to complain of.
+func TestServePoliciesOverClaims(t *testing.T) {
+	t.Parallel()
+	d, role := leadsDatabase(t)
+	d.Exec(t, `drop policy tenant_isolation on leads;
+		create policy tenant_isolation on leads as restrictive using (tenant_id = ((select current_setting('request.jwt.claims', true))::json->>'tenant_id')::uuid)`)
+	s := startServeOn(t, d.As(t, role), "tenant: {setting: app.current_tenant}")
+	if status, body := s.get(t, s.url+"/rest/v1/leads?select=name"); status != http.StatusOK || body != `[{"name":"a"}]` {
+		t.Errorf("%d %s", status, body)
 	}
 }

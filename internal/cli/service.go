@@ -103,8 +103,10 @@ func (s *service) open(ctx context.Context) (err error) {
 // the database does not share would refuse every token, or show no row.
 func (s *service) inferTenant(ctx context.Context) error {
 	t := &s.config.Tenant
-	if t.Type != "" && t.Setting != "" {
-		return nil
+	if t.Type != "" || t.Setting != "" {
+		if err := s.checkTenant(ctx); err != nil {
+			return err
+		}
 	}
 	_, model, err := s.schema.Last(ctx)
 	if err != nil {

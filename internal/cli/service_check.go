@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// checkTenant compares what moat.yaml says of the tenant with the database: a type
+// that the column does not have refuses every token, and a setting that no policy reads
+// shows no row, both without a word of why.
+func (s *service) checkTenant(ctx context.Context) error {
+	t := s.config.Tenant // what is not said is not checked
+	snapshot, model, err := s.schema.Last(ctx)
+	if err != nil {
+		return err
+	}
+	if wrong := otherType(model, t.Type); t.Type != "" && wrong != nil {
+		return withHint(fmt.Errorf("tenant.type %s: %s.%s is %s", t.Type, wrong.Table, wrong.Column, wrong.Type), "leave tenant.type out to take it from the database")
+	}
+	if t.Setting == "" {
+		return nil
+	}
+	o := modelOptions(s.config)
+	o.Setting = ""
+	inferred, err := catalog.Infer(snapshot, o)
+	if err != nil {
+		return err
+	}
+	other := inferred.Setting
+	carried := other == claimsSetting || other == subjectSetting // set with each request in any case
+	if !carried && !policiesRead(snapshot, t.Setting) && policiesRead(snapshot, other) {
+		return withHint(fmt.Errorf("tenant.setting %s: no policy reads it, they read %s", t.Setting, other), "leave tenant.setting out to take it from the policies")
+	}
+	return nil
+}
+
+// otherType returns a table whose tenant column is of another kind than want, where
+// none is of that kind.
+func otherType(model *catalog.Model, want string) *catalog.TableModel {
+	var wrong *catalog.TableModel
+	for i := range model.Tables {
+		m := &model.Tables[i]
+		switch {
+		case m.Class != catalog.TenantTable || m.Type == "":
+		case kind(m.Type) == kind(want):
+			return nil
+		default:
+			wrong = m
+		}
+	}
+	return wrong
+}
+
+// kind puts types together that hold the same tenants.
+func kind(name string) string {
+	name, _, _ = strings.Cut(name, "(")
+	switch name {
+	case "bigint", "integer", "smallint":
+		return "integer"
+	case "text", "character varying", "character":
+		return "text"
+	}
+	return name
+}
+
+func policiesRead(s *catalog.Snapshot, setting string) bool {
+	quoted := "'" + setting + "'"
+	for i := range s.Relations {
+		for _, p := range s.Relations[i].Policies {
+			for _, e := range []*catalog.Expr{p.Using, p.Check} {
+				if e != nil && strings.Contains(e.Text, quoted) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
