@@ -3,13 +3,10 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
-	"encoding/xml"
-	"errors"
 	"flag"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -139,74 +136,5 @@ func TestAuditSARIFIsValid(t *testing.T) {
 	}
 	if err := schema.Validate(map[string]any{"version": "2.1.0"}); err == nil {
 		t.Error("the schema accepts a log without runs: it checks nothing")
-	}
-}
-
-// element says what both JUnit schemas in use (Ant's, and Jenkins' junit-4) accept:
-// the attributes that must be there, and the children in their order.
-type element struct {
-	attributes []string
-	children   []string
-	text       bool
-}
-
-var junitElements = map[string]element{
-	"testsuites": {children: []string{"testsuite"}},
-	"testsuite": {attributes: []string{"name", "package", "id", "timestamp", "hostname", "tests", "failures", "errors", "time"},
-		children: []string{"properties", "testcase", "system-out", "system-err"}},
-	"properties": {children: []string{"property"}},
-	"property":   {attributes: []string{"name", "value"}},
-	"testcase":   {attributes: []string{"name", "classname", "time"}, children: []string{"error", "failure"}},
-	"error":      {attributes: []string{"message", "type"}, text: true},
-	"failure":    {attributes: []string{"message", "type"}, text: true},
-	"system-out": {text: true},
-	"system-err": {text: true},
-}
-
-func TestAuditJUnitIsValid(t *testing.T) {
-	t.Parallel()
-	type open struct {
-		name string
-		next int // index into the parent's children
-	}
-	d := xml.NewDecoder(strings.NewReader(render(t, formats()["junit.xml"])))
-	stack := []open{{name: ""}}
-	for {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch x := token.(type) {
-		case xml.StartElement:
-			name := x.Name.Local
-			rule, known := junitElements[name]
-			if !known {
-				t.Fatalf("element %s", name)
-			}
-			if parent := &stack[len(stack)-1]; parent.name != "" {
-				at := slices.Index(junitElements[parent.name].children, name)
-				if at < parent.next {
-					t.Errorf("%s at this place in %s", name, parent.name)
-				}
-				parent.next = at
-			}
-			var attributes []string
-			for _, a := range x.Attr {
-				attributes = append(attributes, a.Name.Local)
-			}
-			if diff := cmp.Diff(rule.attributes, attributes); diff != "" {
-				t.Errorf("attributes of %s:\n%s", name, diff)
-			}
-			stack = append(stack, open{name: name})
-		case xml.EndElement:
-			stack = stack[:len(stack)-1]
-		case xml.CharData:
-			if in := stack[len(stack)-1].name; in != "" && !junitElements[in].text && strings.TrimSpace(string(x)) != "" {
-				t.Errorf("text in %s: %q", in, x)
-			}
-		}
 	}
 }

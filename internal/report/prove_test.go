@@ -68,7 +68,7 @@ func TestProveJUnitCountsLeaksAsFailures(t *testing.T) {
 	if err := ProveJUnit(&b, proveSample()); err != nil {
 		t.Fatal(err)
 	}
-	var got proveSuites
+	var got junitSuites
 	if err := xml.Unmarshal(b.Bytes(), &got); err != nil {
 		t.Fatalf("%v in %s", err, b.String())
 	}
