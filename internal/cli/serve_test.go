@@ -152,6 +152,25 @@ func TestServeFinishesRequests(t *testing.T) {
 	}
 }
 
+// A tenant column of limited length holds texts.
+func TestServeTextOfLimitedLength(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	role := d.AppRole(t)
+	d.Exec(t, `
+		create table accounts (id varchar(20) primary key);
+		create table notes (account_id varchar(20) not null references accounts, id int, primary key (account_id, id));
+		insert into accounts values ('acme'), ('bolt');
+		insert into notes select id, 1 from accounts;
+		alter table notes enable row level security;
+		create policy tenant on notes using (account_id = (select nullif(current_setting('app.current_tenant', true), '')));
+		grant select on notes, accounts to `+role)
+	config := write(t, "moat.yaml", strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32))))
+	if code, _, errs := run(t, "serve", "--check", "--config", config, "--app-url", d.As(t, role)); code != exitOK {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+}
+
 // Policies may read the token's claims, as PostgREST's users write them; the setting
 // that moat.yaml names beside is then nothing to complain of.
 func TestServePoliciesOverClaims(t *testing.T) {

@@ -113,7 +113,7 @@ func (s *service) inferTenant(ctx context.Context) error {
 		return err
 	}
 	if t.Type == "" {
-		t.Type = model.Type
+		t.Type = tenantType(model.Type)
 	}
 	if t.Setting == "" {
 		t.Setting = model.Setting

@@ -54,14 +54,23 @@ func otherType(model *catalog.Model, want string) *catalog.TableModel {
 	return wrong
 }
 
-// kind puts types together that hold the same tenants.
+// kind puts types together that hold the same tenants: a key and the columns that refer
+// to it need not have the same size.
 func kind(name string) string {
-	name, _, _ = strings.Cut(name, "(")
-	switch name {
-	case "bigint", "integer", "smallint":
+	if name = tenantType(name); name == "bigint" {
 		return "integer"
-	case "text", "character varying", "character":
+	}
+	return name
+}
+
+// tenantType is the one of moat's four types of tenant that a column's type holds.
+func tenantType(name string) string {
+	base, _, _ := strings.Cut(name, "(")
+	switch base {
+	case "character varying", "character":
 		return "text"
+	case "smallint":
+		return "integer"
 	}
 	return name
 }

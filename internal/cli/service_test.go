@@ -79,3 +79,15 @@ func until(t *testing.T, what string, done func() bool) {
 	}
 	t.Fatalf("%s: not within 10 s", what)
 }
+
+func TestTenantType(t *testing.T) {
+	t.Parallel()
+	for column, want := range map[string]string{
+		"uuid": "uuid", "bigint": "bigint", "integer": "integer", "smallint": "integer", "text": "text",
+		"character varying": "text", "character varying(36)": "text", "character(2)": "text", "citext": "citext",
+	} {
+		if got := tenantType(column); got != want {
+			t.Errorf("%s: %s, want %s", column, got, want)
+		}
+	}
+}
