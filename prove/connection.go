@@ -28,9 +28,9 @@ func (p *prover) attackConnection(ctx context.Context) error {
 	}
 	attacks := slices.Concat(p.storedAttack(), p.resetAttacks(), p.statisticsAttacks(), p.roleAttacks())
 	if p.Strict {
-		attacks = slices.Concat(attacks, p.neighbourAttacks(ctx, victim), p.catalogAttacks(), p.createAttacks(), p.largeObjectAttack(st))
+		attacks = slices.Concat(attacks, p.neighbourAttacks(ctx, victim), p.catalogAttacks(), p.createAttacks(), p.largeObjectAttack(st), preparedAttack())
 	} else {
-		p.report.skip("left to --strict: rights that every role has by default (pg_stat_activity, pg_cancel_backend, large objects, temporary tables), last values of sequences, tenant ids in partition bounds and other definitions")
+		p.report.skip("left to --strict: rights that every role has by default (pg_stat_activity, pg_cancel_backend, large objects, temporary tables, prepared transactions), last values of sequences, tenant ids in partition bounds and other definitions")
 	}
 	if err := p.run(ctx, st, theConnection, attacks); err != nil {
 		return err
@@ -151,6 +151,14 @@ func (p *prover) largeObjectAttack(st *site) []attack {
 	}
 	steps = append(steps, "SELECT pg_catalog.convert_from(pg_catalog.lo_get(2147483647), 'UTF8')")
 	return []attack{{name: "large object", steps: steps, judge: seen("a large object that B wrote is read by A, for lack of any tenant in it")}}
+}
+
+// preparedAttack asks whether PREPARE TRANSACTION is open. It is not run: it ends the
+// transaction that everything is rolled back with. No privilege guards it, and whoever
+// has the same role ends what another session prepared.
+func preparedAttack() []attack {
+	return []attack{{name: "prepared transaction", steps: []string{"SELECT current_setting('max_prepared_transactions') WHERE current_setting('max_prepared_transactions') <> '0'"},
+		judge: seen("with max_prepared_transactions above 0, one session leaves locks that outlive its connection, and commits or rolls back what the sessions of other tenants prepared")}}
 }
 
 // createAttacks try to lay traps for whoever uses the connection next.

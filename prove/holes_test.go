@@ -71,8 +71,9 @@ func TestHolesLeakAndMendedTwinsDoNot(t *testing.T) {
 	})
 }
 
-// rights are what every role may do on a server as it comes.
-var rights = []string{"activity:connection", "cancel:connection", "large object:connection", "temporary table:connection", "create:schema public"}
+// rights are what every role may do on a server as it comes, and as the one of these
+// tests is set: it allows prepared transactions.
+var rights = []string{"prepared transaction:connection", "activity:connection", "cancel:connection", "large object:connection", "temporary table:connection", "create:schema public"}
 
 func undecidedOf(r *prove.Report) []string {
 	var out []string

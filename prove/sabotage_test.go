@@ -51,6 +51,16 @@ var sabotages = []struct {
 		ALTER TABLE app.events ADD FOREIGN KEY (lead_id) REFERENCES app.leads (id) ON DELETE CASCADE`, "cascade", "app.events"},
 	{"unique email without the tenant", "ALTER TABLE app.leads DROP CONSTRAINT leads_tenant_id_email_key; ALTER TABLE app.leads ADD UNIQUE (email)", "duplicate key", "app.leads"},
 	{"unique lower(email) without the tenant", "CREATE UNIQUE INDEX ON app.leads (lower(email))", "duplicate key", "app.leads"},
+	// What is deferred shows at COMMIT, which never comes here.
+	{"deferred unique email without the tenant", "ALTER TABLE app.leads DROP CONSTRAINT leads_tenant_id_email_key; ALTER TABLE app.leads ADD UNIQUE (email) DEFERRABLE INITIALLY DEFERRED", "duplicate key", "app.leads"},
+	{"deferred exclusion without the tenant", "ALTER TABLE app.leads ADD EXCLUDE USING btree (email WITH =) DEFERRABLE INITIALLY DEFERRED", "duplicate key", "app.leads"},
+	{"deferred single-column foreign key", `ALTER TABLE app.leads ADD UNIQUE (id); ALTER TABLE app.events DROP CONSTRAINT events_tenant_id_lead_id_fkey;
+		ALTER TABLE app.events ADD FOREIGN KEY (lead_id) REFERENCES app.leads (id) DEFERRABLE INITIALLY DEFERRED`, "foreign key", "app.events"},
+	{"deferred restricting single-column key", `ALTER TABLE app.leads ADD UNIQUE (id); ALTER TABLE app.events DROP CONSTRAINT events_tenant_id_lead_id_fkey;
+		ALTER TABLE app.events ADD FOREIGN KEY (lead_id) REFERENCES app.leads (id) DEFERRABLE INITIALLY DEFERRED`, "cascade", "app.events"},
+	{"audit table filled by a deferred trigger", `CREATE TABLE app.audit_log (id bigserial, line text); GRANT SELECT ON app.audit_log TO $APP;
+		CREATE FUNCTION app.log() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN INSERT INTO app.audit_log (line) VALUES (NEW::text); RETURN NEW; END$$;
+		CREATE CONSTRAINT TRIGGER log AFTER INSERT ON app.leads DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app.log()`, "table without tenant", "app.audit_log"},
 	{"published rows are public", `DROP POLICY tenant_isolation ON app.leads;
 		ALTER POLICY tenant_access ON app.leads USING (tenant_id = (SELECT nullif(current_setting('app.current_tenant', true), '')::uuid)) WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.current_tenant', true), '')::uuid));
 		CREATE POLICY public ON app.leads FOR SELECT USING (published AND status = 'won')`, "planted rows", "app.leads"},
