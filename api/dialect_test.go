@@ -69,3 +69,36 @@ func TestDialect(t *testing.T) {
 			header: []string{"Prefer: timezone=Mars/X, return=representation, tx=rollback"}}, status: 201, body: `[{"id":9}]`, header: "Preference-Applied: return=representation, tx=rollback"},
 	})
 }
+
+// TestViews embeds in views that rename, leave out the tenant column, join, and read
+// other views; one tenant never meets another's rows through them.
+func TestViews(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	db.Exec(t, strings.ReplaceAll(`
+		CREATE VIEW app.people WITH (security_invoker = true) AS SELECT id AS person, name AS full_name, campaign_id AS c FROM app.leads;
+		CREATE VIEW app.calls WITH (security_invoker = true) AS
+			SELECT e.id AS event, e.lead_id AS lead, e.kind, n.name FROM app.events e JOIN app.leads n ON n.tenant_id = e.tenant_id AND n.id = e.lead_id WHERE e.kind = 'call';
+		CREATE VIEW app.chain WITH (security_invoker = true) AS SELECT event AS e, lead AS l FROM app.calls;
+		CREATE VIEW app.mixed WITH (security_invoker = true) AS SELECT id FROM app.leads UNION SELECT id FROM app.events;
+		GRANT SELECT ON app.people, app.calls, app.chain, app.mixed TO :app`, ":app", db.Roles["app"]))
+	s := serveOn(t, db, nil)
+	get := func(name, path, want string) expectation {
+		return expectation{name: name, call: call{path: path}, body: want}
+	}
+	of := func(tenant string, e expectation) expectation { e.call.tenant = tenant; return e }
+	checkAll(t, s, []expectation{
+		get("renamed key to-many", "people?person=eq.1&select=full_name,events(id)&events.order=id", `[{"full_name":"Ada","events":[{"id":1},{"id":2},{"id":3}]}]`),
+		of(tenantB, get("the other tenant's own", "people?person=eq.1&select=full_name,events(id)", `[{"full_name":"Bruno","events":[{"id":1}]}]`)),
+		get("renamed reference to-one", "people?person=eq.1&select=campaigns(name)", `[{"campaigns":{"name":"Spring"}}]`),
+		get("into a view", "campaigns?id=eq.1&select=people(full_name)&people.order=person", `[{"people":[{"full_name":"Ada"},{"full_name":"Bert \"the\" \\ Boss"}]}]`),
+		of(tenantB, get("into a view as the other", "campaigns?id=eq.1&select=people(full_name)", `[{"people":[{"full_name":"Bruno"}]}]`)),
+		get("through a junction", "people?person=eq.2&select=labels(name)", `[{"labels":[{"name":"cold"}]}]`),
+		get("a join", "calls?event=eq.4&select=name,leads!events_lead_fk(email)", `[{"name":"Bert \"the\" \\ Boss","leads":{"email":"bert@example.com"}}]`),
+		get("a view of a view", "chain?e=eq.4&select=leads!events_lead_fk(name)", `[{"leads":{"name":"Bert \"the\" \\ Boss"}}]`),
+		get("view and view", "chain?e=eq.4&select=people!events_lead_fk(full_name)", `[{"people":{"full_name":"Bert \"the\" \\ Boss"}}]`),
+		get("inner with a filter", "people?events.kind=eq.mail&select=person,events!inner(kind)", `[{"person":1,"events":[{"kind":"mail"}]}]`),
+		{name: "a union is no table's", call: call{path: "mixed?select=id,events(id)"}, status: 400, text: "PGRST200"},
+		get("the tenant's own row through a view that shows it", "won_leads?id=eq.2&select=tenants(name)", `[{"tenants":{"name":"Acme"}}]`),
+	})
+}

@@ -66,6 +66,7 @@ func (l *loader) queries() []query {
 		may("foreign_servers", l.foreignServers),
 		may("user_mappings", l.userMappings),
 		may("rule_dependencies", l.ruleDependencies),
+		may("view_columns", l.viewColumns),
 		may("function_dependencies", l.functionDependencies),
 		may("settings", l.settings),
 		may("large_objects", l.largeObjects),

@@ -199,6 +199,8 @@ type Column struct {
 	Collation  string      `json:"collation,omitempty"` // when not the type's default
 	Comment    string      `json:"comment,omitempty"`
 	Privileges []Privilege `json:"privileges,omitempty"`
+	// Origin is the column that a view's shows as it is, of a table or of another view.
+	Origin *ColumnRef `json:"origin,omitempty"`
 	// MostCommon is the largest frequency in pg_stats, 0 when unknown.
 	MostCommon float64 `json:"-"`
 }

@@ -54,6 +54,9 @@ func (w *world) relation(in, name string, columns []string) *catalog.Relation {
 func (w *world) view(in, name string, columns []string, over ...string) {
 	r := w.relation(in, name, columns)
 	r.Kind, r.SecurityInvoker, r.Insertable, r.Updatable = catalog.View, true, true, true
+	for i := range r.Columns {
+		r.Columns[i].Origin = &catalog.ColumnRef{Relation: schema.Name{Schema: in, Name: over[0]}, Column: r.Columns[i].Name}
+	}
 	for _, table := range over {
 		w.snapshot.Dependencies = append(w.snapshot.Dependencies, catalog.RelationDependency{
 			From: r.QName(), Rule: "_RETURN", On: schema.Name{Schema: in, Name: table}})

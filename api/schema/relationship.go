@@ -112,8 +112,7 @@ func (b *builder) tenantOnly(k foreignKey) bool {
 	return len(k.columns) == 1 && k.columns[0] == k.from.TenantColumn
 }
 
-// foreignKeys are those between exposed tables, and those that views show with all
-// their columns.
+// foreignKeys are those between exposed tables, and those that views show.
 func (b *builder) foreignKeys() []foreignKey {
 	var keys []foreignKey
 	for i := range b.snapshot.Relations {
@@ -127,12 +126,28 @@ func (b *builder) foreignKeys() []foreignKey {
 			}
 			for _, from := range b.standIns(r, c.Columns) {
 				for _, to := range b.standIns(b.relations[c.References], c.RefColumns) {
-					keys = append(keys, foreignKey{c.Name, from, to, c.Columns, c.RefColumns, b.isUnique(r, c.Columns)})
+					if k := join(from, to); len(k.columns) > 0 {
+						k.name, k.unique = c.Name, b.isUnique(r, c.Columns)
+						keys = append(keys, k)
+					}
 				}
 			}
 		}
 	}
 	return shortest(keys)
+}
+
+// join is the foreign key between two tables by their own names for its columns. The
+// tenant column is left out where a view does not show it: its rows are those of one
+// tenant all the same.
+func join(from, to standIn) foreignKey {
+	k := foreignKey{from: from.table, to: to.table}
+	for i, name := range from.columns {
+		if other := to.columns[i]; name != "" && other != "" {
+			k.columns, k.references = append(k.columns, name), append(k.references, other)
+		}
+	}
+	return k
 }
 
 // shortest drops a foreign key that a longer one between the same tables contains:
@@ -155,50 +170,85 @@ func shortest(keys []foreignKey) []foreignKey {
 	return slices.DeleteFunc(slices.Clone(keys), covered)
 }
 
-// standIns are the exposed table itself and the exposed views over it that show the
-// columns under their own names.
-func (b *builder) standIns(r *catalog.Relation, columns []string) []*Table {
+// standIn is a table, or a view over it, with its own names for some of the table's
+// columns; "" for a tenant column that it does not show.
+type standIn struct {
+	table   *Table
+	columns []string
+}
+
+// standIns are the exposed table itself and the exposed views that show the columns.
+func (b *builder) standIns(r *catalog.Relation, columns []string) []standIn {
 	if r == nil {
 		return nil
 	}
-	var out []*Table
+	var out []standIn
 	if t := b.schema.Tables[r.QName()]; t != nil {
-		out = append(out, t)
+		out = append(out, standIn{t, columns})
 	}
 	for _, schema := range b.schema.Schemas {
 		for _, name := range b.schema.TableNames(schema) {
 			view := b.schema.Table(schema, name)
-			if view.View && b.shows(view, r, columns) {
-				out = append(out, view)
+			if !view.View || view.Name == r.QName() {
+				continue
+			}
+			if shown := b.shows(view, r, columns); shown != nil {
+				out = append(out, standIn{view, shown})
 			}
 		}
 	}
 	return out
 }
 
-// shows reports whether the view has these columns from r: by name and type, and no
-// other table that it reads has one of that name.
-func (b *builder) shows(view *Table, r *catalog.Relation, columns []string) bool {
-	bases := b.viewBases(view.Name)
-	if !slices.Contains(bases, r) {
-		return false
+// shows returns the names under which a view shows columns of r, or nil when it lacks
+// one that is not the tenant column.
+func (b *builder) shows(view *Table, r *catalog.Relation, columns []string) []string {
+	tenant := ""
+	if m := b.models[r.QName()]; m != nil && m.Class == catalog.TenantTable {
+		tenant = m.Column
 	}
-	for _, name := range columns {
-		c := view.Column(name)
-		i := slices.IndexFunc(r.Columns, func(x catalog.Column) bool { return x.Name == name })
-		if c == nil || i < 0 || r.Columns[i].Type != c.Type {
-			return false
-		}
-		if name == view.TenantColumn {
-			continue
-		}
-		for _, base := range bases {
-			if base != r && slices.ContainsFunc(base.Columns, func(x catalog.Column) bool { return x.Name == name }) {
-				return false
-			}
+	shown, one := make([]string, len(columns)), false
+	for i, name := range columns {
+		shown[i] = b.shownAs(view, catalog.ColumnRef{Relation: r.QName(), Column: name})
+		one = one || shown[i] != ""
+		if shown[i] == "" && name == tenant {
+			shown[i] = view.TenantColumn // that of another table that the view reads holds the same
+		} else if shown[i] == "" {
+			return nil
 		}
 	}
-	return true
+	if !one {
+		return nil
+	}
+	return shown
+}
+
+// shownAs is the name under which a view shows a table's column, also through other
+// views, or "".
+func (b *builder) shownAs(view *Table, column catalog.ColumnRef) string {
+	r := b.relations[view.Name]
+	for i := range r.Columns {
+		if b.origin(r.Columns[i].Origin) == column {
+			return r.Columns[i].Name
+		}
+	}
+	return ""
+}
+
+// origin follows a column through views to the table that has it.
+func (b *builder) origin(c *catalog.ColumnRef) catalog.ColumnRef {
+	for c != nil {
+		r := b.relations[c.Relation]
+		if r == nil {
+			return *c
+		}
+		i := slices.IndexFunc(r.Columns, func(x catalog.Column) bool { return x.Name == c.Column })
+		if i < 0 || r.Columns[i].Origin == nil {
+			return *c
+		}
+		c = r.Columns[i].Origin
+	}
+	return catalog.ColumnRef{}
 }
 
 // isUnique reports whether the columns hold a unique key of the table, so that the
@@ -246,6 +296,10 @@ func (s *Schema) Relationships(from *Table, target, hint string) []*Relationship
 	// foreign key to itself.
 	if hint == "" && slices.ContainsFunc(found, func(r *Relationship) bool { return r.Source == r.Target && r.Junction == nil }) {
 		found = slices.DeleteFunc(found, func(r *Relationship) bool { return r.Source == r.Target && r.Junction != nil })
+	}
+	// A junction is a table rather than the views over it.
+	if hint == "" && slices.ContainsFunc(found, func(r *Relationship) bool { return r.Junction != nil && !r.Junction.View }) {
+		found = slices.DeleteFunc(found, func(r *Relationship) bool { return r.Junction != nil && r.Junction.View })
 	}
 	// A foreign key's own name means the table it refers to, not the views over it.
 	if len(found) > 1 && s.Table(from.Schema, target) == nil {
