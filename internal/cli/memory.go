@@ -10,7 +10,7 @@ import (
 
 const (
 	// smallMemory is what the runtime may take before it collects more eagerly.
-	smallMemory = 34 << 20
+	smallMemory = 38 << 20
 	// growth is how many percent a heap may grow between collections below that. The
 	// runtime's own 100 collects the few megabytes of a quiet server all the time.
 	growth = 400
