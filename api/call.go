@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -81,13 +82,7 @@ func looksLikeFilter(value string) bool {
 // arguments reads the arguments of a call, their names, and the kind of the body.
 func (q *request) arguments(r *query.Request) (plan.Call, []string, string, error) {
 	if safe(q.Method) {
-		var names []string
-		for _, a := range r.Arguments {
-			if !slices.Contains(names, a.Name) {
-				names = append(names, a.Name)
-			}
-		}
-		return plan.Call{}, names, "", nil
+		return plan.Call{}, argumentNames(r), "", nil
 	}
 	contentType, err := q.contentType()
 	if err != nil {
@@ -105,15 +100,37 @@ func (q *request) arguments(r *query.Request) (plan.Call, []string, string, erro
 	case "application/octet-stream":
 		return plan.Call{Body: hexBytes(text)}, nil, "bytea", nil
 	case "application/x-www-form-urlencoded":
-		p, err := formPayload(text)
-		if err != nil {
-			return plan.Call{}, nil, "", err
-		}
-		return plan.Call{Body: p.object(), Keys: p.keys}, p.keys, "json", nil
+		// As in a URL: a variadic argument may come several times.
+		r.Arguments, err = formArguments(text)
+		return plan.Call{}, argumentNames(r), "", err
 	case "application/json":
 		return jsonArguments(text, r)
 	}
 	return plan.Call{}, nil, "", errBody("Content-Type not acceptable: %s", contentType)
+}
+
+func argumentNames(r *query.Request) []string {
+	var names []string
+	for _, a := range r.Arguments {
+		if !slices.Contains(names, a.Name) {
+			names = append(names, a.Name)
+		}
+	}
+	return names
+}
+
+func formArguments(text []byte) ([]query.Argument, error) {
+	values, err := url.ParseQuery(string(text))
+	if err != nil {
+		return nil, errBody("the form could not be read")
+	}
+	var out []query.Argument
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		for _, value := range values[name] {
+			out = append(out, query.Argument{Name: name, Value: value})
+		}
+	}
+	return out, nil
 }
 
 func jsonArguments(text []byte, r *query.Request) (plan.Call, []string, string, error) {
@@ -149,6 +166,9 @@ func hexBytes(text []byte) []byte {
 }
 
 func (q *request) callFunction(w http.ResponseWriter, f *schema.Function, r *query.Request, c plan.Call) error {
+	if q.prefer.MaxAffected != nil && q.prefer.Handling == "strict" && !f.Set {
+		return problem.New(http.StatusBadRequest, "PGRST128", "Function must return SETOF or TABLE when max-affected preference is used with handling=strict")
+	}
 	media, err := q.acceptCall(f)
 	if err != nil {
 		return err

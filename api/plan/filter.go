@@ -75,6 +75,10 @@ func (w *writer) filter(s source, r *query.Read, f *query.Filter) (string, error
 		}
 	}
 	e, err := w.field(s, f.Field)
+	if err != nil && embedCalled(r, f.Field.Name) != nil {
+		err = problem.New(http.StatusBadRequest, "PGRST120", "Bad operator on the '%s' embedded resource", f.Field.Name).
+			WithDetails("Only is null or not is null filters are allowed on embedded resources")
+	}
 	if err != nil {
 		return "", err
 	}
