@@ -198,25 +198,37 @@ func (w *writer) orderTerm(s source, r *query.Read, t *query.Term) (string, erro
 		return "", problem.New(http.StatusBadRequest, "PGRST118", "A related order on '%s' is not possible", t.Related).
 			WithDetails("'%s' and '%s' do not form a many-to-one or one-to-one relationship", s.table.Name.Name, t.Related)
 	}
-	if sql := w.spreadColumn(target, t.Field); sql != "" {
-		return sql, nil
+	sql, err := w.groupColumn(rel, target, t.Field)
+	if err != nil || sql != "" {
+		return sql, err
 	}
 	return w.relatedColumn(s, rel, target, t.Field)
 }
 
-// spreadColumn is a column that a spread embed selects: it may be grouped by, where a
-// sub-select could not stand beside aggregates. It is "" for other embeds and columns.
-func (w *writer) spreadColumn(t *query.Target, field query.Field) string {
-	alias, found := w.spreads[t]
-	if !found {
-		return ""
+// groupColumn is a column that a spread embed selects, or a member of an embed that is
+// grouped by: both may stand beside aggregates, where a sub-select could not. It is ""
+// for other embeds and columns.
+func (w *writer) groupColumn(r *schema.Relationship, t *query.Target, field query.Field) (string, error) {
+	alias, spread := w.spreads[t]
+	value, grouped := w.values[t]
+	if !spread && !grouped {
+		return "", nil
 	}
 	for i := range t.Read.Items {
 		item := &t.Read.Items[i]
-		if item.Kind == query.Column && item.Cast == "" && item.Aggregate == "" &&
-			item.Field.Name == field.Name && slices.Equal(item.Field.Path, field.Path) {
-			return alias + "." + schema.Quote(outputName(item))
+		if item.Kind != query.Column || item.Cast != "" || item.Aggregate != "" ||
+			item.Field.Name != field.Name || !slices.Equal(item.Field.Path, field.Path) {
+			continue
 		}
+		if spread {
+			return alias + "." + schema.Quote(outputName(item)), nil
+		}
+		e, err := w.column(source{table: r.Target, alias: alias}, field.Name)
+		arrow := "->" // numbers as numbers
+		if e.base == "text" || len(field.Path) > 0 {
+			arrow = "->>"
+		}
+		return "(" + value + arrow + w.key(outputName(item), "::text") + ")", err
 	}
-	return ""
+	return "", nil
 }

@@ -193,27 +193,22 @@ func (w *writer) embed(sel *selection, s source, t *query.Target) error {
 	if err != nil {
 		return err
 	}
-	o := output{name: t.Label(), expr: expression{sql: sql, base: "json", scalar: true}}
-	sel.outputs = append(sel.outputs, o)
 	if sel.grouped {
-		return w.groupByJoin(sel, s, t)
+		w.groupByValue(sel, t, sql)
+		return nil
 	}
+	sel.outputs = append(sel.outputs, output{name: t.Label(), expr: expression{sql: sql, base: "json", scalar: true}})
 	return nil
 }
 
-// groupByJoin lets an embed stand beside aggregates: it depends on the columns that
-// join it.
-func (w *writer) groupByJoin(sel *selection, s source, t *query.Target) error {
-	r, err := w.relationship(s, t)
-	if err != nil {
-		return err
-	}
-	for _, name := range r.Columns {
-		if column := s.column(name); !slices.Contains(sel.groups, column) {
-			sel.groups = append(sel.groups, column)
-		}
-	}
-	return nil
+// groupByValue lets an embed stand beside aggregates: rows whose embeds show the same
+// are one group, as they are with a column.
+func (w *writer) groupByValue(sel *selection, t *query.Target, sql string) {
+	alias := w.alias()
+	value := alias + "." + schema.Quote(t.Label())
+	sel.joins = append(sel.joins, " LEFT JOIN LATERAL (SELECT CAST("+sql+" AS jsonb) AS "+schema.Quote(t.Label())+") AS "+alias+" ON true")
+	sel.add(output{name: t.Label(), expr: expression{sql: value, base: "jsonb", scalar: true}})
+	w.values[t] = value
 }
 
 // spread puts the columns of an embed beside those of its parent: the values of a

@@ -19,10 +19,11 @@ type writer struct {
 	aliases int
 	shared  map[string]string        // JSON keys that already are parameters
 	spreads map[*query.Target]string // aliases of to-one embeds that are spread
+	values  map[*query.Target]string // JSON values of embeds that are grouped by
 }
 
 func newWriter(s *schema.Schema, o Options) *writer {
-	return &writer{schema: s, options: o, spreads: map[*query.Target]string{}}
+	return &writer{schema: s, options: o, spreads: map[*query.Target]string{}, values: map[*query.Target]string{}}
 }
 
 // arg binds a value and returns its placeholder.
