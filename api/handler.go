@@ -27,6 +27,8 @@ type Handler struct {
 	handler http.Handler
 
 	reloading sync.Mutex
+	renewing  sync.Mutex
+	renewed   time.Time
 	stop      context.CancelFunc
 	done      chan struct{}
 }
@@ -126,7 +128,7 @@ func (h *Handler) rest(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.config.Limits.Timeout)
 	defer cancel()
 	r = r.WithContext(ctx)
-	if err := h.dispatch(w, r); err != nil {
+	if err := h.answer(w, r); err != nil {
 		h.fail(w, r, err)
 	}
 }
