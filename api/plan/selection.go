@@ -208,7 +208,7 @@ func (w *writer) groupByValue(sel *selection, t *query.Target, sql string) {
 	value := alias + "." + schema.Quote(t.Label())
 	sel.joins = append(sel.joins, " LEFT JOIN LATERAL (SELECT CAST("+sql+" AS jsonb) AS "+schema.Quote(t.Label())+") AS "+alias+" ON true")
 	sel.add(output{name: t.Label(), expr: expression{sql: value, base: "jsonb", scalar: true}})
-	w.values[t] = value
+	remember(&w.values, t, value)
 }
 
 // spread puts the columns of an embed beside those of its parent: the values of a
@@ -238,7 +238,7 @@ func (w *writer) spread(sel *selection, s source, t *query.Target) error {
 		return w.spreadMany(sel, inner, sql, alias)
 	}
 	sel.joins = append(sel.joins, " LEFT JOIN LATERAL ("+sql+") AS "+alias+" ON true")
-	w.spreads[t] = alias
+	remember(&w.spreads, t, alias)
 	for _, o := range inner.outputs {
 		if err := w.lift(sel, s, o, alias); err != nil {
 			return err

@@ -23,7 +23,16 @@ type writer struct {
 }
 
 func newWriter(s *schema.Schema, o Options) *writer {
-	return &writer{schema: s, options: o, spreads: map[*query.Target]string{}, values: map[*query.Target]string{}}
+	return &writer{schema: s, options: o}
+}
+
+// remember notes something of an embed. Few statements have such ones, so that the maps
+// are made when they are needed.
+func remember(m *map[*query.Target]string, t *query.Target, sql string) {
+	if *m == nil {
+		*m = map[*query.Target]string{}
+	}
+	(*m)[t] = sql
 }
 
 // arg binds a value and returns its placeholder.

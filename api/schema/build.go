@@ -58,6 +58,7 @@ type builder struct {
 	role     string
 	schema   *Schema
 
+	views     []view
 	models    map[Name]*catalog.TableModel
 	relations map[Name]*catalog.Relation
 	bypass    map[string]bool // roles that row-level security does not bind

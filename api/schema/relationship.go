@@ -53,6 +53,7 @@ type foreignKey struct {
 }
 
 func (b *builder) relationships() {
+	b.findViews()
 	keys := b.foreignKeys()
 	for _, k := range keys {
 		b.direct(k)
@@ -168,87 +169,6 @@ func shortest(keys []foreignKey) []foreignKey {
 		})
 	}
 	return slices.DeleteFunc(slices.Clone(keys), covered)
-}
-
-// standIn is a table, or a view over it, with its own names for some of the table's
-// columns; "" for a tenant column that it does not show.
-type standIn struct {
-	table   *Table
-	columns []string
-}
-
-// standIns are the exposed table itself and the exposed views that show the columns.
-func (b *builder) standIns(r *catalog.Relation, columns []string) []standIn {
-	if r == nil {
-		return nil
-	}
-	var out []standIn
-	if t := b.schema.Tables[r.QName()]; t != nil {
-		out = append(out, standIn{t, columns})
-	}
-	for _, schema := range b.schema.Schemas {
-		for _, name := range b.schema.TableNames(schema) {
-			view := b.schema.Table(schema, name)
-			if !view.View || view.Name == r.QName() {
-				continue
-			}
-			if shown := b.shows(view, r, columns); shown != nil {
-				out = append(out, standIn{view, shown})
-			}
-		}
-	}
-	return out
-}
-
-// shows returns the names under which a view shows columns of r, or nil when it lacks
-// one that is not the tenant column.
-func (b *builder) shows(view *Table, r *catalog.Relation, columns []string) []string {
-	tenant := ""
-	if m := b.models[r.QName()]; m != nil && m.Class == catalog.TenantTable {
-		tenant = m.Column
-	}
-	shown, one := make([]string, len(columns)), false
-	for i, name := range columns {
-		shown[i] = b.shownAs(view, catalog.ColumnRef{Relation: r.QName(), Column: name})
-		one = one || shown[i] != ""
-		if shown[i] == "" && name == tenant {
-			shown[i] = view.TenantColumn // that of another table that the view reads holds the same
-		} else if shown[i] == "" {
-			return nil
-		}
-	}
-	if !one {
-		return nil
-	}
-	return shown
-}
-
-// shownAs is the name under which a view shows a table's column, also through other
-// views, or "".
-func (b *builder) shownAs(view *Table, column catalog.ColumnRef) string {
-	r := b.relations[view.Name]
-	for i := range r.Columns {
-		if b.origin(r.Columns[i].Origin) == column {
-			return r.Columns[i].Name
-		}
-	}
-	return ""
-}
-
-// origin follows a column through views to the table that has it.
-func (b *builder) origin(c *catalog.ColumnRef) catalog.ColumnRef {
-	for c != nil {
-		r := b.relations[c.Relation]
-		if r == nil {
-			return *c
-		}
-		i := slices.IndexFunc(r.Columns, func(x catalog.Column) bool { return x.Name == c.Column })
-		if i < 0 || r.Columns[i].Origin == nil {
-			return *c
-		}
-		c = r.Columns[i].Origin
-	}
-	return catalog.ColumnRef{}
 }
 
 // isUnique reports whether the columns hold a unique key of the table, so that the
