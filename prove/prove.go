@@ -56,6 +56,7 @@ type prover struct {
 	Options
 	report *Report
 	snap   *catalog.Snapshot
+	lookup *catalog.Lookup // of snap
 	model  catalog.Model
 
 	operatorConfig, appConfig *pgx.ConnConfig
@@ -133,6 +134,7 @@ func (p *prover) load(ctx context.Context) error {
 	if p.snap, err = catalog.Load(ctx, conn); err != nil {
 		return err
 	}
+	p.lookup = catalog.NewLookup(p.snap)
 	if err := p.refuseProduction(ctx, conn); err != nil {
 		return err
 	}

@@ -102,17 +102,7 @@ func (p *prover) admits(r *catalog.Relation, command string) bool {
 }
 
 // memberships lists the application role and every role it is a member of.
-func (p *prover) memberships() []string {
-	out := []string{p.role}
-	for i := 0; i < len(out); i++ {
-		for _, m := range p.snap.Memberships {
-			if m.Member == out[i] && !slices.Contains(out, m.Role) {
-				out = append(out, m.Role)
-			}
-		}
-	}
-	return out
-}
+func (p *prover) memberships() []string { return p.lookup.RolesOf(p.role, catalog.Member) }
 
 // run makes the attacks on one object and reports one probe for each name: the
 // gravest of its tries, with what was run.
