@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	signals "os/signal"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -41,6 +42,7 @@ func TestMain(m *testing.M) {
 var common struct{ binary, cache string }
 
 func run(m *testing.M) int {
+	heedSignals()
 	dir, err := os.MkdirTemp("/tmp", "moat-test-")
 	if err != nil {
 		panic(err)
@@ -56,6 +58,17 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	return m.Run()
+}
+
+// heedSignals takes back that a signal is ignored, as under nohup: children would
+// inherit that, and a test waits for one to end by it. A signal that is handled is its
+// default again in a child.
+func heedSignals() {
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signals.Ignored(s) {
+			signals.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 }
 
 func child(way string) error {
