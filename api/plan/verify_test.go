@@ -115,17 +115,36 @@ func (c *check) token(i int) error {
 			return c.name(i)
 		}
 	case token[0] == '\'':
-		if !allowedLiterals[token] {
+		if !allowedLiterals[token] && !c.nextValue(i-4) && !c.nextValue(i-6) {
 			return fmt.Errorf("literal %s", token)
 		}
 	case word(token):
-		if !allowedWords[token] && !c.types[token] && !alias(token) {
+		if !allowedWords[token] && !c.nextValue(i) && !c.nextValue(i-2) && !c.types[token] && !alias(token) {
 			return fmt.Errorf("word %s", token)
 		}
 	case strings.ContainsAny(token, ";\\\x00"):
 		return fmt.Errorf("%q", token)
 	}
 	return nil
+}
+
+// nextValue reports whether the default of an identity column begins at i:
+// nextval(pg_get_serial_sequence('"schema"."table"', 'column')), of a table that the
+// statement names.
+func (c *check) nextValue(i int) bool {
+	for n, want := range []string{"nextval", "(", "pg_get_serial_sequence", "(", "", ",", "", ")", ")"} {
+		if want != "" && c.at(i+n) != want {
+			return false
+		}
+	}
+	for _, t := range c.tables {
+		if c.at(i+4) == literal(t.SQL()) && slices.ContainsFunc(t.Columns, func(one *schema.Column) bool {
+			return one.Identity != "" && c.at(i+6) == literal(one.Name)
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // name checks "schema"."object", and remembers the alias of a table.
@@ -373,6 +392,8 @@ func TestVerifier(t *testing.T) {
 		"unknown column":     `SELECT t1."ctid" FROM "app"."countries" AS t1`,
 		"unknown word":       `SELECT pg_sleep FROM "app"."countries" AS t1`,
 		"literal":            `SELECT 'x' FROM "app"."countries" AS t1`,
+		"another's sequence": `SELECT nextval(pg_get_serial_sequence('"app"."events"', 'id')) FROM "app"."countries" AS t1`,
+		"a sequence by name": `SELECT nextval('"app"."countries_code_seq"') FROM "app"."countries" AS t1`,
 		"second statement":   `SELECT 1; SELECT 1`,
 		"unused parameter":   `SELECT 1 FROM "app"."countries" AS t1`,
 	}
