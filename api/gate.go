@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -28,6 +29,7 @@ type gate struct {
 // lane is one tenant.
 type lane struct {
 	limiter *rate.Limiter
+	slowed  int // refused requests that still wait for their answer
 	running int
 	waiting []chan struct{}
 	queued  bool
@@ -49,9 +51,8 @@ func (g *gate) enter(ctx context.Context, tenant string) (func(), error) {
 	g.mu.Lock()
 	l := g.lane(tenant)
 	if l.limiter != nil && !l.limiter.Allow() {
-		wait := time.Duration(float64(time.Second) / g.limits.RequestsPerSecond)
-		g.mu.Unlock()
-		return nil, tooMany("the tenant's rate of requests is exceeded", wait)
+		g.slow(ctx, l)
+		return nil, tooMany("the tenant's rate of requests is exceeded", time.Duration(float64(time.Second)/g.limits.RequestsPerSecond))
 	}
 	if g.free > 0 && l.running < g.each && len(l.waiting) == 0 {
 		g.free--
@@ -68,6 +69,32 @@ func (g *gate) enter(ctx context.Context, tenant string) (func(), error) {
 	g.queue(l)
 	g.mu.Unlock()
 	return g.wait(ctx, l, turn)
+}
+
+// maxSlowed is how many refusals of one tenant wait at a time; further ones do not.
+const maxSlowed = 100
+
+// slow holds back a refusal for a moment, and unlocks. A client that asks again at once
+// would cost the others more by being refused than its limit lets it cost by being
+// answered. The moment is not always the same, so that many do not come back together.
+func (g *gate) slow(ctx context.Context, l *lane) {
+	held := l.slowed < maxSlowed
+	if held {
+		l.slowed++
+	}
+	g.mu.Unlock()
+	if !held {
+		return
+	}
+	timer := time.NewTimer(25*time.Millisecond + rand.N(50*time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l.slowed--
 }
 
 func (g *gate) wait(ctx context.Context, l *lane, turn chan struct{}) (func(), error) {
@@ -178,7 +205,7 @@ func (g *gate) lane(tenant string) *lane {
 
 func (g *gate) sweep(now time.Time) {
 	for tenant, l := range g.lanes {
-		if l.running == 0 && len(l.waiting) == 0 && now.Sub(l.used) > time.Minute {
+		if l.running == 0 && l.slowed == 0 && len(l.waiting) == 0 && now.Sub(l.used) > time.Minute {
 			delete(g.lanes, tenant)
 		}
 	}

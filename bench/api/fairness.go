@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"slices"
@@ -17,7 +18,7 @@ const (
 	tenantLimit = 100 // requests per second
 	normalRate  = 80
 	greedyRate  = 20 * tenantLimit
-	greedyConns = 20
+	greedyConns = 120
 )
 
 // fairness measures what a tenant at 20 times its limit costs another one. Time alone
@@ -164,7 +165,9 @@ func greedyClient(ctx context.Context, address string, request []byte) counts {
 		return got
 	}
 	defer c.Close()
-	tick := time.NewTicker(time.Second * greedyConns / greedyRate)
+	const every = time.Second * greedyConns / greedyRate
+	time.Sleep(rand.N(every)) // or all connections would ask at the same moment
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
