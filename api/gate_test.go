@@ -3,8 +3,9 @@ package api
 import (
 	"context"
 	"net/http"
-	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/moat-db/moat/api/problem"
@@ -14,39 +15,49 @@ import (
 // longer than their request.
 func TestRefusalsAreHeldBack(t *testing.T) {
 	t.Parallel()
-	g := newGate(8, Limits{RequestsPerSecond: 0.001, Burst: 1, Concurrent: 8, Waiting: 8, Wait: time.Second})
-	leave, err := g.enter(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	leave()
-	held := func() int {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		return g.lane("a").slowed
-	}
-	most := 0
-	var clients sync.WaitGroup
-	for range 3 * maxSlowed {
-		clients.Go(func() {
-			_, err := g.enter(t.Context(), "a")
-			if e, ok := err.(*problem.Error); !ok || e.Status != http.StatusTooManyRequests || e.RetryAfter < time.Second {
-				t.Errorf("got %v, want 429 with Retry-After", err)
-			}
-		})
-		most = max(most, held())
-	}
-	most = max(most, held())
-	clients.Wait()
-	if most == 0 || most > maxSlowed {
-		t.Errorf("%d refusals were held at a time, want 1 to %d", most, maxSlowed)
-	}
-	if n := held(); n != 0 {
-		t.Errorf("%d are still counted as held", n)
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := g.enter(ended, "a"); err == nil {
-		t.Error("a tenant over its rate was let in")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(8, Limits{RequestsPerSecond: 0.001, Burst: 1, Concurrent: 8, Waiting: 8, Wait: time.Second})
+		leave, err := g.enter(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		leave()
+		var answered atomic.Int64
+		for range 3 * maxSlowed {
+			go func() {
+				_, err := g.enter(t.Context(), "a")
+				if e, ok := err.(*problem.Error); !ok || e.Status != http.StatusTooManyRequests || e.RetryAfter < time.Second {
+					t.Errorf("got %v, want 429 with Retry-After", err)
+				}
+				answered.Add(1)
+			}()
+		}
+		synctest.Wait() // until all that are left sleep
+		if n := answered.Load(); n != 2*maxSlowed {
+			t.Errorf("%d of %d are refused at once, want all but %d", n, 3*maxSlowed, maxSlowed)
+		}
+		time.Sleep(80 * time.Millisecond)
+		synctest.Wait()
+		if n := answered.Load(); n != 3*maxSlowed || g.lane("a").slowed != 0 {
+			t.Errorf("%d are refused after 80 ms, and %d still counted as held", n, g.lane("a").slowed)
+		}
+	})
+}
+
+// A held request whose time is up is not held longer.
+func TestHeldRequestEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(8, Limits{RequestsPerSecond: 0.001, Burst: 1})
+		g.lane("a").limiter.Allow()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		if _, err := g.enter(ctx, "a"); err == nil {
+			t.Error("a tenant over its rate was let in")
+		}
+		if took := time.Since(start); took != time.Millisecond {
+			t.Errorf("held for %v, its request had 1ms", took)
+		}
+	})
 }
