@@ -140,6 +140,21 @@ func killAt(t *testing.T, b *bench, step int, delay time.Duration) {
 	if err := cmd.Wait(); err != nil && !strings.Contains(err.Error(), "killed") {
 		t.Fatalf("child: %v\n%s", err, seen)
 	}
+	b.quiet(t)
+}
+
+// quiet waits until the server has ended what a killed process left it with: a plan
+// made while that still runs is stale, and Apply says so.
+func (b *bench) quiet(t *testing.T) {
+	t.Helper()
+	conn := b.Conn(t, b.URL)
+	for busy := 1; busy > 0; time.Sleep(time.Millisecond) {
+		err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle'`).Scan(&busy)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestUndoAfterKill stops an undo half-way and runs it again.
