@@ -5,13 +5,13 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
-	"github.com/moat-db/moat/internal/sqlscan"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // body is what a function's text shows without running it: the relations it names,
 // the functions it calls, and whether it builds SQL while it runs.
 type body struct {
-	tokens  []sqlscan.Token
+	tokens  []sqltext.Token
 	tables  []tableUse
 	words   map[string]bool // every word and quoted name, in lower case
 	dynamic bool            // EXECUTE with text that is put together
@@ -37,10 +37,10 @@ func (f *facts) body(fn *catalog.Function) body {
 func readBody(fn *catalog.Function) body {
 	b := body{words: map[string]bool{}}
 	b.foreign = fn.Language != "sql" && fn.Language != "plpgsql"
-	b.tokens = sqlscan.Code(fn.Body)
+	b.tokens = sqltext.Code(fn.Body)
 	var with []string // names of common table expressions
 	for i, t := range b.tokens {
-		if t.Kind == sqlscan.Word || t.Kind == sqlscan.Quoted {
+		if t.Kind == sqltext.Word || t.Kind == sqltext.Quoted {
 			b.words[strings.ToLower(t.Name())] = true
 		}
 		if i+2 < len(b.tokens) && b.tokens[i+1].Is("as") && b.tokens[i+2].Text == "(" {
@@ -58,9 +58,9 @@ func readBody(fn *catalog.Function) body {
 	return b
 }
 
-func (b body) at(i int) sqlscan.Token {
+func (b body) at(i int) sqltext.Token {
 	if i < 0 || i >= len(b.tokens) {
-		return sqlscan.Token{Kind: sqlscan.Symbol}
+		return sqltext.Token{Kind: sqltext.Symbol}
 	}
 	return b.tokens[i]
 }
@@ -74,7 +74,7 @@ func (b body) composed(i int) bool {
 		if t.Is("using") || t.Is("into") {
 			return false
 		}
-		if t.Kind != sqlscan.String {
+		if t.Kind != sqltext.String {
 			return true
 		}
 	}
@@ -109,7 +109,7 @@ func (b body) tableAt(i int) (tableUse, bool) {
 		at++
 	}
 	name := b.at(at)
-	if name.Kind != sqlscan.Word && name.Kind != sqlscan.Quoted || name.Is("select") {
+	if name.Kind != sqltext.Word && name.Kind != sqltext.Quoted || name.Is("select") {
 		return use, false
 	}
 	use.name = name.Name()
@@ -210,7 +210,7 @@ func tempLast(fn *catalog.Function) bool {
 // own schema, with pg_temp named last so that no temporary table comes first.
 func searchPathSQL(fn *catalog.Function) string {
 	path, ok := setting(fn, "search_path")
-	parts := []string{"pg_catalog", ident(fn.Schema)}
+	parts := []string{"pg_catalog", sqltext.Ident(fn.Schema)}
 	if ok {
 		parts = nil
 		for p := range strings.SplitSeq(path, ",") {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // uniqueOn says whether a table has a unique, unconditional index whose key columns
@@ -35,15 +36,15 @@ func keyColumns(x *catalog.Index) []string {
 func (f *facts) tieSQL(r, parent *catalog.Relation, fk *catalog.Constraint, own, ref string) []string {
 	refColumns := append([]string{ref}, fk.RefColumns...)
 	sql := f.parentKeySQL(parent, refColumns)
-	def := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", idents(append([]string{own}, fk.Columns...)),
-		parent.QName().SQL(), idents(refColumns))
+	def := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", sqltext.Idents(append([]string{own}, fk.Columns...)),
+		parent.QName().SQL(), sqltext.Idents(refColumns))
 	if fk.OnUpdate != "" && fk.OnUpdate != "no action" {
 		def += " ON UPDATE " + strings.ToUpper(fk.OnUpdate)
 	}
 	if fk.OnDelete != "" && fk.OnDelete != "no action" {
 		def += " ON DELETE " + strings.ToUpper(fk.OnDelete)
 		if fk.OnDelete == "set null" || fk.OnDelete == "set default" {
-			def += " (" + idents(setColumns(fk)) + ")"
+			def += " (" + sqltext.Idents(setColumns(fk)) + ")"
 		}
 	}
 	if fk.Deferrable {
@@ -53,8 +54,8 @@ func (f *facts) tieSQL(r, parent *catalog.Relation, fk *catalog.Constraint, own,
 		}
 	}
 	return append(sql,
-		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), ident(fk.Name)),
-		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", r.QName().SQL(), ident(fk.Name), def))
+		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), sqltext.Ident(fk.Name)),
+		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", r.QName().SQL(), sqltext.Ident(fk.Name), def))
 }
 
 func setColumns(fk *catalog.Constraint) []string {
@@ -71,7 +72,7 @@ func (f *facts) parentKeySQL(parent *catalog.Relation, columns []string) []strin
 	if uniqueOn(parent, columns) {
 		return nil
 	}
-	name := objectName(append(append([]string{parent.Name}, columns...), "key")...)
+	name := sqltext.Name(append(append([]string{parent.Name}, columns...), "key")...)
 	return []string{fmt.Sprintf("DO $$ BEGIN\n  ALTER TABLE %s ADD CONSTRAINT %s UNIQUE (%s);\nEXCEPTION WHEN duplicate_table OR duplicate_object THEN NULL;\nEND $$",
-		parent.QName().SQL(), ident(name), idents(columns))}
+		parent.QName().SQL(), sqltext.Ident(name), sqltext.Idents(columns))}
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
-	"github.com/moat-db/moat/internal/sqlscan"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // openPolicy is one policy that is open, with all the commands it is open for.
@@ -125,7 +125,7 @@ func (f *facts) narrowSQL(o openPolicy) []string {
 // enclosed puts parentheses around an expression that has none of its own.
 func enclosed(text string) string {
 	depth := 0
-	for _, t := range sqlscan.Code(text) {
+	for _, t := range sqltext.Code(text) {
 		switch t.Text {
 		case "(":
 			depth++

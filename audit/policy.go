@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // policy is a policy with its expressions judged.
@@ -189,7 +190,7 @@ func (f *facts) collectPredicates() {
 			}
 			plain = plain || j.simple(p.Using.Root)
 			if value := j.otherValue(p.Using); value != "" && f.predicates[key] == "" {
-				f.predicates[key] = ident(c.Name) + " = (SELECT " + value + ")"
+				f.predicates[key] = sqltext.Ident(c.Name) + " = (SELECT " + value + ")"
 			}
 			// A membership is taken word for word, if its words hold for another table.
 			if whole[key] == "" && !strings.Contains(p.Using.Text, r.Name+".") && !slices.Contains(tablesRead(p.Policy), r.QName()) {

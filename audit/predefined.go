@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // predefined reports each application role that is a member of one of PostgreSQL's
@@ -21,7 +22,7 @@ func (f *facts) predefined(names []string, message, why string) []Finding {
 			}
 			x := onRole(app, message, fmt.Sprintf("%s is a member of %s. %s", app, role, why))
 			for _, m := range f.edgesTo(app, role, catalog.Use) {
-				x = x.with("REVOKE " + ident(m.Role) + " FROM " + ident(app))
+				x = x.with("REVOKE " + sqltext.Ident(m.Role) + " FROM " + sqltext.Ident(app))
 			}
 			out = append(out, x)
 		}

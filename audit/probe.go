@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // probeTimeout bounds each question that Probe asks.
@@ -104,10 +105,10 @@ func (p *prober) count(ctx context.Context, r *catalog.Relation, fk *catalog.Con
 func (f *facts) crossingSQL(r *catalog.Relation, fk *catalog.Constraint) string {
 	var on []string
 	for i := range fk.Columns {
-		on = append(on, fmt.Sprintf("p.%s = c.%s", ident(fk.RefColumns[i]), ident(fk.Columns[i])))
+		on = append(on, fmt.Sprintf("p.%s = c.%s", sqltext.Ident(fk.RefColumns[i]), sqltext.Ident(fk.Columns[i])))
 	}
 	return fmt.Sprintf("FROM %s c JOIN %s p ON %s WHERE c.%s IS DISTINCT FROM p.%s", r.QName().SQL(), fk.References.SQL(),
-		strings.Join(on, " AND "), ident(f.tenantColumn(r.QName())), ident(f.tenantColumn(fk.References)))
+		strings.Join(on, " AND "), sqltext.Ident(f.tenantColumn(r.QName())), sqltext.Ident(f.tenantColumn(fk.References)))
 }
 
 // explain asks for the plan of one tenant's rows as the first application role that
@@ -119,7 +120,7 @@ func (p *prober) explain(ctx context.Context, r *catalog.Relation) {
 	}
 	var plan string
 	err := p.ask(ctx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SET LOCAL ROLE "+ident(p.facts.apps[i])); err != nil {
+		if _, err := tx.Exec(ctx, "SET LOCAL ROLE "+sqltext.Ident(p.facts.apps[i])); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, "SELECT set_config($1, $2, true)", p.facts.m.Setting, sampleTenant(p.facts.m.Type)); err != nil {

@@ -1,6 +1,10 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/internal/sqltext"
+)
 
 var ruleFuncAppOwned = Rule{
 	ID: "func-app-owned", Severity: High, Holes: []string{"V21"},
@@ -17,7 +21,7 @@ var ruleFuncAppOwned = Rule{
 				"An attacker replaces its body, and the next operator or job that calls it runs that with its own rights.",
 				fmt.Sprintf("Its owner is %s, which %s is or can become.", fn.Owner, app)).
 				with(create...).
-				with(fmt.Sprintf("ALTER %s %s OWNER TO %s", routine(fn), functionSQL(fn), ident(owner)))
+				with(fmt.Sprintf("ALTER %s %s OWNER TO %s", routine(fn), functionSQL(fn), sqltext.Ident(owner)))
 			x.schema = "" // a fact about the role, wherever the function is
 			out = append(out, x)
 		}

@@ -3,6 +3,8 @@ package audit
 import (
 	"fmt"
 	"slices"
+
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleFuncDblink = Rule{
@@ -23,7 +25,7 @@ var ruleFuncDblink = Rule{
 				"A second connection, opened from inside the server as another role, returns every tenant's rows.",
 				"A loopback connection of the server's own account often needs no password, and has neither the tenant setting nor the policies' role.")
 			for _, p := range f.grantsToApps(fn.Privileges, "EXECUTE", "\x00") {
-				x = x.with(fmt.Sprintf("REVOKE EXECUTE ON %s %s FROM %s", routine(fn), functionSQL(fn), grantee(p.Grantee)))
+				x = x.with(fmt.Sprintf("REVOKE EXECUTE ON %s %s FROM %s", routine(fn), functionSQL(fn), sqltext.Role(p.Grantee)))
 			}
 			out = append(out, x)
 		}

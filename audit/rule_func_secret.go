@@ -4,7 +4,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/moat-db/moat/internal/sqlscan"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleFuncSecret = Rule{
@@ -40,7 +40,7 @@ func keepsSecret(b body) bool {
 		return false
 	}
 	for i, t := range b.tokens {
-		if t.Kind != sqlscan.String || i > 0 && b.at(i-1).Is("search_path") {
+		if t.Kind != sqltext.String || i > 0 && b.at(i-1).Is("search_path") {
 			continue
 		}
 		if v := t.Value(); len(v) >= 6 && !plainWord(v) && !knownArgument(b, i, v) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleFuncSetting = Rule{
@@ -32,7 +34,7 @@ var ruleFuncSetting = Rule{
 func settingSQL(name string) string {
 	parts := strings.Split(name, ".")
 	for i := range parts {
-		parts[i] = ident(parts[i])
+		parts[i] = sqltext.Ident(parts[i])
 	}
 	return strings.Join(parts, ".")
 }

@@ -1,6 +1,10 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/internal/sqltext"
+)
 
 var ruleGrantCreateSchema = Rule{
 	ID: "grant-create-schema", Severity: High, Holes: []string{"C21", "S14"},
@@ -18,7 +22,7 @@ var ruleGrantCreateSchema = Rule{
 			byDefault := sch.Name == "public" && f.s.Version < 150000
 			for _, g := range grants {
 				byDefault = byDefault && g.Grantee == ""
-				x = x.with(fmt.Sprintf("REVOKE CREATE ON SCHEMA %s FROM %s", ident(sch.Name), grantee(g.Grantee)))
+				x = x.with(fmt.Sprintf("REVOKE CREATE ON SCHEMA %s FROM %s", sqltext.Ident(sch.Name), sqltext.Role(g.Grantee)))
 			}
 			if byDefault {
 				x.Severity = Low // true of every server before PostgreSQL 15
@@ -29,7 +33,7 @@ var ruleGrantCreateSchema = Rule{
 			out = append(out, f.onDatabase(
 				"A schema of the attacker's own is found by later sessions, whose search_path one statement can turn to it.",
 				"CREATE on the database is the right to create schemas.").
-				with(fmt.Sprintf("REVOKE CREATE ON DATABASE %s FROM %s", ident(f.s.Database.Name), grantee(g.Grantee))))
+				with(fmt.Sprintf("REVOKE CREATE ON DATABASE %s FROM %s", sqltext.Ident(f.s.Database.Name), sqltext.Role(g.Grantee))))
 		}
 		return out
 	},

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleGrantDefaultPrivileges = Rule{
@@ -31,7 +32,7 @@ var ruleGrantDefaultPrivileges = Rule{
 func (f *facts) defaultPrivilege(d catalog.DefaultPrivilege) Finding {
 	where, scope := "", "every schema"
 	if d.Schema != "" {
-		where, scope = " IN SCHEMA "+ident(d.Schema), "schema "+d.Schema
+		where, scope = " IN SCHEMA "+sqltext.Ident(d.Schema), "schema "+d.Schema
 	}
 	x := onSchema(d.Schema,
 		fmt.Sprintf("The next table or partition that %s creates in %s is open to every tenant at once.", d.Role, scope),
@@ -44,5 +45,5 @@ func (f *facts) defaultPrivilege(d catalog.DefaultPrivilege) Finding {
 			x.Severity = High // its next partition holds rows of every tenant
 		}
 	}
-	return x.with(fmt.Sprintf("ALTER DEFAULT PRIVILEGES FOR ROLE %s%s REVOKE ALL ON TABLES FROM %s", ident(d.Role), where, grantee(d.Privilege.Grantee)))
+	return x.with(fmt.Sprintf("ALTER DEFAULT PRIVILEGES FOR ROLE %s%s REVOKE ALL ON TABLES FROM %s", sqltext.Ident(d.Role), where, sqltext.Role(d.Privilege.Grantee)))
 }

@@ -3,6 +3,8 @@ package audit
 import (
 	"fmt"
 	"slices"
+
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleGrantRawPages = Rule{
@@ -23,7 +25,7 @@ var ruleGrantRawPages = Rule{
 				"It shows the stored rows, row locks or transactions of every tenant.",
 				"Pages, locks and log records know no policies.")
 			for _, p := range f.grantsToApps(fn.Privileges, "EXECUTE", "\x00") {
-				x = x.with(fmt.Sprintf("REVOKE EXECUTE ON %s %s FROM %s", routine(fn), functionSQL(fn), grantee(p.Grantee)))
+				x = x.with(fmt.Sprintf("REVOKE EXECUTE ON %s %s FROM %s", routine(fn), functionSQL(fn), sqltext.Role(p.Grantee)))
 			}
 			out = append(out, x)
 		}

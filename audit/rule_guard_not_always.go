@@ -1,5 +1,7 @@
 package audit
 
+import "github.com/moat-db/moat/internal/sqltext"
+
 var ruleGuardNotAlways = Rule{
 	ID: "guard-not-always", Severity: Medium, Holes: []string{"E03"},
 	Title: "A guard does not fire in every session",
@@ -12,7 +14,7 @@ var ruleGuardNotAlways = Rule{
 			out = append(out, Finding{Object: g.event.Name, Group: "event triggers",
 				Message: "A session with session_replication_role = replica creates unprotected tables past the guard.",
 				Why:     "The event trigger is not ENABLE ALWAYS.",
-				Fix:     []string{"ALTER EVENT TRIGGER " + ident(g.event.Name) + " ENABLE ALWAYS"}})
+				Fix:     []string{"ALTER EVENT TRIGGER " + sqltext.Ident(g.event.Name) + " ENABLE ALWAYS"}})
 		}
 		return out
 	},

@@ -1,6 +1,10 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/internal/sqltext"
+)
 
 var ruleGuardOwner = Rule{
 	ID: "guard-owner", Severity: Medium, Holes: []string{"E05"},
@@ -16,7 +20,7 @@ var ruleGuardOwner = Rule{
 			out = append(out, Finding{Object: g.event.Name, Group: "event triggers",
 				Message: fmt.Sprintf("%s replaces the guard's function by one that does nothing, and no one notices.", g.fn.Owner),
 				Why:     fmt.Sprintf("%s is owned by %s, who is not a superuser.", functionObject(g.fn), g.fn.Owner),
-				Fix:     []string{"ALTER FUNCTION " + functionSQL(g.fn) + " OWNER TO " + ident(g.event.Owner)}})
+				Fix:     []string{"ALTER FUNCTION " + functionSQL(g.fn) + " OWNER TO " + sqltext.Ident(g.event.Owner)}})
 		}
 		return out
 	},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleGuardTags = Rule{
@@ -34,14 +35,14 @@ var ruleGuardTags = Rule{
 func retagSQL(e *catalog.EventTrigger, tags []string) []string {
 	quoted := make([]string, len(tags))
 	for i, t := range tags {
-		quoted[i] = catalog.QuoteLiteral(t)
+		quoted[i] = sqltext.Literal(t)
 	}
 	sql := []string{
-		"DROP EVENT TRIGGER IF EXISTS " + ident(e.Name),
-		fmt.Sprintf("CREATE EVENT TRIGGER %s ON %s\n    WHEN TAG IN (%s)\n    EXECUTE FUNCTION %s()", ident(e.Name), e.Event, strings.Join(quoted, ", "), e.Function.SQL()),
+		"DROP EVENT TRIGGER IF EXISTS " + sqltext.Ident(e.Name),
+		fmt.Sprintf("CREATE EVENT TRIGGER %s ON %s\n    WHEN TAG IN (%s)\n    EXECUTE FUNCTION %s()", sqltext.Ident(e.Name), e.Event, strings.Join(quoted, ", "), e.Function.SQL()),
 	}
 	if e.Enabled == "always" {
-		sql = append(sql, "ALTER EVENT TRIGGER "+ident(e.Name)+" ENABLE ALWAYS")
+		sql = append(sql, "ALTER EVENT TRIGGER "+sqltext.Ident(e.Name)+" ENABLE ALWAYS")
 	}
 	return sql
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleKeyExclude = Rule{
@@ -49,7 +50,7 @@ func excludeSQL(r *catalog.Relation, c *catalog.Constraint, own string) []string
 	}
 	return []string{
 		"CREATE EXTENSION IF NOT EXISTS btree_gist",
-		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), ident(c.Name)),
-		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s%s WITH =, %s", r.QName().SQL(), ident(c.Name), c.Definition[:at+1], ident(own), c.Definition[at+1:]),
+		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), sqltext.Ident(c.Name)),
+		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s%s WITH =, %s", r.QName().SQL(), sqltext.Ident(c.Name), c.Definition[:at+1], sqltext.Ident(own), c.Definition[at+1:]),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleKeySetNull = Rule{
@@ -47,18 +48,18 @@ func (f *facts) movesTenant(r *catalog.Relation, fk *catalog.Constraint, own str
 	if deletes && (f.s.Version < 150000 || len(others) == 0) {
 		return x.decide("Choose ON DELETE CASCADE or RESTRICT, or (15 and later) ON DELETE SET NULL of the other columns only."), true
 	}
-	def := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", idents(fk.Columns), fk.References.SQL(), idents(fk.RefColumns))
+	def := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", sqltext.Idents(fk.Columns), fk.References.SQL(), sqltext.Idents(fk.RefColumns))
 	switch {
 	case deletes:
-		def += " ON DELETE " + upper(fk.OnDelete) + " (" + idents(others) + ")"
+		def += " ON DELETE " + upper(fk.OnDelete) + " (" + sqltext.Idents(others) + ")"
 	case clears(fk.OnDelete):
-		def += " ON DELETE " + upper(fk.OnDelete) + " (" + idents(fk.SetColumns) + ")"
+		def += " ON DELETE " + upper(fk.OnDelete) + " (" + sqltext.Idents(fk.SetColumns) + ")"
 	case fk.OnDelete != "" && fk.OnDelete != "no action":
 		def += " ON DELETE " + upper(fk.OnDelete)
 	}
 	return x.with(
-		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), ident(fk.Name)),
-		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", r.QName().SQL(), ident(fk.Name), def)), true
+		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), sqltext.Ident(fk.Name)),
+		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", r.QName().SQL(), sqltext.Ident(fk.Name), def)), true
 }
 
 func upper(action string) string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleKeyTenantNullable = Rule{
@@ -23,7 +24,7 @@ var ruleKeyTenantNullable = Rule{
 			if f.sharesNulls(r) {
 				continue // rows without a tenant are shared on purpose
 			}
-			out = append(out, x.decide("Find the rows whose %s is NULL, give them a tenant or delete them, then run ALTER TABLE %s ALTER COLUMN %s SET NOT NULL.", own, r.QName().SQL(), ident(own)))
+			out = append(out, x.decide("Find the rows whose %s is NULL, give them a tenant or delete them, then run ALTER TABLE %s ALTER COLUMN %s SET NOT NULL.", own, r.QName().SQL(), sqltext.Ident(own)))
 		}
 		return out
 	},

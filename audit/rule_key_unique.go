@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleKeyUnique = Rule{
@@ -67,16 +68,16 @@ func (f *facts) globalUnique(r *catalog.Relation, x *catalog.Index, own string) 
 	if !x.Constraint {
 		return found.with(f.leadIndexSQL(r, x, own)...)
 	}
-	name := objectName(append(append([]string{r.Name}, columns...), "key")...)
+	name := sqltext.Name(append(append([]string{r.Name}, columns...), "key")...)
 	if x.Primary {
 		name = x.Name
 	}
-	sql := []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), ident(x.Name))}
+	sql := []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), sqltext.Ident(x.Name))}
 	if name == x.Name || !uniqueOn(r, columns) || x.Primary {
 		if name != x.Name {
-			sql = append(sql, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), ident(name)))
+			sql = append(sql, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), sqltext.Ident(name)))
 		}
-		sql = append(sql, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s (%s)", r.QName().SQL(), ident(name), kind, idents(columns)))
+		sql = append(sql, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s (%s)", r.QName().SQL(), sqltext.Ident(name), kind, sqltext.Idents(columns)))
 	}
 	return found.with(sql...)
 }
@@ -115,7 +116,7 @@ func (f *facts) willTie(from catalog.QName, r *catalog.Relation, ref string) boo
 
 // leadIndexSQL replaces an index by one that the tenant column leads.
 func (f *facts) leadIndexSQL(r *catalog.Relation, x *catalog.Index, own string) []string {
-	name := objectName("tenant", x.Name)
+	name := sqltext.Name("tenant", x.Name)
 	def := x.Definition
 	at := strings.Index(def, "(")
 	if at < 0 {
@@ -126,7 +127,7 @@ func (f *facts) leadIndexSQL(r *catalog.Relation, x *catalog.Index, own string) 
 		unique = "UNIQUE "
 	}
 	return []string{
-		fmt.Sprintf("CREATE %sINDEX IF NOT EXISTS %s ON %s USING btree (%s, %s", unique, ident(name), r.QName().SQL(), ident(own), def[at+1:]),
+		fmt.Sprintf("CREATE %sINDEX IF NOT EXISTS %s ON %s USING btree (%s, %s", unique, sqltext.Ident(name), r.QName().SQL(), sqltext.Ident(own), def[at+1:]),
 		fmt.Sprintf("DROP INDEX IF EXISTS %s", catalog.QName{Schema: r.Schema, Name: x.Name}.SQL()),
 	}
 }

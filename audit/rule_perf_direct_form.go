@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var rulePerfDirectForm = Rule{
@@ -21,7 +22,7 @@ var rulePerfDirectForm = Rule{
 				return x.with(f.replaceBothSQL(r, p.Policy)...)
 			}
 			if value := j.otherValue(p.Using); value != "" && p.Check == nil {
-				return x.with(alterPolicySQL(r, p.Policy, fmt.Sprintf("%s = (SELECT %s)", ident(j.col), value), ""))
+				return x.with(alterPolicySQL(r, p.Policy, fmt.Sprintf("%s = (SELECT %s)", sqltext.Ident(j.col), value), ""))
 			}
 			return x.decide("Put SELECT around what does not depend on the row: (SELECT …).")
 		})

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var rulePerfForeignKeyIndex = Rule{
@@ -19,12 +20,12 @@ var rulePerfForeignKeyIndex = Rule{
 				if fk.Type != catalog.ForeignKey || fk.Inherited || r.Partition || ledByAll(r, fk.Columns) {
 					continue
 				}
-				name := objectName(append(append([]string{r.Name}, fk.Columns...), "idx")...)
+				name := sqltext.Name(append(append([]string{r.Name}, fk.Columns...), "idx")...)
 				out = append(out, onPart(r, fk.Name,
 					fmt.Sprintf("Each delete from %s reads this whole table, past the policy.", fk.References),
 					fmt.Sprintf("No index starts with %s.", strings.Join(fk.Columns, ", "))).
 					at(f.cost(r)).
-					with(fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", ident(name), r.QName().SQL(), idents(fk.Columns))))
+					with(fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", sqltext.Ident(name), r.QName().SQL(), sqltext.Idents(fk.Columns))))
 			}
 		}
 		return out

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var rulePerfTenantIndex = Rule{
@@ -23,7 +24,7 @@ var rulePerfTenantIndex = Rule{
 				"Every query reads the whole table, and EXPLAIN ANALYZE prints how many rows the other tenants have.",
 				fmt.Sprintf("The policy's condition on %s has no index to use.", own)).
 				at(f.cost(r)).
-				with(fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", ident(objectName(r.Name, own, "idx")), r.QName().SQL(), ident(own))))
+				with(fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", sqltext.Ident(sqltext.Name(r.Name, own, "idx")), r.QName().SQL(), sqltext.Ident(own))))
 		}
 		return out
 	},

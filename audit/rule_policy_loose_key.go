@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var rulePolicyLooseKey = Rule{
@@ -51,11 +52,11 @@ func (f *facts) loose(c *catalog.Column) string {
 
 // exactSQL compares byte by byte.
 func (f *facts) exactSQL(r *catalog.Relation, p *catalog.Policy, c *catalog.Column) []string {
-	col := ident(c.Name) + ` COLLATE "C"`
+	col := sqltext.Ident(c.Name) + ` COLLATE "C"`
 	if c.TypeName.Name == "citext" || c.TypeName.Name == "bpchar" {
-		col = ident(c.Name) + "::text"
+		col = sqltext.Ident(c.Name) + "::text"
 	}
-	expr := fmt.Sprintf(`%s = (SELECT nullif(current_setting(%s, true), ''))`, col, catalog.QuoteLiteral(f.m.Setting))
+	expr := fmt.Sprintf(`%s = (SELECT nullif(current_setting(%s, true), ''))`, col, sqltext.Literal(f.m.Setting))
 	using, check := expr, ""
 	if p.Command == "INSERT" {
 		using, check = "", expr

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var rulePolicyMissingCommand = Rule{
@@ -45,14 +46,14 @@ func (f *facts) permitSQL(r *catalog.Relation, missing []string) []string {
 	expr := f.predicate(r)
 	var out []string
 	for _, command := range missing {
-		name := objectName("tenant", strings.ToLower(command))
+		name := sqltext.Name("tenant", strings.ToLower(command))
 		clause := "USING (" + expr + ")"
 		if command == "INSERT" {
 			clause = "WITH CHECK (" + expr + ")"
 		}
 		out = append(out,
-			fmt.Sprintf("DROP POLICY IF EXISTS %s ON %s", ident(name), r.QName().SQL()),
-			fmt.Sprintf("CREATE POLICY %s ON %s FOR %s TO %s\n    %s", ident(name), r.QName().SQL(), command, f.appList(), clause))
+			fmt.Sprintf("DROP POLICY IF EXISTS %s ON %s", sqltext.Ident(name), r.QName().SQL()),
+			fmt.Sprintf("CREATE POLICY %s ON %s FOR %s TO %s\n    %s", sqltext.Ident(name), r.QName().SQL(), command, f.appList(), clause))
 	}
 	return slices.Clip(out)
 }

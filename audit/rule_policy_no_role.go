@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var rulePolicyNoRole = Rule{
@@ -45,7 +46,7 @@ func (f *facts) admitSQL(x Finding, r *catalog.Relation, role string) Finding {
 	for _, p := range f.policies[r.QName()] {
 		if p.Permissive && p.covers("SELECT") && p.using.class == isolating {
 			to := append(slices.Clone(p.Roles), role)
-			return x.with(fmt.Sprintf("ALTER POLICY %s ON %s TO %s", ident(p.Name), r.QName().SQL(), idents(to)))
+			return x.with(fmt.Sprintf("ALTER POLICY %s ON %s TO %s", sqltext.Ident(p.Name), r.QName().SQL(), sqltext.Idents(to)))
 		}
 	}
 	if len(r.Policies) == 0 && f.tenantColumn(r.QName()) != "" {

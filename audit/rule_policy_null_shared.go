@@ -1,6 +1,9 @@
 package audit
 
-import "github.com/moat-db/moat/catalog"
+import (
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
+)
 
 var rulePolicyNullShared = Rule{
 	ID: "policy-null-shared", Severity: High, Holes: []string{"P18"},
@@ -21,7 +24,7 @@ func (f *facts) splitSharedSQL(o openPolicy) []string {
 	if len(sql) == 0 || col == "" {
 		return sql
 	}
-	name := objectName(o.p.Name, "shared")
+	name := sqltext.Name(o.p.Name, "shared")
 	return append(sql, createPolicySQL(o.r, &catalog.Policy{Name: name, Permissive: true, Roles: o.p.Roles},
-		"SELECT", ident(col)+" IS NULL")...)
+		"SELECT", sqltext.Ident(col)+" IS NULL")...)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var rulePolicyOtherRole = Rule{
@@ -32,7 +33,7 @@ func (f *facts) membershipGaps(want func(gap) bool, describe func(g gap, app, vi
 					}
 					x := describe(g, app, via)
 					for _, m := range f.edgesTo(app, via, catalog.Use) {
-						x = x.with("REVOKE " + ident(m.Role) + " FROM " + ident(app))
+						x = x.with("REVOKE " + sqltext.Ident(m.Role) + " FROM " + sqltext.Ident(app))
 					}
 					out = append(out, x)
 				}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var rulePolicyRestrictiveRole = Rule{
@@ -28,7 +30,7 @@ var rulePolicyRestrictiveRole = Rule{
 				out = append(out, onPart(r, p.Name,
 					fmt.Sprintf("%s sees the rows of every tenant.", strings.Join(open, ", ")),
 					fmt.Sprintf("The policy that isolates is TO %s; the permissive ones reach further.", strings.Join(p.Roles, ", "))).
-					with(fmt.Sprintf("ALTER POLICY %s ON %s TO PUBLIC", ident(p.Name), r.QName().SQL())))
+					with(fmt.Sprintf("ALTER POLICY %s ON %s TO PUBLIC", sqltext.Ident(p.Name), r.QName().SQL())))
 			}
 		}
 		return out

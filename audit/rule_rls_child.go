@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleRLSChild = Rule{
@@ -58,14 +59,14 @@ func (f *facts) adoptSQL(r, parent *catalog.Relation, col string, step catalog.S
 	typ := c.Type
 	var join []string
 	for i := range step.Columns {
-		join = append(join, fmt.Sprintf("p.%s = c.%s", ident(step.RefColumns[i]), ident(step.Columns[i])))
+		join = append(join, fmt.Sprintf("p.%s = c.%s", sqltext.Ident(step.RefColumns[i]), sqltext.Ident(step.Columns[i])))
 	}
 	sql := []string{
-		fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s", table, ident(own), typ),
-		fmt.Sprintf("UPDATE %s c SET %s = p.%s FROM %s p WHERE %s AND c.%s IS NULL", table, ident(own), ident(col),
-			parent.QName().SQL(), strings.Join(join, " AND "), ident(own)),
-		fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", table, ident(own)),
-		fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", ident(objectName(r.Name, own, "idx")), table, idents(append([]string{own}, step.Columns...))),
+		fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s", table, sqltext.Ident(own), typ),
+		fmt.Sprintf("UPDATE %s c SET %s = p.%s FROM %s p WHERE %s AND c.%s IS NULL", table, sqltext.Ident(own), sqltext.Ident(col),
+			parent.QName().SQL(), strings.Join(join, " AND "), sqltext.Ident(own)),
+		fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", table, sqltext.Ident(own)),
+		fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", sqltext.Ident(sqltext.Name(r.Name, own, "idx")), table, sqltext.Idents(append([]string{own}, step.Columns...))),
 	}
 	if fk := constraint(r, step.Constraint); fk != nil && !slices.Contains(step.RefColumns, col) {
 		sql = append(sql, f.tieSQL(r, parent, fk, own, col)...)
@@ -90,14 +91,4 @@ func constraint(r *catalog.Relation, name string) *catalog.Constraint {
 		}
 	}
 	return nil
-}
-
-// objectName joins parts to a name that PostgreSQL will not cut.
-func objectName(parts ...string) string {
-	name := strings.Join(parts, "_")
-	if len(name) > 63 {
-		suffix := parts[len(parts)-1]
-		name = strings.ToValidUTF8(name[:62-len(suffix)], "") + "_" + suffix
-	}
-	return name
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleRoleAdminOption = Rule{
@@ -18,7 +19,7 @@ var ruleRoleAdminOption = Rule{
 					out = append(out, onRole(app,
 						fmt.Sprintf("GRANT %s TO %s WITH SET TRUE, and then SET ROLE, opens the rows of every tenant.", m.Role, app),
 						fmt.Sprintf("%s holds ADMIN OPTION on %s: it may give itself whatever the grant left out.", m.Member, m.Role)).
-						with("REVOKE "+ident(m.Role)+" FROM "+ident(m.Member)))
+						with("REVOKE "+sqltext.Ident(m.Role)+" FROM "+sqltext.Ident(m.Member)))
 				}
 			}
 		}

@@ -1,5 +1,7 @@
 package audit
 
+import "github.com/moat-db/moat/internal/sqltext"
+
 var ruleRoleBypassRLS = Rule{
 	ID: "role-bypassrls", Severity: Critical, Holes: []string{"C05"},
 	Title: "The application role has BYPASSRLS",
@@ -10,7 +12,7 @@ var ruleRoleBypassRLS = Rule{
 				out = append(out, onRole(app,
 					"Every statement of the application reads and changes the rows of every tenant.",
 					"BYPASSRLS passes by every policy, also on tables with FORCE ROW LEVEL SECURITY.").
-					with("ALTER ROLE "+ident(app)+" NOBYPASSRLS"))
+					with("ALTER ROLE "+sqltext.Ident(app)+" NOBYPASSRLS"))
 			}
 		}
 		return out

@@ -1,6 +1,10 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/internal/sqltext"
+)
 
 var ruleRoleCreateRole = Rule{
 	ID: "role-createrole", Severity: Critical, Holes: []string{"C15"},
@@ -14,7 +18,7 @@ var ruleRoleCreateRole = Rule{
 			x := onRole(app,
 				fmt.Sprintf("%s grants itself the tables' owner, or a role with BYPASSRLS, and reads every tenant's rows.", app),
 				"Before PostgreSQL 16 CREATEROLE may grant any role but a superuser.").
-				with("ALTER ROLE " + ident(app) + " NOCREATEROLE")
+				with("ALTER ROLE " + sqltext.Ident(app) + " NOCREATEROLE")
 			if f.s.Version >= 160000 {
 				x = x.at(Low)
 				x.Message = fmt.Sprintf("%s can create roles and log in as them, beside whatever counts connections or logs by role.", app)

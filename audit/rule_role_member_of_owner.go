@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleRoleMemberOfOwner = Rule{
@@ -20,7 +21,7 @@ var ruleRoleMemberOfOwner = Rule{
 					fmt.Sprintf("%s has the owner's rights: it can switch row-level security off and read every tenant's rows.", app),
 					fmt.Sprintf("%s is a member of %s, the owner. Ownership is inherited, and NOINHERIT leaves SET ROLE.", app, r.Owner))
 				for _, m := range f.edgesTo(app, r.Owner, catalog.Use) {
-					x = x.with("REVOKE " + ident(m.Role) + " FROM " + ident(app))
+					x = x.with("REVOKE " + sqltext.Ident(m.Role) + " FROM " + sqltext.Ident(app))
 				}
 				out = append(out, x)
 			}

@@ -3,6 +3,8 @@ package audit
 import (
 	"fmt"
 	"slices"
+
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleRoleOwnsSchema = Rule{
@@ -17,8 +19,8 @@ var ruleRoleOwnsSchema = Rule{
 					fmt.Sprintf("%s can drop any table in the schema, recreate it without policies and collect every tenant's rows.", app),
 					"A schema's owner may drop what others own in it.").
 					with(create...).
-					with("ALTER SCHEMA "+ident(sch.Name)+" OWNER TO "+ident(owner),
-						"GRANT USAGE ON SCHEMA "+ident(sch.Name)+" TO "+ident(app)))
+					with("ALTER SCHEMA "+sqltext.Ident(sch.Name)+" OWNER TO "+sqltext.Ident(owner),
+						"GRANT USAGE ON SCHEMA "+sqltext.Ident(sch.Name)+" TO "+sqltext.Ident(app)))
 			}
 		}
 		if app := f.ownerApp(f.s.Database.Owner); app != "" {
@@ -27,7 +29,7 @@ var ruleRoleOwnsSchema = Rule{
 				fmt.Sprintf("%s can drop every schema and set the tenant for everyone (ALTER DATABASE … SET).", app),
 				"The owner of a database is master of its schemas; from PostgreSQL 15 on it owns public.").
 				with(create...).
-				with("ALTER DATABASE "+ident(f.s.Database.Name)+" OWNER TO "+ident(owner)))
+				with("ALTER DATABASE "+sqltext.Ident(f.s.Database.Name)+" OWNER TO "+sqltext.Ident(owner)))
 		}
 		return out
 	},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleRoleOwnsTable = Rule{
@@ -28,6 +29,6 @@ func (f *facts) ownsTable(r *catalog.Relation, app string) Finding {
 		fmt.Sprintf("%s can switch row-level security off, read every tenant's rows and roll back without a trace.", app),
 		"An owner may run ALTER TABLE, also where FORCE ROW LEVEL SECURITY binds its queries.").
 		with(create...).
-		with(fmt.Sprintf("ALTER TABLE %s OWNER TO %s", r.QName().SQL(), ident(owner)),
-			fmt.Sprintf("GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s", r.QName().SQL(), ident(app)))
+		with(fmt.Sprintf("ALTER TABLE %s OWNER TO %s", r.QName().SQL(), sqltext.Ident(owner)),
+			fmt.Sprintf("GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s", r.QName().SQL(), sqltext.Ident(app)))
 }

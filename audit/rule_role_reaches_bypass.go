@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleRoleReachesBypass = Rule{
@@ -34,7 +35,7 @@ func (f *facts) reachesBypass(app, role string) Finding {
 		return x.at(Low).decide("%s has no privilege of its own and only switches to other roles. If %s is among them on purpose, let no request choose it without a verified token; else revoke it.", app, role)
 	}
 	for _, m := range f.edgesTo(app, role, catalog.Set) {
-		x = x.with("REVOKE " + ident(m.Role) + " FROM " + ident(app))
+		x = x.with("REVOKE " + sqltext.Ident(m.Role) + " FROM " + sqltext.Ident(app))
 	}
 	return x
 }

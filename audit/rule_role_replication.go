@@ -1,5 +1,7 @@
 package audit
 
+import "github.com/moat-db/moat/internal/sqltext"
+
 var ruleRoleReplication = Rule{
 	ID: "role-replication", Severity: Critical, Holes: []string{"C17"},
 	Title: "The application role has REPLICATION",
@@ -10,7 +12,7 @@ var ruleRoleReplication = Rule{
 				out = append(out, onRole(app,
 					"A replication connection copies the whole cluster, or decodes every tenant's changes, past all policies.",
 					"Row-level security is not applied to base backups and logical decoding.").
-					with("ALTER ROLE "+ident(app)+" NOREPLICATION"))
+					with("ALTER ROLE "+sqltext.Ident(app)+" NOREPLICATION"))
 			}
 		}
 		return out

@@ -1,5 +1,7 @@
 package audit
 
+import "github.com/moat-db/moat/internal/sqltext"
+
 var ruleRoleSuperuser = Rule{
 	ID: "role-superuser", Severity: Critical, Holes: []string{"C04"},
 	Title: "The application role is a superuser",
@@ -10,7 +12,7 @@ var ruleRoleSuperuser = Rule{
 				out = append(out, onRole(app,
 					"Every statement of the application reads and changes the rows of every tenant.",
 					"No policy binds a superuser, FORCE ROW LEVEL SECURITY neither.").
-					with("ALTER ROLE "+ident(app)+" NOSUPERUSER"))
+					with("ALTER ROLE "+sqltext.Ident(app)+" NOSUPERUSER"))
 			}
 		}
 		return out

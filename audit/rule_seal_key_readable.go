@@ -1,6 +1,10 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/internal/sqltext"
+)
 
 var ruleSealKeyReadable = Rule{
 	ID: "seal-key-readable", Severity: Critical, Holes: []string{"V20"},
@@ -18,14 +22,14 @@ var ruleSealKeyReadable = Rule{
 		for _, p := range r.Privileges {
 			if !seen[p.Grantee] {
 				seen[p.Grantee] = true
-				x = x.with(fmt.Sprintf("REVOKE ALL ON TABLE %s FROM %s", sealKeyTable.SQL(), grantee(p.Grantee)))
+				x = x.with(fmt.Sprintf("REVOKE ALL ON TABLE %s FROM %s", sealKeyTable.SQL(), sqltext.Role(p.Grantee)))
 			}
 		}
 		for i := range r.Columns {
 			for _, p := range r.Columns[i].Privileges {
 				if !seen[p.Grantee] {
 					seen[p.Grantee] = true
-					x = x.with(fmt.Sprintf("REVOKE ALL ON TABLE %s FROM %s", sealKeyTable.SQL(), grantee(p.Grantee)))
+					x = x.with(fmt.Sprintf("REVOKE ALL ON TABLE %s FROM %s", sealKeyTable.SQL(), sqltext.Role(p.Grantee)))
 				}
 			}
 		}

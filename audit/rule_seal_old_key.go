@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleSealOldKey = Rule{
@@ -17,7 +17,7 @@ var ruleSealOldKey = Rule{
 				"A key that leaked from an old file or backup still signs for any tenant.",
 				"A newer key has been there for a day and more, and these are accepted without an end: "+strings.Join(f.o.Evidence.SealKeys, ", ")+".")
 			for _, id := range f.o.Evidence.SealKeys {
-				x = x.with(fmt.Sprintf("UPDATE %s SET valid_until = now() + interval '1 hour' WHERE id = %s AND valid_until IS NULL", sealKeyTable.SQL(), catalog.QuoteLiteral(id)))
+				x = x.with(fmt.Sprintf("UPDATE %s SET valid_until = now() + interval '1 hour' WHERE id = %s AND valid_until IS NULL", sealKeyTable.SQL(), sqltext.Literal(id)))
 			}
 			out = append(out, x)
 		}

@@ -1,6 +1,10 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/internal/sqltext"
+)
 
 var ruleSessionActivity = Rule{
 	ID: "session-activity", Severity: Low, Holes: []string{"S16"},
@@ -14,7 +18,7 @@ var ruleSessionActivity = Rule{
 			}
 			x.Object = f.s.Database.Name
 			for _, g := range f.grantsToApps(fn.Privileges, "EXECUTE", fn.Owner) {
-				x = x.with(fmt.Sprintf("REVOKE EXECUTE ON FUNCTION %s FROM %s", functionSQL(fn), grantee(g.Grantee)))
+				x = x.with(fmt.Sprintf("REVOKE EXECUTE ON FUNCTION %s FROM %s", functionSQL(fn), sqltext.Role(g.Grantee)))
 			}
 		}
 		if x.Object == "" {

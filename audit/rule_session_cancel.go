@@ -1,6 +1,10 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/internal/sqltext"
+)
 
 var ruleSessionCancel = Rule{
 	ID: "session-cancel", Severity: Low, Kind: Outage, Holes: []string{"S17"},
@@ -10,7 +14,7 @@ var ruleSessionCancel = Rule{
 		for _, name := range []string{"pg_cancel_backend", "pg_terminate_backend"} {
 			if fn := f.executable(name); fn != nil {
 				for _, g := range f.grantsToApps(fn.Privileges, "EXECUTE", fn.Owner) {
-					fix = append(fix, fmt.Sprintf("REVOKE EXECUTE ON FUNCTION %s FROM %s", functionSQL(fn), grantee(g.Grantee)))
+					fix = append(fix, fmt.Sprintf("REVOKE EXECUTE ON FUNCTION %s FROM %s", functionSQL(fn), sqltext.Role(g.Grantee)))
 				}
 			}
 		}

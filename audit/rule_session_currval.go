@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleSessionCurrval = Rule{
@@ -39,7 +40,7 @@ var ruleSessionCurrval = Rule{
 func (f *facts) defaultFrom(seq *catalog.Relation) string {
 	for i := range f.s.Relations {
 		for _, c := range f.s.Relations[i].Columns {
-			if strings.Contains(c.Default, "nextval(") && (strings.Contains(c.Default, "'"+seq.QName().SQL()+"'") || strings.Contains(c.Default, "'"+ident(seq.Name)+"'")) {
+			if strings.Contains(c.Default, "nextval(") && (strings.Contains(c.Default, "'"+seq.QName().SQL()+"'") || strings.Contains(c.Default, "'"+sqltext.Ident(seq.Name)+"'")) {
 				return fmt.Sprintf("%s.%s", f.s.Relations[i].QName(), c.Name)
 			}
 		}

@@ -3,6 +3,8 @@ package audit
 import (
 	"fmt"
 	"regexp"
+
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleSessionDeferredTrigger = Rule{
@@ -22,7 +24,7 @@ var ruleSessionDeferredTrigger = Rule{
 				out = append(out, onPart(r, t.Name,
 					"The trigger reads and checks rows of whatever tenant was set last, not of the one that fired it.",
 					"A deferred trigger runs at COMMIT, with the settings of that moment.").
-					with(fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", ident(t.Name), r.QName().SQL()),
+					with(fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", sqltext.Ident(t.Name), r.QName().SQL()),
 						deferring.ReplaceAllString(t.Definition, " NOT DEFERRABLE")))
 			}
 		}

@@ -3,6 +3,8 @@ package audit
 import (
 	"fmt"
 	"slices"
+
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleSessionLargeObjects = Rule{
@@ -16,7 +18,7 @@ var ruleSessionLargeObjects = Rule{
 				continue
 			}
 			for _, g := range f.grantsToApps(fn.Privileges, "EXECUTE", fn.Owner) {
-				fix = append(fix, fmt.Sprintf("REVOKE EXECUTE ON FUNCTION %s FROM %s", functionSQL(fn), grantee(g.Grantee)))
+				fix = append(fix, fmt.Sprintf("REVOKE EXECUTE ON FUNCTION %s FROM %s", functionSQL(fn), sqltext.Role(g.Grantee)))
 			}
 		}
 		if len(fix) == 0 {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleSessionParameterGrant = Rule{
@@ -23,7 +25,7 @@ var ruleSessionParameterGrant = Rule{
 				x.Message = "SET session_replication_role = replica switches off triggers and foreign keys for the session."
 				x.Why = "The parameter is a superuser's; SET on it was granted."
 			}
-			out = append(out, x.with(fmt.Sprintf("REVOKE %s ON PARAMETER %s FROM %s", p.Privilege.Name, settingSQL(p.Name), grantee(p.Privilege.Grantee))))
+			out = append(out, x.with(fmt.Sprintf("REVOKE %s ON PARAMETER %s FROM %s", p.Privilege.Name, settingSQL(p.Name), sqltext.Role(p.Privilege.Grantee))))
 		}
 		return out
 	},

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleSessionStoredTenant = Rule{
@@ -19,13 +21,13 @@ var ruleSessionStoredTenant = Rule{
 				continue
 			}
 			why := "Every session starts with it, so a statement that forgot to name its tenant runs as this one."
-			sql := "ALTER DATABASE " + ident(f.s.Database.Name) + " RESET " + settingSQL(s.Name)
+			sql := "ALTER DATABASE " + sqltext.Ident(f.s.Database.Name) + " RESET " + settingSQL(s.Name)
 			x := f.onDatabase("", why)
 			if s.Role != "" {
 				x = onRole(s.Role, "", why)
-				sql = "ALTER ROLE " + ident(s.Role)
+				sql = "ALTER ROLE " + sqltext.Ident(s.Role)
 				if s.Database != "" {
-					sql += " IN DATABASE " + ident(s.Database)
+					sql += " IN DATABASE " + sqltext.Ident(s.Database)
 				}
 				sql += " RESET " + settingSQL(s.Name)
 			}

@@ -1,6 +1,10 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/internal/sqltext"
+)
 
 var ruleSessionTemp = Rule{
 	ID: "session-temp", Severity: Low, Holes: []string{"S05"},
@@ -14,7 +18,7 @@ var ruleSessionTemp = Rule{
 			"A temporary table left on a pooled connection takes the place of the real one for the next tenant.",
 			"pg_temp is searched first. TEMPORARY is given to PUBLIC by default.")
 		for _, g := range grants {
-			x = x.with(fmt.Sprintf("REVOKE TEMPORARY ON DATABASE %s FROM %s", ident(f.s.Database.Name), grantee(g.Grantee)))
+			x = x.with(fmt.Sprintf("REVOKE TEMPORARY ON DATABASE %s FROM %s", sqltext.Ident(f.s.Database.Name), sqltext.Role(g.Grantee)))
 		}
 		return []Finding{x}
 	},

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleViewDefiner = Rule{
@@ -80,7 +81,7 @@ func (f *facts) definerView(v, t *catalog.Relation) Finding {
 		return x.decide("PostgreSQL %d has no security_invoker views: give the view to a role that policies bind, with SELECT on what it reads.", f.s.Version/10000)
 	}
 	if v.Owner != t.Owner {
-		x = x.with(fmt.Sprintf("ALTER VIEW %s OWNER TO %s", v.QName().SQL(), ident(t.Owner)))
+		x = x.with(fmt.Sprintf("ALTER VIEW %s OWNER TO %s", v.QName().SQL(), sqltext.Ident(t.Owner)))
 	}
 	return x.with(enableSQL(t)...)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleViewForeignTable = Rule{
@@ -43,7 +44,7 @@ func (f *facts) dropMappings(server string) []string {
 		}
 		for _, role := range s.Mappings {
 			if slices.Contains(f.apps, role) {
-				out = append(out, fmt.Sprintf("DROP USER MAPPING IF EXISTS FOR %s SERVER %s", ident(role), ident(server)))
+				out = append(out, fmt.Sprintf("DROP USER MAPPING IF EXISTS FOR %s SERVER %s", sqltext.Ident(role), sqltext.Ident(server)))
 			}
 		}
 	}

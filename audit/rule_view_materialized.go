@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleViewMaterialized = Rule{
@@ -26,8 +27,8 @@ var ruleViewMaterialized = Rule{
 				"Row-level security cannot be enabled on a materialized view; what it holds depends on who refreshed it.")
 			if app != "" {
 				owner, create := f.newOwner(v.Schema)
-				x = x.with(create...).with(fmt.Sprintf("ALTER MATERIALIZED VIEW %s OWNER TO %s", v.QName().SQL(), ident(owner)),
-					fmt.Sprintf("REVOKE ALL ON %s FROM %s CASCADE", v.QName().SQL(), ident(app)))
+				x = x.with(create...).with(fmt.Sprintf("ALTER MATERIALIZED VIEW %s OWNER TO %s", v.QName().SQL(), sqltext.Ident(owner)),
+					fmt.Sprintf("REVOKE ALL ON %s FROM %s CASCADE", v.QName().SQL(), sqltext.Ident(app)))
 			}
 			out = append(out, x.with(f.revokeAllSQL(v)...))
 		}

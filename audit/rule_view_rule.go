@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleViewRule = Rule{
@@ -20,7 +21,7 @@ var ruleViewRule = Rule{
 				x := onPart(r, rule.Name,
 					"A write by one tenant reads or changes other tenants' rows.",
 					fmt.Sprintf("What a rule touches is checked as the owner of its relation, %s, security_invoker or not.", r.Owner)).
-					with(fmt.Sprintf("DROP RULE IF EXISTS %s ON %s", ident(rule.Name), r.QName().SQL()))
+					with(fmt.Sprintf("DROP RULE IF EXISTS %s ON %s", sqltext.Ident(rule.Name), r.QName().SQL()))
 				if !f.ruleSeesPast(r, rule.Name) {
 					x.Severity = Low
 					x.Message = "The rule hides what a write does; one change of owner or of FORCE makes it a way past the policies."

@@ -6,26 +6,8 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
-
-// ident quotes an identifier where PostgreSQL would need it quoted.
-func ident(name string) string { return catalog.QuoteIdent(name) }
-
-// grantee quotes a role; "" is the keyword PUBLIC.
-func grantee(role string) string {
-	if role == "" {
-		return "PUBLIC"
-	}
-	return ident(role)
-}
-
-func idents(names []string) string {
-	quoted := make([]string, len(names))
-	for i, n := range names {
-		quoted[i] = ident(n)
-	}
-	return strings.Join(quoted, ", ")
-}
 
 // functionSQL names a function with its argument types, for ALTER and REVOKE.
 func functionSQL(fn *catalog.Function) string {
@@ -92,14 +74,14 @@ func (f *facts) predicate(r *catalog.Relation) string {
 // the direct form, which is pruned at executor start; everything else the sub-select,
 // which is evaluated once a statement.
 func predicateSQL(col, typ, setting string, direct bool) string {
-	value := "nullif(current_setting(" + catalog.QuoteLiteral(setting) + ", true), '')"
+	value := "nullif(current_setting(" + sqltext.Literal(setting) + ", true), '')"
 	if typ != "text" && !strings.HasPrefix(typ, "character varying") {
 		value += "::" + typ
 	}
 	if direct {
-		return ident(col) + " = " + value
+		return sqltext.Ident(col) + " = " + value
 	}
-	return ident(col) + " = (SELECT " + value + ")"
+	return sqltext.Ident(col) + " = (SELECT " + value + ")"
 }
 
 func predicateKey(col, typ string) string { return col + "\x00" + typ }
@@ -121,12 +103,12 @@ func (f *facts) appList() string {
 	if len(f.apps) == 0 {
 		return "PUBLIC"
 	}
-	return idents(f.apps)
+	return sqltext.Idents(f.apps)
 }
 
 // alterPolicySQL gives a policy new expressions; "" leaves one as it is.
 func alterPolicySQL(r *catalog.Relation, p *catalog.Policy, using, check string) string {
-	sql := "ALTER POLICY " + ident(p.Name) + " ON " + r.QName().SQL()
+	sql := "ALTER POLICY " + sqltext.Ident(p.Name) + " ON " + r.QName().SQL()
 	if using != "" {
 		sql += "\n    USING (" + using + ")"
 	}
@@ -144,11 +126,11 @@ func createPolicySQL(r *catalog.Relation, p *catalog.Policy, command, using stri
 	}
 	var to []string
 	for _, role := range p.Roles {
-		to = append(to, grantee(role))
+		to = append(to, sqltext.Role(role))
 	}
 	return []string{
-		fmt.Sprintf("DROP POLICY IF EXISTS %s ON %s", ident(p.Name), r.QName().SQL()),
-		fmt.Sprintf("CREATE POLICY %s ON %s AS %s FOR %s TO %s\n    USING (%s)", ident(p.Name), r.QName().SQL(),
+		fmt.Sprintf("DROP POLICY IF EXISTS %s ON %s", sqltext.Ident(p.Name), r.QName().SQL()),
+		fmt.Sprintf("CREATE POLICY %s ON %s AS %s FOR %s TO %s\n    USING (%s)", sqltext.Ident(p.Name), r.QName().SQL(),
 			kind, command, strings.Join(to, ", "), using),
 	}
 }
@@ -161,9 +143,9 @@ func (f *facts) revokeSQL(r *catalog.Relation, names ...string) []string {
 			for _, p := range f.grantsToApps(list, name, r.Owner) {
 				what := name
 				if col != "" {
-					what += " (" + ident(col) + ")"
+					what += " (" + sqltext.Ident(col) + ")"
 				}
-				sql := fmt.Sprintf("REVOKE %s ON %s%s FROM %s", what, onKind(r), r.QName().SQL(), grantee(p.Grantee))
+				sql := fmt.Sprintf("REVOKE %s ON %s%s FROM %s", what, onKind(r), r.QName().SQL(), sqltext.Role(p.Grantee))
 				if p.Grantable {
 					sql += " CASCADE" // what the grantee has granted on
 				}
@@ -205,7 +187,7 @@ func (f *facts) revokeAllSQL(r *catalog.Relation) []string {
 	var out []string
 	for _, g := range who {
 		// ALL on a table takes the column privileges with it.
-		out = append(out, fmt.Sprintf("REVOKE ALL ON %s%s FROM %s CASCADE", onKind(r), r.QName().SQL(), grantee(g)))
+		out = append(out, fmt.Sprintf("REVOKE ALL ON %s%s FROM %s CASCADE", onKind(r), r.QName().SQL(), sqltext.Role(g)))
 	}
 	return out
 }
@@ -223,7 +205,7 @@ func (f *facts) newOwner(schema string) (name string, create []string) {
 		name = "moat_owner"
 	}
 	if f.look.Role(name) == nil {
-		create = []string{fmt.Sprintf("DO $$ BEGIN\n  CREATE ROLE %s NOLOGIN;\nEXCEPTION WHEN duplicate_object THEN NULL;\nEND $$", ident(name))}
+		create = []string{fmt.Sprintf("DO $$ BEGIN\n  CREATE ROLE %s NOLOGIN;\nEXCEPTION WHEN duplicate_object THEN NULL;\nEND $$", sqltext.Ident(name))}
 	}
 	return name, create
 }

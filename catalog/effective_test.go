@@ -8,6 +8,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // effectiveCases are policies on a table, and the commands that they leave open to
@@ -49,7 +50,7 @@ func TestEffective(t *testing.T) {
 	db.Exec(t, "GRANT "+group+" TO "+app)
 	names := strings.NewReplacer("«group»", group, "«other»", other)
 	for _, c := range effectiveCases() {
-		schema := catalog.QuoteIdent(c.name)
+		schema := sqltext.Ident(c.name)
 		db.Exec(t, "CREATE SCHEMA "+schema+"; SET search_path = "+schema+"; CREATE TABLE t (tenant_id uuid NOT NULL, user_id uuid, body text);"+
 			"ALTER TABLE t ENABLE ROW LEVEL SECURITY; "+names.Replace(c.policies))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // privilegeSchema gives rights in every way there is; «x» are roles.
@@ -92,7 +93,7 @@ func checkTables(t *testing.T, conn *pgx.Conn, look *catalog.Lookup, role string
 func agree(t *testing.T, conn *pgx.Conn, got bool, call string, args ...string) {
 	t.Helper()
 	for i, arg := range args {
-		call = strings.ReplaceAll(call, "$"+string(rune('1'+i)), catalog.QuoteLiteral(arg))
+		call = strings.ReplaceAll(call, "$"+string(rune('1'+i)), sqltext.Literal(arg))
 	}
 	var want bool
 	if err := conn.QueryRow(context.Background(), "SELECT "+call).Scan(&want); err != nil {
@@ -156,30 +157,4 @@ func TestReachByAdminOptionAlone(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestQuoteAgainstServer(t *testing.T) {
-	t.Parallel()
-	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
-		t.Parallel()
-		ctx := context.Background()
-		db := c.New(t)
-		conn := db.Conn(t, db.URL)
-		rows, _ := conn.Query(ctx, `SELECT w, quote_ident(w), quote_literal(w) FROM (
-			SELECT word FROM pg_get_keywords() UNION ALL VALUES (''), ('a'), ('A'), ('a b'), ('1a'), ('a1'), ('a$'), ('"'), (''''), ('é'), ('a.b'), ('_'), ('\'), ('a\''b')) AS x(w)`)
-		var word, ident, literal string
-		_, err := pgx.ForEachRow(rows, []any{&word, &ident, &literal}, func() error {
-			// A word that only other majors reserve is quoted too, which is right anywhere.
-			if got := catalog.QuoteIdent(word); got != ident && got != `"`+word+`"` {
-				t.Errorf("QuoteIdent(%q) = %s, the server's %s", word, got, ident)
-			}
-			if got := catalog.QuoteLiteral(word); strings.TrimSpace(got) != strings.TrimSpace(literal) {
-				t.Errorf("QuoteLiteral(%q) = %s, the server's %s", word, got, literal)
-			}
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	})
 }

@@ -1,79 +1,11 @@
 package catalog
 
-import "strings"
-
-// keywords are the key words of PostgreSQL 14 to 18 that quote_ident quotes: all
-// but the unreserved ones (pg_get_keywords).
-const keywords = `
-all analyse analyze and any array as asc asymmetric authorization between bigint binary bit
-boolean both case cast char character check coalesce collate collation column concurrently
-constraint create cross current_catalog current_date current_role current_schema current_time
-current_timestamp current_user dec decimal default deferrable desc distinct do else end except
-exists extract false fetch float for foreign freeze from full grant greatest group grouping
-having ilike in initially inner inout int integer intersect interval into is isnull join json
-json_array json_arrayagg json_exists json_object json_objectagg json_query json_scalar
-json_serialize json_table json_value lateral leading least left like limit localtime
-localtimestamp merge_action national natural nchar none normalize not notnull null nullif
-numeric offset on only or order out outer overlaps overlay placing position precision primary
-real references returning right row select session_user setof similar smallint some substring
-symmetric system_user table tablesample then time timestamp to trailing treat trim true union
-unique user using values varchar variadic verbose when where window with xmlattributes
-xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize
-xmltable
-`
-
-// QuoteIdent quotes an identifier as PostgreSQL's quote_ident does: only where it
-// must be, which is for a key word and for anything but lower-case letters, digits
-// and underscores.
-func QuoteIdent(name string) string {
-	if isPlain(name) && !isKeyword(name) {
-		return name
-	}
-	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
-}
-
-func isPlain(name string) bool {
-	for i := range len(name) {
-		c := name[i]
-		letter := c >= 'a' && c <= 'z' || c == '_'
-		if !letter && (i == 0 || c < '0' || c > '9') {
-			return false
-		}
-	}
-	return name != ""
-}
-
-func isKeyword(name string) bool {
-	for word := range strings.FieldsSeq(keywords) {
-		if word == name {
-			return true
-		}
-	}
-	return false
-}
-
-// QuoteRole quotes a role's name; the empty name is PUBLIC, a key word.
-func QuoteRole(name string) string {
-	if name == "" {
-		return "PUBLIC"
-	}
-	return QuoteIdent(name)
-}
-
-// QuoteLiteral quotes a text as PostgreSQL's quote_literal does: a text with a
-// backslash becomes an E string, right whatever standard_conforming_strings says.
-func QuoteLiteral(text string) string {
-	quoted := "'" + strings.ReplaceAll(text, "'", "''") + "'"
-	if strings.Contains(text, `\`) {
-		return "E" + strings.ReplaceAll(quoted, `\`, `\\`)
-	}
-	return quoted
-}
+import "github.com/moat-db/moat/internal/sqltext"
 
 // SQL returns the name as SQL takes it, quoted where it must be.
 func (q QName) SQL() string {
 	if q.Schema == "" {
-		return QuoteIdent(q.Name)
+		return sqltext.Ident(q.Name)
 	}
-	return QuoteIdent(q.Schema) + "." + QuoteIdent(q.Name)
+	return sqltext.Ident(q.Schema) + "." + sqltext.Ident(q.Name)
 }

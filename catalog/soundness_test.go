@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // soundnessRows are rows of two tenants: u1 belongs to a1 alone.
@@ -48,7 +48,7 @@ func TestIsolatesIsSound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		script := fmt.Sprintf(`ALTER TABLE app.%[1]s ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON app.%[1]s USING (%[2]s); SET LOCAL ROLE %[3]s`, c.table, c.expr, catalog.QuoteIdent(role))
+		script := fmt.Sprintf(`ALTER TABLE app.%[1]s ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON app.%[1]s USING (%[2]s); SET LOCAL ROLE %[3]s`, c.table, c.expr, sqltext.Ident(role))
 		if _, err := conn.PgConn().Exec(ctx, script).ReadAll(); err != nil {
 			t.Fatalf("%s: %v", c.expr, err)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat"
-	"github.com/moat-db/moat/internal/sqlscan"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 const (
@@ -143,8 +143,8 @@ func unfit(sql string) string {
 	}
 	statements := 0
 	first := ""
-	for _, s := range sqlscan.Split(sql) {
-		code := sqlscan.Code(s.Text)
+	for _, s := range sqltext.Split(sql) {
+		code := sqltext.Code(s.Text)
 		if len(code) == 0 {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // Batches aim at this duration, unless their size is given: short enough that a
@@ -22,7 +23,7 @@ const (
 
 // batchSQL renders the UPDATE of one batch; where bounds it.
 func (b *Backfill) batchSQL(part Part, where string) string {
-	col := ident(b.Column)
+	col := sqltext.Ident(b.Column)
 	return fmt.Sprintf("UPDATE ONLY %s c SET %s = %s\n  WHERE c.%s IS NULL AND %s", part.Table.SQL(), col, b.Set, col, where)
 }
 
@@ -106,8 +107,8 @@ func (f *filler) walkKeys(ctx context.Context) error {
 func (f *filler) keyAfter(ctx context.Context, low []string) ([]string, error) {
 	var shown, order []string
 	for _, k := range f.part.Key {
-		shown = append(shown, "c."+ident(k.Column)+"::text")
-		order = append(order, "c."+ident(k.Column))
+		shown = append(shown, "c."+sqltext.Ident(k.Column)+"::text")
+		order = append(order, "c."+sqltext.Ident(k.Column))
 	}
 	where, args := f.between(low, nil)
 	q := fmt.Sprintf("SELECT ARRAY[%s] FROM ONLY %s c WHERE %s ORDER BY %s OFFSET %d LIMIT 1",
@@ -130,7 +131,7 @@ func (f *filler) between(low, high []string) (string, []any) {
 		var cols, params []string
 		for i, k := range f.part.Key {
 			args = append(args, values[i])
-			cols = append(cols, "c."+ident(k.Column))
+			cols = append(cols, "c."+sqltext.Ident(k.Column))
 			params = append(params, fmt.Sprintf("$%d::text::%s", len(args), k.Type))
 		}
 		conds = append(conds, fmt.Sprintf("(%s) %s (%s)", strings.Join(cols, ", "), op, strings.Join(params, ", ")))

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // indexBuild is an index to be built without keeping writers out.
@@ -25,7 +26,7 @@ type indexBuild struct {
 // indexName names an index after its table and columns. A name that an index of
 // the same table has already is taken over: it is what an interrupted build left.
 func (p *planner) indexName(rel *catalog.Relation, parts []string) string {
-	base := name(append([]string{rel.Name}, parts...)...)
+	base := sqltext.Name(append([]string{rel.Name}, parts...)...)
 	n := free(base, func(s string) bool {
 		return p.taken[rel.Schema+"."+s] && !leftover(rel, s)
 	})
@@ -67,7 +68,7 @@ func (p *planner) buildIndex(b indexBuild) {
 // uniqueConstraint makes a unique index into a constraint of its name.
 func (p *planner) uniqueConstraint(b indexBuild, index, needs string) {
 	p.add(Step{ID: b.id, Group: b.group, Table: b.rel.QName(), Needs: needs, Title: "constraint " + b.title,
-		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s UNIQUE USING INDEX %s%s", b.rel.QName().SQL(), ident(index), ident(index), b.deferrable)},
+		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s UNIQUE USING INDEX %s%s", b.rel.QName().SQL(), sqltext.Ident(index), sqltext.Ident(index), b.deferrable)},
 		Undo: []string{dropConstraint(b.rel.QName(), index)}, Lock: AccessExclusive, Reason: "the index is there: nothing is read"})
 }
 
@@ -78,7 +79,7 @@ func (p *planner) concurrently(b indexBuild, rel *catalog.Relation, index, id, n
 	if leftover(rel, index) {
 		sql = append(sql, drop)
 	}
-	sql = append(sql, fmt.Sprintf("CREATE %sINDEX CONCURRENTLY %s ON %s%s%s", uniqueWord(b.unique), ident(index), onlyTable(rel), b.keys, b.tail))
+	sql = append(sql, fmt.Sprintf("CREATE %sINDEX CONCURRENTLY %s ON %s%s%s", uniqueWord(b.unique), sqltext.Ident(index), onlyTable(rel), b.keys, b.tail))
 	undo := []string{drop}
 	if rel.Partition {
 		undo = []string{} // the parent's undo takes it along
@@ -115,7 +116,7 @@ func (p *planner) partitionedIndex(b indexBuild) {
 
 // invalidLike finds the parent's index that an interrupted run began.
 func (p *planner) invalidLike(b indexBuild) *catalog.Index {
-	base := name(b.rel.Name, "")
+	base := sqltext.Name(b.rel.Name, "")
 	for i := range b.rel.Indexes {
 		x := &b.rel.Indexes[i]
 		if !x.Valid && strings.HasPrefix(x.Name, base) && strings.Contains(x.Definition, b.keys) {
@@ -136,13 +137,13 @@ func (p *planner) onOnly(b indexBuild, rel *catalog.Relation, index, id string) 
 		}
 	}
 	p.add(Step{ID: id, Group: b.group, Table: rel.QName(), Title: "index " + b.title + " of the partitioned table, empty",
-		SQL:  []string{fmt.Sprintf("CREATE %sINDEX IF NOT EXISTS %s ON ONLY %s%s%s", uniqueWord(b.unique), ident(index), onlyTable(rel), b.keys, b.tail)},
+		SQL:  []string{fmt.Sprintf("CREATE %sINDEX IF NOT EXISTS %s ON ONLY %s%s%s", uniqueWord(b.unique), sqltext.Ident(index), onlyTable(rel), b.keys, b.tail)},
 		Undo: undo, Lock: ShareUpdateExclusive, Reason: b.reason})
 }
 
 // partIndex names a partition's part of an index after the parent's.
 func partIndex(b indexBuild, part *catalog.Relation) string {
-	return name(part.Name, strings.TrimPrefix(b.name, b.rel.Name+"_"))
+	return sqltext.Name(part.Name, strings.TrimPrefix(b.name, b.rel.Name+"_"))
 }
 
 func (p *planner) attachAll(b indexBuild, parent *catalog.Relation, parentIndex string) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // classify turns the model's classes into the tables the plan works on.
@@ -47,7 +48,7 @@ func (p *planner) tenantTable(rel *catalog.Relation, tm catalog.TableModel) {
 		p.decide(Decision{ID: "type/" + key(tm.Table), Table: tm.Table, Object: tm.Column,
 			Question: fmt.Sprintf("Column %s has type %s. Change it to uuid, bigint, integer or text?", tm.Column, col.Type),
 			Why:      "Equality of this type is not exact or not usable by an index under row-level security; a policy on it would mix tenants or read the whole table.",
-			SQL:      []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", rel.QName().SQL(), ident(tm.Column), p.m.Type)}})
+			SQL:      []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", rel.QName().SQL(), sqltext.Ident(tm.Column), p.m.Type)}})
 		return
 	}
 	p.keep(t)
@@ -196,7 +197,7 @@ func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {
 		p.decide(Decision{ID: "foreign/" + key(tm.Table), Table: tm.Table,
 			Question: "Foreign table: who may read it?",
 			Why:      "Row-level security cannot be enabled on a foreign table, so every role with SELECT reads every tenant's rows. The application role gets no grant on it.",
-			SQL:      []string{fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", rel.QName().SQL(), ident(p.c.Roles.Application))},
+			SQL:      []string{fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", rel.QName().SQL(), sqltext.Ident(p.c.Roles.Application))},
 			Config:   fmt.Sprintf("tables: {shared: [%s]}", key(tm.Table))})
 		return
 	}

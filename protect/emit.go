@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // Tool is a migration tool that a plan can be written for.
@@ -145,14 +147,14 @@ func (b *Backfill) loopSQL() string {
 	var body strings.Builder
 	body.WriteString("\nDECLARE\n  page bigint;\n  pages bigint;\nBEGIN\n")
 	for _, part := range b.Parts {
-		target := literal(part.Table.SQL())
+		target := sqltext.Literal(part.Table.SQL())
 		fmt.Fprintf(&body, "  page := 0;\n  LOOP\n    pages := pg_catalog.pg_relation_size(%s::regclass) / pg_catalog.current_setting('block_size')::bigint;\n    EXIT WHEN page >= pages;\n", target)
 		body.WriteString("    -- The table's own triggers are held back where the role may do that.\n    IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN\n      PERFORM pg_catalog.set_config('session_replication_role', 'replica', true);\n    END IF;\n")
 		fmt.Fprintf(&body, "    %s;\n", b.batchSQL(part, "c.ctid >= format('(%s,0)', page)::tid AND c.ctid < format('(%s,0)', page + 50)::tid"))
 		body.WriteString("    COMMIT;\n    PERFORM pg_catalog.pg_sleep(0.02);\n    page := page + 50;\n  END LOOP;\n")
 	}
 	body.WriteString("END\n")
-	return "DO " + dollar(body.String())
+	return "DO " + sqltext.Dollar(body.String())
 }
 
 // numbering returns a function that gives the next file's number.

@@ -3,6 +3,8 @@ package protect
 import (
 	"fmt"
 	"strings"
+
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // Form says how a policy reads the tenant.
@@ -24,7 +26,7 @@ const (
 // Policies, column defaults and generated functions all get their tenant from
 // here, so that another source of it is one change.
 func Tenant(setting, typ string) string {
-	value := fmt.Sprintf("nullif(current_setting(%s, true), '')", literal(setting))
+	value := fmt.Sprintf("nullif(current_setting(%s, true), '')", sqltext.Literal(setting))
 	if cast := castFor(typ); cast != "" {
 		return value + "::" + cast
 	}
@@ -37,7 +39,7 @@ func Isolating(column, setting, typ string, form Form) string {
 	if form == Wrapped {
 		tenant = "(SELECT " + tenant + ")"
 	}
-	return ident(column) + " = " + tenant
+	return sqltext.Ident(column) + " = " + tenant
 }
 
 // castFor returns the type to cast the setting to. A length would cut the value,

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // backfills plans the filling of every tenant column that may hold NULL, and then
@@ -87,7 +88,7 @@ func (p *planner) notNull(t *table) {
 	add := stepID(GroupBackfill, q, "not-null-check")
 	if existing == nil {
 		p.add(Step{ID: add, Group: GroupBackfill, Table: q, Title: t.column + " must not be NULL: new rows",
-			SQL:   []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID", q.SQL(), notNullCheck, ident(t.column))},
+			SQL:   []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID", q.SQL(), notNullCheck, sqltext.Ident(t.column))},
 			Undo:  []string{drop},
 			Check: p.nullCheck(t), Data: true, Lock: AccessExclusive, Hazards: []string{"from here on a row without a tenant is refused"},
 			Reason: "a row without a tenant belongs to nobody, and keys that hold NULL are not checked"})
@@ -100,7 +101,7 @@ func (p *planner) notNull(t *table) {
 			Reason: "a validated check lets SET NOT NULL skip its scan"})
 	}
 	p.add(Step{ID: notNullStep(t), Group: GroupBackfill, Table: q, Needs: valid, Title: t.column + " NOT NULL",
-		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", q.SQL(), ident(t.column)), drop},
+		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", q.SQL(), sqltext.Ident(t.column)), drop},
 		Undo: p.undoNotNull(t), Lock: AccessExclusive, Reason: "the validated check has proved it: no scan"})
 }
 
@@ -109,10 +110,10 @@ func notNullStep(t *table) string { return stepID(GroupBackfill, t.rel.QName(), 
 // undoNotNull also gives back NOT NULL to those partitions and children that had it
 // of their own.
 func (p *planner) undoNotNull(t *table) []string {
-	undo := []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", t.rel.QName().SQL(), ident(t.column))}
+	undo := []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", t.rel.QName().SQL(), sqltext.Ident(t.column))}
 	for _, d := range p.below(t.rel) {
 		if c := column(d, t.column); c != nil && c.NotNull {
-			undo = append(undo, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", d.QName().SQL(), ident(t.column)))
+			undo = append(undo, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", d.QName().SQL(), sqltext.Ident(t.column)))
 		}
 	}
 	return undo
@@ -136,7 +137,7 @@ func (p *planner) below(rel *catalog.Relation) []*catalog.Relation {
 // nullCheck counts rows that the backfill could not give a tenant.
 func (p *planner) nullCheck(t *table) *Check {
 	q := t.rel.QName()
-	cond := "c." + ident(t.column) + " IS NULL"
+	cond := "c." + sqltext.Ident(t.column) + " IS NULL"
 	ck := &Check{ID: "null/" + key(q), What: "rows of " + key(q) + " without a tenant",
 		Count: countWhere(q.SQL()+" c", cond), Sample: sample(t.rel, q.SQL()+" c", cond)}
 	if t.source != nil {
@@ -153,14 +154,14 @@ func countWhere(from, cond string) string {
 // tenantAhead renders the tenant that row has, or will have once its column is
 // added and filled.
 func (p *planner) tenantAhead(t *table, row string) string {
-	own := row + "." + ident(t.column)
+	own := row + "." + sqltext.Ident(t.column)
 	if t.source == nil || !t.open {
 		return own
 	}
 	parent := row + "p"
 	conds := make([]string, len(t.source.columns))
 	for i, c := range t.source.columns {
-		conds[i] = fmt.Sprintf("%s.%s = %s.%s", parent, ident(t.source.refColumns[i]), row, ident(c))
+		conds[i] = fmt.Sprintf("%s.%s = %s.%s", parent, sqltext.Ident(t.source.refColumns[i]), row, sqltext.Ident(c))
 	}
 	derived := fmt.Sprintf("(SELECT %s FROM %s %s WHERE %s)", p.tenantAhead(t.source.parent, parent),
 		t.source.parent.rel.QName().SQL(), parent, strings.Join(conds, " AND "))
@@ -179,7 +180,7 @@ func sample(rel *catalog.Relation, from, cond string) string {
 			if i > 0 {
 				shown += " || ', ' || "
 			}
-			shown += fmt.Sprintf("%s || coalesce(c.%s::text, 'NULL')", literal(k.Column+"="), ident(k.Column))
+			shown += fmt.Sprintf("%s || coalesce(c.%s::text, 'NULL')", sqltext.Literal(k.Column+"="), sqltext.Ident(k.Column))
 		}
 	}
 	return fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY 1 LIMIT 20", shown, from, cond)

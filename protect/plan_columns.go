@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // columns plans the tenant columns that are missing, their default, and the
@@ -29,8 +30,8 @@ func (p *planner) addColumn(t *table) {
 	// The default comes in a second statement: given with ADD COLUMN it would be
 	// evaluated now and stored for every existing row.
 	if t.inherits == nil || !t.inherits.missing {
-		do = append(do, fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s", q.SQL(), ident(t.column), t.typ))
-		undo = append(undo, fmt.Sprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s", q.SQL(), ident(t.column)))
+		do = append(do, fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s", q.SQL(), sqltext.Ident(t.column), t.typ))
+		undo = append(undo, fmt.Sprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s", q.SQL(), sqltext.Ident(t.column)))
 	}
 	do = append(do, setDefault(q, t.column, Tenant(p.m.Setting, t.typ)))
 	if len(undo) == 0 {
@@ -78,11 +79,11 @@ func (p *planner) defaultFor(t *table) {
 // setDefault changes this table alone: partitions and inheritance children have
 // defaults of their own.
 func setDefault(q catalog.QName, column, expression string) string {
-	return fmt.Sprintf("ALTER TABLE ONLY %s ALTER COLUMN %s SET DEFAULT %s", q.SQL(), ident(column), expression)
+	return fmt.Sprintf("ALTER TABLE ONLY %s ALTER COLUMN %s SET DEFAULT %s", q.SQL(), sqltext.Ident(column), expression)
 }
 
 func dropDefault(q catalog.QName, column string) string {
-	return fmt.Sprintf("ALTER TABLE ONLY %s ALTER COLUMN %s DROP DEFAULT", q.SQL(), ident(column))
+	return fmt.Sprintf("ALTER TABLE ONLY %s ALTER COLUMN %s DROP DEFAULT", q.SQL(), sqltext.Ident(column))
 }
 
 // fillTriggerName sorts before any usual name: BEFORE triggers fire by name, and
@@ -98,7 +99,7 @@ func hasTrigger(rel *catalog.Relation) bool {
 	return false
 }
 
-func fillFunction(q catalog.QName) catalog.QName { return own(name("fill", q.Schema, q.Name)) }
+func fillFunction(q catalog.QName) catalog.QName { return own(sqltext.Name("fill", q.Schema, q.Name)) }
 
 func (p *planner) fillTrigger(t *table) {
 	q := t.rel.QName()
@@ -109,10 +110,10 @@ func (p *planner) fillTrigger(t *table) {
 // fillSQL makes the trigger. Its function is SECURITY DEFINER because a writer need
 // not be allowed to read the parent; it goes when the table is enforced.
 func (p *planner) fillSQL(t *table) []string {
-	f, q, col := fillFunction(t.rel.QName()), t.rel.QName(), ident(t.column)
+	f, q, col := fillFunction(t.rel.QName()), t.rel.QName(), sqltext.Ident(t.column)
 	moved := make([]string, len(t.source.columns))
 	for i, c := range t.source.columns {
-		moved[i] = fmt.Sprintf("NEW.%[1]s IS DISTINCT FROM OLD.%[1]s", ident(c))
+		moved[i] = fmt.Sprintf("NEW.%[1]s IS DISTINCT FROM OLD.%[1]s", sqltext.Ident(c))
 	}
 	body := fmt.Sprintf(`
 BEGIN
@@ -127,7 +128,7 @@ BEGIN
 END
 `, col, t.source.selectTenant("NEW"), strings.Join(moved, " OR "))
 	return []string{
-		fmt.Sprintf("CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\n  SET search_path = pg_catalog, pg_temp AS %s", f.SQL(), dollar(body)),
+		fmt.Sprintf("CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\n  SET search_path = pg_catalog, pg_temp AS %s", f.SQL(), sqltext.Dollar(body)),
 		fmt.Sprintf("REVOKE ALL ON FUNCTION %s() FROM PUBLIC", f.SQL()),
 		fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", fillTriggerName, q.SQL()),
 		fmt.Sprintf("CREATE TRIGGER %s BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION %s()", fillTriggerName, q.SQL(), f.SQL()),
@@ -145,9 +146,9 @@ func undoFill(t *table) []string {
 func (s *source) selectTenant(row string) string {
 	conds := make([]string, len(s.columns))
 	for i, c := range s.columns {
-		conds[i] = fmt.Sprintf("p.%s = %s.%s", ident(s.refColumns[i]), row, ident(c))
+		conds[i] = fmt.Sprintf("p.%s = %s.%s", sqltext.Ident(s.refColumns[i]), row, sqltext.Ident(c))
 	}
-	return fmt.Sprintf("(SELECT p.%s FROM %s p WHERE %s)", ident(s.parent.column), s.parent.rel.QName().SQL(), strings.Join(conds, " AND "))
+	return fmt.Sprintf("(SELECT p.%s FROM %s p WHERE %s)", sqltext.Ident(s.parent.column), s.parent.rel.QName().SQL(), strings.Join(conds, " AND "))
 }
 
 func stepID(g Group, q catalog.QName, what string) string {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // enforce plans what a running application can notice: rights taken away, views
@@ -118,7 +119,7 @@ func (set *privilegeChange) revoke(object, owner string, h catalog.Privilege) {
 		undo += " WITH GRANT OPTION"
 	}
 	if h.Grantor != "" && h.Grantor != owner {
-		as := "SET LOCAL ROLE " + ident(h.Grantor)
+		as := "SET LOCAL ROLE " + sqltext.Ident(h.Grantor)
 		set.do = append(set.do, as, do, "RESET ROLE")
 		set.undo = append(set.undo, "RESET ROLE", undo, as) // reversed later
 		return
@@ -147,7 +148,7 @@ func (p *planner) revokeSchema(set *privilegeChange, schema string) {
 	}
 	for _, h := range s.Privileges {
 		if h.Name == "CREATE" && p.weak(h.Grantee, s.Owner) {
-			set.revoke("SCHEMA "+ident(schema), s.Owner, h)
+			set.revoke("SCHEMA "+sqltext.Ident(schema), s.Owner, h)
 		}
 	}
 }
@@ -169,7 +170,7 @@ func (p *planner) revokeRelation(set *privilegeChange, r *catalog.Relation) {
 	for _, c := range r.Columns {
 		for _, h := range c.Privileges {
 			if p.weak(h.Grantee, r.Owner) && (partition || h.Grantee == "" || h.Name == "REFERENCES") {
-				h.Name = fmt.Sprintf("%s (%s)", h.Name, ident(c.Name))
+				h.Name = fmt.Sprintf("%s (%s)", h.Name, sqltext.Ident(c.Name))
 				set.revoke(onRelation(r), r.Owner, h)
 			}
 		}
@@ -192,7 +193,7 @@ func (p *planner) revokeDatabase() {
 	d := p.s.Database
 	for _, h := range d.Privileges {
 		if (h.Name == "TEMPORARY" || h.Name == "TEMP" || h.Name == "CREATE") && p.weak(h.Grantee, d.Owner) {
-			set.revoke("DATABASE "+ident(d.Name), d.Owner, h)
+			set.revoke("DATABASE "+sqltext.Ident(d.Name), d.Owner, h)
 		}
 	}
 	p.addRevokes("database", "revoke temporary tables and schemas in database "+d.Name, set)
@@ -206,9 +207,9 @@ func (p *planner) revokeDefaults() {
 		if d.Object != "tables" || !p.weak(d.Privilege.Grantee, d.Role) || (d.Schema != "" && !p.hasSchema(d.Schema)) {
 			continue
 		}
-		prefix := "ALTER DEFAULT PRIVILEGES FOR ROLE " + ident(d.Role)
+		prefix := "ALTER DEFAULT PRIVILEGES FOR ROLE " + sqltext.Ident(d.Role)
 		if d.Schema != "" {
-			prefix += " IN SCHEMA " + ident(d.Schema)
+			prefix += " IN SCHEMA " + sqltext.Ident(d.Schema)
 		}
 		if !p.may(d.Role) {
 			set.left = append(set.left, fmt.Sprintf("%s REVOKE %s ON TABLES FROM %s", prefix, d.Privilege.Name, grantee(d.Privilege.Grantee)))
@@ -234,7 +235,7 @@ func (p *planner) owners() {
 			continue
 		}
 		q := r.QName()
-		change := fmt.Sprintf("ALTER TABLE %s OWNER TO %s", q.SQL(), ident(p.c.Roles.Owner))
+		change := fmt.Sprintf("ALTER TABLE %s OWNER TO %s", q.SQL(), sqltext.Ident(p.c.Roles.Owner))
 		if !p.c.ChangeOwner || !p.ownerRole() {
 			p.decide(Decision{ID: "owner/" + key(q), Table: q, Question: "The application role owns " + key(q) + ". Give it to " + p.c.Roles.Owner + "?",
 				Why: "An owner can switch row-level security off.", SQL: []string{change}, Config: "protect: {change_owner: true}"})
@@ -242,7 +243,7 @@ func (p *planner) owners() {
 		}
 		p.add(Step{ID: stepID(GroupEnforce, q, "owner"), Group: GroupEnforce, Table: q, Title: "owned by " + p.c.Roles.Owner,
 			SQL:  append([]string{change}, p.keepRights(r, app)...),
-			Undo: append(p.dropRights(r, app), fmt.Sprintf("ALTER TABLE %s OWNER TO %s", q.SQL(), ident(app))),
+			Undo: append(p.dropRights(r, app), fmt.Sprintf("ALTER TABLE %s OWNER TO %s", q.SQL(), sqltext.Ident(app))),
 			Lock: AccessExclusive, Hazards: []string{"migrations that ran as " + app + " need another role"}, Reason: "an owner can switch row-level security off"})
 	}
 }
@@ -250,14 +251,14 @@ func (p *planner) owners() {
 // keepRights gives the former owner the verbs it had by owning.
 func (p *planner) keepRights(r *catalog.Relation, app string) []string {
 	if may := p.applicationMay(r); len(may) > 0 {
-		return []string{fmt.Sprintf("GRANT %s ON %s TO %s", strings.Join(may, ", "), onRelation(r), ident(app))}
+		return []string{fmt.Sprintf("GRANT %s ON %s TO %s", strings.Join(may, ", "), onRelation(r), sqltext.Ident(app))}
 	}
 	return nil
 }
 
 func (p *planner) dropRights(r *catalog.Relation, app string) []string {
 	if may := p.applicationMay(r); len(may) > 0 {
-		return []string{fmt.Sprintf("REVOKE %s ON %s FROM %s", strings.Join(may, ", "), onRelation(r), ident(app))}
+		return []string{fmt.Sprintf("REVOKE %s ON %s FROM %s", strings.Join(may, ", "), onRelation(r), sqltext.Ident(app))}
 	}
 	return nil
 }

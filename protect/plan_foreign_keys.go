@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // newKey is a foreign key that carries the tenant, made from one that does not.
@@ -77,7 +78,7 @@ func (p *planner) keyStep(n newKey, what string) string {
 
 // keyName follows PostgreSQL's own table_columns_fkey.
 func (p *planner) keyName(n newKey) string {
-	base := name(append([]string{n.table.rel.Name}, append(slices.Clone(n.columns), "fkey")...)...)
+	base := sqltext.Name(append([]string{n.table.rel.Name}, append(slices.Clone(n.columns), "fkey")...)...)
 	return free(base, func(s string) bool {
 		k := constraint(n.table.rel, s)
 		return k != nil || p.planned(stepID(GroupKeys, n.table.rel.QName(), s+"/add"))
@@ -91,7 +92,7 @@ func (p *planner) addKey(n newKey, rel *catalog.Relation, id, needs string, chec
 	}
 	p.add(Step{ID: id, Group: GroupKeys, Table: q, Needs: needs, Check: check, Data: check != nil,
 		Title: fmt.Sprintf("foreign key %s → %s: new rows", strings.Join(n.columns, ", "), key(n.parent.rel.QName())),
-		SQL:   []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", q.SQL(), ident(n.name), n.definition())},
+		SQL:   []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", q.SQL(), sqltext.Ident(n.name), n.definition())},
 		Undo:  []string{dropConstraint(q, n.name)},
 		Lock:  ShareRowExclusive, Hazards: n.hazards(),
 		Reason: fmt.Sprintf("%s does not carry the tenant: a row can point at another tenant's row", n.old.Name)})
@@ -100,20 +101,20 @@ func (p *planner) addKey(n newKey, rel *catalog.Relation, id, needs string, chec
 func (p *planner) addKeyToParent(n newKey, id, needs string) {
 	q := n.table.rel.QName()
 	p.add(Step{ID: id, Group: GroupKeys, Table: q, Needs: needs, Title: fmt.Sprintf("foreign key %s of the partitioned table", n.name),
-		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", q.SQL(), ident(n.name), n.definition())},
+		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", q.SQL(), sqltext.Ident(n.name), n.definition())},
 		Undo: []string{dropConstraint(q, n.name)}, Lock: ShareRowExclusive, Hazards: n.hazards(),
 		Reason: "takes over the partitions' validated keys without reading a row; new partitions get it by themselves"})
 }
 
 // dropConstraint leaves alone what has gone with a parent's constraint.
 func dropConstraint(q catalog.QName, name string) string {
-	return fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", q.SQL(), ident(name))
+	return fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", q.SQL(), sqltext.Ident(name))
 }
 
 func (p *planner) validateKey(n newKey, rel *catalog.Relation, needs string) {
 	p.add(Step{ID: stepID(GroupKeys, rel.QName(), n.name+"/validate"), Group: GroupKeys, Kind: KindValidate, Table: rel.QName(), Needs: needs, Data: true,
 		Title: fmt.Sprintf("foreign key %s: existing rows", n.name),
-		SQL:   []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", rel.QName().SQL(), ident(n.name))},
+		SQL:   []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", rel.QName().SQL(), sqltext.Ident(n.name))},
 		Lock:  ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(rel, 500_000), Reason: "rows of before the key are checked while writers go on"})
 }
 
@@ -126,7 +127,7 @@ func (p *planner) dropOldKey(n newKey) {
 		return
 	}
 	p.add(Step{ID: stepID(GroupKeys, q, n.old.Name+"/drop"), Group: GroupKeys, Table: q, Needs: p.lastOf(n),
-		Title: "drop foreign key " + n.old.Name, SQL: []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", q.SQL(), ident(n.old.Name))},
+		Title: "drop foreign key " + n.old.Name, SQL: []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", q.SQL(), sqltext.Ident(n.old.Name))},
 		Undo: p.restoreKey(n.table.rel, n.old), Remember: []string{commentOnConstraint(q, n.old.Name)}, Lock: AccessExclusive,
 		Reason: n.name + " checks the same and the tenant as well"})
 }
@@ -144,9 +145,9 @@ func (p *planner) restoreKey(rel *catalog.Relation, k catalog.Constraint) []stri
 	var undo []string
 	one := func(r *catalog.Relation, name string, validate bool) {
 		def := strings.TrimSuffix(k.Definition, " NOT VALID")
-		undo = append(undo, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", r.QName().SQL(), ident(name), def))
+		undo = append(undo, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", r.QName().SQL(), sqltext.Ident(name), def))
 		if validate {
-			undo = append(undo, fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", r.QName().SQL(), ident(name)))
+			undo = append(undo, fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", r.QName().SQL(), sqltext.Ident(name)))
 		}
 	}
 	if rel.Kind != catalog.PartitionedTable {
@@ -156,7 +157,7 @@ func (p *planner) restoreKey(rel *catalog.Relation, k catalog.Constraint) []stri
 	for _, part := range p.physical(rel) {
 		one(part, inheritedName(part, k), true)
 	}
-	return append(undo, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", rel.QName().SQL(), ident(k.Name), k.Definition))
+	return append(undo, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", rel.QName().SQL(), sqltext.Ident(k.Name), k.Definition))
 }
 
 // inheritedName is the name a partition has for its copy of the parent's key.
@@ -173,7 +174,7 @@ func inheritedName(part *catalog.Relation, k catalog.Constraint) string {
 // NULL and SET DEFAULT name their columns, so that the tenant stays, and an ON
 // UPDATE action is not kept, because it would move rows with a tenant.
 func (n newKey) definition() string {
-	def := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", idents(n.columns), n.parent.rel.QName().SQL(), idents(n.refs))
+	def := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", sqltext.Idents(n.columns), n.parent.rel.QName().SQL(), sqltext.Idents(n.refs))
 	switch n.old.OnDelete {
 	case "", "no action":
 	case "set null", "set default":
@@ -181,7 +182,7 @@ func (n newKey) definition() string {
 		if len(cols) == 0 {
 			cols = n.old.Columns
 		}
-		def += fmt.Sprintf(" ON DELETE %s (%s)", strings.ToUpper(n.old.OnDelete), idents(without(cols, n.table.column)))
+		def += fmt.Sprintf(" ON DELETE %s (%s)", strings.ToUpper(n.old.OnDelete), sqltext.Idents(without(cols, n.table.column)))
 	default:
 		def += " ON DELETE " + strings.ToUpper(n.old.OnDelete)
 	}
@@ -215,12 +216,12 @@ func (p *planner) crossing(n newKey) *Check {
 			if c == n.table.column {
 				continue
 			}
-			conds = append(conds, "c."+ident(c)+" IS NOT NULL")
-			match = append(match, fmt.Sprintf("p.%s = c.%s", ident(n.refs[i]), ident(c)))
+			conds = append(conds, "c."+sqltext.Ident(c)+" IS NOT NULL")
+			match = append(match, fmt.Sprintf("p.%s = c.%s", sqltext.Ident(n.refs[i]), sqltext.Ident(c)))
 		}
 		return strings.Join(conds, " AND ") + fmt.Sprintf(" AND NOT EXISTS (SELECT FROM %s p WHERE %s)", parent.SQL(), strings.Join(match, " AND "))
 	}
-	cond := build("c."+ident(n.table.column), "p."+ident(n.parent.column))
+	cond := build("c."+sqltext.Ident(n.table.column), "p."+sqltext.Ident(n.parent.column))
 	ck := &Check{ID: "crossing/" + key(q) + "/" + n.old.Name,
 		What:  fmt.Sprintf("rows of %s whose %s points at a row of %s that is not their tenant's", key(q), strings.Join(n.old.Columns, ", "), key(parent)),
 		Count: countWhere(q.SQL()+" c", cond), Sample: sample(n.table.rel, q.SQL()+" c", cond)}
@@ -235,5 +236,5 @@ func (p *planner) crossing(n newKey) *Check {
 func commentOnConstraint(q catalog.QName, constraint string) string {
 	return fmt.Sprintf("SELECT format('COMMENT ON CONSTRAINT %%I ON %s IS %%L', k.conname, d.description) FROM pg_catalog.pg_constraint k "+
 		"JOIN pg_catalog.pg_description d ON d.objoid = k.oid AND d.classoid = 'pg_catalog.pg_constraint'::regclass WHERE k.conrelid = %s::regclass AND k.conname = %s",
-		strings.ReplaceAll(strings.ReplaceAll(q.SQL(), "'", "''"), "%", "%%"), literal(q.SQL()), literal(constraint))
+		strings.ReplaceAll(strings.ReplaceAll(q.SQL(), "'", "''"), "%", "%%"), sqltext.Literal(q.SQL()), sqltext.Literal(constraint))
 }

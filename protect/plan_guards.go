@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 //go:embed sql/guard.sql
@@ -65,7 +66,7 @@ type guardFunction struct {
 
 func (p *planner) guardFunctions() []guardFunction {
 	body := strings.NewReplacer(":schemas", "ARRAY["+p.schemaList()+"]::name[]", ":tools", "ARRAY["+toolTables()+"]::name[]",
-		":application", literal(p.c.Roles.Application)).Replace(guardBody)
+		":application", sqltext.Literal(p.c.Roles.Application)).Replace(guardBody)
 	return []guardFunction{
 		{"holds(oid, name, text)", "boolean", "sql STABLE", guardHoldsBody},
 		{"reads_protected(oid)", "boolean", "sql STABLE", guardReadsBody},
@@ -81,12 +82,12 @@ func (p *planner) guardSQL() []string {
 	sql := []string{"CREATE TABLE IF NOT EXISTS moat.protected (\n  relation   regclass NOT NULL,\n  policy     name NOT NULL,\n  expression text NOT NULL,\n  PRIMARY KEY (relation, policy)\n)"}
 	for _, f := range p.guardFunctions() {
 		sql = append(sql, fmt.Sprintf("CREATE OR REPLACE FUNCTION moat.%s RETURNS %s LANGUAGE %s SECURITY DEFINER\n  SET search_path = pg_catalog, pg_temp AS %s",
-			f.signature, f.returns, f.language, dollar(f.body)),
+			f.signature, f.returns, f.language, sqltext.Dollar(f.body)),
 			fmt.Sprintf("REVOKE ALL ON FUNCTION moat.%s FROM PUBLIC", f.signature))
 	}
 	tags := guardTags()
 	for i, tag := range tags {
-		tags[i] = literal(tag)
+		tags[i] = sqltext.Literal(tag)
 	}
 	sql = append(sql, dropGuards()...)
 	return append(sql,
@@ -104,7 +105,7 @@ func (p *planner) schemaList() string {
 	var quoted []string
 	for _, schema := range p.m.Schemas {
 		if slices.ContainsFunc(p.tables, func(t *table) bool { return t.rel.Schema == schema }) {
-			quoted = append(quoted, literal(schema))
+			quoted = append(quoted, sqltext.Literal(schema))
 		}
 	}
 	return strings.Join(quoted, ", ")
@@ -117,7 +118,7 @@ func toolTables() string {
 		"databasechangelog", "databasechangeloglock", "alembic_version", "django_migrations", "_prisma_migrations", "ar_internal_metadata",
 		"knex_migrations", "knex_migrations_lock", "typeorm_metadata", "migrations", "_sqlx_migrations", "__drizzle_migrations", "river_migration"}
 	for i, n := range names {
-		names[i] = literal(n)
+		names[i] = sqltext.Literal(n)
 	}
 	return strings.Join(names, ", ")
 }
@@ -168,7 +169,7 @@ func (p *planner) guardExists() bool {
 // first.
 func (p *planner) guarded(s Step) Step {
 	if p.guardExists() && p.user.Super {
-		s.SQL = append(s.SQL, fmt.Sprintf("SELECT moat.remember(%s::regclass)", literal(s.Table.SQL())))
+		s.SQL = append(s.SQL, fmt.Sprintf("SELECT moat.remember(%s::regclass)", sqltext.Literal(s.Table.SQL())))
 	}
 	return s
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // indexes plans the indexes that start with the tenant: one for the columns of each
@@ -57,7 +58,7 @@ func (p *planner) wantedIndexes(t *table) []wantedIndex {
 
 func (p *planner) plainIndex(t *table, cols []string, reason string) wantedIndex {
 	cols = append([]string{t.column}, cols...)
-	return wantedIndex{columns: cols, label: cols, keys: "(" + idents(cols) + ")", reason: reason}
+	return wantedIndex{columns: cols, label: cols, keys: "(" + sqltext.Idents(cols) + ")", reason: reason}
 }
 
 // tenantLed returns the tenant-led form of an index that has none, for B-trees: its
@@ -90,7 +91,7 @@ func tenantLed(t *table, x catalog.Index) (wantedIndex, bool) {
 	if !defaultKeys(keys, x) {
 		w.columns = nil
 	}
-	w.keys, w.tail = fmt.Sprintf("(%s, %s", ident(t.column), strings.TrimPrefix(keys, "(")), tail
+	w.keys, w.tail = fmt.Sprintf("(%s, %s", sqltext.Ident(t.column), strings.TrimPrefix(keys, "(")), tail
 	if tail != "" {
 		w.columns = nil
 	}
@@ -108,7 +109,7 @@ func labelOf(k catalog.IndexKey) string {
 // collation or order of their own.
 func defaultKeys(keys string, x catalog.Index) bool {
 	cols := plainColumns(x)
-	return cols != nil && keys == "("+idents(cols)+")"
+	return cols != nil && keys == "("+sqltext.Idents(cols)+")"
 }
 
 // splitKeys cuts "(a, lower(b)) INCLUDE (c) WHERE …" behind the key list.
@@ -198,7 +199,7 @@ func dropIndexSQL(rel *catalog.Relation, q catalog.QName) string {
 
 func commentOnIndex(q catalog.QName) string {
 	return fmt.Sprintf("SELECT format('COMMENT ON INDEX %%s IS %%L', d.objoid::regclass, d.description) FROM pg_catalog.pg_description d "+
-		"WHERE d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = 0 AND d.objoid = %s::regclass", literal(q.SQL()))
+		"WHERE d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = 0 AND d.objoid = %s::regclass", sqltext.Literal(q.SQL()))
 }
 
 // tenantUnique replaces a global unique that the configuration lists by one that
@@ -215,7 +216,7 @@ func (p *planner) tenantUnique(t *table, x catalog.Index) {
 		return
 	}
 	keys, tail := splitKeys(def)
-	keys = fmt.Sprintf("(%s, %s", ident(t.column), strings.TrimPrefix(keys, "("))
+	keys = fmt.Sprintf("(%s, %s", sqltext.Ident(t.column), strings.TrimPrefix(keys, "("))
 	label := []string{t.column}
 	for _, k := range x.Keys {
 		label = append(label, labelOf(k))
@@ -283,7 +284,7 @@ func (p *planner) dropUnique(t *table, x catalog.Index, needs string) {
 	step := Step{ID: stepID(GroupKeys, q, x.Name+"/drop"), Group: GroupKeys, Table: q, Needs: needs, Title: "drop the global unique " + x.Name, Reason: "uniqueness now holds within a tenant"}
 	if k := constraint(t.rel, x.Name); k != nil {
 		step.SQL = []string{dropConstraint(q, k.Name)}
-		step.Undo = []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", q.SQL(), ident(k.Name), k.Definition)}
+		step.Undo = []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", q.SQL(), sqltext.Ident(k.Name), k.Definition)}
 		step.Remember, step.Lock = []string{commentOnConstraint(q, k.Name)}, AccessExclusive
 		step.Hazards = []string{"the undo builds the index again under a lock that keeps writers out, and needs the values to be unique across tenants"}
 	} else {

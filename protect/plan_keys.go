@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // keys plans (tenant, id) uniqueness and the foreign keys that carry the tenant. A
@@ -82,7 +83,7 @@ func (p *planner) unique(t *table, cols []string) string {
 		return ""
 	}
 	t.uniques = append(t.uniques, cols)
-	b := indexBuild{group: GroupKeys, id: id, rel: t.rel, unique: true, keys: "(" + idents(cols) + ")",
+	b := indexBuild{group: GroupKeys, id: id, rel: t.rel, unique: true, keys: "(" + sqltext.Idents(cols) + ")",
 		name:   p.indexName(t.rel, append(slices.Clone(cols), "key")),
 		title:  "unique " + strings.Join(cols, ", "),
 		reason: "foreign keys that carry the tenant point at it, and reads of one tenant start from it"}
@@ -102,7 +103,7 @@ func (p *planner) bareUnique(t *table, cols []string, id string) {
 }
 
 func uniqueName(rel *catalog.Relation, cols []string) string {
-	return name(append([]string{rel.Name}, append(slices.Clone(cols), "key")...)...)
+	return sqltext.Name(append([]string{rel.Name}, append(slices.Clone(cols), "key")...)...)
 }
 
 func (p *planner) planned(id string) bool {
@@ -130,7 +131,7 @@ func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 		p.decide(Decision{ID: "foreign-key/" + key(t.rel.QName()) + "/" + k.Name, Table: t.rel.QName(), Object: k.Name,
 			Question: fmt.Sprintf("%s points at another tenant's row of %s by design. Keep it?", strings.Join(k.Columns, ", "), key(parent.rel.QName())),
 			Why:      "A foreign key to the tenants table that is not the tenant column lets a row name any tenant, and tells whether that tenant exists.",
-			SQL:      []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", t.rel.QName().SQL(), ident(k.Name))}})
+			SQL:      []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", t.rel.QName().SQL(), sqltext.Ident(k.Name))}})
 		return
 	}
 	why := p.cannotCarry(k)
@@ -236,14 +237,14 @@ func (p *planner) askUnique(t *table, x catalog.Index, full string) {
 	if x.Primary {
 		d.Question = fmt.Sprintf("The primary key %s can be guessed. Put the tenant into it?", x.Name)
 		d.Config = ""
-		d.SQL = []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s, ADD PRIMARY KEY (%s, %s)", t.rel.QName().SQL(), ident(x.Name), ident(t.column), keyList(x))}
+		d.SQL = []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s, ADD PRIMARY KEY (%s, %s)", t.rel.QName().SQL(), sqltext.Ident(x.Name), sqltext.Ident(t.column), keyList(x))}
 	}
 	p.decide(d)
 }
 
 func keyList(x catalog.Index) string {
 	if cols := plainColumns(x); cols != nil {
-		return idents(cols)
+		return sqltext.Idents(cols)
 	}
 	return "…"
 }
@@ -268,11 +269,11 @@ func (p *planner) exclusions(t *table) {
 		if k.Type != catalog.Exclude || slices.Contains(k.Columns, t.column) {
 			continue
 		}
-		def := strings.Replace(k.Definition, " (", fmt.Sprintf(" (%s WITH =, ", ident(t.column)), 1)
+		def := strings.Replace(k.Definition, " (", fmt.Sprintf(" (%s WITH =, ", sqltext.Ident(t.column)), 1)
 		p.decide(Decision{ID: "exclude/" + key(t.rel.QName()) + "." + k.Name, Table: t.rel.QName(), Object: k.Name,
 			Question: fmt.Sprintf("%s excludes across all tenants. Should it hold within a tenant?", k.Name),
 			Why:      "A conflict tells one tenant what another has; with ranges it can be bisected. The changed constraint is built under a lock that keeps writers out, and a uuid column in it needs extension btree_gist.",
 			SQL: []string{"CREATE EXTENSION IF NOT EXISTS btree_gist", fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s, ADD CONSTRAINT %s %s",
-				t.rel.QName().SQL(), ident(k.Name), ident(k.Name), def)}})
+				t.rel.QName().SQL(), sqltext.Ident(k.Name), sqltext.Ident(k.Name), def)}})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // The names of the two policies.
@@ -86,7 +87,7 @@ func (p *planner) access(t *table) {
 	q := t.rel.QName()
 	policy := freePolicy(t.rel, AccessPolicy)
 	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, AccessPolicy), Group: p.policyGroup(t), Table: q, Title: "policy " + policy,
-		SQL: []string{createPolicy(q, policy, true, idents(roles), "true")}, Undo: []string{dropPolicy(q, policy)}, Lock: AccessExclusive,
+		SQL: []string{createPolicy(q, policy, true, sqltext.Idents(roles), "true")}, Undo: []string{dropPolicy(q, policy)}, Lock: AccessExclusive,
 		Reason: "inside its tenant the application sees every row; replace it by rules of your own"}))
 }
 
@@ -120,7 +121,7 @@ func (p *planner) askCommands(t *table) {
 		case "SELECT", "DELETE":
 			check = ""
 		}
-		d.SQL = append(d.SQL, fmt.Sprintf("CREATE POLICY %s ON %s FOR %s TO %s %s%s", ident(name(AccessPolicy, strings.ToLower(command))), q.SQL(), command, ident(app), using, check))
+		d.SQL = append(d.SQL, fmt.Sprintf("CREATE POLICY %s ON %s FOR %s TO %s %s%s", sqltext.Ident(sqltext.Name(AccessPolicy, strings.ToLower(command))), q.SQL(), command, sqltext.Ident(app), using, check))
 	}
 	p.decide(d)
 }
@@ -169,12 +170,12 @@ func createPolicy(q catalog.QName, policy string, permissive bool, roles, expr s
 	if permissive {
 		as = "PERMISSIVE"
 	}
-	return fmt.Sprintf("CREATE POLICY %s ON %s AS %s FOR ALL TO %s\n  USING (%s)\n  WITH CHECK (%s)", ident(policy), q.SQL(), as, roles, expr, expr)
+	return fmt.Sprintf("CREATE POLICY %s ON %s AS %s FOR ALL TO %s\n  USING (%s)\n  WITH CHECK (%s)", sqltext.Ident(policy), q.SQL(), as, roles, expr, expr)
 }
 
 func dropPolicy(q catalog.QName, policy string) string {
-	return fmt.Sprintf("DROP POLICY IF EXISTS %s ON %s", ident(policy), q.SQL())
+	return fmt.Sprintf("DROP POLICY IF EXISTS %s ON %s", sqltext.Ident(policy), q.SQL())
 }
 
 // grantee quotes a role; PUBLIC is a keyword.
-func grantee(role string) string { return catalog.QuoteRole(role) }
+func grantee(role string) string { return sqltext.Role(role) }

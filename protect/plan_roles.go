@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // roles plans the roles that are missing and what they are granted. What takes a
@@ -61,15 +62,15 @@ func (p *planner) mayNotCreate(attributes string) string {
 // roles belong to the cluster.
 func createRole(role, attributes string) string {
 	body := fmt.Sprintf("BEGIN\n  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %s) THEN\n    CREATE ROLE %s %s;\n  END IF;\nEND",
-		literal(role), ident(role), attributes)
-	return "DO " + dollar(body)
+		sqltext.Literal(role), sqltext.Ident(role), attributes)
+	return "DO " + sqltext.Dollar(body)
 }
 
 // dropRole keeps a role that something outside this database depends on.
 func dropRole(role string) string {
 	body := fmt.Sprintf("BEGIN\n  IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %[1]s) THEN\n    DROP ROLE %[2]s;\n  END IF;\n"+
-		"EXCEPTION WHEN dependent_objects_still_exist THEN\n  RAISE NOTICE 'role %% is kept: something else depends on it', %[1]s;\nEND", literal(role), ident(role))
-	return "DO " + dollar(body)
+		"EXCEPTION WHEN dependent_objects_still_exist THEN\n  RAISE NOTICE 'role %% is kept: something else depends on it', %[1]s;\nEND", sqltext.Literal(role), sqltext.Ident(role))
+	return "DO " + sqltext.Dollar(body)
 }
 
 // checkApplication mends the attributes of an application role that exists, and
@@ -90,8 +91,8 @@ func (p *planner) checkApplication() {
 	}
 	if len(set) > 0 {
 		p.add(Step{ID: "enforce/role/" + role.Name, Group: GroupEnforce, Title: "make role " + role.Name + " subject to row-level security",
-			SQL:     []string{fmt.Sprintf("ALTER ROLE %s %s", ident(role.Name), strings.Join(set, " "))},
-			Undo:    []string{fmt.Sprintf("ALTER ROLE %s %s", ident(role.Name), strings.Join(reset, " "))},
+			SQL:     []string{fmt.Sprintf("ALTER ROLE %s %s", sqltext.Ident(role.Name), strings.Join(set, " "))},
+			Undo:    []string{fmt.Sprintf("ALTER ROLE %s %s", sqltext.Ident(role.Name), strings.Join(reset, " "))},
 			Hazards: []string{"whatever relied on these attributes stops working"},
 			Reason:  "the attributes " + strings.Join(reset, ", ") + " let the role past every policy"})
 	}
@@ -125,7 +126,7 @@ func (p *planner) askMemberships(app string) {
 		p.decide(Decision{ID: "member/" + app + "/" + m.Role, Object: m.Role,
 			Question: fmt.Sprintf("Role %s is a member of %s. Revoke it?", app, m.Role),
 			Why:      "Through that membership the application can leave its policies behind.",
-			SQL:      []string{fmt.Sprintf("REVOKE %s FROM %s", ident(m.Role), ident(app))}})
+			SQL:      []string{fmt.Sprintf("REVOKE %s FROM %s", sqltext.Ident(m.Role), sqltext.Ident(app))}})
 	}
 }
 
@@ -164,11 +165,11 @@ func (p *planner) grants(label, role string, wants func(schema string) []want) {
 			}
 			list := strings.Join(missing, ", ")
 			if !p.may(w.owner) {
-				left = append(left, fmt.Sprintf("GRANT %s ON %s TO %s", list, w.object, ident(role)))
+				left = append(left, fmt.Sprintf("GRANT %s ON %s TO %s", list, w.object, sqltext.Ident(role)))
 				continue
 			}
-			do = append(do, fmt.Sprintf("GRANT %s ON %s TO %s", list, w.object, ident(role)))
-			undo = append(undo, fmt.Sprintf("REVOKE %s ON %s FROM %s", list, w.object, ident(role)))
+			do = append(do, fmt.Sprintf("GRANT %s ON %s TO %s", list, w.object, sqltext.Ident(role)))
+			undo = append(undo, fmt.Sprintf("REVOKE %s ON %s FROM %s", list, w.object, sqltext.Ident(role)))
 		}
 		if len(left) > 0 {
 			p.leave(Left{Title: fmt.Sprintf("grant %s its rights in schema %s", role, schema), Reason: p.user.Name + " does not own these", SQL: left})
@@ -291,7 +292,7 @@ func (p *planner) schemaUsage(schema string) []want {
 	if s == nil {
 		return nil
 	}
-	return []want{{"SCHEMA " + ident(schema), s.Owner, []string{"USAGE"}, s.Privileges}}
+	return []want{{"SCHEMA " + sqltext.Ident(schema), s.Owner, []string{"USAGE"}, s.Privileges}}
 }
 
 func onRelation(r *catalog.Relation) string {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // search is a way of searching that an index loses under row-level security,
@@ -60,7 +61,7 @@ func searchKey(x catalog.Index) (int, search) {
 
 func (p *planner) searchFunction(t *table, x catalog.Index, k catalog.IndexKey, s search) {
 	q := t.rel.QName()
-	f := own(name("search", q.Schema, q.Name, x.Name))
+	f := own(sqltext.Name("search", q.Schema, q.Name, x.Name))
 	body := p.searchBody(t, x, k, s)
 	if found := p.function(f); found != nil && (found.Body == body || found.Body == p.sealedBody(body)) && found.Owner == p.c.Roles.Definer {
 		return
@@ -100,9 +101,9 @@ func (p *planner) cannotSearch(t *table) string {
 func (p *planner) searchBody(t *table, x catalog.Index, k catalog.IndexKey, s search) string {
 	target := k.Expression
 	if k.Column != "" {
-		target = ident(k.Column)
+		target = sqltext.Ident(k.Column)
 	}
-	where := fmt.Sprintf("t.%s = %s AND %s %s $1", ident(t.column), Tenant(p.m.Setting, t.typ), target, s.operator)
+	where := fmt.Sprintf("t.%s = %s AND %s %s $1", sqltext.Ident(t.column), Tenant(p.m.Setting, t.typ), target, s.operator)
 	if x.Predicate != "" {
 		where += " AND (" + x.Predicate + ")"
 	}
@@ -110,14 +111,14 @@ func (p *planner) searchBody(t *table, x catalog.Index, k catalog.IndexKey, s se
 }
 
 func (p *planner) searchSQL(t *table, f catalog.QName, s search, body string) []string {
-	q, definer, app := t.rel.QName(), ident(p.c.Roles.Definer), ident(p.c.Roles.Application)
+	q, definer, app := t.rel.QName(), sqltext.Ident(p.c.Roles.Definer), sqltext.Ident(p.c.Roles.Application)
 	signature := fmt.Sprintf("%s(%s, integer)", f.SQL(), s.argument)
 	return []string{
-		fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", ident(q.Schema), definer),
+		fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", sqltext.Ident(q.Schema), definer),
 		fmt.Sprintf("GRANT SELECT ON TABLE %s TO %s", q.SQL(), definer),
 		fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", Schema, app),
 		fmt.Sprintf("CREATE OR REPLACE FUNCTION %s(query %s, max_rows integer DEFAULT 100) RETURNS SETOF %s\n  LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER\n  SET search_path = pg_catalog, pg_temp AS %s",
-			f.SQL(), s.argument, q.SQL(), dollar(body)),
+			f.SQL(), s.argument, q.SQL(), sqltext.Dollar(body)),
 		fmt.Sprintf("ALTER FUNCTION %s OWNER TO %s", signature, definer),
 		fmt.Sprintf("REVOKE ALL ON FUNCTION %s FROM PUBLIC", signature),
 		fmt.Sprintf("GRANT EXECUTE ON FUNCTION %s TO %s", signature, app),
@@ -131,10 +132,10 @@ func (p *planner) undoSearch(t *table, f catalog.QName, s search) []string {
 		return slices.ContainsFunc(privileges, func(h catalog.Privilege) bool { return h.Grantee == definer && h.Name == name })
 	}
 	if !held(t.rel.Privileges, "SELECT") {
-		undo = append(undo, fmt.Sprintf("REVOKE SELECT ON TABLE %s FROM %s", t.rel.QName().SQL(), ident(definer)))
+		undo = append(undo, fmt.Sprintf("REVOKE SELECT ON TABLE %s FROM %s", t.rel.QName().SQL(), sqltext.Ident(definer)))
 	}
 	if schema := p.schema(t.rel.Schema); schema != nil && !held(schema.Privileges, "USAGE") {
-		undo = append(undo, fmt.Sprintf("REVOKE USAGE ON SCHEMA %s FROM %s", ident(t.rel.Schema), ident(definer)))
+		undo = append(undo, fmt.Sprintf("REVOKE USAGE ON SCHEMA %s FROM %s", sqltext.Ident(t.rel.Schema), sqltext.Ident(definer)))
 	}
-	return append(undo, fmt.Sprintf("REVOKE USAGE ON SCHEMA %s FROM %s", Schema, ident(p.c.Roles.Application)))
+	return append(undo, fmt.Sprintf("REVOKE USAGE ON SCHEMA %s FROM %s", Schema, sqltext.Ident(p.c.Roles.Application)))
 }

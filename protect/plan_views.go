@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // reads returns every table that a view reads, through other views as well.
@@ -121,7 +122,7 @@ func (p *planner) invoker(v *catalog.Relation) {
 // tell it from one that was not set.
 func optionOfView(q catalog.QName) string {
 	return fmt.Sprintf("SELECT format('ALTER VIEW %%s SET (security_invoker = %%s)', c.oid::regclass, o.option_value) FROM pg_catalog.pg_class c, "+
-		"pg_catalog.pg_options_to_table(c.reloptions) o WHERE c.oid = %s::regclass AND o.option_name = 'security_invoker'", literal(q.SQL()))
+		"pg_catalog.pg_options_to_table(c.reloptions) o WHERE c.oid = %s::regclass AND o.option_name = 'security_invoker'", sqltext.Literal(q.SQL()))
 }
 
 // viewOwner gives a view to the owner role, on servers without security_invoker.
@@ -140,13 +141,13 @@ func (p *planner) viewOwner(v *catalog.Relation) {
 	}
 	for _, w := range wants {
 		if missing := lacking(w, owner); len(missing) > 0 && w.owner != owner {
-			give = append(give, fmt.Sprintf("GRANT %s ON %s TO %s", missing[0], w.object, ident(owner)))
-			take = append(take, fmt.Sprintf("REVOKE %s ON %s FROM %s", missing[0], w.object, ident(owner)))
+			give = append(give, fmt.Sprintf("GRANT %s ON %s TO %s", missing[0], w.object, sqltext.Ident(owner)))
+			take = append(take, fmt.Sprintf("REVOKE %s ON %s FROM %s", missing[0], w.object, sqltext.Ident(owner)))
 		}
 	}
 	p.add(Step{ID: stepID(GroupEnforce, q, "owner"), Group: GroupEnforce, Table: q, Title: "view owned by " + owner,
-		SQL:  append(give, fmt.Sprintf("ALTER VIEW %s OWNER TO %s", q.SQL(), ident(owner))),
-		Undo: append([]string{fmt.Sprintf("ALTER VIEW %s OWNER TO %s", q.SQL(), ident(v.Owner))}, take...), Lock: AccessExclusive,
+		SQL:  append(give, fmt.Sprintf("ALTER VIEW %s OWNER TO %s", q.SQL(), sqltext.Ident(owner))),
+		Undo: append([]string{fmt.Sprintf("ALTER VIEW %s OWNER TO %s", q.SQL(), sqltext.Ident(v.Owner))}, take...), Lock: AccessExclusive,
 		Hazards: []string{"CREATE OR REPLACE VIEW is for the new owner from here on"},
 		Reason:  "a view reads with its owner's rights, and " + v.Owner + " is not subject to the tenants' policies"})
 }
@@ -168,15 +169,15 @@ func (p *planner) askMaterialized(mv *catalog.Relation) {
 	col := p.tenantColumnOf(mv)
 	if col == nil {
 		d.Why += " It has no tenant column, so a view cannot filter it."
-		d.SQL = []string{fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", q.SQL(), ident(p.c.Roles.Application))}
+		d.SQL = []string{fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", q.SQL(), sqltext.Ident(p.c.Roles.Application))}
 		p.decide(d)
 		return
 	}
-	safe := catalog.QName{Schema: mv.Schema, Name: name(mv.Name, "of_tenant")}
+	safe := catalog.QName{Schema: mv.Schema, Name: sqltext.Name(mv.Name, "of_tenant")}
 	d.SQL = []string{
-		fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", q.SQL(), ident(p.c.Roles.Application)),
+		fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", q.SQL(), sqltext.Ident(p.c.Roles.Application)),
 		fmt.Sprintf("CREATE VIEW %s WITH (security_barrier = true) AS\n  SELECT * FROM %s WHERE %s", safe.SQL(), q.SQL(), Isolating(col.Name, p.m.Setting, p.baseType(col.Type), Wrapped)),
-		fmt.Sprintf("GRANT SELECT ON %s TO %s", safe.SQL(), ident(p.c.Roles.Application)),
+		fmt.Sprintf("GRANT SELECT ON %s TO %s", safe.SQL(), sqltext.Ident(p.c.Roles.Application)),
 	}
 	p.decide(d)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // schemaGen writes a random schema: the forms that tables of real products come in,
@@ -55,7 +56,7 @@ func generate(seed uint64, major int) *schemaGen {
 func (g *schemaGen) table(i int) {
 	name := fmt.Sprintf("t%d", i)
 	if g.chance(25) {
-		name = ident(fmt.Sprintf(`Table "%d" of %s`, i, strings.Repeat("long ", g.IntN(9))))
+		name = sqltext.Ident(fmt.Sprintf(`Table "%d" of %s`, i, strings.Repeat("long ", g.IntN(9))))
 	}
 	full := g.pick("app", "app", "app", `"Other Schema"`) + "." + name
 	t := genTable{name: full}

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // keyAttacks ask the keys about B: whether a value is taken, whether a row exists.
@@ -261,7 +262,7 @@ func (s *stage) crossed(st, parent *site, c catalog.Constraint) []attack {
 	child := st.spareB.with(to)
 	watch := []string{"SELECT 1 AS row_of_tenant_b FROM " + st.sql() + " x WHERE " + child.matches("x.", once(append(slices.Clone(st.key), c.Columns...)))}
 	columns := slices.DeleteFunc(st.columns(), func(n string) bool { _, ok := child[n]; return !ok })
-	setup := []string{"INSERT INTO " + st.sql() + " (" + idents(columns) + ") OVERRIDING SYSTEM VALUE VALUES (" + child.values(columns) + ")"}
+	setup := []string{"INSERT INTO " + st.sql() + " (" + sqltext.Idents(columns) + ") OVERRIDING SYSTEM VALUE VALUES (" + child.values(columns) + ")"}
 	return []attack{{name: "cascade", setup: setup, watch: watch,
 		steps: []string{"DELETE FROM " + parent.sql() + " x WHERE " + parent.rowsA[0].matches("x.", parent.key)},
 		judge: func(o outcome) finding {
@@ -305,7 +306,7 @@ func (s *stage) orphaned(st, parent *site, c catalog.Constraint) []attack {
 	steps := slices.Concat([]string{"DELETE FROM " + parent.sql() + " x WHERE " + parent.rowsA[0].matches("x.", parent.key)}, st.asB,
 		[]string{"SELECT 1 FROM " + st.sql() + " x WHERE " + child.matches("x.", key)})
 	return []attack{{name: "cascade", steps: steps,
-		setup: []string{"INSERT INTO " + st.sql() + " (" + idents(columns) + ") OVERRIDING SYSTEM VALUE VALUES (" + child.values(columns) + ")"},
+		setup: []string{"INSERT INTO " + st.sql() + " (" + sqltext.Idents(columns) + ") OVERRIDING SYSTEM VALUE VALUES (" + child.values(columns) + ")"},
 		judge: seen("deleting the parent took the tenant off tenant A's row, and tenant B sees it"),
 		onError: func(e *pgconn.PgError) finding {
 			if constraint(e) {

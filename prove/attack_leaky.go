@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // sequential keeps the planner from finding only A's rows by an index before any
@@ -37,18 +38,18 @@ func (st *site) leakyAttacks() []attack {
 		switch c.TypeName.Name {
 		case "text", "varchar", "citext", "bpchar":
 			if texts++; texts <= 2 {
-				add("leaky operator", "x."+ident(name)+"::boolean")
-				add("leaky operator", "x."+ident(name)+` ILIKE '%\'`)
-				add("leaky operator", "x."+ident(name)+` LIKE '%\'`)
+				add("leaky operator", "x."+sqltext.Ident(name)+"::boolean")
+				add("leaky operator", "x."+sqltext.Ident(name)+` ILIKE '%\'`)
+				add("leaky operator", "x."+sqltext.Ident(name)+` LIKE '%\'`)
 			}
 		case "uuid":
 			if name == st.tenant || len(st.reach.selects) == 1 {
-				add("leaky operator", "x."+ident(name)+"::text::boolean")
+				add("leaky operator", "x."+sqltext.Ident(name)+"::text::boolean")
 			}
 		}
 		for _, f := range st.leaky {
 			if takes(f, c.Type) {
-				call := ident(f.Schema) + "." + ident(f.Name) + "(x." + ident(name) + ")"
+				call := sqltext.Ident(f.Schema) + "." + sqltext.Ident(f.Name) + "(x." + sqltext.Ident(name) + ")"
 				add("leakproof function", call+" IS NOT NULL")
 				if f.Result == "boolean" {
 					add("leakproof function", call)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // readAttacks are the ways to read another tenant's rows from a relation.
@@ -15,8 +16,8 @@ func (st *site) readAttacks() []attack {
 	}
 	from := st.sql() + " x"
 	where := from + " WHERE " + foreign
-	cols := "x." + strings.Join(quoteAll(st.reach.selects), ", x.")
-	first := "x." + ident(st.reach.selects[0])
+	cols := qualified("x", st.reach.selects)
+	first := "x." + sqltext.Ident(st.reach.selects[0])
 	out := []attack{
 		{name: "read", steps: []string{"SELECT " + cols + " FROM " + where + " LIMIT 5"}, judge: seen("a plain SELECT")},
 		{name: "join", steps: []string{"SELECT count(x) FROM (VALUES (1)) one(n) LEFT JOIN " + from + " ON true WHERE " + foreign}, judge: counted("through a join")},
@@ -70,7 +71,7 @@ func (st *site) copyable() string {
 // they may be seen and written is asked by the probes without a tenant.
 func (st *site) exceptNull() string {
 	if st.seesTenant() && !st.column(st.tenant).NotNull {
-		return " WHERE " + ident(st.tenant) + " IS NOT NULL"
+		return " WHERE " + sqltext.Ident(st.tenant) + " IS NOT NULL"
 	}
 	return ""
 }
@@ -81,7 +82,7 @@ func (st *site) preparedAttack(cols, foreign string) []attack {
 	if st.mode == "sealed" && !st.staged {
 		return nil // B's binding is refused on a transaction that is A's
 	}
-	name := ident("moat plan " + st.name())
+	name := sqltext.Ident("moat plan " + st.name())
 	all := "PREPARE " + name + " AS SELECT " + cols + " FROM " + st.sql() + " x"
 	tenant := slices.Index(st.reach.selects, st.tenant)
 	if tenant < 0 {
@@ -114,12 +115,4 @@ func explained(o outcome) finding {
 		return absent("EXPLAIN ANALYZE ran and returned no foreign row")
 	}
 	return leak("EXPLAIN ANALYZE returned rows of other tenants: %s", strings.SplitN(text, "\n", 2)[0])
-}
-
-func quoteAll(names []string) []string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = ident(n)
-	}
-	return out
 }

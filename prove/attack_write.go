@@ -2,11 +2,11 @@ package prove
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // writeAttacks are the ways to write another tenant's rows.
@@ -27,7 +27,7 @@ func (st *site) insertable() []string {
 
 func (st *site) insert(r row) string {
 	cols := slices.DeleteFunc(st.insertable(), func(c string) bool { _, ok := r[c]; return !ok })
-	return "INSERT INTO " + st.sql() + " (" + idents(cols) + ") OVERRIDING SYSTEM VALUE VALUES (" + r.values(cols) + ")"
+	return "INSERT INTO " + st.sql() + " (" + sqltext.Idents(cols) + ") OVERRIDING SYSTEM VALUE VALUES (" + r.values(cols) + ")"
 }
 
 func (st *site) insertAttacks() []attack {
@@ -36,7 +36,7 @@ func (st *site) insertAttacks() []attack {
 	}
 	out := []attack{{name: "insert", steps: []string{st.insert(st.spareB)}, judge: accepted("a row was planted in tenant B"), onError: pastPolicy}}
 	if st.seesTenant() {
-		out = append(out, attack{name: "returning", steps: []string{st.insert(st.spareB) + " RETURNING " + ident(st.tenant)},
+		out = append(out, attack{name: "returning", steps: []string{st.insert(st.spareB) + " RETURNING " + sqltext.Ident(st.tenant)},
 			judge: accepted("a row was planted in tenant B and returned"), onError: pastPolicy})
 	}
 	if c := st.column(st.tenant); c != nil && !c.NotNull && slices.Contains(st.insertable(), st.tenant) {
@@ -50,7 +50,7 @@ func (st *site) orphanAttack() attack {
 	steps := []string{st.insert(st.spareA.with(row{st.tenant: null}))}
 	judge := accepted("a row of no tenant was planted")
 	if st.seesTenant() && (st.mode == "plain" || st.staged) {
-		steps = slices.Concat(steps, st.asB, []string{"SELECT 1 FROM " + st.sql() + " x WHERE x." + ident(st.tenant) + " IS NULL LIMIT 1"})
+		steps = slices.Concat(steps, st.asB, []string{"SELECT 1 FROM " + st.sql() + " x WHERE x." + sqltext.Ident(st.tenant) + " IS NULL LIMIT 1"})
 		judge = seen("a row of no tenant, planted by A, reached tenant B")
 	}
 	return attack{name: "insert for all", steps: steps, judge: judge, onError: func(e *pgconn.PgError) finding {
@@ -67,10 +67,10 @@ func (st *site) upsertAttacks() []attack {
 		return nil
 	}
 	b := st.rowsB[0]
-	onto := " ON CONFLICT (" + idents(key) + ") DO UPDATE SET " + ident(set) + " = excluded." + ident(set)
+	onto := " ON CONFLICT (" + sqltext.Idents(key) + ") DO UPDATE SET " + sqltext.Ident(set) + " = excluded." + sqltext.Ident(set)
 	out := []attack{{name: "upsert", steps: []string{st.insert(b) + onto}, judge: accepted("an upsert changed tenant B's row"), onError: pastPolicy}}
 	if st.seesTenant() && !slices.Contains(key, st.tenant) {
-		out = append(out, attack{name: "upsert", steps: []string{st.insert(b.with(row{st.tenant: st.a})) + onto + " RETURNING " + ident(st.tenant)},
+		out = append(out, attack{name: "upsert", steps: []string{st.insert(b.with(row{st.tenant: st.a})) + onto + " RETURNING " + sqltext.Ident(st.tenant)},
 			judge: func(o outcome) finding {
 				if rows := o.last().rows; len(rows) > 0 && rows[0][0] != st.a {
 					return leak("an upsert under A's name changed tenant B's row")
@@ -134,12 +134,12 @@ func (st *site) updateAttacks() []attack {
 	}
 	var out []attack
 	if set != "" {
-		to := ident(set) + " = " + lit(st.rowsB[0][set])
+		to := sqltext.Ident(set) + " = " + lit(st.rowsB[0][set])
 		if where := st.attacked("x"); where != "" {
 			update := "UPDATE " + st.sql() + " x SET " + to + " WHERE " + where
 			out = append(out, attack{name: "update", steps: []string{update}, judge: changed("an UPDATE reached"), onError: pastPolicy})
 			if len(st.reach.selects) > 0 {
-				out = append(out, attack{name: "returning", steps: []string{update + " RETURNING x." + strings.Join(quoteAll(st.reach.selects), ", x.")},
+				out = append(out, attack{name: "returning", steps: []string{update + " RETURNING " + qualified("x", st.reach.selects)},
 					judge: seen("UPDATE … RETURNING"), onError: pastPolicy})
 			}
 		}
@@ -155,9 +155,9 @@ func (st *site) moveAttacks() []attack {
 	if st.tenant == "" || !slices.Contains(st.reach.updates, st.tenant) || len(st.rowsA) == 0 {
 		return nil
 	}
-	to := "UPDATE " + st.sql() + " x SET " + ident(st.tenant) + " = " + lit(st.b)
+	to := "UPDATE " + st.sql() + " x SET " + sqltext.Ident(st.tenant) + " = " + lit(st.b)
 	if st.class == catalog.TenantsTable {
-		to = "UPDATE " + st.sql() + " x SET " + ident(st.tenant) + " = " + lit(st.spareB[st.tenant])
+		to = "UPDATE " + st.sql() + " x SET " + sqltext.Ident(st.tenant) + " = " + lit(st.spareB[st.tenant])
 	}
 	out := []attack{{name: "move", steps: []string{to}, judge: accepted("tenant A's rows were moved to another tenant"), onError: pastPolicy}}
 	if key := st.identifying(); len(key) > 0 {
@@ -195,11 +195,11 @@ func (st *site) mergeAttacks() []attack {
 		out = append(out, attack{name: "merge", steps: []string{into + where + " WHEN MATCHED THEN DELETE"}, judge: changed("a MERGE deleted"), onError: pastPolicy})
 	}
 	if set := st.settable(st.reach.updates); st.reach.update && set != "" {
-		out = append(out, attack{name: "merge", steps: []string{into + where + " WHEN MATCHED THEN UPDATE SET " + ident(set) + " = " + lit(st.rowsB[0][set])}, judge: changed("a MERGE updated"), onError: pastPolicy})
+		out = append(out, attack{name: "merge", steps: []string{into + where + " WHEN MATCHED THEN UPDATE SET " + sqltext.Ident(set) + " = " + lit(st.rowsB[0][set])}, judge: changed("a MERGE updated"), onError: pastPolicy})
 	}
 	if cols := st.insertable(); st.reach.insert && st.spareB != nil && len(cols) > 0 {
 		cols = slices.DeleteFunc(cols, func(c string) bool { _, ok := st.spareB[c]; return !ok })
-		out = append(out, attack{name: "merge", steps: []string{into + "false WHEN NOT MATCHED THEN INSERT (" + idents(cols) + ") OVERRIDING SYSTEM VALUE VALUES (" + st.spareB.values(cols) + ")"},
+		out = append(out, attack{name: "merge", steps: []string{into + "false WHEN NOT MATCHED THEN INSERT (" + sqltext.Idents(cols) + ") OVERRIDING SYSTEM VALUE VALUES (" + st.spareB.values(cols) + ")"},
 			judge: accepted("a MERGE planted a row in tenant B"), onError: pastPolicy})
 	}
 	return out
@@ -249,7 +249,7 @@ func (st *site) unboundAttacks(nobody string, as []string) []attack {
 		if len(st.rowsB) > 0 {
 			to = lit(st.rowsB[0][set])
 		}
-		out = append(out, attack{name: nobody, as: as, steps: []string{"UPDATE " + st.sql() + " SET " + ident(set) + " = " + to}, judge: touched, onError: failed})
+		out = append(out, attack{name: nobody, as: as, steps: []string{"UPDATE " + st.sql() + " SET " + sqltext.Ident(set) + " = " + to}, judge: touched, onError: failed})
 	}
 	if st.reach.delete {
 		out = append(out, attack{name: nobody, as: as, steps: []string{"DELETE FROM " + st.sql()}, judge: touched, onError: failed})

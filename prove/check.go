@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // assignment returns the variant-th set of values under which every CHECK
@@ -77,7 +78,7 @@ func (w *sower) conditions(st *site) []condition {
 		if t := w.maker.types[c.TypeName]; t != nil && t.Kind == "domain" {
 			for _, check := range t.Checks {
 				if sql := checkText(check); sql != "" {
-					out = append(out, condition{valueWord.ReplaceAllString(sql, ident(c.Name)), []string{c.Name}})
+					out = append(out, condition{valueWord.ReplaceAllString(sql, sqltext.Ident(c.Name)), []string{c.Name}})
 				}
 			}
 		}
@@ -171,8 +172,8 @@ func (w *sower) solveGroup(ctx context.Context, st *site, group []condition) []r
 		for j, v := range values {
 			quoted[j] = lit(v)
 		}
-		from = append(from, fmt.Sprintf("(SELECT v::%s AS %s FROM unnest(ARRAY[%s]::text[]) v) c%d", base(w.maker, c), ident(name), strings.Join(quoted, ", "), i))
-		texts = append(texts, ident(name)+"::text AS "+ident(name))
+		from = append(from, fmt.Sprintf("(SELECT v::%s AS %s FROM unnest(ARRAY[%s]::text[]) v) c%d", base(w.maker, c), sqltext.Ident(name), strings.Join(quoted, ", "), i))
+		texts = append(texts, sqltext.Ident(name)+"::text AS "+sqltext.Ident(name))
 	}
 	results, err := w.s.guarded(ctx, "SELECT "+strings.Join(texts, ", ")+" FROM "+strings.Join(from, ", ")+" WHERE "+strings.Join(tests, " AND ")+" LIMIT 60")
 	if err != nil {
@@ -209,7 +210,7 @@ func (w *sower) candidatesFor(ctx context.Context, st *site, c *catalog.Column, 
 	unique := st.unique(c.Name)
 	if unique {
 		out = append(out, w.shapes(c)...)
-	} else if results, err := w.s.guarded(ctx, fmt.Sprintf("SELECT DISTINCT x::text FROM (SELECT %s AS x FROM %s LIMIT 200) y WHERE x IS NOT NULL LIMIT 8", ident(c.Name), st.sql())); err == nil {
+	} else if results, err := w.s.guarded(ctx, fmt.Sprintf("SELECT DISTINCT x::text FROM (SELECT %s AS x FROM %s LIMIT 200) y WHERE x IS NOT NULL LIMIT 8", sqltext.Ident(c.Name), st.sql())); err == nil {
 		for _, r := range results[0].rows {
 			out = append(out, r[0])
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // theConnection is the object of probes that concern no relation.
@@ -170,7 +171,7 @@ func (p *prover) createAttacks() []attack {
 			break
 		}
 	}
-	return []attack{{name: "temporary table", steps: []string{"CREATE TEMPORARY TABLE " + ident(name) + " (x int)"},
+	return []attack{{name: "temporary table", steps: []string{"CREATE TEMPORARY TABLE " + sqltext.Ident(name) + " (x int)"},
 		judge: func(outcome) finding {
 			return leak("a temporary table can shadow %s for the next user of the connection: revoke TEMPORARY on the database", name)
 		}}}
@@ -185,7 +186,7 @@ func (p *prover) attackSchemas(ctx context.Context, st *site) error {
 		}
 	}
 	for _, name := range schemas {
-		attacks := []attack{{name: "create", steps: []string{"CREATE TABLE " + ident(name) + ".moat_probe (x int)"},
+		attacks := []attack{{name: "create", steps: []string{"CREATE TABLE " + sqltext.Ident(name) + ".moat_probe (x int)"},
 			judge: func(outcome) finding {
 				return leak("the application role creates objects in schema %s, where others' names may be looked up", name)
 			}}}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // effectAttacks write A's own rows, rightfully, and look at what that does to B:
@@ -45,7 +46,7 @@ func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 	}
 	known := len(key) > 0 && !slices.ContainsFunc(key, func(n string) bool { _, ok := own[n]; return !ok })
 	if set := st.settable(st.reach.updates); st.reach.update && set != "" && known {
-		writes = append(writes, "UPDATE "+st.sql()+" x SET "+ident(set)+" = "+lit(own[set])+" WHERE "+own.matches("x.", key))
+		writes = append(writes, "UPDATE "+st.sql()+" x SET "+sqltext.Ident(set)+" = "+lit(own[set])+" WHERE "+own.matches("x.", key))
 	}
 	if st.reach.delete && known {
 		writes = append(writes, "DELETE FROM "+st.sql()+" x WHERE "+own.matches("x.", key))
@@ -73,7 +74,7 @@ func (s *stage) sweep() string {
 	var parts []string
 	for _, t := range s.targets {
 		if t.readable() && t.rel.Kind != catalog.ForeignTable {
-			cols := "x." + strings.Join(quoteAll(t.reach.selects), ", x.")
+			cols := qualified("x", t.reach.selects)
 			parts = append(parts, "SELECT count(*) AS n FROM "+t.sql()+" x WHERE ROW("+cols+")::text ~ '"+tag(tagB)+"|a0a7"+fmt.Sprintf("%04x", tagB)+"-'")
 		}
 	}
@@ -152,8 +153,8 @@ func (s *stage) throughView(st *site) []attack {
 	var out []attack
 	watch := []string{s.integrityQuery()}
 	if st.reach.update && set != "" {
-		out = append(out, attack{name: "view write", steps: []string{"UPDATE " + st.sql() + " x SET " + ident(set) + " = " + lit(st.rowsA[0][set]) + " WHERE " + where}, watch: watch, judge: judge, onError: pastTrigger},
-			attack{name: "view write", steps: []string{"UPDATE " + st.sql() + " x SET " + ident(set) + " = " + lit(st.rowsA[0][set])}, watch: watch, judge: judge, onError: pastTrigger})
+		out = append(out, attack{name: "view write", steps: []string{"UPDATE " + st.sql() + " x SET " + sqltext.Ident(set) + " = " + lit(st.rowsA[0][set]) + " WHERE " + where}, watch: watch, judge: judge, onError: pastTrigger},
+			attack{name: "view write", steps: []string{"UPDATE " + st.sql() + " x SET " + sqltext.Ident(set) + " = " + lit(st.rowsA[0][set])}, watch: watch, judge: judge, onError: pastTrigger})
 	}
 	if st.reach.delete {
 		out = append(out, attack{name: "view write", steps: []string{"DELETE FROM " + st.sql() + " x"}, watch: watch, judge: judge, onError: pastTrigger})

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // comparison finds "column = … current_setting('name'" in the text of a policy.
@@ -51,7 +52,7 @@ func (p *prover) member(ctx context.Context, values map[string]map[string]string
 		}
 		found := map[string]string{}
 		for _, tenant := range []string{p.a, p.b} {
-			c, name := ident(column), ident(m.tenant)
+			c, name := sqltext.Ident(column), sqltext.Ident(m.tenant)
 			sql := "SELECT x." + c + "::text FROM " + m.sql() + " x WHERE x." + name + " = " + lit(tenant) +
 				" AND NOT EXISTS (SELECT 1 FROM " + m.sql() + " y WHERE y." + c + " = x." + c + " AND y." + name + " <> x." + name + ") LIMIT 1"
 			if results, err := p.operator.guarded(ctx, sql); err == nil && len(results[0].rows) > 0 {
@@ -158,7 +159,7 @@ func (st *site) shadow(p *prover, f *catalog.Function, t *target, where string) 
 	var columns, values []string
 	for i := range t.rel.Columns {
 		c := &t.rel.Columns[i]
-		columns = append(columns, ident(c.Name)+" "+base(m, c))
+		columns = append(columns, sqltext.Ident(c.Name)+" "+base(m, c))
 		v, ok := m.value(c, tagA, 0)
 		switch {
 		case c.Name == t.tenant:
@@ -170,12 +171,12 @@ func (st *site) shadow(p *prover, f *catalog.Function, t *target, where string) 
 		}
 		values = append(values, lit(v))
 	}
-	name := ident(t.rel.Name)
+	name := sqltext.Ident(t.rel.Name)
 	return attack{name: "shadowed table", steps: []string{
 		"CREATE TEMPORARY TABLE " + name + " (" + strings.Join(columns, ", ") + ") ON COMMIT DROP",
 		"INSERT INTO pg_temp." + name + " VALUES (" + strings.Join(values, ", ") + ")",
 		"GRANT SELECT ON pg_temp." + name + " TO PUBLIC",
-		"SET LOCAL search_path = pg_temp, " + ident(t.rel.Schema) + ", public",
+		"SET LOCAL search_path = pg_temp, " + sqltext.Ident(t.rel.Schema) + ", public",
 		"SELECT 1 FROM " + st.sql() + " x WHERE " + where + " LIMIT 5"},
 		judge: seen("a temporary table " + t.rel.Name + " took the place of the real one in " + f.Schema + "." + f.Name)}
 }

@@ -43,7 +43,7 @@ func (s *stage) observables() []*observable {
 		if t.isTable() {
 			attack = "table without tenant"
 		}
-		cols := "x." + strings.Join(quoteAll(t.reach.selects), ", x.")
+		cols := qualified("x", t.reach.selects)
 		out = append(out, &observable{attack: attack, object: t.name(), rel: t.rel,
 			sql: []string{"SELECT count(*), md5(string_agg(h, '' ORDER BY h)), count(*) FILTER (WHERE r LIKE '%" + tag(tagB) + "%' OR r LIKE " + lit("%"+s.telling(s.b)+"%") + ") AS of_b FROM (SELECT ROW(" + cols + ")::text AS r, md5(ROW(" + cols + ")::text) AS h FROM " + t.sql() + " x) y"}})
 	}

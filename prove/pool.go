@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // Acquire borrows a connection of a program's pool, as the pool hands it to its next
@@ -132,7 +133,7 @@ type poolAttack struct {
 func (a *poolAttack) tenants() (moat.Tenant, moat.Tenant) { return a.Tenants[0], a.Tenants[1] }
 
 func (a *poolAttack) rowsSQL() string {
-	return "SELECT " + ident(a.Column) + "::text FROM " + a.Table + " LIMIT 200"
+	return "SELECT " + sqltext.Ident(a.Column) + "::text FROM " + a.Table + " LIMIT 200"
 }
 
 // control asks whether the program's way shows a tenant its rows at all, and notes

@@ -5,20 +5,21 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // attackRoles tries to become each role that could see or change more: owners of
 // tables, roles that bypass, and whatever the application role is a member of.
 func (p *prover) attackRoles(ctx context.Context, st *site) error {
 	for _, role := range p.coveted() {
-		attacks := []attack{{name: "set role", steps: []string{"SET LOCAL ROLE " + ident(role.Name), "SELECT 1 WHERE (SELECT rolsuper OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user)"},
+		attacks := []attack{{name: "set role", steps: []string{"SET LOCAL ROLE " + sqltext.Ident(role.Name), "SELECT 1 WHERE (SELECT rolsuper OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user)"},
 			judge: func(o outcome) finding {
 				if o.last().n > 0 {
 					return leak("the application role becomes %s, which sees every row", role.Name)
 				}
 				return isolated("the role can be taken, and shows no more")
 			}},
-			{name: "grant role", steps: []string{"GRANT " + ident(role.Name) + " TO " + ident(p.role)},
+			{name: "grant role", steps: []string{"GRANT " + sqltext.Ident(role.Name) + " TO " + sqltext.Ident(p.role)},
 				judge: func(outcome) finding { return leak("the application role grants itself %s", role.Name) }}}
 		if role.Super || role.BypassRLS {
 			if err := p.run(ctx, st, "role "+role.Name, attacks); err != nil {
@@ -41,14 +42,14 @@ func (p *prover) asRole(role string) []attack {
 		return nil // SET ROLE is refused, which was tried
 	}
 	var out []attack
-	become := []string{"SET LOCAL ROLE " + ident(role)}
+	become := []string{"SET LOCAL ROLE " + sqltext.Ident(role)}
 	for _, t := range p.targets {
 		if !p.private(t) {
 			continue
 		}
 		st := p.sites[t]
 		if t.tenant != "" {
-			out = append(out, attack{name: "set role", steps: slices.Concat(become, []string{"SELECT 1 FROM " + t.sql() + " WHERE " + ident(t.tenant) + " IS NOT NULL AND " + ident(t.tenant) + " <> " + lit(st.a) + " LIMIT 1"}),
+			out = append(out, attack{name: "set role", steps: slices.Concat(become, []string{"SELECT 1 FROM " + t.sql() + " WHERE " + sqltext.Ident(t.tenant) + " IS NOT NULL AND " + sqltext.Ident(t.tenant) + " <> " + lit(st.a) + " LIMIT 1"}),
 				judge: seen("as " + role + ", in " + t.name())})
 		}
 		if t.rel.Owner == role {
@@ -136,9 +137,9 @@ func (p *prover) referenceAttack(t *target, schema string) attack {
 	}
 	columns := ""
 	for _, name := range t.key {
-		columns += ident(name) + " " + t.column(name).Type + ", "
+		columns += sqltext.Ident(name) + " " + t.column(name).Type + ", "
 	}
-	return attack{name: "create reference", steps: []string{"CREATE TABLE " + ident(schema) + ".moat_probe_reference (" + columns + "FOREIGN KEY (" + idents(t.key) + ") REFERENCES " + t.sql() + " (" + idents(t.key) + "))"},
+	return attack{name: "create reference", steps: []string{"CREATE TABLE " + sqltext.Ident(schema) + ".moat_probe_reference (" + columns + "FOREIGN KEY (" + sqltext.Idents(t.key) + ") REFERENCES " + t.sql() + " (" + sqltext.Idents(t.key) + "))"},
 		judge: func(outcome) finding {
 			return leak("the application role refers to the table from one of its own: every tenant's keys can be asked for, and deletes blocked")
 		}}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // attackRows attacks, on the application's own connection, the tables in which both
@@ -76,7 +77,7 @@ func (p *prover) control(ctx context.Context, st *site) {
 	}
 	condition := ""
 	if st.seesTenant() {
-		condition = ident(st.tenant) + " = " + lit(st.a)
+		condition = sqltext.Ident(st.tenant) + " = " + lit(st.a)
 	} else if key := st.identifying(); len(key) > 0 {
 		condition = st.rowsA[0].matches("", key)
 	} else {

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // A sower makes rows that the schema accepts: it starts from a real row where
@@ -251,9 +252,9 @@ func (w *sower) insert(ctx context.Context, st *site, by party, r row, quiet boo
 	cols := slices.DeleteFunc(st.columns(), func(c string) bool { _, ok := r[c]; return !ok })
 	texts := make([]string, 0, len(st.rel.Columns))
 	for _, c := range st.columns() {
-		texts = append(texts, ident(c)+"::text AS "+ident(c))
+		texts = append(texts, sqltext.Ident(c)+"::text AS "+sqltext.Ident(c))
 	}
-	sql := []string{"INSERT INTO " + st.sql() + " (" + idents(cols) + ") OVERRIDING SYSTEM VALUE VALUES (" + r.values(cols) + ")"}
+	sql := []string{"INSERT INTO " + st.sql() + " (" + sqltext.Idents(cols) + ") OVERRIDING SYSTEM VALUE VALUES (" + r.values(cols) + ")"}
 	run := []string{sql[0] + " RETURNING " + strings.Join(texts, ", ")}
 	if quiet {
 		sql = []string{"SET LOCAL session_replication_role = replica", sql[0], "SET LOCAL session_replication_role = origin"}
@@ -399,7 +400,7 @@ func (w *sower) parent(ctx context.Context, st *site, c catalog.Constraint, by p
 func (w *sower) anyRow(ctx context.Context, q catalog.QName, columns []string) (row, error) {
 	texts := make([]string, len(columns))
 	for i, c := range columns {
-		texts[i] = ident(c) + "::text AS " + ident(c)
+		texts[i] = sqltext.Ident(c) + "::text AS " + sqltext.Ident(c)
 	}
 	results, err := w.s.guarded(ctx, "SELECT "+strings.Join(texts, ", ")+" FROM "+table(q)+" LIMIT 1")
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // A site is one target with what is known of it for sure: which rows are A's and
@@ -91,7 +92,7 @@ func (t *target) columns() []string {
 // called x, followed by foreign keys where it has no tenant column.
 func (t *target) source(tenant string) string {
 	if t.tenant != "" {
-		return t.sql() + " x WHERE x." + ident(t.tenant) + " = " + lit(tenant)
+		return t.sql() + " x WHERE x." + sqltext.Ident(t.tenant) + " = " + lit(tenant)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s x", t.sql())
@@ -100,19 +101,19 @@ func (t *target) source(tenant string) string {
 		to := "p" + itoa(i)
 		on := make([]string, len(step.Columns))
 		for j := range step.Columns {
-			on[j] = from + "." + ident(step.Columns[j]) + " = " + to + "." + ident(step.RefColumns[j])
+			on[j] = from + "." + sqltext.Ident(step.Columns[j]) + " = " + to + "." + sqltext.Ident(step.RefColumns[j])
 		}
 		fmt.Fprintf(&b, " JOIN %s %s ON %s", table(step.To), to, strings.Join(on, " AND "))
 		from = to
 	}
-	fmt.Fprintf(&b, " WHERE %s.%s = %s", from, ident(t.anchor), lit(tenant))
+	fmt.Fprintf(&b, " WHERE %s.%s = %s", from, sqltext.Ident(t.anchor), lit(tenant))
 	return b.String()
 }
 
 func (t *target) rowsOf(tenant string, columns []string, limit int) string {
 	texts := make([]string, len(columns))
 	for i, c := range columns {
-		texts[i] = "x." + ident(c) + "::text AS " + ident(c)
+		texts[i] = "x." + sqltext.Ident(c) + "::text AS " + sqltext.Ident(c)
 	}
 	return fmt.Sprintf("SELECT %s FROM %s LIMIT %d", strings.Join(texts, ", "), t.source(tenant), limit)
 }
@@ -139,7 +140,7 @@ func (st *site) foreign(alias string) string {
 		alias += "."
 	}
 	if st.seesTenant() {
-		return fmt.Sprintf("%[1]s%[2]s IS NOT NULL AND %[1]s%[2]s <> %[3]s", alias, ident(st.tenant), lit(st.a))
+		return fmt.Sprintf("%[1]s%[2]s IS NOT NULL AND %[1]s%[2]s <> %[3]s", alias, sqltext.Ident(st.tenant), lit(st.a))
 	}
 	return st.attacked(alias)
 }
@@ -150,7 +151,7 @@ func (st *site) attacked(alias string) string {
 		alias += "."
 	}
 	if st.seesTenant() {
-		return alias + ident(st.tenant) + " = " + lit(st.b)
+		return alias + sqltext.Ident(st.tenant) + " = " + lit(st.b)
 	}
 	key := st.identifying()
 	if len(key) == 0 || len(st.rowsB) == 0 {

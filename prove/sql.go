@@ -5,13 +5,12 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // The package writes its statements as text, literals included: what a script
 // shows must be what was run. Every name goes through ident or table, every value
 // through lit; standard_conforming_strings is on for each session.
-
-func ident(name string) string { return catalog.QuoteIdent(name) }
 
 func table(q catalog.QName) string { return q.SQL() }
 
@@ -21,14 +20,6 @@ func lit(value string) string {
 		return "NULL"
 	}
 	return "'" + strings.ReplaceAll(value, "'", "''") + "'"
-}
-
-func idents(names []string) string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = ident(n)
-	}
-	return strings.Join(out, ", ")
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -61,10 +52,19 @@ func (r row) with(changes row) row {
 func (r row) matches(alias string, columns []string) string {
 	out := make([]string, len(columns))
 	for i, c := range columns {
-		out[i] = alias + ident(c) + " = " + lit(r[c])
+		out[i] = alias + sqltext.Ident(c) + " = " + lit(r[c])
 		if r[c] == null {
-			out[i] = alias + ident(c) + " IS NULL"
+			out[i] = alias + sqltext.Ident(c) + " IS NULL"
 		}
 	}
 	return strings.Join(out, " AND ")
+}
+
+// qualified lists columns behind the name of their table.
+func qualified(table string, columns []string) string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		list[i] = table + "." + sqltext.Ident(c)
+	}
+	return strings.Join(list, ", ")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // The stage is one transaction of the operator's in which rows of both tenants are
@@ -269,7 +270,7 @@ func (st *site) planted(alias string) string {
 	key := st.key
 	if len(key) == 0 {
 		if st.tenant != "" {
-			return alias + "." + ident(st.tenant) + " = " + lit(st.b)
+			return alias + "." + sqltext.Ident(st.tenant) + " = " + lit(st.b)
 		}
 		key = st.columns()
 	}
@@ -330,7 +331,7 @@ func (st *site) plantedAttacks() []attack {
 	if where == "" {
 		return nil
 	}
-	cols := "x." + strings.Join(quoteAll(st.reach.selects), ", x.")
+	cols := qualified("x", st.reach.selects)
 	return []attack{{name: "planted rows", steps: []string{"SELECT " + cols + " FROM " + st.sql() + " x WHERE " + where + " LIMIT 20"},
 		judge: seen(fmt.Sprintf("of %d rows of differing shape planted for B", len(st.rowsB)))}}
 }
@@ -371,7 +372,7 @@ func (s *stage) ownerAttack(st *site) []attack {
 	if i < 0 || s.snap.Roles[i].Super || s.snap.Roles[i].BypassRLS || st.rel.Partition || !st.rel.RLS {
 		return nil
 	}
-	as := slices.Concat(st.asA, []string{s.operator.unbecome(), "SET LOCAL ROLE " + ident(owner), "SET LOCAL row_security = on"})
+	as := slices.Concat(st.asA, []string{s.operator.unbecome(), "SET LOCAL ROLE " + sqltext.Ident(owner), "SET LOCAL row_security = on"})
 	return []attack{{name: "owner", as: as, steps: []string{"SELECT 1 FROM " + st.sql() + " x WHERE " + st.planted("x") + " LIMIT 5"},
 		judge: func(o outcome) finding {
 			if o.last().n > 0 {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // candidate is a tenant that could be attacker or attacked.
@@ -87,7 +88,7 @@ func (p *prover) candidates(ctx context.Context) []candidate {
 // not scanned: the tenant-led index is hopped through, and without one only the
 // first rows are looked at.
 func tenantsOf(t *target) string {
-	col, from := ident(t.tenant), t.sql()
+	col, from := sqltext.Ident(t.tenant), t.sql()
 	if t.rel.Estimate.Rows <= fewRows {
 		return fmt.Sprintf("SELECT %s::text, count(*) FROM %s WHERE %s IS NOT NULL GROUP BY 1", col, from, col)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/prove"
 )
 
@@ -98,7 +99,7 @@ func poolTarget(ctx context.Context, operatorURL string, o prove.Options) (poolC
 		if t.Class != catalog.TenantTable {
 			continue
 		}
-		column := catalog.QuoteIdent(t.Column)
+		column := sqltext.Ident(t.Column)
 		rows, err := prove.Texts(conn.Query(ctx, fmt.Sprintf("SELECT DISTINCT %s::text FROM (SELECT %s FROM %s WHERE %s IS NOT NULL LIMIT 200000) x LIMIT %d",
 			column, column, t.Table.SQL(), column, mostTenants)))
 		if err != nil || len(rows) <= len(best.options.Tenants) {

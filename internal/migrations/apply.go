@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/moat-db/moat/internal/sqlscan"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // Error says which statement of which file failed.
@@ -84,7 +84,7 @@ func (a *applier) file(ctx context.Context, f File) error {
 var missingRole = regexp.MustCompile(`^role "(.+)" does not exist$`)
 
 // statement runs one statement, and once more after each role that it lacks.
-func (a *applier) statement(ctx context.Context, s sqlscan.Statement) error {
+func (a *applier) statement(ctx context.Context, s sqltext.Statement) error {
 	const maxRoles = 20
 	for range maxRoles {
 		err := a.once(ctx, s)
@@ -112,7 +112,7 @@ func (a *applier) statement(ctx context.Context, s sqlscan.Statement) error {
 	return errors.New("the statement names too many roles that nobody creates")
 }
 
-func (a *applier) once(ctx context.Context, s sqlscan.Statement) error {
+func (a *applier) once(ctx context.Context, s sqltext.Statement) error {
 	if s.Copy != nil {
 		_, err := a.conn.PgConn().CopyFrom(ctx, bytes.NewReader(s.Copy), s.Text)
 		return err
@@ -121,7 +121,7 @@ func (a *applier) once(ctx context.Context, s sqlscan.Statement) error {
 }
 
 func isExtension(sql string) bool {
-	tokens := sqlscan.Code(sql)
+	tokens := sqltext.Code(sql)
 	if len(tokens) < 3 || !tokens[1].Is("extension") {
 		return false
 	}

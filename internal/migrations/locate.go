@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moat-db/moat/internal/sqlscan"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // Place is a line of a migration.
@@ -18,7 +18,7 @@ type Locator struct{ statements []located }
 
 type located struct {
 	Place
-	tokens []sqlscan.Token
+	tokens []sqltext.Token
 	text   string
 	verb   string // "create table", "grant", …, in lower case
 }
@@ -28,7 +28,7 @@ func NewLocator(f Folder) *Locator {
 	l := &Locator{}
 	for _, file := range f.Files {
 		for _, s := range file.Statements {
-			tokens := sqlscan.Code(s.Text)
+			tokens := sqltext.Code(s.Text)
 			l.statements = append(l.statements, located{Place{file.Path, s.Line}, tokens, s.Text, verb(tokens)})
 		}
 	}
@@ -36,11 +36,11 @@ func NewLocator(f Folder) *Locator {
 }
 
 // verb names a statement by its first words: "create policy", "alter table", "grant".
-func verb(tokens []sqlscan.Token) string {
+func verb(tokens []sqltext.Token) string {
 	skip := []string{"or", "replace", "temp", "temporary", "unique", "unlogged", "recursive", "constraint", "materialized", "foreign", "global", "local"}
 	var words []string
 	for _, t := range tokens {
-		if t.Kind != sqlscan.Word || len(words) == 2 {
+		if t.Kind != sqltext.Word || len(words) == 2 {
 			break
 		}
 		if len(words) == 1 && slices.ContainsFunc(skip, t.Is) {
@@ -143,7 +143,7 @@ func (l *Locator) inline(schema, table, part string) (Place, bool) {
 // not what its statement is about.
 func (s located) about(schema, name string) bool {
 	for i, t := range s.tokens {
-		if t.Kind != sqlscan.Word && t.Kind != sqlscan.Quoted || t.Name() != name {
+		if t.Kind != sqltext.Word && t.Kind != sqltext.Quoted || t.Name() != name {
 			continue
 		}
 		qualified := i >= 2 && s.tokens[i-1].Text == "."
@@ -172,8 +172,8 @@ func (s located) introduces(i int) bool {
 }
 
 func (s located) mentions(name string) int {
-	return slices.IndexFunc(s.tokens, func(t sqlscan.Token) bool {
-		return (t.Kind == sqlscan.Word || t.Kind == sqlscan.Quoted) && t.Name() == name
+	return slices.IndexFunc(s.tokens, func(t sqltext.Token) bool {
+		return (t.Kind == sqltext.Word || t.Kind == sqltext.Quoted) && t.Name() == name
 	})
 }
 

@@ -18,7 +18,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/moat-db/moat/internal/sqlscan"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // Tool is the migration tool that a folder is written for.
@@ -49,7 +49,7 @@ type Folder struct {
 type File struct {
 	Name       string // slash-separated, below the folder
 	Path       string // as the folder was named, for messages
-	Statements []sqlscan.Statement
+	Statements []sqltext.Statement
 }
 
 // Read reads a folder. Supabase's project folder stands for its migrations folder,
@@ -72,7 +72,7 @@ func Read(dir string) (Folder, error) {
 		if !ok || name == atlasSum {
 			continue
 		}
-		f.Files = append(f.Files, File{Name: name, Path: path.Join(dir, name), Statements: sqlscan.Split(up)})
+		f.Files = append(f.Files, File{Name: name, Path: path.Join(dir, name), Statements: sqltext.Split(up)})
 	}
 	if len(f.Files) == 0 {
 		return Folder{}, fmt.Errorf("%s: %w", dir, ErrNoFiles)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/moat-db/moat/internal/migrations"
 	"github.com/moat-db/moat/internal/postgres"
-	"github.com/moat-db/moat/internal/sqlscan"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // Each sample folder makes the table leads with an open policy, leads_all, in its
@@ -146,6 +146,6 @@ func TestLocator(t *testing.T) {
 	}
 }
 
-func statement(text string, line int) sqlscan.Statement {
-	return sqlscan.Statement{Text: text, Line: line}
+func statement(text string, line int) sqltext.Statement {
+	return sqltext.Statement{Text: text, Line: line}
 }

@@ -1,7 +1,7 @@
-// Package sqlscan cuts SQL text into tokens as PostgreSQL's lexer does: strings with
+// Package sqltext cuts SQL text into tokens as PostgreSQL's lexer does: strings with
 // their escapes, dollar quotes, quoted identifiers and nested comments. It knows no
 // grammar and cannot fail: what is unterminated runs to the end of the text.
-package sqlscan
+package sqltext
 
 import "strings"
 

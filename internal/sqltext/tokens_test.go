@@ -1,4 +1,4 @@
-package sqlscan_test
+package sqltext_test
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/moat-db/moat/internal/sqlscan"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 func TestSplit(t *testing.T) {
@@ -34,7 +34,7 @@ func TestSplit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for _, s := range sqlscan.Split(test.script) {
+			for _, s := range sqltext.Split(test.script) {
 				got = append(got, s.Text)
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
@@ -46,8 +46,8 @@ func TestSplit(t *testing.T) {
 
 func TestSplitSaysLineAndData(t *testing.T) {
 	t.Parallel()
-	got := sqlscan.Split("-- head\n\nCREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n2\n\\.\n\nSELECT 1;\n")
-	want := []sqlscan.Statement{{Text: "CREATE TABLE t (a int)", Line: 3}, {Text: "COPY t FROM stdin", Line: 4, Copy: []byte("1\n2\n")}, {Text: "SELECT 1", Line: 9}}
+	got := sqltext.Split("-- head\n\nCREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n2\n\\.\n\nSELECT 1;\n")
+	want := []sqltext.Statement{{Text: "CREATE TABLE t (a int)", Line: 3}, {Text: "COPY t FROM stdin", Line: 4, Copy: []byte("1\n2\n")}, {Text: "SELECT 1", Line: 9}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -57,7 +57,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add("SELECT $a$;$a$; COPY t FROM stdin;\n\\.\n")
 	f.Add("/* /* ' */")
 	f.Fuzz(func(t *testing.T, script string) {
-		for _, s := range sqlscan.Split(script) {
+		for _, s := range sqltext.Split(script) {
 			if s.Line < 1 || s.Line > 1+strings.Count(script, "\n") || strings.TrimSpace(s.Text) != s.Text {
 				t.Errorf("statement %q at line %d", s.Text, s.Line)
 			}

@@ -1,0 +1,24 @@
+package english
+
+import "testing"
+
+func TestCount(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		n          int
+		noun, many string
+		want       string
+	}{
+		{0, "row", "", "0 rows"}, {1, "row", "", "1 row"}, {2, "row", "", "2 rows"},
+		{2, "policy", "", "2 policies"}, {1, "policy", "", "1 policy"}, {2, "key", "", "2 keys"},
+		{2, "way in", "ways in", "2 ways in"}, {1, "way in", "ways in", "1 way in"},
+	} {
+		var many []string
+		if c.many != "" {
+			many = []string{c.many}
+		}
+		if got := Count(c.n, c.noun, many...); got != c.want {
+			t.Errorf("Count(%d, %q) = %q, want %q", c.n, c.noun, got, c.want)
+		}
+	}
+}
