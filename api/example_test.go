@@ -13,6 +13,7 @@ import (
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // A program that serves its database to the tokens of one issuer.
@@ -43,12 +44,11 @@ func Example() {
 				return nil, nil, err
 			}
 			defer conn.Close(ctx)
-			snapshot, err := catalog.Load(ctx, conn)
+			v, err := tenancy.Read(ctx, conn, tenancy.Options{})
 			if err != nil {
 				return nil, nil, err
 			}
-			model, err := catalog.Infer(snapshot, catalog.Options{})
-			return snapshot, model, err
+			return v.Snapshot, v.Model, nil
 		},
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/tenancy"
 )
 
 const (
@@ -108,12 +109,11 @@ func loader(connect func(context.Context) (*pgx.Conn, error)) func(context.Conte
 			return nil, nil, err
 		}
 		defer conn.Close(ctx)
-		s, err := catalog.Load(ctx, conn)
+		v, err := tenancy.Read(ctx, conn, tenancy.Options{Schemas: []string{"app", "extra"}, Shared: []catalog.QName{{Schema: "app", Name: "countries"}}})
 		if err != nil {
 			return nil, nil, err
 		}
-		model, err := catalog.Infer(s, catalog.Options{Schemas: []string{"app", "extra"}, Shared: []catalog.QName{{Schema: "app", Name: "countries"}}})
-		return s, model, err
+		return v.Snapshot, v.Model, nil
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package audit finds the holes in a database's tenant isolation.
 //
-// [Run] is pure: it reads a [catalog.Snapshot] and a [catalog.Model] and returns a
-// [Report]; the same input gives the same report. One rule is one file here and one
+// [Run] is pure: it reads a [policy.View] and returns a [Report]; the same input gives
+// the same report. One rule is one file here and one
 // page under docs/reference/rules. [Probe] is the exception: it asks the database
 // itself for what the catalog cannot say, in transactions that are rolled back.
 //
@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 // Options say what is known beside the catalog. The zero value works.
@@ -102,8 +103,8 @@ type Accepted struct {
 
 // Run applies every rule. Findings are ordered worst first, then by the order of
 // [Rules], then by object: an order in which their fixes can be run.
-func Run(s *catalog.Snapshot, m *catalog.Model, o Options) Report {
-	f := newFacts(s, m, o)
+func Run(v *policy.View, o Options) Report {
+	f := newFacts(v, o)
 	var all []Finding
 	for _, r := range Rules() {
 		all = append(all, r.apply(f)...)
@@ -111,8 +112,8 @@ func Run(s *catalog.Snapshot, m *catalog.Model, o Options) Report {
 	all = slices.DeleteFunc(all, func(x Finding) bool { return !f.reported(x.schema) })
 	all = dedupe(all)
 	slices.SortStableFunc(all, func(a, b Finding) int { return b.Severity.rank() - a.Severity.rank() })
-	rep := Report{Version: 1, Database: s.Database.Name, Model: m, Findings: []Finding{}, Unseen: []string{}}
-	rep.Unseen = append(append(rep.Unseen, s.Unseen...), o.Evidence.Unseen...)
+	rep := Report{Version: 1, Database: v.Snapshot.Database.Name, Model: v.Model, Findings: []Finding{}, Unseen: []string{}}
+	rep.Unseen = append(append(rep.Unseen, v.Snapshot.Unseen...), o.Evidence.Unseen...)
 	for _, x := range all {
 		if reason, ok := accepted(o.Accepted, x); ok {
 			rep.Accepted = append(rep.Accepted, Accepted{x, reason})

@@ -10,6 +10,7 @@ import (
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // BenchmarkAudit reads and audits a schema of 1,000 tables with 3,000 policies. It
@@ -30,11 +31,11 @@ func BenchmarkAudit(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		m, err := catalog.Infer(s, catalog.Options{Roles: []string{app}})
+		v, err := tenancy.Infer(s, tenancy.Options{Roles: []string{app}})
 		if err != nil {
 			b.Fatal(err)
 		}
-		r := audit.Run(s, m, audit.Options{})
+		r := audit.Run(v, audit.Options{})
 		b.ReportMetric(float64(len(r.Findings)), "findings")
 		var mem runtime.MemStats
 		runtime.ReadMemStats(&mem)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 // class says in what way an expression fails to isolate.
@@ -30,7 +31,7 @@ const (
 
 // verdictOf is what is known about one expression of a policy.
 type verdictOf struct {
-	catalog.Judgement
+	policy.Judgement
 	class class
 	nulls bool // lets rows without a tenant through, and else isolates
 }
@@ -40,7 +41,7 @@ func (f *facts) judgeExpr(r *catalog.Relation, e *catalog.Expr) verdictOf {
 		return verdictOf{class: absent}
 	}
 	e, exact := uncollated(e)
-	v := verdictOf{Judgement: f.look.Judge(e, f.m, r)}
+	v := verdictOf{Judgement: f.look.Judge(e, r)}
 	j := f.judge(r)
 	v.nulls = j.sharesNull(e.Root)
 	v.class = j.classify(e.Root, v)

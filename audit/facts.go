@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 // facts is what rules look things up in: the Snapshot indexed, the application
@@ -13,14 +14,14 @@ type facts struct {
 	m *catalog.Model
 	o Options
 
-	look *catalog.Lookup
+	look *policy.View
 
 	models map[catalog.QName]*catalog.TableModel
 	readBy map[catalog.QName][]catalog.RelationDependency // by the relation read
 
 	apps []string // application roles, superusers included
 
-	policies map[catalog.QName][]*policy
+	policies map[catalog.QName][]*judgedPolicy
 	reading  map[catalog.QName][]catalog.RelationDependency // by the relation that reads
 	bodies   map[*catalog.Function]body
 	helping  map[bool][]helper // by whether callees are included
@@ -30,14 +31,14 @@ type facts struct {
 	identity map[string]bool
 }
 
-func newFacts(s *catalog.Snapshot, m *catalog.Model, o Options) *facts {
-	f := &facts{s: s, m: m, o: o, look: catalog.NewLookup(s),
+func newFacts(v *policy.View, o Options) *facts {
+	f := &facts{s: v.Snapshot, m: v.Model, o: o, look: v,
 		models:  map[catalog.QName]*catalog.TableModel{},
 		readBy:  map[catalog.QName][]catalog.RelationDependency{},
 		reading: map[catalog.QName][]catalog.RelationDependency{}, bodies: map[*catalog.Function]body{}, helping: map[bool][]helper{},
-		policies: map[catalog.QName][]*policy{}, predicates: map[string]string{}, identity: map[string]bool{}}
+		policies: map[catalog.QName][]*judgedPolicy{}, predicates: map[string]string{}, identity: map[string]bool{}}
 	f.indexModel()
-	for _, name := range m.Roles {
+	for _, name := range v.Model.Roles {
 		if f.look.Role(name) != nil {
 			f.apps = append(f.apps, name)
 		}

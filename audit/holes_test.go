@@ -9,28 +9,24 @@ import (
 
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/audit/audittest"
-	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // run audits a fixture's database as the superuser does.
 func run(t *testing.T, f *audittest.Fixture) audit.Report {
 	t.Helper()
-	return runAs(t, f.Database, catalog.Options{Roles: []string{f.App}}, f.Owner)
+	return runAs(t, f.Database, tenancy.Options{Roles: []string{f.App}}, f.Owner)
 }
 
-func runAs(t *testing.T, db *pgtest.Database, o catalog.Options, owner string) audit.Report {
+func runAs(t *testing.T, db *pgtest.Database, o tenancy.Options, owner string) audit.Report {
 	t.Helper()
 	conn := db.Conn(t, db.URL)
-	s, err := catalog.Load(context.Background(), conn)
+	v, err := tenancy.Read(context.Background(), conn, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := catalog.Infer(s, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return audit.Run(s, m, audit.Options{Owner: owner})
+	return audit.Run(v, audit.Options{Owner: owner})
 }
 
 // spoken returns the findings that speak of a hole of the catalogue.

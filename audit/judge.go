@@ -20,7 +20,7 @@ func (f *facts) judge(r *catalog.Relation) judge {
 
 // isolates says whether rows that satisfy one part are the caller's tenant's.
 func (j judge) isolates(n *catalog.Node) bool {
-	return j.f.look.Judge(&catalog.Expr{Root: n}, j.f.m, j.r).Isolates
+	return j.f.look.Judge(&catalog.Expr{Root: n}, j.r).Isolates
 }
 
 // own says whether n is the tenant column of the table itself, cast or not.

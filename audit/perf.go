@@ -23,7 +23,7 @@ func (f *facts) skewed(r *catalog.Relation) bool {
 }
 
 // eachPolicy reports the policies of tenant tables that is holds for, as slow.
-func (f *facts) eachPolicy(is func(r *catalog.Relation, p *policy) bool, describe func(r *catalog.Relation, p *policy) Finding) []Finding {
+func (f *facts) eachPolicy(is func(r *catalog.Relation, p *judgedPolicy) bool, describe func(r *catalog.Relation, p *judgedPolicy) Finding) []Finding {
 	var out []Finding
 	for _, r := range f.judged() {
 		for _, p := range f.policies[r.QName()] {

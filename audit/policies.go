@@ -12,7 +12,7 @@ import (
 // openPolicy is one policy that is open, with all the commands it is open for.
 type openPolicy struct {
 	r        *catalog.Relation
-	p        *policy
+	p        *judgedPolicy
 	class    class
 	side     side
 	commands []string
@@ -55,7 +55,7 @@ func (f *facts) elsewhere(g gap) bool {
 
 // through returns the role that brings a policy to an application role: one that it
 // is a member of, "" when the policy names PUBLIC or an application role itself.
-func (f *facts) through(p *policy, role string) string {
+func (f *facts) through(p *judgedPolicy, role string) string {
 	for _, r := range p.Roles {
 		if r == "" || slices.Contains(f.apps, r) {
 			return ""

@@ -8,8 +8,8 @@ import (
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
-// policy is a policy with its expressions judged.
-type policy struct {
+// judgedPolicy is a policy with its expressions judged.
+type judgedPolicy struct {
 	*catalog.Policy
 	using verdictOf
 	check verdictOf // of what applies to new rows: WITH CHECK, else USING
@@ -23,7 +23,7 @@ func (f *facts) judgePolicies() {
 		r := &f.s.Relations[i]
 		for k := range r.Policies {
 			p := &r.Policies[k]
-			judged := &policy{Policy: p, using: f.judgeExpr(r, p.Using), check: f.judgeExpr(r, p.Check)}
+			judged := &judgedPolicy{Policy: p, using: f.judgeExpr(r, p.Using), check: f.judgeExpr(r, p.Check)}
 			if p.Check == nil && p.Command != "INSERT" {
 				judged.check = judged.using
 			}
@@ -34,11 +34,11 @@ func (f *facts) judgePolicies() {
 }
 
 // covers says whether a policy applies to a command.
-func (p *policy) covers(command string) bool { return p.Command == "ALL" || p.Command == command }
+func (p *judgedPolicy) covers(command string) bool { return p.Command == "ALL" || p.Command == command }
 
 // binds says whether a policy applies to a role: PUBLIC, or a role whose privileges
 // it has.
-func (f *facts) binds(p *policy, role string) bool {
+func (f *facts) binds(p *judgedPolicy, role string) bool {
 	return slices.ContainsFunc(p.Roles, func(r string) bool { return r == "" || slices.Contains(f.inherited(role), r) })
 }
 
@@ -62,7 +62,7 @@ func sidesOf(command string) []side {
 	return []side{seen}
 }
 
-func (p *policy) on(s side) verdictOf {
+func (p *judgedPolicy) on(s side) verdictOf {
 	if s == admitted {
 		return p.check
 	}
@@ -73,7 +73,7 @@ func (p *policy) on(s side) verdictOf {
 // and no restrictive policy that does covers the command for the role.
 type gap struct {
 	r       *catalog.Relation
-	p       *policy
+	p       *judgedPolicy
 	role    string
 	command string
 	side    side
@@ -125,9 +125,9 @@ func (f *facts) restricted(r *catalog.Relation, role, command string, s side) bo
 
 // restrictive returns the restrictive policies of a table that are meant to isolate:
 // they do, or they speak of the tenant column, or of nothing at all.
-func (f *facts) restrictive(r *catalog.Relation) []*policy {
+func (f *facts) restrictive(r *catalog.Relation) []*judgedPolicy {
 	j := f.judge(r)
-	var out []*policy
+	var out []*judgedPolicy
 	for _, p := range f.policies[r.QName()] {
 		if p.Permissive {
 			continue

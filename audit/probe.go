@@ -12,6 +12,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 // probeTimeout bounds each question that Probe asks.
@@ -25,8 +26,8 @@ const probeTimeout = 5 * time.Second
 // Counting takes a superuser or BYPASSRLS: policies would hide what is looked for.
 // What could not be counted is in [Evidence.Unseen]. It returns an error only when the
 // connection is of no more use.
-func Probe(ctx context.Context, conn *pgx.Conn, s *catalog.Snapshot, m *catalog.Model) (Evidence, error) {
-	p := prober{conn: conn, facts: newFacts(s, m, Options{}), evidence: Evidence{Plans: map[catalog.QName]Plan{}}}
+func Probe(ctx context.Context, conn *pgx.Conn, v *policy.View) (Evidence, error) {
+	p := prober{conn: conn, facts: newFacts(v, Options{}), evidence: Evidence{Plans: map[catalog.QName]Plan{}}}
 	for _, r := range p.facts.keyedRelations() {
 		for i := range r.Constraints {
 			if fk := &r.Constraints[i]; p.facts.crosses(r, fk) {

@@ -6,9 +6,9 @@ var rulePerfColumnCast = Rule{
 	ID: "perf-column-cast", Severity: Low, Kind: Slow, Holes: []string{"F03"},
 	Title: "A policy casts the tenant column",
 	Check: func(f *facts) []Finding {
-		return f.eachPolicy(func(r *catalog.Relation, p *policy) bool {
+		return f.eachPolicy(func(r *catalog.Relation, p *judgedPolicy) bool {
 			return p.using.ColumnWrapped
-		}, func(r *catalog.Relation, p *policy) Finding {
+		}, func(r *catalog.Relation, p *judgedPolicy) Finding {
 			x := onPart(r, p.Name,
 				"Every query reads the whole table: 300 times as long as with the index.",
 				"An index holds the column, not the column cast to another type or passed to a function.")

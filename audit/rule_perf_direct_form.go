@@ -11,9 +11,9 @@ var rulePerfDirectForm = Rule{
 	ID: "perf-direct-form", Severity: Low, Kind: Slow, Holes: []string{"F08", "F09"}, Peer: "auth_rls_initplan",
 	Title: "A policy reads the setting for each row",
 	Check: func(f *facts) []Finding {
-		return f.eachPolicy(func(r *catalog.Relation, p *policy) bool {
+		return f.eachPolicy(func(r *catalog.Relation, p *judgedPolicy) bool {
 			return r.Kind != catalog.PartitionedTable && !f.skewed(r) && p.direct()
-		}, func(r *catalog.Relation, p *policy) Finding {
+		}, func(r *catalog.Relation, p *judgedPolicy) Finding {
 			j := f.judge(r)
 			x := onPart(r, p.Name,
 				"A sequential scan takes three times as long, and a plan cached for one tenant is kept for all.",
@@ -31,7 +31,7 @@ var rulePerfDirectForm = Rule{
 
 // direct says whether a policy that isolates reads the caller's setting outside of a
 // sub-select, for every row anew.
-func (p *policy) direct() bool {
+func (p *judgedPolicy) direct() bool {
 	v := p.using
 	if v.class != isolating || v.InexactEquality || v.SubLinkPerRow || v.Wrapped || len(v.Settings) == 0 || len(v.Subqueries) > 0 {
 		return false

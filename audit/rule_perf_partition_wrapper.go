@@ -6,9 +6,9 @@ var rulePerfPartitionWrapper = Rule{
 	ID: "perf-partition-wrapper", Severity: Low, Kind: Slow, Holes: []string{"F07"},
 	Title: "The policy of a partitioned table compares with a sub-select",
 	Check: func(f *facts) []Finding {
-		return f.eachPolicy(func(r *catalog.Relation, p *policy) bool {
+		return f.eachPolicy(func(r *catalog.Relation, p *judgedPolicy) bool {
 			return r.Kind == catalog.PartitionedTable && p.using.Wrapped
-		}, func(r *catalog.Relation, p *policy) Finding {
+		}, func(r *catalog.Relation, p *judgedPolicy) Finding {
 			x := onPart(r, p.Name,
 				"Every query opens every partition: 1 to 2 ms instead of 0.03.",
 				"Partitions are pruned when a query starts by what is known then, and the sub-select is not.")

@@ -35,7 +35,7 @@ func (f *facts) throughOnly(role string) bool { return !slices.Contains(f.apps, 
 // admits says whether a permissive policy with an expression applies to a role and
 // command.
 func (f *facts) admits(r *catalog.Relation, role, command string) bool {
-	return slices.ContainsFunc(f.policies[r.QName()], func(p *policy) bool {
+	return slices.ContainsFunc(f.policies[r.QName()], func(p *judgedPolicy) bool {
 		s := sidesOf(command)[0]
 		return p.Permissive && p.covers(command) && f.binds(p, role) && p.on(s).class != absent
 	})

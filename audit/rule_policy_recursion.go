@@ -33,13 +33,13 @@ var rulePolicyRecursion = Rule{
 	},
 }
 
-func (f *facts) judgedPolicy(r *catalog.Relation, p *catalog.Policy) *policy {
+func (f *facts) judgedPolicy(r *catalog.Relation, p *catalog.Policy) *judgedPolicy {
 	for _, j := range f.policies[r.QName()] {
 		if j.Policy == p {
 			return j
 		}
 	}
-	return &policy{Policy: p}
+	return &judgedPolicy{Policy: p}
 }
 
 // comesBack says whether the policies of these tables lead to start.

@@ -14,7 +14,7 @@ var rulePolicyRestrictiveOpen = Rule{
 		var out []Finding
 		for _, r := range f.judged() {
 			meant := f.restrictive(r)
-			if slices.ContainsFunc(meant, func(p *policy) bool { return p.using.class == isolating }) || !f.anyGap(r) {
+			if slices.ContainsFunc(meant, func(p *judgedPolicy) bool { return p.using.class == isolating }) || !f.anyGap(r) {
 				continue
 			}
 			for _, p := range meant {

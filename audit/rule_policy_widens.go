@@ -22,7 +22,7 @@ var rulePolicyWidens = Rule{
 
 // widens says whether another permissive policy for the same command isolates.
 func (f *facts) widens(o openPolicy) bool {
-	return slices.ContainsFunc(f.policies[o.r.QName()], func(p *policy) bool {
+	return slices.ContainsFunc(f.policies[o.r.QName()], func(p *judgedPolicy) bool {
 		return p != o.p && p.Permissive && p.on(o.side).class == isolating &&
 			slices.ContainsFunc(o.commands, p.covers)
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 func TestReleases(t *testing.T) {
@@ -22,7 +23,7 @@ func TestReleases(t *testing.T) {
 		140019: nil, 150014: nil, 160010: nil, 170006: nil, 180000: nil,
 	}
 	for version, want := range tests {
-		r := audit.Run(&catalog.Snapshot{Version: version}, &catalog.Model{}, audit.Options{})
+		r := audit.Run(view(&catalog.Snapshot{Version: version}, &catalog.Model{}), audit.Options{})
 		var got []string
 		for _, x := range r.Findings {
 			if x.Object == "server" {
@@ -63,8 +64,8 @@ func rulesOf(r audit.Report) []string {
 func TestRunIsPure(t *testing.T) {
 	t.Parallel()
 	s, m := vulnerable()
-	first, _ := json.Marshal(audit.Run(s, m, audit.Options{}))
-	second, _ := json.Marshal(audit.Run(s, m, audit.Options{}))
+	first, _ := json.Marshal(audit.Run(view(s, m), audit.Options{}))
+	second, _ := json.Marshal(audit.Run(view(s, m), audit.Options{}))
 	if diff := cmp.Diff(string(first), string(second)); diff != "" {
 		t.Error(diff)
 	}
@@ -73,10 +74,10 @@ func TestRunIsPure(t *testing.T) {
 func TestRunAccepts(t *testing.T) {
 	t.Parallel()
 	s, m := vulnerable()
-	if diff := cmp.Diff([]string{"rls-disabled"}, rulesOf(audit.Run(s, m, audit.Options{}))); diff != "" {
+	if diff := cmp.Diff([]string{"rls-disabled"}, rulesOf(audit.Run(view(s, m), audit.Options{}))); diff != "" {
 		t.Fatal(diff)
 	}
-	r := audit.Run(s, m, audit.Options{Accepted: []audit.Acceptance{{Rule: "rls-disabled", Object: "app.doc", Reason: "a sample"}}})
+	r := audit.Run(view(s, m), audit.Options{Accepted: []audit.Acceptance{{Rule: "rls-disabled", Object: "app.doc", Reason: "a sample"}}})
 	if len(rulesOf(r)) > 0 || len(r.Accepted) != 1 || r.Accepted[0].Reason != "a sample" {
 		t.Errorf("findings %v, accepted %v", rulesOf(r), r.Accepted)
 	}
@@ -86,7 +87,7 @@ func TestRunLimitsToSchemas(t *testing.T) {
 	t.Parallel()
 	s, m := vulnerable()
 	s.Roles[0].BypassRLS = true
-	r := audit.Run(s, m, audit.Options{Schemas: []string{"other"}})
+	r := audit.Run(view(s, m), audit.Options{Schemas: []string{"other"}})
 	if diff := cmp.Diff([]string{"role-bypassrls"}, rulesOf(r)); diff != "" {
 		t.Errorf("roles bear on every schema, tables on their own: %s", diff)
 	}
@@ -97,7 +98,7 @@ func TestRunCountsCrossingRows(t *testing.T) {
 	s, m := vulnerable()
 	e := audit.Evidence{Crossing: []audit.CrossingRows{{Table: catalog.QName{Schema: "app", Name: "doc"}, Constraint: "fk", Rows: 3, Query: "SELECT 1"}},
 		Unseen: []string{"something"}}
-	r := audit.Run(s, m, audit.Options{Evidence: e})
+	r := audit.Run(view(s, m), audit.Options{Evidence: e})
 	if !slices.Contains(rulesOf(r), "key-crossing-rows") || !slices.Contains(r.Unseen, "something") {
 		t.Errorf("findings %v, unseen %v", rulesOf(r), r.Unseen)
 	}
@@ -107,8 +108,12 @@ func TestVerdict(t *testing.T) {
 	t.Parallel()
 	s, m := vulnerable()
 	s.Unseen = []string{"the statistics"}
-	r := audit.Run(s, m, audit.Options{})
+	r := audit.Run(view(s, m), audit.Options{})
 	if want := "1 way in, 1 lesser note; 1 thing not seen"; r.Verdict != want {
 		t.Errorf("verdict %q, want %q", r.Verdict, want)
 	}
+}
+
+func view(s *catalog.Snapshot, m *catalog.Model) *policy.View {
+	return policy.NewView(catalog.NewLookup(s, m))
 }

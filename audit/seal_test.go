@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/moat-db/moat/audit"
-	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/seal"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // sealed is a database in sealed mode with one table.
@@ -46,20 +46,16 @@ func newSealed(t *testing.T, c *pgtest.Cluster) sealed {
 func (s sealed) rules(t *testing.T) []string {
 	t.Helper()
 	conn := s.Conn(t, s.URL)
-	snapshot, err := catalog.Load(context.Background(), conn)
+	v, err := tenancy.Read(context.Background(), conn, tenancy.Options{Roles: []string{s.app}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := catalog.Infer(snapshot, catalog.Options{Roles: []string{s.app}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	evidence, err := audit.Probe(context.Background(), conn, snapshot, m)
+	evidence, err := audit.Probe(context.Background(), conn, v)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var rules []string
-	for _, x := range audit.Run(snapshot, m, audit.Options{Evidence: evidence}).Findings {
+	for _, x := range audit.Run(v, audit.Options{Evidence: evidence}).Findings {
 		rules = append(rules, x.Rule)
 	}
 	return rules

@@ -26,7 +26,7 @@ func (f *facts) sealed() (sealed, plain []string) {
 				case e == nil:
 				case strings.Contains(e.Text, sealedTenant.String()+"()"):
 					sealed = append(sealed, name)
-				case slices.ContainsFunc(f.look.Judge(e, f.m, r).Settings, func(s string) bool { return strings.EqualFold(s, f.m.Setting) }):
+				case slices.ContainsFunc(f.look.Judge(e, r).Settings, func(s string) bool { return strings.EqualFold(s, f.m.Setting) }):
 					plain = append(plain, name)
 				}
 			}

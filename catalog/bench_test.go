@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
@@ -50,22 +49,5 @@ func BenchmarkLoad(b *testing.B) {
 			runtime.ReadMemStats(&m)
 			b.ReportMetric(float64(m.Sys)/1e6, "MB-sys")
 		})
-	}
-}
-
-// BenchmarkJudge infers the model of 1,000 tables and judges their 3,000 policies.
-func BenchmarkJudge(b *testing.B) {
-	db := pgtest.New(b)
-	db.Exec(b, wideSchema(1000))
-	s := load(b, db.Conn(b, db.URL))
-	for b.Loop() {
-		look := catalog.NewLookup(s)
-		m, err := look.Infer(catalog.Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		for i := range s.Relations {
-			look.Effective(&s.Relations[i], "nobody", "UPDATE", m)
-		}
 	}
 }

@@ -1,5 +1,7 @@
 package catalog
 
+import "slices"
+
 // Expr is an expression as the server stored it: the text that pg_get_expr
 // prints, and the tree it parsed to, with every name resolved. Judging an
 // expression by its tree cannot be fooled by spelling, by a search_path or by a
@@ -83,4 +85,67 @@ type Query struct {
 	// Simple is true when the query is SELECT expr with no FROM, no grouping, no
 	// set operation: the wrapper that makes an InitPlan.
 	Simple bool `json:"simple,omitempty"`
+}
+
+// Raised returns a copy of an expression of one query level as seen from a level
+// further in. The expression holds no query: its columns would count from there.
+func (n *Node) Raised(by int) *Node {
+	if by == 0 {
+		return n
+	}
+	c := *n
+	if c.Kind == NodeColumn {
+		c.Level += by
+	}
+	c.Args = make([]*Node, len(n.Args))
+	for i, arg := range n.Args {
+		c.Args[i] = arg.Raised(by)
+	}
+	return &c
+}
+
+// HasQuery says whether a sub-query stands anywhere in the expression.
+func (n *Node) HasQuery() bool {
+	return n.Query != nil || slices.ContainsFunc(n.Args, (*Node).HasQuery)
+}
+
+// Conjuncts returns what is ANDed at the top of an expression; none for nil.
+func (n *Node) Conjuncts() []*Node {
+	if n == nil {
+		return nil
+	}
+	if n.Kind != NodeAnd {
+		return []*Node{n}
+	}
+	var all []*Node
+	for _, arg := range n.Args {
+		all = append(all, arg.Conjuncts()...)
+	}
+	return all
+}
+
+// Conjunction ANDs conditions; none are nil.
+func Conjunction(nodes []*Node) *Node {
+	switch len(nodes) {
+	case 0:
+		return nil
+	case 1:
+		return nodes[0]
+	}
+	return &Node{Kind: NodeAnd, Type: "boolean", Args: nodes}
+}
+
+// Add makes sub a part of q.
+func (q *Query) Add(sub *Query) {
+	q.From = append(q.From, sub)
+	for _, table := range sub.Tables {
+		q.AddTable(table)
+	}
+}
+
+// AddTable adds a table to those that q reads, once.
+func (q *Query) AddTable(table QName) {
+	if !slices.Contains(q.Tables, table) {
+		q.Tables = append(q.Tables, table)
+	}
 }

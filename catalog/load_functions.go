@@ -88,3 +88,25 @@ func (l *loader) types(rows pgx.Rows) error {
 		return err
 	})
 }
+
+// Inputs are the parameters that a call gives arguments for.
+func (f *Function) Inputs() []Param {
+	var all []Param
+	for _, p := range f.Params {
+		if p.isInput() {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// Takes says whether the function can be called with so many arguments.
+func (f *Function) Takes(arguments int) bool {
+	inputs, defaults := f.Inputs(), 0
+	for _, p := range inputs {
+		if p.HasDefault {
+			defaults++
+		}
+	}
+	return len(inputs)-defaults <= arguments && arguments <= len(inputs)
+}

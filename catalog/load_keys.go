@@ -34,7 +34,7 @@ func (l *loader) constraints(rows pgx.Rows) error {
 		}
 		rel.Constraints = append(rel.Constraints, c)
 		// 18 knows NOT NULL constraints that older rows may break.
-		if column := rel.column(first(c.Columns)); c.Type == NotNull && !c.Validated && column != nil {
+		if column := rel.Column(first(c.Columns)); c.Type == NotNull && !c.Validated && column != nil {
 			column.NotNull = false
 		}
 		return nil

@@ -134,7 +134,7 @@ func (l *loader) statistics(rows pgx.Rows) error {
 		if rel == nil {
 			return nil
 		}
-		if column := rel.column(r.ColumnName); column != nil {
+		if column := rel.Column(r.ColumnName); column != nil {
 			column.MostCommon = r.Frequency
 		}
 		return nil
@@ -152,14 +152,4 @@ func (l *loader) ownedSequences(rows pgx.Rows) error {
 		}
 		return nil
 	})
-}
-
-// column returns the column of that name, nil when there is none.
-func (r *Relation) column(name string) *Column {
-	for i := range r.Columns {
-		if r.Columns[i].Name == name {
-			return &r.Columns[i]
-		}
-	}
-	return nil
 }

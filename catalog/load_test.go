@@ -61,7 +61,7 @@ func TestLoad(t *testing.T) {
 		role := db.Role(t, "app", "LOGIN")
 		db.Exec(t, strings.NewReplacer("ROLE ROLE", "ROLE "+role, "TO ROLE", "TO "+role, "DATABASE DATABASE", "DATABASE "+db.Name).Replace(loadSchema))
 		s := load(t, db.Conn(t, db.URL))
-		v := catalog.NewLookup(s)
+		v := catalog.NewLookup(s, nil)
 		if s.Version/10000 != c.Major || s.Database.Name != db.Name || len(s.Unseen) > 0 {
 			t.Errorf("version %d, database %s, unseen %q", s.Version, s.Database.Name, s.Unseen)
 		}
@@ -92,12 +92,12 @@ func checkTable(t *testing.T, v *catalog.Lookup, role string) {
 	if diff := cmp.Diff(want, columns); diff != "" {
 		t.Errorf("columns (-want +got):\n%s", diff)
 	}
-	if c := r.ColumnNamed("email"); c.Comment != "where to" || !slices.ContainsFunc(c.Privileges, func(p catalog.Privilege) bool {
+	if c := r.Column("email"); c.Comment != "where to" || !slices.ContainsFunc(c.Privileges, func(p catalog.Privilege) bool {
 		return p.Grantee == "" && p.Name == "UPDATE"
 	}) {
 		t.Errorf("column email: %+v", c)
 	}
-	if c := r.ColumnNamed("code"); c.Collation != "pg_catalog.C" {
+	if c := r.Column("code"); c.Collation != "pg_catalog.C" {
 		t.Errorf("collation of code: %q", c.Collation)
 	}
 	if !slices.Contains(r.Privileges, catalog.Privilege{Grantee: role, Grantor: r.Owner, Name: "SELECT", Grantable: true}) {
@@ -196,7 +196,7 @@ func TestLoadSeesLeakproofDeviations(t *testing.T) {
 		t.Parallel()
 		db := c.New(t)
 		db.Exec(t, `ALTER FUNCTION pg_catalog.texticlike(text, text) LEAKPROOF; ALTER FUNCTION pg_catalog.uuid_eq(uuid, uuid) NOT LEAKPROOF`)
-		v := catalog.NewLookup(load(t, db.Conn(t, db.URL)))
+		v := catalog.NewLookup(load(t, db.Conn(t, db.URL)), nil)
 		if f := v.Functions(catalog.QName{Schema: "pg_catalog", Name: "texticlike"}); len(f) != 1 || !f[0].Leakproof || f[0].LeakproofByDefault {
 			t.Errorf("texticlike: %+v", f)
 		}
@@ -271,7 +271,7 @@ func TestLoadLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := load(t, conn)
-	if catalog.NewLookup(s).Relation(catalog.QName{Schema: "public", Name: "made"}) == nil {
+	if catalog.NewLookup(s, nil).Relation(catalog.QName{Schema: "public", Name: "made"}) == nil {
 		t.Error("the transaction's own table is not seen")
 	}
 	var path, lockTimeout string
@@ -340,4 +340,13 @@ func TestFingerprint(t *testing.T) {
 	if own(conn) != before {
 		t.Error("undoing the grant does not bring the fingerprint back")
 	}
+}
+
+func load(t testing.TB, conn *pgx.Conn) *catalog.Snapshot {
+	t.Helper()
+	s, err := catalog.Load(context.Background(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

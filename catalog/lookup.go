@@ -5,15 +5,24 @@ import (
 	"sync"
 )
 
-// Lookup is a Snapshot with indexes: the same facts, found quickly. It does not copy;
-// the Snapshot must not change after [NewLookup]. A Lookup may be used by several
-// goroutines at once.
+// Lookup is a Snapshot, the tenant Model over it, and the look-ups in both: the same
+// facts, found quickly. It does not copy; neither may change after [NewLookup]. A Lookup
+// may be used by several goroutines at once.
 type Lookup struct {
 	Snapshot *Snapshot
+	// Model is nil where nothing is known of the tenants.
+	Model *Model
 
+	*index
+	tables map[QName]*TableModel
+}
+
+// index is what a Lookup finds things in the Snapshot by.
+type index struct {
 	relations map[QName]*Relation
 	byOID     map[OID]*Relation
 	children  map[OID][]*Relation
+	schemas   map[string]*Schema
 	roles     map[string]*Role
 	functions map[QName][]*Function
 	byProc    map[OID]*Function
@@ -21,8 +30,6 @@ type Lookup struct {
 
 	mu       sync.Mutex
 	closures map[closureKey][]string
-	judged   map[judgedKey]Judgement
-	bodies   map[*Function]*body
 }
 
 type closureKey struct {
@@ -30,49 +37,117 @@ type closureKey struct {
 	mode Mode
 }
 
-// NewLookup indexes a Snapshot.
-func NewLookup(s *Snapshot) *Lookup {
-	v := &Lookup{
-		Snapshot: s, relations: map[QName]*Relation{}, byOID: map[OID]*Relation{}, children: map[OID][]*Relation{},
-		roles: map[string]*Role{}, functions: map[QName][]*Function{}, byProc: map[OID]*Function{},
-		edges: map[string][]Membership{}, closures: map[closureKey][]string{}, judged: map[judgedKey]Judgement{},
-		bodies: map[*Function]*body{},
+// NewLookup indexes a Snapshot and a Model, which may be nil.
+func NewLookup(s *Snapshot, m *Model) *Lookup {
+	x := &index{
+		relations: map[QName]*Relation{}, byOID: map[OID]*Relation{}, children: map[OID][]*Relation{},
+		schemas: map[string]*Schema{}, roles: map[string]*Role{},
+		functions: map[QName][]*Function{}, byProc: map[OID]*Function{},
+		edges: map[string][]Membership{}, closures: map[closureKey][]string{},
 	}
 	for i := range s.Relations {
 		r := &s.Relations[i]
-		v.relations[r.QName()] = r
-		v.byOID[r.OID] = r
+		x.relations[r.QName()] = r
+		x.byOID[r.OID] = r
 		for _, parent := range r.Parents {
-			v.children[parent] = append(v.children[parent], r)
+			x.children[parent] = append(x.children[parent], r)
 		}
 	}
+	for i := range s.Schemas {
+		x.schemas[s.Schemas[i].Name] = &s.Schemas[i]
+	}
 	for i := range s.Roles {
-		v.roles[s.Roles[i].Name] = &s.Roles[i]
+		x.roles[s.Roles[i].Name] = &s.Roles[i]
 	}
 	for i := range s.Functions {
 		f := &s.Functions[i]
-		v.functions[f.QName()] = append(v.functions[f.QName()], f)
-		v.byProc[f.OID] = f
+		x.functions[f.QName()] = append(x.functions[f.QName()], f)
+		x.byProc[f.OID] = f
 	}
 	for _, m := range s.Memberships {
-		v.edges[m.Member] = append(v.edges[m.Member], m)
+		x.edges[m.Member] = append(x.edges[m.Member], m)
 	}
 	// The database's owner is the one member that pg_database_owner has.
-	if v.roles["pg_database_owner"] != nil {
+	if x.roles["pg_database_owner"] != nil {
 		owner := s.Database.Owner
-		v.edges[owner] = append(v.edges[owner], Membership{Role: "pg_database_owner", Member: owner, Inherit: true, Set: true})
+		x.edges[owner] = append(x.edges[owner], Membership{Role: "pg_database_owner", Member: owner, Inherit: true, Set: true})
 	}
-	return v
+	return (&Lookup{Snapshot: s, index: x}).With(m)
+}
+
+// With returns a Lookup of the same Snapshot under another Model.
+func (v *Lookup) With(m *Model) *Lookup {
+	out := &Lookup{Snapshot: v.Snapshot, Model: m, index: v.index, tables: map[QName]*TableModel{}}
+	if m != nil {
+		for i := range m.Tables {
+			out.tables[m.Tables[i].Table] = &m.Tables[i]
+		}
+	}
+	return out
+}
+
+// Table returns the model's entry for a table, nil when there is none.
+func (v *Lookup) Table(name QName) *TableModel { return v.tables[name] }
+
+// Class returns what a table is to tenants; "" for what the model does not list.
+func (v *Lookup) Class(name QName) Class {
+	if t := v.tables[name]; t != nil {
+		return t.Class
+	}
+	return ""
+}
+
+// TenantColumn returns the column that says whose a table's row is: what the model
+// says, else the model's column if the table has it, else "".
+func (v *Lookup) TenantColumn(r *Relation) string {
+	if t := v.tables[r.QName()]; t != nil && t.Column != "" {
+		return t.Column
+	}
+	if v.Model != nil && r.Column(v.Model.Column) != nil {
+		return v.Model.Column
+	}
+	return ""
 }
 
 // QName returns the function's name; functions of one name differ by Arguments.
 func (f *Function) QName() QName { return QName{f.Schema, f.Name} }
 
-// ColumnNamed returns the column of that name, nil when there is none.
-func (r *Relation) ColumnNamed(name string) *Column { return r.column(name) }
+// Column returns the column of that name, nil when there is none.
+func (r *Relation) Column(name string) *Column {
+	for i := range r.Columns {
+		if r.Columns[i].Name == name {
+			return &r.Columns[i]
+		}
+	}
+	return nil
+}
+
+// Constraint returns the constraint of that name, nil when there is none.
+func (r *Relation) Constraint(name string) *Constraint {
+	for i := range r.Constraints {
+		if r.Constraints[i].Name == name {
+			return &r.Constraints[i]
+		}
+	}
+	return nil
+}
+
+// PrimaryKey returns the names of the primary key's columns in key order, nil when
+// there is none.
+func (r *Relation) PrimaryKey() []string {
+	for i := range r.Constraints {
+		if r.Constraints[i].Type == PrimaryKey {
+			return r.Constraints[i].Columns
+		}
+	}
+	return nil
+}
 
 // Relation returns the relation of that name, nil when there is none.
 func (v *Lookup) Relation(name QName) *Relation { return v.relations[name] }
+
+// Schema returns the schema of that name, nil when there is none.
+func (v *Lookup) Schema(name string) *Schema { return v.schemas[name] }
 
 // Role returns the role of that name, nil when there is none.
 func (v *Lookup) Role(name string) *Role { return v.roles[name] }

@@ -1,5 +1,10 @@
 package catalog
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Model says how the database tells its tenants apart: which column holds the
 // tenant, which setting names the current one, and what each table is.
 type Model struct {
@@ -71,19 +76,15 @@ type Step struct {
 	Nullable   bool     `json:"nullable,omitempty"` // a referencing column may be NULL
 }
 
-// Options tell [Infer] what is known. Every zero value means: infer it.
-type Options struct {
-	Column  string // tenant column
-	Type    string // its type
-	Setting string // default: the one that policies read, else app.current_tenant
-	Tenants QName  // tenants table
-	Key     string
-	Schemas []string // default: every schema that is not an extension's own
-	Shared  []QName
-	Ignored []QName
-	Roles   []string // application roles; default: login roles with privileges on tenant tables
-	Trusted []QName  // functions that return the current tenant; see [Model.Trusted]
-	// Operators are roles that are never taken for application roles when those are
-	// inferred; zero means moat_owner, moat_operator and moat_definer.
-	Operators []string
+// String returns the path for people: lines.order_id → orders.tenant_id is written
+// app.lines (order_id) → app.orders.
+func (p Path) String() string {
+	var b strings.Builder
+	for i, step := range p {
+		if i == 0 {
+			b.WriteString(step.From.String())
+		}
+		fmt.Fprintf(&b, " (%s) → %s", strings.Join(step.Columns, ", "), step.To)
+	}
+	return b.String()
 }

@@ -22,7 +22,7 @@ func (v *Lookup) HasColumnPrivilege(role string, r *Relation, column, privilege 
 	if v.hasRelationWide(role, r, privilege) {
 		return true
 	}
-	c := r.column(column)
+	c := r.Column(column)
 	return c != nil && v.granted(role, c.Privileges, privilege)
 }
 
@@ -47,15 +47,12 @@ func (v *Lookup) predefined(role, privilege string) bool {
 
 // HasSchemaPrivilege says whether role has USAGE or CREATE on a schema.
 func (v *Lookup) HasSchemaPrivilege(role, schema, privilege string) bool {
-	for i := range v.Snapshot.Schemas {
-		s := &v.Snapshot.Schemas[i]
-		if s.Name != schema {
-			continue
-		}
-		all := privilege == "USAGE" && (v.MemberOf(role, "pg_read_all_data", Usage) || v.MemberOf(role, "pg_write_all_data", Usage))
-		return all || v.owns(role, s.Owner) || v.granted(role, s.Privileges, privilege)
+	s := v.schemas[schema]
+	if s == nil {
+		return false
 	}
-	return false
+	all := privilege == "USAGE" && (v.MemberOf(role, "pg_read_all_data", Usage) || v.MemberOf(role, "pg_write_all_data", Usage))
+	return all || v.owns(role, s.Owner) || v.granted(role, s.Privileges, privilege)
 }
 
 // HasDatabasePrivilege says whether role has CREATE, CONNECT or TEMPORARY on the

@@ -48,7 +48,7 @@ func TestPrivilegesAgainstServer(t *testing.T) {
 		}
 		db.Exec(t, sql)
 		conn := db.Conn(t, db.URL)
-		look := catalog.NewLookup(load(t, conn))
+		look := catalog.NewLookup(load(t, conn), nil)
 		for _, role := range roles {
 			for _, other := range append(roles, "pg_read_all_data", "pg_database_owner") {
 				agree(t, conn, look.MemberOf(role, other, catalog.Usage), "pg_has_role($1, $2, 'USAGE')", role, other)
@@ -118,7 +118,7 @@ func TestReach(t *testing.T) {
 			sql = "GRANT " + owner + " TO " + middle + " WITH ADMIN OPTION, INHERIT FALSE, SET FALSE; GRANT " + middle + " TO " + app
 		}
 		db.Exec(t, sql)
-		look := catalog.NewLookup(load(t, db.Conn(t, db.URL)))
+		look := catalog.NewLookup(load(t, db.Conn(t, db.URL)), nil)
 		if !look.MemberOf(app, owner, catalog.Reach) {
 			t.Error("ADMIN OPTION through a role is not followed")
 		}
@@ -146,7 +146,7 @@ func TestReachByAdminOptionAlone(t *testing.T) {
 	look := catalog.NewLookup(&catalog.Snapshot{Version: 160000, Memberships: []catalog.Membership{
 		{Role: "group", Member: "app", Inherit: true}, {Role: "owner", Member: "group", Admin: true},
 		{Role: "closed", Member: "app"},
-	}})
+	}}, nil)
 	for role, want := range map[string][4]bool{
 		// usage, set, member, reach
 		"app": {true, true, true, true}, "group": {true, false, true, false}, "owner": {false, false, true, true}, "closed": {false, false, true, false},

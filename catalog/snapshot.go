@@ -443,3 +443,15 @@ type RelationDependency struct {
 	// Columns are the columns read, empty when the whole row is.
 	Columns []string `json:"columns,omitempty"`
 }
+
+// String returns schema.table.column, unquoted: for people.
+func (c ColumnRef) String() string { return c.Relation.String() + "." + c.Column }
+
+// WriteExpr is what rows that the policy admits must meet: WITH CHECK, and USING where
+// there is none.
+func (p *Policy) WriteExpr() *Expr {
+	if p.Check != nil || p.Command == "INSERT" {
+		return p.Check
+	}
+	return p.Using
+}

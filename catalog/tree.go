@@ -1,7 +1,5 @@
 package catalog
 
-import "slices"
-
 // treeMapper turns PostgreSQL's parse tree into Nodes with every number resolved.
 type treeMapper struct {
 	l      *loader
@@ -248,8 +246,8 @@ func (m *treeMapper) column(n *treeNode) *Node {
 	case entry.relation != 0:
 		mapped.Relation = m.l.relationName(entry.relation)
 		mapped.Column = m.l.attribute(entry, attribute)
-	case attribute >= 1 && attribute <= len(entry.exprs) && entry.exprs[attribute-1] != nil && (level == 0 || !hasQuery(entry.exprs[attribute-1])):
-		return raised(entry.exprs[attribute-1], level)
+	case attribute >= 1 && attribute <= len(entry.exprs) && entry.exprs[attribute-1] != nil && (level == 0 || !entry.exprs[attribute-1].HasQuery()):
+		return entry.exprs[attribute-1].Raised(level)
 	case attribute >= 1 && attribute <= len(entry.columns):
 		mapped.Column = entry.columns[attribute-1]
 	case attribute == 0:
@@ -275,25 +273,4 @@ func (l *loader) attribute(entry rangeEntry, number int) string {
 		return entry.columns[number-1]
 	}
 	return ""
-}
-
-// raised returns a copy of an expression of one query level as seen from a level
-// further in. The expression holds no query: its columns would count from there.
-func raised(n *Node, by int) *Node {
-	if by == 0 {
-		return n
-	}
-	c := *n
-	if c.Kind == NodeColumn {
-		c.Level += by
-	}
-	c.Args = make([]*Node, len(n.Args))
-	for i, arg := range n.Args {
-		c.Args[i] = raised(arg, by)
-	}
-	return &c
-}
-
-func hasQuery(n *Node) bool {
-	return n.Query != nil || slices.ContainsFunc(n.Args, hasQuery)
 }

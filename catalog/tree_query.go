@@ -101,14 +101,14 @@ func (m *treeMapper) query(n *treeNode) *Query {
 	q := &Query{}
 	for _, cte := range n.nodes("cteList") {
 		if body := cte.node("ctequery"); body != nil && body.tag == "QUERY" {
-			q.add(inner.query(body))
+			q.Add(inner.query(body))
 		}
 	}
 	for _, entry := range n.nodes("rtable") {
 		inner.entry(entry, q)
 	}
 	if tree := n.node("jointree"); tree != nil {
-		q.Where = conjunction(inner.quals(tree))
+		q.Where = Conjunction(inner.quals(tree))
 	}
 	q.SetOperation = n.node("setOperations") != nil
 	if !q.SetOperation {
@@ -119,24 +119,10 @@ func (m *treeMapper) query(n *treeNode) *Query {
 		}
 	}
 	if having := inner.node(n.node("havingQual")); having != nil {
-		q.Where = conjunction(append(conjuncts(q.Where), having))
+		q.Where = Conjunction(append(q.Where.Conjuncts(), having))
 	}
 	q.Simple, q.Aggregate = isSimple(n) && len(q.Select) == 1, n.flag("hasAggs")
 	return q
-}
-
-// add makes sub a part of q.
-func (q *Query) add(sub *Query) {
-	q.From = append(q.From, sub)
-	for _, table := range sub.Tables {
-		q.addTable(table)
-	}
-}
-
-func (q *Query) addTable(table QName) {
-	if !slices.Contains(q.Tables, table) {
-		q.Tables = append(q.Tables, table)
-	}
 }
 
 // entry reads one entry of the range table. Entries come in an order in which those
@@ -147,11 +133,11 @@ func (m *treeMapper) entry(n *treeNode, q *Query) {
 	switch n.number("rtekind") {
 	case entryRelation:
 		e.relation = n.oid("relid")
-		q.addTable(m.l.relationName(e.relation))
+		q.AddTable(m.l.relationName(e.relation))
 	case entrySubquery:
 		if body := n.node("subquery"); body != nil && n.oid("relid") == 0 {
 			sub := m.query(body)
-			q.add(sub)
+			q.Add(sub)
 			e.exprs = plainColumns(sub, len(at.tables)+1)
 		}
 	case entryJoin:
@@ -209,7 +195,7 @@ func (m *treeMapper) quals(n *treeNode) []*Node {
 		for _, from := range n.nodes("fromlist") {
 			all = append(all, m.quals(from)...)
 		}
-		all = append(all, conjuncts(m.node(n.node("quals")))...)
+		all = append(all, m.node(n.node("quals")).Conjuncts()...)
 	case "JOINEXPR":
 		var below []*Node
 		for _, side := range []string{"larg", "rarg"} {
@@ -217,38 +203,13 @@ func (m *treeMapper) quals(n *treeNode) []*Node {
 				below = append(below, m.quals(from)...)
 			}
 		}
-		on := append(below, conjuncts(m.node(n.node("quals")))...)
+		on := append(below, m.node(n.node("quals")).Conjuncts()...)
 		if n.number("jointype") != 0 && len(on) > 0 {
 			on = []*Node{{Kind: NodeOther, Name: "OUTER JOIN", Args: on}}
 		}
 		all = append(all, on...)
 	}
 	return all
-}
-
-// conjuncts returns what is ANDed at the top of an expression.
-func conjuncts(n *Node) []*Node {
-	if n == nil {
-		return nil
-	}
-	if n.Kind != NodeAnd {
-		return []*Node{n}
-	}
-	var all []*Node
-	for _, arg := range n.Args {
-		all = append(all, conjuncts(arg)...)
-	}
-	return all
-}
-
-func conjunction(nodes []*Node) *Node {
-	switch len(nodes) {
-	case 0:
-		return nil
-	case 1:
-		return nodes[0]
-	}
-	return &Node{Kind: NodeAnd, Type: "boolean", Args: nodes}
 }
 
 // isSimple says whether a query is SELECT expr and nothing more.

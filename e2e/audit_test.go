@@ -9,6 +9,7 @@ import (
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/protect"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // TestAuditAfterProtect applies everything and audits the result: what is left at
@@ -21,10 +22,10 @@ func TestAuditAfterProtect(t *testing.T) {
 		setup      func(*subject)
 	}{
 		{name: "agency", file: "testdata/agency.sql", clean: true, setup: func(s *subject) {
-			s.opts = catalog.Options{}
+			s.opts = tenancy.Options{}
 		}},
 		{name: "shop", file: "testdata/shop.sql", setup: func(s *subject) {
-			s.opts = catalog.Options{Schemas: []string{"shop"}}
+			s.opts = tenancy.Options{Schemas: []string{"shop"}}
 		}},
 		{name: "product", file: "../protect/testdata/product.sql", setup: product},
 	} {
@@ -52,7 +53,7 @@ func TestAuditAfterProtect(t *testing.T) {
 }
 
 func product(s *subject) {
-	s.opts = catalog.Options{Column: "organization_id", Tenants: catalog.QName{Schema: "core", Name: "organizations"},
+	s.opts = tenancy.Options{Column: "organization_id", Tenants: catalog.QName{Schema: "core", Name: "organizations"},
 		Schemas: []string{"core", "crm", "billing", "work", "support", "hr", "stock", "Reporting"}}
 	for _, name := range []string{"countries", "currencies", "languages", "time_zones", "plans", "features", "plan_features", "industries"} {
 		s.opts.Shared = append(s.opts.Shared, catalog.QName{Schema: "core", Name: name})
@@ -85,18 +86,14 @@ func (s *subject) audit(t *testing.T) audit.Report {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	snap, err := catalog.Load(t.Context(), conn)
-	if err != nil {
-		t.Fatal(err)
-	}
 	o := s.opts
 	// Other tests' roles are in the same cluster.
 	o.Roles = []string{s.cfg.Roles.Application}
-	m, err := catalog.Infer(snap, o)
+	v, err := tenancy.Read(t.Context(), conn, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return audit.Run(snap, m, audit.Options{})
+	return audit.Run(v, audit.Options{})
 }
 
 func readFile(t *testing.T, name string) string {

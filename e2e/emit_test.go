@@ -24,6 +24,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/protect"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // tool applies the files of a folder with a migration tool, and takes them back.
@@ -148,13 +149,13 @@ func eachFile(ctx context.Context, url, dir string, section func(string) string)
 type subject struct {
 	*pgtest.Database
 	cfg  protect.Config
-	opts catalog.Options
+	opts tenancy.Options
 }
 
 func newSubject(t *testing.T) *subject {
 	t.Helper()
 	s := newSubjectOf(t, "testdata/shop.sql")
-	s.opts = catalog.Options{Column: "tenant_id", Tenants: catalog.QName{Schema: "shop", Name: "tenants"}, Schemas: []string{"shop"}}
+	s.opts = tenancy.Options{Column: "tenant_id", Tenants: catalog.QName{Schema: "shop", Name: "tenants"}, Schemas: []string{"shop"}}
 	return s
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/prove"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // Defaults of a [Config].
@@ -78,7 +79,7 @@ type Operator struct {
 	Application *pgx.ConnConfig
 	// Model, Audit and Prove are passed on: what is known about the tenants, and how
 	// the isolation page looks and attacks.
-	Model catalog.Options
+	Model tenancy.Options
 	Audit audit.Options
 	Prove prove.Options
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/portal"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // Serve the portal beside other handlers of a program.
@@ -45,10 +46,9 @@ func look(ctx context.Context, url string) (*catalog.Snapshot, *catalog.Model, e
 		return nil, nil, err
 	}
 	defer conn.Close(ctx)
-	snapshot, err := catalog.Load(ctx, conn)
+	v, err := tenancy.Read(ctx, conn, tenancy.Options{})
 	if err != nil {
 		return nil, nil, err
 	}
-	model, err := catalog.Infer(snapshot, catalog.Options{})
-	return snapshot, model, err
+	return v.Snapshot, v.Model, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/tenancy"
 )
 
 //go:embed install.sql
@@ -119,7 +120,7 @@ func isolation(s *catalog.Snapshot, m *catalog.Model) string {
 	}
 	setting := m.Setting
 	if !settingName.MatchString(setting) {
-		setting = catalog.DefaultSetting
+		setting = tenancy.DefaultSetting
 	}
 	return fmt.Sprintf("%s = (SELECT nullif(pg_catalog.current_setting('%s', true), '')::%s)", quote(m.Column), setting, typeName(m.Type))
 }

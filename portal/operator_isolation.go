@@ -16,6 +16,7 @@ import (
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/prove"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // look is what the console knows of the isolation at one moment.
@@ -49,13 +50,12 @@ func (c *console) look(ctx context.Context, again bool) (*look, error) {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	l := &look{at: now}
-	if l.snapshot, err = catalog.Load(ctx, conn); err != nil {
+	view, err := tenancy.Read(ctx, conn, c.config.Model)
+	if err != nil {
 		return nil, err
 	}
-	if l.model, err = catalog.Infer(l.snapshot, c.config.Model); err != nil {
-		return nil, err
-	}
-	l.report = audit.Run(l.snapshot, l.model, c.config.Audit)
+	l.snapshot, l.model = view.Snapshot, view.Model
+	l.report = audit.Run(view, c.config.Audit)
 	l.fingerprint = catalog.Fingerprint(l.snapshot)
 	c.looks.last = l
 	return l, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 // schema is what the portal shows of a database: the tables that row-level security
@@ -153,7 +154,7 @@ func (b *builder) add(r *catalog.Relation) {
 	// A table with the tenant column is asked with the tenant's predicate as well; one
 	// without it is shown only when its policies alone are known to isolate.
 	protected := r.RLS && (m.Class == catalog.TenantTable ||
-		m.Class == catalog.ChildTable && catalog.Effective(r, b.role, "SELECT", b.snapshot, b.out.model).Isolated())
+		m.Class == catalog.ChildTable && policy.NewView(catalog.NewLookup(b.snapshot, b.out.model)).Effective(r, b.role, "SELECT").Isolated())
 	if !protected && m.Class != catalog.SharedTable {
 		return
 	}

@@ -149,7 +149,7 @@ func TestPagesCarryNoCode(t *testing.T) {
 	w := newWorld(t, nil)
 	check := func(path string, a answer) {
 		t.Helper()
-		if a.header.Get("Content-Security-Policy") != policy || a.header.Get("X-Content-Type-Options") != "nosniff" || a.header.Get("Cache-Control") != "no-store" {
+		if a.header.Get("Content-Security-Policy") != contentPolicy || a.header.Get("X-Content-Type-Options") != "nosniff" || a.header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s lacks headers: %v", path, a.header)
 		}
 		if !strings.HasPrefix(a.header.Get("Content-Type"), "text/html") {

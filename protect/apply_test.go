@@ -11,6 +11,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // bench is one database of a test with roles of its own.
@@ -18,7 +19,7 @@ type bench struct {
 	*pgtest.Database
 	url, suffix string
 	cfg         Config
-	opts        catalog.Options
+	opts        tenancy.Options
 }
 
 // newBench makes a database with the schema and names roles that no other test

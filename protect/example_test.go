@@ -6,8 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/protect"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // Plan what a database lacks and run it up to group policies: nothing changes for
@@ -20,7 +20,7 @@ func Example() {
 			return err
 		}
 		defer conn.Close(ctx)
-		plan, _, _, err := protect.Look(ctx, conn, catalog.Options{}, protect.Config{})
+		plan, _, _, err := protect.Look(ctx, conn, tenancy.Options{}, protect.Config{})
 		if err != nil {
 			return err
 		}

@@ -23,5 +23,5 @@ func (p *planner) isolatingPolicy(t *table) string {
 }
 
 func (p *planner) isolates(t *table, e *catalog.Expr) bool {
-	return e != nil && p.lookup.Judge(e, p.m, t.rel).Isolates
+	return e != nil && p.lookup.Judge(e, t.rel).Isolates
 }

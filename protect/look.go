@@ -2,32 +2,28 @@ package protect
 
 import (
 	"context"
-	"fmt"
 	"maps"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/tenancy"
 )
 
-// Look reads the database and plans: [catalog.Load], [catalog.Infer] with the
-// options given, [New], and again New once [Examine] has looked for rows that stand
+// Look reads the database and plans: [tenancy.Read] with the options
+// given, [New], and again New once [Examine] has looked for rows that stand
 // in the way. The Snapshot it returns is what the plan was made from.
 //
 // unseen is not nil when the role may not look at all tenants' rows: then the plan
 // is made without its checks, which run again, and may stop, before their steps.
-func Look(ctx context.Context, conn *pgx.Conn, o catalog.Options, c Config) (plan *Plan, s *catalog.Snapshot, unseen, err error) {
-	s, err = catalog.Load(ctx, conn)
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("read the catalog: %w", err)
-	}
+func Look(ctx context.Context, conn *pgx.Conn, o tenancy.Options, c Config) (plan *Plan, s *catalog.Snapshot, unseen, err error) {
 	if o.Operators == nil {
 		r := c.withDefaults().Roles
 		o.Operators = []string{r.Owner, r.Operator, r.Definer}
 	}
-	m, err := catalog.Infer(s, o)
+	v, err := tenancy.Read(ctx, conn, o)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("tell tenants apart: %w", err)
+		return nil, nil, nil, err
 	}
 	chosen, err := ChosenPaths(ctx, conn)
 	if err != nil {
@@ -38,14 +34,14 @@ func Look(ctx context.Context, conn *pgx.Conn, o catalog.Options, c Config) (pla
 	for _, q := range o.Shared {
 		c.Shared = append(c.Shared, q.String())
 	}
-	plan, err = New(s, m, c)
+	plan, err = New(v, c)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	found, unseen := Examine(ctx, conn, plan)
 	if len(found) > 0 {
 		c.Stopped = found
-		plan, err = New(s, m, c)
+		plan, err = New(v, c)
 	}
-	return plan, s, unseen, err
+	return plan, v.Snapshot, unseen, err
 }

@@ -90,7 +90,7 @@ func (p *planner) cannotSearch(t *table) string {
 		return "there is no application role yet"
 	}
 	for _, pol := range t.rel.Policies {
-		everything := pol.Permissive && pol.Using != nil && p.lookup.Judge(pol.Using, p.m, t.rel).AlwaysTrue
+		everything := pol.Permissive && pol.Using != nil && p.lookup.Judge(pol.Using, t.rel).AlwaysTrue
 		if !everything && !p.isolates(t, pol.Using) {
 			return "The table has a policy of its own, " + pol.Name + ", and the function would pass by it. Add its condition to the function."
 		}

@@ -7,19 +7,21 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
-// New computes the plan: what the database that s shows, with the tenants that m
-// describes, lacks. It reads nothing but its arguments. It is an error when m has
-// no tenant column or a setting that cannot be one.
-func New(s *catalog.Snapshot, m *catalog.Model, c Config) (*Plan, error) {
+// New computes the plan: what the database lacks that v shows, with the tenants of its
+// model. It reads nothing but its arguments. It is an error when the model has no
+// tenant column or a setting that cannot be one.
+func New(v *policy.View, c Config) (*Plan, error) {
+	m := v.Model
 	if m.Column == "" || m.Type == "" {
 		return nil, fmt.Errorf("no tenant column: name one in the configuration (tenant.column, tenant.type)")
 	}
 	if !strings.Contains(m.Setting, ".") {
 		return nil, fmt.Errorf("setting %q: a custom setting has a dot in its name", m.Setting)
 	}
-	p := newPlanner(s, m, c.withDefaults())
+	p := newPlanner(v, c.withDefaults())
 	p.roles()
 	p.columns()
 	p.backfills()
@@ -35,7 +37,7 @@ func New(s *catalog.Snapshot, m *catalog.Model, c Config) (*Plan, error) {
 // planner is the state of one call of New.
 type planner struct {
 	s      *catalog.Snapshot
-	lookup *catalog.Lookup
+	lookup *policy.View
 	m      *catalog.Model
 	c      Config
 	plan   *Plan
@@ -77,9 +79,10 @@ type source struct {
 	refColumns []string
 }
 
-func newPlanner(s *catalog.Snapshot, m *catalog.Model, c Config) *planner {
-	p := &planner{s: s, lookup: catalog.NewLookup(s), m: m, c: c,
-		plan:      &Plan{Version: 1, Database: s.Database.Name, Server: s.Version, User: s.User, Model: m, Chosen: map[string]string{}},
+func newPlanner(v *policy.View, c Config) *planner {
+	s := v.Snapshot
+	p := &planner{s: s, lookup: v, m: v.Model, c: c,
+		plan:      &Plan{Version: 1, Database: s.Database.Name, Server: s.Version, User: s.User, Model: v.Model, Chosen: map[string]string{}},
 		relations: map[catalog.QName]*catalog.Relation{}, roleNamed: map[string]*catalog.Role{},
 		byName: map[catalog.QName]*table{}, leaves: map[catalog.QName][]*catalog.Relation{},
 		steps: map[Group][]Step{}, taken: map[string]bool{},

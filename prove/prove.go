@@ -12,13 +12,15 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // Options configure a run. The zero value works: it infers the tenant model,
 // chooses two tenants, and leaves out what cannot be rolled back.
 type Options struct {
 	// Model is what is known about the tenant model; what is zero is inferred.
-	Model catalog.Options
+	Model tenancy.Options
 	// A and B are the attacking and the attacked tenant. Zero means: two that have
 	// rows in the most tables, or two made up where there are none.
 	A, B moat.Tenant
@@ -56,7 +58,7 @@ type prover struct {
 	Options
 	report *Report
 	snap   *catalog.Snapshot
-	lookup *catalog.Lookup // of snap
+	lookup *policy.View
 	model  catalog.Model
 
 	operatorConfig, appConfig *pgx.ConnConfig
@@ -134,7 +136,6 @@ func (p *prover) load(ctx context.Context) error {
 	if p.snap, err = catalog.Load(ctx, conn); err != nil {
 		return err
 	}
-	p.lookup = catalog.NewLookup(p.snap)
 	if err := p.refuseProduction(ctx, conn); err != nil {
 		return err
 	}
@@ -170,11 +171,12 @@ var ErrNoTenantTables = errors.New("no table holds a tenant column")
 // infer applies the configuration and refuses a database without tenant tables:
 // nothing to attack is not a pass.
 func (p *prover) infer() (catalog.Model, error) {
-	inferred, err := catalog.Infer(p.snap, p.Model)
+	view, err := tenancy.Infer(p.snap, p.Model)
 	if err != nil {
 		return catalog.Model{}, err
 	}
-	m := *inferred
+	p.lookup = view
+	m := *view.Model
 	if !slices.ContainsFunc(m.Tables, func(t catalog.TableModel) bool {
 		return t.Class == catalog.TenantTable || t.Class == catalog.TenantsTable
 	}) {

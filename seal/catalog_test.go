@@ -5,9 +5,9 @@ import (
 	"testing"
 
 	"github.com/moat-db/moat/audit"
-	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/seal"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // The catalog takes sealed policies for isolating, and knows the plain setting beside
@@ -23,21 +23,20 @@ func TestCatalogKnowsTheSealedTenant(t *testing.T) {
 	must(t, seal.Install(t.Context(), f.admin, o))
 	_, err := seal.Switch(t.Context(), f.admin, seal.Sealed, &seal.SwitchOptions{Setting: "my.org"})
 	must(t, err)
-	s, err := catalog.Load(t.Context(), f.admin)
+	v, err := tenancy.Read(t.Context(), f.admin, tenancy.Options{Roles: []string{f.Role}})
 	must(t, err)
-	m, err := catalog.Infer(s, catalog.Options{Roles: []string{f.Role}})
-	must(t, err)
+	s, m := v.Snapshot, v.Model
 	if m.Setting != "my.org" || m.Column != "tenant_id" {
 		t.Errorf("inferred setting %q, column %q", m.Setting, m.Column)
 	}
 	for i := range s.Relations {
 		for _, p := range s.Relations[i].Policies {
-			if p.Name == "tenant_isolation" && !catalog.Judge(p.Using, m, &s.Relations[i], s).Isolates {
+			if p.Name == "tenant_isolation" && !v.Judge(p.Using, &s.Relations[i]).Isolates {
 				t.Errorf("%s does not count as isolated", s.Relations[i].QName())
 			}
 		}
 	}
-	for _, finding := range audit.Run(s, m, audit.Options{}).Findings {
+	for _, finding := range audit.Run(v, audit.Options{}).Findings {
 		if strings.HasPrefix(finding.Rule, "policy-") || strings.HasPrefix(finding.Rule, "func-") || finding.Severity.AtLeast(audit.High) {
 			t.Errorf("%s %s on %s: %s", finding.Severity, finding.Rule, finding.Object, finding.Message)
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/demo"
 	"github.com/moat-db/moat/portal"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // world is the demo with the portal in front of it. The tests share it: starting it
@@ -126,12 +127,11 @@ func look(ctx context.Context, url string) (*catalog.Snapshot, *catalog.Model, e
 		return nil, nil, err
 	}
 	defer conn.Close(ctx)
-	snapshot, err := catalog.Load(ctx, conn)
+	v, err := tenancy.Read(ctx, conn, tenancy.Options{Schemas: []string{"app"}, Roles: []string{demo.ApplicationRole}})
 	if err != nil {
 		return nil, nil, err
 	}
-	model, err := catalog.Infer(snapshot, catalog.Options{Schemas: []string{"app"}, Roles: []string{demo.ApplicationRole}})
-	return snapshot, model, err
+	return v.Snapshot, v.Model, nil
 }
 
 // desk is the operator's side, with the key that signs its tokens.
@@ -161,7 +161,7 @@ func (w *world) operator(pool *pgxpool.Pool) (*desk, error) {
 	}
 	application, err := pgx.ParseConfig(w.demo.ApplicationURL)
 	return &desk{signer: signer, Operator: portal.Operator{Pool: pool, Verifier: verifier, Admin: admin, Application: application,
-		Model: catalog.Options{Schemas: []string{"app"}, Roles: []string{demo.ApplicationRole}}}}, err
+		Model: tenancy.Options{Schemas: []string{"app"}, Roles: []string{demo.ApplicationRole}}}}, err
 }
 
 func (d *desk) sign(subject string, ttl time.Duration) (string, error) {

@@ -18,6 +18,7 @@ import (
 	"github.com/moat-db/moat/internal/migrations"
 	"github.com/moat-db/moat/internal/postgres"
 	"github.com/moat-db/moat/internal/report"
+	"github.com/moat-db/moat/tenancy"
 )
 
 type auditFlags struct {
@@ -152,16 +153,16 @@ func look(ctx context.Context, conn *pgx.Conn, c config.Config, f auditFlags, o 
 			}
 		}
 	}
-	m, err := catalog.Infer(s, model)
+	v, err := tenancy.Infer(s, model)
 	if err != nil {
 		return audit.Report{}, withHint(fmt.Errorf("find the tenant model: %w", err), "say tenant.column in moat.yaml, or which --schema to look at")
 	}
 	if !f.noProbe {
-		if o.Evidence, err = audit.Probe(ctx, conn, s, m); err != nil {
+		if o.Evidence, err = audit.Probe(ctx, conn, v); err != nil {
 			return audit.Report{}, err
 		}
 	}
-	return audit.Run(s, m, o), nil
+	return audit.Run(v, o), nil
 }
 
 // auditMigrations runs the files on a private server and audits the result.

@@ -5,11 +5,12 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // modelOptions are what moat.yaml says about the tenant model.
-func modelOptions(c config.Config) catalog.Options {
-	return catalog.Options{
+func modelOptions(c config.Config) tenancy.Options {
+	return tenancy.Options{
 		Column:  c.Tenant.Column,
 		Type:    c.Tenant.Type,
 		Setting: c.Tenant.Setting,

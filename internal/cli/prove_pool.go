@@ -11,6 +11,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/prove"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // mostTenants is how many tenants borrow from the pool.
@@ -86,14 +87,11 @@ func poolTarget(ctx context.Context, operatorURL string, o prove.Options) (poolC
 		return poolChoice{}, connectError(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	s, err := catalog.Load(ctx, conn)
+	view, err := tenancy.Read(ctx, conn, o.Model)
 	if err != nil {
 		return poolChoice{}, err
 	}
-	m, err := catalog.Infer(s, o.Model)
-	if err != nil {
-		return poolChoice{}, err
-	}
+	m := view.Model
 	best := poolChoice{kind: moat.TenantType(m.Type)}
 	for _, t := range m.Tables {
 		if t.Class != catalog.TenantTable {

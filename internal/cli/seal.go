@@ -14,6 +14,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/seal"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // sealerOf returns what binds tenants by signature; nil in plain mode.
@@ -166,8 +167,8 @@ func withSetting(ctx context.Context, conn *pgx.Conn, c config.Config) config.Co
 	if err != nil {
 		return c
 	}
-	if m, err := catalog.Infer(s, modelOptions(c)); err == nil && m.Claim == nil && m.Setting != "" {
-		c.Tenant.Setting = m.Setting
+	if v, err := tenancy.Infer(s, modelOptions(c)); err == nil && v.Model.Claim == nil && v.Model.Setting != "" {
+		c.Tenant.Setting = v.Model.Setting
 	}
 	return c
 }

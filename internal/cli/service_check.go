@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // checkTenant compares what moat.yaml says of the tenant with the database: a type
@@ -25,11 +26,11 @@ func (s *service) checkTenant(ctx context.Context) error {
 	}
 	o := modelOptions(s.config)
 	o.Setting = ""
-	inferred, err := catalog.Infer(snapshot, o)
+	inferred, err := tenancy.Infer(snapshot, o)
 	if err != nil {
 		return err
 	}
-	other := inferred.Setting
+	other := inferred.Model.Setting
 	carried := other == claimsSetting || other == subjectSetting // set with each request in any case
 	if !carried && !policiesRead(snapshot, t.Setting) && policiesRead(snapshot, other) {
 		return withHint(fmt.Errorf("tenant.setting %s: no policy reads it, they read %s", t.Setting, other), "leave tenant.setting out to take it from the policies")

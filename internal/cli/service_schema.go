@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // schemaSource remembers what the API loaded last, so that the portal shows the same
@@ -40,18 +41,17 @@ func (s *schemaSource) Last(ctx context.Context) (*catalog.Snapshot, *catalog.Mo
 
 // snapshotLoader reads the catalog as the application role, over a connection of its
 // own: what that role cannot see it cannot serve.
-func snapshotLoader(appURL string, o catalog.Options) func(context.Context) (*catalog.Snapshot, *catalog.Model, error) {
+func snapshotLoader(appURL string, o tenancy.Options) func(context.Context) (*catalog.Snapshot, *catalog.Model, error) {
 	return func(ctx context.Context) (*catalog.Snapshot, *catalog.Model, error) {
 		conn, err := pgx.Connect(ctx, appURL)
 		if err != nil {
 			return nil, nil, connectError(err)
 		}
 		defer conn.Close(context.WithoutCancel(ctx))
-		snapshot, err := catalog.Load(ctx, conn)
+		view, err := tenancy.Read(ctx, conn, o)
 		if err != nil {
 			return nil, nil, err
 		}
-		model, err := catalog.Infer(snapshot, o)
-		return snapshot, model, err
+		return view.Snapshot, view.Model, nil
 	}
 }

@@ -1,16 +1,20 @@
-package catalog
+package policy
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
 
 // plpgsql reads a PL/pgSQL body into the values it can return. Control flow is not
 // followed: a value that some path returns is a value it can return, and a variable
 // holds whatever was ever assigned to it.
 type plpgsql struct {
 	sqlParser
-	results []*Node
-	guards  []*Node // conditions of the IFs around
-	truth   bool    // the function returns a boolean
-	caught  bool    // an exception handler takes every error
+	results []*catalog.Node
+	guards  []*catalog.Node // conditions of the IFs around
+	truth   bool            // the function returns a boolean
+	caught  bool            // an exception handler takes every error
 }
 
 // block reads [DECLARE …] BEGIN … [EXCEPTION …] END.
@@ -58,7 +62,7 @@ func (p *plpgsql) declaration() error {
 		}
 		p.at++
 	}
-	p.vars[name] = &Node{Kind: NodeConst, Null: true}
+	p.vars[name] = &catalog.Node{Kind: catalog.NodeConst, Null: true}
 	if p.accept(";") {
 		return nil
 	}
@@ -130,7 +134,7 @@ func (p *plpgsql) result() error {
 		if err != nil {
 			return err
 		}
-		p.results = append(p.results, &Node{Kind: NodeSubquery, Query: q})
+		p.results = append(p.results, &catalog.Node{Kind: catalog.NodeSubquery, Query: q})
 		return p.expect(";")
 	}
 	n, err := p.expr(0)
@@ -138,7 +142,7 @@ func (p *plpgsql) result() error {
 		return err
 	}
 	if p.truth {
-		n = conjunction(append(append([]*Node{}, p.guards...), n))
+		n = catalog.Conjunction(append(append([]*catalog.Node{}, p.guards...), n))
 	}
 	p.results = append(p.results, n)
 	return p.expect(";")
@@ -167,7 +171,7 @@ func (p *plpgsql) branch() error {
 		return p.branch()
 	case p.accept("else"):
 		// An assignment in here is one of several too.
-		p.guards = append(p.guards, &Node{Kind: NodeConst, Type: "boolean", Value: "true"})
+		p.guards = append(p.guards, &catalog.Node{Kind: catalog.NodeConst, Type: "boolean", Value: "true"})
 		_, err := p.statements("end")
 		p.guards = p.guards[:len(p.guards)-1]
 		if err != nil {
@@ -178,18 +182,18 @@ func (p *plpgsql) branch() error {
 }
 
 // excludeEmpty knows, after IF v = ” THEN RETURN …, that v is not empty any more.
-func (p *plpgsql) excludeEmpty(condition *Node) {
-	parts := []*Node{condition}
-	if condition.Kind == NodeOr {
+func (p *plpgsql) excludeEmpty(condition *catalog.Node) {
+	parts := []*catalog.Node{condition}
+	if condition.Kind == catalog.NodeOr {
 		parts = condition.Args
 	}
 	for _, part := range parts {
-		if part.Kind != NodeOperator || part.Name != "=" || part.Args[1].Kind != NodeConst || part.Args[1].Value != "" {
+		if part.Kind != catalog.NodeOperator || part.Name != "=" || part.Args[1].Kind != catalog.NodeConst || part.Args[1].Value != "" {
 			continue
 		}
 		for name, held := range p.vars {
 			if held == part.Args[0] {
-				p.vars[name] = &Node{Kind: NodeNullIf, Name: "=", Args: []*Node{held, part.Args[1]}}
+				p.vars[name] = &catalog.Node{Kind: catalog.NodeNullIf, Name: "=", Args: []*catalog.Node{held, part.Args[1]}}
 			}
 		}
 	}
@@ -230,7 +234,7 @@ func (p *plpgsql) selectInto() error {
 		one := *q
 		one.Select = q.Select[i : i+1]
 		one.Simple = q.Simple || one.Where == nil && len(one.Tables)+len(one.Calls)+len(one.From) == 0
-		if err := p.assign(name, &Node{Kind: NodeSubquery, Query: &one}); err != nil {
+		if err := p.assign(name, &catalog.Node{Kind: catalog.NodeSubquery, Query: &one}); err != nil {
 			return err
 		}
 	}
@@ -256,13 +260,13 @@ func (p *plpgsql) assignment() error {
 }
 
 // assign gives a variable a value; inside an IF it may keep the one it had.
-func (p *plpgsql) assign(name string, n *Node) error {
+func (p *plpgsql) assign(name string, n *catalog.Node) error {
 	held := p.vars[name]
 	if held == nil {
 		return errSQL
 	}
 	if len(p.guards) > 0 {
-		n = &Node{Kind: NodeCoalesce, Args: []*Node{held, n}}
+		n = &catalog.Node{Kind: catalog.NodeCoalesce, Args: []*catalog.Node{held, n}}
 	}
 	p.vars[name] = n
 	return nil

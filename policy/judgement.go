@@ -1,8 +1,10 @@
-package catalog
+package policy
 
 import (
 	"slices"
 	"strings"
+
+	"github.com/moat-db/moat/catalog"
 )
 
 // Judgement says what a policy's expression means for the rows of one table. It is
@@ -79,52 +81,20 @@ type Judgement struct {
 
 	// Subqueries are the tables that sub-queries read; Memberships those columns of
 	// theirs that decide which tenants the caller belongs to.
-	Subqueries  []QName     `json:"subqueries,omitempty"`
-	Memberships []ColumnRef `json:"memberships,omitempty"`
+	Subqueries  []catalog.QName     `json:"subqueries,omitempty"`
+	Memberships []catalog.ColumnRef `json:"memberships,omitempty"`
 	// Functions are the functions called that are not PostgreSQL's own; FunctionOIDs
 	// the same, function by function.
-	Functions    []QName `json:"functions,omitempty"`
-	FunctionOIDs []OID   `json:"-"`
+	Functions    []catalog.QName `json:"functions,omitempty"`
+	FunctionOIDs []catalog.OID   `json:"-"`
 }
 
-type judgedKey struct {
-	expr  *Expr
-	model *Model
-	table *Relation
-}
-
-// Judge says what an expression of a policy on t means. A nil e gives the zero
-// Judgement. It is [Lookup.Judge] for a single question.
-func Judge(e *Expr, m *Model, t *Relation, s *Snapshot) Judgement {
-	return NewLookup(s).Judge(e, m, t)
-}
-
-// Judge says what an expression of a policy on t means under the model m. Answers
-// are kept: neither the expression nor the model may change afterwards.
-func (v *Lookup) Judge(e *Expr, m *Model, t *Relation) Judgement {
-	if e == nil {
-		return Judgement{}
-	}
-	key := judgedKey{e, m, t}
-	v.mu.Lock()
-	j, ok := v.judged[key]
-	v.mu.Unlock()
-	if ok {
-		return j
-	}
-	j = v.judge(e, m, t)
-	v.mu.Lock()
-	v.judged[key] = j
-	v.mu.Unlock()
-	return j
-}
-
-func (v *Lookup) judge(e *Expr, m *Model, t *Relation) Judgement {
+func (v *View) judge(e *catalog.Expr, t *catalog.Relation) Judgement {
 	if e.Root == nil {
 		return Judgement{}
 	}
 	j := Judgement{}
-	a := analyst{v: v, m: m, t: t, column: m.ColumnOf(t), j: &j, notDistinct: map[*Node]bool{}}
+	a := v.analyst(t, v.TenantColumn(t), &j)
 	truth := a.truth(e.Root)
 	j.AlwaysTrue, j.AlwaysFalse = truth == certain, truth == impossible
 	a.facts(e.Root, 0)
@@ -152,31 +122,6 @@ func (j *Judgement) tidy() {
 	j.Functions = slices.Compact(j.Functions)
 	slices.Sort(j.FunctionOIDs)
 	j.FunctionOIDs = slices.Compact(j.FunctionOIDs)
-	slices.SortFunc(j.Memberships, func(a, b ColumnRef) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(j.Memberships, func(a, b catalog.ColumnRef) int { return strings.Compare(a.String(), b.String()) })
 	j.Memberships = slices.Compact(j.Memberships)
-}
-
-// String returns schema.table.column, unquoted: for people.
-func (c ColumnRef) String() string { return c.Relation.String() + "." + c.Column }
-
-// TableOf returns the model's entry for a table, nil when there is none.
-func (m *Model) TableOf(name QName) *TableModel {
-	for i := range m.Tables {
-		if m.Tables[i].Table == name {
-			return &m.Tables[i]
-		}
-	}
-	return nil
-}
-
-// ColumnOf returns the tenant column of a table: what the model says, else the
-// model's column if the table has it, else "".
-func (m *Model) ColumnOf(t *Relation) string {
-	if entry := m.TableOf(t.QName()); entry != nil && entry.Column != "" {
-		return entry.Column
-	}
-	if m.Column != "" && t.column(m.Column) != nil {
-		return m.Column
-	}
-	return ""
 }

@@ -1,23 +1,25 @@
-package catalog
+package policy
 
 import (
 	"slices"
 	"strconv"
+
+	"github.com/moat-db/moat/catalog"
 )
 
 // primary reads a literal, a name, a call, or something in parentheses.
-func (p *sqlParser) primary() (*Node, error) {
+func (p *sqlParser) primary() (*catalog.Node, error) {
 	t := p.peek()
 	switch t.kind {
 	case tokenString:
 		p.at++
-		return &Node{Kind: NodeConst, Type: "text", Value: t.text}, nil
+		return &catalog.Node{Kind: catalog.NodeConst, Type: "text", Value: t.text}, nil
 	case tokenNumber:
 		p.at++
-		return &Node{Kind: NodeConst, Type: "integer", Value: t.text}, nil
+		return &catalog.Node{Kind: catalog.NodeConst, Type: "integer", Value: t.text}, nil
 	case tokenParam:
 		p.at++
-		return &Node{Kind: NodeParam, Name: "$" + t.text, Level: len(p.scopes)}, nil
+		return &catalog.Node{Kind: catalog.NodeParam, Name: "$" + t.text, Level: len(p.scopes)}, nil
 	case tokenSign:
 		if t.text != "(" {
 			return nil, errSQL
@@ -32,13 +34,13 @@ func (p *sqlParser) primary() (*Node, error) {
 	return nil, errSQL
 }
 
-func (p *sqlParser) inParentheses() (*Node, error) {
+func (p *sqlParser) inParentheses() (*catalog.Node, error) {
 	if p.isSelect(1) {
 		q, err := p.parenthesised()
 		if err != nil {
 			return nil, err
 		}
-		return &Node{Kind: NodeSubquery, Query: q}, nil
+		return &catalog.Node{Kind: catalog.NodeSubquery, Query: q}, nil
 	}
 	p.at++
 	n, err := p.expr(0)
@@ -49,24 +51,24 @@ func (p *sqlParser) inParentheses() (*Node, error) {
 }
 
 // keyword reads what begins with a word of the language.
-func (p *sqlParser) keyword(t token) (n *Node, err error, known bool) {
+func (p *sqlParser) keyword(t token) (n *catalog.Node, err error, known bool) {
 	if t.kind != tokenWord {
 		return nil, nil, false
 	}
 	switch t.text {
 	case "true", "false":
 		p.at++
-		return &Node{Kind: NodeConst, Type: "boolean", Value: t.text}, nil, true
+		return &catalog.Node{Kind: catalog.NodeConst, Type: "boolean", Value: t.text}, nil, true
 	case "null":
 		p.at++
-		return &Node{Kind: NodeConst, Null: true}, nil, true
+		return &catalog.Node{Kind: catalog.NodeConst, Null: true}, nil, true
 	case "current_user", "session_user", "current_role", "user":
 		p.at++
-		return &Node{Kind: NodeValue, Name: t.text}, nil, true
+		return &catalog.Node{Kind: catalog.NodeValue, Name: t.text}, nil, true
 	case "exists":
 		p.at++
 		q, err := p.parenthesised()
-		return &Node{Kind: NodeExists, Type: "boolean", Query: q}, err, true
+		return &catalog.Node{Kind: catalog.NodeExists, Type: "boolean", Query: q}, err, true
 	case "cast":
 		p.at++
 		n, err := p.castCall()
@@ -86,7 +88,7 @@ func (p *sqlParser) keyword(t token) (n *Node, err error, known bool) {
 	case "uuid", "text", "bigint", "int", "integer", "jsonb", "json":
 		if p.ahead(1).kind == tokenString {
 			p.at += 2
-			return p.cast(&Node{Kind: NodeConst, Type: "text", Value: p.tokens[p.at-1].text}, canonicalType(t.text)), nil, true
+			return p.cast(&catalog.Node{Kind: catalog.NodeConst, Type: "text", Value: p.tokens[p.at-1].text}, canonicalType(t.text)), nil, true
 		}
 	case "select", "from", "where", "order", "group", "having", "limit", "union", "row", "interval", "into", "when", "then", "end":
 		return nil, errSQL, true
@@ -94,7 +96,7 @@ func (p *sqlParser) keyword(t token) (n *Node, err error, known bool) {
 	return nil, nil, false
 }
 
-func (p *sqlParser) castCall() (*Node, error) {
+func (p *sqlParser) castCall() (*catalog.Node, error) {
 	if err := p.expect("("); err != nil {
 		return nil, err
 	}
@@ -112,15 +114,15 @@ func (p *sqlParser) castCall() (*Node, error) {
 	return p.cast(n, name), p.expect(")")
 }
 
-func (p *sqlParser) array() (*Node, error) {
+func (p *sqlParser) array() (*catalog.Node, error) {
 	if p.peek().is("(") {
 		q, err := p.parenthesised()
-		return &Node{Kind: NodeArrayQuery, Query: q}, err
+		return &catalog.Node{Kind: catalog.NodeArrayQuery, Query: q}, err
 	}
 	if err := p.expect("["); err != nil {
 		return nil, err
 	}
-	n := &Node{Kind: NodeArray}
+	n := &catalog.Node{Kind: catalog.NodeArray}
 	for !p.accept("]") {
 		arg, err := p.expr(0)
 		if err != nil {
@@ -134,7 +136,7 @@ func (p *sqlParser) array() (*Node, error) {
 	return n, nil
 }
 
-func (p *sqlParser) coalesce(word string) (*Node, error) {
+func (p *sqlParser) coalesce(word string) (*catalog.Node, error) {
 	if err := p.expect("("); err != nil {
 		return nil, err
 	}
@@ -142,9 +144,9 @@ func (p *sqlParser) coalesce(word string) (*Node, error) {
 	if err != nil || len(args) == 0 {
 		return nil, errSQL
 	}
-	n := &Node{Kind: NodeCoalesce, Args: args}
+	n := &catalog.Node{Kind: catalog.NodeCoalesce, Args: args}
 	if word == "nullif" {
-		n.Kind, n.Name = NodeNullIf, "="
+		n.Kind, n.Name = catalog.NodeNullIf, "="
 		if len(args) != 2 {
 			return nil, errSQL
 		}
@@ -153,8 +155,8 @@ func (p *sqlParser) coalesce(word string) (*Node, error) {
 }
 
 // switchCase reads CASE WHEN … THEN … ELSE … END.
-func (p *sqlParser) switchCase() (*Node, error) {
-	n := &Node{Kind: NodeCase}
+func (p *sqlParser) switchCase() (*catalog.Node, error) {
+	n := &catalog.Node{Kind: catalog.NodeCase}
 	for p.accept("when") {
 		when, err := p.expr(0)
 		if err != nil {
@@ -172,7 +174,7 @@ func (p *sqlParser) switchCase() (*Node, error) {
 	if len(n.Args) == 0 {
 		return nil, errSQL
 	}
-	otherwise := &Node{Kind: NodeConst, Null: true}
+	otherwise := &catalog.Node{Kind: catalog.NodeConst, Null: true}
 	if p.accept("else") {
 		var err error
 		if otherwise, err = p.expr(0); err != nil {
@@ -184,7 +186,7 @@ func (p *sqlParser) switchCase() (*Node, error) {
 }
 
 // named reads a column, a variable, a parameter or a call.
-func (p *sqlParser) named() (*Node, error) {
+func (p *sqlParser) named() (*catalog.Node, error) {
 	parts := []string{}
 	for {
 		name, err := p.name()
@@ -194,7 +196,7 @@ func (p *sqlParser) named() (*Node, error) {
 		parts = append(parts, name)
 		if p.peek().is(".") && p.ahead(1).is("*") {
 			p.at += 2
-			return &Node{Kind: NodeOther, Name: "*"}, nil
+			return &catalog.Node{Kind: catalog.NodeOther, Name: "*"}, nil
 		}
 		if !p.accept(".") {
 			break
@@ -209,9 +211,9 @@ func (p *sqlParser) named() (*Node, error) {
 	return nil, errSQL
 }
 
-func (p *sqlParser) call(parts []string) (*Node, error) {
+func (p *sqlParser) call(parts []string) (*catalog.Node, error) {
 	if p.accept("*", ")") {
-		return &Node{Kind: NodeFunction, Name: "pg_catalog." + parts[len(parts)-1]}, nil
+		return &catalog.Node{Kind: catalog.NodeFunction, Name: "pg_catalog." + parts[len(parts)-1]}, nil
 	}
 	args, err := p.list()
 	if err != nil || len(parts) > 2 {
@@ -221,7 +223,7 @@ func (p *sqlParser) call(parts []string) (*Node, error) {
 	if len(parts) == 2 {
 		schema = parts[0]
 	}
-	n := &Node{Kind: NodeFunction, Name: "pg_catalog." + name, Args: args}
+	n := &catalog.Node{Kind: catalog.NodeFunction, Name: "pg_catalog." + name, Args: args}
 	if schema == "pg_catalog" {
 		return n, nil
 	}
@@ -237,7 +239,7 @@ func (p *sqlParser) call(parts []string) (*Node, error) {
 
 // column resolves a name: a column of the tables in sight, innermost first, as SQL
 // prefers them, then a variable or a parameter.
-func (p *sqlParser) column(parts []string) *Node {
+func (p *sqlParser) column(parts []string) *catalog.Node {
 	name := parts[len(parts)-1]
 	for up := range len(p.scopes) {
 		scope := p.scopes[len(p.scopes)-1-up]
@@ -246,11 +248,11 @@ func (p *sqlParser) column(parts []string) *Node {
 				continue
 			}
 			switch {
-			case t.relation != nil && t.relation.column(name) != nil:
-				return &Node{Kind: NodeColumn, Relation: t.relation.QName(), Column: name,
-					Type: t.relation.column(name).Type, Level: up, Entry: i + 1}
+			case t.relation != nil && t.relation.Column(name) != nil:
+				return &catalog.Node{Kind: catalog.NodeColumn, Relation: t.relation.QName(), Column: name,
+					Type: t.relation.Column(name).Type, Level: up, Entry: i + 1}
 			case len(t.columns) == 1 && t.columns[0] != nil && (name == t.alias || len(parts) > 1):
-				return raised(t.columns[0], up)
+				return t.columns[0].Raised(up)
 			}
 		}
 	}
@@ -260,20 +262,9 @@ func (p *sqlParser) column(parts []string) *Node {
 	if n := p.vars[name]; n != nil {
 		return lift(n, len(p.scopes))
 	}
-	i := slices.IndexFunc(p.f.inputs(), func(param Param) bool { return param.Name == name })
+	i := slices.IndexFunc(p.f.Inputs(), func(param catalog.Param) bool { return param.Name == name })
 	if i < 0 {
 		return nil
 	}
-	return &Node{Kind: NodeParam, Name: "$" + strconv.Itoa(i+1), Level: len(p.scopes)}
-}
-
-// inputs are the parameters that a call gives arguments for.
-func (f *Function) inputs() []Param {
-	var all []Param
-	for _, param := range f.Params {
-		if param.isInput() {
-			all = append(all, param)
-		}
-	}
-	return all
+	return &catalog.Node{Kind: catalog.NodeParam, Name: "$" + strconv.Itoa(i+1), Level: len(p.scopes)}
 }

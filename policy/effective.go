@@ -1,12 +1,16 @@
-package catalog
+package policy
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
 
 // Effect is what the policies of a table, taken together, do to one role and one
 // command. PostgreSQL ORs the permissive policies that apply, and ANDs the
 // restrictive ones to that.
 type Effect struct {
-	// Bypass says why no policy binds the role (see [Lookup.Bypasses]), and is
+	// Bypass says why no policy binds the role (see [catalog.Lookup.Bypasses]), and is
 	// "row-level security is not enabled" where that is so; "" when policies bind.
 	Bypass string `json:"bypass,omitempty"`
 	// Denied is true when no permissive policy with an expression applies: the
@@ -20,21 +24,16 @@ type Effect struct {
 	Written bool `json:"written"`
 	// OpenRows and OpenWritten are the permissive policies that keep Rows and
 	// Written from being true.
-	OpenRows    []*Policy `json:"open_rows,omitempty"`
-	OpenWritten []*Policy `json:"open_written,omitempty"`
+	OpenRows    []*catalog.Policy `json:"open_rows,omitempty"`
+	OpenWritten []*catalog.Policy `json:"open_written,omitempty"`
 	// Permissive and Restrictive are the policies that apply.
-	Permissive  []*Policy `json:"permissive,omitempty"`
-	Restrictive []*Policy `json:"restrictive,omitempty"`
+	Permissive  []*catalog.Policy `json:"permissive,omitempty"`
+	Restrictive []*catalog.Policy `json:"restrictive,omitempty"`
 }
 
 // Isolated says whether the command can neither read nor change nor plant a row of
 // another tenant, as far as policies go.
 func (e Effect) Isolated() bool { return e.Bypass == "" && (e.Denied || e.Rows && e.Written) }
-
-// Effective is [Lookup.Effective] for a single question.
-func Effective(t *Relation, role, command string, s *Snapshot, m *Model) Effect {
-	return NewLookup(s).Effective(t, role, command, m)
-}
 
 // Effective says what the policies of t do to role and command: SELECT, INSERT,
 // UPDATE or DELETE. A policy applies to a role that has the privileges of one it
@@ -43,7 +42,7 @@ func Effective(t *Relation, role, command string, s *Snapshot, m *Model) Effect 
 // It judges each command by its own policies alone. That an UPDATE which reads a
 // column must also pass the SELECT policies is no protection: one without WHERE
 // does not read any.
-func (v *Lookup) Effective(t *Relation, role, command string, m *Model) Effect {
+func (v *View) Effective(t *catalog.Relation, role, command string) Effect {
 	e := Effect{Bypass: v.Bypasses(role, t)}
 	if !t.RLS && e.Bypass == "" {
 		e.Bypass = "row-level security is not enabled"
@@ -65,10 +64,10 @@ func (v *Lookup) Effective(t *Relation, role, command string, m *Model) Effect {
 	e.Rows, e.Written = true, true
 	denied := false
 	if command != "INSERT" {
-		e.Rows, denied, e.OpenRows = v.combined(t, m, e, func(p *Policy) *Expr { return p.Using }, true)
+		e.Rows, denied, e.OpenRows = v.combined(t, e, func(p *catalog.Policy) *catalog.Expr { return p.Using }, true)
 	}
 	if command == "INSERT" || command == "UPDATE" {
-		written, none, open := v.combined(t, m, e, (*Policy).writeExpr, false)
+		written, none, open := v.combined(t, e, (*catalog.Policy).WriteExpr, false)
 		e.Written, e.OpenWritten = written, open
 		denied = denied || none
 	}
@@ -76,20 +75,12 @@ func (v *Lookup) Effective(t *Relation, role, command string, m *Model) Effect {
 	return e
 }
 
-// writeExpr is the condition on a new row: WITH CHECK, or USING in its absence.
-func (p *Policy) writeExpr() *Expr {
-	if p.Check != nil || p.Command == "INSERT" {
-		return p.Check
-	}
-	return p.Using
-}
-
 // Applies says whether a policy applies to a role and a command.
-func (v *Lookup) Applies(p *Policy, role, command string) bool {
+func (v *View) Applies(p *catalog.Policy, role, command string) bool {
 	if p.Command != "ALL" && p.Command != command {
 		return false
 	}
-	roles := v.RolesOf(role, Usage)
+	roles := v.RolesOf(role, catalog.Usage)
 	return slices.ContainsFunc(p.Roles, func(name string) bool { return name == "" || slices.Contains(roles, name) })
 }
 
@@ -97,15 +88,15 @@ func (v *Lookup) Applies(p *Policy, role, command string) bool {
 // bind the rows; whether there is no permissive condition that can be met; and which
 // of the permissive policies are open. own says whether binding a row to the caller
 // is enough.
-func (v *Lookup) combined(t *Relation, m *Model, e Effect, expr func(*Policy) *Expr, own bool) (bound, denied bool, open []*Policy) {
-	binds := func(p *Policy) bool {
-		j := v.Judge(expr(p), m, t)
+func (v *View) combined(t *catalog.Relation, e Effect, expr func(*catalog.Policy) *catalog.Expr, own bool) (bound, denied bool, open []*catalog.Policy) {
+	binds := func(p *catalog.Policy) bool {
+		j := v.Judge(expr(p), t)
 		return j.Isolates || own && j.OwnRows
 	}
 	denied = true
 	for _, p := range e.Permissive {
 		// A permissive policy without an expression gives nothing.
-		if expr(p) == nil || v.Judge(expr(p), m, t).AlwaysFalse {
+		if expr(p) == nil || v.Judge(expr(p), t).AlwaysFalse {
 			continue
 		}
 		denied = false
@@ -117,7 +108,7 @@ func (v *Lookup) combined(t *Relation, m *Model, e Effect, expr func(*Policy) *E
 		if expr(p) == nil {
 			continue
 		}
-		if v.Judge(expr(p), m, t).AlwaysFalse {
+		if v.Judge(expr(p), t).AlwaysFalse {
 			return true, true, nil
 		}
 		if binds(p) {

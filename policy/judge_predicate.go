@@ -1,6 +1,10 @@
-package catalog
+package policy
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
 
 // verdict is what a condition does to the rows: bind them to the current tenant,
 // or to the caller's own.
@@ -12,9 +16,9 @@ type verdict struct {
 func (x verdict) any() bool { return x.tenant || x.own }
 
 // predicate says what a condition does when it must be true.
-func (a *analyst) predicate(n *Node, depth int) verdict {
+func (a *analyst) predicate(n *catalog.Node, depth int) verdict {
 	switch n.Kind {
-	case NodeAnd:
+	case catalog.NodeAnd:
 		var result verdict
 		for _, arg := range n.Args {
 			x := a.predicate(arg, depth)
@@ -22,32 +26,32 @@ func (a *analyst) predicate(n *Node, depth int) verdict {
 			result.own = result.own || x.own
 		}
 		return result
-	case NodeOr:
+	case catalog.NodeOr:
 		return a.alternatives(n.Args, depth)
-	case NodeOperator:
+	case catalog.NodeOperator:
 		return a.comparison(n, depth)
-	case NodeAny:
+	case catalog.NodeAny:
 		if n.Name == "=" && len(n.Args) == 2 {
 			return a.equality(n.Args[0], n.Args[1], depth)
 		}
-	case NodeAnyQuery:
+	case catalog.NodeAnyQuery:
 		return a.inQuery(n, depth)
-	case NodeExists:
+	case catalog.NodeExists:
 		return a.exists(n.Query, depth)
-	case NodeSubquery:
+	case catalog.NodeSubquery:
 		if n.Query.Simple {
 			return a.predicate(n.Query.Select[0], depth+1)
 		}
 		return a.existsSelecting(n.Query, depth)
-	case NodeNot:
+	case catalog.NodeNot:
 		return a.negation(n.Args[0], depth)
-	case NodeBoolTest:
+	case catalog.NodeBoolTest:
 		if n.Name == "is true" {
 			return a.predicate(n.Args[0], depth)
 		}
-	case NodeCoalesce:
+	case catalog.NodeCoalesce:
 		return a.coalescedTruth(n, depth)
-	case NodeFunction:
+	case catalog.NodeFunction:
 		return a.helperPredicate(n, depth)
 	}
 	return verdict{}
@@ -55,7 +59,7 @@ func (a *analyst) predicate(n *Node, depth int) verdict {
 
 // alternatives is OR: each branch that can be true must bind the rows. Those that
 // do not say why.
-func (a *analyst) alternatives(branches []*Node, depth int) verdict {
+func (a *analyst) alternatives(branches []*catalog.Node, depth int) verdict {
 	result := verdict{tenant: true, own: true}
 	for _, branch := range branches {
 		if a.truth(branch) == impossible {
@@ -72,9 +76,9 @@ func (a *analyst) alternatives(branches []*Node, depth int) verdict {
 }
 
 // openBranch notes how a branch of an OR lets rows of others through.
-func (a *analyst) openBranch(n *Node, depth int) {
-	for _, part := range conjuncts(n) {
-		if part.Kind == NodeNullTest && part.Name == "is null" {
+func (a *analyst) openBranch(n *catalog.Node, depth int) {
+	for _, part := range n.Conjuncts() {
+		if part.Kind == catalog.NodeNullTest && part.Name == "is null" {
 			switch x := a.value(part.Args[0], depth); {
 			case x.kind == valueOwn && x.node.Column == a.column:
 				a.j.NullMeansShared = true
@@ -82,14 +86,15 @@ func (a *analyst) openBranch(n *Node, depth int) {
 				a.j.FailsOpen = true
 			}
 		}
-		if part.Kind == NodeOperator && part.Name == "=" && len(part.Args) == 2 {
+		if part.Kind == catalog.NodeOperator && part.Name == "=" && len(part.Args) == 2 {
 			x, y := a.value(part.Args[0], depth), a.value(part.Args[1], depth)
 			if x.isContext() && y.kind == valueNothing || y.isContext() && x.kind == valueNothing {
 				a.j.FailsOpen = true
 			}
 		}
 	}
-	below := analyst{v: a.v, m: a.m, t: a.t, column: a.column, j: &Judgement{}, calls: a.calls, notDistinct: map[*Node]bool{}}
+	below := a.v.analyst(a.t, a.column, &Judgement{})
+	below.calls = a.calls
 	below.facts(n, depth)
 	for _, name := range below.j.Settings {
 		if !strings.EqualFold(name, a.m.Setting) || strings.HasPrefix(name, "request.") {
@@ -99,7 +104,7 @@ func (a *analyst) openBranch(n *Node, depth int) {
 }
 
 // comparison is an operator that gives a truth value.
-func (a *analyst) comparison(n *Node, depth int) verdict {
+func (a *analyst) comparison(n *catalog.Node, depth int) verdict {
 	if len(n.Args) != 2 {
 		return verdict{}
 	}
@@ -120,7 +125,7 @@ func (a *analyst) comparison(n *Node, depth int) verdict {
 
 // touchesTenant says whether an expression speaks of the tenant column or of what
 // names the caller.
-func (a *analyst) touchesTenant(n *Node, depth int) bool {
+func (a *analyst) touchesTenant(n *catalog.Node, depth int) bool {
 	if x := a.value(n, depth); x.isContext() || x.kind == valueOwn && x.node.Column == a.column && a.column != "" {
 		return true
 	}
@@ -133,7 +138,7 @@ func (a *analyst) touchesTenant(n *Node, depth int) bool {
 }
 
 // equality compares two values, or a row of them, either way round.
-func (a *analyst) equality(left, right *Node, depth int) verdict {
+func (a *analyst) equality(left, right *catalog.Node, depth int) verdict {
 	x, y := a.value(left, depth), a.value(right, depth)
 	if y.kind == valueOwn {
 		x, y = y, x
@@ -155,7 +160,7 @@ func (a *analyst) bind(own, y value) verdict {
 		result.tenant = tenant && namesTenant(y.path)
 		result.own = isSubject(y)
 	case valueSetting:
-		result.own = userLike(y.setting) && userLike("."+own.node.Column)
+		result.own = NamesCaller(y.setting) && NamesCaller("."+own.node.Column)
 	case valueMember:
 		result = a.bindMember(own, y, tenant)
 	}
@@ -164,7 +169,7 @@ func (a *analyst) bind(own, y value) verdict {
 		return verdict{}
 	}
 	if result.tenant && tenant && a.compared == nil && y.setting != "" {
-		a.compared = &evidence{setting: y.setting, claim: y.path}
+		a.compared = &Evidence{Setting: y.setting, Claim: y.path}
 	}
 	if result.any() {
 		a.j.Wrapped = a.j.Wrapped || y.wrapped
@@ -205,12 +210,12 @@ func isSubject(x value) bool {
 
 // exact says whether equality of a column's values is equality of their texts.
 func (a *analyst) exact(column string) bool {
-	c := a.t.column(column)
+	c := a.t.Column(column)
 	if c == nil {
 		return false
 	}
 	switch c.TypeName {
-	case QName{"pg_catalog", "bpchar"}, QName{"pg_catalog", "name"}:
+	case catalog.QName{Schema: "pg_catalog", Name: "bpchar"}, catalog.QName{Schema: "pg_catalog", Name: "name"}:
 		return false
 	}
 	if c.TypeName.Name == "citext" {
@@ -225,8 +230,8 @@ func (a *analyst) exact(column string) bool {
 }
 
 // negation is NOT; NOT (x IS DISTINCT FROM y) is how IS NOT DISTINCT FROM is kept.
-func (a *analyst) negation(n *Node, depth int) verdict {
-	if n.Kind != NodeDistinct || len(n.Args) != 2 {
+func (a *analyst) negation(n *catalog.Node, depth int) verdict {
+	if n.Kind != catalog.NodeDistinct || len(n.Args) != 2 {
 		if a.touchesTenant(n, depth) {
 			a.j.Negated = true
 		}
@@ -240,7 +245,7 @@ func (a *analyst) negation(n *Node, depth int) verdict {
 	// Where the column can be NULL, no tenant at all equals the rows of nobody.
 	for _, arg := range n.Args {
 		if x := a.value(arg, depth); x.kind == valueOwn {
-			if c := a.t.column(x.node.Column); c == nil || !c.NotNull {
+			if c := a.t.Column(x.node.Column); c == nil || !c.NotNull {
 				return verdict{}
 			}
 		}
@@ -249,7 +254,7 @@ func (a *analyst) negation(n *Node, depth int) verdict {
 }
 
 // coalescedTruth is coalesce(condition, false).
-func (a *analyst) coalescedTruth(n *Node, depth int) verdict {
+func (a *analyst) coalescedTruth(n *catalog.Node, depth int) verdict {
 	for _, arg := range n.Args[1:] {
 		if a.truth(arg) != impossible {
 			return verdict{}
@@ -260,8 +265,8 @@ func (a *analyst) coalescedTruth(n *Node, depth int) verdict {
 
 // helperPredicate is a user's function of type boolean: every way out of it must
 // bind the rows.
-func (a *analyst) helperPredicate(n *Node, depth int) verdict {
-	f := a.v.byProc[n.OID]
+func (a *analyst) helperPredicate(n *catalog.Node, depth int) verdict {
+	f := a.v.Function(n.OID)
 	alternatives := a.enter(n, f)
 	if alternatives == nil {
 		return verdict{}
@@ -290,35 +295,35 @@ const (
 	impossible
 )
 
-func (a *analyst) truth(n *Node) certainty {
+func (a *analyst) truth(n *catalog.Node) certainty {
 	switch n.Kind {
-	case NodeConst:
+	case catalog.NodeConst:
 		return constTruth(n)
-	case NodeAnd:
+	case catalog.NodeAnd:
 		return fold(n.Args, a.truth, impossible, certain)
-	case NodeOr:
+	case catalog.NodeOr:
 		return fold(n.Args, a.truth, certain, impossible)
-	case NodeNot:
+	case catalog.NodeNot:
 		switch a.truth(n.Args[0]) {
 		case certain:
 			return impossible
 		case impossible:
-			if n.Args[0].Kind != NodeConst || !n.Args[0].Null {
+			if n.Args[0].Kind != catalog.NodeConst || !n.Args[0].Null {
 				return certain
 			}
 		}
-	case NodeOperator:
+	case catalog.NodeOperator:
 		return a.sameBothSides(n)
-	case NodeNullTest:
+	case catalog.NodeNullTest:
 		return a.nullTruth(n)
-	case NodeCoalesce:
+	case catalog.NodeCoalesce:
 		return a.truth(n.Args[0])
-	case NodeSubquery:
+	case catalog.NodeSubquery:
 		if n.Query.Simple {
 			return a.truth(n.Query.Select[0])
 		}
-	case NodeCast, NodeBoolTest:
-		if n.Type == "boolean" && (n.Kind == NodeCast || n.Name == "is true") {
+	case catalog.NodeCast, catalog.NodeBoolTest:
+		if n.Type == "boolean" && (n.Kind == catalog.NodeCast || n.Name == "is true") {
 			return a.truth(n.Args[0])
 		}
 	}
@@ -326,7 +331,7 @@ func (a *analyst) truth(n *Node) certainty {
 }
 
 // fold is AND and OR: one strong argument decides, all weak ones together do.
-func fold(args []*Node, truth func(*Node) certainty, strong, weak certainty) certainty {
+func fold(args []*catalog.Node, truth func(*catalog.Node) certainty, strong, weak certainty) certainty {
 	result := weak
 	for _, arg := range args {
 		switch truth(arg) {
@@ -339,7 +344,7 @@ func fold(args []*Node, truth func(*Node) certainty, strong, weak certainty) cer
 	return result
 }
 
-func constTruth(n *Node) certainty {
+func constTruth(n *catalog.Node) certainty {
 	switch {
 	case n.Null || n.Type == "boolean" && n.Value == "false":
 		return impossible
@@ -351,21 +356,21 @@ func constTruth(n *Node) certainty {
 
 // sameBothSides is 1 = 1, 1 = 2, or a column compared with itself, which holds for
 // every row that has a value.
-func (a *analyst) sameBothSides(n *Node) certainty {
+func (a *analyst) sameBothSides(n *catalog.Node) certainty {
 	if len(n.Args) != 2 {
 		return depends
 	}
 	x, y := bare(n.Args[0]), bare(n.Args[1])
 	equal := n.Name == "=" || n.Name == "<=" || n.Name == ">="
 	switch {
-	case x.Kind == NodeConst && y.Kind == NodeConst && x.Type == y.Type && !x.Null && !y.Null:
+	case x.Kind == catalog.NodeConst && y.Kind == catalog.NodeConst && x.Type == y.Type && !x.Null && !y.Null:
 		if n.Name == "=" || n.Name == "<>" {
 			if (x.Value == y.Value) == (n.Name == "=") {
 				return certain
 			}
 			return impossible
 		}
-	case x.Kind == NodeColumn && y.Kind == NodeColumn && x.Level == y.Level && x.Entry == y.Entry && x.Column == y.Column:
+	case x.Kind == catalog.NodeColumn && y.Kind == catalog.NodeColumn && x.Level == y.Level && x.Entry == y.Entry && x.Column == y.Column:
 		if equal {
 			return certain
 		}
@@ -378,11 +383,11 @@ func (a *analyst) sameBothSides(n *Node) certainty {
 
 // nullTruth is IS NULL and IS NOT NULL of a literal, or of a column that is never
 // NULL.
-func (a *analyst) nullTruth(n *Node) certainty {
+func (a *analyst) nullTruth(n *catalog.Node) certainty {
 	x := bare(n.Args[0])
-	never := x.Kind == NodeConst && !x.Null
-	if x.Kind == NodeColumn && x.Level == 0 {
-		c := a.t.column(x.Column)
+	never := x.Kind == catalog.NodeConst && !x.Null
+	if x.Kind == catalog.NodeColumn && x.Level == 0 {
+		c := a.t.Column(x.Column)
 		never = c != nil && c.NotNull
 	}
 	switch {
@@ -395,17 +400,17 @@ func (a *analyst) nullTruth(n *Node) certainty {
 }
 
 // bare takes casts off.
-func bare(n *Node) *Node {
-	for n.Kind == NodeCast && len(n.Args) == 1 {
+func bare(n *catalog.Node) *catalog.Node {
+	for n.Kind == catalog.NodeCast && len(n.Args) == 1 {
 		n = n.Args[0]
 	}
 	return n
 }
 
 // isConstant says whether a tree reads nothing.
-func isConstant(n *Node) bool {
+func isConstant(n *catalog.Node) bool {
 	switch n.Kind {
-	case NodeColumn, NodeValue, NodeFunction, NodeOther, NodeParam:
+	case catalog.NodeColumn, catalog.NodeValue, catalog.NodeFunction, catalog.NodeOther, catalog.NodeParam:
 		return false
 	}
 	if n.Query != nil && !n.Query.Simple {

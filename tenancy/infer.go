@@ -1,9 +1,14 @@
-package catalog
+package tenancy
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 // DefaultSetting is the tenant setting where no policy reads one.
@@ -37,22 +42,29 @@ type NoSuchObjectError struct{ Kind, Name string }
 
 func (e *NoSuchObjectError) Error() string { return fmt.Sprintf("there is no %s %s", e.Kind, e.Name) }
 
+// Read loads the catalog and says how the database tells its tenants apart: what every
+// part of moat looks things up in. Errors are those of [catalog.Load] and [Infer].
+func Read(ctx context.Context, conn *pgx.Conn, o Options) (*policy.View, error) {
+	s, err := catalog.Load(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	return Infer(s, o)
+}
+
 // Infer says how a database tells its tenants apart: from o where that says so,
 // else from the columns, foreign keys, policies and grants of s. What it found by
-// itself is told in [Model.Inferred].
+// itself is told in [catalog.Model.Inferred].
 //
 // It returns [*NoTenantColumnError] when no column looks like a tenant's, and
 // [*NoSuchObjectError] when o names what does not exist.
-func Infer(s *Snapshot, o Options) (*Model, error) {
-	return NewLookup(s).Infer(o)
-}
-
-// Infer is [Infer] over a Snapshot that is indexed already.
-func (v *Lookup) Infer(o Options) (*Model, error) {
-	if err := v.checkOptions(o); err != nil {
+func Infer(s *catalog.Snapshot, o Options) (*policy.View, error) {
+	bare := catalog.NewLookup(s, nil)
+	if err := checkOptions(bare, o); err != nil {
 		return nil, err
 	}
-	f := &inference{v: v, o: o, m: &Model{Trusted: v.trusted(o)}, ignored: map[QName]string{}, classes: map[QName]*TableModel{}}
+	m := &catalog.Model{Trusted: trusted(bare, o)}
+	f := &inference{v: policy.NewView(bare.With(m)), o: o, m: m, ignored: map[catalog.QName]string{}, classes: map[catalog.QName]*catalog.TableModel{}}
 	f.schemas()
 	f.tables()
 	steps := []func() error{f.column, f.tenants, f.setting, f.classify, f.roles, f.shared}
@@ -62,15 +74,15 @@ func (v *Lookup) Infer(o Options) (*Model, error) {
 		}
 	}
 	f.finish()
-	return f.m, nil
+	return f.v.With(f.m), nil
 }
 
 // sealedTenant is the function that returns the tenant in sealed mode (package seal).
-var sealedTenant = QName{Schema: "moat", Name: "current_tenant"}
+var sealedTenant = catalog.QName{Schema: "moat", Name: "current_tenant"}
 
 // trusted are the functions that o names, and the sealed tenant where it is there.
-func (v *Lookup) trusted(o Options) []QName {
-	sealed := slices.ContainsFunc(v.functions[sealedTenant], func(f *Function) bool { return f.Definer && f.Language == "plpgsql" })
+func trusted(v *catalog.Lookup, o Options) []catalog.QName {
+	sealed := slices.ContainsFunc(v.Functions(sealedTenant), func(f *catalog.Function) bool { return f.Definer && f.Language == "plpgsql" })
 	if !sealed || slices.Contains(o.Trusted, sealedTenant) {
 		return o.Trusted
 	}
@@ -79,12 +91,12 @@ func (v *Lookup) trusted(o Options) []QName {
 
 // inference is the state of one [Infer].
 type inference struct {
-	v       *Lookup
+	v       *policy.View
 	o       Options
-	m       *Model
-	all     []*Relation      // tables, partitioned tables and foreign tables looked at
-	ignored map[QName]string // and why
-	classes map[QName]*TableModel
+	m       *catalog.Model
+	all     []*catalog.Relation      // tables, partitioned tables and foreign tables looked at
+	ignored map[catalog.QName]string // and why
+	classes map[catalog.QName]*catalog.TableModel
 }
 
 // say adds a sentence to what was inferred.
@@ -92,35 +104,35 @@ func (f *inference) say(format string, args ...any) {
 	f.m.Inferred = append(f.m.Inferred, fmt.Sprintf(format, args...))
 }
 
-func (v *Lookup) checkOptions(o Options) error {
+func checkOptions(v *catalog.Lookup, o Options) error {
 	for _, name := range o.Schemas {
-		if !slices.ContainsFunc(v.Snapshot.Schemas, func(s Schema) bool { return s.Name == name }) {
+		if !slices.ContainsFunc(v.Snapshot.Schemas, func(s catalog.Schema) bool { return s.Name == name }) {
 			return &NoSuchObjectError{"schema", name}
 		}
 	}
 	for _, name := range o.Roles {
-		if v.roles[name] == nil {
+		if v.Role(name) == nil {
 			return &NoSuchObjectError{"role", name}
 		}
 	}
 	for _, name := range slices.Concat(o.Shared, o.Ignored) {
-		if v.relations[name] == nil {
+		if v.Relation(name) == nil {
 			return &NoSuchObjectError{"table", name.String()}
 		}
 	}
 	for _, name := range o.Trusted {
-		if len(v.functions[name]) == 0 {
+		if len(v.Functions(name)) == 0 {
 			return &NoSuchObjectError{"function", name.String()}
 		}
 	}
-	if o.Tenants == (QName{}) {
+	if o.Tenants == (catalog.QName{}) {
 		return nil
 	}
-	t := v.relations[o.Tenants]
+	t := v.Relation(o.Tenants)
 	if t == nil {
 		return &NoSuchObjectError{"table", o.Tenants.String()}
 	}
-	if o.Key != "" && t.column(o.Key) == nil {
+	if o.Key != "" && t.Column(o.Key) == nil {
 		return &NoSuchObjectError{"column", o.Tenants.String() + "." + o.Key}
 	}
 	return nil
@@ -133,20 +145,20 @@ func (f *inference) schemas() {
 		return
 	}
 	for i := range f.v.Snapshot.Schemas {
-		if s := &f.v.Snapshot.Schemas[i]; f.v.foreignSchema(s) == "" {
+		if s := &f.v.Snapshot.Schemas[i]; foreignSchema(f.v.Lookup, s) == "" {
 			f.m.Schemas = append(f.m.Schemas, s.Name)
 		}
 	}
 }
 
 // foreignSchema says whose a schema is when it is not the user's, "" otherwise.
-func (v *Lookup) foreignSchema(s *Schema) string {
+func foreignSchema(v *catalog.Lookup, s *catalog.Schema) string {
 	switch {
 	case s.Extension != "":
 		return "extension " + s.Extension
 	case s.Name == "moat":
 		return "moat"
-	case isPlatformSchema(s.Name) && (strings.HasPrefix(s.Owner, "supabase_") || len(v.functions[QName{"auth", "uid"}])+len(v.functions[QName{"auth", "jwt"}]) > 0):
+	case isPlatformSchema(s.Name) && (strings.HasPrefix(s.Owner, "supabase_") || len(v.Functions(catalog.QName{Schema: "auth", Name: "uid"}))+len(v.Functions(catalog.QName{Schema: "auth", Name: "jwt"})) > 0):
 		return "Supabase"
 	}
 	return ""
@@ -183,8 +195,8 @@ func (f *inference) tables() {
 	}
 }
 
-func isTable(r *Relation) bool {
-	return r.Kind == Table || r.Kind == PartitionedTable || r.Kind == ForeignTable
+func isTable(r *catalog.Relation) bool {
+	return r.Kind == catalog.Table || r.Kind == catalog.PartitionedTable || r.Kind == catalog.ForeignTable
 }
 
 // isMigrationTable names the tables in which migration tools keep their state.

@@ -1,4 +1,4 @@
-package catalog_test
+package policy_test
 
 import (
 	"strings"
@@ -54,13 +54,12 @@ func TestEffective(t *testing.T) {
 		db.Exec(t, "CREATE SCHEMA "+schema+"; SET search_path = "+schema+"; CREATE TABLE t (tenant_id uuid NOT NULL, user_id uuid, body text);"+
 			"ALTER TABLE t ENABLE ROW LEVEL SECURITY; "+names.Replace(c.policies))
 	}
-	look := catalog.NewLookup(load(t, db.Conn(t, db.URL)))
-	m := &catalog.Model{Column: "tenant_id", Setting: "app.current_tenant"}
+	look := view(t, db, &catalog.Model{Column: "tenant_id", Setting: "app.current_tenant"})
 	for _, c := range effectiveCases() {
 		r := look.Relation(catalog.QName{Schema: c.name, Name: "t"})
 		var open []string
 		for _, command := range []string{"SELECT", "INSERT", "UPDATE", "DELETE"} {
-			e := look.Effective(r, app, command, m)
+			e := look.Effective(r, app, command)
 			if e.Denied || e.Bypass != "" {
 				continue
 			}
@@ -84,8 +83,7 @@ func TestEffectiveBypass(t *testing.T) {
 	db.Exec(t, `CREATE TABLE a (tenant_id int); CREATE TABLE forced (tenant_id int); CREATE TABLE plain (tenant_id int);
 		ALTER TABLE a ENABLE ROW LEVEL SECURITY; ALTER TABLE forced ENABLE ROW LEVEL SECURITY; ALTER TABLE forced FORCE ROW LEVEL SECURITY;
 		GRANT `+owner+` TO `+member+`; ALTER TABLE a OWNER TO `+owner+`; ALTER TABLE forced OWNER TO `+owner)
-	look := catalog.NewLookup(load(t, db.Conn(t, db.URL)))
-	m := &catalog.Model{Column: "tenant_id", Setting: "app.current_tenant"}
+	look := view(t, db, &catalog.Model{Column: "tenant_id", Setting: "app.current_tenant"})
 	for _, c := range []struct {
 		table, role string
 		want        string
@@ -97,7 +95,7 @@ func TestEffectiveBypass(t *testing.T) {
 		if look.Role(c.role) == nil {
 			continue // the cluster's superuser has another name
 		}
-		e := look.Effective(look.Relation(catalog.QName{Schema: "public", Name: c.table}), c.role, "SELECT", m)
+		e := look.Effective(look.Relation(catalog.QName{Schema: "public", Name: c.table}), c.role, "SELECT")
 		if e.Bypass != c.want || e.Isolated() != (c.want == "") {
 			t.Errorf("%s on %s: %+v, want %q", c.role, c.table, e, c.want)
 		}

@@ -1,11 +1,13 @@
-package catalog
+package policy
+
+import "github.com/moat-db/moat/catalog"
 
 // parenthesised reads (SELECT …).
-func (p *sqlParser) parenthesised() (*Query, error) {
+func (p *sqlParser) parenthesised() (*catalog.Query, error) {
 	if err := p.expect("("); err != nil {
 		return nil, err
 	}
-	var q *Query
+	var q *catalog.Query
 	var err error
 	if p.peek().is("(") {
 		q, err = p.parenthesised()
@@ -19,7 +21,7 @@ func (p *sqlParser) parenthesised() (*Query, error) {
 }
 
 // query reads a SELECT, or several in a set operation.
-func (p *sqlParser) query() (*Query, error) {
+func (p *sqlParser) query() (*catalog.Query, error) {
 	p.depth++
 	defer func() { p.depth-- }()
 	if p.depth > maxSQLDepth {
@@ -29,8 +31,8 @@ func (p *sqlParser) query() (*Query, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := &Query{SetOperation: true}
-	all.add(q)
+	all := &catalog.Query{SetOperation: true}
+	all.Add(q)
 	for p.accept("union") || p.accept("intersect") || p.accept("except") {
 		if !p.accept("all") {
 			p.accept("distinct")
@@ -39,7 +41,7 @@ func (p *sqlParser) query() (*Query, error) {
 		if err != nil {
 			return nil, err
 		}
-		all.add(next)
+		all.Add(next)
 	}
 	if err := p.tail(); err != nil {
 		return nil, err
@@ -77,7 +79,7 @@ func (p *sqlParser) tail() error {
 	}
 }
 
-func (p *sqlParser) selectOne() (*Query, error) {
+func (p *sqlParser) selectOne() (*catalog.Query, error) {
 	if err := p.expect("select"); err != nil {
 		return nil, err
 	}
@@ -90,7 +92,7 @@ func (p *sqlParser) selectOne() (*Query, error) {
 	end := p.at
 	p.scopes = append(p.scopes, &sqlScope{})
 	defer func() { p.scopes = p.scopes[:len(p.scopes)-1] }()
-	q := &Query{}
+	q := &catalog.Query{}
 	if err := p.clauses(q); err != nil {
 		return nil, err
 	}
@@ -104,7 +106,7 @@ func (p *sqlParser) selectOne() (*Query, error) {
 }
 
 // clauses reads FROM, WHERE, GROUP BY and HAVING.
-func (p *sqlParser) clauses(q *Query) error {
+func (p *sqlParser) clauses(q *catalog.Query) error {
 	plain := true
 	if p.accept("from") {
 		plain = false
@@ -137,19 +139,19 @@ func (p *sqlParser) clauses(q *Query) error {
 }
 
 // filter reads a condition and ANDs it to the query's.
-func (p *sqlParser) filter(q *Query) error {
+func (p *sqlParser) filter(q *catalog.Query) error {
 	n, err := p.expr(0)
 	if err != nil {
 		return err
 	}
-	q.Where = conjunction(append(conjuncts(q.Where), conjuncts(n)...))
+	q.Where = catalog.Conjunction(append(q.Where.Conjuncts(), n.Conjuncts()...))
 	return nil
 }
 
-func (p *sqlParser) targets(q *Query, end int) error {
+func (p *sqlParser) targets(q *catalog.Query, end int) error {
 	for p.at < end {
 		if p.accept("*") {
-			q.Select = append(q.Select, &Node{Kind: NodeOther, Name: "*"})
+			q.Select = append(q.Select, &catalog.Node{Kind: catalog.NodeOther, Name: "*"})
 		} else {
 			n, err := p.expr(0)
 			if err != nil {
@@ -178,8 +180,8 @@ func (p *sqlParser) targets(q *Query, end int) error {
 	return nil
 }
 
-func aggregates(n *Node) bool {
-	if n.Kind == NodeFunction {
+func aggregates(n *catalog.Node) bool {
+	if n.Kind == catalog.NodeFunction {
 		switch n.Name {
 		case "pg_catalog.count", "pg_catalog.max", "pg_catalog.min", "pg_catalog.sum", "pg_catalog.array_agg", "pg_catalog.bool_or",
 			"pg_catalog.bool_and", "pg_catalog.every", "pg_catalog.string_agg", "pg_catalog.json_agg", "pg_catalog.jsonb_agg":
@@ -217,7 +219,7 @@ func (p *sqlParser) skipTo(words ...string) {
 }
 
 // from reads the tables of FROM and the joins between them.
-func (p *sqlParser) from(q *Query) error {
+func (p *sqlParser) from(q *catalog.Query) error {
 	for {
 		if err := p.fromItem(q); err != nil {
 			return err
@@ -231,7 +233,7 @@ func (p *sqlParser) from(q *Query) error {
 	}
 }
 
-func (p *sqlParser) joins(q *Query) error {
+func (p *sqlParser) joins(q *catalog.Query) error {
 	for {
 		switch {
 		case p.accept("cross", "join"):
@@ -255,7 +257,7 @@ func (p *sqlParser) joins(q *Query) error {
 	}
 }
 
-func (p *sqlParser) joinCondition(q *Query) error {
+func (p *sqlParser) joinCondition(q *catalog.Query) error {
 	if p.accept("on") {
 		return p.filter(q)
 	}
@@ -271,9 +273,9 @@ func (p *sqlParser) joinCondition(q *Query) error {
 		if len(tables) != 2 || tables[0].relation == nil || tables[1].relation == nil {
 			return errSQL
 		}
-		left := &Node{Kind: NodeColumn, Relation: tables[0].relation.QName(), Column: name, Entry: 1}
-		right := &Node{Kind: NodeColumn, Relation: tables[1].relation.QName(), Column: name, Entry: 2}
-		q.Where = conjunction(append(conjuncts(q.Where), p.operator("=", left, right)))
+		left := &catalog.Node{Kind: catalog.NodeColumn, Relation: tables[0].relation.QName(), Column: name, Entry: 1}
+		right := &catalog.Node{Kind: catalog.NodeColumn, Relation: tables[1].relation.QName(), Column: name, Entry: 2}
+		q.Where = catalog.Conjunction(append(q.Where.Conjuncts(), p.operator("=", left, right)))
 		if p.accept(")") {
 			return nil
 		}
@@ -284,7 +286,7 @@ func (p *sqlParser) joinCondition(q *Query) error {
 }
 
 // fromItem reads a table or a function with its alias; a sub-select is not read.
-func (p *sqlParser) fromItem(q *Query) error {
+func (p *sqlParser) fromItem(q *catalog.Query) error {
 	schema := ""
 	name, err := p.name()
 	if err != nil {
@@ -308,13 +310,13 @@ func (p *sqlParser) fromItem(q *Query) error {
 			return err
 		}
 		q.Calls = append(q.Calls, call)
-		entry.columns = []*Node{call}
+		entry.columns = []*catalog.Node{call}
 	} else {
 		entry.relation = p.table(schema, name)
 		if entry.relation == nil {
 			return errSQL
 		}
-		q.addTable(entry.relation.QName())
+		q.AddTable(entry.relation.QName())
 	}
 	if err := p.alias(&entry); err != nil {
 		return err

@@ -1,4 +1,4 @@
-package catalog_test
+package tenancy_test
 
 import (
 	"errors"
@@ -10,15 +10,17 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // inferred loads a database and says its model in lines.
-func inferred(t *testing.T, db *pgtest.Database, o catalog.Options) (*catalog.Model, string) {
+func inferred(t *testing.T, db *pgtest.Database, o tenancy.Options) (*catalog.Model, string) {
 	t.Helper()
-	m, err := catalog.Infer(load(t, db.Conn(t, db.URL)), o)
+	v, err := tenancy.Read(t.Context(), db.Conn(t, db.URL), o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	m := v.Model
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s by %s", m.Column, m.Type, m.Setting)
 	if len(m.Claim) > 0 {
@@ -103,7 +105,7 @@ public.users child | public.users (home) → public.tenants`},
 			db := pgtest.New(t)
 			app := db.AppRole(t)
 			db.Exec(t, strings.ReplaceAll(c.schema, "TO APP", "TO "+app))
-			_, got := inferred(t, db, catalog.Options{})
+			_, got := inferred(t, db, tenancy.Options{})
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("model (-want +got):\n%s", diff)
 			}
@@ -137,16 +139,14 @@ func TestSupabaseIsolates(t *testing.T) {
 	db := pgtest.New(t)
 	db.Exec(t, supabaseSchema)
 	role := db.AppRole(t)
-	s := load(t, db.Conn(t, db.URL))
-	look := catalog.NewLookup(s)
-	m, err := look.Infer(catalog.Options{})
+	look, err := tenancy.Read(t.Context(), db.Conn(t, db.URL), tenancy.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, table := range []string{"orgs", "profiles", "members", "projects", "tasks"} {
 		r := look.Relation(catalog.QName{Schema: "public", Name: table})
 		for _, command := range []string{"SELECT", "INSERT", "UPDATE", "DELETE"} {
-			if e := look.Effective(r, role, command, m); !e.Isolated() {
+			if e := look.Effective(r, role, command); !e.Isolated() {
 				t.Errorf("%s on %s: %+v", command, table, e)
 			}
 		}
@@ -171,7 +171,7 @@ func TestInferRoles(t *testing.T) {
 		sql = strings.ReplaceAll(sql, "«"+name+"»", unique)
 	}
 	db.Exec(t, sql)
-	m, _ := inferred(t, db, catalog.Options{})
+	m, _ := inferred(t, db, tenancy.Options{})
 	got := map[string]bool{}
 	for name, unique := range names {
 		for _, role := range m.Roles {
@@ -183,7 +183,7 @@ func TestInferRoles(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("application roles (-want +got):\n%s", diff)
 	}
-	m, _ = inferred(t, db, catalog.Options{Roles: []string{names["super"]}})
+	m, _ = inferred(t, db, tenancy.Options{Roles: []string{names["super"]}})
 	if diff := cmp.Diff([]string{names["super"]}, m.Roles); diff != "" {
 		t.Errorf("configured roles (-want +got):\n%s", diff)
 	}
@@ -194,22 +194,25 @@ func TestInferOptionsAndErrors(t *testing.T) {
 	db := pgtest.New(t)
 	db.Exec(t, `CREATE TABLE public.sites (id int PRIMARY KEY); CREATE TABLE public.pages (site_id int REFERENCES public.sites, lang text);
 		CREATE TABLE public.langs (id text); CREATE TABLE public.noise (id int);`)
-	s := load(t, db.Conn(t, db.URL))
+	s, err := catalog.Load(t.Context(), db.Conn(t, db.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
 	public := func(name string) catalog.QName { return catalog.QName{Schema: "public", Name: name} }
-	var none *catalog.NoTenantColumnError
-	if _, err := catalog.Infer(s, catalog.Options{}); !errors.As(err, &none) || none.Tables != 4 || !strings.Contains(err.Error(), "site_id (in 1)") {
+	var none *tenancy.NoTenantColumnError
+	if _, err := tenancy.Infer(s, tenancy.Options{}); !errors.As(err, &none) || none.Tables != 4 || !strings.Contains(err.Error(), "site_id (in 1)") {
 		t.Errorf("without options: %v", err)
 	}
-	var missing *catalog.NoSuchObjectError
-	for _, o := range []catalog.Options{
+	var missing *tenancy.NoSuchObjectError
+	for _, o := range []tenancy.Options{
 		{Schemas: []string{"nowhere"}}, {Shared: []catalog.QName{public("x")}}, {Ignored: []catalog.QName{public("x")}},
 		{Roles: []string{"nobody"}}, {Tenants: public("x")}, {Tenants: public("sites"), Key: "x"}, {Column: "x"},
 	} {
-		if _, err := catalog.Infer(s, o); !errors.As(err, &missing) {
+		if _, err := tenancy.Infer(s, o); !errors.As(err, &missing) {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
-	_, got := inferred(t, db, catalog.Options{Column: "site_id", Shared: []catalog.QName{public("langs")}, Ignored: []catalog.QName{public("noise")}, Setting: "my.site"})
+	_, got := inferred(t, db, tenancy.Options{Column: "site_id", Shared: []catalog.QName{public("langs")}, Ignored: []catalog.QName{public("noise")}, Setting: "my.site"})
 	want := `site_id integer by my.site; public.sites.id
 public.langs shared
 public.noise ignored

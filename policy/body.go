@@ -1,14 +1,16 @@
-package catalog
+package policy
 
 import (
 	"slices"
 	"strconv"
+
+	"github.com/moat-db/moat/catalog"
 )
 
 // body is what is understood of a function: the values it can return, with
 // parameters where a call has its arguments. No results: it is not understood.
 type body struct {
-	results []*Node
+	results []*catalog.Node
 	caught  bool // errors inside do not come out
 }
 
@@ -16,7 +18,7 @@ type body struct {
 const maxCalls = 6
 
 // bodyOf reads a function's body, once.
-func (v *Lookup) bodyOf(f *Function) *body {
+func (v *View) bodyOf(f *catalog.Function) *body {
 	v.mu.Lock()
 	b := v.bodies[f]
 	v.mu.Unlock()
@@ -33,19 +35,19 @@ func (v *Lookup) bodyOf(f *Function) *body {
 	return b
 }
 
-func (v *Lookup) parseBody(f *Function) (*body, error) {
+func (v *View) parseBody(f *catalog.Function) (*body, error) {
 	tokens, err := lexSQL(f.Body)
 	if err != nil {
 		return nil, err
 	}
-	p := sqlParser{v: v, f: f, tokens: tokens, vars: map[string]*Node{}}
+	p := sqlParser{v: v, f: f, tokens: tokens, vars: map[string]*catalog.Node{}}
 	switch f.Language {
 	case "sql":
 		n, err := p.sqlBody()
 		if err != nil {
 			return nil, err
 		}
-		return &body{results: []*Node{n}}, nil
+		return &body{results: []*catalog.Node{n}}, nil
 	case "plpgsql":
 		pl := plpgsql{sqlParser: p, truth: f.Result == "boolean"}
 		if err := pl.block(); err != nil {
@@ -60,7 +62,7 @@ func (v *Lookup) parseBody(f *Function) (*body, error) {
 }
 
 // sqlBody reads the one statement of a function in SQL, in any of its three forms.
-func (p *sqlParser) sqlBody() (*Node, error) {
+func (p *sqlParser) sqlBody() (*catalog.Node, error) {
 	if p.accept("return") {
 		n, err := p.expr(0)
 		if err == nil && p.peek().kind != tokenEnd && !p.accept(";") {
@@ -82,13 +84,13 @@ func (p *sqlParser) sqlBody() (*Node, error) {
 	if p.peek().kind != tokenEnd {
 		return nil, errSQL
 	}
-	return &Node{Kind: NodeSubquery, Query: q}, nil
+	return &catalog.Node{Kind: catalog.NodeSubquery, Query: q}, nil
 }
 
 // enter looks into a call of a user's function and returns what it can be, with the
 // call's arguments in place; nil when the function is not understood. What is
 // entered must be left.
-func (a *analyst) enter(n *Node, f *Function) []*Node {
+func (a *analyst) enter(n *catalog.Node, f *catalog.Function) []*catalog.Node {
 	if f == nil || f.System || len(a.calls) >= maxCalls || slices.Contains(a.calls, f) {
 		return nil
 	}
@@ -96,7 +98,7 @@ func (a *analyst) enter(n *Node, f *Function) []*Node {
 	if len(b.results) == 0 {
 		return nil
 	}
-	all := make([]*Node, len(b.results))
+	all := make([]*catalog.Node, len(b.results))
 	for i, result := range b.results {
 		all[i] = substitute(result, n.Args)
 	}
@@ -107,16 +109,16 @@ func (a *analyst) enter(n *Node, f *Function) []*Node {
 func (a *analyst) leave() { a.calls = a.calls[:len(a.calls)-1] }
 
 // substitute returns a copy of a body's expression with arguments for parameters.
-func substitute(n *Node, args []*Node) *Node {
+func substitute(n *catalog.Node, args []*catalog.Node) *catalog.Node {
 	if n == nil {
 		return nil
 	}
-	if n.Kind == NodeParam {
+	if n.Kind == catalog.NodeParam {
 		i, err := strconv.Atoi(n.Name[1:])
-		if err != nil || i < 1 || i > len(args) || n.Level > 0 && hasQuery(args[i-1]) {
-			return &Node{Kind: NodeOther, Name: "parameter"}
+		if err != nil || i < 1 || i > len(args) || n.Level > 0 && args[i-1].HasQuery() {
+			return &catalog.Node{Kind: catalog.NodeOther, Name: "parameter"}
 		}
-		return raised(args[i-1], n.Level)
+		return args[i-1].Raised(n.Level)
 	}
 	c := *n
 	c.Args = substituteAll(n.Args, args)
@@ -126,22 +128,22 @@ func substitute(n *Node, args []*Node) *Node {
 	return &c
 }
 
-func substituteAll(nodes, args []*Node) []*Node {
+func substituteAll(nodes, args []*catalog.Node) []*catalog.Node {
 	if nodes == nil {
 		return nil
 	}
-	all := make([]*Node, len(nodes))
+	all := make([]*catalog.Node, len(nodes))
 	for i, n := range nodes {
 		all[i] = substitute(n, args)
 	}
 	return all
 }
 
-func substituteQuery(q *Query, args []*Node) *Query {
+func substituteQuery(q *catalog.Query, args []*catalog.Node) *catalog.Query {
 	c := *q
 	c.Select, c.Calls = substituteAll(q.Select, args), substituteAll(q.Calls, args)
 	c.Where = substitute(q.Where, args)
-	c.From = make([]*Query, len(q.From))
+	c.From = make([]*catalog.Query, len(q.From))
 	for i, sub := range q.From {
 		c.From[i] = substituteQuery(sub, args)
 	}
@@ -150,12 +152,12 @@ func substituteQuery(q *Query, args []*Node) *Query {
 
 // lift returns a copy of what a variable holds as seen from inside queries: its
 // parameters are so many levels further out.
-func lift(n *Node, by int) *Node {
+func lift(n *catalog.Node, by int) *catalog.Node {
 	if n == nil || by == 0 {
 		return n
 	}
 	c := *n
-	if c.Kind == NodeParam {
+	if c.Kind == catalog.NodeParam {
 		c.Level += by
 	}
 	c.Args = liftAll(n.Args, by)
@@ -165,19 +167,19 @@ func lift(n *Node, by int) *Node {
 	return &c
 }
 
-func liftAll(nodes []*Node, by int) []*Node {
-	all := make([]*Node, len(nodes))
+func liftAll(nodes []*catalog.Node, by int) []*catalog.Node {
+	all := make([]*catalog.Node, len(nodes))
 	for i, n := range nodes {
 		all[i] = lift(n, by)
 	}
 	return all
 }
 
-func liftQuery(q *Query, by int) *Query {
+func liftQuery(q *catalog.Query, by int) *catalog.Query {
 	c := *q
 	c.Select, c.Calls = liftAll(q.Select, by), liftAll(q.Calls, by)
 	c.Where = lift(q.Where, by)
-	c.From = make([]*Query, len(q.From))
+	c.From = make([]*catalog.Query, len(q.From))
 	for i, sub := range q.From {
 		c.From[i] = liftQuery(sub, by)
 	}

@@ -1,10 +1,12 @@
-package catalog
+package policy
 
 import (
 	"cmp"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/moat-db/moat/catalog"
 )
 
 // What bodies are searched for by text.
@@ -15,25 +17,25 @@ var (
 )
 
 // facts notes what an expression reads and how it is spelt, sub-queries included.
-func (a *analyst) facts(n *Node, depth int) {
+func (a *analyst) facts(n *catalog.Node, depth int) {
 	switch n.Kind {
-	case NodeColumn:
+	case catalog.NodeColumn:
 		if n.Level == depth && n.Relation == a.t.QName() {
 			a.j.Columns = append(a.j.Columns, n.Column)
 			a.j.ReadsTenant = a.j.ReadsTenant || n.Column == a.column && a.column != ""
 		}
-	case NodeValue:
+	case catalog.NodeValue:
 		a.j.UsesRoleName = a.j.UsesRoleName || isRoleName(n.Name)
-	case NodeFunction, NodeCast:
+	case catalog.NodeFunction, catalog.NodeCast:
 		a.functionFacts(n, depth)
-	case NodeOperator, NodeAny, NodeAll:
+	case catalog.NodeOperator, catalog.NodeAny, catalog.NodeAll:
 		a.operatorFacts(n, depth)
-	case NodeAnyQuery, NodeExists, NodeAllQuery:
+	case catalog.NodeAnyQuery, catalog.NodeExists, catalog.NodeAllQuery:
 		a.j.SubLinkPerRow = true
-	case NodeDistinct:
+	case catalog.NodeDistinct:
 		a.j.Negated = a.j.Negated || a.touchesTenant(n, depth) && !a.notDistinct[n]
-	case NodeNot:
-		if arg := n.Args[0]; arg.Kind == NodeDistinct {
+	case catalog.NodeNot:
+		if arg := n.Args[0]; arg.Kind == catalog.NodeDistinct {
 			a.notDistinct[arg] = true
 			a.j.NotDistinct = a.j.NotDistinct || a.touchesTenant(arg, depth)
 		}
@@ -46,9 +48,9 @@ func (a *analyst) facts(n *Node, depth int) {
 	}
 }
 
-func (a *analyst) queryFacts(q *Query, depth int) {
+func (a *analyst) queryFacts(q *catalog.Query, depth int) {
 	a.j.Subqueries = append(a.j.Subqueries, q.Tables...)
-	for _, list := range [][]*Node{q.Select, q.Calls} {
+	for _, list := range [][]*catalog.Node{q.Select, q.Calls} {
 		for _, n := range list {
 			if n != nil {
 				a.facts(n, depth)
@@ -63,24 +65,24 @@ func (a *analyst) queryFacts(q *Query, depth int) {
 	}
 }
 
-func (a *analyst) operatorFacts(n *Node, depth int) {
+func (a *analyst) operatorFacts(n *catalog.Node, depth int) {
 	switch n.Name {
 	case "~~", "~~*", "!~~", "!~~*", "~", "~*", "!~", "!~*", "^@":
 		a.j.ComparesPattern = a.j.ComparesPattern || a.touchesTenant(n, depth)
 	case "<>":
 		a.j.Negated = a.j.Negated || a.touchesTenant(n, depth)
 	}
-	if n.Kind == NodeAll && a.touchesTenant(n, depth) {
+	if n.Kind == catalog.NodeAll && a.touchesTenant(n, depth) {
 		a.j.Negated = true
 	}
 }
 
 // functionFacts notes a function called: a setting read, a pattern matched, or a
 // user's function, whose body may read settings itself.
-func (a *analyst) functionFacts(n *Node, depth int) {
+func (a *analyst) functionFacts(n *catalog.Node, depth int) {
 	schema, name, _ := strings.Cut(n.Name, ".")
 	switch {
-	case n.OID == 0 && n.Kind == NodeCast:
+	case n.OID == 0 && n.Kind == catalog.NodeCast:
 	case n.Name == "pg_catalog.current_setting":
 		if x := a.settingValue(n); x.setting != "" {
 			a.j.Settings = append(a.j.Settings, x.setting)
@@ -97,22 +99,22 @@ func (a *analyst) functionFacts(n *Node, depth int) {
 			a.j.ComparesPattern = a.j.ComparesPattern || a.touchesTenant(n, depth)
 		}
 	default:
-		a.helperFacts(n.OID, QName{schema, name})
+		a.helperFacts(n.OID, catalog.QName{Schema: schema, Name: name})
 	}
 }
 
 // helperFacts notes a user's function and, by text, what its body reads.
-func (a *analyst) helperFacts(oid OID, name QName) {
+func (a *analyst) helperFacts(oid catalog.OID, name catalog.QName) {
 	if slices.Contains(a.j.FunctionOIDs, oid) && oid != 0 {
 		return
 	}
 	a.j.Functions = append(a.j.Functions, name)
 	a.j.FunctionOIDs = append(a.j.FunctionOIDs, oid)
-	f := a.v.byProc[oid]
+	f := a.v.Function(oid)
 	if f == nil {
 		return
 	}
-	settings := settingsIn(f.Body)
+	settings := SettingsIn(f.Body)
 	a.j.Settings = append(a.j.Settings, settings...)
 	for _, setting := range settings {
 		a.settingKind(setting, nil)
@@ -126,8 +128,8 @@ func (a *analyst) helperFacts(oid OID, name QName) {
 	}
 }
 
-// settingsIn returns the settings that a body reads by a literal name.
-func settingsIn(text string) []string {
+// SettingsIn returns the settings that a body reads by a literal name.
+func SettingsIn(text string) []string {
 	var all []string
 	for _, m := range settingRead.FindAllStringSubmatch(text, -1) {
 		all = append(all, strings.ToLower(m[1]))
@@ -136,10 +138,10 @@ func settingsIn(text string) []string {
 }
 
 // calledIn returns the user's functions whose qualified name a body mentions.
-func (v *Lookup) calledIn(text string) []*Function {
-	var all []*Function
+func (v *View) calledIn(text string) []*catalog.Function {
+	var all []*catalog.Function
 	for _, m := range qualifiedCall.FindAllStringSubmatch(text, -1) {
-		for _, f := range v.functions[QName{strings.ToLower(m[1]), strings.ToLower(m[2])}] {
+		for _, f := range v.Functions(catalog.QName{Schema: strings.ToLower(m[1]), Name: strings.ToLower(m[2])}) {
 			if !f.System {
 				all = append(all, f)
 			}
@@ -148,6 +150,6 @@ func (v *Lookup) calledIn(text string) []*Function {
 	return all
 }
 
-func compareNames(a, b QName) int {
+func compareNames(a, b catalog.QName) int {
 	return cmp.Or(cmp.Compare(a.Schema, b.Schema), cmp.Compare(a.Name, b.Name))
 }

@@ -1,20 +1,22 @@
-package catalog
+package policy
 
 import (
 	"slices"
 	"strings"
+
+	"github.com/moat-db/moat/catalog"
 )
 
 // sqlParser reads expressions and SELECTs of one function's body.
 type sqlParser struct {
-	v      *Lookup
-	f      *Function
+	v      *View
+	f      *catalog.Function
 	tokens []token
 	at     int
 	depth  int // of nesting, bounded
 	scopes []*sqlScope
 	// vars are what PL/pgSQL's variables may hold, by name; parameters besides.
-	vars map[string]*Node
+	vars map[string]*catalog.Node
 }
 
 // sqlScope is one SELECT's FROM.
@@ -22,8 +24,8 @@ type sqlScope struct{ tables []sqlTable }
 
 type sqlTable struct {
 	alias    string
-	relation *Relation // nil for anything but a table
-	columns  []*Node   // of a function or sub-select, where known
+	relation *catalog.Relation // nil for anything but a table
+	columns  []*catalog.Node   // of a function or sub-select, where known
 }
 
 const maxSQLDepth = 60
@@ -80,7 +82,7 @@ const (
 )
 
 // expr reads an expression whose operators bind at least as strongly as min.
-func (p *sqlParser) expr(min int) (*Node, error) {
+func (p *sqlParser) expr(min int) (*catalog.Node, error) {
 	p.depth++
 	defer func() { p.depth-- }()
 	if p.depth > maxSQLDepth {
@@ -125,20 +127,20 @@ func (p *sqlParser) strength() int {
 	return 0
 }
 
-func (p *sqlParser) prefix() (*Node, error) {
+func (p *sqlParser) prefix() (*catalog.Node, error) {
 	switch {
 	case p.accept("not"):
 		arg, err := p.expr(bindNot)
 		if err != nil {
 			return nil, err
 		}
-		return &Node{Kind: NodeNot, Type: "boolean", Args: []*Node{arg}}, nil
+		return &catalog.Node{Kind: catalog.NodeNot, Type: "boolean", Args: []*catalog.Node{arg}}, nil
 	case p.accept("-"), p.accept("+"):
 		arg, err := p.expr(bindPower)
 		if err != nil {
 			return nil, err
 		}
-		return &Node{Kind: NodeOther, Name: "sign", Args: []*Node{arg}}, nil
+		return &catalog.Node{Kind: catalog.NodeOther, Name: "sign", Args: []*catalog.Node{arg}}, nil
 	}
 	n, err := p.primary()
 	for err == nil && p.accept("::") {
@@ -153,11 +155,11 @@ func (p *sqlParser) prefix() (*Node, error) {
 	return n, err
 }
 
-func (p *sqlParser) cast(n *Node, name string) *Node {
-	return &Node{Kind: NodeCast, Name: "text form", Type: name, Args: []*Node{n}}
+func (p *sqlParser) cast(n *catalog.Node, name string) *catalog.Node {
+	return &catalog.Node{Kind: catalog.NodeCast, Name: "text form", Type: name, Args: []*catalog.Node{n}}
 }
 
-func (p *sqlParser) infix(left *Node, strength int) (*Node, error) {
+func (p *sqlParser) infix(left *catalog.Node, strength int) (*catalog.Node, error) {
 	t := p.peek()
 	p.at++
 	switch strength {
@@ -166,11 +168,11 @@ func (p *sqlParser) infix(left *Node, strength int) (*Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		kind := NodeOr
+		kind := catalog.NodeOr
 		if strength == bindAnd {
-			kind = NodeAnd
+			kind = catalog.NodeAnd
 		}
-		return &Node{Kind: kind, Type: "boolean", Args: []*Node{left, right}}, nil
+		return &catalog.Node{Kind: kind, Type: "boolean", Args: []*catalog.Node{left, right}}, nil
 	case bindIs:
 		return p.isTest(left, t)
 	case bindIn:
@@ -188,40 +190,40 @@ func (p *sqlParser) infix(left *Node, strength int) (*Node, error) {
 	return p.operator(t.text, left, right), nil
 }
 
-func (p *sqlParser) operator(name string, args ...*Node) *Node {
+func (p *sqlParser) operator(name string, args ...*catalog.Node) *catalog.Node {
 	if name == "!=" {
 		name = "<>"
 	}
-	return &Node{Kind: NodeOperator, Name: name, Args: args}
+	return &catalog.Node{Kind: catalog.NodeOperator, Name: name, Args: args}
 }
 
 // isTest reads what follows IS.
-func (p *sqlParser) isTest(left *Node, t token) (*Node, error) {
-	test := func(kind NodeKind, name string) (*Node, error) {
-		return &Node{Kind: kind, Name: name, Type: "boolean", Args: []*Node{left}}, nil
+func (p *sqlParser) isTest(left *catalog.Node, t token) (*catalog.Node, error) {
+	test := func(kind catalog.NodeKind, name string) (*catalog.Node, error) {
+		return &catalog.Node{Kind: kind, Name: name, Type: "boolean", Args: []*catalog.Node{left}}, nil
 	}
 	switch {
 	case t.is("isnull"):
-		return test(NodeNullTest, "is null")
+		return test(catalog.NodeNullTest, "is null")
 	case t.is("notnull"):
-		return test(NodeNullTest, "is not null")
+		return test(catalog.NodeNullTest, "is not null")
 	}
 	negated := p.accept("not")
 	switch {
 	case p.accept("null") && negated:
-		return test(NodeNullTest, "is not null")
+		return test(catalog.NodeNullTest, "is not null")
 	case p.tokens[p.at-1].is("null"):
-		return test(NodeNullTest, "is null")
+		return test(catalog.NodeNullTest, "is null")
 	case p.accept("true") && !negated:
-		return test(NodeBoolTest, "is true")
+		return test(catalog.NodeBoolTest, "is true")
 	case p.accept("distinct", "from"):
 		right, err := p.expr(bindIs + 1)
 		if err != nil {
 			return nil, err
 		}
-		n := &Node{Kind: NodeDistinct, Name: "=", Type: "boolean", Args: []*Node{left, right}}
+		n := &catalog.Node{Kind: catalog.NodeDistinct, Name: "=", Type: "boolean", Args: []*catalog.Node{left, right}}
 		if negated {
-			n = &Node{Kind: NodeNot, Type: "boolean", Args: []*Node{n}}
+			n = &catalog.Node{Kind: catalog.NodeNot, Type: "boolean", Args: []*catalog.Node{n}}
 		}
 		return n, nil
 	}
@@ -229,7 +231,7 @@ func (p *sqlParser) isTest(left *Node, t token) (*Node, error) {
 }
 
 // inTest reads what follows IN; LIKE and BETWEEN are kept as something unknown.
-func (p *sqlParser) inTest(left *Node, t token) (*Node, error) {
+func (p *sqlParser) inTest(left *catalog.Node, t token) (*catalog.Node, error) {
 	negated := t.is("not")
 	if negated {
 		t = p.peek()
@@ -240,7 +242,7 @@ func (p *sqlParser) inTest(left *Node, t token) (*Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		n := &Node{Kind: NodeOperator, Name: "~~", Type: "boolean", Args: []*Node{left, right}}
+		n := &catalog.Node{Kind: catalog.NodeOperator, Name: "~~", Type: "boolean", Args: []*catalog.Node{left, right}}
 		if t.is("between") {
 			return nil, errSQL
 		}
@@ -251,18 +253,18 @@ func (p *sqlParser) inTest(left *Node, t token) (*Node, error) {
 	}
 	n, err := p.inList(left)
 	if err == nil && negated {
-		n = &Node{Kind: NodeNot, Type: "boolean", Args: []*Node{n}}
+		n = &catalog.Node{Kind: catalog.NodeNot, Type: "boolean", Args: []*catalog.Node{n}}
 	}
 	return n, err
 }
 
-func (p *sqlParser) inList(left *Node) (*Node, error) {
+func (p *sqlParser) inList(left *catalog.Node) (*catalog.Node, error) {
 	if p.peek().is("(") && p.isSelect(1) {
 		q, err := p.parenthesised()
 		if err != nil {
 			return nil, err
 		}
-		return &Node{Kind: NodeAnyQuery, Name: "=", Type: "boolean", Args: []*Node{left}, Query: q}, nil
+		return &catalog.Node{Kind: catalog.NodeAnyQuery, Name: "=", Type: "boolean", Args: []*catalog.Node{left}, Query: q}, nil
 	}
 	if err := p.expect("("); err != nil {
 		return nil, err
@@ -271,23 +273,23 @@ func (p *sqlParser) inList(left *Node) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Node{Kind: NodeAny, Name: "=", Type: "boolean", Args: []*Node{left, {Kind: NodeArray, Args: list}}}, nil
+	return &catalog.Node{Kind: catalog.NodeAny, Name: "=", Type: "boolean", Args: []*catalog.Node{left, {Kind: catalog.NodeArray, Args: list}}}, nil
 }
 
 // anyTest reads x op ANY (…).
-func (p *sqlParser) anyTest(left *Node, op token) (*Node, error) {
+func (p *sqlParser) anyTest(left *catalog.Node, op token) (*catalog.Node, error) {
 	all := p.peek().is("all")
 	p.at++
-	kinds := []NodeKind{NodeAny, NodeAnyQuery}
+	kinds := []catalog.NodeKind{catalog.NodeAny, catalog.NodeAnyQuery}
 	if all {
-		kinds = []NodeKind{NodeAll, NodeAllQuery}
+		kinds = []catalog.NodeKind{catalog.NodeAll, catalog.NodeAllQuery}
 	}
 	if p.peek().is("(") && p.isSelect(1) {
 		q, err := p.parenthesised()
 		if err != nil {
 			return nil, err
 		}
-		return &Node{Kind: kinds[1], Name: op.text, Type: "boolean", Args: []*Node{left}, Query: q}, nil
+		return &catalog.Node{Kind: kinds[1], Name: op.text, Type: "boolean", Args: []*catalog.Node{left}, Query: q}, nil
 	}
 	if err := p.expect("("); err != nil {
 		return nil, err
@@ -296,12 +298,12 @@ func (p *sqlParser) anyTest(left *Node, op token) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Node{Kind: kinds[0], Name: op.text, Type: "boolean", Args: []*Node{left, right}}, p.expect(")")
+	return &catalog.Node{Kind: kinds[0], Name: op.text, Type: "boolean", Args: []*catalog.Node{left, right}}, p.expect(")")
 }
 
 // list reads expressions up to the closing parenthesis.
-func (p *sqlParser) list() ([]*Node, error) {
-	var all []*Node
+func (p *sqlParser) list() ([]*catalog.Node, error) {
+	var all []*catalog.Node
 	if p.accept(")") {
 		return nil, nil
 	}
@@ -376,16 +378,16 @@ func canonicalType(name string) string {
 
 // table resolves a table's name as the function would: by its own search_path,
 // then by its schema, then where only one has the name.
-func (p *sqlParser) table(schema, name string) *Relation {
+func (p *sqlParser) table(schema, name string) *catalog.Relation {
 	if schema != "" {
-		return p.v.relations[QName{schema, name}]
+		return p.v.Relation(catalog.QName{Schema: schema, Name: name})
 	}
 	for _, s := range p.path() {
-		if r := p.v.relations[QName{s, name}]; r != nil {
+		if r := p.v.Relation(catalog.QName{Schema: s, Name: name}); r != nil {
 			return r
 		}
 	}
-	var found *Relation
+	var found *catalog.Relation
 	for i := range p.v.Snapshot.Relations {
 		if r := &p.v.Snapshot.Relations[i]; r.Name == name {
 			if found != nil {
@@ -411,7 +413,7 @@ func (p *sqlParser) path() []string {
 }
 
 // function resolves a call to one of the user's functions, nil for PostgreSQL's.
-func (p *sqlParser) function(schema, name string, arguments int) *Function {
+func (p *sqlParser) function(schema, name string, arguments int) *catalog.Function {
 	schemas := []string{schema}
 	if schema == "" {
 		if slices.Contains(builtinNames(), name) {
@@ -420,27 +422,13 @@ func (p *sqlParser) function(schema, name string, arguments int) *Function {
 		schemas = p.path()
 	}
 	for _, s := range schemas {
-		for _, f := range p.v.functions[QName{s, name}] {
-			if !f.System && f.takes(arguments) {
+		for _, f := range p.v.Functions(catalog.QName{Schema: s, Name: name}) {
+			if !f.System && f.Takes(arguments) {
 				return f
 			}
 		}
 	}
 	return nil
-}
-
-// takes says whether a function can be called with so many arguments.
-func (f *Function) takes(arguments int) bool {
-	inputs, defaults := 0, 0
-	for _, param := range f.Params {
-		if param.isInput() {
-			inputs++
-			if param.HasDefault {
-				defaults++
-			}
-		}
-	}
-	return inputs-defaults <= arguments && arguments <= inputs
 }
 
 // builtinNames are PostgreSQL's functions that helpers are made of: pg_catalog

@@ -1,26 +1,29 @@
-package catalog
+package tenancy
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
-// candidateColumns are the names a tenant column usually has, most telling first.
-func candidateColumns() []string {
+// UsualColumns are the names a tenant column usually has, most telling first.
+func UsualColumns() []string {
 	return []string{"tenant_id", "organization_id", "account_id", "org_id", "workspace_id", "company_id", "team_id", "customer_id", "client_id"}
 }
 
 // candidate is what speaks for a column being the tenant's.
 type candidate struct {
 	name     string
-	tables   int           // that have it
-	policies int           // tables whose policies compare it with the caller's setting
-	targets  map[QName]int // tables that it references by itself, and how often
-	keys     map[QName]string
+	tables   int                   // that have it
+	policies int                   // tables whose policies compare it with the caller's setting
+	targets  map[catalog.QName]int // tables that it references by itself, and how often
+	keys     map[catalog.QName]string
 	types    map[string]int
-	rank     int // in candidateColumns; after them for others
+	rank     int // in UsualColumns; after them for others
 }
 
 // column finds the tenant column and its type.
@@ -30,7 +33,7 @@ func (f *inference) column() error {
 	if f.o.Column != "" {
 		best = all[f.o.Column]
 		if best == nil {
-			if f.o.Tenants == (QName{}) {
+			if f.o.Tenants == (catalog.QName{}) {
 				return &NoSuchObjectError{"column", f.o.Column}
 			}
 			best = &candidate{name: f.o.Column}
@@ -69,16 +72,16 @@ func (f *inference) candidates() map[string]*candidate {
 		compared := f.comparedColumns(r)
 		for i := range r.Columns {
 			c := &r.Columns[i]
-			rank := slices.Index(candidateColumns(), c.Name)
+			rank := slices.Index(UsualColumns(), c.Name)
 			if rank < 0 && !compared[c.Name] && c.Name != f.o.Column {
 				continue
 			}
 			if rank < 0 {
-				rank = len(candidateColumns())
+				rank = len(UsualColumns())
 			}
 			found := all[c.Name]
 			if found == nil {
-				found = &candidate{name: c.Name, rank: rank, targets: map[QName]int{}, keys: map[QName]string{}, types: map[string]int{}}
+				found = &candidate{name: c.Name, rank: rank, targets: map[catalog.QName]int{}, keys: map[catalog.QName]string{}, types: map[string]int{}}
 				all[c.Name] = found
 			}
 			found.tables++
@@ -93,9 +96,9 @@ func (f *inference) candidates() map[string]*candidate {
 }
 
 // note counts the foreign keys of one table that consist of the column alone.
-func (c *candidate) note(r *Relation) {
+func (c *candidate) note(r *catalog.Relation) {
 	for _, k := range r.Constraints {
-		if k.Type == ForeignKey && len(k.Columns) == 1 && k.Columns[0] == c.name && k.References != r.QName() {
+		if k.Type == catalog.ForeignKey && len(k.Columns) == 1 && k.Columns[0] == c.name && k.References != r.QName() {
 			c.targets[k.References]++
 			c.keys[k.References] = k.RefColumns[0]
 		}
@@ -104,46 +107,16 @@ func (c *candidate) note(r *Relation) {
 
 // comparedColumns are the columns of r that its policies compare with a setting, a
 // claim or a membership, whatever the model will be.
-func (f *inference) comparedColumns(r *Relation) map[string]bool {
+func (f *inference) comparedColumns(r *catalog.Relation) map[string]bool {
 	compared := map[string]bool{}
 	for _, p := range r.Policies {
-		for _, e := range []*Expr{p.Using, p.Check} {
-			if e == nil || e.Root == nil {
-				continue
-			}
-			for _, name := range f.v.readColumns(e.Root, r) {
-				if compared[name] {
-					continue
-				}
-				a := analyst{v: f.v, m: &Model{Column: name, Trusted: f.m.Trusted}, t: r, column: name, j: &Judgement{}, notDistinct: map[*Node]bool{}}
-				if a.predicateAnywhere(e.Root).tenant {
-					compared[name] = true
-				}
+		for _, e := range []*catalog.Expr{p.Using, p.Check} {
+			for _, name := range f.v.Compared(e, r) {
+				compared[name] = true
 			}
 		}
 	}
 	return compared
-}
-
-// predicateAnywhere is predicate for an expression that may open up elsewhere: that
-// "tenant OR flag" leaks does not make its column another's.
-func (a *analyst) predicateAnywhere(n *Node) verdict {
-	x := a.predicate(n, 0)
-	if n.Kind == NodeOr || n.Kind == NodeAnd {
-		for _, arg := range n.Args {
-			y := a.predicateAnywhere(arg)
-			x.tenant, x.own = x.tenant || y.tenant, x.own || y.own
-		}
-	}
-	return x
-}
-
-// readColumns are the columns of r that an expression reads at any level.
-func (v *Lookup) readColumns(root *Node, r *Relation) []string {
-	a := analyst{v: v, m: &Model{}, t: r, j: &Judgement{}, notDistinct: map[*Node]bool{}}
-	a.facts(root, 0)
-	slices.Sort(a.j.Columns)
-	return slices.Compact(a.j.Columns)
 }
 
 // best is the candidate with most behind it. A column that policies bind to the
@@ -166,13 +139,13 @@ func (f *inference) best(all map[string]*candidate) *candidate {
 
 // class orders candidates by how certain they are.
 func (c *candidate) class(f *inference) int {
-	named := c.rank < len(candidateColumns())
+	named := c.rank < len(UsualColumns())
 	switch {
 	case named && c.policies > 0:
 		return 4
 	case named && (len(c.targets) > 0 || f.namedAfter(c.name) != nil || c.rank < 4):
 		return 3
-	case c.policies > 0 && !userLike("."+c.name) && c.name != "id":
+	case c.policies > 0 && !policy.NamesCaller("."+c.name) && c.name != "id":
 		return 2
 	case c.policies > 0:
 		return 1
@@ -181,7 +154,7 @@ func (c *candidate) class(f *inference) int {
 }
 
 // namedAfter is the table that a column is named after: tenant_id after tenants.
-func (f *inference) namedAfter(column string) *Relation {
+func (f *inference) namedAfter(column string) *catalog.Relation {
 	stem := strings.TrimSuffix(column, "_id")
 	names := []string{stem, stem + "s", stem + "es", strings.TrimSuffix(stem, "y") + "ies"}
 	if stem == "org" {
@@ -189,7 +162,7 @@ func (f *inference) namedAfter(column string) *Relation {
 	}
 	for _, name := range names {
 		for _, r := range f.all {
-			if r.Name == name && f.ignored[r.QName()] == "" && r.column("id") != nil {
+			if r.Name == name && f.ignored[r.QName()] == "" && r.Column("id") != nil {
 				return r
 			}
 		}
@@ -200,16 +173,16 @@ func (f *inference) namedAfter(column string) *Relation {
 // byTenantsTable takes a schema whose tables have no tenant column yet: a table of
 // a telling name that others reference, directly or not.
 func (f *inference) byTenantsTable() *candidate {
-	for _, name := range candidateColumns()[:6] {
+	for _, name := range UsualColumns()[:6] {
 		t := f.namedAfter(name)
-		if f.o.Tenants != (QName{}) {
-			t = f.v.relations[f.o.Tenants]
+		if f.o.Tenants != (catalog.QName{}) {
+			t = f.v.Relation(f.o.Tenants)
 		}
 		if t == nil || !f.isReferenced(t.QName()) {
 			continue
 		}
 		f.say("tenant column %s: no table has it yet; named after table %s", name, t.QName())
-		c := &candidate{name: name, targets: map[QName]int{t.QName(): 1}, keys: map[QName]string{}, types: map[string]int{}}
+		c := &candidate{name: name, targets: map[catalog.QName]int{t.QName(): 1}, keys: map[catalog.QName]string{}, types: map[string]int{}}
 		if key := primaryKey(t); key != nil {
 			c.keys[t.QName()] = key.Name
 			c.types[key.Type] = 1
@@ -219,10 +192,10 @@ func (f *inference) byTenantsTable() *candidate {
 	return nil
 }
 
-func (f *inference) isReferenced(name QName) bool {
-	return slices.ContainsFunc(f.all, func(r *Relation) bool {
-		return slices.ContainsFunc(r.Constraints, func(c Constraint) bool {
-			return c.Type == ForeignKey && c.References == name && r.QName() != name
+func (f *inference) isReferenced(name catalog.QName) bool {
+	return slices.ContainsFunc(f.all, func(r *catalog.Relation) bool {
+		return slices.ContainsFunc(r.Constraints, func(c catalog.Constraint) bool {
+			return c.Type == catalog.ForeignKey && c.References == name && r.QName() != name
 		})
 	})
 }
@@ -263,16 +236,19 @@ func sortedByCount(count map[string]int) []string {
 }
 
 func mostCommon(count map[string]int) string {
-	return first(sortedByCount(count))
+	if names := sortedByCount(count); len(names) > 0 {
+		return names[0]
+	}
+	return ""
 }
 
 // primaryKey is the column that alone is the primary key, or, where the key begins
 // with others, the column id; nil when there is neither.
-func primaryKey(r *Relation) *Column {
+func primaryKey(r *catalog.Relation) *catalog.Column {
 	for _, c := range r.Constraints {
-		if c.Type == PrimaryKey && len(c.Columns) == 1 {
-			return r.column(c.Columns[0])
+		if c.Type == catalog.PrimaryKey && len(c.Columns) == 1 {
+			return r.Column(c.Columns[0])
 		}
 	}
-	return r.column("id")
+	return r.Column("id")
 }

@@ -1,16 +1,16 @@
-package catalog_test
+package policy_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/policy"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // judgeSchema is what the expressions of judgeCases speak of.
@@ -204,10 +204,9 @@ func testJudge(t *testing.T, c *pgtest.Cluster) {
 		fmt.Fprintf(&sql, "CREATE POLICY p%03d ON app.%s FOR SELECT USING (%s);\n", i, c.table, c.expr)
 	}
 	db.Exec(t, sql.String())
-	s := load(t, db.Conn(t, db.URL))
 	m := &catalog.Model{Column: "tenant_id", Type: "uuid", Setting: "app.current_tenant",
 		Tenants: catalog.QName{Schema: "app", Name: "tenants"}, Key: "id"}
-	look := catalog.NewLookup(s)
+	look := view(t, db, m)
 	for i, c := range cases {
 		if c.table == "" {
 			c.table = "doc"
@@ -220,7 +219,7 @@ func testJudge(t *testing.T, c *pgtest.Cluster) {
 			if p.Using.Root == nil {
 				t.Errorf("%s: the tree was not read", c.expr)
 			}
-			if diff := cmp.Diff(c.want, words(look.Judge(p.Using, m, r))); diff != "" {
+			if diff := cmp.Diff(c.want, words(look.Judge(p.Using, r))); diff != "" {
 				t.Errorf("%s on %s (-want +got):\n%s", c.expr, c.table, diff)
 			}
 		}
@@ -228,7 +227,7 @@ func testJudge(t *testing.T, c *pgtest.Cluster) {
 }
 
 // words says a Judgement in one line.
-func words(j catalog.Judgement) string {
+func words(j policy.Judgement) string {
 	var all []string
 	for _, fact := range []struct {
 		name  string
@@ -248,13 +247,14 @@ func words(j catalog.Judgement) string {
 	return strings.Join(all, " ")
 }
 
-func load(t testing.TB, conn *pgx.Conn) *catalog.Snapshot {
+// view reads a database under a model.
+func view(t testing.TB, db *pgtest.Database, m *catalog.Model) *policy.View {
 	t.Helper()
-	s, err := catalog.Load(context.Background(), conn)
+	s, err := catalog.Load(t.Context(), db.Conn(t, db.URL))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return policy.NewView(catalog.NewLookup(s, m))
 }
 
 // A function whose body is not read isolates only where the model trusts it.
@@ -264,18 +264,17 @@ func TestJudgeTrusted(t *testing.T) {
 	db.Exec(t, `CREATE SCHEMA moat; CREATE TABLE doc (tenant_id uuid);
 		CREATE FUNCTION moat.tenant() RETURNS uuid LANGUAGE plpgsql STABLE AS $$ BEGIN EXECUTE 'SELECT 1'; RETURN NULL; END $$;
 		CREATE POLICY p ON doc USING (tenant_id = (SELECT moat.tenant()))`)
-	s := load(t, db.Conn(t, db.URL))
 	for _, trusted := range []bool{false, true} {
-		o := catalog.Options{}
+		o := tenancy.Options{}
 		if trusted {
 			o.Trusted = []catalog.QName{{Schema: "moat", Name: "tenant"}}
 		}
-		m, err := catalog.Infer(s, o)
+		v, err := tenancy.Read(t.Context(), db.Conn(t, db.URL), o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := catalog.NewLookup(s).Relation(catalog.QName{Schema: "public", Name: "doc"})
-		if got := catalog.Judge(r.Policies[0].Using, m, r, s).Isolates; got != trusted {
+		r := v.Relation(catalog.QName{Schema: "public", Name: "doc"})
+		if got := v.Judge(r.Policies[0].Using, r).Isolates; got != trusted {
 			t.Errorf("trusted %v: isolates %v", trusted, got)
 		}
 	}

@@ -1,14 +1,15 @@
-package catalog_test
+package policy_test
 
 import (
 	"fmt"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 // A Snapshot is plain values, so that what is read from it can be tried without a
 // database.
-func ExampleLookup_Effective() {
+func ExampleView_Effective() {
 	tenant := &catalog.Node{Kind: catalog.NodeColumn, Relation: catalog.QName{Schema: "app", Name: "leads"}, Column: "tenant_id"}
 	setting := &catalog.Node{Kind: catalog.NodeFunction, Name: "pg_catalog.current_setting", Args: []*catalog.Node{
 		{Kind: catalog.NodeConst, Type: "text", Value: "app.current_tenant"},
@@ -27,10 +28,9 @@ func ExampleLookup_Effective() {
 			},
 		}},
 	}
-	look := catalog.NewLookup(s)
-	m := &catalog.Model{Column: "tenant_id", Setting: "app.current_tenant"}
+	view := policy.NewView(catalog.NewLookup(s, &catalog.Model{Column: "tenant_id", Setting: "app.current_tenant"}))
 	for _, command := range []string{"SELECT", "INSERT", "UPDATE", "DELETE"} {
-		e := look.Effective(&s.Relations[0], "app", command, m)
+		e := view.Effective(&s.Relations[0], "app", command)
 		fmt.Println(command, e.Isolated())
 	}
 	// Output:

@@ -1,6 +1,10 @@
-package catalog
+package policy
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
 
 // binding is how a table of a sub-query is bound.
 type binding int
@@ -14,21 +18,21 @@ const (
 
 // subquery is what is known of the tables of one sub-query.
 type subquery struct {
-	tables map[int]QName   // by entry, of those whose columns are spoken of
-	bound  map[int]binding // by entry
-	links  []link          // columns compared with columns of the policy's table
-	joins  [][2]*Node      // columns compared with each other
-	users  map[int]*Node   // the column that binds an entry to the caller
-	direct verdict         // conditions on the policy's table itself
+	tables map[int]catalog.QName // by entry, of those whose columns are spoken of
+	bound  map[int]binding       // by entry
+	links  []link                // columns compared with columns of the policy's table
+	joins  [][2]*catalog.Node    // columns compared with each other
+	users  map[int]*catalog.Node // the column that binds an entry to the caller
+	direct verdict               // conditions on the policy's table itself
 }
 
 // link is inner = own.
-type link struct{ inner, own *Node }
+type link struct{ inner, own *catalog.Node }
 
 // inspect reads the conditions of a sub-query that stand at its top.
-func (a *analyst) inspect(q *Query, depth int) *subquery {
-	s := &subquery{tables: map[int]QName{}, bound: map[int]binding{}, users: map[int]*Node{}}
-	for _, part := range conjuncts(q.Where) {
+func (a *analyst) inspect(q *catalog.Query, depth int) *subquery {
+	s := &subquery{tables: map[int]catalog.QName{}, bound: map[int]binding{}, users: map[int]*catalog.Node{}}
+	for _, part := range q.Where.Conjuncts() {
 		a.condition(s, part, depth+1)
 	}
 	s.spread(a)
@@ -46,14 +50,14 @@ func (s *subquery) spread(a *analyst) {
 }
 
 // condition reads one condition at depth, the sub-query's own.
-func (a *analyst) condition(s *subquery, n *Node, depth int) {
+func (a *analyst) condition(s *subquery, n *catalog.Node, depth int) {
 	x := a.predicate(n, depth)
 	s.direct.tenant = s.direct.tenant || x.tenant
 	s.direct.own = s.direct.own || x.own
-	if (n.Kind != NodeOperator && n.Kind != NodeAny && n.Kind != NodeAnyQuery) || n.Name != "=" {
+	if (n.Kind != catalog.NodeOperator && n.Kind != catalog.NodeAny && n.Kind != catalog.NodeAnyQuery) || n.Name != "=" {
 		return
 	}
-	if n.Kind == NodeAnyQuery {
+	if n.Kind == catalog.NodeAnyQuery {
 		for i, arg := range n.Args {
 			if left := a.value(arg, depth); left.kind == valueInner {
 				s.bind(a, left.node, a.selected(n.Query, i, depth))
@@ -78,22 +82,22 @@ func (a *analyst) condition(s *subquery, n *Node, depth int) {
 	case right.kind != valueInner:
 		s.bind(a, left.node, right)
 	case left.node.Entry == right.node.Entry && left.node.Column == right.node.Column:
-		if a.t.column(left.node.Column) != nil {
+		if a.t.Column(left.node.Column) != nil {
 			a.j.ColumnCaptured = true
 		}
 	default:
 		s.tables[right.node.Entry] = right.node.Relation
-		s.joins = append(s.joins, [2]*Node{left.node, right.node})
+		s.joins = append(s.joins, [2]*catalog.Node{left.node, right.node})
 	}
 }
 
 // bind notes that a table's column equals something that speaks for the caller.
-func (s *subquery) bind(a *analyst, column *Node, x value) {
+func (s *subquery) bind(a *analyst, column *catalog.Node, x value) {
 	if !x.isContext() {
 		return
 	}
 	how := boundToUser
-	if x.kind == valueTenant || (x.kind == valueClaim || x.kind == valueMember) && a.isTenantColumn(ColumnRef{column.Relation, column.Column}) {
+	if x.kind == valueTenant || (x.kind == valueClaim || x.kind == valueMember) && a.isTenantColumn(catalog.ColumnRef{Relation: column.Relation, Column: column.Column}) {
 		how = boundTo
 	}
 	if x.kind == valueClaim && !namesTenant(x.path) && !isSubject(x) {
@@ -113,61 +117,61 @@ func (s *subquery) raise(entry int, how binding) {
 
 // carry takes the binding of one table over to another that is joined to it: by the
 // other's own key, by what references it, or by the tenant itself.
-func (s *subquery) carry(a *analyst, from, to *Node) {
+func (s *subquery) carry(a *analyst, from, to *catalog.Node) {
 	how := s.bound[from.Entry]
 	if how == unbound || from.Entry == to.Entry {
 		return
 	}
-	tenants := a.isTenantColumn(ColumnRef{from.Relation, from.Column}) && a.isTenantColumn(ColumnRef{to.Relation, to.Column})
+	tenants := a.isTenantColumn(catalog.ColumnRef{Relation: from.Relation, Column: from.Column}) && a.isTenantColumn(catalog.ColumnRef{Relation: to.Relation, Column: to.Column})
 	if tenants || a.isKey(to) || a.references(to, from) {
 		s.raise(to.Entry, how)
 	}
 }
 
 // isKey says whether a column alone identifies a row of its table.
-func (a *analyst) isKey(n *Node) bool {
-	r := a.v.relations[n.Relation]
+func (a *analyst) isKey(n *catalog.Node) bool {
+	r := a.v.Relation(n.Relation)
 	if r == nil {
 		return false
 	}
-	return slices.ContainsFunc(r.Constraints, func(c Constraint) bool {
-		return (c.Type == PrimaryKey || c.Type == Unique) && len(c.Columns) == 1 && c.Columns[0] == n.Column
+	return slices.ContainsFunc(r.Constraints, func(c catalog.Constraint) bool {
+		return (c.Type == catalog.PrimaryKey || c.Type == catalog.Unique) && len(c.Columns) == 1 && c.Columns[0] == n.Column
 	})
 }
 
 // references says whether a foreign key leads from one column to the other.
-func (a *analyst) references(from, to *Node) bool {
-	r := a.v.relations[from.Relation]
+func (a *analyst) references(from, to *catalog.Node) bool {
+	r := a.v.Relation(from.Relation)
 	if r == nil {
 		return false
 	}
-	return slices.ContainsFunc(r.Constraints, func(c Constraint) bool {
+	return slices.ContainsFunc(r.Constraints, func(c catalog.Constraint) bool {
 		i := slices.Index(c.Columns, from.Column)
-		return c.Type == ForeignKey && c.References == to.Relation && i >= 0 && i < len(c.RefColumns) && c.RefColumns[i] == to.Column
+		return c.Type == catalog.ForeignKey && c.References == to.Relation && i >= 0 && i < len(c.RefColumns) && c.RefColumns[i] == to.Column
 	})
 }
 
 // isTenantColumn says whether a column of another table holds tenants: it is that
 // table's tenant column, has the same name as the model's, is the key of the
 // tenants table, or references it.
-func (a *analyst) isTenantColumn(c ColumnRef) bool {
+func (a *analyst) isTenantColumn(c catalog.ColumnRef) bool {
 	if c.Column == a.m.Column || c.Relation == a.m.Tenants && c.Column == a.m.Key {
 		return true
 	}
 	if a.column != "" && c.Column == a.column && c.Relation != a.t.QName() {
 		return true
 	}
-	if entry := a.m.TableOf(c.Relation); entry != nil && entry.Column != "" && entry.Column == c.Column {
+	if entry := a.v.Table(c.Relation); entry != nil && entry.Column != "" && entry.Column == c.Column {
 		return true
 	}
-	return a.m.Tenants != QName{} && a.references(&Node{Relation: c.Relation, Column: c.Column}, &Node{Relation: a.m.Tenants, Column: a.m.Key})
+	return a.m.Tenants != catalog.QName{} && a.references(&catalog.Node{Relation: c.Relation, Column: c.Column}, &catalog.Node{Relation: a.m.Tenants, Column: a.m.Key})
 }
 
 // queryValue is what a scalar sub-select, or ARRAY(SELECT …), gives.
-func (a *analyst) queryValue(q *Query, depth int) value { return a.selected(q, 0, depth) }
+func (a *analyst) queryValue(q *catalog.Query, depth int) value { return a.selected(q, 0, depth) }
 
 // selected says where the values of a sub-query's column come from.
-func (a *analyst) selected(q *Query, i, depth int) value {
+func (a *analyst) selected(q *catalog.Query, i, depth int) value {
 	if q.SetOperation {
 		return a.selectedFromAll(q.From, i, depth)
 	}
@@ -178,7 +182,7 @@ func (a *analyst) selected(q *Query, i, depth int) value {
 	switch x.kind {
 	case valueInner:
 		s := a.inspect(q, depth)
-		ref := ColumnRef{x.node.Relation, x.node.Column}
+		ref := catalog.ColumnRef{Relation: x.node.Relation, Column: x.node.Column}
 		how := s.bound[x.node.Entry]
 		if how == unbound && a.protects(ref.Relation) {
 			how = boundByRLS
@@ -194,7 +198,7 @@ func (a *analyst) selected(q *Query, i, depth int) value {
 }
 
 // selectedFromAll is UNION and the like: no branch may give what others do not.
-func (a *analyst) selectedFromAll(branches []*Query, i, depth int) value {
+func (a *analyst) selectedFromAll(branches []*catalog.Query, i, depth int) value {
 	var result value
 	for at, branch := range branches {
 		x := a.selected(branch, i, depth)
@@ -212,18 +216,18 @@ func (a *analyst) selectedFromAll(branches []*Query, i, depth int) value {
 
 // protects says whether a table's own policies bind whoever reads it here. Inside a
 // SECURITY DEFINER function they are another role's.
-func (a *analyst) protects(name QName) bool {
+func (a *analyst) protects(name catalog.QName) bool {
 	for _, f := range a.calls {
 		if f.Definer {
 			return false
 		}
 	}
-	r := a.v.relations[name]
+	r := a.v.Relation(name)
 	return r != nil && r.RLS && r.QName() != a.t.QName()
 }
 
 // inQuery is x IN (SELECT …), for a row too.
-func (a *analyst) inQuery(n *Node, depth int) verdict {
+func (a *analyst) inQuery(n *catalog.Node, depth int) verdict {
 	var result verdict
 	if n.Name != "=" {
 		return result
@@ -242,7 +246,7 @@ func (a *analyst) inQuery(n *Node, depth int) verdict {
 
 // callerIn is caller IN (SELECT member FROM … WHERE tenant = the row's): EXISTS with
 // one condition more.
-func (a *analyst) callerIn(caller value, q *Query, i, depth int) verdict {
+func (a *analyst) callerIn(caller value, q *catalog.Query, i, depth int) verdict {
 	s := a.inspect(q, depth)
 	if column := a.value(q.Select[i], depth+1); column.kind == valueInner && !q.Aggregate {
 		s.bind(a, column.node, caller)
@@ -258,14 +262,14 @@ func (a *analyst) bindMember(own, y value, tenant bool) verdict {
 		return verdict{tenant: true}
 	}
 	// A row follows its parent, or the caller.
-	if a.references(own.node, &Node{Relation: y.ref.Relation, Column: y.ref.Column}) || a.isKey(&Node{Relation: y.ref.Relation, Column: y.ref.Column}) {
+	if a.references(own.node, &catalog.Node{Relation: y.ref.Relation, Column: y.ref.Column}) || a.isKey(&catalog.Node{Relation: y.ref.Relation, Column: y.ref.Column}) {
 		return verdict{own: true}
 	}
-	return verdict{own: y.binding == boundToUser && userLike("."+own.node.Column)}
+	return verdict{own: y.binding == boundToUser && NamesCaller("."+own.node.Column)}
 }
 
 // exists is EXISTS (SELECT …).
-func (a *analyst) exists(q *Query, depth int) verdict {
+func (a *analyst) exists(q *catalog.Query, depth int) verdict {
 	if q.SetOperation || q.Aggregate {
 		return verdict{}
 	}
@@ -276,7 +280,7 @@ func (a *analyst) exists(q *Query, depth int) verdict {
 func (a *analyst) linked(s *subquery) verdict {
 	result := s.direct
 	for _, l := range s.links {
-		ref := ColumnRef{l.inner.Relation, l.inner.Column}
+		ref := catalog.ColumnRef{Relation: l.inner.Relation, Column: l.inner.Column}
 		how := s.bound[l.inner.Entry]
 		if how == unbound && a.protects(ref.Relation) {
 			how = boundByRLS
@@ -293,7 +297,7 @@ func (a *analyst) linked(s *subquery) verdict {
 
 // existsSelecting is (SELECT condition FROM … WHERE …) as a condition: to be true it
 // needs both a row and the condition.
-func (a *analyst) existsSelecting(q *Query, depth int) verdict {
+func (a *analyst) existsSelecting(q *catalog.Query, depth int) verdict {
 	if len(q.Select) != 1 || q.SetOperation || q.Aggregate {
 		return verdict{}
 	}

@@ -1,21 +1,27 @@
-package catalog
+package policy
 
 import (
 	"slices"
 	"strings"
+
+	"github.com/moat-db/moat/catalog"
 )
 
 // analyst judges one expression. Its depth arguments count the query levels
 // between the policy's own level and the node at hand.
 type analyst struct {
-	v           *Lookup
-	m           *Model
-	t           *Relation
+	v           *View
+	m           *catalog.Model
+	t           *catalog.Relation
 	column      string // the table's tenant column, "" for none
 	j           *Judgement
-	calls       []*Function    // user's functions being looked into, outermost first
-	compared    *evidence      // what the tenant column was first compared with
-	notDistinct map[*Node]bool // IS DISTINCT FROM that stands under a NOT
+	calls       []*catalog.Function    // user's functions being looked into, outermost first
+	compared    *Evidence              // what the tenant column was first compared with
+	notDistinct map[*catalog.Node]bool // IS DISTINCT FROM that stands under a NOT
+}
+
+func (v *View) analyst(t *catalog.Relation, column string, j *Judgement) *analyst {
+	return &analyst{v: v, m: v.Model, t: t, column: column, j: j, notDistinct: map[*catalog.Node]bool{}}
 }
 
 // valueKind says where a value comes from.
@@ -39,20 +45,20 @@ const (
 type value struct {
 	kind    valueKind
 	setting string
-	path    []string  // keys followed into a JSON setting
-	node    *Node     // valueOwn, valueInner: the column
-	ref     ColumnRef // valueMember: the column selected
-	binding binding   // valueMember: how it is bound to the caller
-	raises  bool      // evaluating it fails when the setting is absent
-	empty   bool      // it may be the empty text
-	text    bool      // it has not been cast away from text
-	wrapped bool      // it stands in a sub-select of its own
-	changed bool      // valueOwn: a cast stands around the column
+	path    []string          // keys followed into a JSON setting
+	node    *catalog.Node     // valueOwn, valueInner: the column
+	ref     catalog.ColumnRef // valueMember: the column selected
+	binding binding           // valueMember: how it is bound to the caller
+	raises  bool              // evaluating it fails when the setting is absent
+	empty   bool              // it may be the empty text
+	text    bool              // it has not been cast away from text
+	wrapped bool              // it stands in a sub-select of its own
+	changed bool              // valueOwn: a cast stands around the column
 }
 
 // isContext says whether the value speaks for the caller.
 func (x value) isContext() bool {
-	return x.kind == valueTenant || x.kind == valueClaim || x.kind == valueSetting && userLike(x.setting) || x.kind == valueMember
+	return x.kind == valueTenant || x.kind == valueClaim || x.kind == valueSetting && NamesCaller(x.setting) || x.kind == valueMember
 }
 
 // exactTypes are the types whose values a cast keeps apart: a cast to anything
@@ -66,44 +72,44 @@ func exactType(name string) bool {
 }
 
 // value says where the value of n comes from.
-func (a *analyst) value(n *Node, depth int) value {
+func (a *analyst) value(n *catalog.Node, depth int) value {
 	switch n.Kind {
-	case NodeConst:
+	case catalog.NodeConst:
 		if n.Null || n.Value == "" {
 			return value{kind: valueNothing}
 		}
 		return value{kind: valueConst}
-	case NodeColumn:
+	case catalog.NodeColumn:
 		return a.columnValue(n, depth)
-	case NodeValue:
+	case catalog.NodeValue:
 		if isRoleName(n.Name) {
 			return value{kind: valueRole}
 		}
-	case NodeCast:
+	case catalog.NodeCast:
 		return a.castValue(n, depth)
-	case NodeNullIf:
+	case catalog.NodeNullIf:
 		x := a.value(n.Args[0], depth)
 		if len(n.Args) == 2 && a.value(n.Args[1], depth).kind == valueNothing {
 			x.empty = false
 		}
 		return x
-	case NodeCoalesce:
+	case catalog.NodeCoalesce:
 		return a.firstOf(n.Args, depth)
-	case NodeSubquery, NodeArrayQuery:
+	case catalog.NodeSubquery, catalog.NodeArrayQuery:
 		x := a.queryValue(n.Query, depth)
 		x.wrapped = x.kind != valueUnknown
 		return x
-	case NodeOperator:
+	case catalog.NodeOperator:
 		return a.pathValue(n, depth)
-	case NodeFunction:
+	case catalog.NodeFunction:
 		return a.callValue(n, depth)
-	case NodeOther:
+	case catalog.NodeOther:
 		return a.subscriptValue(n, depth)
 	}
 	return value{}
 }
 
-func (a *analyst) columnValue(n *Node, depth int) value {
+func (a *analyst) columnValue(n *catalog.Node, depth int) value {
 	switch {
 	case n.Level == depth && n.Relation == a.t.QName():
 		return value{kind: valueOwn, node: n}
@@ -114,7 +120,7 @@ func (a *analyst) columnValue(n *Node, depth int) value {
 }
 
 // castValue follows a cast. A cast from text makes an empty setting an error.
-func (a *analyst) castValue(n *Node, depth int) value {
+func (a *analyst) castValue(n *catalog.Node, depth int) value {
 	x := a.value(n.Args[0], depth)
 	if n.Name != "relabel" && x.kind == valueOwn {
 		x.changed = true
@@ -132,7 +138,7 @@ func (a *analyst) castValue(n *Node, depth int) value {
 // baseType returns the type under a user's domain.
 func (a *analyst) baseType(name string) string {
 	for i := range a.v.Snapshot.Types {
-		if t := &a.v.Snapshot.Types[i]; t.Kind == "domain" && (QName{t.Schema, t.Name}).SQL() == name {
+		if t := &a.v.Snapshot.Types[i]; t.Kind == "domain" && (catalog.QName{Schema: t.Schema, Name: t.Name}).SQL() == name {
 			base, _, _ := strings.Cut(t.Base, "(")
 			return base
 		}
@@ -142,7 +148,7 @@ func (a *analyst) baseType(name string) string {
 
 // firstOf is COALESCE: what may follow a value that speaks for the caller is
 // nothing, the same again, or an id that is conventionally nobody's.
-func (a *analyst) firstOf(args []*Node, depth int) value {
+func (a *analyst) firstOf(args []*catalog.Node, depth int) value {
 	var result value
 	for i, arg := range args {
 		x := a.value(arg, depth)
@@ -168,21 +174,21 @@ func (a *analyst) firstOf(args []*Node, depth int) value {
 
 // nobody says whether a literal is an id that stands for no tenant: the nil uuid,
 // zero or a negative number.
-func nobody(n *Node) bool {
-	for n.Kind == NodeCast && len(n.Args) == 1 {
+func nobody(n *catalog.Node) bool {
+	for n.Kind == catalog.NodeCast && len(n.Args) == 1 {
 		n = n.Args[0]
 	}
-	return n.Kind == NodeConst && (strings.Trim(n.Value, "0-") == "" || strings.HasPrefix(n.Value, "-"))
+	return n.Kind == catalog.NodeConst && (strings.Trim(n.Value, "0-") == "" || strings.HasPrefix(n.Value, "-"))
 }
 
 // settingValue is current_setting(name).
-func (a *analyst) settingValue(n *Node) value {
-	if len(n.Args) == 0 || n.Args[0].Kind != NodeConst {
+func (a *analyst) settingValue(n *catalog.Node) value {
+	if len(n.Args) == 0 || n.Args[0].Kind != catalog.NodeConst {
 		return value{}
 	}
 	name := strings.ToLower(n.Args[0].Value)
 	x := value{setting: name, empty: true, text: true, kind: a.settingKind(name, nil)}
-	x.raises = len(n.Args) < 2 || n.Args[1].Kind != NodeConst || n.Args[1].Value != "true"
+	x.raises = len(n.Args) < 2 || n.Args[1].Kind != catalog.NodeConst || n.Args[1].Value != "true"
 	if claim, ok := strings.CutPrefix(name, "request.jwt.claim."); ok {
 		x.path = []string{claim}
 	}
@@ -201,22 +207,22 @@ func (a *analyst) settingKind(name string, path []string) valueKind {
 	case strings.HasPrefix(name, "request."):
 		a.j.ClientValue = true
 		return valueClient
-	case a.m.Setting == "" && !userLike(name), strings.EqualFold(name, a.m.Setting):
+	case a.m.Setting == "" && !NamesCaller(name), strings.EqualFold(name, a.m.Setting):
 		return valueTenant
 	}
 	return valueSetting
 }
 
 // pathValue is a key taken out of a JSON setting by -> or ->>, #> or #>>.
-func (a *analyst) pathValue(n *Node, depth int) value {
+func (a *analyst) pathValue(n *catalog.Node, depth int) value {
 	if len(n.Args) != 2 {
 		return value{}
 	}
 	key := n.Args[1]
-	for key.Kind == NodeCast && len(key.Args) == 1 {
+	for key.Kind == catalog.NodeCast && len(key.Args) == 1 {
 		key = key.Args[0]
 	}
-	if key.Kind != NodeConst && key.Kind != NodeArray {
+	if key.Kind != catalog.NodeConst && key.Kind != catalog.NodeArray {
 		return value{}
 	}
 	switch n.Name {
@@ -228,9 +234,9 @@ func (a *analyst) pathValue(n *Node, depth int) value {
 	return value{}
 }
 
-func pathKeys(n *Node) []string {
+func pathKeys(n *catalog.Node) []string {
 	var keys []string
-	if n.Kind == NodeArray {
+	if n.Kind == catalog.NodeArray {
 		for _, arg := range n.Args {
 			keys = append(keys, arg.Value)
 		}
@@ -257,14 +263,14 @@ func (a *analyst) follow(x value, keys []string, text bool) value {
 }
 
 // subscriptValue is ('{…}'::jsonb)['key'].
-func (a *analyst) subscriptValue(n *Node, depth int) value {
+func (a *analyst) subscriptValue(n *catalog.Node, depth int) value {
 	if n.Name != "SUBSCRIPTINGREF" || len(n.Args) < 2 {
 		return value{}
 	}
 	// The subscripts are printed before what they are taken of.
 	var keys []string
 	for _, arg := range n.Args[:len(n.Args)-1] {
-		if arg.Kind != NodeConst {
+		if arg.Kind != catalog.NodeConst {
 			return value{}
 		}
 		keys = append(keys, arg.Value)
@@ -273,7 +279,7 @@ func (a *analyst) subscriptValue(n *Node, depth int) value {
 }
 
 // callValue is a function's result.
-func (a *analyst) callValue(n *Node, depth int) value {
+func (a *analyst) callValue(n *catalog.Node, depth int) value {
 	switch n.Name {
 	case "pg_catalog.current_setting":
 		return a.settingValue(n)
@@ -290,10 +296,10 @@ func (a *analyst) callValue(n *Node, depth int) value {
 			return x
 		}
 	case "pg_catalog.jsonb_extract_path", "pg_catalog.json_extract_path", "pg_catalog.jsonb_extract_path_text", "pg_catalog.json_extract_path_text":
-		if len(n.Args) == 2 && n.Args[1].Kind == NodeArray {
+		if len(n.Args) == 2 && n.Args[1].Kind == catalog.NodeArray {
 			return a.follow(a.value(n.Args[0], depth), pathKeys(n.Args[1]), strings.HasSuffix(n.Name, "_text"))
 		}
-		if len(n.Args) == 2 && n.Args[1].Kind == NodeConst {
+		if len(n.Args) == 2 && n.Args[1].Kind == catalog.NodeConst {
 			return a.follow(a.value(n.Args[0], depth), pathKeys(n.Args[1]), strings.HasSuffix(n.Name, "_text"))
 		}
 	}
@@ -302,8 +308,8 @@ func (a *analyst) callValue(n *Node, depth int) value {
 
 // helperValue is the result of a user's function: what all ways out of it have in
 // common.
-func (a *analyst) helperValue(n *Node, depth int) value {
-	f := a.v.byProc[n.OID]
+func (a *analyst) helperValue(n *catalog.Node, depth int) value {
+	f := a.v.Function(n.OID)
 	if f != nil && slices.Contains(a.m.Trusted, f.QName()) {
 		return value{kind: valueTenant, setting: a.m.Setting}
 	}
@@ -341,7 +347,7 @@ func (a *analyst) helperValue(n *Node, depth int) value {
 
 // knownHelper knows Supabase's functions by name, should their bodies be of a form
 // that is not read.
-func (a *analyst) knownHelper(n *Node) value {
+func (a *analyst) knownHelper(n *catalog.Node) value {
 	switch n.Name {
 	case "auth.uid":
 		return value{kind: valueClaim, setting: "request.jwt.claims", path: []string{"sub"}}
@@ -359,8 +365,8 @@ func isRoleName(name string) bool {
 	return false
 }
 
-// userLike says whether a setting, by its name, holds who the caller is.
-func userLike(setting string) bool {
+// NamesCaller says whether a setting, by its name, holds who the caller is.
+func NamesCaller(setting string) bool {
 	name := setting[strings.LastIndexByte(setting, '.')+1:]
 	for _, part := range []string{"user", "uid", "sub", "member", "person", "actor", "email", "login", "principal", "employee", "profile", "staff"} {
 		if strings.Contains(name, part) {

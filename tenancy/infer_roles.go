@@ -1,8 +1,10 @@
-package catalog
+package tenancy
 
 import (
 	"slices"
 	"strings"
+
+	"github.com/moat-db/moat/catalog"
 )
 
 // roles finds the application roles: every login role that has any right on what
@@ -43,17 +45,17 @@ func (f *inference) operators() []string {
 
 // targets are the relations that hold tenants' rows: tables by their class, and
 // views of any kind in the schemas looked at.
-func (f *inference) targets() []*Relation {
-	var all []*Relation
+func (f *inference) targets() []*catalog.Relation {
+	var all []*catalog.Relation
 	for i := range f.v.Snapshot.Relations {
 		r := &f.v.Snapshot.Relations[i]
 		if entry := f.classes[r.QName()]; entry != nil {
-			if entry.Class == TenantTable || entry.Class == TenantsTable || entry.Class == ChildTable {
+			if entry.Class == catalog.TenantTable || entry.Class == catalog.TenantsTable || entry.Class == catalog.ChildTable {
 				all = append(all, r)
 			}
 			continue
 		}
-		if (r.Kind == View || r.Kind == MaterializedView) && r.Extension == "" && slices.Contains(f.m.Schemas, r.Schema) {
+		if (r.Kind == catalog.View || r.Kind == catalog.MaterializedView) && r.Extension == "" && slices.Contains(f.m.Schemas, r.Schema) {
 			all = append(all, r)
 		}
 	}
@@ -62,8 +64,8 @@ func (f *inference) targets() []*Relation {
 
 // touches says whether a role has any privilege on any of the relations, as it is
 // or as a role that it may become.
-func (f *inference) touches(role string, targets []*Relation) bool {
-	for _, acting := range f.v.RolesOf(role, Set) {
+func (f *inference) touches(role string, targets []*catalog.Relation) bool {
+	for _, acting := range f.v.RolesOf(role, catalog.Set) {
 		for _, r := range targets {
 			for _, privilege := range []string{"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"} {
 				if f.v.HasTablePrivilege(acting, r, privilege) {
@@ -76,7 +78,7 @@ func (f *inference) touches(role string, targets []*Relation) bool {
 }
 
 // namedRoles are the roles that grants or policies of the relations name.
-func (f *inference) namedRoles(targets []*Relation) map[string]bool {
+func (f *inference) namedRoles(targets []*catalog.Relation) map[string]bool {
 	named := map[string]bool{}
 	for _, r := range targets {
 		for _, p := range r.Privileges {
@@ -101,8 +103,8 @@ func (f *inference) namedRoles(targets []*Relation) map[string]bool {
 // switchedTo says whether a login role that is no superuser may SET ROLE to a role
 // whose privileges it does not have already.
 func (f *inference) switchedTo(role string) bool {
-	return slices.ContainsFunc(f.v.Snapshot.Roles, func(r Role) bool {
+	return slices.ContainsFunc(f.v.Snapshot.Roles, func(r catalog.Role) bool {
 		return r.Login && !r.Super && !slices.Contains(f.operators(), r.Name) &&
-			slices.Contains(f.v.RolesOf(r.Name, Set), role) && !slices.Contains(f.v.RolesOf(r.Name, Usage), role)
+			slices.Contains(f.v.RolesOf(r.Name, catalog.Set), role) && !slices.Contains(f.v.RolesOf(r.Name, catalog.Usage), role)
 	})
 }

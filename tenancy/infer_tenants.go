@@ -1,18 +1,21 @@
-package catalog
+package tenancy
 
 import (
 	"slices"
 	"strings"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 // tenantsOf notes what a tenant column's foreign keys say of the tenants table.
 func (f *inference) tenantsOf(c *candidate) {
 	f.m.Tenants, f.m.Key = f.o.Tenants, f.o.Key
-	if f.m.Tenants != (QName{}) {
+	if f.m.Tenants != (catalog.QName{}) {
 		return
 	}
 	count := map[string]int{}
-	names := map[string]QName{}
+	names := map[string]catalog.QName{}
 	for name, n := range c.targets {
 		// A platform's table, auth.users, may well be what tenants are.
 		if f.ignored[name] == "" {
@@ -30,9 +33,9 @@ func (f *inference) tenantsOf(c *candidate) {
 
 // tenants settles the tenants table and its key.
 func (f *inference) tenants() error {
-	t := f.v.relations[f.m.Tenants]
+	t := f.v.Relation(f.m.Tenants)
 	if t == nil {
-		f.m.Tenants, f.m.Key = QName{}, ""
+		f.m.Tenants, f.m.Key = catalog.QName{}, ""
 		if f.m.Type == "" {
 			f.m.Type = "uuid"
 		}
@@ -46,10 +49,10 @@ func (f *inference) tenants() error {
 		}
 		f.m.Key = key.Name
 	}
-	if key := t.column(f.m.Key); f.m.Type == "" && key != nil {
+	if key := t.Column(f.m.Key); f.m.Type == "" && key != nil {
 		f.m.Type = key.Type
 	}
-	if f.o.Tenants == (QName{}) {
+	if f.o.Tenants == (catalog.QName{}) {
 		f.say("tenants table %s, key %s", f.m.Tenants, f.m.Key)
 	}
 	return nil
@@ -61,18 +64,16 @@ func (f *inference) setting() error {
 		f.m.Setting = f.o.Setting
 		return nil
 	}
-	count, sources := map[string]int{}, map[string]*evidence{}
+	count, sources := map[string]int{}, map[string]*policy.Evidence{}
 	for _, r := range f.all {
 		for _, p := range r.Policies {
-			for _, e := range []*Expr{p.Using, p.Check} {
-				if e == nil || e.Root == nil {
+			for _, e := range []*catalog.Expr{p.Using, p.Check} {
+				found := f.v.Evidence(e, r, f.columnOf(r))
+				// The sealed tenant names no setting.
+				if found == nil || found.Setting == "" && found.Membership == nil && len(found.Claim) == 0 {
 					continue
 				}
-				found := f.evidenceIn(e.Root, r)
-				if found == nil || (found.setting == "" && found.membership == nil && len(found.claim) == 0) { // the sealed tenant names no setting
-					continue
-				}
-				key := found.setting + "\x00" + strings.Join(found.claim, "\x00")
+				key := found.Setting + "\x00" + strings.Join(found.Claim, "\x00")
 				count[key]++
 				if sources[key] == nil {
 					sources[key] = found
@@ -90,7 +91,7 @@ func (f *inference) setting() error {
 		f.m.Setting = f.anySetting()
 		return nil
 	}
-	f.m.Setting, f.m.Claim, f.m.Membership = best.setting, best.claim, best.membership
+	f.m.Setting, f.m.Claim, f.m.Membership = best.Setting, best.Claim, best.Membership
 	f.say("tenant setting %s: read by policies", strings.Join(append([]string{f.m.Setting}, f.m.Claim...), " → "))
 	return nil
 }
@@ -98,7 +99,7 @@ func (f *inference) setting() error {
 // sealedSetting is the plain setting that binding a sealed tenant sets as well, which
 // only the text of that function tells.
 func (f *inference) sealedSetting() string {
-	for _, fn := range f.v.functions[QName{Schema: "moat", Name: "enter"}] {
+	for _, fn := range f.v.Functions(catalog.QName{Schema: "moat", Name: "enter"}) {
 		if before, _, ok := strings.Cut(fn.Body, "', tenant, true)"); ok && slices.Contains(f.m.Trusted, sealedTenant) {
 			return before[strings.LastIndexByte(before, '\'')+1:]
 		}
@@ -106,46 +107,12 @@ func (f *inference) sealedSetting() string {
 	return ""
 }
 
-// evidence is what a policy compares the tenant column with.
-type evidence struct {
-	setting    string
-	claim      []string
-	membership *ColumnRef
-}
-
-// evidenceIn finds what the tenant column of r is compared with in an expression.
-func (f *inference) evidenceIn(root *Node, r *Relation) *evidence {
-	a := analyst{v: f.v, m: &Model{Column: f.m.Column, Tenants: f.m.Tenants, Key: f.m.Key, Trusted: f.m.Trusted}, t: r, j: &Judgement{}, notDistinct: map[*Node]bool{}}
-	a.column = f.columnOf(r)
-	if a.column == "" || !a.predicateAnywhere(root).tenant {
-		return nil
-	}
-	a.facts(root, 0)
-	found := a.compared
-	// The settings of moat's own are those inside the sealed tenant.
-	settings := slices.DeleteFunc(slices.Clone(a.j.Settings), func(name string) bool { return strings.HasPrefix(name, "moat.") })
-	if found == nil && len(settings) > 0 {
-		found = &evidence{setting: settings[0]}
-		if slices.Contains(a.j.Claims, "sub") {
-			found.claim = []string{"sub"}
-		}
-	}
-	if found != nil && len(a.j.Memberships) > 0 {
-		found.membership = &a.j.Memberships[0]
-	}
-	// PostgREST's one setting for each claim is the old form of the one for all.
-	if found != nil && strings.HasPrefix(found.setting, "request.jwt.claim") && slices.Contains(a.j.Settings, "request.jwt.claims") {
-		found.setting = "request.jwt.claims"
-	}
-	return found
-}
-
 // columnOf is the tenant column of a table before tables are classified.
-func (f *inference) columnOf(r *Relation) string {
+func (f *inference) columnOf(r *catalog.Relation) string {
 	if r.QName() == f.m.Tenants {
 		return f.m.Key
 	}
-	if r.column(f.m.Column) != nil {
+	if r.Column(f.m.Column) != nil {
 		return f.m.Column
 	}
 	return ""
@@ -167,16 +134,16 @@ func (f *inference) anySetting() string {
 	}
 	for _, r := range f.all {
 		for _, p := range r.Policies {
-			for _, e := range []*Expr{p.Using, p.Check} {
+			for _, e := range []*catalog.Expr{p.Using, p.Check} {
 				if e != nil {
-					note(settingsIn(e.Text))
+					note(policy.SettingsIn(e.Text))
 				}
 			}
 		}
 	}
 	for i := range f.v.Snapshot.Functions {
 		if fn := &f.v.Snapshot.Functions[i]; !fn.System && fn.Extension == "" && fn.Schema != "moat" {
-			note(settingsIn(fn.Body))
+			note(policy.SettingsIn(fn.Body))
 		}
 	}
 	if name := mostCommon(count); name != "" {

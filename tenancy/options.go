@@ -1,0 +1,20 @@
+package tenancy
+
+import "github.com/moat-db/moat/catalog"
+
+// Options tell [Infer] what is known. Every zero value means: infer it.
+type Options struct {
+	Column  string        // tenant column
+	Type    string        // its type
+	Setting string        // default: the one that policies read, else app.current_tenant
+	Tenants catalog.QName // tenants table
+	Key     string
+	Schemas []string // default: every schema that is not an extension's own
+	Shared  []catalog.QName
+	Ignored []catalog.QName
+	Roles   []string        // application roles; default: login roles with privileges on tenant tables
+	Trusted []catalog.QName // functions that return the current tenant; see [catalog.Model.Trusted]
+	// Operators are roles that are never taken for application roles when those are
+	// inferred; zero means moat_owner, moat_operator and moat_definer.
+	Operators []string
+}
