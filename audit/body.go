@@ -40,7 +40,7 @@ func readBody(fn *catalog.Function) body {
 	b.tokens = sqltext.Code(fn.Body)
 	var with []string // names of common table expressions
 	for i, t := range b.tokens {
-		if t.Kind == sqltext.Word || t.Kind == sqltext.Quoted {
+		if t.IsName() {
 			b.words[strings.ToLower(t.Name())] = true
 		}
 		if i+2 < len(b.tokens) && b.tokens[i+1].Is("as") && b.tokens[i+2].Text == "(" {
@@ -60,7 +60,7 @@ func readBody(fn *catalog.Function) body {
 
 func (b body) at(i int) sqltext.Token {
 	if i < 0 || i >= len(b.tokens) {
-		return sqltext.Token{Kind: sqltext.Symbol}
+		return sqltext.Token{}
 	}
 	return b.tokens[i]
 }
@@ -109,7 +109,7 @@ func (b body) tableAt(i int) (tableUse, bool) {
 		at++
 	}
 	name := b.at(at)
-	if name.Kind != sqltext.Word && name.Kind != sqltext.Quoted || name.Is("select") {
+	if !name.IsName() || name.Is("select") {
 		return use, false
 	}
 	use.name = name.Name()

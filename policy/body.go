@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // body is what is understood of a function: the values it can return, with
@@ -36,11 +37,7 @@ func (v *View) bodyOf(f *catalog.Function) *body {
 }
 
 func (v *View) parseBody(f *catalog.Function) (*body, error) {
-	tokens, err := lexSQL(f.Body)
-	if err != nil {
-		return nil, err
-	}
-	p := sqlParser{v: v, f: f, tokens: tokens, vars: map[string]*catalog.Node{}}
+	p := sqlParser{v: v, f: f, tokens: sqltext.Code(f.Body), vars: map[string]*catalog.Node{}}
 	switch f.Language {
 	case "sql":
 		n, err := p.sqlBody()
@@ -53,7 +50,7 @@ func (v *View) parseBody(f *catalog.Function) (*body, error) {
 		if err := pl.block(); err != nil {
 			return nil, err
 		}
-		if pl.peek().kind != tokenEnd {
+		if pl.peek().Kind != sqltext.None {
 			return nil, errSQL
 		}
 		return &body{results: pl.results, caught: pl.caught}, nil
@@ -65,7 +62,7 @@ func (v *View) parseBody(f *catalog.Function) (*body, error) {
 func (p *sqlParser) sqlBody() (*catalog.Node, error) {
 	if p.accept("return") {
 		n, err := p.expr(0)
-		if err == nil && p.peek().kind != tokenEnd && !p.accept(";") {
+		if err == nil && p.peek().Kind != sqltext.None && !p.accept(";") {
 			err = errSQL
 		}
 		return n, err
@@ -81,7 +78,7 @@ func (p *sqlParser) sqlBody() (*catalog.Node, error) {
 			return nil, err
 		}
 	}
-	if p.peek().kind != tokenEnd {
+	if p.peek().Kind != sqltext.None {
 		return nil, errSQL
 	}
 	return &catalog.Node{Kind: catalog.NodeSubquery, Query: q}, nil

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // plpgsql reads a PL/pgSQL body into the values it can return. Control flow is not
@@ -23,7 +24,7 @@ func (p *plpgsql) block() error {
 		p.at += 2 // a label
 	}
 	if p.accept("declare") {
-		for !p.peek().is("begin") {
+		for !p.peek().Is("begin") {
 			if err := p.declaration(); err != nil {
 				return err
 			}
@@ -43,7 +44,7 @@ func (p *plpgsql) block() error {
 	if err := p.expect("end"); err != nil {
 		return err
 	}
-	if p.peek().kind == tokenWord {
+	if p.peek().Kind == sqltext.Word {
 		p.at++
 	}
 	p.accept(";")
@@ -56,8 +57,8 @@ func (p *plpgsql) declaration() error {
 	if err != nil {
 		return err
 	}
-	for !p.peek().is(";") && !p.peek().is(":=") && !p.peek().is("=") && !p.peek().is("default") {
-		if p.peek().kind == tokenEnd || p.peek().is("%") || p.peek().is("alias") || p.peek().is("cursor") {
+	for !p.peek().Is(";") && !p.peek().Is(":=") && !p.peek().Is("=") && !p.peek().Is("default") {
+		if p.peek().Kind == sqltext.None || p.peek().Is("%") || p.peek().Is("alias") || p.peek().Is("cursor") {
 			return errSQL
 		}
 		p.at++
@@ -85,11 +86,11 @@ func (p *plpgsql) statements(ends ...string) (leaves bool, err error) {
 	}
 	for {
 		for _, end := range ends {
-			if p.peek().is(end) {
+			if p.peek().Is(end) {
 				return leaves, nil
 			}
 		}
-		leaves = p.peek().is("return") || p.peek().is("raise")
+		leaves = p.peek().Is("return") || p.peek().Is("raise")
 		if err := p.statement(); err != nil {
 			return false, err
 		}
@@ -106,9 +107,9 @@ func (p *plpgsql) statement() error {
 		return p.expect(";")
 	case p.accept("if"):
 		return p.branch()
-	case p.peek().is("declare"), p.peek().is("begin"), p.peek().is("<<"):
+	case p.peek().Is("declare"), p.peek().Is("begin"), p.peek().Is("<<"):
 		return p.block()
-	case p.peek().is("select"):
+	case p.peek().Is("select"):
 		return p.selectInto()
 	}
 	return p.assignment()
@@ -116,7 +117,7 @@ func (p *plpgsql) statement() error {
 
 func (p *plpgsql) skipStatement() error {
 	for !p.accept(";") {
-		if p.peek().kind == tokenEnd {
+		if p.peek().Kind == sqltext.None {
 			return errSQL
 		}
 		p.at++
@@ -163,7 +164,7 @@ func (p *plpgsql) branch() error {
 	if err != nil {
 		return err
 	}
-	if leaves && p.peek().is("end") && len(p.guards) == 0 {
+	if leaves && p.peek().Is("end") && len(p.guards) == 0 {
 		p.excludeEmpty(condition)
 	}
 	switch {
@@ -203,7 +204,7 @@ func (p *plpgsql) excludeEmpty(condition *catalog.Node) {
 func (p *plpgsql) selectInto() error {
 	start := p.at
 	p.skipTo("into")
-	if !p.peek().is("into") {
+	if !p.peek().Is("into") {
 		return errSQL
 	}
 	into := p.at
@@ -223,7 +224,7 @@ func (p *plpgsql) selectInto() error {
 	// The query is what remains without INTO and its names.
 	rest := p.at
 	inner := p.sqlParser
-	inner.tokens = append(append([]token{}, p.tokens[start:into]...), p.tokens[rest:]...)
+	inner.tokens = append(append([]sqltext.Token{}, p.tokens[start:into]...), p.tokens[rest:]...)
 	inner.at = 0
 	q, err := inner.query()
 	if err != nil || len(q.Select) != len(names) {
@@ -276,10 +277,10 @@ func (p *plpgsql) assign(name string, n *catalog.Node) error {
 func (p *plpgsql) handlers() error {
 	for p.accept("when") {
 		for !p.accept("then") {
-			if p.peek().kind == tokenEnd {
+			if p.peek().Kind == sqltext.None {
 				return errSQL
 			}
-			p.caught = p.caught || p.peek().is("others") || strings.HasPrefix(p.peek().text, "invalid_")
+			p.caught = p.caught || p.peek().Is("others") || strings.HasPrefix(p.peek().Name(), "invalid_")
 			p.at++
 		}
 		if _, err := p.statements("when", "end"); err != nil {

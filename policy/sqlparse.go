@@ -1,17 +1,27 @@
 package policy
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
+
+// The bodies of helper functions are kept as text. What follows reads the small
+// part of SQL and PL/pgSQL in which such helpers are written, into the same Nodes
+// as policies. It refuses whatever it does not know: a function that is not
+// understood does not isolate.
+
+// errSQL is returned for a body outside the part of the language that is read.
+var errSQL = errors.New("not read")
 
 // sqlParser reads expressions and SELECTs of one function's body.
 type sqlParser struct {
 	v      *View
 	f      *catalog.Function
-	tokens []token
+	tokens []sqltext.Token
 	at     int
 	depth  int // of nesting, bounded
 	scopes []*sqlScope
@@ -30,19 +40,19 @@ type sqlTable struct {
 
 const maxSQLDepth = 60
 
-func (p *sqlParser) peek() token { return p.ahead(0) }
+func (p *sqlParser) peek() sqltext.Token { return p.ahead(0) }
 
-func (p *sqlParser) ahead(n int) token {
+func (p *sqlParser) ahead(n int) sqltext.Token {
 	if p.at+n >= len(p.tokens) {
-		return token{}
+		return sqltext.Token{}
 	}
 	return p.tokens[p.at+n]
 }
 
-// accept takes the next tokens if they are these.
+// accept takes the next sqltext.Tokens if they are these.
 func (p *sqlParser) accept(texts ...string) bool {
 	for i, text := range texts {
-		if !p.ahead(i).is(text) {
+		if !p.ahead(i).Is(text) {
 			return false
 		}
 	}
@@ -60,11 +70,11 @@ func (p *sqlParser) expect(texts ...string) error {
 // name takes an identifier.
 func (p *sqlParser) name() (string, error) {
 	t := p.peek()
-	if t.kind != tokenWord && t.kind != tokenQuoted {
+	if !t.IsName() {
 		return "", errSQL
 	}
 	p.at++
-	return t.text, nil
+	return t.Name(), nil
 }
 
 // The binding strengths of PostgreSQL's operators, weakest first.
@@ -103,25 +113,25 @@ func (p *sqlParser) expr(min int) (*catalog.Node, error) {
 func (p *sqlParser) strength() int {
 	t := p.peek()
 	switch {
-	case t.is("or"):
+	case t.Is("or"):
 		return bindOr
-	case t.is("and"):
+	case t.Is("and"):
 		return bindAnd
-	case t.is("is"), t.is("isnull"), t.is("notnull"):
+	case t.Is("is"), t.Is("isnull"), t.Is("notnull"):
 		return bindIs
-	case t.is("="), t.is("<"), t.is(">"), t.is("<="), t.is(">="), t.is("<>"), t.is("!="):
+	case t.Is("="), t.Is("<"), t.Is(">"), t.Is("<="), t.Is(">="), t.Is("<>"), t.Is("!="):
 		return bindCompare
-	case t.is("in"), t.is("like"), t.is("ilike"), t.is("between"):
+	case t.Is("in"), t.Is("like"), t.Is("ilike"), t.Is("between"):
 		return bindIn
-	case t.is("not") && (p.ahead(1).is("in") || p.ahead(1).is("like") || p.ahead(1).is("ilike") || p.ahead(1).is("between")):
+	case t.Is("not") && (p.ahead(1).Is("in") || p.ahead(1).Is("like") || p.ahead(1).Is("ilike") || p.ahead(1).Is("between")):
 		return bindIn
-	case t.is("+"), t.is("-"):
+	case t.Is("+"), t.Is("-"):
 		return bindAdd
-	case t.is("*"), t.is("/"), t.is("%"):
+	case t.Is("*"), t.Is("/"), t.Is("%"):
 		return bindMultiply
-	case t.is("^"):
+	case t.Is("^"):
 		return bindPower
-	case t.kind == tokenSign && strings.Trim(t.text, "+-*/<>=~!@#%^&|`?") == "":
+	case t.Kind == sqltext.Symbol && strings.Trim(t.Text, "+-*/<>=~!@#%^&|`?") == "":
 		return bindOther
 	}
 	return 0
@@ -149,7 +159,7 @@ func (p *sqlParser) prefix() (*catalog.Node, error) {
 			n = p.cast(n, name)
 		}
 	}
-	if err == nil && (p.peek().is("[") || p.peek().is("collate") || p.peek().is("at") || p.peek().is("over") || p.peek().is("filter")) {
+	if err == nil && (p.peek().Is("[") || p.peek().Is("collate") || p.peek().Is("at") || p.peek().Is("over") || p.peek().Is("filter")) {
 		return nil, errSQL
 	}
 	return n, err
@@ -179,7 +189,7 @@ func (p *sqlParser) infix(left *catalog.Node, strength int) (*catalog.Node, erro
 		return p.inTest(left, t)
 	}
 	if strength == bindCompare || strength == bindOther {
-		if p.peek().is("any") || p.peek().is("some") || p.peek().is("all") {
+		if p.peek().Is("any") || p.peek().Is("some") || p.peek().Is("all") {
 			return p.anyTest(left, t)
 		}
 	}
@@ -187,7 +197,7 @@ func (p *sqlParser) infix(left *catalog.Node, strength int) (*catalog.Node, erro
 	if err != nil {
 		return nil, err
 	}
-	return p.operator(t.text, left, right), nil
+	return p.operator(t.Text, left, right), nil
 }
 
 func (p *sqlParser) operator(name string, args ...*catalog.Node) *catalog.Node {
@@ -198,21 +208,21 @@ func (p *sqlParser) operator(name string, args ...*catalog.Node) *catalog.Node {
 }
 
 // isTest reads what follows IS.
-func (p *sqlParser) isTest(left *catalog.Node, t token) (*catalog.Node, error) {
+func (p *sqlParser) isTest(left *catalog.Node, t sqltext.Token) (*catalog.Node, error) {
 	test := func(kind catalog.NodeKind, name string) (*catalog.Node, error) {
 		return &catalog.Node{Kind: kind, Name: name, Type: "boolean", Args: []*catalog.Node{left}}, nil
 	}
 	switch {
-	case t.is("isnull"):
+	case t.Is("isnull"):
 		return test(catalog.NodeNullTest, "is null")
-	case t.is("notnull"):
+	case t.Is("notnull"):
 		return test(catalog.NodeNullTest, "is not null")
 	}
 	negated := p.accept("not")
 	switch {
 	case p.accept("null") && negated:
 		return test(catalog.NodeNullTest, "is not null")
-	case p.tokens[p.at-1].is("null"):
+	case p.tokens[p.at-1].Is("null"):
 		return test(catalog.NodeNullTest, "is null")
 	case p.accept("true") && !negated:
 		return test(catalog.NodeBoolTest, "is true")
@@ -231,19 +241,19 @@ func (p *sqlParser) isTest(left *catalog.Node, t token) (*catalog.Node, error) {
 }
 
 // inTest reads what follows IN; LIKE and BETWEEN are kept as something unknown.
-func (p *sqlParser) inTest(left *catalog.Node, t token) (*catalog.Node, error) {
-	negated := t.is("not")
+func (p *sqlParser) inTest(left *catalog.Node, t sqltext.Token) (*catalog.Node, error) {
+	negated := t.Is("not")
 	if negated {
 		t = p.peek()
 		p.at++
 	}
-	if !t.is("in") {
+	if !t.Is("in") {
 		right, err := p.expr(bindIn + 1)
 		if err != nil {
 			return nil, err
 		}
 		n := &catalog.Node{Kind: catalog.NodeOperator, Name: "~~", Type: "boolean", Args: []*catalog.Node{left, right}}
-		if t.is("between") {
+		if t.Is("between") {
 			return nil, errSQL
 		}
 		if negated {
@@ -259,7 +269,7 @@ func (p *sqlParser) inTest(left *catalog.Node, t token) (*catalog.Node, error) {
 }
 
 func (p *sqlParser) inList(left *catalog.Node) (*catalog.Node, error) {
-	if p.peek().is("(") && p.isSelect(1) {
+	if p.peek().Is("(") && p.isSelect(1) {
 		q, err := p.parenthesised()
 		if err != nil {
 			return nil, err
@@ -277,19 +287,19 @@ func (p *sqlParser) inList(left *catalog.Node) (*catalog.Node, error) {
 }
 
 // anyTest reads x op ANY (…).
-func (p *sqlParser) anyTest(left *catalog.Node, op token) (*catalog.Node, error) {
-	all := p.peek().is("all")
+func (p *sqlParser) anyTest(left *catalog.Node, op sqltext.Token) (*catalog.Node, error) {
+	all := p.peek().Is("all")
 	p.at++
 	kinds := []catalog.NodeKind{catalog.NodeAny, catalog.NodeAnyQuery}
 	if all {
 		kinds = []catalog.NodeKind{catalog.NodeAll, catalog.NodeAllQuery}
 	}
-	if p.peek().is("(") && p.isSelect(1) {
+	if p.peek().Is("(") && p.isSelect(1) {
 		q, err := p.parenthesised()
 		if err != nil {
 			return nil, err
 		}
-		return &catalog.Node{Kind: kinds[1], Name: op.text, Type: "boolean", Args: []*catalog.Node{left}, Query: q}, nil
+		return &catalog.Node{Kind: kinds[1], Name: op.Text, Type: "boolean", Args: []*catalog.Node{left}, Query: q}, nil
 	}
 	if err := p.expect("("); err != nil {
 		return nil, err
@@ -298,7 +308,7 @@ func (p *sqlParser) anyTest(left *catalog.Node, op token) (*catalog.Node, error)
 	if err != nil {
 		return nil, err
 	}
-	return &catalog.Node{Kind: kinds[0], Name: op.text, Type: "boolean", Args: []*catalog.Node{left, right}}, p.expect(")")
+	return &catalog.Node{Kind: kinds[0], Name: op.Text, Type: "boolean", Args: []*catalog.Node{left, right}}, p.expect(")")
 }
 
 // list reads expressions up to the closing parenthesis.
@@ -324,10 +334,10 @@ func (p *sqlParser) list() ([]*catalog.Node, error) {
 
 // isSelect says whether a sub-select begins n tokens ahead.
 func (p *sqlParser) isSelect(n int) bool {
-	for p.ahead(n).is("(") {
+	for p.ahead(n).Is("(") {
 		n++
 	}
-	return p.ahead(n).is("select")
+	return p.ahead(n).Is("select")
 }
 
 // typeName reads a type's name into the form that format_type prints.
@@ -348,7 +358,7 @@ func (p *sqlParser) typeName() (string, error) {
 	if name == "character" && p.accept("varying") {
 		name = "character varying"
 	}
-	if p.peek().is("(") {
+	if p.peek().Is("(") {
 		return "", errSQL // a length cuts values off
 	}
 	name = canonicalType(name)

@@ -5,27 +5,31 @@ import (
 	"strconv"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // primary reads a literal, a name, a call, or something in parentheses.
 func (p *sqlParser) primary() (*catalog.Node, error) {
 	t := p.peek()
-	switch t.kind {
-	case tokenString:
+	switch t.Kind {
+	case sqltext.String:
+		if !t.Plain() {
+			return nil, errSQL
+		}
 		p.at++
-		return &catalog.Node{Kind: catalog.NodeConst, Type: "text", Value: t.text}, nil
-	case tokenNumber:
+		return &catalog.Node{Kind: catalog.NodeConst, Type: "text", Value: t.Value()}, nil
+	case sqltext.Number:
 		p.at++
-		return &catalog.Node{Kind: catalog.NodeConst, Type: "integer", Value: t.text}, nil
-	case tokenParam:
+		return &catalog.Node{Kind: catalog.NodeConst, Type: "integer", Value: t.Text}, nil
+	case sqltext.Param:
 		p.at++
-		return &catalog.Node{Kind: catalog.NodeParam, Name: "$" + t.text, Level: len(p.scopes)}, nil
-	case tokenSign:
-		if t.text != "(" {
+		return &catalog.Node{Kind: catalog.NodeParam, Name: t.Text, Level: len(p.scopes)}, nil
+	case sqltext.Symbol:
+		if t.Text != "(" {
 			return nil, errSQL
 		}
 		return p.inParentheses()
-	case tokenWord, tokenQuoted:
+	case sqltext.Word, sqltext.Quoted:
 		if n, err, known := p.keyword(t); known {
 			return n, err
 		}
@@ -51,20 +55,20 @@ func (p *sqlParser) inParentheses() (*catalog.Node, error) {
 }
 
 // keyword reads what begins with a word of the language.
-func (p *sqlParser) keyword(t token) (n *catalog.Node, err error, known bool) {
-	if t.kind != tokenWord {
+func (p *sqlParser) keyword(t sqltext.Token) (n *catalog.Node, err error, known bool) {
+	if t.Kind != sqltext.Word {
 		return nil, nil, false
 	}
-	switch t.text {
+	switch t.Name() {
 	case "true", "false":
 		p.at++
-		return &catalog.Node{Kind: catalog.NodeConst, Type: "boolean", Value: t.text}, nil, true
+		return &catalog.Node{Kind: catalog.NodeConst, Type: "boolean", Value: t.Name()}, nil, true
 	case "null":
 		p.at++
 		return &catalog.Node{Kind: catalog.NodeConst, Null: true}, nil, true
 	case "current_user", "session_user", "current_role", "user":
 		p.at++
-		return &catalog.Node{Kind: catalog.NodeValue, Name: t.text}, nil, true
+		return &catalog.Node{Kind: catalog.NodeValue, Name: t.Name()}, nil, true
 	case "exists":
 		p.at++
 		q, err := p.parenthesised()
@@ -79,16 +83,16 @@ func (p *sqlParser) keyword(t token) (n *catalog.Node, err error, known bool) {
 		return n, err, true
 	case "coalesce", "nullif":
 		p.at++
-		n, err := p.coalesce(t.text)
+		n, err := p.coalesce(t.Name())
 		return n, err, true
 	case "case":
 		p.at++
 		n, err := p.switchCase()
 		return n, err, true
 	case "uuid", "text", "bigint", "int", "integer", "jsonb", "json":
-		if p.ahead(1).kind == tokenString {
+		if p.ahead(1).Plain() {
 			p.at += 2
-			return p.cast(&catalog.Node{Kind: catalog.NodeConst, Type: "text", Value: p.tokens[p.at-1].text}, canonicalType(t.text)), nil, true
+			return p.cast(&catalog.Node{Kind: catalog.NodeConst, Type: "text", Value: p.tokens[p.at-1].Value()}, canonicalType(t.Name())), nil, true
 		}
 	case "select", "from", "where", "order", "group", "having", "limit", "union", "row", "interval", "into", "when", "then", "end":
 		return nil, errSQL, true
@@ -115,7 +119,7 @@ func (p *sqlParser) castCall() (*catalog.Node, error) {
 }
 
 func (p *sqlParser) array() (*catalog.Node, error) {
-	if p.peek().is("(") {
+	if p.peek().Is("(") {
 		q, err := p.parenthesised()
 		return &catalog.Node{Kind: catalog.NodeArrayQuery, Query: q}, err
 	}
@@ -129,7 +133,7 @@ func (p *sqlParser) array() (*catalog.Node, error) {
 			return nil, err
 		}
 		n.Args = append(n.Args, arg)
-		if !p.accept(",") && !p.peek().is("]") {
+		if !p.accept(",") && !p.peek().Is("]") {
 			return nil, errSQL
 		}
 	}
@@ -194,7 +198,7 @@ func (p *sqlParser) named() (*catalog.Node, error) {
 			return nil, err
 		}
 		parts = append(parts, name)
-		if p.peek().is(".") && p.ahead(1).is("*") {
+		if p.peek().Is(".") && p.ahead(1).Is("*") {
 			p.at += 2
 			return &catalog.Node{Kind: catalog.NodeOther, Name: "*"}, nil
 		}

@@ -1,6 +1,9 @@
 package policy
 
-import "github.com/moat-db/moat/catalog"
+import (
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
+)
 
 // parenthesised reads (SELECT …).
 func (p *sqlParser) parenthesised() (*catalog.Query, error) {
@@ -9,7 +12,7 @@ func (p *sqlParser) parenthesised() (*catalog.Query, error) {
 	}
 	var q *catalog.Query
 	var err error
-	if p.peek().is("(") {
+	if p.peek().Is("(") {
 		q, err = p.parenthesised()
 	} else {
 		q, err = p.query()
@@ -83,7 +86,7 @@ func (p *sqlParser) selectOne() (*catalog.Query, error) {
 	if err := p.expect("select"); err != nil {
 		return nil, err
 	}
-	if p.accept("distinct") && p.peek().is("on") {
+	if p.accept("distinct") && p.peek().Is("on") {
 		return nil, errSQL
 	}
 	// The target list stands before FROM and is read after it.
@@ -120,7 +123,7 @@ func (p *sqlParser) clauses(q *catalog.Query) error {
 			return err
 		}
 	}
-	if p.peek().is("having") || p.peek().is("into") {
+	if p.peek().Is("having") || p.peek().Is("into") {
 		return errSQL
 	}
 	if p.accept("group", "by") {
@@ -162,7 +165,7 @@ func (p *sqlParser) targets(q *catalog.Query, end int) error {
 				q.Aggregate, q.Simple = true, false
 			}
 		}
-		if p.accept("as") || p.at < end && !p.peek().is(",") {
+		if p.accept("as") || p.at < end && !p.peek().Is(",") {
 			if _, err := p.name(); err != nil {
 				return err
 			}
@@ -201,16 +204,16 @@ func (p *sqlParser) skipTo(words ...string) {
 	for level := 0; p.at < len(p.tokens); p.at++ {
 		t := p.peek()
 		switch {
-		case t.is("("):
+		case t.Is("("):
 			level++
-		case t.is(")") && level == 0, t.is(";") && level == 0:
+		case t.Is(")") && level == 0, t.Is(";") && level == 0:
 			return
-		case t.is(")"):
+		case t.Is(")"):
 			level--
 		case level == 0:
 			for i, word := range words {
 				// IS DISTINCT FROM is no FROM.
-				if t.is(word) && !(i == 0 && p.at > 0 && p.tokens[p.at-1].is("distinct")) {
+				if t.Is(word) && !(i == 0 && p.at > 0 && p.tokens[p.at-1].Is("distinct")) {
 					return
 				}
 			}
@@ -243,7 +246,7 @@ func (p *sqlParser) joins(q *catalog.Query) error {
 			continue
 		case p.accept("inner", "join"), p.accept("join"):
 		default:
-			if p.peek().is("left") || p.peek().is("right") || p.peek().is("full") || p.peek().is("natural") {
+			if p.peek().Is("left") || p.peek().Is("right") || p.peek().Is("full") || p.peek().Is("natural") {
 				return errSQL
 			}
 			return nil
@@ -328,13 +331,13 @@ func (p *sqlParser) fromItem(q *catalog.Query) error {
 func (p *sqlParser) alias(entry *sqlTable) error {
 	as := p.accept("as")
 	t := p.peek()
-	if t.kind == tokenQuoted || t.kind == tokenWord && (as || !isClauseWord(t.text)) {
+	if t.Kind == sqltext.Quoted || t.Kind == sqltext.Word && (as || !isClauseWord(t.Name())) {
 		p.at++
-		entry.alias = t.text
+		entry.alias = t.Name()
 	} else if as {
 		return errSQL
 	}
-	if p.peek().is("(") {
+	if p.peek().Is("(") {
 		return errSQL // names for the columns
 	}
 	return nil

@@ -143,7 +143,7 @@ func (l *Locator) inline(schema, table, part string) (Place, bool) {
 // not what its statement is about.
 func (s located) about(schema, name string) bool {
 	for i, t := range s.tokens {
-		if t.Kind != sqltext.Word && t.Kind != sqltext.Quoted || t.Name() != name {
+		if !t.IsName() || t.Name() != name {
 			continue
 		}
 		qualified := i >= 2 && s.tokens[i-1].Text == "."
@@ -173,7 +173,7 @@ func (s located) introduces(i int) bool {
 
 func (s located) mentions(name string) int {
 	return slices.IndexFunc(s.tokens, func(t sqltext.Token) bool {
-		return (t.Kind == sqltext.Word || t.Kind == sqltext.Quoted) && t.Name() == name
+		return t.IsName() && t.Name() == name
 	})
 }
 

@@ -10,12 +10,14 @@ type Kind int
 
 // The kinds of token. White space is left out.
 const (
-	Word    Kind = iota // identifier or keyword, as written
+	None    Kind = iota // no token: what stands before the first and after the last
+	Word                // identifier or keyword, as written
 	Quoted              // "identifier"
 	String              // 'text', E'text', $tag$text$tag$
-	Number              // 12, 1.5e3, $1
+	Number              // 12, 1.5e3
+	Param               // $1
 	Comment             // -- line, /* block */
-	Symbol              // one character: ( ) , ; . and operators
+	Symbol              // a mark, ( ) , ; . [ ], or an operator: = ->> :: :=
 )
 
 // Token is a piece of the text: text[Pos:End].
@@ -25,16 +27,32 @@ type Token struct {
 	Pos, End int
 }
 
-// Is says whether the token is this word, whatever its case. A quoted identifier is
-// never a keyword.
-func (t Token) Is(word string) bool { return t.Kind == Word && strings.EqualFold(t.Text, word) }
+// Is says whether the token is this word, whatever its case, or this symbol. A quoted
+// identifier is never a keyword.
+func (t Token) Is(text string) bool {
+	return t.Kind == Word && strings.EqualFold(t.Text, text) || t.Kind == Symbol && t.Text == text
+}
+
+// IsName says whether the token can be an identifier.
+func (t Token) IsName() bool { return t.Kind == Word || t.Kind == Quoted }
 
 // Name returns the identifier that a word or quoted token stands for.
 func (t Token) Name() string {
 	if t.Kind == Quoted {
-		return strings.ReplaceAll(strings.Trim(t.Text, `"`), `""`, `"`)
+		text := strings.TrimSuffix(strings.TrimPrefix(t.Text, `"`), `"`)
+		return strings.ReplaceAll(text, `""`, `"`)
 	}
 	return strings.ToLower(t.Text)
+}
+
+// Plain says whether [Token.Value] is all that a string says: no prefix gives escapes
+// or bits another meaning.
+func (t Token) Plain() bool {
+	if t.Kind != String {
+		return false
+	}
+	first := t.Text[0]
+	return first == '\'' || first == '$' || first|32 == 'e' && !strings.Contains(t.Text, `\`)
 }
 
 // Value returns what a string token says, without quotes; escapes stay as written.
@@ -91,13 +109,46 @@ func next(text string, i int) (Kind, int) {
 		if tag := dollarTag(rest); tag != "" {
 			return String, i + dollarEnd(rest, tag)
 		}
-		return Number, i + 1 + span(rest[1:], isDigit)
-	case isDigit(c):
-		return Number, i + span(rest, isNumber)
+		if n := span(rest[1:], isDigit); n > 0 {
+			return Param, i + 1 + n
+		}
+		return Symbol, i + 1
+	case isDigit(c), c == '.' && len(rest) > 1 && isDigit(rest[1]):
+		return Number, i + number(rest)
 	case isWordStart(c):
 		return word(rest, i)
 	}
-	return Symbol, i + 1
+	return Symbol, i + symbol(rest)
+}
+
+// number ends a number. Two dots after one belong to a range of PL/pgSQL's FOR.
+func number(rest string) int {
+	n := span(rest, isNumber)
+	if dots := strings.Index(rest[:n], ".."); dots > 0 {
+		return dots
+	}
+	return n
+}
+
+// symbol ends a mark or an operator. As in PostgreSQL, an operator of several
+// characters ends in + or - only when it has one of those that no SQL operator has:
+// a=-1 is a = -1.
+func symbol(rest string) int {
+	for _, mark := range []string{"::", ":=", ".."} {
+		if strings.HasPrefix(rest, mark) {
+			return len(mark)
+		}
+	}
+	n := span(rest, func(c byte) bool { return strings.IndexByte("+-*/<>=~!@#%^&|`?", c) >= 0 })
+	for _, comment := range []string{"--", "/*"} {
+		if at := strings.Index(rest[:n], comment); at > 0 {
+			n = at
+		}
+	}
+	for n > 1 && (rest[n-1] == '+' || rest[n-1] == '-') && !strings.ContainsAny(rest[:n], "~!@#%^&|`?") {
+		n--
+	}
+	return max(n, 1)
 }
 
 // word ends a word, or a string or identifier that a letter introduces: E”, B”,
