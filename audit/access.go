@@ -25,7 +25,13 @@ func (f *facts) bypasses(role string) bool {
 // actsAs returns the roles that an application role's statements can run as or with:
 // those reachable, without the bypassing ones, which role-reaches-bypass reports.
 func (f *facts) actsAs(app string) []string {
-	return slices.DeleteFunc(slices.Clone(f.reachable(app)), func(r string) bool { return r != app && f.bypasses(r) })
+	roles, ok := f.acts[app]
+	if !ok {
+		bypassing := func(r string) bool { return r != app && f.bypasses(r) }
+		roles = slices.DeleteFunc(slices.Clone(f.reachable(app)), bypassing)
+		f.acts[app] = roles
+	}
+	return roles
 }
 
 // owns says whether role owns something of owner's, directly or as a member.
@@ -61,12 +67,7 @@ func (f *facts) grantedToApps(grantee string) bool {
 	if len(f.apps) == 0 {
 		return !f.bypasses(grantee)
 	}
-	for _, app := range f.apps {
-		if slices.Contains(f.actsAs(app), grantee) {
-			return true
-		}
-	}
-	return false
+	return f.granted[grantee]
 }
 
 // appMay says whether an application role has a privilege, the owner's own included.

@@ -19,9 +19,20 @@ type facts struct {
 	models map[catalog.QName]*catalog.TableModel
 	readBy map[catalog.QName][]catalog.RelationDependency // by the relation read
 
-	apps []string // application roles, superusers included
+	apps    []string            // application roles, superusers included
+	acts    map[string][]string // what actsAs says of them
+	granted map[string]bool     // the grantees whose privileges they have
+
+	// The tables of tenants, those of them that have the tenant column, and those whose
+	// policies count; the functions of users.
+	tenants, keyed, enabled []*catalog.Relation
+	users                   []*catalog.Function
+
+	references map[catalog.QName][]reference // by the table referred to
+	triggered  map[catalog.QName][]*catalog.Relation
 
 	policies map[catalog.QName][]*judgedPolicy
+	open     []openPolicy                                   // nil until asked for
 	reading  map[catalog.QName][]catalog.RelationDependency // by the relation that reads
 	bodies   map[*catalog.Function]body
 	helping  map[bool][]helper // by whether callees are included
@@ -35,14 +46,14 @@ func newFacts(v *policy.View, o Options) *facts {
 	f := &facts{s: v.Snapshot, m: v.Model, o: o, look: v,
 		models:  map[catalog.QName]*catalog.TableModel{},
 		readBy:  map[catalog.QName][]catalog.RelationDependency{},
-		reading: map[catalog.QName][]catalog.RelationDependency{}, bodies: map[*catalog.Function]body{}, helping: map[bool][]helper{},
+		reading: map[catalog.QName][]catalog.RelationDependency{},
+		acts:    map[string][]string{}, granted: map[string]bool{},
+		references: map[catalog.QName][]reference{}, triggered: map[catalog.QName][]*catalog.Relation{},
+		bodies: map[*catalog.Function]body{}, helping: map[bool][]helper{},
 		policies: map[catalog.QName][]*judgedPolicy{}, predicates: map[string]string{}, identity: map[string]bool{}}
 	f.indexModel()
-	for _, name := range v.Model.Roles {
-		if f.look.Role(name) != nil {
-			f.apps = append(f.apps, name)
-		}
-	}
+	f.indexRelations()
+	f.indexRoles()
 	f.judgePolicies()
 	return f
 }
@@ -54,6 +65,55 @@ func (f *facts) indexModel() {
 	for _, d := range f.s.Dependencies {
 		f.readBy[d.On] = append(f.readBy[d.On], d)
 		f.reading[d.From] = append(f.reading[d.From], d)
+	}
+	for i := range f.s.Functions {
+		if fn := &f.s.Functions[i]; !fn.System && fn.Extension == "" {
+			f.users = append(f.users, fn)
+		}
+	}
+}
+
+// reference is a foreign key, seen from the table that it refers to.
+type reference struct {
+	from *catalog.Relation
+	key  *catalog.Constraint
+}
+
+func (f *facts) indexRelations() {
+	for i := range f.s.Relations {
+		r := &f.s.Relations[i]
+		for k := range r.Constraints {
+			if c := &r.Constraints[k]; c.Type == catalog.ForeignKey {
+				f.references[c.References] = append(f.references[c.References], reference{r, c})
+			}
+		}
+		for _, t := range r.Triggers {
+			if on := f.triggered[t.Function]; t.Enabled != "disabled" && (len(on) == 0 || on[len(on)-1] != r) {
+				f.triggered[t.Function] = append(on, r)
+			}
+		}
+		if !isTable(r) || !f.holdsTenants(r.QName()) {
+			continue
+		}
+		f.tenants = append(f.tenants, r)
+		if f.tenantColumn(r.QName()) != "" {
+			f.keyed = append(f.keyed, r)
+		}
+		if r.RLS {
+			f.enabled = append(f.enabled, r)
+		}
+	}
+}
+
+func (f *facts) indexRoles() {
+	for _, name := range f.m.Roles {
+		if f.look.Role(name) == nil {
+			continue
+		}
+		f.apps = append(f.apps, name)
+		for _, r := range f.actsAs(name) {
+			f.granted[r] = true
+		}
 	}
 }
 
@@ -86,16 +146,7 @@ func (f *facts) tenantColumn(name catalog.QName) string {
 
 // tenantRelations returns the tables that hold one tenant's rows beside another's:
 // tenant tables, the tenants table, and children of either.
-func (f *facts) tenantRelations() []*catalog.Relation {
-	var out []*catalog.Relation
-	for i := range f.s.Relations {
-		r := &f.s.Relations[i]
-		if isTable(r) && f.holdsTenants(r.QName()) {
-			out = append(out, r)
-		}
-	}
-	return out
-}
+func (f *facts) tenantRelations() []*catalog.Relation { return f.tenants }
 
 func (f *facts) holdsTenants(name catalog.QName) bool {
 	switch f.class(name) {
@@ -106,11 +157,7 @@ func (f *facts) holdsTenants(name catalog.QName) bool {
 }
 
 // keyedRelations returns the tables that have the tenant column.
-func (f *facts) keyedRelations() []*catalog.Relation {
-	return slices.DeleteFunc(f.tenantRelations(), func(r *catalog.Relation) bool {
-		return f.tenantColumn(r.QName()) == ""
-	})
-}
+func (f *facts) keyedRelations() []*catalog.Relation { return f.keyed }
 
 func isTable(r *catalog.Relation) bool {
 	return r.Kind == catalog.Table || r.Kind == catalog.PartitionedTable
@@ -169,16 +216,7 @@ func functionName(fn *catalog.Function) catalog.QName {
 }
 
 // userFunctions are those that neither PostgreSQL nor an extension brought.
-func (f *facts) userFunctions() []*catalog.Function {
-	var out []*catalog.Function
-	for i := range f.s.Functions {
-		fn := &f.s.Functions[i]
-		if !fn.System && fn.Extension == "" {
-			out = append(out, fn)
-		}
-	}
-	return out
-}
+func (f *facts) userFunctions() []*catalog.Function { return f.users }
 
 // executable returns the first function of pg_catalog or an extension by this name
 // that an application role may execute.

@@ -10,26 +10,12 @@ func (f *facts) callable(fn *catalog.Function) bool {
 	if fn.Result != "trigger" && fn.Result != "event_trigger" {
 		return len(f.apps) == 0 || f.appMay(fn.Privileges, "EXECUTE")
 	}
-	for _, r := range f.triggeredBy(fn) {
+	for _, r := range f.triggered[fn.QName()] {
 		if f.appTouches(r, "INSERT", "UPDATE", "DELETE", "TRUNCATE") {
 			return true
 		}
 	}
 	return false
-}
-
-// triggeredBy returns the relations that carry a trigger with this function.
-func (f *facts) triggeredBy(fn *catalog.Function) []*catalog.Relation {
-	var out []*catalog.Relation
-	for i := range f.s.Relations {
-		for _, t := range f.s.Relations[i].Triggers {
-			if t.Function == functionName(fn) && t.Enabled != "disabled" {
-				out = append(out, &f.s.Relations[i])
-				break
-			}
-		}
-	}
-	return out
 }
 
 // definers returns the SECURITY DEFINER functions of users that an application

@@ -23,21 +23,36 @@ type openPolicy struct {
 // and class. Gaps that come from a restrictive policy's reach, or from a membership,
 // belong to rules of their own.
 func (f *facts) openPolicies(want ...class) []openPolicy {
+	if f.open == nil {
+		f.open = []openPolicy{}
+		for _, r := range f.judged() {
+			f.open = append(f.open, f.openOf(r)...)
+		}
+	}
 	var out []openPolicy
-	for _, r := range f.judged() {
-		for _, role := range f.subjects(r) {
-			for _, g := range f.gaps(r, role) {
-				if !slices.Contains(want, g.class) || f.elsewhere(g) {
-					continue
-				}
-				i := slices.IndexFunc(out, func(o openPolicy) bool { return o.p == g.p && o.side == g.side && o.class == g.class })
-				if i < 0 {
-					out = append(out, openPolicy{r: r, p: g.p, class: g.class, side: g.side, role: role})
-					i = len(out) - 1
-				}
-				if !slices.Contains(out[i].commands, g.command) {
-					out[i].commands = append(out[i].commands, g.command)
-				}
+	for _, o := range f.open {
+		if slices.Contains(want, o.class) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// openOf returns the open policies of one table.
+func (f *facts) openOf(r *catalog.Relation) []openPolicy {
+	var out []openPolicy
+	for _, role := range f.subjects(r) {
+		for _, g := range f.gaps(r, role) {
+			if f.elsewhere(g) {
+				continue
+			}
+			i := slices.IndexFunc(out, func(o openPolicy) bool { return o.p == g.p && o.side == g.side })
+			if i < 0 {
+				out = append(out, openPolicy{r: r, p: g.p, class: g.class, side: g.side, role: role})
+				i = len(out) - 1
+			}
+			if !slices.Contains(out[i].commands, g.command) {
+				out[i].commands = append(out[i].commands, g.command)
 			}
 		}
 	}

@@ -145,9 +145,7 @@ func (f *facts) restrictive(r *catalog.Relation) []*judgedPolicy {
 
 // judged returns the tables whose policies are judged: tables of tenants that have
 // row-level security.
-func (f *facts) judged() []*catalog.Relation {
-	return slices.DeleteFunc(f.tenantRelations(), func(r *catalog.Relation) bool { return !r.RLS })
-}
+func (f *facts) judged() []*catalog.Relation { return f.enabled }
 
 // subjects returns the roles that policies of r are judged for: those that act for
 // the application, or every grantee when no application role is known.

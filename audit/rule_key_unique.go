@@ -86,12 +86,9 @@ func (f *facts) globalUnique(r *catalog.Relation, x *catalog.Index, own string) 
 func (f *facts) referrers(r *catalog.Relation, x *catalog.Index) []catalog.QName {
 	key := slices.Sorted(slices.Values(keyColumns(x)))
 	var out []catalog.QName
-	for i := range f.s.Relations {
-		other := &f.s.Relations[i]
-		for _, c := range other.Constraints {
-			if c.Type == catalog.ForeignKey && c.References == r.QName() && slices.Equal(slices.Sorted(slices.Values(c.RefColumns)), key) {
-				out = append(out, other.QName())
-			}
+	for _, ref := range f.references[r.QName()] {
+		if slices.Equal(slices.Sorted(slices.Values(ref.key.RefColumns)), key) {
+			out = append(out, ref.from.QName())
 		}
 	}
 	return out

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -13,6 +14,7 @@ var ruleSessionCurrval = Rule{
 	Title: "A session remembers the last number another tenant drew",
 	Check: func(f *facts) []Finding {
 		var out []Finding
+		drawn := f.drawnFrom()
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]
 			if r.Kind != catalog.Sequence {
@@ -25,7 +27,7 @@ var ruleSessionCurrval = Rule{
 			x := onRelation(r,
 				"On a pooled connection currval and lastval return the number that the tenant before drew.",
 				"What a sequence last gave is kept for the session; DISCARD SEQUENCES on release ends it.")
-			if c := f.defaultFrom(r); c != "" {
+			if c := cmp.Or(drawn[r.QName().SQL()], drawn[sqltext.Ident(r.Name)]); c != "" {
 				x = x.decide("%s draws from it: make the column an identity column, which needs no USAGE, or use uuid keys.", c)
 			} else {
 				x = x.with(fix...)
@@ -36,14 +38,21 @@ var ruleSessionCurrval = Rule{
 	},
 }
 
-// defaultFrom returns the column whose default draws from a sequence, "" for none.
-func (f *facts) defaultFrom(seq *catalog.Relation) string {
+// drawnFrom returns the first column whose default draws from a sequence, by the
+// sequence's name as the default spells it.
+func (f *facts) drawnFrom() map[string]string {
+	drawn := map[string]string{}
 	for i := range f.s.Relations {
 		for _, c := range f.s.Relations[i].Columns {
-			if strings.Contains(c.Default, "nextval(") && (strings.Contains(c.Default, "'"+seq.QName().SQL()+"'") || strings.Contains(c.Default, "'"+sqltext.Ident(seq.Name)+"'")) {
-				return fmt.Sprintf("%s.%s", f.s.Relations[i].QName(), c.Name)
+			if !strings.Contains(c.Default, "nextval(") {
+				continue
+			}
+			for _, t := range sqltext.Code(c.Default) {
+				if t.Kind == sqltext.String && drawn[t.Value()] == "" {
+					drawn[t.Value()] = fmt.Sprintf("%s.%s", f.s.Relations[i].QName(), c.Name)
+				}
 			}
 		}
 	}
-	return ""
+	return drawn
 }
