@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 // openPolicy is one policy that is open, with all the commands it is open for.
@@ -117,7 +118,7 @@ func (f *facts) replaceSQL(o openPolicy) []string {
 	if o.p.Check != nil && o.p.check.class != isolating {
 		check = expr
 	}
-	return []string{alterPolicySQL(o.r, o.p.Policy, using, check)}
+	return []string{policy.Alter(o.r.QName(), o.p.Name, using, check)}
 }
 
 // narrowSQL puts the tenant predicate in front of what a policy says already.
@@ -134,7 +135,7 @@ func (f *facts) narrowSQL(o openPolicy) []string {
 	if o.p.Check != nil && o.p.check.class != isolating {
 		check = with(o.p.Check)
 	}
-	return []string{alterPolicySQL(o.r, o.p.Policy, using, check)}
+	return []string{policy.Alter(o.r.QName(), o.p.Name, using, check)}
 }
 
 // enclosed puts parentheses around an expression that has none of its own.

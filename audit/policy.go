@@ -6,6 +6,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 // judgedPolicy is a policy with its expressions judged.
@@ -188,7 +189,7 @@ func (f *facts) collectPredicates() {
 			}
 			plain = plain || j.simple(p.Using.Root)
 			if value := j.otherValue(p.Using); value != "" && f.predicates[key] == "" {
-				f.predicates[key] = sqltext.Ident(c.Name) + " = (SELECT " + value + ")"
+				f.predicates[key] = policy.Equals(sqltext.Ident(c.Name), value, policy.Wrapped)
 			}
 			// A membership is taken word for word, if its words hold for another table.
 			if whole[key] == "" && !strings.Contains(p.Using.Text, r.Name+".") && !slices.Contains(tablesRead(p.Policy), r.QName()) {

@@ -1,10 +1,9 @@
 package audit
 
 import (
-	"fmt"
-
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 var rulePerfDirectForm = Rule{
@@ -22,7 +21,7 @@ var rulePerfDirectForm = Rule{
 				return x.with(f.replaceBothSQL(r, p.Policy)...)
 			}
 			if value := j.otherValue(p.Using); value != "" && p.Check == nil {
-				return x.with(alterPolicySQL(r, p.Policy, fmt.Sprintf("%s = (SELECT %s)", sqltext.Ident(j.col), value), ""))
+				return x.with(policy.Alter(r.QName(), p.Name, policy.Equals(sqltext.Ident(j.col), value, policy.Wrapped), ""))
 			}
 			return x.decide("Put SELECT around what does not depend on the row: (SELECT …).")
 		})

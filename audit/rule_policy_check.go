@@ -1,6 +1,10 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/policy"
+)
 
 var rulePolicyCheck = Rule{
 	ID: "policy-check", Severity: High, Holes: []string{"P05", "P08"},
@@ -29,5 +33,5 @@ func (f *facts) checkSQL(o openPolicy) []string {
 	if o.class != alwaysTrue && o.p.Check != nil {
 		expr += " AND " + enclosed(o.p.Check.Text)
 	}
-	return []string{alterPolicySQL(o.r, o.p.Policy, "", expr)}
+	return []string{policy.Alter(o.r.QName(), o.p.Name, "", expr)}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 var rulePolicyLooseKey = Rule{
@@ -56,12 +57,12 @@ func (f *facts) exactSQL(r *catalog.Relation, p *catalog.Policy, c *catalog.Colu
 	if c.TypeName.Name == "citext" || c.TypeName.Name == "bpchar" {
 		col = sqltext.Ident(c.Name) + "::text"
 	}
-	expr := fmt.Sprintf(`%s = (SELECT nullif(current_setting(%s, true), ''))`, col, sqltext.Literal(f.m.Setting))
+	expr := policy.Equals(col, policy.Tenant(f.m.Setting, "text"), f.look.FormOf(r))
 	using, check := expr, ""
 	if p.Command == "INSERT" {
 		using, check = "", expr
 	} else if p.Check != nil {
 		check = expr
 	}
-	return []string{alterPolicySQL(r, p, using, check)}
+	return []string{policy.Alter(r.QName(), p.Name, using, check)}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 var rulePolicyMissingCommand = Rule{
@@ -47,13 +48,11 @@ func (f *facts) permitSQL(r *catalog.Relation, missing []string) []string {
 	var out []string
 	for _, command := range missing {
 		name := sqltext.Name("tenant", strings.ToLower(command))
-		clause := "USING (" + expr + ")"
+		using, check := expr, ""
 		if command == "INSERT" {
-			clause = "WITH CHECK (" + expr + ")"
+			using, check = "", expr
 		}
-		out = append(out,
-			fmt.Sprintf("DROP POLICY IF EXISTS %s ON %s", sqltext.Ident(name), r.QName().SQL()),
-			fmt.Sprintf("CREATE POLICY %s ON %s FOR %s TO %s\n    %s", sqltext.Ident(name), r.QName().SQL(), command, f.appList(), clause))
+		out = append(out, policy.Drop(r.QName(), name), policy.Create(r.QName(), name, true, command, f.appRoles(), using, check))
 	}
 	return slices.Clip(out)
 }

@@ -25,6 +25,6 @@ func (f *facts) splitSharedSQL(o openPolicy) []string {
 		return sql
 	}
 	name := sqltext.Name(o.p.Name, "shared")
-	return append(sql, createPolicySQL(o.r, &catalog.Policy{Name: name, Permissive: true, Roles: o.p.Roles},
+	return append(sql, recreateSQL(o.r, &catalog.Policy{Name: name, Permissive: true, Roles: o.p.Roles},
 		"SELECT", sqltext.Ident(col)+" IS NULL")...)
 }

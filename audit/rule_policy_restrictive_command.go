@@ -31,7 +31,7 @@ var rulePolicyRestrictiveCommand = Rule{
 					fmt.Sprintf("%s reaches the rows of every tenant.", strings.Join(open, ", ")),
 					fmt.Sprintf("The policy that isolates is for %s; for the rest a permissive policy is all there is.", p.Command))
 				if f.tenantColumn(r.QName()) != "" {
-					x = x.with(createPolicySQL(r, p.Policy, "ALL", f.predicate(r))...)
+					x = x.with(recreateSQL(r, p.Policy, "ALL", f.predicate(r))...)
 				}
 				out = append(out, x)
 			}

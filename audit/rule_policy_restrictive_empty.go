@@ -1,6 +1,10 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/policy"
+)
 
 var rulePolicyRestrictiveEmpty = Rule{
 	ID: "policy-restrictive-empty", Severity: High, Holes: []string{"P35"},
@@ -24,7 +28,7 @@ var rulePolicyRestrictiveEmpty = Rule{
 					if p.Command == "INSERT" {
 						using, check = "", expr
 					}
-					x = x.with(alterPolicySQL(r, p.Policy, using, check))
+					x = x.with(policy.Alter(r.QName(), p.Name, using, check))
 				}
 				out = append(out, x)
 			}

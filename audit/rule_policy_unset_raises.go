@@ -2,6 +2,7 @@ package audit
 
 import (
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 var rulePolicyUnsetRaises = Rule{
@@ -38,10 +39,10 @@ func (f *facts) replaceBothSQL(r *catalog.Relation, p *catalog.Policy) []string 
 	if c == nil {
 		return nil
 	}
-	expr := predicateSQL(c.Name, c.Type, f.m.Setting, r.Kind == catalog.PartitionedTable)
+	expr := policy.Isolating(c.Name, f.m.Setting, f.look.BaseType(c.Type), f.look.FormOf(r))
 	check := ""
 	if p.Check != nil {
 		check = expr
 	}
-	return []string{alterPolicySQL(r, p, expr, check)}
+	return []string{policy.Alter(r.QName(), p.Name, expr, check)}
 }

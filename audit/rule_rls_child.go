@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 var ruleRLSChild = Rule{
@@ -68,27 +69,13 @@ func (f *facts) adoptSQL(r, parent *catalog.Relation, col string, step catalog.S
 		fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", table, sqltext.Ident(own)),
 		fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", sqltext.Ident(sqltext.Name(r.Name, own, "idx")), table, sqltext.Idents(append([]string{own}, step.Columns...))),
 	}
-	if fk := constraint(r, step.Constraint); fk != nil && !slices.Contains(step.RefColumns, col) {
+	if fk := r.Constraint(step.Constraint); fk != nil && !slices.Contains(step.RefColumns, col) {
 		sql = append(sql, f.tieSQL(r, parent, fk, own, col)...)
 	}
-	expr := predicateSQL(own, typ, f.m.Setting, false)
+	expr := policy.Isolating(own, f.m.Setting, f.look.BaseType(typ), f.look.FormOf(r))
 	if text := f.predicates[predicateKey(own, typ)]; text != "" {
 		expr = text
 	}
-	return append(sql,
-		fmt.Sprintf("DROP POLICY IF EXISTS tenant_isolation ON %s", table),
-		fmt.Sprintf("CREATE POLICY tenant_isolation ON %s AS RESTRICTIVE FOR ALL TO PUBLIC\n    USING      (%s)\n    WITH CHECK (%s)", table, expr, expr),
-		fmt.Sprintf("DROP POLICY IF EXISTS tenant_access ON %s", table),
-		fmt.Sprintf("CREATE POLICY tenant_access ON %s AS PERMISSIVE FOR ALL TO %s USING (true) WITH CHECK (true)", table, f.appList()),
-		fmt.Sprintf("ALTER TABLE %s ENABLE ROW LEVEL SECURITY", table),
-		fmt.Sprintf("ALTER TABLE %s FORCE ROW LEVEL SECURITY", table))
-}
-
-func constraint(r *catalog.Relation, name string) *catalog.Constraint {
-	for i := range r.Constraints {
-		if r.Constraints[i].Name == name {
-			return &r.Constraints[i]
-		}
-	}
-	return nil
+	sql = append(sql, f.look.Pair(r.QName(), expr, f.apps)...)
+	return append(sql, policy.Enable(r.QName())...)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 var ruleRLSNotForced = Rule{
@@ -18,15 +19,15 @@ var ruleRLSNotForced = Rule{
 			x := onRelation(r,
 				"A view or function that the owner writes, or a job that runs as it, sees every tenant's rows.",
 				fmt.Sprintf("Without FORCE ROW LEVEL SECURITY the owner, %s, passes by the policies.", r.Owner)).
-				with(forceSQL(r))
+				with(policy.Force(r.QName()))
 			if fn := f.ownersFunction(r); fn != nil {
 				// FORCE would leave it an empty table.
 				x.Fix = nil
-				x = x.decide("%s reads the table as its owner. Give the function to a NOLOGIN role with BYPASSRLS and SELECT on this table, then run %s.", functionObject(fn), forceSQL(r))
+				x = x.decide("%s reads the table as its owner. Give the function to a NOLOGIN role with BYPASSRLS and SELECT on this table, then run %s.", functionObject(fn), policy.Force(r.QName()))
 			}
 			for _, app := range f.apps {
 				if f.roleIs(app, r.Owner) {
-					x.Severity, x.Fix, x.Decision = Critical, []string{forceSQL(r)}, ""
+					x.Severity, x.Fix, x.Decision = Critical, []string{policy.Force(r.QName())}, ""
 					x.Message = fmt.Sprintf("%s reads and changes the rows of every tenant.", app)
 					x.Why = fmt.Sprintf("%s has the rights of the owner, %s, whom the policies do not bind.", app, r.Owner)
 				}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 // functionSQL names a function with its argument types, for ALTER and REVOKE.
@@ -40,20 +41,16 @@ func routine(fn *catalog.Function) string {
 	return "FUNCTION"
 }
 
-// enableSQL turns row-level security on, for the owner too.
+// enableSQL turns row-level security on, for the owner too, where it is not.
 func enableSQL(r *catalog.Relation) []string {
-	var out []string
-	if !r.RLS {
-		out = append(out, "ALTER TABLE "+r.QName().SQL()+" ENABLE ROW LEVEL SECURITY")
+	sql := policy.Enable(r.QName())
+	if r.ForceRLS {
+		sql = sql[:1]
 	}
-	if !r.ForceRLS {
-		out = append(out, forceSQL(r))
+	if r.RLS {
+		sql = sql[1:]
 	}
-	return out
-}
-
-func forceSQL(r *catalog.Relation) string {
-	return "ALTER TABLE " + r.QName().SQL() + " FORCE ROW LEVEL SECURITY"
+	return sql
 }
 
 // predicate returns the expression that isolates rows of r: the one that other
@@ -67,72 +64,27 @@ func (f *facts) predicate(r *catalog.Relation) string {
 	if text := f.predicates[predicateKey(name, c.Type)]; text != "" {
 		return text
 	}
-	return predicateSQL(name, c.Type, f.m.Setting, r.Kind == catalog.PartitionedTable)
-}
-
-// predicateSQL compares a tenant column with the setting. A partitioned parent gets
-// the direct form, which is pruned at executor start; everything else the sub-select,
-// which is evaluated once a statement.
-func predicateSQL(col, typ, setting string, direct bool) string {
-	value := "nullif(current_setting(" + sqltext.Literal(setting) + ", true), '')"
-	if typ != "text" && !strings.HasPrefix(typ, "character varying") {
-		value += "::" + typ
-	}
-	if direct {
-		return sqltext.Ident(col) + " = " + value
-	}
-	return sqltext.Ident(col) + " = (SELECT " + value + ")"
+	return policy.Isolating(name, f.m.Setting, f.look.BaseType(c.Type), f.look.FormOf(r))
 }
 
 func predicateKey(col, typ string) string { return col + "\x00" + typ }
 
-// isolateSQL creates the policy that lets each tenant see its own rows, unless one by
-// this name exists.
+// isolateSQL creates the policies that let each tenant see its own rows.
 func (f *facts) isolateSQL(r *catalog.Relation) []string {
-	table, expr := r.QName().SQL(), f.predicate(r)
-	return []string{
-		fmt.Sprintf("DROP POLICY IF EXISTS tenant_isolation ON %s", table),
-		fmt.Sprintf("CREATE POLICY tenant_isolation ON %s AS RESTRICTIVE FOR ALL TO PUBLIC\n    USING      (%s)\n    WITH CHECK (%s)", table, expr, expr),
-		fmt.Sprintf("DROP POLICY IF EXISTS tenant_access ON %s", table),
-		fmt.Sprintf("CREATE POLICY tenant_access ON %s AS PERMISSIVE FOR ALL TO %s USING (true) WITH CHECK (true)", table, f.appList()),
-	}
+	return f.look.Pair(r.QName(), f.predicate(r), f.apps)
 }
 
-// appList names the application roles for a policy; PUBLIC when none is known.
-func (f *facts) appList() string {
+// appRoles are the application roles, PUBLIC when none is known.
+func (f *facts) appRoles() []string {
 	if len(f.apps) == 0 {
-		return "PUBLIC"
+		return []string{""}
 	}
-	return sqltext.Idents(f.apps)
+	return f.apps
 }
 
-// alterPolicySQL gives a policy new expressions; "" leaves one as it is.
-func alterPolicySQL(r *catalog.Relation, p *catalog.Policy, using, check string) string {
-	sql := "ALTER POLICY " + sqltext.Ident(p.Name) + " ON " + r.QName().SQL()
-	if using != "" {
-		sql += "\n    USING (" + using + ")"
-	}
-	if check != "" {
-		sql += "\n    WITH CHECK (" + check + ")"
-	}
-	return sql
-}
-
-// createPolicySQL replaces a policy by one for all commands with the same name.
-func createPolicySQL(r *catalog.Relation, p *catalog.Policy, command, using string) []string {
-	kind := "PERMISSIVE"
-	if !p.Permissive {
-		kind = "RESTRICTIVE"
-	}
-	var to []string
-	for _, role := range p.Roles {
-		to = append(to, sqltext.Role(role))
-	}
-	return []string{
-		fmt.Sprintf("DROP POLICY IF EXISTS %s ON %s", sqltext.Ident(p.Name), r.QName().SQL()),
-		fmt.Sprintf("CREATE POLICY %s ON %s AS %s FOR %s TO %s\n    USING (%s)", sqltext.Ident(p.Name), r.QName().SQL(),
-			kind, command, strings.Join(to, ", "), using),
-	}
+// recreateSQL replaces a policy by one for a command with the same name.
+func recreateSQL(r *catalog.Relation, p *catalog.Policy, command, using string) []string {
+	return []string{policy.Drop(r.QName(), p.Name), policy.Create(r.QName(), p.Name, p.Permissive, command, p.Roles, using, "")}
 }
 
 // revokeSQL takes privileges from everyone an application role has them through.

@@ -125,7 +125,7 @@ func (a *analyst) castValue(n *catalog.Node, depth int) value {
 	if n.Name != "relabel" && x.kind == valueOwn {
 		x.changed = true
 	}
-	if !exactType(a.baseType(n.Type)) || n.OID != 0 && !strings.HasPrefix(n.Name, "pg_catalog.") {
+	if !exactType(a.base(n.Type)) || n.OID != 0 && !strings.HasPrefix(n.Name, "pg_catalog.") {
 		return value{}
 	}
 	if x.text && n.Type != "text" && n.Type != "character varying" {
@@ -135,13 +135,12 @@ func (a *analyst) castValue(n *catalog.Node, depth int) value {
 	return x
 }
 
-// baseType returns the type under a user's domain.
-func (a *analyst) baseType(name string) string {
-	for i := range a.v.Snapshot.Types {
-		if t := &a.v.Snapshot.Types[i]; t.Kind == "domain" && (catalog.QName{Schema: t.Schema, Name: t.Name}).SQL() == name {
-			base, _, _ := strings.Cut(t.Base, "(")
-			return base
-		}
+// base is the type under a user's domain, without its length: a domain refuses what is
+// too long, where a cast cuts it.
+func (a *analyst) base(name string) string {
+	if base := a.v.BaseType(name); base != name {
+		base, _, _ = strings.Cut(base, "(")
+		return base
 	}
 	return name
 }

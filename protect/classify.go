@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 // classify turns the model's classes into the tables the plan works on.
@@ -43,8 +44,8 @@ func (p *planner) tenantTable(rel *catalog.Relation, tm catalog.TableModel) {
 		p.unknown(rel, tm)
 		return
 	}
-	t := &table{rel: rel, class: tm.Class, column: tm.Column, typ: p.baseType(col.Type), open: !col.NotNull}
-	if !comparable(t.typ) {
+	t := &table{rel: rel, class: tm.Class, column: tm.Column, typ: p.lookup.BaseType(col.Type), open: !col.NotNull}
+	if !policy.Comparable(t.typ) {
 		p.decide(Decision{ID: "type/" + key(tm.Table), Table: tm.Table, Object: tm.Column,
 			Question: fmt.Sprintf("Column %s has type %s. Change it to uuid, bigint, integer or text?", tm.Column, col.Type),
 			Why:      "Equality of this type is not exact or not usable by an index under row-level security; a policy on it would mix tenants or read the whole table.",
@@ -70,17 +71,6 @@ func (p *planner) sharedTable(rel *catalog.Relation, tm catalog.TableModel) {
 func (p *planner) keep(t *table) {
 	p.byName[t.rel.QName()] = t
 	p.tables = append(p.tables, t)
-}
-
-// baseType looks through domains.
-func (p *planner) baseType(typ string) string {
-	for _, d := range p.s.Types {
-		q := catalog.QName{Schema: d.Schema, Name: d.Name}
-		if d.Kind == "domain" && (typ == q.SQL() || typ == q.String() || typ == d.Name) {
-			return p.baseType(d.Base)
-		}
-	}
-	return typ
 }
 
 // children resolves child tables parents first: a grandchild's column comes from

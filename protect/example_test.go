@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/protect"
 	"github.com/moat-db/moat/tenancy"
 )
@@ -36,6 +37,6 @@ func Example() {
 
 // The policy expression of a uuid column.
 func ExampleIsolating() {
-	fmt.Println(protect.Isolating("tenant_id", "app.current_tenant", "uuid", protect.Wrapped))
+	fmt.Println(policy.Isolating("tenant_id", "app.current_tenant", "uuid", policy.Wrapped))
 	// Output: tenant_id = (SELECT nullif(current_setting('app.current_tenant', true), '')::uuid)
 }

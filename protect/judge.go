@@ -12,7 +12,7 @@ import (
 func (p *planner) isolatingPolicy(t *table) string {
 	for _, pol := range t.rel.Policies {
 		forAll := !pol.Permissive && pol.Command == "ALL" && slices.Contains(pol.Roles, "")
-		if p.citus() {
+		if p.lookup.Citus() {
 			forAll = pol.Permissive && pol.Command == "ALL"
 		}
 		if forAll && p.isolates(t, pol.Using) && (pol.Check == nil || p.isolates(t, pol.Check)) {

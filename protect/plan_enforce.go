@@ -109,12 +109,12 @@ func (p *planner) addRevokes(id, title string, set privilegeChange) {
 
 // revoke takes one privilege away as its grantor gave it.
 func (set *privilegeChange) revoke(object, owner string, h catalog.Privilege) {
-	do := fmt.Sprintf("REVOKE %s ON %s FROM %s", h.Name, object, grantee(h.Grantee))
+	do := fmt.Sprintf("REVOKE %s ON %s FROM %s", h.Name, object, sqltext.Role(h.Grantee))
 	if !set.p.may(owner) {
 		set.left = append(set.left, do)
 		return
 	}
-	undo := fmt.Sprintf("GRANT %s ON %s TO %s", h.Name, object, grantee(h.Grantee))
+	undo := fmt.Sprintf("GRANT %s ON %s TO %s", h.Name, object, sqltext.Role(h.Grantee))
 	if h.Grantable {
 		undo += " WITH GRANT OPTION"
 	}
@@ -212,14 +212,14 @@ func (p *planner) revokeDefaults() {
 			prefix += " IN SCHEMA " + sqltext.Ident(d.Schema)
 		}
 		if !p.may(d.Role) {
-			set.left = append(set.left, fmt.Sprintf("%s REVOKE %s ON TABLES FROM %s", prefix, d.Privilege.Name, grantee(d.Privilege.Grantee)))
+			set.left = append(set.left, fmt.Sprintf("%s REVOKE %s ON TABLES FROM %s", prefix, d.Privilege.Name, sqltext.Role(d.Privilege.Grantee)))
 			continue
 		}
-		undo := fmt.Sprintf("%s GRANT %s ON TABLES TO %s", prefix, d.Privilege.Name, grantee(d.Privilege.Grantee))
+		undo := fmt.Sprintf("%s GRANT %s ON TABLES TO %s", prefix, d.Privilege.Name, sqltext.Role(d.Privilege.Grantee))
 		if d.Privilege.Grantable {
 			undo += " WITH GRANT OPTION"
 		}
-		set.do = append(set.do, fmt.Sprintf("%s REVOKE %s ON TABLES FROM %s", prefix, d.Privilege.Name, grantee(d.Privilege.Grantee)))
+		set.do = append(set.do, fmt.Sprintf("%s REVOKE %s ON TABLES FROM %s", prefix, d.Privilege.Name, sqltext.Role(d.Privilege.Grantee)))
 		set.undo = append(set.undo, undo)
 	}
 	p.addRevokes("defaults", "revoke default privileges on new tables", set)

@@ -1,18 +1,12 @@
 package protect
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
-)
-
-// The names of the two policies.
-const (
-	IsolationPolicy = "tenant_isolation"
-	AccessPolicy    = "tenant_access"
+	"github.com/moat-db/moat/policy"
 )
 
 // policies plans the pair of policies of every table that lacks them. They do
@@ -32,39 +26,26 @@ func (p *planner) policyGroup(t *table) Group {
 	return GroupPolicies
 }
 
-// form is the direct one where partitions have to be pruned, and on Citus, whose
-// shards refuse sub-selects.
-func (p *planner) form(t *table) Form {
-	if t.rel.Kind == catalog.PartitionedTable || p.citus() {
-		return Direct
-	}
-	return Wrapped
-}
-
-func (p *planner) citus() bool {
-	return slices.ContainsFunc(p.s.Extensions, func(e catalog.Extension) bool { return e.Name == "citus" })
-}
-
 // isolation plans the restrictive policy, unless one that isolates is there.
 func (p *planner) isolation(t *table) {
 	q := t.rel.QName()
 	if found := p.isolatingPolicy(t); found != "" {
-		if found != IsolationPolicy {
+		if found != policy.Isolation {
 			p.note(key(q), "policy "+found+" isolates it")
 		}
 		return
 	}
-	expr := Isolating(t.column, p.m.Setting, t.typ, p.form(t))
-	policy := freePolicy(t.rel, IsolationPolicy)
-	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, IsolationPolicy), Group: p.policyGroup(t), Table: q, Title: "policy " + policy,
-		SQL: []string{createPolicy(q, policy, p.citus(), "PUBLIC", expr)}, Undo: []string{dropPolicy(q, policy)}, Lock: AccessExclusive,
+	expr := policy.Isolating(t.column, p.m.Setting, t.typ, p.lookup.FormOf(t.rel))
+	name := freePolicy(t.rel, policy.Isolation)
+	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, policy.Isolation), Group: p.policyGroup(t), Table: q, Title: "policy " + name,
+		SQL: []string{p.lookup.Wall(q, name, expr)}, Undo: []string{policy.Drop(q, name)}, Lock: AccessExclusive,
 		Reason: "restrictive: no permissive policy that is added later can widen it"}))
 }
 
 // freePolicy returns the name, or the next that is free: a team's own policies are
 // never dropped, whatever they are called.
-func freePolicy(rel *catalog.Relation, policy string) string {
-	return free(policy, func(s string) bool {
+func freePolicy(rel *catalog.Relation, name string) string {
+	return free(name, func(s string) bool {
 		return slices.ContainsFunc(rel.Policies, func(p catalog.Policy) bool { return p.Name == s })
 	})
 }
@@ -72,22 +53,22 @@ func freePolicy(rel *catalog.Relation, policy string) string {
 // access plans the permissive policy of the application role. Without one no row is
 // visible; a team's own permissive policies take its place.
 func (p *planner) access(t *table) {
-	if p.citus() || !p.app {
+	if p.lookup.Citus() || !p.app {
 		return
 	}
 	roles := p.accessRoles()
 	theirs := p.permissiveFor(t.rel, p.c.Roles.Application)
 	if len(theirs) > 0 {
 		p.askCommands(t)
-		if !slices.Equal(theirs, []string{AccessPolicy}) {
-			p.note(key(t.rel.QName()), "its own permissive policies stay in the place of "+AccessPolicy+": "+strings.Join(theirs, ", "))
+		if !slices.Equal(theirs, []string{policy.Access}) {
+			p.note(key(t.rel.QName()), "its own permissive policies stay in the place of "+policy.Access+": "+strings.Join(theirs, ", "))
 		}
 		return
 	}
 	q := t.rel.QName()
-	policy := freePolicy(t.rel, AccessPolicy)
-	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, AccessPolicy), Group: p.policyGroup(t), Table: q, Title: "policy " + policy,
-		SQL: []string{createPolicy(q, policy, true, sqltext.Idents(roles), "true")}, Undo: []string{dropPolicy(q, policy)}, Lock: AccessExclusive,
+	name := freePolicy(t.rel, policy.Access)
+	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, policy.Access), Group: p.policyGroup(t), Table: q, Title: "policy " + name,
+		SQL: []string{policy.Create(q, name, true, "ALL", roles, "true", "true")}, Undo: []string{policy.Drop(q, name)}, Lock: AccessExclusive,
 		Reason: "inside its tenant the application sees every row; replace it by rules of your own"}))
 }
 
@@ -114,14 +95,15 @@ func (p *planner) askCommands(t *table) {
 	d := Decision{ID: "access/" + key(q), Table: q, Question: "May the application " + strings.Join(denied, ", ") + " here?",
 		Why: "The table's own policies say nothing of it, so from enforce on it touches no row. The restrictive policy keeps it within the tenant either way."}
 	for _, command := range denied {
-		using, check := "USING (true)", " WITH CHECK (true)"
+		using, check := "true", "true"
 		switch command {
 		case "INSERT":
-			using, check = "", "WITH CHECK (true)"
+			using = ""
 		case "SELECT", "DELETE":
 			check = ""
 		}
-		d.SQL = append(d.SQL, fmt.Sprintf("CREATE POLICY %s ON %s FOR %s TO %s %s%s", sqltext.Ident(sqltext.Name(AccessPolicy, strings.ToLower(command))), q.SQL(), command, sqltext.Ident(app), using, check))
+		name := sqltext.Name(policy.Access, strings.ToLower(command))
+		d.SQL = append(d.SQL, policy.Create(q, name, true, command, []string{app}, using, check))
 	}
 	p.decide(d)
 }
@@ -164,18 +146,3 @@ func (p *planner) inherits(member, role string) bool {
 	}
 	return false
 }
-
-func createPolicy(q catalog.QName, policy string, permissive bool, roles, expr string) string {
-	as := "RESTRICTIVE"
-	if permissive {
-		as = "PERMISSIVE"
-	}
-	return fmt.Sprintf("CREATE POLICY %s ON %s AS %s FOR ALL TO %s\n  USING (%s)\n  WITH CHECK (%s)", sqltext.Ident(policy), q.SQL(), as, roles, expr, expr)
-}
-
-func dropPolicy(q catalog.QName, policy string) string {
-	return fmt.Sprintf("DROP POLICY IF EXISTS %s ON %s", sqltext.Ident(policy), q.SQL())
-}
-
-// grantee quotes a role; PUBLIC is a keyword.
-func grantee(role string) string { return sqltext.Role(role) }

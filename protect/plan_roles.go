@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 // roles plans the roles that are missing and what they are granted. What takes a
@@ -108,7 +109,7 @@ func (p *planner) askConnections() {
 		if role == app || r == nil || r.Super || p.inherits(role, app) || slices.Contains([]string{p.c.Roles.Owner, p.c.Roles.Operator, p.c.Roles.Definer}, role) {
 			continue
 		}
-		why := "It has rights on tenants' tables, and " + AccessPolicy + " is not for it: from enforce on it sees no rows there."
+		why := "It has rights on tenants' tables, and " + policy.Access + " is not for it: from enforce on it sees no rows there."
 		if r.BypassRLS {
 			why = "It has rights on tenants' tables, and no policy binds it."
 		}

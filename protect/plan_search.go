@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 // search is a way of searching that an index loses under row-level security,
@@ -47,7 +48,7 @@ func (p *planner) searches() {
 // sealedBody is a function's body in sealed mode: "moat seal on" puts the sealed tenant
 // in the place of the setting.
 func (p *planner) sealedBody(body string) string {
-	return strings.ReplaceAll(body, Tenant(p.m.Setting, "text"), "moat.current_tenant()")
+	return strings.ReplaceAll(body, policy.Tenant(p.m.Setting, "text"), "moat.current_tenant()")
 }
 
 func searchKey(x catalog.Index) (int, search) {
@@ -103,7 +104,7 @@ func (p *planner) searchBody(t *table, x catalog.Index, k catalog.IndexKey, s se
 	if k.Column != "" {
 		target = sqltext.Ident(k.Column)
 	}
-	where := fmt.Sprintf("t.%s = %s AND %s %s $1", sqltext.Ident(t.column), Tenant(p.m.Setting, t.typ), target, s.operator)
+	where := fmt.Sprintf("t.%s = %s AND %s %s $1", sqltext.Ident(t.column), policy.Tenant(p.m.Setting, t.typ), target, s.operator)
 	if x.Predicate != "" {
 		where += " AND (" + x.Predicate + ")"
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 // reads returns every table that a view reads, through other views as well.
@@ -176,14 +177,14 @@ func (p *planner) askMaterialized(mv *catalog.Relation) {
 	safe := catalog.QName{Schema: mv.Schema, Name: sqltext.Name(mv.Name, "of_tenant")}
 	d.SQL = []string{
 		fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", q.SQL(), sqltext.Ident(p.c.Roles.Application)),
-		fmt.Sprintf("CREATE VIEW %s WITH (security_barrier = true) AS\n  SELECT * FROM %s WHERE %s", safe.SQL(), q.SQL(), Isolating(col.Name, p.m.Setting, p.baseType(col.Type), Wrapped)),
+		fmt.Sprintf("CREATE VIEW %s WITH (security_barrier = true) AS\n  SELECT * FROM %s WHERE %s", safe.SQL(), q.SQL(), policy.Isolating(col.Name, p.m.Setting, p.lookup.BaseType(col.Type), policy.Wrapped)),
 		fmt.Sprintf("GRANT SELECT ON %s TO %s", safe.SQL(), sqltext.Ident(p.c.Roles.Application)),
 	}
 	p.decide(d)
 }
 
 func (p *planner) tenantColumnOf(rel *catalog.Relation) *catalog.Column {
-	if c := column(rel, p.m.Column); c != nil && comparable(p.baseType(c.Type)) {
+	if c := column(rel, p.m.Column); c != nil && policy.Comparable(p.lookup.BaseType(c.Type)) {
 		return c
 	}
 	return nil

@@ -3,6 +3,8 @@ package seal
 import (
 	"fmt"
 	"strings"
+
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // Measure closes something that SQL on the application's connection can do beside
@@ -41,7 +43,7 @@ func Hardening(o HardeningOptions) []Measure {
 	if o.Owner == "" {
 		o.Owner = DefaultOwner
 	}
-	database, app := ident(o.Database), ident(o.Application)
+	database, app := sqltext.Ident(o.Database), sqltext.Ident(o.Application)
 	return []Measure{
 		{ID: "temp", Title: "temporary tables", Why: "a temporary table takes the place of a real one for the next tenant of the connection",
 			Breaks: "programs that use temporary tables, in this database",
@@ -56,7 +58,7 @@ func Hardening(o HardeningOptions) []Measure {
 			SQL: append(functions("REVOKE EXECUTE", "FROM PUBLIC", activityFunctions),
 				"REVOKE SELECT ON pg_catalog.pg_stat_activity FROM PUBLIC",
 				"GRANT SELECT ON pg_catalog.pg_stat_activity TO pg_read_all_stats",
-				"GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_get_activity(integer) TO pg_read_all_stats, "+ident(o.Owner)),
+				"GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_get_activity(integer) TO pg_read_all_stats, "+sqltext.Ident(o.Owner)),
 			Undo: append(functions("GRANT EXECUTE", "TO PUBLIC", activityFunctions), "GRANT SELECT ON pg_catalog.pg_stat_activity TO PUBLIC")},
 		{ID: "cancel", Superuser: true, Title: "ending other sessions", Why: "a session may cancel and end every session of the same role: those of all tenants",
 			Breaks: "programs that cancel by SQL; drivers cancel by protocol, which goes on",

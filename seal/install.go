@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 //go:embed install.sql
@@ -66,9 +67,9 @@ func InstallSQL(o InstallOptions) (string, error) {
 	return strings.NewReplacer(
 		":functions", functionsSQL(o.Setting),
 		":grants", grantsSQL(o.Applications),
-		":owner_text", literal(o.Owner),
-		":owner", ident(o.Owner),
-		":application_texts", "ARRAY["+list(o.Applications, literal)+"]::name[]",
+		":owner_text", sqltext.Literal(o.Owner),
+		":owner", sqltext.Ident(o.Owner),
+		":application_texts", "ARRAY["+list(o.Applications, sqltext.Literal)+"]::name[]",
 	).Replace(installTemplate), nil
 }
 
@@ -77,7 +78,7 @@ func functionsSQL(setting string) string {
 }
 
 func enterSQL(setting string) string {
-	return strings.NewReplacer(":setting", literal(setting), ":signed", strings.TrimSpace(signedTemplate)).Replace(enterTemplate)
+	return strings.NewReplacer(":setting", sqltext.Literal(setting), ":signed", strings.TrimSpace(signedTemplate)).Replace(enterTemplate)
 }
 
 // bodyOf returns what stands between the dollar quotes.
@@ -101,7 +102,7 @@ func currentFactSQL() string {
 const signatures = "moat.enter(text, bigint, text, bytea, text), moat.current_tenant(), moat.current_fact(text)"
 
 func grantsSQL(roles []string) string {
-	to := list(roles, ident)
+	to := list(roles, sqltext.Ident)
 	return "GRANT USAGE ON SCHEMA moat TO " + to + ";\nGRANT EXECUTE ON FUNCTION " + signatures + " TO " + to + ";"
 }
 
@@ -128,7 +129,7 @@ func Install(ctx context.Context, conn *pgx.Conn, o InstallOptions) error {
 // UninstallSQL returns what [Uninstall] runs.
 func UninstallSQL(o InstallOptions) string {
 	o = o.withDefaults()
-	return strings.NewReplacer(":owner_text", literal(o.Owner), ":owner", ident(o.Owner)).Replace(uninstallTemplate)
+	return strings.NewReplacer(":owner_text", sqltext.Literal(o.Owner), ":owner", sqltext.Ident(o.Owner)).Replace(uninstallTemplate)
 }
 
 // Uninstall removes the functions, the keys and, where nothing else uses it, the
@@ -143,18 +144,6 @@ func Uninstall(ctx context.Context, conn *pgx.Conn, o InstallOptions) error {
 		return fmt.Errorf("uninstall sealed mode: %w", err)
 	}
 	return nil
-}
-
-// ident quotes an identifier.
-func ident(name string) string { return pgx.Identifier{name}.Sanitize() }
-
-// literal quotes a text, whatever standard_conforming_strings says.
-func literal(text string) string {
-	quoted := "'" + strings.ReplaceAll(text, "'", "''") + "'"
-	if strings.Contains(text, `\`) {
-		return " E" + strings.ReplaceAll(quoted, `\`, `\\`)
-	}
-	return quoted
 }
 
 func list(names []string, quote func(string) string) string {

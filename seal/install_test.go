@@ -157,10 +157,10 @@ func TestSwitchThereAndBack(t *testing.T) {
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		f := newFixture(t, c)
 		f.Exec(t, fmt.Sprintf(`create role %[1]s_def nologin bypassrls; grant usage on schema app to %[1]s_def; grant select on app.leads to %[1]s_def;
-			create function app.helper() returns uuid language sql stable as $$ select NULLIF(current_setting('app.current_tenant', true), '')::uuid $$;
+			create function app.helper() returns uuid language sql stable as $$ select nullif(current_setting('app.current_tenant', true), '')::uuid $$;
 			create policy helped on app.notes as restrictive to public using (tenant_id = (select app.helper()));
 			create function app.search(text) returns setof app.leads language plpgsql stable security definer set search_path = pg_catalog, pg_temp as
-				$$ begin return query select l.* from app.leads l where l.tenant_id = NULLIF(current_setting('app.current_tenant', true), '')::uuid and l.name ilike $1; end $$;
+				$$ begin return query select l.* from app.leads l where l.tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid and l.name ilike $1; end $$;
 			alter function app.search(text) owner to %[1]s_def; grant execute on function app.search(text), app.helper() to %[1]s;
 			create function app.report() returns text language sql as $$ select current_setting('app.current_tenant', true) $$`, f.Role))
 		f.Adopt(f.Role + "_def")

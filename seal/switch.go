@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/policy"
 )
 
 // Mode says where policies read the tenant from.
@@ -164,13 +165,6 @@ func ready(ctx context.Context, conn *pgx.Conn, m Mode) error {
 	return err
 }
 
-// plainTenant matches an expression that is the plain setting, as a person or
-// pg_get_expr writes it.
-func plainTenant(setting string) string {
-	read := `(pg_catalog\.)?current_setting\(\s*'` + regexp.QuoteMeta(setting) + `'(::text)?\s*(,\s*(true|false)\s*)?\)`
-	return `(pg_catalog\.)?nullif\(\s*` + read + `\s*,\s*''(::text)?\s*\)|` + read
-}
-
 const sealedTenant = `moat\.current_tenant\(\)`
 
 // rewrite is what turns an expression of the other mode into one of this mode.
@@ -181,9 +175,9 @@ type rewrite struct {
 }
 
 func rewriter(to Mode, setting string) rewrite {
-	r := rewrite{pattern: plainTenant(setting), with: "moat.current_tenant()"}
+	r := rewrite{pattern: policy.TenantPattern(setting), with: "moat.current_tenant()"}
 	if to == Plain {
-		r = rewrite{pattern: sealedTenant, with: "NULLIF(current_setting(" + literal(setting) + ", true), '')"}
+		r = rewrite{pattern: sealedTenant, with: policy.Tenant(setting, "text")}
 	}
 	r.find = regexp.MustCompile("(?i)" + r.pattern)
 	return r

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 //go:embed queries/policies.sql
@@ -24,12 +25,12 @@ var guardsQuery string
 // switcher is one attempt to switch.
 type switcher struct {
 	rewrite  rewrite
-	policies []policy
+	policies []policyRow
 	done     Switched
 }
 
-// policy is a row of policies.sql.
-type policy struct {
+// policyRow is a row of policies.sql.
+type policyRow struct {
 	OID             uint32
 	Relation, Name  string
 	Using, Checking string
@@ -52,7 +53,7 @@ func (s *switcher) plan(ctx context.Context, tx pgx.Tx, m Mode) error {
 		return err
 	}
 	var err error
-	if s.policies, err = query[policy](ctx, tx, policiesQuery, s.rewrite.pattern); err != nil {
+	if s.policies, err = query[policyRow](ctx, tx, policiesQuery, s.rewrite.pattern); err != nil {
 		return err
 	}
 	functions, err := query[function](ctx, tx, functionsQuery, s.rewrite.pattern)
@@ -87,8 +88,8 @@ func (s *switcher) run(ctx context.Context, tx pgx.Tx, o SwitchOptions) error {
 	})
 }
 
-func (s *switcher) policy(p policy) {
-	alter := "ALTER POLICY " + ident(p.Name) + " ON " + p.Relation
+func (s *switcher) policy(p policyRow) {
+	alter := "ALTER POLICY " + sqltext.Ident(p.Name) + " ON " + p.Relation
 	if p.Using != "" {
 		alter += "\n  USING (" + s.rewrite.apply(p.Using) + ")"
 	}
@@ -109,15 +110,15 @@ func (s *switcher) function(f function, m Mode) {
 		return
 	}
 	if f.NeedsGrant && m == Sealed {
-		s.done.SQL = append(s.done.SQL, "GRANT USAGE ON SCHEMA moat TO "+ident(f.Owner),
-			"GRANT EXECUTE ON FUNCTION moat.current_tenant() TO "+ident(f.Owner))
+		s.done.SQL = append(s.done.SQL, "GRANT USAGE ON SCHEMA moat TO "+sqltext.Ident(f.Owner),
+			"GRANT EXECUTE ON FUNCTION moat.current_tenant() TO "+sqltext.Ident(f.Owner))
 	}
 	s.done.SQL = append(s.done.SQL, s.rewrite.apply(f.Definition))
 	s.done.Functions = append(s.done.Functions, f.Signature)
 }
 
 // able returns [*RolesError] when sealed policies would break a role's statements.
-func able(ctx context.Context, tx pgx.Tx, policies []policy) error {
+func able(ctx context.Context, tx pgx.Tx, policies []policyRow) error {
 	tables := make([]uint32, len(policies))
 	for i, p := range policies {
 		tables[i] = p.OID
@@ -135,7 +136,7 @@ func able(ctx context.Context, tx pgx.Tx, policies []policy) error {
 
 // unguarded runs fn with moat's guard suspended for this transaction, and tells the
 // guard what the policies are afterwards.
-func unguarded(ctx context.Context, tx pgx.Tx, policies []policy, fn func() error) error {
+func unguarded(ctx context.Context, tx pgx.Tx, policies []policyRow, fn func() error) error {
 	type trigger struct{ Name, Enable string }
 	guards, err := query[trigger](ctx, tx, guardsQuery)
 	if err != nil {
@@ -160,7 +161,7 @@ func unguarded(ctx context.Context, tx pgx.Tx, policies []policy, fn func() erro
 	return remember(ctx, tx, policies)
 }
 
-func remember(ctx context.Context, tx pgx.Tx, policies []policy) error {
+func remember(ctx context.Context, tx pgx.Tx, policies []policyRow) error {
 	var remembers bool
 	if err := tx.QueryRow(ctx, "select pg_catalog.to_regprocedure('moat.remember(regclass)') is not null").Scan(&remembers); err != nil || !remembers {
 		return err
