@@ -6,16 +6,8 @@ import (
 	"github.com/moat-db/moat/catalog"
 )
 
-// inherited returns the roles whose privileges role has as it is, itself first.
-func (f *facts) inherited(role string) []string { return f.look.RolesOf(role, catalog.Usage) }
-
-// reachable returns the roles that role has the privileges of or can become by SET
-// ROLE, itself first. ADMIN OPTION is not counted: see role-admin-option.
-func (f *facts) reachable(role string) []string { return f.look.RolesOf(role, catalog.Use) }
-
-// settable returns the roles that role can become by SET ROLE, itself first. What is
-// inherited only gives privileges: BYPASSRLS and SUPERUSER are no privileges.
-func (f *facts) settable(role string) []string { return f.look.RolesOf(role, catalog.Set) }
+// has says whether role has the privileges of another, or is it, without SET ROLE.
+func (f *facts) has(role, other string) bool { return f.look.Joined(role, other, catalog.Usage) }
 
 func (f *facts) bypasses(role string) bool {
 	r := f.look.Role(role)
@@ -23,12 +15,13 @@ func (f *facts) bypasses(role string) bool {
 }
 
 // actsAs returns the roles that an application role's statements can run as or with:
-// those reachable, without the bypassing ones, which role-reaches-bypass reports.
+// it has the privileges of them or can become them by SET ROLE. The bypassing ones are
+// left out: role-reaches-bypass reports them, as role-admin-option does ADMIN OPTION.
 func (f *facts) actsAs(app string) []string {
 	roles, ok := f.acts[app]
 	if !ok {
 		bypassing := func(r string) bool { return r != app && f.bypasses(r) }
-		roles = slices.DeleteFunc(slices.Clone(f.reachable(app)), bypassing)
+		roles = slices.DeleteFunc(slices.Clone(f.look.RolesOf(app, catalog.Use)), bypassing)
 		f.acts[app] = roles
 	}
 	return roles
@@ -75,27 +68,12 @@ func (f *facts) appMay(list []catalog.Privilege, name string) bool {
 	return len(f.grantsToApps(list, name, "\x00")) > 0
 }
 
-// roleMay says whether one role, as it is, has a privilege.
-func (f *facts) roleMay(role string, list []catalog.Privilege, name string) bool {
-	for _, p := range list {
-		if p.Name == name && (p.Grantee == "" || slices.Contains(f.inherited(role), p.Grantee)) {
-			return true
-		}
-	}
-	return false
-}
-
-// touches says whether a role has one of the privileges on the relation or on a
-// column of it.
+// touches says whether a role, as it is, was given one of the privileges on the
+// relation or on a column of it.
 func (f *facts) touches(role string, r *catalog.Relation, names ...string) bool {
-	for _, name := range names {
-		if f.roleMay(role, r.Privileges, name) {
+	for p := range r.Grants() {
+		if slices.Contains(names, p.Name) && (p.Grantee == "" || f.has(role, p.Grantee)) {
 			return true
-		}
-		for i := range r.Columns {
-			if f.roleMay(role, r.Columns[i].Privileges, name) {
-				return true
-			}
 		}
 	}
 	return false
@@ -104,14 +82,9 @@ func (f *facts) touches(role string, r *catalog.Relation, names ...string) bool 
 // appTouches says whether any application role, or a role it can become, has one of
 // the privileges on the relation or a column; any grantee's when none is known.
 func (f *facts) appTouches(r *catalog.Relation, names ...string) bool {
-	for _, name := range names {
-		if f.appMay(r.Privileges, name) {
+	for p := range r.Grants() {
+		if slices.Contains(names, p.Name) && f.grantedToApps(p.Grantee) {
 			return true
-		}
-		for i := range r.Columns {
-			if f.appMay(r.Columns[i].Privileges, name) {
-				return true
-			}
 		}
 	}
 	return false
@@ -143,15 +116,9 @@ func (f *facts) acting() []string {
 // bind: neither the owner nor a bypassing role.
 func (f *facts) grantees(r *catalog.Relation) []string {
 	var out []string
-	lists := [][]catalog.Privilege{r.Privileges}
-	for i := range r.Columns {
-		lists = append(lists, r.Columns[i].Privileges)
-	}
-	for _, list := range lists {
-		for _, p := range list {
-			if p.Grantee != "" && p.Grantee != r.Owner && !f.bypasses(p.Grantee) && !slices.Contains(out, p.Grantee) {
-				out = append(out, p.Grantee)
-			}
+	for p := range r.Grants() {
+		if p.Grantee != "" && p.Grantee != r.Owner && !f.bypasses(p.Grantee) && !slices.Contains(out, p.Grantee) {
+			out = append(out, p.Grantee)
 		}
 	}
 	return out
@@ -162,7 +129,7 @@ func (f *facts) seesPast(role string, r *catalog.Relation) bool {
 	if f.bypasses(role) || !r.RLS {
 		return true
 	}
-	return !r.ForceRLS && slices.Contains(f.inherited(role), r.Owner)
+	return !r.ForceRLS && f.has(role, r.Owner)
 }
 
 // edgesTo returns the memberships granted to app itself that lead to role in the sense
@@ -170,7 +137,7 @@ func (f *facts) seesPast(role string, r *catalog.Relation) bool {
 func (f *facts) edgesTo(app, role string, mode catalog.Mode) []catalog.Membership {
 	var out []catalog.Membership
 	for _, m := range f.s.Memberships {
-		if m.Member == app && mode.Follows(m) && slices.Contains(f.look.RolesOf(m.Role, mode), role) {
+		if m.Member == app && mode.Follows(m) && f.look.Joined(m.Role, role, mode) {
 			out = append(out, m)
 		}
 	}
@@ -180,23 +147,16 @@ func (f *facts) edgesTo(app, role string, mode catalog.Mode) []catalog.Membershi
 // switchOnly says whether a role is only a door to others: it inherits nothing and
 // has no privilege on any tenant table itself, like PostgREST's authenticator.
 func (f *facts) switchOnly(role string) bool {
-	if len(f.inherited(role)) > 1 {
+	if len(f.look.RolesOf(role, catalog.Usage)) > 1 {
 		return false
 	}
 	for _, r := range f.tenantRelations() {
 		if r.Owner == role {
 			return false
 		}
-		for _, p := range r.Privileges {
+		for p := range r.Grants() {
 			if p.Grantee == role {
 				return false
-			}
-		}
-		for i := range r.Columns {
-			for _, p := range r.Columns[i].Privileges {
-				if p.Grantee == role {
-					return false
-				}
 			}
 		}
 	}

@@ -16,9 +16,6 @@ type facts struct {
 
 	look *policy.View
 
-	models map[catalog.QName]*catalog.TableModel
-	readBy map[catalog.QName][]catalog.RelationDependency // by the relation read
-
 	apps    []string            // application roles, superusers included
 	acts    map[string][]string // what actsAs says of them
 	granted map[string]bool     // the grantees whose privileges they have
@@ -28,12 +25,8 @@ type facts struct {
 	tenants, keyed, enabled []*catalog.Relation
 	users                   []*catalog.Function
 
-	references map[catalog.QName][]reference // by the table referred to
-	triggered  map[catalog.QName][]*catalog.Relation
-
 	policies map[catalog.QName][]*judgedPolicy
-	open     []openPolicy                                   // nil until asked for
-	reading  map[catalog.QName][]catalog.RelationDependency // by the relation that reads
+	open     []openPolicy // nil until asked for
 	bodies   map[*catalog.Function]body
 	helping  map[bool][]helper // by whether callees are included
 	// predicates are the isolating USING texts in use, by column name and type.
@@ -44,54 +37,23 @@ type facts struct {
 
 func newFacts(v *policy.View, o Options) *facts {
 	f := &facts{s: v.Snapshot, m: v.Model, o: o, look: v,
-		models:  map[catalog.QName]*catalog.TableModel{},
-		readBy:  map[catalog.QName][]catalog.RelationDependency{},
-		reading: map[catalog.QName][]catalog.RelationDependency{},
-		acts:    map[string][]string{}, granted: map[string]bool{},
-		references: map[catalog.QName][]reference{}, triggered: map[catalog.QName][]*catalog.Relation{},
+		acts: map[string][]string{}, granted: map[string]bool{},
 		bodies: map[*catalog.Function]body{}, helping: map[bool][]helper{},
 		policies: map[catalog.QName][]*judgedPolicy{}, predicates: map[string]string{}, identity: map[string]bool{}}
-	f.indexModel()
-	f.indexRelations()
-	f.indexRoles()
-	f.judgePolicies()
-	return f
-}
-
-func (f *facts) indexModel() {
-	for i := range f.m.Tables {
-		f.models[f.m.Tables[i].Table] = &f.m.Tables[i]
-	}
-	for _, d := range f.s.Dependencies {
-		f.readBy[d.On] = append(f.readBy[d.On], d)
-		f.reading[d.From] = append(f.reading[d.From], d)
-	}
+	f.collectTables()
+	f.collectRoles()
 	for i := range f.s.Functions {
 		if fn := &f.s.Functions[i]; !fn.System && fn.Extension == "" {
 			f.users = append(f.users, fn)
 		}
 	}
+	f.judgePolicies()
+	return f
 }
 
-// reference is a foreign key, seen from the table that it refers to.
-type reference struct {
-	from *catalog.Relation
-	key  *catalog.Constraint
-}
-
-func (f *facts) indexRelations() {
+func (f *facts) collectTables() {
 	for i := range f.s.Relations {
 		r := &f.s.Relations[i]
-		for k := range r.Constraints {
-			if c := &r.Constraints[k]; c.Type == catalog.ForeignKey {
-				f.references[c.References] = append(f.references[c.References], reference{r, c})
-			}
-		}
-		for _, t := range r.Triggers {
-			if on := f.triggered[t.Function]; t.Enabled != "disabled" && (len(on) == 0 || on[len(on)-1] != r) {
-				f.triggered[t.Function] = append(on, r)
-			}
-		}
 		if !isTable(r) || !f.holdsTenants(r.QName()) {
 			continue
 		}
@@ -105,7 +67,7 @@ func (f *facts) indexRelations() {
 	}
 }
 
-func (f *facts) indexRoles() {
+func (f *facts) collectRoles() {
 	for _, name := range f.m.Roles {
 		if f.look.Role(name) == nil {
 			continue
@@ -127,17 +89,12 @@ func (f *facts) reported(schema string) bool {
 }
 
 // class returns what a table is to tenants; "" for what the model does not list.
-func (f *facts) class(name catalog.QName) catalog.Class {
-	if t := f.models[name]; t != nil {
-		return t.Class
-	}
-	return ""
-}
+func (f *facts) class(name catalog.QName) catalog.Class { return f.look.Class(name) }
 
 // tenantColumn returns the column of a table that says whose row it is, "" when it
 // has none.
 func (f *facts) tenantColumn(name catalog.QName) string {
-	t := f.models[name]
+	t := f.look.Table(name)
 	if t == nil || (t.Class != catalog.TenantTable && t.Class != catalog.TenantsTable) {
 		return ""
 	}
@@ -169,7 +126,7 @@ func (f *facts) reads(from catalog.QName) []catalog.QName {
 	var out []catalog.QName
 	var visit func(name catalog.QName)
 	visit = func(name catalog.QName) {
-		for _, d := range f.reading[name] {
+		for _, d := range f.look.Reads(name) {
 			if d.On == name || slices.Contains(out, d.On) {
 				continue
 			}
@@ -189,7 +146,7 @@ func (f *facts) readers(of catalog.QName) []*catalog.Relation {
 	var out []*catalog.Relation
 	var visit func(name catalog.QName)
 	visit = func(name catalog.QName) {
-		for _, d := range f.readBy[name] {
+		for _, d := range f.look.ReadBy(name) {
 			r := f.look.Relation(d.From)
 			if r == nil || d.Rule != "_RETURN" || d.From == name || slices.Contains(out, r) {
 				continue
@@ -200,19 +157,6 @@ func (f *facts) readers(of catalog.QName) []*catalog.Relation {
 	}
 	visit(of)
 	return out
-}
-
-func column(r *catalog.Relation, name string) *catalog.Column {
-	for i := range r.Columns {
-		if r.Columns[i].Name == name {
-			return &r.Columns[i]
-		}
-	}
-	return nil
-}
-
-func functionName(fn *catalog.Function) catalog.QName {
-	return catalog.QName{Schema: fn.Schema, Name: fn.Name}
 }
 
 // userFunctions are those that neither PostgreSQL nor an extension brought.

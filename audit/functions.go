@@ -10,7 +10,7 @@ func (f *facts) callable(fn *catalog.Function) bool {
 	if fn.Result != "trigger" && fn.Result != "event_trigger" {
 		return len(f.apps) == 0 || f.appMay(fn.Privileges, "EXECUTE")
 	}
-	for _, r := range f.triggered[fn.QName()] {
+	for _, r := range f.look.Triggered(fn.QName()) {
 		if f.appTouches(r, "INSERT", "UPDATE", "DELETE", "TRUNCATE") {
 			return true
 		}

@@ -1,7 +1,5 @@
 package audit
 
-import "github.com/moat-db/moat/catalog"
-
 // tenantGrant reports each tenant table on which an application role has a privilege
 // that policies do not restrain.
 func (f *facts) tenantGrant(privilege, message, why string) []Finding {
@@ -16,14 +14,4 @@ func (f *facts) tenantGrant(privilege, message, why string) []Finding {
 		}
 	}
 	return out
-}
-
-// publicEntry says whether an access list gives anything to PUBLIC.
-func publicEntry(list []catalog.Privilege) bool {
-	for _, p := range list {
-		if p.Grantee == "" {
-			return true
-		}
-	}
-	return false
 }

@@ -18,7 +18,7 @@ func (f *facts) cost(r *catalog.Relation) Severity {
 
 // skewed says whether one tenant has far more rows than the others.
 func (f *facts) skewed(r *catalog.Relation) bool {
-	c := column(r, f.tenantColumn(r.QName()))
+	c := r.Column(f.tenantColumn(r.QName()))
 	return c != nil && c.MostCommon > 0.05 && r.Estimate.Rows >= bigTable
 }
 

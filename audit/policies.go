@@ -81,7 +81,7 @@ func (f *facts) through(p *judgedPolicy, role string) string {
 		return ""
 	}
 	for _, r := range p.Roles {
-		if slices.Contains(f.inherited(role), r) {
+		if f.has(role, r) {
 			return r
 		}
 	}

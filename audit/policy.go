@@ -40,7 +40,7 @@ func (p *judgedPolicy) covers(command string) bool { return p.Command == "ALL" |
 // binds says whether a policy applies to a role: PUBLIC, or a role whose privileges
 // it has.
 func (f *facts) binds(p *judgedPolicy, role string) bool {
-	return slices.ContainsFunc(p.Roles, func(r string) bool { return r == "" || slices.Contains(f.inherited(role), r) })
+	return slices.ContainsFunc(p.Roles, func(r string) bool { return r == "" || f.has(role, r) })
 }
 
 // sides are the two questions about a command: which rows are seen, and which new
@@ -178,7 +178,7 @@ func (f *facts) collectPredicates() {
 	for i := range f.s.Relations {
 		r := &f.s.Relations[i]
 		j := f.judge(r)
-		c := column(r, j.col)
+		c := r.Column(j.col)
 		if c == nil {
 			continue
 		}

@@ -36,12 +36,10 @@ func (f *facts) showsTenants(r *catalog.Relation) bool {
 }
 
 func publicRevokes(r *catalog.Relation) []string {
-	open := publicEntry(r.Privileges)
-	for i := range r.Columns {
-		open = open || publicEntry(r.Columns[i].Privileges)
+	for p := range r.Grants() {
+		if p.Grantee == "" {
+			return []string{fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC CASCADE", r.QName().SQL())}
+		}
 	}
-	if !open {
-		return nil
-	}
-	return []string{fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC CASCADE", r.QName().SQL())}
+	return nil
 }

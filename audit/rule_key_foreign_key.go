@@ -70,7 +70,7 @@ func (f *facts) cannotTie(r, parent *catalog.Relation, fk *catalog.Constraint, o
 	switch {
 	case parent == nil:
 		return fmt.Sprintf("%s was not seen.", fk.References)
-	case column(r, own) == nil || column(parent, ref) == nil || column(r, own).Type != column(parent, ref).Type:
+	case r.Column(own) == nil || parent.Column(ref) == nil || r.Column(own).Type != parent.Column(ref).Type:
 		return "The two tenant columns have different types: make them one type first."
 	case slices.Contains(fk.Columns, own):
 		return "The tenant column refers to something else than the tenant: say which column is meant."

@@ -21,7 +21,7 @@ var ruleKeySurrogate = Rule{
 				if !x.Unique || x.Inherited || slices.Contains(keyColumns(x), own) || !f.surrogate(r, x) {
 					continue
 				}
-				if c := column(r, x.Keys[0].Column); c.Type == "uuid" {
+				if c := r.Column(x.Keys[0].Column); c.Type == "uuid" {
 					continue // nobody guesses one
 				}
 				out = append(out, f.surrogateKey(r, x, own))

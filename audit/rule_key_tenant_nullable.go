@@ -14,7 +14,7 @@ var ruleKeyTenantNullable = Rule{
 		var out []Finding
 		for _, r := range f.keyedRelations() {
 			own := f.tenantColumn(r.QName())
-			c := column(r, own)
+			c := r.Column(own)
 			if c == nil || c.NotNull || c.Generated != "" || r.Partition || f.class(r.QName()) == catalog.TenantsTable {
 				continue
 			}

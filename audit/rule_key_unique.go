@@ -37,7 +37,7 @@ func (f *facts) surrogate(r *catalog.Relation, x *catalog.Index) bool {
 	if len(x.Keys) != 1 || x.Predicate != "" {
 		return false
 	}
-	c := column(r, x.Keys[0].Column)
+	c := r.Column(x.Keys[0].Column)
 	if c == nil {
 		return false
 	}
@@ -86,9 +86,9 @@ func (f *facts) globalUnique(r *catalog.Relation, x *catalog.Index, own string) 
 func (f *facts) referrers(r *catalog.Relation, x *catalog.Index) []catalog.QName {
 	key := slices.Sorted(slices.Values(keyColumns(x)))
 	var out []catalog.QName
-	for _, ref := range f.references[r.QName()] {
-		if slices.Equal(slices.Sorted(slices.Values(ref.key.RefColumns)), key) {
-			out = append(out, ref.from.QName())
+	for _, ref := range f.look.References(r.QName()) {
+		if slices.Equal(slices.Sorted(slices.Values(ref.Key.RefColumns)), key) {
+			out = append(out, ref.From.QName())
 		}
 	}
 	return out

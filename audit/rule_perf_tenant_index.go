@@ -17,7 +17,7 @@ var rulePerfTenantIndex = Rule{
 			if !r.RLS || r.Partition || f.class(r.QName()) == catalog.TenantsTable || led(r, own) {
 				continue
 			}
-			if c := column(r, own); c != nil && c.Generated == "virtual" {
+			if c := r.Column(own); c != nil && c.Generated == "virtual" {
 				continue // cannot be indexed
 			}
 			out = append(out, onRelation(r,

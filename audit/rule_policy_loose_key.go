@@ -14,7 +14,7 @@ var rulePolicyLooseKey = Rule{
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judged() {
-			c := column(r, f.tenantColumn(r.QName()))
+			c := r.Column(f.tenantColumn(r.QName()))
 			why := f.loose(c)
 			if why == "" {
 				continue

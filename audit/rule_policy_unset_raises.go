@@ -35,7 +35,7 @@ var rulePolicyUnsetRaises = Rule{
 // replaceBothSQL writes the tenant predicate, in moat's own form, over both
 // expressions of a policy.
 func (f *facts) replaceBothSQL(r *catalog.Relation, p *catalog.Policy) []string {
-	c := column(r, f.tenantColumn(r.QName()))
+	c := r.Column(f.tenantColumn(r.QName()))
 	if c == nil {
 		return nil
 	}

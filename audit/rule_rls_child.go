@@ -25,7 +25,7 @@ var ruleRLSChild = Rule{
 }
 
 func (f *facts) openChild(r *catalog.Relation) Finding {
-	paths := f.models[r.QName()].Paths
+	paths := f.look.Table(r.QName()).Paths
 	x := onRelation(r,
 		"Every tenant reads the rows of every other: nothing but a join says whose they are.",
 		"The table has no tenant column and no policy; the policies of the table it refers to do not reach it.")
@@ -52,9 +52,9 @@ func pathText(p catalog.Path) string {
 // adoptSQL gives a child table its parent's tenant column, fills it, ties the foreign
 // key to it and protects it.
 func (f *facts) adoptSQL(r, parent *catalog.Relation, col string, step catalog.Step) []string {
-	table, c := r.QName().SQL(), column(parent, col)
+	table, c := r.QName().SQL(), parent.Column(col)
 	own := f.m.Column
-	if own == "" || column(r, own) != nil {
+	if own == "" || r.Column(own) != nil {
 		own = col
 	}
 	typ := c.Type

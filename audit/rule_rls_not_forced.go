@@ -26,7 +26,7 @@ var ruleRLSNotForced = Rule{
 				x = x.decide("%s reads the table as its owner. Give the function to a NOLOGIN role with BYPASSRLS and SELECT on this table, then run %s.", functionObject(fn), policy.Force(r.QName()))
 			}
 			for _, app := range f.apps {
-				if f.roleIs(app, r.Owner) {
+				if f.has(app, r.Owner) {
 					x.Severity, x.Fix, x.Decision = Critical, []string{policy.Force(r.QName())}, ""
 					x.Message = fmt.Sprintf("%s reads and changes the rows of every tenant.", app)
 					x.Why = fmt.Sprintf("%s has the rights of the owner, %s, whom the policies do not bind.", app, r.Owner)
@@ -52,14 +52,4 @@ func (f *facts) ownersFunction(r *catalog.Relation) *catalog.Function {
 		}
 	}
 	return nil
-}
-
-// roleIs says whether role has another's rights as it is, without SET ROLE.
-func (f *facts) roleIs(role, other string) bool {
-	for _, r := range f.inherited(role) {
-		if r == other {
-			return true
-		}
-	}
-	return false
 }

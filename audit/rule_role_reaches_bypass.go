@@ -16,7 +16,7 @@ var ruleRoleReachesBypass = Rule{
 			if f.look.Role(app).Super {
 				continue
 			}
-			for _, role := range f.settable(app)[1:] {
+			for _, role := range f.look.RolesOf(app, catalog.Set)[1:] {
 				if f.bypasses(role) {
 					out = append(out, f.reachesBypass(app, role))
 				}

@@ -47,7 +47,7 @@ func (f *facts) sealFlaw(fn *catalog.Function, body string) string {
 		return fmt.Sprintf("Its owner %s may log in or passes by row-level security.", fn.Owner)
 	}
 	for _, app := range f.apps {
-		if app == fn.Owner || slices.Contains(f.reachable(app), fn.Owner) {
+		if app == fn.Owner || f.look.Joined(app, fn.Owner, catalog.Use) {
 			return fmt.Sprintf("%s can become its owner %s.", app, fn.Owner)
 		}
 	}

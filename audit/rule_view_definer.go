@@ -43,7 +43,7 @@ func (f *facts) viewExposed(v *catalog.Relation) bool {
 // policies do not bind the view's owner. Through a view below it, that view's owner
 // counts, or the caller where it is security_invoker.
 func (f *facts) seenPast(v *catalog.Relation) *catalog.Relation {
-	for _, d := range f.reading[v.QName()] {
+	for _, d := range f.look.Reads(v.QName()) {
 		if d.Rule != "_RETURN" {
 			continue
 		}

@@ -31,7 +31,7 @@ func (f *facts) isolatingView(v *catalog.Relation) bool {
 	if v.Kind != catalog.View || !f.filters(v) || !f.viewExposed(v) {
 		return false
 	}
-	for _, d := range f.reading[v.QName()] {
+	for _, d := range f.look.Reads(v.QName()) {
 		if d.Rule != "_RETURN" {
 			continue
 		}

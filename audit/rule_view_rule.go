@@ -34,7 +34,7 @@ var ruleViewRule = Rule{
 }
 
 func (f *facts) ruleSeesPast(r *catalog.Relation, rule string) bool {
-	for _, d := range f.reading[r.QName()] {
+	for _, d := range f.look.Reads(r.QName()) {
 		if d.Rule != rule {
 			continue
 		}

@@ -13,9 +13,9 @@ import (
 // functionSQL names a function with its argument types, for ALTER and REVOKE.
 func functionSQL(fn *catalog.Function) string {
 	if fn.Kind == "function" && len(fn.Params) > 0 {
-		return functionName(fn).SQL() + "(" + strings.Join(inputTypes(fn), ", ") + ")"
+		return fn.QName().SQL() + "(" + strings.Join(inputTypes(fn), ", ") + ")"
 	}
-	return functionName(fn).SQL() + "(" + fn.Arguments + ")"
+	return fn.QName().SQL() + "(" + fn.Arguments + ")"
 }
 
 func inputTypes(fn *catalog.Function) []string {
@@ -30,7 +30,7 @@ func inputTypes(fn *catalog.Function) []string {
 
 // functionObject names a function for people: schema.name(types).
 func functionObject(fn *catalog.Function) string {
-	return functionName(fn).String() + "(" + strings.Join(inputTypes(fn), ",") + ")"
+	return fn.QName().String() + "(" + strings.Join(inputTypes(fn), ",") + ")"
 }
 
 // routine is the word that ALTER takes for this kind of function.
@@ -57,7 +57,7 @@ func enableSQL(r *catalog.Relation) []string {
 // policies of this database use where there is one, else moat's own form.
 func (f *facts) predicate(r *catalog.Relation) string {
 	name := f.tenantColumn(r.QName())
-	c := column(r, name)
+	c := r.Column(name)
 	if c == nil {
 		return "false"
 	}
@@ -124,22 +124,13 @@ func onKind(r *catalog.Relation) string {
 // revokeAllSQL takes every privilege on a relation from everyone an application role
 // has one through, column privileges included.
 func (f *facts) revokeAllSQL(r *catalog.Relation) []string {
-	var who []string
-	collect := func(list []catalog.Privilege) {
-		for _, p := range list {
-			if p.Grantee != r.Owner && f.grantedToApps(p.Grantee) && !slices.Contains(who, p.Grantee) {
-				who = append(who, p.Grantee)
-			}
-		}
-	}
-	collect(r.Privileges)
-	for i := range r.Columns {
-		collect(r.Columns[i].Privileges)
-	}
 	var out []string
-	for _, g := range who {
+	for p := range r.Grants() {
 		// ALL on a table takes the column privileges with it.
-		out = append(out, fmt.Sprintf("REVOKE ALL ON %s%s FROM %s CASCADE", onKind(r), r.QName().SQL(), sqltext.Role(g)))
+		sql := fmt.Sprintf("REVOKE ALL ON %s%s FROM %s CASCADE", onKind(r), r.QName().SQL(), sqltext.Role(p.Grantee))
+		if p.Grantee != r.Owner && f.grantedToApps(p.Grantee) && !slices.Contains(out, sql) {
+			out = append(out, sql)
+		}
 	}
 	return out
 }

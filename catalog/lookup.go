@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"iter"
 	"slices"
 	"sync"
 )
@@ -28,8 +29,13 @@ type index struct {
 	byProc    map[OID]*Function
 	edges     map[string][]Membership // by member
 
+	referring map[QName][]Reference          // by the table referred to
+	triggered map[QName][]*Relation          // by the trigger's function
+	reads     map[QName][]RelationDependency // by what reads
+	readBy    map[QName][]RelationDependency // by what is read
+
 	mu       sync.Mutex
-	closures map[closureKey][]string
+	closures map[closureKey]closure
 }
 
 type closureKey struct {
@@ -43,7 +49,9 @@ func NewLookup(s *Snapshot, m *Model) *Lookup {
 		relations: map[QName]*Relation{}, byOID: map[OID]*Relation{}, children: map[OID][]*Relation{},
 		schemas: map[string]*Schema{}, roles: map[string]*Role{},
 		functions: map[QName][]*Function{}, byProc: map[OID]*Function{},
-		edges: map[string][]Membership{}, closures: map[closureKey][]string{},
+		edges: map[string][]Membership{}, closures: map[closureKey]closure{},
+		referring: map[QName][]Reference{}, triggered: map[QName][]*Relation{},
+		reads: map[QName][]RelationDependency{}, readBy: map[QName][]RelationDependency{},
 	}
 	for i := range s.Relations {
 		r := &s.Relations[i]
@@ -52,6 +60,12 @@ func NewLookup(s *Snapshot, m *Model) *Lookup {
 		for _, parent := range r.Parents {
 			x.children[parent] = append(x.children[parent], r)
 		}
+		x.addReferences(r)
+		x.addTriggers(r)
+	}
+	for _, d := range s.Dependencies {
+		x.reads[d.From] = append(x.reads[d.From], d)
+		x.readBy[d.On] = append(x.readBy[d.On], d)
 	}
 	for i := range s.Schemas {
 		x.schemas[s.Schemas[i].Name] = &s.Schemas[i]
@@ -70,7 +84,8 @@ func NewLookup(s *Snapshot, m *Model) *Lookup {
 	// The database's owner is the one member that pg_database_owner has.
 	if x.roles["pg_database_owner"] != nil {
 		owner := s.Database.Owner
-		x.edges[owner] = append(x.edges[owner], Membership{Role: "pg_database_owner", Member: owner, Inherit: true, Set: true})
+		only := Membership{Role: "pg_database_owner", Member: owner, Inherit: true, Set: true}
+		x.edges[owner] = append(x.edges[owner], only)
 	}
 	return (&Lookup{Snapshot: s, index: x}).With(m)
 }
@@ -120,6 +135,24 @@ func (r *Relation) Column(name string) *Column {
 		}
 	}
 	return nil
+}
+
+// Grants are the privileges on the relation, and those on its columns.
+func (r *Relation) Grants() iter.Seq[Privilege] {
+	return func(yield func(Privilege) bool) {
+		for _, p := range r.Privileges {
+			if !yield(p) {
+				return
+			}
+		}
+		for i := range r.Columns {
+			for _, p := range r.Columns[i].Privileges {
+				if !yield(p) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Constraint returns the constraint of that name, nil when there is none.

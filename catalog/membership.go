@@ -1,7 +1,5 @@
 package catalog
 
-import "slices"
-
 // Mode says what a membership is asked for.
 type Mode int
 
@@ -30,32 +28,46 @@ func (v *Lookup) MemberOf(member, role string, mode Mode) bool {
 	if r := v.roles[member]; r != nil && r.Super {
 		return true
 	}
-	return slices.Contains(v.RolesOf(member, mode), role)
+	return v.Joined(member, role, mode)
+}
+
+// Joined is [Lookup.MemberOf] without what a superuser may besides: whether role is
+// among [Lookup.RolesOf].
+func (v *Lookup) Joined(member, role string, mode Mode) bool {
+	return v.closure(member, mode).has[role]
 }
 
 // RolesOf returns the roles that member is a member of in the sense of mode, itself
-// first, without what a superuser may besides.
-func (v *Lookup) RolesOf(member string, mode Mode) []string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.rolesOf(member, mode)
+// first, without what a superuser may besides. It must not be changed.
+func (v *Lookup) RolesOf(member string, mode Mode) []string { return v.closure(member, mode).roles }
+
+// closure is the roles that one can be reached from, in the order of the steps.
+type closure struct {
+	roles []string
+	has   map[string]bool
 }
 
-func (v *Lookup) rolesOf(member string, mode Mode) []string {
+func (v *Lookup) closure(member string, mode Mode) closure {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.follow(member, mode)
+}
+
+func (v *Lookup) follow(member string, mode Mode) closure {
 	key := closureKey{member, mode}
-	if all, ok := v.closures[key]; ok {
-		return all
+	if c, ok := v.closures[key]; ok {
+		return c
 	}
-	all := []string{member}
-	for i := 0; i < len(all); i++ {
-		for _, role := range v.next(all[i], mode) {
-			if !slices.Contains(all, role) {
-				all = append(all, role)
+	c := closure{roles: []string{member}, has: map[string]bool{member: true}}
+	for i := 0; i < len(c.roles); i++ {
+		for _, role := range v.next(c.roles[i], mode) {
+			if !c.has[role] {
+				c.roles, c.has[role] = append(c.roles, role), true
 			}
 		}
 	}
-	v.closures[key] = all
-	return all
+	v.closures[key] = c
+	return c
 }
 
 // Follows says whether one membership is a step in the sense of the mode. For [Reach]
@@ -100,7 +112,7 @@ func (v *Lookup) grantable(role string) []string {
 			}
 		}
 	}
-	for _, holder := range v.rolesOf(role, Usage) {
+	for _, holder := range v.follow(role, Usage).roles {
 		for _, m := range v.edges[holder] {
 			if m.Admin {
 				all = append(all, m.Role)

@@ -72,22 +72,9 @@ func (v *Lookup) owns(role, owner string) bool { return v.MemberOf(role, owner, 
 
 // granted says whether an access list gives role a privilege.
 func (v *Lookup) granted(role string, list []Privilege, privilege string) bool {
-	var roles []string
-	for _, p := range list {
-		if p.Name != privilege {
-			continue
-		}
-		if p.Grantee == "" {
-			return true
-		}
-		if roles == nil {
-			roles = v.RolesOf(role, Usage)
-		}
-		if slices.Contains(roles, p.Grantee) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(list, func(p Privilege) bool {
+		return p.Name == privilege && (p.Grantee == "" || v.Joined(role, p.Grantee, Usage))
+	})
 }
 
 // Bypasses says, in words, why no policy of r binds role: it is a superuser, has

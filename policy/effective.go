@@ -80,8 +80,7 @@ func (v *View) Applies(p *catalog.Policy, role, command string) bool {
 	if p.Command != "ALL" && p.Command != command {
 		return false
 	}
-	roles := v.RolesOf(role, catalog.Usage)
-	return slices.ContainsFunc(p.Roles, func(name string) bool { return name == "" || slices.Contains(roles, name) })
+	return slices.ContainsFunc(p.Roles, func(name string) bool { return name == "" || v.Joined(role, name, catalog.Usage) })
 }
 
 // combined says whether the permissive conditions together, or any restrictive one,

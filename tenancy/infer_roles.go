@@ -105,6 +105,6 @@ func (f *inference) namedRoles(targets []*catalog.Relation) map[string]bool {
 func (f *inference) switchedTo(role string) bool {
 	return slices.ContainsFunc(f.v.Snapshot.Roles, func(r catalog.Role) bool {
 		return r.Login && !r.Super && !slices.Contains(f.operators(), r.Name) &&
-			slices.Contains(f.v.RolesOf(r.Name, catalog.Set), role) && !slices.Contains(f.v.RolesOf(r.Name, catalog.Usage), role)
+			f.v.Joined(r.Name, role, catalog.Set) && !f.v.Joined(r.Name, role, catalog.Usage)
 	})
 }
