@@ -8,12 +8,12 @@ import (
 )
 
 var rulePolicyMembershipWritable = Rule{
-	ID: "policy-membership-writable", Severity: Critical, Holes: []string{"P15"},
+	ID: "policy-membership-writable", Severity: Critical, Holes: []string{"P15", "T03"},
 	Title: "The application role writes the table that a policy looks tenants up in",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, l := range f.lookups() {
-			names := slices.DeleteFunc([]string{"INSERT", "UPDATE"}, func(name string) bool { return !f.writable(l.table, name) })
+			names := slices.DeleteFunc([]string{"INSERT", "UPDATE"}, func(name string) bool { return !f.writable(l.table, name) && !(l.names && f.appTouches(l.table, name)) })
 			fix := f.revokeSQL(l.table, names...)
 			if len(fix) == 0 {
 				continue
@@ -30,23 +30,37 @@ var rulePolicyMembershipWritable = Rule{
 type lookup struct {
 	table, of *catalog.Relation
 	policy    string
+	// names is true when its rows name those let through: then a tenant's own row does
+	// harm, too.
+	names bool
 }
 
 // lookups returns the tables that policies read to decide, each once.
 func (f *facts) lookups() []lookup {
 	var out []lookup
-	for _, r := range f.judged() {
+	for i := range f.s.Relations {
+		r := &f.s.Relations[i]
+		if !r.RLS || f.class(r.QName()) == catalog.IgnoredTable {
+			continue
+		}
 		for k := range r.Policies {
 			for _, name := range tablesRead(&r.Policies[k]) {
 				t := f.look.Relation(name)
 				if t == nil || t == r || !isTable(t) || slices.ContainsFunc(out, func(l lookup) bool { return l.table == t }) {
 					continue
 				}
-				out = append(out, lookup{t, r, r.Policies[k].Name})
+				out = append(out, lookup{t, r, r.Policies[k].Name, f.namesRows(r, &r.Policies[k], name)})
 			}
 		}
 	}
 	return out
+}
+
+// namesRows says whether a policy of r lets through what rows of another table name.
+func (f *facts) namesRows(r *catalog.Relation, p *catalog.Policy, link catalog.QName) bool {
+	return slices.ContainsFunc(expressions(p), func(e *catalog.Expr) bool {
+		return slices.ContainsFunc(f.look.Judge(e, r).Links, func(c catalog.ColumnRef) bool { return c.Relation == link })
+	})
 }
 
 // tablesRead returns the relations that a policy's sub-queries read.

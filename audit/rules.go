@@ -23,7 +23,9 @@ func Rules() []Rule {
 		ruleRLSParent,
 		ruleRLSPartition,
 		ruleRLSPoliciesInert,
+		ruleRLSSharedPeople,
 		ruleRLSTriggerTarget,
+		ruleRLSUnknown,
 
 		rulePolicyAlwaysTrue,
 		rulePolicyBypassFlag,

@@ -265,6 +265,11 @@ func (a *analyst) bindMember(own, y value, tenant bool) verdict {
 	if a.references(own.node, &catalog.Node{Relation: y.ref.Relation, Column: y.ref.Column}) || a.isKey(&catalog.Node{Relation: y.ref.Relation, Column: y.ref.Column}) {
 		return verdict{own: true}
 	}
+	// A link of the tenant's own names the row: the people whom its memberships list.
+	if inner := (&catalog.Node{Relation: y.ref.Relation, Column: y.ref.Column}); y.binding == boundTo && a.references(inner, own.node) {
+		a.j.Links = append(a.j.Links, y.ref)
+		return verdict{own: true}
+	}
 	return verdict{own: y.binding == boundToUser && NamesCaller("."+own.node.Column)}
 }
 

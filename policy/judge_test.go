@@ -126,6 +126,12 @@ func judgeCases() []struct{ table, expr, want string } {
 		{"", `tenant_id = (SELECT id FROM app.tenants WHERE slug = auth.jwt() ->> 'tenant')`, "isolates wrapped"},
 		// Bound to the caller or to a parent, not to the row's own tenant.
 		{"", `user_id = auth.uid()`, "own"},
+		// People, through the memberships of the current tenant.
+		{"users", `id = ANY (ARRAY(SELECT m.user_id FROM app.membership m WHERE m.tenant_id = (SELECT ` + setting + `)))`, "isolates wrapped"},
+		{"users", `id IN (SELECT m.user_id FROM app.membership m WHERE m.tenant_id = ` + setting + `)`, "isolates sub-link"},
+		{"users", `EXISTS (SELECT FROM app.membership m WHERE m.tenant_id = ` + setting + ` AND m.user_id = users.id)`, "isolates sub-link"},
+		{"users", `id IN (SELECT m.user_id FROM app.membership m)`, "sub-link"},
+		{"users", `id IN (SELECT m.tenant_id FROM app.membership m WHERE m.tenant_id = ` + setting + `)`, "sub-link"},
 		{"", `(SELECT auth.uid()) = owner_id`, "own wrapped"},
 		{"", `project_id IN (SELECT id FROM app.projects WHERE tenant_id = ` + setting + `)`, "own sub-link"},
 		{"line", `EXISTS (SELECT 1 FROM app.doc d WHERE d.id = line.doc_id AND d.tenant_id = ` + setting + `)`, "isolates sub-link"},

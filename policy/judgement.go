@@ -83,6 +83,9 @@ type Judgement struct {
 	// theirs that decide which tenants the caller belongs to.
 	Subqueries  []catalog.QName     `json:"subqueries,omitempty"`
 	Memberships []catalog.ColumnRef `json:"memberships,omitempty"`
+	// Links are columns of a tenant's own rows that name the rows let through: whoever
+	// writes them sees what they name.
+	Links []catalog.ColumnRef `json:"links,omitempty"`
 	// Functions are the functions called that are not PostgreSQL's own; FunctionOIDs
 	// the same, function by function.
 	Functions    []catalog.QName `json:"functions,omitempty"`
@@ -124,4 +127,6 @@ func (j *Judgement) tidy() {
 	j.FunctionOIDs = slices.Compact(j.FunctionOIDs)
 	slices.SortFunc(j.Memberships, func(a, b catalog.ColumnRef) int { return strings.Compare(a.String(), b.String()) })
 	j.Memberships = slices.Compact(j.Memberships)
+	slices.SortFunc(j.Links, func(a, b catalog.ColumnRef) int { return strings.Compare(a.String(), b.String()) })
+	j.Links = slices.Compact(j.Links)
 }

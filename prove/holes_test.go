@@ -25,6 +25,8 @@ var beyond = map[string]string{
 	"P39": "the policy's tenant predicate still holds",
 	"S03": "availability", "S08": "an earlier user's own number; AttackPool looks",
 	"S12": "forging, said once at the head of the report", "S21": "needs a COMMIT", "S22": "a name in a function that no policy calls", "S24": "needs a COMMIT",
+	"T01": "rows whose tenant nobody can name: audit speaks", "T02": "rows of no tenant: audit speaks",
+	"T03": "a membership that a tenant gives itself: audit speaks",
 	"V15": "the fixture's remote server does not exist: undecided", "V16": "the fixture's remote server does not exist: undecided",
 	"V17": "dblink cannot be rolled back: not tried", "V19": "a secret to be read, not a row",
 	"V20": "a key to be read: undecided, as a table without a tenant",

@@ -1,0 +1,80 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleRLSSharedPeople = Rule{
+	ID: "rls-shared-people", Severity: Medium, Holes: []string{"T02"},
+	Title: "A table taken for shared lists people or their secrets",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for i := range f.s.Relations {
+			r := &f.s.Relations[i]
+			if !isTable(r) || r.Partition || f.class(r.QName()) != catalog.SharedTable || len(f.openCommands(r)) == 0 {
+				continue
+			}
+			if reason := f.peopleIn(r); reason != "" {
+				out = append(out, onRelation(r,
+					"Every tenant reads about the people of every other.",
+					fmt.Sprintf("The table counts as shared (%s), but %s.", f.look.Table(r.QName()).Why, reason)).
+					decide("If each row belongs to one tenant, give the table the column %s. If people belong to several tenants, "+
+						"show each tenant only the people that its memberships name. If the table is the same for everybody, accept this finding.", f.m.Column))
+			}
+		}
+		return out
+	},
+}
+
+// peopleIn says why a table seems to list people, "" when nothing speaks for it.
+func (f *facts) peopleIn(r *catalog.Relation) string {
+	for i := range r.Columns {
+		if personal(r.Columns[i].Name) {
+			return "it has the column " + r.Columns[i].Name
+		}
+	}
+	if link := f.membershipOf(r.QName()); link != nil && namesPeople(r.Name+" "+link.Name) {
+		return "the memberships in " + link.QName().String() + " refer to it"
+	}
+	return ""
+}
+
+// personal says whether a column, by its name, holds what identifies a person or lets
+// somebody in as one.
+func personal(column string) bool {
+	name := strings.ToLower(strings.ReplaceAll(column, "_", ""))
+	exact := []string{"email", "emailaddress", "mail", "phone", "phonenumber", "mobile", "password", "passwd", "token", "secret", "apikey", "ssn", "iban"}
+	return slices.Contains(exact, name) || slices.ContainsFunc(
+		[]string{"passwordhash", "passworddigest", "hashedpassword", "encryptedpassword", "accesstoken", "refreshtoken", "firstname", "lastname", "dateofbirth"},
+		func(part string) bool { return strings.Contains(name, part) })
+}
+
+// namesPeople tells memberships of people from other links between tenants and what is
+// shared: the features that a tenant has booked, say.
+func namesPeople(text string) bool {
+	return slices.ContainsFunc([]string{"member", "user", "person", "people", "profile", "contact", "staff", "employee"},
+		func(word string) bool { return strings.Contains(strings.ToLower(text), word) })
+}
+
+// membershipOf returns a tenant table whose rows say which tenant a row of name belongs
+// to: a key over the tenant column and the reference to it.
+func (f *facts) membershipOf(name catalog.QName) *catalog.Relation {
+	for _, r := range f.keyedRelations() {
+		tenant := f.tenantColumn(r.QName())
+		for i := range r.Constraints {
+			fk := &r.Constraints[i]
+			if fk.Type != catalog.ForeignKey || fk.References != name {
+				continue
+			}
+			link := append([]string{tenant}, slices.DeleteFunc(slices.Clone(fk.Columns), func(c string) bool { return c == tenant })...)
+			if uniqueOn(r, link) {
+				return r
+			}
+		}
+	}
+	return nil
+}

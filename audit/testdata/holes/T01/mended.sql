@@ -1,0 +1,1 @@
+REVOKE ALL ON app.outbox FROM {{app}};

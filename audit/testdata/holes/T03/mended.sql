@@ -1,0 +1,1 @@
+REVOKE INSERT ON app.doc_member FROM {{app}};
