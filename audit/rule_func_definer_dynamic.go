@@ -38,7 +38,7 @@ func (f *facts) trustedDynamic(fn *catalog.Function, b body) bool {
 		return false
 	}
 	for _, t := range b.tokens {
-		if t.Text == "|" || containsVerb(t.Text, 's') {
+		if t.Is("||") || containsVerb(t.Text, 's') {
 			return false
 		}
 	}
