@@ -105,6 +105,7 @@ type Accepted struct {
 // [Rules], then by object: an order in which their fixes can be run.
 func Run(v *policy.View, o Options) Report {
 	f := newFacts(v, o)
+	f.judgePolicies()
 	var all []Finding
 	for _, r := range Rules() {
 		all = append(all, r.apply(f)...)

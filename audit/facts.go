@@ -47,7 +47,6 @@ func newFacts(v *policy.View, o Options) *facts {
 			f.users = append(f.users, fn)
 		}
 	}
-	f.judgePolicies()
 	return f
 }
 
