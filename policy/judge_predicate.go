@@ -26,7 +26,7 @@ func (a *analyst) predicate(n *catalog.Node, depth int) verdict {
 			result.own = result.own || x.own
 		}
 		return result
-	case catalog.NodeOr:
+	case catalog.NodeOr, catalog.NodeEither:
 		return a.alternatives(n.Args, depth)
 	case catalog.NodeOperator:
 		return a.comparison(n, depth)
@@ -62,7 +62,7 @@ func (a *analyst) predicate(n *catalog.Node, depth int) verdict {
 func (a *analyst) alternatives(branches []*catalog.Node, depth int) verdict {
 	result := verdict{tenant: true, own: true}
 	for _, branch := range branches {
-		if a.truth(branch) == impossible {
+		if a.truth(branch, depth) == impossible {
 			continue
 		}
 		x := a.predicate(branch, depth)
@@ -256,7 +256,7 @@ func (a *analyst) negation(n *catalog.Node, depth int) verdict {
 // coalescedTruth is coalesce(condition, false).
 func (a *analyst) coalescedTruth(n *catalog.Node, depth int) verdict {
 	for _, arg := range n.Args[1:] {
-		if a.truth(arg) != impossible {
+		if a.truth(arg, depth) != impossible {
 			return verdict{}
 		}
 	}
@@ -274,7 +274,7 @@ func (a *analyst) helperPredicate(n *catalog.Node, depth int) verdict {
 	defer a.leave()
 	result := verdict{tenant: true, own: true}
 	for _, alternative := range alternatives {
-		if a.truth(alternative) == impossible {
+		if a.truth(alternative, depth) == impossible {
 			continue
 		}
 		x := a.predicate(alternative, depth)
@@ -284,145 +284,4 @@ func (a *analyst) helperPredicate(n *catalog.Node, depth int) verdict {
 		a.j.ImmutableHelper = true
 	}
 	return result
-}
-
-// truth says whether a condition is the same for every row.
-type certainty int
-
-const (
-	depends certainty = iota
-	certain
-	impossible
-)
-
-func (a *analyst) truth(n *catalog.Node) certainty {
-	switch n.Kind {
-	case catalog.NodeConst:
-		return constTruth(n)
-	case catalog.NodeAnd:
-		return fold(n.Args, a.truth, impossible, certain)
-	case catalog.NodeOr:
-		return fold(n.Args, a.truth, certain, impossible)
-	case catalog.NodeNot:
-		switch a.truth(n.Args[0]) {
-		case certain:
-			return impossible
-		case impossible:
-			if n.Args[0].Kind != catalog.NodeConst || !n.Args[0].Null {
-				return certain
-			}
-		}
-	case catalog.NodeOperator:
-		return a.sameBothSides(n)
-	case catalog.NodeNullTest:
-		return a.nullTruth(n)
-	case catalog.NodeCoalesce:
-		return a.truth(n.Args[0])
-	case catalog.NodeSubquery:
-		if n.Query.Simple {
-			return a.truth(n.Query.Select[0])
-		}
-	case catalog.NodeCast, catalog.NodeBoolTest:
-		if n.Type == "boolean" && (n.Kind == catalog.NodeCast || n.Name == "is true") {
-			return a.truth(n.Args[0])
-		}
-	}
-	return depends
-}
-
-// fold is AND and OR: one strong argument decides, all weak ones together do.
-func fold(args []*catalog.Node, truth func(*catalog.Node) certainty, strong, weak certainty) certainty {
-	result := weak
-	for _, arg := range args {
-		switch truth(arg) {
-		case strong:
-			return strong
-		case depends:
-			result = depends
-		}
-	}
-	return result
-}
-
-func constTruth(n *catalog.Node) certainty {
-	switch {
-	case n.Null || n.Type == "boolean" && n.Value == "false":
-		return impossible
-	case n.Type == "boolean" && n.Value == "true":
-		return certain
-	}
-	return depends
-}
-
-// sameBothSides is 1 = 1, 1 = 2, or a column compared with itself, which holds for
-// every row that has a value.
-func (a *analyst) sameBothSides(n *catalog.Node) certainty {
-	if len(n.Args) != 2 {
-		return depends
-	}
-	x, y := bare(n.Args[0]), bare(n.Args[1])
-	equal := n.Name == "=" || n.Name == "<=" || n.Name == ">="
-	switch {
-	case x.Kind == catalog.NodeConst && y.Kind == catalog.NodeConst && x.Type == y.Type && !x.Null && !y.Null:
-		if n.Name == "=" || n.Name == "<>" {
-			if (x.Value == y.Value) == (n.Name == "=") {
-				return certain
-			}
-			return impossible
-		}
-	case x.Kind == catalog.NodeColumn && y.Kind == catalog.NodeColumn && x.Level == y.Level && x.Entry == y.Entry && x.Column == y.Column:
-		if equal {
-			return certain
-		}
-		if n.Name == "<>" || n.Name == "<" || n.Name == ">" {
-			return impossible
-		}
-	}
-	return depends
-}
-
-// nullTruth is IS NULL and IS NOT NULL of a literal, or of a column that is never
-// NULL.
-func (a *analyst) nullTruth(n *catalog.Node) certainty {
-	x := bare(n.Args[0])
-	never := x.Kind == catalog.NodeConst && !x.Null
-	if x.Kind == catalog.NodeColumn && x.Level == 0 {
-		c := a.t.Column(x.Column)
-		never = c != nil && c.NotNull
-	}
-	switch {
-	case never && n.Name == "is not null":
-		return certain
-	case never:
-		return impossible
-	}
-	return depends
-}
-
-// bare takes casts off.
-func bare(n *catalog.Node) *catalog.Node {
-	for n.Kind == catalog.NodeCast && len(n.Args) == 1 {
-		n = n.Args[0]
-	}
-	return n
-}
-
-// isConstant says whether a tree reads nothing.
-func isConstant(n *catalog.Node) bool {
-	switch n.Kind {
-	case catalog.NodeColumn, catalog.NodeValue, catalog.NodeFunction, catalog.NodeOther, catalog.NodeParam:
-		return false
-	}
-	if n.Query != nil && !n.Query.Simple {
-		return false
-	}
-	for _, arg := range n.Args {
-		if !isConstant(arg) {
-			return false
-		}
-	}
-	if n.Query != nil {
-		return isConstant(n.Query.Select[0])
-	}
-	return true
 }

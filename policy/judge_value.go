@@ -61,6 +61,21 @@ func (x value) isContext() bool {
 	return x.kind == valueTenant || x.kind == valueClaim || x.kind == valueSetting && NamesCaller(x.setting) || x.kind == valueMember
 }
 
+// same says whether two values are one and the same to whoever compares with them.
+func (x value) same(y value) bool {
+	switch {
+	case x.kind != y.kind:
+		return false
+	case x.kind == valueSetting || x.kind == valueClient:
+		return x.setting == y.setting && slices.Equal(x.path, y.path)
+	case x.kind == valueInner:
+		return x.node.Entry == y.node.Entry && x.node.Column == y.node.Column
+	case x.kind == valueMember:
+		return x.ref == y.ref && x.binding == y.binding
+	}
+	return x.kind != valueOwn && slices.Equal(x.path, y.path)
+}
+
 // exactTypes are the types whose values a cast keeps apart: a cast to anything
 // else might make two tenants one.
 func exactType(name string) bool {
@@ -93,7 +108,7 @@ func (a *analyst) value(n *catalog.Node, depth int) value {
 			x.empty = false
 		}
 		return x
-	case catalog.NodeCoalesce:
+	case catalog.NodeCoalesce, catalog.NodeEither:
 		return a.firstOf(n.Args, depth)
 	case catalog.NodeSubquery, catalog.NodeArrayQuery:
 		x := a.queryValue(n.Query, depth)
@@ -113,7 +128,7 @@ func (a *analyst) columnValue(n *catalog.Node, depth int) value {
 	switch {
 	case n.Level == depth && n.Relation == a.t.QName():
 		return value{kind: valueOwn, node: n}
-	case n.Level < depth && n.Level == 0:
+	case n.Level < depth && n.Level == 0 && n.Relation != catalog.QName{}:
 		return value{kind: valueInner, node: n}
 	}
 	return value{}
@@ -156,7 +171,7 @@ func (a *analyst) firstOf(args []*catalog.Node, depth int) value {
 			result = x
 		case x.kind == valueNothing || x.kind == valueConst && nobody(arg):
 			result.empty = result.empty && x.kind != valueConst
-		case x.kind == result.kind && x.kind != valueOwn && slices.Equal(x.path, result.path):
+		case x.same(result):
 			result.raises = result.raises || x.raises
 			result.empty = x.empty
 		case result.kind == valueNothing:
@@ -325,7 +340,7 @@ func (a *analyst) helperValue(n *catalog.Node, depth int) value {
 			x.raises = x.raises || result.raises
 			result = x
 		case x.kind == valueNothing:
-		case x.kind == result.kind && x.kind != valueOwn && slices.Equal(x.path, result.path):
+		case x.same(result):
 			result.raises = result.raises || x.raises
 		default:
 			return value{}

@@ -98,7 +98,7 @@ func (v *View) judge(e *catalog.Expr, t *catalog.Relation) Judgement {
 	}
 	j := Judgement{}
 	a := v.analyst(t, v.TenantColumn(t), &j)
-	truth := a.truth(e.Root)
+	truth := a.truth(e.Root, 0)
 	j.AlwaysTrue, j.AlwaysFalse = truth == certain, truth == impossible
 	a.facts(e.Root, 0)
 	verdict := a.predicate(e.Root, 0)

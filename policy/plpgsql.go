@@ -267,7 +267,7 @@ func (p *plpgsql) assign(name string, n *catalog.Node) error {
 		return errSQL
 	}
 	if len(p.guards) > 0 {
-		n = &catalog.Node{Kind: catalog.NodeCoalesce, Args: []*catalog.Node{held, n}}
+		n = &catalog.Node{Kind: catalog.NodeEither, Args: []*catalog.Node{held, n}}
 	}
 	p.vars[name] = n
 	return nil
