@@ -14,6 +14,8 @@ import (
 	"github.com/moat-db/moat/api/query"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/serving"
+	"github.com/moat-db/moat/policy"
 )
 
 // Config configures a [Handler]. DB, Verifier and Load are required.
@@ -29,14 +31,12 @@ type Config struct {
 	Verifier *auth.Verifier
 	// Load reads the catalog as the application role. It is called by [New], and
 	// again when the schema has changed.
-	Load func(ctx context.Context) (*catalog.Snapshot, *catalog.Model, error)
+	Load func(ctx context.Context) (*policy.View, error)
 	// Connect opens a connection outside the pool, which listens for notifications
 	// and looks for schema changes. Nil means neither: [Handler.Reload] is then the
 	// only way to pick up a change.
 	Connect func(ctx context.Context) (*pgx.Conn, error)
 
-	// Role is the application role; zero means the one Load connected as.
-	Role string
 	// Schemas are exposed, the first by default; one that the role may not use ends
 	// [New]. Zero means those with tables that the role may read.
 	Schemas []string
@@ -51,14 +51,9 @@ type Config struct {
 	// Tracer makes one span a request; nil means none.
 	Tracer trace.Tracer
 
-	// SuspendedColumn is the column of the tenants table that, when true, not null
-	// or one of "suspended", "disabled" and "deleted", suspends a tenant. Zero means
-	// the first present of suspended, suspended_at, disabled_at, deleted_at, status.
-	SuspendedColumn string
-	// Membership, where its Table is set, must hold the caller's subject and tenant.
-	Membership Membership
-	// TenantCacheAge is how long a tenant's state is believed; zero means 10 s.
-	TenantCacheAge time.Duration
+	// Door says who may come in. What else serves the database, such as the portal,
+	// should be given the same one. Nil means one with the zero [Admission].
+	Door *Door
 
 	// CORSOrigins may call from a browser; "*" is any. None means no CORS headers.
 	CORSOrigins []string
@@ -93,13 +88,18 @@ type Config struct {
 	Limits Limits
 }
 
-// Membership names the table that says which subject belongs to which tenant.
-type Membership struct {
-	Table catalog.QName
-	// Subject, Tenant and Role are its columns; zero means subject, the tenant column
-	// and no role. With a Role column the role is that of the row, not the token's.
-	Subject, Tenant, Role string
-}
+// Door says who may come in, to the API and to the portal alike: which tenants are
+// known and not suspended, and who is a member.
+type Door = serving.Door
+
+// Admission configures a [Door], and Membership an Admission.
+type (
+	Admission  = serving.Admission
+	Membership = serving.Membership
+)
+
+// NewDoor returns a Door that asks through db.
+func NewDoor(db *moat.DB, a Admission) *Door { return serving.NewDoor(db, a) }
 
 // Limits bound a tenant and a request. The zero value has the defaults.
 type Limits struct {
@@ -141,8 +141,10 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	setDuration(&c.TenantCacheAge, 10*time.Second)
 	setDuration(&c.PollInterval, 5*time.Second)
+	if c.Door == nil {
+		c.Door = NewDoor(c.DB, Admission{})
+	}
 	c.Limits = c.Limits.withDefaults()
 	return c, nil
 }

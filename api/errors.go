@@ -15,6 +15,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api/problem"
+	"github.com/moat-db/moat/internal/serving"
 )
 
 // retryAfter is what a client is told to wait when the database is away.
@@ -54,8 +55,12 @@ func tenantRefused(err error) *problem.Error {
 	switch {
 	case errors.Is(err, moat.ErrNoTenant):
 		return problem.New(http.StatusForbidden, "MOAT102", "the token names no tenant")
-	case errors.As(err, &invalid):
+	case errors.As(err, &invalid), errors.Is(err, serving.ErrUnknownTenant):
 		return problem.New(http.StatusForbidden, "MOAT103", "the tenant is not known")
+	case errors.Is(err, serving.ErrSuspended):
+		return problem.New(http.StatusForbidden, "MOAT104", "the tenant is suspended")
+	case errors.Is(err, serving.ErrNotMember):
+		return problem.New(http.StatusForbidden, "MOAT105", "the caller is not a member of the tenant")
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/auth"
-	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/tenancy"
 )
 
@@ -38,17 +38,13 @@ func Example() {
 	connect := func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, url) }
 	handler, err := api.New(ctx, api.Config{
 		DB: db, Verifier: verifier, Connect: connect,
-		Load: func(ctx context.Context) (*catalog.Snapshot, *catalog.Model, error) {
-			conn, err := connect(ctx)
+		Load: func(ctx context.Context) (*policy.View, error) {
+			conn, err := pgx.Connect(ctx, url)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			defer conn.Close(ctx)
-			v, err := tenancy.Read(ctx, conn, tenancy.Options{})
-			if err != nil {
-				return nil, nil, err
-			}
-			return v.Snapshot, v.Model, nil
+			return tenancy.Read(ctx, conn, tenancy.Options{})
 		},
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/tenancy"
 )
 
@@ -102,18 +103,14 @@ func serveOn(t testing.TB, db *pgtest.Database, change func(*api.Config)) *serve
 }
 
 // loader reads the catalog as the application role.
-func loader(connect func(context.Context) (*pgx.Conn, error)) func(context.Context) (*catalog.Snapshot, *catalog.Model, error) {
-	return func(ctx context.Context) (*catalog.Snapshot, *catalog.Model, error) {
+func loader(connect func(context.Context) (*pgx.Conn, error)) func(context.Context) (*policy.View, error) {
+	return func(ctx context.Context) (*policy.View, error) {
 		conn, err := connect(ctx)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		defer conn.Close(ctx)
-		v, err := tenancy.Read(ctx, conn, tenancy.Options{Schemas: []string{"app", "extra"}, Shared: []catalog.QName{{Schema: "app", Name: "countries"}}})
-		if err != nil {
-			return nil, nil, err
-		}
-		return v.Snapshot, v.Model, nil
+		return tenancy.Read(ctx, conn, tenancy.Options{Schemas: []string{"app", "extra"}, Shared: []catalog.QName{{Schema: "app", Name: "countries"}}})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/moat-db/moat/api/problem"
 	"github.com/moat-db/moat/api/schema"
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/internal/serving"
 )
 
 // Handler serves the API, its description, health and metrics. It is safe for
@@ -20,7 +21,6 @@ import (
 type Handler struct {
 	config  Config
 	schema  atomic.Pointer[state]
-	tenants *tenants
 	gate    *gate
 	metrics *metrics
 	buffers buffers
@@ -37,8 +37,7 @@ type Handler struct {
 type state struct {
 	*schema.Schema
 	version uint64
-	check   *tenantCheck // nil when there is no tenants table to ask
-	member  *memberCheck
+	check   *serving.Check
 	pages   sync.Map // descriptions by schema name
 	plans   *plans
 }
@@ -51,7 +50,6 @@ func New(ctx context.Context, config Config) (*Handler, error) {
 		return nil, err
 	}
 	h := &Handler{config: config, done: make(chan struct{})}
-	h.tenants = newTenants(config.TenantCacheAge)
 	h.gate = newGate(int(config.DB.Stat().MaxConns()), config.Limits)
 	h.metrics = newMetrics(h)
 	if err := h.Reload(ctx); err != nil {
@@ -75,7 +73,7 @@ func (h *Handler) Close() {
 
 // FlushTenants forgets what is known of every tenant, as the notification
 // moat_tenants does.
-func (h *Handler) FlushTenants() { h.tenants.flush() }
+func (h *Handler) FlushTenants() { h.config.Door.Flush() }
 
 // Metrics serves the metrics, for a listener that only the monitoring reaches.
 func (h *Handler) Metrics() http.Handler { return h.metrics.handler() }

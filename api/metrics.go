@@ -41,7 +41,7 @@ func newMetrics(h *Handler) *metrics {
 		pool("moat_pool_connections_max", "Size of the pool.", func() float64 { return float64(h.config.DB.Stat().MaxConns()) }),
 		pool("moat_pool_acquire_wait_seconds", "Time spent waiting for a connection.", func() float64 { return h.config.DB.Stat().AcquireDuration().Seconds() }),
 		pool("moat_schema_version", "How often the schema was loaded.", func() float64 { return float64(h.version()) }),
-		pool("moat_tenant_cache_entries", "Tenants whose state is remembered.", func() float64 { return float64(h.tenants.size()) }),
+		pool("moat_tenant_cache_entries", "Tenants whose state is remembered.", func() float64 { return float64(h.config.Door.Size()) }),
 	)
 	return m
 }
@@ -51,12 +51,6 @@ func (h *Handler) version() uint64 {
 		return s.version
 	}
 	return 0
-}
-
-func (t *tenants) size() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.known)
 }
 
 func (m *metrics) handler() http.Handler {

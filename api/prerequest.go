@@ -3,8 +3,9 @@ package api
 import (
 	"fmt"
 
-	"github.com/moat-db/moat/api/schema"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/serving"
+	"github.com/moat-db/moat/policy"
 )
 
 // PreRequestError says why the configured function cannot run before each statement. A
@@ -18,11 +19,11 @@ func (e *PreRequestError) Error() string {
 	return fmt.Sprintf("pre-request function %s: %s", e.Function, e.Reason)
 }
 
-func checkPreRequest(s *catalog.Snapshot, role string, f catalog.QName) error {
+func checkPreRequest(v *policy.View, f catalog.QName) error {
 	if f.Name == "" {
 		return nil
 	}
-	if reason := schema.Callable(s, role, f); reason != "" {
+	if reason := serving.Expose(v).Callable(f); reason != "" {
 		return &PreRequestError{f, reason}
 	}
 	return nil

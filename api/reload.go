@@ -17,29 +17,26 @@ import (
 func (h *Handler) Reload(ctx context.Context) error {
 	h.reloading.Lock()
 	defer h.reloading.Unlock()
-	snapshot, model, err := h.config.Load(ctx)
+	view, err := h.config.Load(ctx)
 	if err != nil {
 		return fmt.Errorf("load schema: %w", err)
 	}
-	built, err := schema.Build(snapshot, model, schema.Options{Role: h.config.Role, Schemas: h.config.Schemas, Internal: []schema.Name{h.config.Membership.Table}})
+	built, err := schema.Build(view, schema.Options{Schemas: h.config.Schemas})
 	if err != nil {
 		return fmt.Errorf("build schema: %w", err)
 	}
 	next := &state{Schema: built, version: 1, plans: newPlans()}
-	if next.check, err = newTenantCheck(built, h.config.SuspendedColumn); err != nil {
+	if next.check, err = h.config.Door.Check(view); err != nil {
 		return err
 	}
-	if next.member, err = newMemberCheck(built, h.config.Membership); err != nil {
-		return err
-	}
-	if err := checkPreRequest(snapshot, h.config.Role, h.config.PreRequest); err != nil {
+	if err := checkPreRequest(view, h.config.PreRequest); err != nil {
 		return err
 	}
 	if old := h.schema.Load(); old != nil {
 		next.version = old.version + 1
 	}
 	h.schema.Store(next)
-	h.tenants.flush()
+	h.config.Door.Flush()
 	h.tell(next)
 	return nil
 }
@@ -49,8 +46,8 @@ func (h *Handler) tell(s *state) {
 	for _, hidden := range s.Hidden {
 		h.config.Logger.Warn("not exposed", "relation", hidden.Name.String(), "reason", hidden.Reason)
 	}
-	if s.check == nil && s.Tenants.Name != "" {
-		h.config.Logger.Warn("tenants are not checked: the application role cannot read the tenants table", "table", s.Tenants.String())
+	if t := s.check.Tenants; t != nil && !t.Checked {
+		h.config.Logger.Warn("tenants are not checked: the application role cannot read the tenants table", "table", t.QName().String())
 	}
 }
 
@@ -113,7 +110,7 @@ func (h *Handler) follow(ctx context.Context) error {
 			return err
 		}
 	}
-	h.tenants.flush()
+	h.config.Door.Flush()
 	last := ""
 	for {
 		if last, err = h.compare(ctx, conn, last); err != nil {
@@ -160,7 +157,7 @@ func (h *Handler) listen(ctx context.Context, conn *pgx.Conn) error {
 		}
 		switch {
 		case n.Channel == "moat_tenants":
-			h.tenants.flush()
+			h.config.Door.Flush()
 		case n.Payload == "" || n.Payload == "reload schema":
 			return h.Reload(ctx)
 		}

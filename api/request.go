@@ -66,16 +66,14 @@ func (q *request) admit() error {
 		}
 		return nil
 	}
-	ctx := moat.WithScope(q.Context(), q.scope)
-	role, err := q.h.tenants.admit(ctx, q.h.config.DB, q.state, q.scope)
+	verdict, err := q.h.config.Door.Ask(q.Context(), q.state.check, q.scope)
 	if err != nil {
 		return err
 	}
-	if role != nil {
-		q.scope.Role = *role
-		ctx = moat.WithScope(ctx, q.scope)
+	if q.scope, err = verdict.Admit(q.scope); err != nil {
+		return err
 	}
-	q.Request = q.WithContext(ctx)
+	q.Request = q.WithContext(moat.WithScope(q.Context(), q.scope))
 	return nil
 }
 

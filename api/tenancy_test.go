@@ -95,7 +95,7 @@ func TestTokens(t *testing.T) {
 
 func TestSuspendTakesEffectAtOnce(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(c *api.Config) { c.TenantCacheAge = time.Hour })
+	s := serve(t, func(c *api.Config) { c.Door = api.NewDoor(c.DB, api.Admission{Age: time.Hour}) })
 	// The watcher loads the schema once more when it begins, which empties the cache.
 	eventually(t, func() bool { return strings.Count(s.log.String(), "schema loaded") == 2 })
 	if got := s.do(t, call{path: "leads"}); got.Status != 200 {
@@ -156,10 +156,15 @@ func pgxPool(t *testing.T, url string) *pgxpool.Pool {
 	return pool
 }
 
+// members is a door for the members of tenants alone.
+func members(db *moat.DB, m api.Membership) *api.Door {
+	return api.NewDoor(db, api.Admission{Membership: m})
+}
+
 func TestMembership(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(c *api.Config) {
-		c.Membership = api.Membership{Table: catalog.QName{Schema: "app", Name: "members"}, Role: "role"}
+		c.Door = members(c.DB, api.Membership{Table: catalog.QName{Schema: "app", Name: "members"}, Role: "role"})
 	})
 	sameJSON(t, s.do(t, call{method: "POST", path: "rpc/whoami"}).Body, `{"tenant":"`+tenantA+`","sub":"ann","role":"admin"}`)
 	token, err := s.signer.Sign(auth.Identity{Tenant: moat.Tenant(tenantA), Subject: "bob"}, time.Hour)
@@ -186,7 +191,7 @@ func TestChecksReachHiddenTables(t *testing.T) {
 		GRANT SELECT ON front.leads TO :app`, ":app", db.Roles["app"]))
 	s := serveOn(t, db, func(c *api.Config) {
 		c.Schemas = []string{"front"}
-		c.Membership = api.Membership{Table: catalog.QName{Schema: "app", Name: "members"}}
+		c.Door = members(c.DB, api.Membership{Table: catalog.QName{Schema: "app", Name: "members"}})
 	})
 	checkAll(t, s, []expectation{
 		{name: "known", call: call{path: "leads?select=id&id=eq.1"}, body: `[{"id":1}]`},
@@ -204,10 +209,12 @@ func TestNamesMustExist(t *testing.T) {
 	db := database(t)
 	table := catalog.QName{Schema: "app", Name: "members"}
 	for want, change := range map[string]func(*api.Config){
-		"schema nope":                    func(c *api.Config) { c.Schemas = []string{"app", "nope"} },
-		"suspended column nope":          func(c *api.Config) { c.SuspendedColumn = "nope" },
-		"no table app.nope":              func(c *api.Config) { c.Membership.Table = catalog.QName{Schema: "app", Name: "nope"} },
-		"app.members has no column nope": func(c *api.Config) { c.Membership = api.Membership{Table: table, Subject: "nope"} },
+		"schema nope":           func(c *api.Config) { c.Schemas = []string{"app", "nope"} },
+		"suspended column nope": func(c *api.Config) { c.Door = api.NewDoor(c.DB, api.Admission{SuspendedColumn: "nope"}) },
+		"no table app.nope": func(c *api.Config) {
+			c.Door = members(c.DB, api.Membership{Table: catalog.QName{Schema: "app", Name: "nope"}})
+		},
+		"app.members has no column nope": func(c *api.Config) { c.Door = members(c.DB, api.Membership{Table: table, Subject: "nope"}) },
 	} {
 		if err := start(t, db.As(t, db.Roles["app"]), change); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", want, err)

@@ -74,10 +74,9 @@ func (c *column) Long() bool {
 // columns adds the columns the role may read; the tenant column is everywhere the
 // same and is left out.
 func (b *builder) columns(t *table, r *catalog.Relation) {
-	all := b.grants.has(r.Privileges, "SELECT")
 	for i := range r.Columns {
 		c := &r.Columns[i]
-		if c.Name == t.Tenant || !all && !b.grants.has(c.Privileges, "SELECT") {
+		if c.Name == t.Tenant || !b.MayColumn(r, c, "SELECT") {
 			continue
 		}
 		t.Columns = append(t.Columns, b.column(r, c))
@@ -129,20 +128,18 @@ func (b *builder) column(r *catalog.Relation, c *catalog.Column) *column {
 	out.kind = kindOf(c.TypeName)
 	out.MaxLen = lengthOf(c.Type)
 	b.userType(out, c.TypeName)
-	set := c.Generated == "" && c.Identity != "always"
-	out.MaySet = set && (b.grants.has(r.Privileges, "INSERT") || b.grants.has(c.Privileges, "INSERT"))
-	out.MayChange = set && (b.grants.has(r.Privileges, "UPDATE") || b.grants.has(c.Privileges, "UPDATE"))
+	out.MaySet, out.MayChange = b.MayColumn(r, c, "INSERT"), b.MayColumn(r, c, "UPDATE")
 	return out
 }
 
 // userType takes an enum's labels and what a domain adds to its base type.
 func (b *builder) userType(c *column, name catalog.QName) {
 	for range 8 { // a domain over a domain, and no endless chain
-		i := slices.IndexFunc(b.snapshot.Types, func(t catalog.Type) bool { return t.Schema == name.Schema && t.Name == name.Name })
+		i := slices.IndexFunc(b.Snapshot.Types, func(t catalog.Type) bool { return t.Schema == name.Schema && t.Name == name.Name })
 		if i < 0 {
 			return
 		}
-		t := b.snapshot.Types[i]
+		t := b.Snapshot.Types[i]
 		if t.Kind == "enum" {
 			c.kind, c.Options = kindText, t.Labels
 		}
@@ -168,9 +165,10 @@ func (b *builder) userType(c *column, name catalog.QName) {
 	}
 }
 
-// may says whether rows can be added, and changed in at least one column.
-func (t *table) may(r *catalog.Relation, g grants) (add, change bool) {
-	add = !t.Shared && (g.has(r.Privileges, "INSERT") || slices.ContainsFunc(t.Columns, func(c *column) bool { return c.MaySet }))
+// may says whether rows can be added, and changed in at least one column, by a role
+// that may insert something or not.
+func (t *table) may(insert bool) (add, change bool) {
+	add = insert && !t.Shared
 	for _, c := range t.Columns {
 		if c.Required && !c.MaySet {
 			add = false

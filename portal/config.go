@@ -12,7 +12,8 @@ import (
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/auth"
-	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/serving"
+	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/tenancy"
 )
@@ -30,18 +31,17 @@ type Config struct {
 	DB *moat.DB
 	// Verifier accepts the tokens that clients sign in with.
 	Verifier *auth.Verifier
-	// Source returns the catalog and the tenant model. It is asked for every page and
-	// should answer from memory; a new Snapshot pointer means a changed schema.
-	Source func(context.Context) (*catalog.Snapshot, *catalog.Model, error)
+	// Source returns what was read of the database as the application role, whose
+	// privileges decide what is offered. It is asked for every page and should answer
+	// from memory; another pointer means a changed schema.
+	Source func(context.Context) (*policy.View, error)
 
-	// Role is the application role, whose privileges decide what is offered. Zero
-	// means moat_app where the model names it, else the model's first role.
-	Role string
+	// Door says who may come in. Beside an API it must be the API's, or each admits
+	// whom the other refuses; package api makes one. Nil means one of its own, which
+	// knows the usual columns that suspend a tenant and no membership.
+	Door *serving.Door
 	// Scope makes the scope of a verified token; nil means its own Scope method.
 	Scope func(auth.Identity) moat.Scope
-	// SuspendedColumn is the column of the tenants table that suspends a tenant when
-	// it is true or not null. Zero means suspended_at or suspended, where there is one.
-	SuspendedColumn string
 	// Sealed says that the tenant is bound by a signature (sealed mode).
 	Sealed bool
 	// Timeout is the statement timeout of a page; zero means [DefaultTimeout].
@@ -112,6 +112,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Scope == nil {
 		c.Scope = auth.Identity.Scope
+	}
+	if c.Door == nil {
+		c.Door = serving.NewDoor(c.DB, serving.Admission{})
 	}
 	if c.Timeout == 0 {
 		c.Timeout = DefaultTimeout

@@ -112,7 +112,7 @@ func (c *console) record(ctx context.Context, e entryOf) error {
 	if err := c.install(ctx); err != nil {
 		return err
 	}
-	_, model, err := c.p.config.Source(ctx)
+	read, err := c.p.config.Source(ctx)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (c *console) record(ctx context.Context, e entryOf) error {
 	if e.reason == "" {
 		e.reason = e.by.reason
 	}
-	_, err = c.pool.Exec(ctx, "insert into moat.operator_log (operator, action, "+quote(model.Column)+", reason, details) values ($1, $2, $3, $4, $5)",
+	_, err = c.pool.Exec(ctx, "insert into moat.operator_log (operator, action, "+quote(read.Model.Column)+", reason, details) values ($1, $2, $3, $4, $5)",
 		e.by.subject, e.action, tenant, e.reason, e.details)
 	return err
 }
@@ -149,9 +149,9 @@ func (c *console) seen(ctx context.Context, s *session) {
 	if !due {
 		return
 	}
-	_, model, err := c.p.config.Source(ctx)
+	read, err := c.p.config.Source(ctx)
 	if err == nil {
-		_, err = c.p.config.DB.Exec(ctx, "insert into moat.tenant_seen ("+quote(model.Column)+") values ($1) on conflict ("+quote(model.Column)+") do update set at = excluded.at", string(tenant))
+		_, err = c.p.config.DB.Exec(ctx, "insert into moat.tenant_seen ("+quote(read.Model.Column)+") values ($1) on conflict ("+quote(read.Model.Column)+") do update set at = excluded.at", string(tenant))
 	}
 	if err != nil {
 		c.p.config.Logger.Warn("portal: last seen not written", "error", err.Error())

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/serving"
 )
 
 // refusal is an error that its page explains.
@@ -37,6 +38,12 @@ func explain(err error) *refusal {
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return errNotFound
+	case errors.Is(err, serving.ErrUnknownTenant):
+		return &refusal{http.StatusForbidden, "This client is not known here", "It may have been removed. Ask your agency."}
+	case errors.Is(err, serving.ErrSuspended):
+		return &refusal{http.StatusForbidden, "This account is suspended", "Your data is kept, but locked. Your agency can open it again."}
+	case errors.Is(err, serving.ErrNotMember):
+		return &refusal{http.StatusForbidden, "You have no access to this account", "You are not one of its members, or no longer. Ask your agency."}
 	case errors.Is(err, moat.ErrNoTenant), errors.As(err, new(*moat.InvalidTenantError)):
 		return &refusal{http.StatusForbidden, "Your sign-in names no client", "Ask your agency for another link."}
 	case errors.Is(err, context.DeadlineExceeded):

@@ -9,7 +9,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/auth"
-	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal"
 	"github.com/moat-db/moat/tenancy"
 )
@@ -28,27 +28,23 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	snapshot, model, err := look(ctx, url)
+	read, err := look(ctx, url)
 	if err != nil {
 		log.Fatal(err)
 	}
 	p, err := portal.New(portal.Config{DB: db, Verifier: verifier,
-		Source: func(context.Context) (*catalog.Snapshot, *catalog.Model, error) { return snapshot, model, nil }})
+		Source: func(context.Context) (*policy.View, error) { return read, nil }})
 	if err != nil {
 		log.Fatal(err)
 	}
 	http.Handle("/portal/", p)
 }
 
-func look(ctx context.Context, url string) (*catalog.Snapshot, *catalog.Model, error) {
+func look(ctx context.Context, url string) (*policy.View, error) {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer conn.Close(ctx)
-	v, err := tenancy.Read(ctx, conn, tenancy.Options{})
-	if err != nil {
-		return nil, nil, err
-	}
-	return v.Snapshot, v.Model, nil
+	return tenancy.Read(ctx, conn, tenancy.Options{})
 }

@@ -45,10 +45,11 @@ func (c *console) install(ctx context.Context) error {
 // create runs install.sql, unless the tables are there: an admin need not be at hand
 // once they are.
 func (c *console) create(ctx context.Context) error {
-	snapshot, model, err := c.p.config.Source(ctx)
+	read, err := c.p.config.Source(ctx)
 	if err != nil {
 		return err
 	}
+	snapshot, model, role := read.Snapshot, read.Model, read.Snapshot.User
 	var there bool
 	if err := c.pool.QueryRow(ctx, "select pg_catalog.to_regclass('moat.console_state') is not null and pg_catalog.has_table_privilege('moat.operator_log', 'INSERT')").Scan(&there); err == nil && there {
 		return nil
@@ -58,8 +59,8 @@ func (c *console) create(ctx context.Context) error {
 		return err
 	}
 	sql := strings.NewReplacer("{{column}}", quote(model.Column), "{{type}}", typeName(model.Type), "{{isolation}}", strings.ReplaceAll(isolation(snapshot, model), "%", "%%"),
-		"{{application-in-format}}", strings.ReplaceAll(quote(c.p.role(model)), "%", "%%"),
-		"{{application}}", quote(c.p.role(model)), "{{operator}}", quote(operator)).Replace(installSQL)
+		"{{application-in-format}}", strings.ReplaceAll(quote(role), "%", "%%"),
+		"{{application}}", quote(role), "{{operator}}", quote(operator)).Replace(installSQL)
 	conn, err := c.adminConn(ctx)
 	if err != nil {
 		return err

@@ -82,7 +82,7 @@ func (c *console) logPage(w http.ResponseWriter, r *http.Request, s *session) er
 			return err
 		}
 		names := map[string]string{}
-		all, err := sc.tenants.read(r.Context(), tx, "")
+		all, err := readTenants(r.Context(), tx, sc.tenants, "")
 		for _, one := range all {
 			names[one.ID] = one.Name
 		}

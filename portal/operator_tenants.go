@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/serving"
 )
 
 // client is one tenant, as the operator sees it.
@@ -48,7 +49,7 @@ func (c *console) tenantsPage(w http.ResponseWriter, r *http.Request, s *session
 		return err
 	}
 	out := c.page(r, s, "Clients", "Clients")
-	data := &tenantsPage{CanSuspend: sc.tenants != nil && sc.tenants.Suspended != ""}
+	data := &tenantsPage{CanSuspend: sc.canSuspend()}
 	err = c.use(r.Context(), entryOf{by: s, action: "looked at all clients"}, func(tx pgx.Tx) error {
 		data.Clients, data.Uncounted, err = c.clients(r.Context(), tx, sc, "")
 		return err
@@ -77,7 +78,7 @@ func (c *console) tenantsPage(w http.ResponseWriter, r *http.Request, s *session
 func (c *console) clients(ctx context.Context, tx pgx.Tx, sc *schema, only string) (all []client, uncounted bool, err error) {
 	byID := map[string]*client{}
 	if sc.tenants != nil {
-		if all, err = sc.tenants.read(ctx, tx, only); err != nil {
+		if all, err = readTenants(ctx, tx, sc.tenants, only); err != nil {
 			return nil, false, err
 		}
 	}
@@ -113,9 +114,9 @@ func (c *console) clients(ctx context.Context, tx pgx.Tx, sc *schema, only strin
 	return all, uncounted, c.addSeen(ctx, tx, sc, all)
 }
 
-// read reads the tenants table.
-func (t *tenantsTable) read(ctx context.Context, tx pgx.Tx, only string) ([]client, error) {
-	sql := "select " + quote(t.Key) + "::text, coalesce(" + t.label() + ", ''), " + t.isSuspended() + " from " + t.SQL()
+// readTenants reads the tenants table.
+func readTenants(ctx context.Context, tx pgx.Tx, t *serving.Tenants, only string) ([]client, error) {
+	sql := "select " + quote(t.Key) + "::text, coalesce(" + labelOf(t) + ", ''), " + t.Suspension.SQL() + " from " + t.QName().SQL()
 	var args []any
 	if only != "" {
 		sql, args = sql+" where "+quote(t.Key)+" = $1", []any{only}
@@ -240,7 +241,7 @@ func (c *console) one(r *http.Request, s *session, action, reason string, then f
 func (c *console) tenantPage(w http.ResponseWriter, r *http.Request, s *session) error {
 	data := &tenantPage{Done: r.URL.Query().Get("done")}
 	err := c.one(r, s, "looked at the client", "", func(tx pgx.Tx, sc *schema, one client) (err error) {
-		data.Client, data.CanSuspend = one, sc.tenants != nil && sc.tenants.Suspended != ""
+		data.Client, data.CanSuspend = one, sc.canSuspend()
 		data.Log, err = readLog(r.Context(), tx, sc, one.ID, true, 50)
 		return err
 	})
@@ -265,17 +266,17 @@ func (c *console) setState(w http.ResponseWriter, r *http.Request, s *session) e
 	}
 	err = c.one(r, s, action, reason, func(tx pgx.Tx, sc *schema, one client) error {
 		t := sc.tenants
-		if t == nil || t.Suspended == "" {
-			return &refusal{http.StatusConflict, "This database cannot suspend", "The tenants table has no column for it. Add one: suspended_at timestamptz."}
+		if !sc.canSuspend() {
+			return sc.cannotSuspend()
 		}
-		value := map[[2]bool]string{{true, true}: "now()", {true, false}: "null", {false, true}: "true", {false, false}: "false"}[[2]bool{t.Moment, suspend}]
-		_, err := tx.Exec(r.Context(), "update "+t.SQL()+" set "+quote(t.Suspended)+" = "+value+" where "+quote(t.Key)+" = $1", one.ID)
+		value, _ := t.Suspension.Set(suspend)
+		_, err := tx.Exec(r.Context(), "update "+t.QName().SQL()+" set "+quote(t.Suspension.Column)+" = "+value+" where "+quote(t.Key)+" = $1", one.ID)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	c.p.tenants.forget(moat.Tenant(r.PathValue("id")))
+	c.p.config.Door.Flush()
 	redirect(w, r, base+"/operator/tenants/"+url.PathEscape(r.PathValue("id"))+"?done="+done)
 	return nil
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/moat-db/moat"
-	"github.com/moat-db/moat/catalog"
 )
 
 // base is where the portal lives on the server.
@@ -26,8 +25,7 @@ type Portal struct {
 	pages    pages
 	sessions *sessions // of clients
 	desk     *sessions // of operators
-	tenants  *tenantCache
-	console  *console // nil without an operator
+	console  *console  // nil without an operator
 
 	mu     sync.Mutex
 	schema *schema
@@ -39,7 +37,7 @@ func New(config Config) (*Portal, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Portal{config: config, sessions: newSessions(config.Now), desk: newSessions(config.Now), tenants: newTenantCache(config.Now)}
+	p := &Portal{config: config, sessions: newSessions(config.Now), desk: newSessions(config.Now)}
 	if p.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
@@ -102,33 +100,22 @@ func (p *Portal) clientRoutes() map[string]clientHandler {
 }
 
 // view returns the portal's view of the schema, made anew when the source has another
-// snapshot.
+// one.
 func (p *Portal) view(ctx context.Context) (*schema, error) {
-	snapshot, model, err := p.config.Source(ctx)
+	read, err := p.config.Source(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.schema == nil || p.schema.snapshot != snapshot {
-		p.schema = build(snapshot, model, p.role(model), p.config.SuspendedColumn)
+	if p.schema == nil || p.schema.read != read {
+		check, err := p.config.Door.Check(read)
+		if err != nil {
+			return nil, err
+		}
+		p.schema = build(read, check)
 	}
 	return p.schema, nil
-}
-
-func (p *Portal) role(m *catalog.Model) string {
-	if p.config.Role != "" {
-		return p.config.Role
-	}
-	for _, r := range m.Roles {
-		if r == "moat_app" {
-			return r
-		}
-	}
-	if len(m.Roles) > 0 {
-		return m.Roles[0]
-	}
-	return ""
 }
 
 // read runs fn in a read-only snapshot of the tenant of ctx.
@@ -169,8 +156,8 @@ type visit struct {
 
 type clientHandler func(w http.ResponseWriter, r *http.Request, v *visit) error
 
-// client lets a signed-in client of a tenant that is not suspended through, with its
-// scope on the context.
+// client lets those through whom the door admits at this moment, with their scope on the
+// context: a session does not outlive a membership.
 func (p *Portal) client(h clientHandler) http.Handler {
 	return p.plain(func(w http.ResponseWriter, r *http.Request) error {
 		s := p.sessions.of(r, clientCookie)
@@ -184,16 +171,12 @@ func (p *Portal) client(h clientHandler) http.Handler {
 		if err != nil {
 			return err
 		}
-		ctx := moat.WithScope(r.Context(), s.scope)
-		v := &visit{Context: ctx, session: s, schema: sc, zone: zoneOf(r), tenant: s.scope.Tenant}
-		t, err := p.tenantState(ctx, sc, v.tenant)
+		scope, name, err := p.admit(r.Context(), sc, s)
 		if err != nil {
 			return err
 		}
-		if err := t.admit(s.viewAs != nil); err != nil {
-			return err
-		}
-		v.name = t.name
+		ctx := moat.WithScope(r.Context(), scope)
+		v := &visit{Context: ctx, session: s, schema: sc, zone: zoneOf(r), tenant: scope.Tenant, name: name}
 		p.console.seen(ctx, s)
 		return h(w, r.WithContext(ctx), v)
 	})

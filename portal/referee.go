@@ -108,7 +108,7 @@ func origin(s *schema, oid uint32, number uint16) (*table, *from) {
 				continue
 			}
 			if t == nil {
-				tenants := s.tenants != nil && s.tenants.Name == r.QName() && s.tenants.Key == c.Name
+				tenants := s.tenants != nil && s.tenants.QName() == r.QName() && s.tenants.Key == c.Name
 				return nil, &from{name: c.Name, tenant: tenants}
 			}
 			return t, &from{name: c.Name, tenant: c.Name == t.Tenant, key: len(t.Key) == 1 && t.Key[0].Name == c.Name}

@@ -9,16 +9,19 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/policy"
 )
 
 // schema is what the portal shows of a database: the tables that row-level security
 // protects and the application role may read.
 type schema struct {
+	read     *policy.View // what it was made of
 	snapshot *catalog.Snapshot
 	model    *catalog.Model
 	tables   []*table
-	tenants  *tenantsTable
+	check    *serving.Check
+	tenants  *serving.Tenants
 }
 
 // table is one table of the portal.
@@ -47,11 +50,11 @@ type child struct {
 	Column *column
 }
 
-// build makes the portal's view of a snapshot for a role.
-func build(s *catalog.Snapshot, m *catalog.Model, role, suspended string) *schema {
-	b := &builder{snapshot: s, role: role, grants: newGrants(s, role), out: &schema{snapshot: s, model: m}}
-	for i := range s.Relations {
-		b.add(&s.Relations[i])
+// build makes the portal's view of what the role that read the catalog may reach.
+func build(v *policy.View, check *serving.Check) *schema {
+	b := &builder{Exposure: serving.Expose(v), out: &schema{read: v, snapshot: v.Snapshot, model: v.Model, check: check, tenants: check.Tenants}}
+	for i := range v.Snapshot.Relations {
+		b.add(&v.Snapshot.Relations[i])
 	}
 	b.slugs()
 	b.references()
@@ -62,7 +65,6 @@ func build(s *catalog.Snapshot, m *catalog.Model, role, suspended string) *schem
 	slices.SortFunc(b.out.tables, func(a, b *table) int {
 		return cmp.Or(cmp.Compare(b.weight(), a.weight()), cmp.Compare(a.Title, b.Title))
 	})
-	b.out.tenants = b.tenantsTable(suspended)
 	return b.out
 }
 
@@ -136,10 +138,8 @@ func (t *table) Column(name string) *column {
 }
 
 type builder struct {
-	snapshot *catalog.Snapshot
-	role     string
-	grants   grants
-	out      *schema
+	*serving.Exposure
+	out *schema
 }
 
 // add takes a relation in when it is a table that is safe to show and readable.
@@ -147,46 +147,26 @@ func (b *builder) add(r *catalog.Relation) {
 	if r.Kind != catalog.Table && r.Kind != catalog.PartitionedTable || r.Partition || r.Extension != "" || r.Schema == "moat" {
 		return
 	}
-	m, ok := b.classOf(r.QName())
-	if !ok || !b.grants.has(b.schemaPrivileges(r.Schema), "USAGE") {
+	if !b.Uses(r.Schema) || b.Hidden(r) != "" {
 		return
 	}
 	// A table with the tenant column is asked with the tenant's predicate as well; one
 	// without it is shown only when its policies alone are known to isolate.
-	protected := r.RLS && (m.Class == catalog.TenantTable ||
-		m.Class == catalog.ChildTable && policy.NewView(catalog.NewLookup(b.snapshot, b.out.model)).Effective(r, b.role, "SELECT").Isolated())
-	if !protected && m.Class != catalog.SharedTable {
+	class := b.Class(r.QName())
+	if class != catalog.TenantTable && class != catalog.SharedTable && !(class == catalog.ChildTable && b.Isolated(r)) {
 		return
 	}
-	t := &table{Name: r.QName(), Title: humanize(r.Name), Comment: r.Comment, Shared: m.Class == catalog.SharedTable, Rows: r.Estimate.Rows}
+	t := &table{Name: r.QName(), Title: humanize(r.Name), Comment: r.Comment, Shared: class == catalog.SharedTable, Rows: r.Estimate.Rows}
 	t.Singular = singular(t.Title)
-	if m.Class == catalog.TenantTable {
-		t.Tenant = m.Column
+	if class == catalog.TenantTable {
+		t.Tenant = b.Table(r.QName()).Column
 	}
 	b.columns(t, r)
 	if len(t.Columns) == 0 {
 		return
 	}
-	t.MayAdd, t.MayChange = t.may(r, b.grants)
+	t.MayAdd, t.MayChange = t.may(b.May(r, "INSERT"))
 	b.out.tables = append(b.out.tables, t)
-}
-
-func (b *builder) classOf(q catalog.QName) (catalog.TableModel, bool) {
-	for _, m := range b.out.model.Tables {
-		if m.Table == q {
-			return m, true
-		}
-	}
-	return catalog.TableModel{}, false
-}
-
-func (b *builder) schemaPrivileges(name string) []catalog.Privilege {
-	for _, s := range b.snapshot.Schemas {
-		if s.Name == name {
-			return s.Privileges
-		}
-	}
-	return nil
 }
 
 // slugs gives each table a name of its own in the address: the bare one where it is
@@ -207,8 +187,8 @@ func (b *builder) slugs() {
 
 // references follows the foreign keys between the tables shown.
 func (b *builder) references() {
-	for i := range b.snapshot.Relations {
-		r := &b.snapshot.Relations[i]
+	for i := range b.Snapshot.Relations {
+		r := &b.Snapshot.Relations[i]
 		from := b.out.byName(r.QName())
 		if from == nil {
 			continue
@@ -227,7 +207,7 @@ func (b *builder) references() {
 // has no tenant column and is only read may be a wish, and not what it is.
 func (b *builder) dropLoose() {
 	referenced := map[catalog.QName]bool{}
-	for _, r := range b.snapshot.Relations {
+	for _, r := range b.Snapshot.Relations {
 		if t := b.out.byName(r.QName()); t != nil && !t.Shared {
 			for _, k := range r.Constraints {
 				referenced[k.References] = true
@@ -256,25 +236,4 @@ func (b *builder) reference(from, to *table, k catalog.Constraint) {
 	c.Ref = to
 	c.Title = strings.TrimSuffix(strings.TrimSuffix(c.Title, " ID"), " id")
 	to.Children = append(to.Children, child{Table: from, Column: c})
-}
-
-// grants answers what a role may do, by itself, through PUBLIC and through the roles
-// it inherits from.
-type grants map[string]bool
-
-func newGrants(s *catalog.Snapshot, role string) grants {
-	g := grants{"": true, role: true}
-	for grown := true; grown; {
-		grown = false
-		for _, m := range s.Memberships {
-			if m.Inherit && m.Member != "" && g[m.Member] && !g[m.Role] {
-				g[m.Role], grown = true, true
-			}
-		}
-	}
-	return g
-}
-
-func (g grants) has(list []catalog.Privilege, name string) bool {
-	return slices.ContainsFunc(list, func(p catalog.Privilege) bool { return p.Name == name && g[p.Grantee] })
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/serving"
 )
 
 func TestSignInRefuses(t *testing.T) {
@@ -22,14 +24,12 @@ func TestSignInRefuses(t *testing.T) {
 	must(t, err)
 	noTenant, err := w.client.Sign(auth.Identity{Subject: "x"}, time.Hour)
 	must(t, err)
-	for name, token := range map[string]string{"nothing": "", "noise": "ey.ey.ey", "an operator's": operators, "one without a tenant": noTenant, "long": strings.Repeat("a", 40_000)} {
+	for name, token := range map[string]string{"nothing": "", "noise": "ey.ey.ey", "an operator's": operators, "one without a tenant": noTenant,
+		"an unknown tenant's": w.token("77", time.Hour), "long": strings.Repeat("a", 40_000)} {
 		a := w.visitor().do("POST", "/sign-in", url.Values{"token": {token}})
 		if a.status < 400 || a.header.Get("Set-Cookie") != "" {
 			t.Errorf("%s: %d, %s", name, a.status, a.header.Get("Set-Cookie"))
 		}
-	}
-	if a := w.signedIn("77").get("/dashboard"); a.status != http.StatusForbidden {
-		t.Errorf("an unknown tenant: %d", a.status)
 	}
 	// The demo signs in as the clients it lists, and as nobody else.
 	if a := w.visitor().do("POST", "/sign-in", url.Values{"client": {"2"}}); a.status != http.StatusNotFound {
@@ -165,6 +165,34 @@ func TestSuspendAndViewAs(t *testing.T) {
 	}
 	if got := desk.get("/operator/tenants/9"); got.status != http.StatusNotFound {
 		t.Errorf("a client that is not there: %d", got.status)
+	}
+}
+
+// An operator is no member of the clients that it looks at, and a client must be one.
+func TestViewAsNeedsNoMembership(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) {
+		c.Door = serving.NewDoor(c.DB, serving.Admission{Membership: serving.Membership{
+			Table: catalog.QName{Schema: "shop", Name: "staff"}, Subject: "login", Role: "position"}})
+	})
+	if got := w.signedIn("1").get("/t/Order"); got.status != http.StatusOK {
+		t.Errorf("a member: %d", got.status)
+	}
+	a := w.visitor().do("POST", "/sign-in", url.Values{"token": {w.token("2", time.Hour)}})
+	if a.status != http.StatusForbidden || a.header.Get("Set-Cookie") != "" || !strings.Contains(a.body, "no access") {
+		t.Errorf("no member: %d %s", a.status, a.body)
+	}
+	desk := w.desk()
+	if got := desk.do("POST", "/operator/tenants/2/view", url.Values{"reason": {"ticket 13"}}); got.status != http.StatusSeeOther {
+		t.Fatal(got.status, got.body)
+	}
+	if got := desk.get("/t/Order"); got.status != http.StatusOK || !strings.Contains(got.body, "MARK-B") {
+		t.Errorf("viewing as B: %d", got.status)
+	}
+	w.db.Exec(t, "DELETE FROM shop.visits; DELETE FROM shop.lines; DELETE FROM shop.\"Order\"; DELETE FROM shop.accounts WHERE id = 2")
+	w.portal.config.Door.Flush()
+	if got := desk.get("/t/Order"); got.status != http.StatusForbidden {
+		t.Errorf("viewing as a client that has gone: %d", got.status)
 	}
 }
 

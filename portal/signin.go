@@ -59,9 +59,16 @@ func (p *Portal) signIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || identity.Tenant == "" {
 		return p.showSignIn(w, r, http.StatusUnauthorized, refused(err))
 	}
+	one := &session{scope: p.config.Scope(identity), subject: identity.Subject, expires: p.expiry(identity.Expires)}
+	sc, err := p.view(r.Context())
+	if err != nil {
+		return err
+	}
+	if _, _, err := p.admit(r.Context(), sc, one); err != nil {
+		return err
+	}
 	p.sessions.remove(r, clientCookie)
-	value := p.sessions.add(&session{scope: p.config.Scope(identity), subject: identity.Subject, expires: p.expiry(identity.Expires)})
-	p.setCookie(w, r, clientCookie, base, value)
+	p.setCookie(w, r, clientCookie, base, p.sessions.add(one))
 	redirect(w, r, base+"/dashboard")
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/tenancy"
 )
 
@@ -66,12 +67,10 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 	must(t, err)
 	known := tenancy.Options{Schemas: []string{"shop"}, Roles: []string{app}, Column: "account_id", Tenants: catalog.QName{Schema: "shop", Name: "accounts"}, Key: "id",
 		Setting: "app.current_tenant", Shared: []catalog.QName{{Schema: "shop", Name: "currencies"}}}
-	view, err := tenancy.Read(ctx, w.admin, known)
+	read, err := tenancy.Read(ctx, db.Conn(t, db.As(t, app)), known)
 	must(t, err)
-	config := Config{DB: moatDB, Role: app, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Verifier: verifier(t, clientSecret, "https://clients.test", false),
-		Source: func(context.Context) (*catalog.Snapshot, *catalog.Model, error) {
-			return view.Snapshot, view.Model, nil
-		},
+	config := Config{DB: moatDB, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Verifier: verifier(t, clientSecret, "https://clients.test", false),
+		Source:   func(context.Context) (*policy.View, error) { return read, nil },
 		Operator: &Operator{Pool: pool, Admin: admin, Application: application, Model: known, Verifier: verifier(t, operatorSecret, "https://operators.test", true)},
 		Demo:     &Demo{BreakIn: moatDB, Referee: pool, Clients: []DemoClient{{"MARK-A", "1"}, {"Other", "2"}}}}
 	if change != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/moat-db/moat/api/schema"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 // testSchema is a small schema written down, so that planning is tested without a
@@ -56,7 +57,7 @@ func testSchema(t testing.TB) *schema.Schema {
 		}
 		model.Tables = append(model.Tables, m)
 	}
-	s, err := schema.Build(snapshot, model, schema.Options{})
+	s, err := schema.Build(policy.NewView(catalog.NewLookup(snapshot, model)), schema.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/moat-db/moat/api/schema"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 // world is a snapshot in the making, for schemas that generated requests are planned
@@ -70,7 +71,7 @@ func (w *world) function(in, name, result string, params ...catalog.Param) {
 
 func (w *world) build(t testing.TB) *schema.Schema {
 	t.Helper()
-	s, err := schema.Build(&w.snapshot, &w.model, schema.Options{})
+	s, err := schema.Build(policy.NewView(catalog.NewLookup(&w.snapshot, &w.model)), schema.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

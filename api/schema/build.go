@@ -6,27 +6,22 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/serving"
+	"github.com/moat-db/moat/policy"
 )
 
 // Options say what is built.
 type Options struct {
-	// Role is the application role; empty means the role that loaded the Snapshot.
-	Role string
 	// Schemas are exposed, the first by default; empty means those of the model that
 	// hold a table, app or public first.
 	Schemas []string
-	// Internal are tables that the server itself reads beside that of the tenants.
-	Internal []Name
 }
 
-// Build makes the Schema of a snapshot.
-func Build(snapshot *catalog.Snapshot, model *catalog.Model, o Options) (*Schema, error) {
-	if o.Role == "" {
-		o.Role = snapshot.User
-	}
-	b := &builder{snapshot: snapshot, model: model, grants: newGrants(snapshot, o.Role), role: o.Role}
+// Build makes the Schema of what the role that a View was read as may reach.
+func Build(v *policy.View, o Options) (*Schema, error) {
+	b := &builder{Exposure: serving.Expose(v)}
 	b.schema = &Schema{
-		TenantColumn: model.Column, TenantType: model.Type, Tenants: model.Tenants, TenantsKey: model.Key,
+		TenantColumn: v.Model.Column, TenantType: v.Model.Type, Tenants: v.Model.Tenants, TenantsKey: v.Model.Key,
 		Tables: map[Name]*Table{}, Functions: map[Name][]*Function{}, Types: map[string]*Type{},
 		related: map[Name][]*Relationship{},
 	}
@@ -35,72 +30,40 @@ func Build(snapshot *catalog.Snapshot, model *catalog.Model, o Options) (*Schema
 		b.schema.Schemas = b.defaultSchemas()
 	}
 	for _, name := range o.Schemas {
-		if !b.grants.mayUse(snapshot.Schemas, name) {
-			return nil, fmt.Errorf("schema %s: there is no such schema, or the role %s may not use it", name, o.Role)
+		if !b.Uses(name) {
+			return nil, fmt.Errorf("schema %s: there is no such schema, or the role %s may not use it", name, b.Role)
 		}
 	}
 	if len(b.schema.Schemas) == 0 {
 		return nil, fmt.Errorf("no schema to expose: configure serve.schemas")
 	}
-	b.index()
 	b.types()
 	b.tables()
-	b.internal(append(slices.Clone(o.Internal), model.Tenants))
 	b.functions()
 	b.relationships()
 	return b.schema, nil
 }
 
 type builder struct {
-	snapshot *catalog.Snapshot
-	model    *catalog.Model
-	grants   grants
-	role     string
-	schema   *Schema
-
-	views     []view
-	models    map[Name]*catalog.TableModel
-	relations map[Name]*catalog.Relation
-	bypass    map[string]bool // roles that row-level security does not bind
-	dependsOn map[Name][]catalog.RelationDependency
-}
-
-func (b *builder) index() {
-	b.models = map[Name]*catalog.TableModel{}
-	for i := range b.model.Tables {
-		b.models[b.model.Tables[i].Table] = &b.model.Tables[i]
-	}
-	b.relations = map[Name]*catalog.Relation{}
-	for i := range b.snapshot.Relations {
-		r := &b.snapshot.Relations[i]
-		b.relations[r.QName()] = r
-	}
-	b.bypass = map[string]bool{}
-	for _, r := range b.snapshot.Roles {
-		b.bypass[r.Name] = r.Super || r.BypassRLS
-	}
-	b.dependsOn = map[Name][]catalog.RelationDependency{}
-	for _, d := range b.snapshot.Dependencies {
-		if d.Rule == "_RETURN" {
-			b.dependsOn[d.From] = append(b.dependsOn[d.From], d)
-		}
-	}
+	*serving.Exposure
+	schema *Schema
+	views  []view
 }
 
 // defaultSchemas are the model's schemas that the role may use and that hold a table
 // it may read, "app" and "public" ahead of the others.
 func (b *builder) defaultSchemas() []string {
 	used := map[string]bool{}
-	for i := range b.snapshot.Relations {
-		r := &b.snapshot.Relations[i]
-		if r.Kind != catalog.Sequence && r.Extension == "" && b.readable(r) {
+	for i := range b.Snapshot.Relations {
+		r := &b.Snapshot.Relations[i]
+		if r.Kind != catalog.Sequence && r.Extension == "" && b.May(r, "SELECT") {
 			used[r.Schema] = true
 		}
 	}
 	var names []string
-	for _, s := range b.snapshot.Schemas {
-		listed := len(b.model.Schemas) == 0 || slices.Contains(b.model.Schemas, s.Name)
-		if used[s.Name] && listed && b.grants.has(s.Privileges, "USAGE") {
+	for _, s := range b.Snapshot.Schemas {
+		listed := len(b.Model.Schemas) == 0 || slices.Contains(b.Model.Schemas, s.Name)
+		if used[s.Name] && listed && b.Uses(s.Name) {
 			names = append(names, s.Name)
 		}
 	}
@@ -114,17 +77,10 @@ func (b *builder) defaultSchemas() []string {
 	return names
 }
 
-func (b *builder) readable(r *catalog.Relation) bool {
-	if b.grants.has(r.Privileges, "SELECT") {
-		return true
-	}
-	return slices.ContainsFunc(r.Columns, func(c catalog.Column) bool { return b.grants.has(c.Privileges, "SELECT") })
-}
-
 func (b *builder) exposedSchema(name string) bool { return slices.Contains(b.schema.Schemas, name) }
 
 func (b *builder) types() {
-	for _, t := range b.snapshot.Types {
+	for _, t := range b.Snapshot.Types {
 		if t.Kind == "enum" || t.Kind == "domain" {
 			b.schema.Types[sqlType(t.Schema, t.Name)] = &Type{SQL: Quote(t.Schema, t.Name), Labels: t.Labels, Base: t.Base}
 		}
@@ -135,8 +91,8 @@ func (b *builder) types() {
 func sqlType(schema, name string) string { return schema + "." + name }
 
 func (b *builder) tables() {
-	for i := range b.snapshot.Relations {
-		r := &b.snapshot.Relations[i]
+	for i := range b.Snapshot.Relations {
+		r := &b.Snapshot.Relations[i]
 		if r.Kind == catalog.Sequence || r.Extension != "" || !b.exposedSchema(r.Schema) {
 			continue
 		}
@@ -144,25 +100,11 @@ func (b *builder) tables() {
 		if !(t.Select || t.Insert || t.Update || t.Delete) {
 			continue // not granted: no reason to speak of it
 		}
-		if reason := b.hide(r); reason != "" {
+		if reason := b.Hidden(r); reason != "" {
 			b.schema.Hidden = append(b.schema.Hidden, Hidden{r.QName(), reason})
 			continue
 		}
 		b.schema.Tables[t.Name] = t
-	}
-}
-
-// internal keeps those of these tables that the role may read, exposed or not.
-func (b *builder) internal(names []Name) {
-	b.schema.internal = map[Name]*Table{}
-	for i := range b.snapshot.Relations {
-		r := &b.snapshot.Relations[i]
-		if r.Kind == catalog.Sequence || !slices.Contains(names, r.QName()) || !b.grants.mayUse(b.snapshot.Schemas, r.Schema) {
-			continue
-		}
-		if t := b.table(r); t.Select {
-			b.schema.internal[t.Name] = t
-		}
 	}
 }
 
@@ -172,7 +114,7 @@ func (b *builder) table(r *catalog.Relation) *Table {
 		Partitioned: r.Kind == catalog.PartitionedTable,
 		View:        r.Kind == catalog.View || r.Kind == catalog.MaterializedView, oid: r.OID,
 	}
-	if m := b.models[t.Name]; m != nil && (m.Class == catalog.TenantTable || m.Class == catalog.TenantsTable) {
+	if m := b.Table(t.Name); m != nil && (m.Class == catalog.TenantTable || m.Class == catalog.TenantsTable) {
 		t.TenantColumn, t.TenantType = m.Column, m.Type
 	} else {
 		t.Shared = m != nil && m.Class == catalog.SharedTable
@@ -181,18 +123,18 @@ func (b *builder) table(r *catalog.Relation) *Table {
 		b.viewTenant(r, t)
 	}
 	if t.TenantColumn != "" && t.TenantType == "" {
-		t.TenantType = b.model.Type
+		t.TenantType = b.Model.Type
 	}
 	for i := range r.Columns {
 		c := b.column(r, &r.Columns[i])
-		c.Tenant = c.Name == t.TenantColumn && t.Name != b.model.Tenants
+		c.Tenant = c.Name == t.TenantColumn && t.Name != b.Model.Tenants
 		t.Columns = append(t.Columns, c)
 		t.byName[c.Name] = c
 		t.Select = t.Select || c.Select
 		t.Insert = t.Insert || c.Insert
 		t.Update = t.Update || c.Update
 	}
-	t.Delete = b.grants.has(r.Privileges, "DELETE")
+	t.Delete = b.May(r, "DELETE")
 	if t.View {
 		t.Insert, t.Update, t.Delete = t.Insert && r.Insertable, t.Update && r.Updatable, t.Delete && r.Updatable
 	}
@@ -203,8 +145,8 @@ func (b *builder) table(r *catalog.Relation) *Table {
 // viewTenant gives a view the tenant column of the tables it reads when it shows a
 // column of that name and type.
 func (b *builder) viewTenant(r *catalog.Relation, t *Table) {
-	for _, d := range b.dependsOn[r.QName()] {
-		m := b.models[d.On]
+	for _, base := range b.Bases(r) {
+		m := b.Table(base.QName())
 		if m == nil || m.Class != catalog.TenantTable {
 			continue
 		}
@@ -231,13 +173,7 @@ func (b *builder) column(r *catalog.Relation, c *catalog.Column) *Column {
 		}
 	}
 	out.Scalar = len(out.Enum) > 0 || Scalar(out.Base)
-	may := func(name string) bool {
-		return b.grants.has(r.Privileges, name) || b.grants.has(c.Privileges, name)
-	}
-	out.Select, out.Insert, out.Update = may("SELECT"), may("INSERT"), may("UPDATE")
-	if out.Generated || out.Identity == "always" {
-		out.Insert, out.Update = false, false
-	}
+	out.Select, out.Insert, out.Update = b.MayColumn(r, c, "SELECT"), b.MayColumn(r, c, "INSERT"), b.MayColumn(r, c, "UPDATE")
 	return out
 }
 
@@ -283,7 +219,7 @@ func plainUnique(i catalog.Index) []string {
 // viewKeys gives a view over one table that table's keys, where it shows all their
 // columns under their own names.
 func (b *builder) viewKeys(r *catalog.Relation, t *Table) {
-	bases := b.viewBases(r.QName())
+	bases := b.Bases(r)
 	if len(bases) != 1 {
 		return
 	}
@@ -299,17 +235,6 @@ func (b *builder) viewKeys(r *catalog.Relation, t *Table) {
 			}
 		}
 	}
-}
-
-// viewBases are the tables a view reads, in the order of the catalog.
-func (b *builder) viewBases(view Name) []*catalog.Relation {
-	var out []*catalog.Relation
-	for _, d := range b.dependsOn[view] {
-		if r := b.relations[d.On]; r != nil && !slices.Contains(out, r) {
-			out = append(out, r)
-		}
-	}
-	return out
 }
 
 // unqualified strips a leading schema and quotes for comparison with a table's name.

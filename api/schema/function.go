@@ -61,9 +61,9 @@ func (f *Function) ResultColumn(name string) bool {
 }
 
 func (b *builder) functions() {
-	for i := range b.snapshot.Functions {
-		f := &b.snapshot.Functions[i]
-		if f.System || f.Extension != "" || f.Kind != "function" || !b.exposedSchema(f.Schema) || !b.grants.has(f.Privileges, "EXECUTE") {
+	for i := range b.Snapshot.Functions {
+		f := &b.Snapshot.Functions[i]
+		if f.System || f.Extension != "" || f.Kind != "function" || !b.exposedSchema(f.Schema) || !b.HasFunctionPrivilege(b.Role, f) {
 			continue
 		}
 		if out := b.function(f); out != nil {
@@ -156,7 +156,7 @@ func (b *builder) rowType(sqlName string) *Table {
 // the row type of a relation that is not exposed, whose columns are nobody's business.
 func (b *builder) compositeType(sqlName string) ([]*Column, bool) {
 	name := unqualified(sqlName)
-	for _, t := range b.snapshot.Types {
+	for _, t := range b.Snapshot.Types {
 		if t.Kind == "composite" && (sqlType(t.Schema, t.Name) == name || t.Name == name) {
 			var columns []*Column
 			for _, a := range t.Attributes {
@@ -166,5 +166,5 @@ func (b *builder) compositeType(sqlName string) ([]*Column, bool) {
 		}
 	}
 	schema, relation, _ := strings.Cut(name, ".")
-	return nil, b.relations[Name{Schema: schema, Name: relation}] != nil
+	return nil, b.Relation(Name{Schema: schema, Name: relation}) != nil
 }

@@ -116,8 +116,8 @@ func (b *builder) tenantOnly(k foreignKey) bool {
 // foreignKeys are those between exposed tables, and those that views show.
 func (b *builder) foreignKeys() []foreignKey {
 	var keys []foreignKey
-	for i := range b.snapshot.Relations {
-		r := &b.snapshot.Relations[i]
+	for i := range b.Snapshot.Relations {
+		r := &b.Snapshot.Relations[i]
 		if r.Partition {
 			continue
 		}
@@ -126,7 +126,7 @@ func (b *builder) foreignKeys() []foreignKey {
 				continue
 			}
 			for _, from := range b.standIns(r, c.Columns) {
-				for _, to := range b.standIns(b.relations[c.References], c.RefColumns) {
+				for _, to := range b.standIns(b.Relation(c.References), c.RefColumns) {
 					if k := join(from, to); len(k.columns) > 0 {
 						k.name, k.unique = c.Name, b.isUnique(r, c.Columns)
 						keys = append(keys, k)

@@ -42,13 +42,7 @@ type Schema struct {
 	// Hidden are tables and views of the exposed schemas that are left out.
 	Hidden  []Hidden
 	related map[Name][]*Relationship
-	// internal are tables that the server itself reads, exposed or not.
-	internal map[Name]*Table
 }
-
-// Internal returns a table that the server itself reads, such as the one that lists the
-// tenants, although clients may not; nil where the role may not read it either.
-func (s *Schema) Internal(name Name) *Table { return s.internal[name] }
 
 // Hidden is a relation that is not exposed, and why.
 type Hidden struct {

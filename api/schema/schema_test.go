@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 // world is a snapshot in the making.
@@ -52,7 +53,7 @@ func (w *world) view(name, owner string, invoker bool, over ...string) *catalog.
 
 func (w *world) build(t *testing.T) *Schema {
 	t.Helper()
-	s, err := Build(&w.snapshot, &w.model, Options{Schemas: []string{"app"}})
+	s, err := Build(policy.NewView(catalog.NewLookup(&w.snapshot, &w.model)), Options{Schemas: []string{"app"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,14 +75,14 @@ func TestExposure(t *testing.T) {
 		{"ignored", func(w *world) { w.table("x"); w.model.Tables[0].Class = catalog.IgnoredTable }, "ignored"},
 		{"foreign table", func(w *world) { w.table("x").Kind = catalog.ForeignTable }, "foreign table"},
 		{"invoker's view", func(w *world) { w.table("base"); w.view("x", "super", true, "base") }, ""},
-		{"superuser's view", func(w *world) { w.table("base"); w.view("x", "super", false, "base") }, "passes by row-level security"},
+		{"superuser's view", func(w *world) { w.table("base"); w.view("x", "super", false, "base") }, "bypasses row-level security"},
 		{"owner's view, forced", func(w *world) { w.table("base"); w.view("x", "owner", false, "base") }, ""},
 		{"owner's view, not forced", func(w *world) { w.table("base").ForceRLS = false; w.view("x", "owner", false, "base") }, "do not bind the owner"},
 		{"view of a view", func(w *world) {
 			w.table("base")
 			w.view("middle", "super", false, "base")
 			w.view("x", "owner", true, "middle")
-		}, "passes by row-level security"},
+		}, "bypasses row-level security"},
 		{"view of an unprotected table", func(w *world) { w.table("base").RLS = false; w.view("x", "owner", true, "base") }, "row-level security is off"},
 		{"materialized view", func(w *world) { w.table("base"); w.view("x", "owner", false, "base").Kind = catalog.MaterializedView }, "no policies"},
 		{"view of a materialized view", func(w *world) {

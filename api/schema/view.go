@@ -49,7 +49,7 @@ func (b *builder) findViews() {
 				continue
 			}
 			v := view{t, map[catalog.ColumnRef]string{}}
-			r := b.relations[t.Name]
+			r := b.Relation(t.Name)
 			for i := range r.Columns {
 				c := &r.Columns[i]
 				if origin := b.origin(c.Origin); v.columns[origin] == "" {
@@ -65,7 +65,7 @@ func (b *builder) findViews() {
 // one that is not the tenant column.
 func (b *builder) shows(v *view, r *catalog.Relation, columns []string) []string {
 	tenant := ""
-	if m := b.models[r.QName()]; m != nil && m.Class == catalog.TenantTable {
+	if m := b.Table(r.QName()); m != nil && m.Class == catalog.TenantTable {
 		tenant = m.Column
 	}
 	shown, one := make([]string, len(columns)), false
@@ -87,7 +87,7 @@ func (b *builder) shows(v *view, r *catalog.Relation, columns []string) []string
 // origin follows a column through views to the table that has it.
 func (b *builder) origin(c *catalog.ColumnRef) catalog.ColumnRef {
 	for c != nil {
-		r := b.relations[c.Relation]
+		r := b.Relation(c.Relation)
 		if r == nil {
 			return *c
 		}

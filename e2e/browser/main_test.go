@@ -18,8 +18,8 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/auth"
-	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/demo"
+	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal"
 	"github.com/moat-db/moat/tenancy"
 )
@@ -92,7 +92,7 @@ func (w *world) portal(ctx context.Context) (http.Handler, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	snapshot, model, err := look(ctx, w.demo.AdminURL)
+	read, err := look(ctx, w.demo.ApplicationURL)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -108,8 +108,8 @@ func (w *world) portal(ctx context.Context) (http.Handler, func(), error) {
 	for _, c := range w.demo.Clients {
 		d.Clients = append(d.Clients, portal.DemoClient{Name: c.Name, Tenant: c.Tenant})
 	}
-	h, err := portal.New(portal.Config{DB: db, Verifier: clients, Role: demo.ApplicationRole, Demo: d, Operator: &desk.Operator,
-		Source: func(context.Context) (*catalog.Snapshot, *catalog.Model, error) { return snapshot, model, nil },
+	h, err := portal.New(portal.Config{DB: db, Verifier: clients, Demo: d, Operator: &desk.Operator,
+		Source: func(context.Context) (*policy.View, error) { return read, nil },
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	if err == nil {
 		err = h.Prepare(ctx)
@@ -121,17 +121,13 @@ func options(conns int32) *moat.Options {
 	return &moat.Options{MaxConns: conns, SubjectSetting: "app.subject", RoleSetting: "app.role", ClaimsSetting: "app.claims"}
 }
 
-func look(ctx context.Context, url string) (*catalog.Snapshot, *catalog.Model, error) {
+func look(ctx context.Context, url string) (*policy.View, error) {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer conn.Close(ctx)
-	v, err := tenancy.Read(ctx, conn, tenancy.Options{Schemas: []string{"app"}, Roles: []string{demo.ApplicationRole}})
-	if err != nil {
-		return nil, nil, err
-	}
-	return v.Snapshot, v.Model, nil
+	return tenancy.Read(ctx, conn, tenancy.Options{Schemas: []string{"app"}, Roles: []string{demo.ApplicationRole}})
 }
 
 // desk is the operator's side, with the key that signs its tokens.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -30,6 +31,7 @@ type service struct {
 	demo        *demo.Demo // nil but for moat demo
 
 	db       *moat.DB
+	door     *api.Door  // of the API and the portal
 	shared   api.Sender // for tokens without a tenant; nil where they are refused
 	verifier *auth.Verifier
 	tracer   trace.Tracer // nil where no collector is named
@@ -44,7 +46,7 @@ type service struct {
 // openService builds the service from the bottom up; the first thing that is not safe
 // or not there ends it.
 func openService(ctx context.Context, s *service) (*service, error) {
-	s.schema.load = snapshotLoader(s.appURL, modelOptions(s.config))
+	s.schema.load = schemaLoader(s.appURL, modelOptions(s.config))
 	if err := s.open(ctx); err != nil {
 		s.close()
 		return nil, err
@@ -74,6 +76,7 @@ func (s *service) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.onClose(s.db.Close)
+	s.door = api.NewDoor(s.db, admission(s.config))
 	if s.config.Serve.AllowWithoutTenant {
 		if err := s.openShared(ctx); err != nil {
 			return err
@@ -108,16 +111,12 @@ func (s *service) inferTenant(ctx context.Context) error {
 			return err
 		}
 	}
-	_, model, err := s.schema.Last(ctx)
+	read, err := s.schema.Last(ctx)
 	if err != nil {
 		return err
 	}
-	if t.Type == "" {
-		t.Type = tenantType(model.Type)
-	}
-	if t.Setting == "" {
-		t.Setting = model.Setting
-	}
+	t.Type = cmp.Or(t.Type, tenantType(read.Model.Type))
+	t.Setting = cmp.Or(t.Setting, read.Model.Setting)
 	return nil
 }
 
@@ -167,8 +166,7 @@ func (s *service) apiConfig() api.Config {
 		Logger:   s.log,
 		Tracer:   s.tracer,
 
-		SuspendedColumn: c.Tenant.SuspendedColumn,
-		Membership:      membership(c.Serve.Membership),
+		Door:            s.door,
 		CORSOrigins:     c.Serve.CORSOrigins,
 		AllowUnfiltered: c.Serve.AllowUnfiltered,
 		AllowRollback:   c.Serve.AllowRollback,
@@ -219,6 +217,10 @@ func startError(err error) error {
 	return err
 }
 
-func membership(m config.Membership) api.Membership {
-	return api.Membership{Table: qname(m.Table), Subject: m.Subject, Tenant: m.Tenant, Role: m.Role}
+func admission(c config.Config) api.Admission {
+	m := c.Serve.Membership
+	return api.Admission{
+		SuspendedColumn: c.Tenant.SuspendedColumn,
+		Membership:      api.Membership{Table: qname(m.Table), Subject: m.Subject, Tenant: m.Tenant, Role: m.Role},
+	}
 }

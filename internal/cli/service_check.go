@@ -14,11 +14,11 @@ import (
 // shows no row, both without a word of why.
 func (s *service) checkTenant(ctx context.Context) error {
 	t := s.config.Tenant // what is not said is not checked
-	snapshot, model, err := s.schema.Last(ctx)
+	read, err := s.schema.Last(ctx)
 	if err != nil {
 		return err
 	}
-	if wrong := otherType(model, t.Type); t.Type != "" && wrong != nil {
+	if wrong := otherType(read.Model, t.Type); t.Type != "" && wrong != nil {
 		return withHint(fmt.Errorf("tenant.type %s: %s.%s is %s", t.Type, wrong.Table, wrong.Column, wrong.Type), "leave tenant.type out to take it from the database")
 	}
 	if t.Setting == "" {
@@ -26,13 +26,13 @@ func (s *service) checkTenant(ctx context.Context) error {
 	}
 	o := modelOptions(s.config)
 	o.Setting = ""
-	inferred, err := tenancy.Infer(snapshot, o)
+	inferred, err := tenancy.Infer(read.Snapshot, o)
 	if err != nil {
 		return err
 	}
 	other := inferred.Model.Setting
 	carried := other == claimsSetting || other == subjectSetting // set with each request in any case
-	if !carried && !policiesRead(snapshot, t.Setting) && policiesRead(snapshot, other) {
+	if !carried && !policiesRead(read.Snapshot, t.Setting) && policiesRead(read.Snapshot, other) {
 		return withHint(fmt.Errorf("tenant.setting %s: no policy reads it, they read %s", t.Setting, other), "leave tenant.setting out to take it from the policies")
 	}
 	return nil

@@ -16,14 +16,14 @@ import (
 // an issuer and a connection.
 func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 	c := portal.Config{
-		DB:              s.db,
-		Verifier:        s.verifier,
-		Source:          s.schema.Last,
-		SuspendedColumn: s.config.Tenant.SuspendedColumn,
-		Sealed:          s.config.Sealed.Enabled,
-		Timeout:         s.config.Serve.StatementTimeout,
-		SecureCookies:   s.config.Portal.SecureCookies,
-		Logger:          s.log,
+		DB:            s.db,
+		Verifier:      s.verifier,
+		Source:        s.schema.Last,
+		Door:          s.door,
+		Sealed:        s.config.Sealed.Enabled,
+		Timeout:       s.config.Serve.StatementTimeout,
+		SecureCookies: s.config.Portal.SecureCookies,
+		Logger:        s.log,
 	}
 	var err error
 	if c.Operator, err = s.openOperator(ctx); err != nil {

@@ -6,52 +6,43 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/tenancy"
 )
 
 // schemaSource remembers what the API loaded last, so that the portal shows the same
 // schema without reading it for every page.
 type schemaSource struct {
-	load   func(context.Context) (*catalog.Snapshot, *catalog.Model, error)
-	loaded atomic.Pointer[loadedSchema]
-}
-
-type loadedSchema struct {
-	snapshot *catalog.Snapshot
-	model    *catalog.Model
+	load   func(context.Context) (*policy.View, error)
+	loaded atomic.Pointer[policy.View]
 }
 
 // Load reads the catalog anew.
-func (s *schemaSource) Load(ctx context.Context) (*catalog.Snapshot, *catalog.Model, error) {
-	snapshot, model, err := s.load(ctx)
+func (s *schemaSource) Load(ctx context.Context) (*policy.View, error) {
+	read, err := s.load(ctx)
 	if err == nil {
-		s.loaded.Store(&loadedSchema{snapshot, model})
+		s.loaded.Store(read)
 	}
-	return snapshot, model, err
+	return read, err
 }
 
 // Last returns what was loaded last.
-func (s *schemaSource) Last(ctx context.Context) (*catalog.Snapshot, *catalog.Model, error) {
-	if l := s.loaded.Load(); l != nil {
-		return l.snapshot, l.model, nil
+func (s *schemaSource) Last(ctx context.Context) (*policy.View, error) {
+	if read := s.loaded.Load(); read != nil {
+		return read, nil
 	}
 	return s.Load(ctx)
 }
 
-// snapshotLoader reads the catalog as the application role, over a connection of its
+// schemaLoader reads the catalog as the application role, over a connection of its
 // own: what that role cannot see it cannot serve.
-func snapshotLoader(appURL string, o tenancy.Options) func(context.Context) (*catalog.Snapshot, *catalog.Model, error) {
-	return func(ctx context.Context) (*catalog.Snapshot, *catalog.Model, error) {
+func schemaLoader(appURL string, o tenancy.Options) func(context.Context) (*policy.View, error) {
+	return func(ctx context.Context) (*policy.View, error) {
 		conn, err := pgx.Connect(ctx, appURL)
 		if err != nil {
-			return nil, nil, connectError(err)
+			return nil, connectError(err)
 		}
 		defer conn.Close(context.WithoutCancel(ctx))
-		view, err := tenancy.Read(ctx, conn, o)
-		if err != nil {
-			return nil, nil, err
-		}
-		return view.Snapshot, view.Model, nil
+		return tenancy.Read(ctx, conn, o)
 	}
 }

@@ -6,6 +6,7 @@ CREATE TYPE shop.stage AS ENUM ('draft', 'sent', 'paid', 'void');
 CREATE DOMAIN shop.short AS varchar(20) CHECK (VALUE <> '');
 
 CREATE TABLE shop.accounts (id bigint PRIMARY KEY, name text NOT NULL, suspended boolean NOT NULL DEFAULT false);
+CREATE TABLE shop.staff (account_id bigint NOT NULL, login text NOT NULL, position text, PRIMARY KEY (account_id, login));
 CREATE TABLE shop.currencies (code text PRIMARY KEY, title text NOT NULL);
 CREATE TABLE shop."Order" (
     account_id bigint NOT NULL REFERENCES shop.accounts,
@@ -53,6 +54,7 @@ BEGIN
 END $$;
 
 INSERT INTO shop.accounts VALUES (1, 'Account MARK-A'), (2, 'Account MARK-B');
+INSERT INTO shop.staff VALUES (1, 'someone@example.com', 'manager');
 INSERT INTO shop.currencies VALUES ('EUR', 'Euro <b>'), ('USD', 'Dollar');
 INSERT INTO shop."Order" (account_id, title, "select", stage, total, currency, tags, extra, photo, due, at_local)
 SELECT a, 'MARK-' || l || ' ' || n, '<script>alert("' || l || '")</script><img src=x onerror=alert(1)>', 'sent', n * 10.5, 'EUR',
