@@ -7,45 +7,6 @@ import (
 	"github.com/moat-db/moat/catalog"
 )
 
-// walk visits every node of an expression, those of its sub-queries too.
-func walk(n *catalog.Node, visit func(*catalog.Node)) {
-	if n == nil {
-		return
-	}
-	visit(n)
-	for _, a := range n.Args {
-		walk(a, visit)
-	}
-	if q := n.Query; q != nil {
-		for _, s := range q.Select {
-			walk(s, visit)
-		}
-		walk(q.Where, visit)
-	}
-}
-
-// contains says whether any node of an expression satisfies is.
-func contains(n *catalog.Node, is func(*catalog.Node) bool) bool {
-	found := false
-	walk(n, func(n *catalog.Node) { found = found || is(n) })
-	return found
-}
-
-func ofKind(kinds ...catalog.NodeKind) func(*catalog.Node) bool {
-	return func(n *catalog.Node) bool { return slices.Contains(kinds, n.Kind) }
-}
-
-// expressions returns the expressions of a policy that there are.
-func expressions(p *catalog.Policy) []*catalog.Expr {
-	var out []*catalog.Expr
-	for _, e := range []*catalog.Expr{p.Using, p.Check} {
-		if e != nil {
-			out = append(out, e)
-		}
-	}
-	return out
-}
-
 // helper is a user's function that policies call, directly or through another.
 type helper struct {
 	fn     *catalog.Function
@@ -64,14 +25,13 @@ func (f *facts) helpers(deep bool) []helper {
 	for i := range f.s.Relations {
 		r := &f.s.Relations[i]
 		for j := range r.Policies {
-			for _, e := range expressions(&r.Policies[j]) {
-				walk(e.Root, func(n *catalog.Node) {
+			for _, e := range r.Policies[j].Exprs() {
+				for n := range e.Root.All() {
 					fn := f.look.Function(n.OID)
-					if n.Kind != catalog.NodeFunction || fn == nil || fn.System || found[fn.OID].fn != nil {
-						return
+					if n.Kind == catalog.NodeFunction && fn != nil && !fn.System && found[fn.OID].fn == nil {
+						found[fn.OID] = helper{fn: fn, direct: true, table: r, policy: r.Policies[j].Name}
 					}
-					found[fn.OID] = helper{fn: fn, direct: true, table: r, policy: r.Policies[j].Name}
-				})
+				}
 			}
 		}
 	}

@@ -14,16 +14,16 @@ import (
 type openPolicy struct {
 	r        *catalog.Relation
 	p        *judgedPolicy
-	class    class
+	flaw     policy.Flaw
 	side     side
 	commands []string
 	role     string
 }
 
-// openPolicies returns the gaps that a policy makes by what it says, one per policy
-// and class. Gaps that come from a restrictive policy's reach, or from a membership,
+// openPolicies returns the gaps that a policy makes by what it says, one per policy and
+// side, of the flaws wanted or of all. Gaps that come from a restrictive policy's reach, or from a membership,
 // belong to rules of their own.
-func (f *facts) openPolicies(want ...class) []openPolicy {
+func (f *facts) openPolicies(want ...policy.Flaw) []openPolicy {
 	if f.open == nil {
 		f.open = []openPolicy{}
 		for _, r := range f.judged() {
@@ -32,7 +32,7 @@ func (f *facts) openPolicies(want ...class) []openPolicy {
 	}
 	var out []openPolicy
 	for _, o := range f.open {
-		if slices.Contains(want, o.class) {
+		if len(want) == 0 || slices.Contains(want, o.flaw) {
 			out = append(out, o)
 		}
 	}
@@ -49,7 +49,7 @@ func (f *facts) openOf(r *catalog.Relation) []openPolicy {
 			}
 			i := slices.IndexFunc(out, func(o openPolicy) bool { return o.p == g.p && o.side == g.side })
 			if i < 0 {
-				out = append(out, openPolicy{r: r, p: g.p, class: g.class, side: g.side, role: role})
+				out = append(out, openPolicy{r: r, p: g.p, flaw: g.flaw, side: g.side, role: role})
 				i = len(out) - 1
 			}
 			if !slices.Contains(out[i].commands, g.command) {
@@ -89,7 +89,7 @@ func (f *facts) through(p *judgedPolicy, role string) string {
 }
 
 // findings turns open policies into findings about the policy.
-func (f *facts) policyFindings(message, why string, fix func(openPolicy) []string, want ...class) []Finding {
+func (f *facts) policyFindings(message, why string, fix func(openPolicy) []string, want ...policy.Flaw) []Finding {
 	var out []Finding
 	for _, o := range f.openPolicies(want...) {
 		if o.side == admitted {
@@ -115,7 +115,7 @@ func (f *facts) replaceSQL(o openPolicy) []string {
 	if o.p.Command == "INSERT" {
 		using, check = "", expr
 	}
-	if o.p.Check != nil && o.p.check.class != isolating {
+	if o.p.Check != nil && !closed(o.p.check) {
 		check = expr
 	}
 	return []string{policy.Alter(o.r.QName(), o.p.Name, using, check)}
@@ -129,10 +129,10 @@ func (f *facts) narrowSQL(o openPolicy) []string {
 	expr := f.predicate(o.r)
 	with := func(e *catalog.Expr) string { return expr + " AND " + enclosed(e.Text) }
 	using, check := "", ""
-	if o.p.Using != nil && o.p.using.class != isolating {
+	if o.p.Using != nil && !closed(o.p.using) {
 		using = with(o.p.Using)
 	}
-	if o.p.Check != nil && o.p.check.class != isolating {
+	if o.p.Check != nil && !closed(o.p.check) {
 		check = with(o.p.Check)
 	}
 	return []string{policy.Alter(o.r.QName(), o.p.Name, using, check)}

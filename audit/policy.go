@@ -12,8 +12,8 @@ import (
 // judgedPolicy is a policy with its expressions judged.
 type judgedPolicy struct {
 	*catalog.Policy
-	using verdictOf
-	check verdictOf // of what applies to new rows: WITH CHECK, else USING
+	using policy.Judgement
+	check policy.Judgement // of what applies to new rows: WITH CHECK, else USING
 }
 
 var commands = []string{"SELECT", "INSERT", "UPDATE", "DELETE"}
@@ -24,10 +24,7 @@ func (f *facts) judgePolicies() {
 		r := &f.s.Relations[i]
 		for k := range r.Policies {
 			p := &r.Policies[k]
-			judged := &judgedPolicy{Policy: p, using: f.judgeExpr(r, p.Using), check: f.judgeExpr(r, p.Check)}
-			if p.Check == nil && p.Command != "INSERT" {
-				judged.check = judged.using
-			}
+			judged := &judgedPolicy{p, f.look.Judge(p.Using, r), f.look.Judge(p.WriteExpr(), r)}
 			f.policies[r.QName()] = append(f.policies[r.QName()], judged)
 		}
 	}
@@ -63,7 +60,12 @@ func sidesOf(command string) []side {
 	return []side{seen}
 }
 
-func (p *judgedPolicy) on(s side) verdictOf {
+// reads returns the relations that a policy's sub-queries read.
+func (p *judgedPolicy) reads() []catalog.QName {
+	return slices.Concat(p.using.Subqueries, p.check.Subqueries)
+}
+
+func (p *judgedPolicy) on(s side) policy.Judgement {
 	if s == admitted {
 		return p.check
 	}
@@ -78,24 +80,24 @@ type gap struct {
 	role    string
 	command string
 	side    side
-	class   class
+	flaw    policy.Flaw
 }
 
 // gaps returns every gap of a table for a role, in order of policy and command.
 func (f *facts) gaps(r *catalog.Relation, role string) []gap {
 	var out []gap
 	for _, p := range f.policies[r.QName()] {
-		if !p.Permissive || !f.binds(p, role) {
+		if !p.Permissive {
 			continue
 		}
 		for _, command := range commands {
-			if !p.covers(command) || !f.touches(role, r, command) {
+			if !f.look.Applies(p.Policy, role, command) || !f.touches(role, r, command) {
 				continue
 			}
 			for _, s := range sidesOf(command) {
 				v := p.on(s)
-				if f.opens(v, command, s) && !f.restricted(r, role, command, s) {
-					out = append(out, gap{r, p, role, command, s, v.class})
+				if opens(v, command, s) && !f.restricted(r, role, command, s) {
+					out = append(out, gap{r, p, role, command, s, v.Flaw})
 				}
 			}
 		}
@@ -103,21 +105,27 @@ func (f *facts) gaps(r *catalog.Relation, role string) []gap {
 	return out
 }
 
+// closed says whether an expression isolates, but perhaps for the plan that is kept or
+// the spelling of a tenant, of which rules of their own speak.
+func closed(j policy.Judgement) bool {
+	return j.Flaw == policy.Sound || j.Flaw == policy.Frozen || j.Flaw == policy.Inexact
+}
+
 // opens says whether an expression lets another tenant's rows through for a command.
 // To read rows that have no tenant is no leak; to write them is.
-func (f *facts) opens(v verdictOf, command string, s side) bool {
-	switch v.class {
-	case isolating, absent:
+func opens(j policy.Judgement, command string, s side) bool {
+	switch {
+	case closed(j), j.Flaw == policy.Absent:
 		return false
-	case ownRows:
+	case j.Flaw == policy.OwnRows:
 		return s == admitted // enough to see by, not to write by
 	}
-	return !(v.nulls && command == "SELECT")
+	return !j.NullMeansShared || command != "SELECT"
 }
 
 func (f *facts) restricted(r *catalog.Relation, role, command string, s side) bool {
 	for _, p := range f.policies[r.QName()] {
-		if !p.Permissive && p.covers(command) && f.binds(p, role) && p.on(s).class == isolating {
+		if !p.Permissive && f.look.Applies(p.Policy, role, command) && closed(p.on(s)) {
 			return true
 		}
 	}
@@ -127,17 +135,13 @@ func (f *facts) restricted(r *catalog.Relation, role, command string, s side) bo
 // restrictive returns the restrictive policies of a table that are meant to isolate:
 // they do, or they speak of the tenant column, or of nothing at all.
 func (f *facts) restrictive(r *catalog.Relation) []*judgedPolicy {
-	j := f.judge(r)
 	var out []*judgedPolicy
 	for _, p := range f.policies[r.QName()] {
-		if p.Permissive {
-			continue
+		meant := p.Using == nil && p.Check == nil
+		for _, j := range []policy.Judgement{p.using, p.check} {
+			meant = meant || closed(j) || j.ReadsTenant
 		}
-		meant := p.using.class == isolating || p.check.class == isolating || p.Using == nil && p.Check == nil
-		for _, e := range expressions(p.Policy) {
-			meant = meant || contains(e.Root, j.own)
-		}
-		if meant {
+		if meant && !p.Permissive {
 			out = append(out, p)
 		}
 	}
@@ -177,22 +181,21 @@ func (f *facts) collectPredicates() {
 	whole, plain := map[string]string{}, false
 	for i := range f.s.Relations {
 		r := &f.s.Relations[i]
-		j := f.judge(r)
-		c := r.Column(j.col)
+		c := r.Column(f.tenantColumn(r.QName()))
 		if c == nil {
 			continue
 		}
 		key := predicateKey(c.Name, c.Type)
 		for _, p := range f.policies[r.QName()] {
-			if p.Using == nil || p.using.class != isolating || p.using.AlwaysFalse {
+			if p.Using == nil || !closed(p.using) || p.using.AlwaysFalse {
 				continue
 			}
-			plain = plain || j.simple(p.Using.Root)
-			if value := j.otherValue(p.Using); value != "" && f.predicates[key] == "" {
+			plain = plain || f.look.Plain(p.Using, r)
+			if value := f.look.OtherValue(p.Using, r); value != "" && f.predicates[key] == "" {
 				f.predicates[key] = policy.Equals(sqltext.Ident(c.Name), value, policy.Wrapped)
 			}
 			// A membership is taken word for word, if its words hold for another table.
-			if whole[key] == "" && !strings.Contains(p.Using.Text, r.Name+".") && !slices.Contains(tablesRead(p.Policy), r.QName()) {
+			if whole[key] == "" && !strings.Contains(p.Using.Text, r.Name+".") && !slices.Contains(p.using.Subqueries, r.QName()) {
 				whole[key] = p.Using.Text
 			}
 		}

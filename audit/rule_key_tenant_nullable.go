@@ -33,7 +33,7 @@ var ruleKeyTenantNullable = Rule{
 // sharesNulls says whether a policy shows rows without a tenant to everybody.
 func (f *facts) sharesNulls(r *catalog.Relation) bool {
 	for _, p := range f.policies[r.QName()] {
-		if p.using.nulls {
+		if p.using.NullMeansShared {
 			return true
 		}
 	}

@@ -13,15 +13,14 @@ var rulePerfDirectForm = Rule{
 		return f.eachPolicy(func(r *catalog.Relation, p *judgedPolicy) bool {
 			return r.Kind != catalog.PartitionedTable && !f.skewed(r) && p.direct()
 		}, func(r *catalog.Relation, p *judgedPolicy) Finding {
-			j := f.judge(r)
 			x := onPart(r, p.Name,
 				"A sequential scan takes three times as long, and a plan cached for one tenant is kept for all.",
 				"Outside a sub-select the setting is read for each row, and its value is guessed when the query is planned.")
-			if j.simple(p.Using.Root) && (p.Check == nil || j.simple(p.Check.Root)) {
+			if f.look.Plain(p.Using, r) && (p.Check == nil || f.look.Plain(p.Check, r)) {
 				return x.with(f.replaceBothSQL(r, p.Policy)...)
 			}
-			if value := j.otherValue(p.Using); value != "" && p.Check == nil {
-				return x.with(policy.Alter(r.QName(), p.Name, policy.Equals(sqltext.Ident(j.col), value, policy.Wrapped), ""))
+			if value := f.look.OtherValue(p.Using, r); value != "" && p.Check == nil {
+				return x.with(policy.Alter(r.QName(), p.Name, policy.Equals(sqltext.Ident(f.tenantColumn(r.QName())), value, policy.Wrapped), ""))
 			}
 			return x.decide("Put SELECT around what does not depend on the row: (SELECT …).")
 		})
@@ -32,11 +31,14 @@ var rulePerfDirectForm = Rule{
 // sub-select, for every row anew.
 func (p *judgedPolicy) direct() bool {
 	v := p.using
-	if v.class != isolating || v.InexactEquality || v.SubLinkPerRow || v.Wrapped || len(v.Settings) == 0 || len(v.Subqueries) > 0 {
+	if !closed(v) || v.InexactEquality || v.SubLinkPerRow || v.Wrapped || len(v.Settings) == 0 || len(v.Subqueries) > 0 {
 		return false
 	}
 	// A helper that is asked about the row cannot stand in a sub-select.
-	return !contains(p.Using.Root, func(n *catalog.Node) bool {
-		return n.Kind == catalog.NodeFunction && contains(n, ofKind(catalog.NodeColumn))
-	})
+	for n := range p.Using.Root.All() {
+		if n.Kind == catalog.NodeFunction && n.Has(catalog.NodeColumn) {
+			return false
+		}
+	}
+	return true
 }

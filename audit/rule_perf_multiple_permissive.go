@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 var rulePerfMultiplePermissive = Rule{
@@ -29,7 +30,7 @@ func (f *facts) mostPermissive(r *catalog.Relation) int {
 		for _, command := range commands {
 			n := 0
 			for _, p := range f.policies[r.QName()] {
-				if p.Permissive && p.covers(command) && f.binds(p, role) && p.on(sidesOf(command)[0]).class != absent && p.using.class != alwaysTrue {
+				if p.Permissive && f.look.Applies(p.Policy, role, command) && p.on(sidesOf(command)[0]).Flaw != policy.Absent && p.using.Flaw != policy.AlwaysTrue {
 					n++
 				}
 			}

@@ -12,7 +12,7 @@ var rulePerfPartitionWrapper = Rule{
 			x := onPart(r, p.Name,
 				"Every query opens every partition: 1 to 2 ms instead of 0.03.",
 				"Partitions are pruned when a query starts by what is known then, and the sub-select is not.")
-			if f.judge(r).simple(p.Using.Root) {
+			if f.look.Plain(p.Using, r) {
 				return x.with(f.replaceBothSQL(r, p.Policy)...)
 			}
 			return x.decide("Compare with the setting directly, without SELECT around it.")

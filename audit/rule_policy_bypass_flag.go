@@ -1,5 +1,7 @@
 package audit
 
+import "github.com/moat-db/moat/policy"
+
 var rulePolicyBypassFlag = Rule{
 	ID: "policy-bypass-flag", Severity: Critical, Holes: []string{"P13"},
 	Title: "A policy has a flag that opens every row",
@@ -7,6 +9,6 @@ var rulePolicyBypassFlag = Rule{
 		return f.policyFindings(
 			"One set_config in an injected expression switches the flag on and opens every tenant's rows.",
 			"Everyone may set a custom setting; operators need a role of their own, not a flag.",
-			f.replaceSQL, flagged)
+			f.replaceSQL, policy.Flagged)
 	},
 }

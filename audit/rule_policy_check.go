@@ -11,14 +11,13 @@ var rulePolicyCheck = Rule{
 	Title: "A policy lets rows in for other tenants",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		all := []class{alwaysTrue, failOpen, flagged, nullShared, nullEqual, negative, pattern, byRole, captured, literalID, alternative, ownRows, unrelated}
-		for _, o := range f.openPolicies(all...) {
+		for _, o := range f.openPolicies() {
 			if o.side != admitted {
 				continue
 			}
 			out = append(out, onPart(o.r, o.p.Name,
 				"A tenant plants rows among another's, or moves its own there.",
-				fmt.Sprintf("The WITH CHECK of permissive policies is ORed, apart from their USING, and this one is %s. %s", orElse(string(o.class), "open"), o.reach())).
+				fmt.Sprintf("The WITH CHECK of permissive policies is ORed, apart from their USING, and this one is %s. %s", orElse(string(o.flaw), "open"), o.reach())).
 				with(f.checkSQL(o)...))
 		}
 		return out
@@ -30,7 +29,7 @@ func (f *facts) checkSQL(o openPolicy) []string {
 		return nil
 	}
 	expr := f.predicate(o.r)
-	if o.class != alwaysTrue && o.p.Check != nil {
+	if o.flaw != policy.AlwaysTrue && o.p.Check != nil {
 		expr += " AND " + enclosed(o.p.Check.Text)
 	}
 	return []string{policy.Alter(o.r.QName(), o.p.Name, "", expr)}

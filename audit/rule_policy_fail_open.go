@@ -1,5 +1,7 @@
 package audit
 
+import "github.com/moat-db/moat/policy"
+
 var rulePolicyFailOpen = Rule{
 	ID: "policy-fail-open", Severity: Critical, Holes: []string{"P12"},
 	Title: "A policy opens when no tenant is set",
@@ -7,6 +9,6 @@ var rulePolicyFailOpen = Rule{
 		return f.policyFindings(
 			"A statement that names no tenant sees the rows of all of them.",
 			"A missing setting falls back to the row's own tenant, to a constant, or to true.",
-			f.replaceSQL, failOpen)
+			f.replaceSQL, policy.FailOpen)
 	},
 }

@@ -15,8 +15,7 @@ var rulePolicyLooseKey = Rule{
 		var out []Finding
 		for _, r := range f.judged() {
 			c := r.Column(f.tenantColumn(r.QName()))
-			why := f.loose(c)
-			if why == "" {
+			if c == nil || f.look.Loose(c) == "" {
 				continue
 			}
 			for _, p := range f.policies[r.QName()] {
@@ -25,30 +24,12 @@ var rulePolicyLooseKey = Rule{
 				}
 				x := onPart(r, p.Name,
 					"A tenant named ACME sees the rows of the tenant acme.",
-					fmt.Sprintf("%s: values that differ are equal.", why))
+					fmt.Sprintf("%s: values that differ are equal.", f.look.Loose(c)))
 				out = append(out, x.with(f.exactSQL(r, p.Policy, c)...))
 			}
 		}
 		return out
 	},
-}
-
-// loose says why a column's equality is not exact, "" when it is.
-func (f *facts) loose(c *catalog.Column) string {
-	switch {
-	case c == nil:
-		return ""
-	case c.TypeName.Name == "citext":
-		return "The tenant column is of type citext"
-	case c.TypeName.Name == "bpchar":
-		return "The tenant column is of type character(n), which ignores blanks at the end"
-	}
-	for _, co := range f.s.Collations {
-		if !co.Deterministic && (co.Name == c.Collation || co.Schema+"."+co.Name == c.Collation || catalog.QName{Schema: co.Schema, Name: co.Name}.SQL() == c.Collation) {
-			return "The tenant column has the nondeterministic collation " + co.Name
-		}
-	}
-	return ""
 }
 
 // exactSQL compares byte by byte.

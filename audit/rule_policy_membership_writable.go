@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 var rulePolicyMembershipWritable = Rule{
@@ -43,42 +44,24 @@ func (f *facts) lookups() []lookup {
 		if !r.RLS || f.class(r.QName()) == catalog.IgnoredTable {
 			continue
 		}
-		for k := range r.Policies {
-			for _, name := range tablesRead(&r.Policies[k]) {
+		for _, p := range f.policies[r.QName()] {
+			for _, name := range p.reads() {
 				t := f.look.Relation(name)
 				if t == nil || t == r || !isTable(t) || slices.ContainsFunc(out, func(l lookup) bool { return l.table == t }) {
 					continue
 				}
-				out = append(out, lookup{t, r, r.Policies[k].Name, f.namesRows(r, &r.Policies[k], name)})
+				out = append(out, lookup{t, r, p.Name, p.namesRows(name)})
 			}
 		}
 	}
 	return out
 }
 
-// namesRows says whether a policy of r lets through what rows of another table name.
-func (f *facts) namesRows(r *catalog.Relation, p *catalog.Policy, link catalog.QName) bool {
-	return slices.ContainsFunc(expressions(p), func(e *catalog.Expr) bool {
-		return slices.ContainsFunc(f.look.Judge(e, r).Links, func(c catalog.ColumnRef) bool { return c.Relation == link })
+// namesRows says whether a policy lets through what rows of another table name.
+func (p *judgedPolicy) namesRows(link catalog.QName) bool {
+	return slices.ContainsFunc(slices.Concat(p.using.Links, p.check.Links), func(c catalog.ColumnRef) bool {
+		return c.Relation == link
 	})
-}
-
-// tablesRead returns the relations that a policy's sub-queries read.
-func tablesRead(p *catalog.Policy) []catalog.QName {
-	var out []catalog.QName
-	for _, e := range expressions(p) {
-		walk(e.Root, func(n *catalog.Node) {
-			if n.Query == nil {
-				return
-			}
-			for _, t := range n.Query.Tables {
-				if !slices.Contains(out, t) {
-					out = append(out, t)
-				}
-			}
-		})
-	}
-	return out
 }
 
 // writable says whether rows of another tenant's, or for it, can be written: there is
@@ -92,8 +75,8 @@ func (f *facts) writable(t *catalog.Relation, command string) bool {
 	}
 	for _, role := range f.subjects(t) {
 		for _, p := range f.policies[t.QName()] {
-			v := p.on(admitted)
-			if p.Permissive && p.covers(command) && f.binds(p, role) && v.class != absent && v.class != isolating && !f.restricted(t, role, command, admitted) {
+			open := p.check.Flaw != policy.Absent && !closed(p.check) && !f.restricted(t, role, command, admitted)
+			if p.Permissive && open && f.look.Applies(p.Policy, role, command) {
 				return true
 			}
 		}

@@ -1,5 +1,7 @@
 package audit
 
+import "github.com/moat-db/moat/policy"
+
 var rulePolicyNegative = Rule{
 	ID: "policy-negative", Severity: High, Holes: []string{"P32"},
 	Title: "A policy says which rows are not seen",
@@ -7,6 +9,6 @@ var rulePolicyNegative = Rule{
 		return f.policyFindings(
 			"A missing setting, or a new tenant, opens the rows that nothing excludes.",
 			"A negative condition isolates only what it names, and NULL turns it round.",
-			f.replaceSQL, negative)
+			f.replaceSQL, policy.Negative)
 	},
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 var rulePolicyNoRole = Rule{
@@ -37,14 +38,14 @@ func (f *facts) throughOnly(role string) bool { return !slices.Contains(f.apps, 
 func (f *facts) admits(r *catalog.Relation, role, command string) bool {
 	return slices.ContainsFunc(f.policies[r.QName()], func(p *judgedPolicy) bool {
 		s := sidesOf(command)[0]
-		return p.Permissive && p.covers(command) && f.binds(p, role) && p.on(s).class != absent
+		return p.Permissive && f.look.Applies(p.Policy, role, command) && p.on(s).Flaw != policy.Absent
 	})
 }
 
 // admitSQL extends a policy that isolates to the role, or makes one where none does.
 func (f *facts) admitSQL(x Finding, r *catalog.Relation, role string) Finding {
 	for _, p := range f.policies[r.QName()] {
-		if p.Permissive && p.covers("SELECT") && p.using.class == isolating {
+		if p.Permissive && p.covers("SELECT") && closed(p.using) {
 			to := append(slices.Clone(p.Roles), role)
 			return x.with(fmt.Sprintf("ALTER POLICY %s ON %s TO %s", sqltext.Ident(p.Name), r.QName().SQL(), sqltext.Idents(to)))
 		}

@@ -1,5 +1,7 @@
 package audit
 
+import "github.com/moat-db/moat/policy"
+
 var rulePolicyNullEqual = Rule{
 	ID: "policy-null-equal", Severity: Medium, Holes: []string{"P19"},
 	Title: "A policy takes no tenant for the tenant NULL",
@@ -7,6 +9,6 @@ var rulePolicyNullEqual = Rule{
 		return f.policyFindings(
 			"A statement that names no tenant sees, and writes, the rows without one.",
 			"IS NOT DISTINCT FROM finds NULL equal to NULL.",
-			f.replaceSQL, nullEqual)
+			f.replaceSQL, policy.NullEqual)
 	},
 }

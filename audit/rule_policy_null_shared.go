@@ -3,6 +3,7 @@ package audit
 import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 var rulePolicyNullShared = Rule{
@@ -12,7 +13,7 @@ var rulePolicyNullShared = Rule{
 		return f.policyFindings(
 			"A tenant writes, changes and deletes the rows that all tenants see.",
 			"Rows whose tenant is NULL are shared, and the policy is not for SELECT alone.",
-			f.splitSharedSQL, nullShared)
+			f.splitSharedSQL, policy.NullShared)
 	},
 }
 

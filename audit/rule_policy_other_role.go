@@ -5,13 +5,14 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 var rulePolicyOtherRole = Rule{
 	ID: "policy-other-role", Severity: Critical, Holes: []string{"P11", "P40"},
 	Title: "A membership brings the application role a policy that does not isolate",
 	Check: func(f *facts) []Finding {
-		return f.membershipGaps(func(g gap) bool { return g.class != literalID }, func(g gap, app, via string) Finding {
+		return f.membershipGaps(func(g gap) bool { return g.flaw != policy.Literal }, func(g gap, app, via string) Finding {
 			return onPart(g.r, g.p.Name,
 				fmt.Sprintf("%s sees the rows that the policy opens for %s: every tenant's.", app, via),
 				fmt.Sprintf("A policy TO %s applies to its members too, and %s is one, directly or through others.", via, app))

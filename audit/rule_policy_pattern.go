@@ -1,5 +1,7 @@
 package audit
 
+import "github.com/moat-db/moat/policy"
+
 var rulePolicyPattern = Rule{
 	ID: "policy-pattern", Severity: High, Holes: []string{"P16"},
 	Title: "A policy compares the tenant by a pattern",
@@ -7,6 +9,6 @@ var rulePolicyPattern = Rule{
 		return f.policyFindings(
 			"A tenant whose id holds a wildcard, or is part of another's, sees the other's rows.",
 			"LIKE, regular expressions, ranges and parts of strings are no equality.",
-			f.replaceSQL, pattern)
+			f.replaceSQL, policy.Pattern)
 	},
 }

@@ -13,16 +13,15 @@ var rulePolicyRecursion = Rule{
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]
-			for k := range r.Policies {
-				p := &r.Policies[k]
-				if !r.RLS || !f.comesBack(r.QName(), tablesRead(p)) {
+			for _, p := range f.policies[r.QName()] {
+				if !r.RLS || !f.comesBack(r.QName(), p.reads()) {
 					continue
 				}
 				x := onPart(r, p.Name,
 					"Every query of the table fails: infinite recursion detected in policy.",
 					"To decide about a row the policy reads a table whose policy leads back here.")
-				if f.tenantColumn(r.QName()) != "" && slices.Contains(tablesRead(p), r.QName()) {
-					x = x.with(f.replaceSQL(openPolicy{r: r, p: f.judgedPolicy(r, p)})...)
+				if f.tenantColumn(r.QName()) != "" && slices.Contains(p.reads(), r.QName()) {
+					x = x.with(f.replaceSQL(openPolicy{r: r, p: p})...)
 				} else {
 					x = x.decide("Read the other table in a SECURITY DEFINER function whose owner its policies do not bind, or compare %s's own tenant column.", r.QName())
 				}
@@ -31,15 +30,6 @@ var rulePolicyRecursion = Rule{
 		}
 		return out
 	},
-}
-
-func (f *facts) judgedPolicy(r *catalog.Relation, p *catalog.Policy) *judgedPolicy {
-	for _, j := range f.policies[r.QName()] {
-		if j.Policy == p {
-			return j
-		}
-	}
-	return &judgedPolicy{Policy: p}
 }
 
 // comesBack says whether the policies of these tables lead to start.
@@ -56,9 +46,9 @@ func (f *facts) comesBack(start catalog.QName, tables []catalog.QName) bool {
 			continue
 		}
 		seen[name] = true
-		for k := range r.Policies {
-			if p := &r.Policies[k]; p.Command == "ALL" || p.Command == "SELECT" {
-				tables = append(tables, tablesRead(p)...)
+		for _, p := range f.policies[name] {
+			if p.covers("SELECT") {
+				tables = append(tables, p.reads()...)
 			}
 		}
 	}

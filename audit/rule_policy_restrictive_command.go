@@ -13,7 +13,7 @@ var rulePolicyRestrictiveCommand = Rule{
 		var out []Finding
 		for _, r := range f.judged() {
 			for _, p := range f.restrictive(r) {
-				if p.Command == "ALL" || p.using.class != isolating && p.check.class != isolating {
+				if p.Command == "ALL" || !closed(p.using) && !closed(p.check) {
 					continue
 				}
 				var open []string

@@ -14,7 +14,7 @@ var rulePolicyRestrictiveOpen = Rule{
 		var out []Finding
 		for _, r := range f.judged() {
 			meant := f.restrictive(r)
-			if slices.ContainsFunc(meant, func(p *judgedPolicy) bool { return p.using.class == isolating }) || !f.anyGap(r) {
+			if slices.ContainsFunc(meant, func(p *judgedPolicy) bool { return closed(p.using) }) || !f.anyGap(r) {
 				continue
 			}
 			for _, p := range meant {
@@ -23,7 +23,7 @@ var rulePolicyRestrictiveOpen = Rule{
 				}
 				x := onPart(r, p.Name,
 					"Tenants reach each other's rows as far as the expression lets them.",
-					fmt.Sprintf("It speaks of the tenant column, but does not compare it with the caller's tenant (%s).", p.using.class))
+					fmt.Sprintf("It speaks of the tenant column, but does not compare it with the caller's tenant (%s).", p.using.Flaw))
 				if f.tenantColumn(r.QName()) == "" {
 					x = x.decide("Compare the column that leads to the tenant with the caller's.")
 				} else {

@@ -15,7 +15,7 @@ var rulePolicyRestrictiveRole = Rule{
 		var out []Finding
 		for _, r := range f.judged() {
 			for _, p := range f.restrictive(r) {
-				if slices.Contains(p.Roles, "") || p.using.class != isolating && p.check.class != isolating {
+				if slices.Contains(p.Roles, "") || !closed(p.using) && !closed(p.check) {
 					continue
 				}
 				var open []string

@@ -12,16 +12,15 @@ var rulePolicyUnsetRaises = Rule{
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]
-			for _, judged := range f.policies[r.QName()] {
-				p, j := judged.Policy, f.judge(r)
-				if !judged.using.RaisesWhenUnset && !judged.check.RaisesWhenUnset {
+			for _, p := range f.policies[r.QName()] {
+				if !p.using.RaisesWhenUnset && !p.check.RaisesWhenUnset {
 					continue
 				}
 				x := onPart(r, p.Name,
 					"A statement without a tenant fails instead of finding nothing, and differently on a fresh connection and a used one.",
 					"The setting is missing at first and '' for ever after its first use: without missing_ok the one raises 42704, and without nullif the cast of the other 22P02.")
-				if p.Using != nil && j.simple(p.Using.Root) && (p.Check == nil || j.simple(p.Check.Root)) {
-					x = x.with(f.replaceBothSQL(r, p)...)
+				if f.look.Plain(p.Using, r) && (p.Check == nil || f.look.Plain(p.Check, r)) {
+					x = x.with(f.replaceBothSQL(r, p.Policy)...)
 				} else {
 					x = x.decide("Read the setting as nullif(current_setting('…', true), '') before it is cast.")
 				}

@@ -1,13 +1,17 @@
 package audit
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/moat-db/moat/policy"
+)
 
 var rulePolicyWidens = Rule{
 	ID: "policy-widens", Severity: Critical, Holes: []string{"P03"}, Peer: "multiple_permissive_policies",
 	Title: "A second permissive policy opens what the first keeps apart",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, o := range f.openPolicies(unrelated, literalID) {
+		for _, o := range f.openPolicies(policy.Unrelated, policy.Literal) {
 			if o.side == admitted || !f.widens(o) {
 				continue
 			}
@@ -23,7 +27,7 @@ var rulePolicyWidens = Rule{
 // widens says whether another permissive policy for the same command isolates.
 func (f *facts) widens(o openPolicy) bool {
 	return slices.ContainsFunc(f.policies[o.r.QName()], func(p *judgedPolicy) bool {
-		return p != o.p && p.Permissive && p.on(o.side).class == isolating &&
+		return p != o.p && p.Permissive && closed(p.on(o.side)) &&
 			slices.ContainsFunc(o.commands, p.covers)
 	})
 }

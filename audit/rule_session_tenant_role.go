@@ -1,12 +1,16 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/policy"
+)
 
 var ruleSessionTenantRole = Rule{
 	ID: "session-tenant-role", Severity: Critical, Holes: []string{"S15"},
 	Title: "The application role can become the role of one tenant",
 	Check: func(f *facts) []Finding {
-		return f.membershipGaps(func(g gap) bool { return g.class == literalID }, func(g gap, app, via string) Finding {
+		return f.membershipGaps(func(g gap) bool { return g.flaw == policy.Literal }, func(g gap, app, via string) Finding {
 			return onRole(app,
 				fmt.Sprintf("A SET ROLE %s that is left on a pooled connection, or injected, shows one tenant's rows to the next.", via),
 				fmt.Sprintf("The policy %s of %s names a tenant for %s, and %s is a member of it.", g.p.Name, g.r.QName(), via, app))

@@ -37,12 +37,13 @@ const (
 	NodeDistinct   NodeKind = "distinct"     // IS DISTINCT FROM: Args; NOT DISTINCT is NodeNot over it
 	NodeNullIf     NodeKind = "nullif"
 	NodeCoalesce   NodeKind = "coalesce"
-	NodeCase       NodeKind = "case"   // Args: condition, result, condition, result, …, default
-	NodeCast       NodeKind = "cast"   // Type: the target; Args[0]; Name: the function that casts, if any
-	NodeValue      NodeKind = "value"  // Name: current_user, session_user, …
-	NodeParam      NodeKind = "param"  // Name: a parameter of a function's body
-	NodeEither     NodeKind = "either" // one of Args: what a variable of a body may hold
-	NodeOther      NodeKind = "other"  // Name: PostgreSQL's node tag
+	NodeCase       NodeKind = "case"    // Args: condition, result, condition, result, …, default
+	NodeCollate    NodeKind = "collate" // by a collation that tells all texts apart: Args[0]
+	NodeCast       NodeKind = "cast"    // Type: the target; Args[0]; Name: the function that casts, if any
+	NodeValue      NodeKind = "value"   // Name: current_user, session_user, …
+	NodeParam      NodeKind = "param"   // Name: a parameter of a function's body
+	NodeEither     NodeKind = "either"  // one of Args: what a variable of a body may hold
+	NodeOther      NodeKind = "other"   // Name: PostgreSQL's node tag
 )
 
 // Node is one node of an expression's tree.

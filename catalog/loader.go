@@ -21,6 +21,7 @@ type loader struct {
 	functionsBy map[OID]QName
 	typeNames   map[OID]string
 	classes     map[OID]operatorClass
+	exactly     map[OID]bool // collations
 	columnNames map[OID]map[int16]string
 	usable      map[string]bool // schemas
 	hidden      map[string]int  // relations that may not be read, by schema
@@ -46,7 +47,7 @@ func newLoader(skip map[string]string) *loader {
 		snap: &Snapshot{Settings: map[string]string{}}, skip: skip,
 		roleNames: map[OID]string{}, relationAt: map[OID]int{}, otherNames: map[OID]QName{},
 		operators: map[OID]operator{}, functionsBy: map[OID]QName{}, typeNames: map[OID]string{},
-		classes: map[OID]operatorClass{}, columnNames: map[OID]map[int16]string{},
+		classes: map[OID]operatorClass{}, exactly: map[OID]bool{}, columnNames: map[OID]map[int16]string{},
 		usable: map[string]bool{}, hidden: map[string]int{},
 		partColumns: map[OID][]int16{},
 	}
@@ -139,6 +140,14 @@ func (l *loader) lookupFunctions(rows pgx.Rows) error {
 	}
 	return collect(rows, func(r *row) error {
 		l.functionsBy[r.OID] = QName{r.Schema, r.Name}
+		return nil
+	})
+}
+
+func (l *loader) lookupCollations(rows pgx.Rows) error {
+	type row struct{ OID OID }
+	return collect(rows, func(r *row) error {
+		l.exactly[r.OID] = true
 		return nil
 	})
 }

@@ -42,6 +42,7 @@ func (l *loader) queries() []query {
 		must("lookup_operators", l.lookupOperators),
 		must("lookup_functions", l.lookupFunctions),
 		must("lookup_types", l.lookupTypes),
+		must("lookup_collations", l.lookupCollations),
 		must("relations", l.relations),
 		must("inherits", l.inherits),
 		must("columns", l.columns),

@@ -46,7 +46,7 @@ func (m *treeMapper) node(n *treeNode) *Node {
 // arguments is how many a node of a kind has at least.
 func (k NodeKind) arguments() int {
 	switch k {
-	case NodeNot, NodeNullTest, NodeBoolTest, NodeCast, NodeCoalesce, NodeAnd, NodeOr, NodeAnyQuery, NodeAllQuery:
+	case NodeNot, NodeNullTest, NodeBoolTest, NodeCast, NodeCoalesce, NodeAnd, NodeOr, NodeAnyQuery, NodeAllQuery, NodeCollate:
 		return 1
 	case NodeAny, NodeAll, NodeDistinct, NodeNullIf:
 		return 2
@@ -70,6 +70,10 @@ func (m *treeMapper) known(n *treeNode) *Node {
 		return m.boolean(n)
 	case "RELABELTYPE", "COERCEVIAIO", "ARRAYCOERCEEXPR", "COERCETODOMAIN", "CONVERTROWTYPEEXPR":
 		return &Node{Kind: NodeCast, Name: castName(n.tag), Type: m.l.typeNames[n.oid("resulttype")], Args: m.args(n.node("arg"))}
+	case "COLLATEEXPR", "COLLATE":
+		if m.l.exactly[n.oid("collOid")] {
+			return &Node{Kind: NodeCollate, Args: m.args(n.node("arg"))}
+		}
 	case "NULLTEST":
 		return m.test(n, NodeNullTest, "nulltesttype", "is null", "is not null")
 	case "BOOLEANTEST":

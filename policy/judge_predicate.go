@@ -79,12 +79,7 @@ func (a *analyst) alternatives(branches []*catalog.Node, depth int) verdict {
 func (a *analyst) openBranch(n *catalog.Node, depth int) {
 	for _, part := range n.Conjuncts() {
 		if part.Kind == catalog.NodeNullTest && part.Name == "is null" {
-			switch x := a.value(part.Args[0], depth); {
-			case x.kind == valueOwn && x.node.Column == a.column:
-				a.j.NullMeansShared = true
-			case x.isContext():
-				a.j.FailsOpen = true
-			}
+			a.j.FailsOpen = a.j.FailsOpen || a.value(part.Args[0], depth).isContext()
 		}
 		if part.Kind == catalog.NodeOperator && part.Name == "=" && len(part.Args) == 2 {
 			x, y := a.value(part.Args[0], depth), a.value(part.Args[1], depth)
@@ -164,7 +159,7 @@ func (a *analyst) bind(own, y value) verdict {
 	case valueMember:
 		result = a.bindMember(own, y, tenant)
 	}
-	if tenant && result.tenant && !a.exact(own.node.Column) {
+	if tenant && result.tenant && !a.exact(own) {
 		a.j.InexactEquality = true
 		return verdict{}
 	}
@@ -206,27 +201,6 @@ func isSubject(x value) bool {
 		return true
 	}
 	return false
-}
-
-// exact says whether equality of a column's values is equality of their texts.
-func (a *analyst) exact(column string) bool {
-	c := a.t.Column(column)
-	if c == nil {
-		return false
-	}
-	switch c.TypeName {
-	case catalog.QName{Schema: "pg_catalog", Name: "bpchar"}, catalog.QName{Schema: "pg_catalog", Name: "name"}:
-		return false
-	}
-	if c.TypeName.Name == "citext" {
-		return false
-	}
-	for _, o := range a.v.Snapshot.Collations {
-		if !o.Deterministic && c.Collation == o.Schema+"."+o.Name {
-			return false
-		}
-	}
-	return true
 }
 
 // negation is NOT; NOT (x IS DISTINCT FROM y) is how IS NOT DISTINCT FROM is kept.

@@ -24,6 +24,9 @@ CREATE TABLE app.doc (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES ap
 	owner_id uuid, user_id uuid, other_id uuid, body text, is_public boolean NOT NULL DEFAULT false, archived boolean, kind text);
 CREATE TABLE app.loose (tenant_id uuid, body text);
 CREATE TABLE app.named (tenant_id text NOT NULL, body text);
+CREATE COLLATION app.insensitive (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE app.folded (tenant_id text COLLATE app.insensitive NOT NULL, body text);
+CREATE TABLE app.fixed (tenant_id character(40) NOT NULL);
 CREATE TABLE app.line (id uuid PRIMARY KEY, doc_id uuid REFERENCES app.doc, user_id uuid);
 CREATE FUNCTION auth.jwt() RETURNS jsonb LANGUAGE sql STABLE AS $$
 	select coalesce(nullif(current_setting('request.jwt.claim', true), ''), nullif(current_setting('request.jwt.claims', true), ''))::jsonb $$;
@@ -103,6 +106,10 @@ func judgeCases() []struct{ table, expr, want string } {
 		{"", `tenant_id IS NOT DISTINCT FROM ` + setting, "isolates not-distinct"},
 		{"named", `tenant_id = current_setting('app.current_tenant', true)`, "isolates"},
 		{"named", `tenant_id = nullif(current_setting('app.current_tenant', true), '')`, "isolates"},
+		{"named", `tenant_id COLLATE "C" = current_setting('app.current_tenant', true)`, "isolates"},
+		{"folded", `tenant_id COLLATE "C" = current_setting('app.current_tenant', true)`, "isolates"},
+		{"fixed", `tenant_id COLLATE "C" = current_setting('app.current_tenant', true)`, "isolates column-wrapped"},
+		{"fixed", `tenant_id::text = current_setting('app.current_tenant', true)`, "isolates column-wrapped"},
 		// Claims, as PostgREST and Supabase hand them over.
 		{"", `tenant_id = (current_setting('request.jwt.claims', true)::json->>'tenant_id')::uuid`, "isolates raises"},
 		{"", `tenant_id = (SELECT (nullif(current_setting('request.jwt.claims', true), '')::jsonb->>'tenant_id')::uuid)`, "isolates wrapped"},
@@ -179,6 +186,11 @@ func judgeCases() []struct{ table, expr, want string } {
 		{"", `tenant_id = ` + setting + ` OR tenant_id IS NULL`, "isolates"}, // the column is never NULL
 		{"loose", `tenant_id = ` + setting + ` OR tenant_id IS NULL`, "null-shared"},
 		{"loose", `tenant_id IS NOT DISTINCT FROM ` + setting, "not-distinct"},
+		{"folded", `tenant_id = current_setting('app.current_tenant', true)`, "inexact"},
+		{"fixed", `tenant_id = current_setting('app.current_tenant', true)::bpchar`, ""},
+		{"named", `tenant_id COLLATE app.insensitive = current_setting('app.current_tenant', true)`, ""},
+		{"loose", `tenant_id IS NULL`, "null-shared"},
+		{"loose", `tenant_id = ` + setting + ` OR tenant_id IS NULL OR body = 'x'`, ""},
 		{"", `other_id = ` + setting, ""},
 		{"", `id = ` + setting, ""},
 		{"", `tenant_id = current_setting('app.other')::uuid`, ""},
@@ -227,9 +239,7 @@ func testJudge(t *testing.T, c *pgtest.Cluster) {
 		fmt.Fprintf(&sql, "CREATE POLICY p%03d ON app.%s FOR SELECT USING (%s);\n", i, c.table, c.expr)
 	}
 	db.Exec(t, sql.String())
-	m := &catalog.Model{Column: "tenant_id", Type: "uuid", Setting: "app.current_tenant",
-		Tenants: catalog.QName{Schema: "app", Name: "tenants"}, Key: "id"}
-	look := view(t, db, m)
+	look := view(t, db, judgeModel())
 	for i, c := range cases {
 		if c.table == "" {
 			c.table = "doc"
@@ -247,6 +257,11 @@ func testJudge(t *testing.T, c *pgtest.Cluster) {
 			}
 		}
 	}
+}
+
+func judgeModel() *catalog.Model {
+	return &catalog.Model{Column: "tenant_id", Type: "uuid", Setting: "app.current_tenant",
+		Tenants: catalog.QName{Schema: "app", Name: "tenants"}, Key: "id"}
 }
 
 // words says a Judgement in one line.

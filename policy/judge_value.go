@@ -54,6 +54,8 @@ type value struct {
 	text    bool              // it has not been cast away from text
 	wrapped bool              // it stands in a sub-select of its own
 	changed bool              // valueOwn: a cast stands around the column
+	// valueOwn: a cast to a type of exact equality, or a COLLATE, stands around it
+	cast, collated bool
 }
 
 // isContext says whether the value speaks for the caller.
@@ -102,6 +104,10 @@ func (a *analyst) value(n *catalog.Node, depth int) value {
 		}
 	case catalog.NodeCast:
 		return a.castValue(n, depth)
+	case catalog.NodeCollate:
+		x := a.value(n.Args[0], depth)
+		x.collated = true
+		return x
 	case catalog.NodeNullIf:
 		x := a.value(n.Args[0], depth)
 		if len(n.Args) == 2 && a.value(n.Args[1], depth).kind == valueNothing {
@@ -143,6 +149,7 @@ func (a *analyst) castValue(n *catalog.Node, depth int) value {
 	if !exactType(a.base(n.Type)) || n.OID != 0 && !strings.HasPrefix(n.Name, "pg_catalog.") {
 		return value{}
 	}
+	x.cast = true
 	if x.text && n.Type != "text" && n.Type != "character varying" {
 		x.raises = x.raises || x.empty
 		x.text, x.empty = false, false

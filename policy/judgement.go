@@ -23,6 +23,8 @@ type Judgement struct {
 	// parent row that is, but nothing is said of the row's own tenant column: enough
 	// for reading, not for a WITH CHECK, where it lets rows be planted.
 	OwnRows bool `json:"own_rows,omitempty"`
+	// Flaw names what is wrong where Isolates is false.
+	Flaw Flaw `json:"flaw,omitempty"`
 
 	// AlwaysTrue and AlwaysFalse: for every row, whatever the settings.
 	AlwaysTrue  bool `json:"always_true,omitempty"`
@@ -44,7 +46,8 @@ type Judgement struct {
 	// InexactEquality: the tenant column's equality holds for unequal texts
 	// (citext, a non-deterministic collation, char(n), name).
 	InexactEquality bool `json:"inexact_equality,omitempty"`
-	// NullMeansShared: rows without a tenant are let through to everyone.
+	// NullMeansShared: beside the caller's rows, or none, those without a tenant are let
+	// through to everyone.
 	NullMeansShared bool `json:"null_means_shared,omitempty"`
 	// NotDistinct: IS NOT DISTINCT FROM, which no index serves and which lets an
 	// unset tenant see rows without one.
@@ -94,18 +97,27 @@ type Judgement struct {
 
 func (v *View) judge(e *catalog.Expr, t *catalog.Relation) Judgement {
 	if e.Root == nil {
-		return Judgement{}
+		return Judgement{Flaw: Unrelated}
 	}
+	j := v.weigh(e.Root, t)
+	a := v.analyst(t, v.TenantColumn(t), &j)
+	j.NullMeansShared = !j.Isolates && a.sharesNull(e.Root)
+	j.Flaw = a.flaw(e.Root)
+	return j
+}
+
+// weigh finds all but what needs the parts of the expression weighed too.
+func (v *View) weigh(root *catalog.Node, t *catalog.Relation) Judgement {
 	j := Judgement{}
 	a := v.analyst(t, v.TenantColumn(t), &j)
-	truth := a.truth(e.Root, 0)
+	truth := a.truth(root, 0)
 	j.AlwaysTrue, j.AlwaysFalse = truth == certain, truth == impossible
-	a.facts(e.Root, 0)
-	verdict := a.predicate(e.Root, 0)
+	a.facts(root, 0)
+	verdict := a.predicate(root, 0)
 	// A condition that no row meets lets nobody's rows through.
 	j.Isolates = verdict.tenant && !j.AlwaysTrue && !j.ImmutableHelper || j.AlwaysFalse
 	j.OwnRows = verdict.own && !j.Isolates && !j.AlwaysTrue
-	j.Constant = len(j.Columns)+len(j.Settings)+len(j.Subqueries)+len(j.FunctionOIDs) == 0 && isConstant(e.Root)
+	j.Constant = len(j.Columns)+len(j.Settings)+len(j.Subqueries)+len(j.FunctionOIDs) == 0 && isConstant(root)
 	j.tidy()
 	return j
 }

@@ -20,6 +20,8 @@ INSERT INTO app.doc (id, tenant_id, project_id, owner_id, user_id, other_id, bod
 	(«A», «A», «A», «U», «U», «A», 'x', false, 'x'), («B», «B», «B», «W», «W», «B», 'y', false, 'x');
 INSERT INTO app.loose VALUES («A», 'x'), («B», 'y'), (NULL, 'z');
 INSERT INTO app.named VALUES («A»::text, 'x'), («B»::text, 'y');
+INSERT INTO app.folded VALUES («A»::text, 'x'), (upper(«A»::text), 'bbbbbbbb'); -- another tenant's, spelt alike
+INSERT INTO app.fixed VALUES («A»::text), («B»::text);
 INSERT INTO app.line VALUES («A», «A», «U»), («B», «B», «W»);
 `
 

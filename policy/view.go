@@ -34,11 +34,11 @@ func NewView(l *catalog.Lookup) *View {
 // With returns a View of the same Snapshot under another Model.
 func (v *View) With(m *catalog.Model) *View { return NewView(v.Lookup.With(m)) }
 
-// Judge says what an expression of a policy on t means. A nil e gives the zero
-// Judgement. Answers are kept: the expression may not change afterwards.
+// Judge says what an expression of a policy on t means. A nil e is [Absent]. Answers
+// are kept: the expression may not change afterwards.
 func (v *View) Judge(e *catalog.Expr, t *catalog.Relation) Judgement {
 	if e == nil {
-		return Judgement{}
+		return Judgement{Flaw: Absent}
 	}
 	key := judged{e, t}
 	v.mu.Lock()
