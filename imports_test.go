@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os/exec"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -70,6 +71,19 @@ func TestLibraryPullsInTheDriverOnly(t *testing.T) {
 		if strings.Contains(first, ".") && !allowed {
 			t.Errorf("package moat depends on %s", dep)
 		}
+	}
+}
+
+// The command must not link the testing package: helpers for tests are packages of
+// their own.
+func TestCommandDoesNotLinkTesting(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-deps", "./cmd/moat").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if deps := strings.Fields(string(out)); len(deps) < 100 || slices.Contains(deps, "testing") {
+		t.Errorf("%d packages, testing among them: %v", len(deps), slices.Contains(deps, "testing"))
 	}
 }
 

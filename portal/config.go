@@ -14,7 +14,7 @@ import (
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/policy"
-	"github.com/moat-db/moat/prove"
+	"github.com/moat-db/moat/prove/database"
 	"github.com/moat-db/moat/tenancy"
 )
 
@@ -81,7 +81,7 @@ type Operator struct {
 	// the isolation page looks and attacks.
 	Model tenancy.Options
 	Audit audit.Options
-	Prove prove.Options
+	Prove database.Options
 }
 
 // Demo is what only a demonstration has.

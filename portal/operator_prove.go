@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/prove"
+	"github.com/moat-db/moat/prove/database"
 )
 
 // prover runs prove in the background, one run at a time.
@@ -129,7 +130,7 @@ func (c *console) prove(ctx context.Context) {
 	if err := c.proveOnce(ctx); err != nil {
 		c.p.config.Logger.Error("portal: prove", "error", err.Error())
 		failed = "The run ended without a result. The server's log says why."
-		var production *prove.ProductionError
+		var production *database.ProductionError
 		if errors.As(err, &production) {
 			failed = production.Error() + ". Run moat prove on the command line, and tell it that this is meant."
 		}
@@ -153,7 +154,7 @@ func (c *console) proveOnce(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	report, err := prove.Database(ctx, operator.Copy(), c.config.Application.Copy(), c.config.Prove)
+	report, err := database.Attack(ctx, operator.Copy(), c.config.Application.Copy(), c.config.Prove)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package prove
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -25,6 +26,8 @@ type Report struct {
 	Probes  []Probe `json:"probes"`
 	// NotTried says, in sentences, what was left out and why.
 	NotTried []string `json:"not_tried"`
+
+	count map[string]int // of probes added, by attack and object
 }
 
 // Context says what was attacked, and what holds for the whole of it.
@@ -61,31 +64,33 @@ type Probe struct {
 // reportVersion is the version of the JSON format.
 const reportVersion = 1
 
-// newReport returns a report without probes, which is undecided.
-func newReport() *Report {
-	return &Report{Version: reportVersion, Verdict: VerdictUndecided, Probes: []Probe{}, NotTried: []string{}}
+// NewReport returns a report without probes, which is undecided.
+func NewReport() *Report {
+	return &Report{Version: reportVersion, Verdict: VerdictUndecided, Probes: []Probe{}, NotTried: []string{}, count: map[string]int{}}
 }
 
-// add appends a probe under an id of its own: a second probe of the same attack on
+// Add appends a probe under an id of its own: a second probe of the same attack on
 // the same object gets a number.
-func (r *Report) add(p Probe) {
-	p.ID = p.Attack + ":" + p.Object
-	for n := 2; r.Find(p.ID) != nil; n++ {
-		p.ID = p.Attack + ":" + p.Object + "#" + itoa(n)
+func (r *Report) Add(p Probe) {
+	base := p.Attack + ":" + p.Object
+	r.count[base]++
+	p.ID = base
+	if n := r.count[base]; n > 1 {
+		p.ID = base + "#" + strconv.Itoa(n)
 	}
 	r.Probes = append(r.Probes, p)
 }
 
-// skip notes something that was not tried.
-func (r *Report) skip(sentence string) {
+// Skip notes something that was not tried.
+func (r *Report) Skip(sentence string) {
 	if !slices.Contains(r.NotTried, sentence) {
 		r.NotTried = append(r.NotTried, sentence)
 	}
 }
 
-// finish computes the verdict: one leak is a leak; without a probe, or with an
+// Finish computes the verdict: one leak is a leak; without a probe, or with an
 // undecided one, nothing is proved.
-func (r *Report) finish() *Report {
+func (r *Report) Finish() *Report {
 	r.Verdict = VerdictIsolated
 	if len(r.Probes) == 0 || r.Count(VerdictUndecided) > 0 {
 		r.Verdict = VerdictUndecided

@@ -16,6 +16,8 @@ import (
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/internal/report"
 	"github.com/moat-db/moat/prove"
+	"github.com/moat-db/moat/prove/database"
+	"github.com/moat-db/moat/prove/rest"
 	"github.com/moat-db/moat/seal"
 )
 
@@ -123,12 +125,12 @@ func (a *app) proveDatabase(ctx context.Context, args []string, c config.Config,
 	if err != nil {
 		return nil, err
 	}
-	r, err := prove.Database(ctx, operator, application, o)
-	var production *prove.ProductionError
+	r, err := database.Attack(ctx, operator, application, o)
+	var production *database.ProductionError
 	switch {
 	case errors.As(err, &production):
 		return nil, withHint(err, "prove against staging, or say --yes-production")
-	case errors.Is(err, prove.ErrNoTenantTables):
+	case errors.Is(err, database.ErrNoTenantTables):
 		return nil, withHint(err, "name the tenant column in moat.yaml under tenant.column")
 	case err != nil:
 		return nil, err
@@ -139,8 +141,8 @@ func (a *app) proveDatabase(ctx context.Context, args []string, c config.Config,
 	return r, nil
 }
 
-func proveOptions(c config.Config, f *proveFlags) (prove.Options, error) {
-	o := prove.Options{Model: modelOptions(c), A: moat.Tenant(f.tenantA), B: moat.Tenant(f.tenantB), Settings: map[string]string{},
+func proveOptions(c config.Config, f *proveFlags) (database.Options, error) {
+	o := database.Options{Model: modelOptions(c), A: moat.Tenant(f.tenantA), B: moat.Tenant(f.tenantB), Settings: map[string]string{},
 		Strict: f.strict, Disposable: f.disposable, Production: f.produced, StatementTimeout: f.statement, LockTimeout: f.lock}
 	// The role that attacks is the one that --app-url connects as, whatever its name.
 	o.Model.Roles = nil
@@ -218,6 +220,6 @@ func proveAPI(ctx context.Context, c config.Config, f *proveFlags) (*prove.Repor
 	if column == "" {
 		column = c.Tenant.Column
 	}
-	return prove.HTTP(ctx, prove.HTTPOptions{URL: f.http, TokenA: f.tokens[0], TokenB: f.tokens[1], TenantColumn: column,
+	return rest.Attack(ctx, rest.Options{URL: f.http, TokenA: f.tokens[0], TokenB: f.tokens[1], TenantColumn: column,
 		Requests: f.requests, Disposable: f.disposable})
 }

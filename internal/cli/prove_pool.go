@@ -11,6 +11,8 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/prove"
+	"github.com/moat-db/moat/prove/database"
+	"github.com/moat-db/moat/prove/pool"
 	"github.com/moat-db/moat/tenancy"
 )
 
@@ -19,7 +21,7 @@ const mostTenants = 300
 
 // provePool attacks moat's own pool on the application's connection string (through
 // whatever pooler it leads to), without and with Paranoid, and adds the probes.
-func provePool(ctx context.Context, operatorURL, appURL string, r *prove.Report, o prove.Options) error {
+func provePool(ctx context.Context, operatorURL, appURL string, r *prove.Report, o database.Options) error {
 	p, err := poolTarget(ctx, operatorURL, o)
 	if err != nil {
 		return err
@@ -45,7 +47,7 @@ func provePool(ctx context.Context, operatorURL, appURL string, r *prove.Report,
 	return nil
 }
 
-func attackPool(ctx context.Context, appURL string, options moat.Options, o prove.PoolOptions) (*prove.Report, error) {
+func attackPool(ctx context.Context, appURL string, options moat.Options, o pool.Options) (*prove.Report, error) {
 	cfg, err := pgxpool.ParseConfig(appURL)
 	if err != nil {
 		return nil, connectError(err)
@@ -54,34 +56,27 @@ func attackPool(ctx context.Context, appURL string, options moat.Options, o prov
 	if err := moat.Configure(cfg, options); err != nil {
 		return nil, err
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	connections, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, connectError(err)
 	}
-	defer pool.Close()
-	db, err := moat.New(pool, &options)
+	defer connections.Close()
+	db, err := moat.New(connections, &options)
 	if err != nil {
 		return nil, err
 	}
-	acquire := func(ctx context.Context) (*pgx.Conn, func(), error) {
-		c, err := pool.Acquire(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		return c.Conn(), c.Release, nil
-	}
-	return prove.AttackPool(ctx, acquire, func(ctx context.Context, tenant moat.Tenant, sql string) ([][]string, error) {
-		return prove.Texts(db.Query(moat.WithScope(ctx, moat.Scope{Tenant: tenant}), sql))
+	return pool.Attack(ctx, pool.AcquireFrom(connections), func(ctx context.Context, tenant moat.Tenant, sql string) ([][]string, error) {
+		return pool.Texts(db.Query(moat.WithScope(ctx, moat.Scope{Tenant: tenant}), sql))
 	}, o)
 }
 
 type poolChoice struct {
-	options prove.PoolOptions
+	options pool.Options
 	kind    moat.TenantType
 }
 
 // poolTarget picks the tenant table in which the most tenants have rows.
-func poolTarget(ctx context.Context, operatorURL string, o prove.Options) (poolChoice, error) {
+func poolTarget(ctx context.Context, operatorURL string, o database.Options) (poolChoice, error) {
 	conn, err := pgx.Connect(ctx, operatorURL)
 	if err != nil {
 		return poolChoice{}, connectError(err)
@@ -98,12 +93,12 @@ func poolTarget(ctx context.Context, operatorURL string, o prove.Options) (poolC
 			continue
 		}
 		column := sqltext.Ident(t.Column)
-		rows, err := prove.Texts(conn.Query(ctx, fmt.Sprintf("SELECT DISTINCT %s::text FROM (SELECT %s FROM %s WHERE %s IS NOT NULL LIMIT 200000) x LIMIT %d",
+		rows, err := pool.Texts(conn.Query(ctx, fmt.Sprintf("SELECT DISTINCT %s::text FROM (SELECT %s FROM %s WHERE %s IS NOT NULL LIMIT 200000) x LIMIT %d",
 			column, column, t.Table.SQL(), column, mostTenants)))
 		if err != nil || len(rows) <= len(best.options.Tenants) {
 			continue
 		}
-		best.options = prove.PoolOptions{Table: t.Table.SQL(), Column: t.Column, Setting: m.Setting}
+		best.options = pool.Options{Table: t.Table.SQL(), Column: t.Column, Setting: m.Setting}
 		for _, r := range rows {
 			best.options.Tenants = append(best.options.Tenants, moat.Tenant(r[0]))
 		}

@@ -68,6 +68,11 @@ func Idents(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
+// Setting writes the name of a run-time parameter: each of its parts an identifier.
+func Setting(name string) string {
+	return strings.ReplaceAll(Idents(strings.Split(name, ".")), ", ", ".")
+}
+
 // Literal quotes a text as PostgreSQL's quote_literal does: a text with a
 // backslash becomes an E string, right whatever standard_conforming_strings says.
 func Literal(text string) string {

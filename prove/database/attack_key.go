@@ -1,0 +1,317 @@
+package database
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
+)
+
+// keyAttacks ask the keys about B: whether a value is taken, whether a row exists.
+func (st *site) keyAttacks(p *prover) []attack {
+	if st.spareA == nil || !st.reach.insert || st.class == catalog.TenantsTable || st.tenant == "" && !st.owned() {
+		return nil
+	}
+	return slices.Concat(st.uniqueAttacks(p.Strict), st.exclusionAttacks(), st.referenceAttacks(p))
+}
+
+func (st *site) uniqueAttacks(strict bool) []attack {
+	var out []attack
+	for _, i := range st.rel.Indexes {
+		if !i.Unique || !i.Valid {
+			continue
+		}
+		columns := st.columnsOf(i.Definition, i.Keys)
+		if len(columns) == 0 || slices.Contains(columns, st.tenant) || st.referencesTenant(columns) {
+			continue
+		}
+		surrogate := st.surrogate(i)
+		if surrogate && (!strict || st.unguessable(i)) {
+			continue
+		}
+		if a, ok := st.collision(i.Name, append(columns, st.mentionedIn(i.Predicate)...)); ok {
+			if surrogate {
+				a.name = "surrogate key"
+			}
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// columnsOf lists the columns of an index, those inside expressions too.
+func (st *site) columnsOf(_ string, keys []catalog.IndexKey) []string {
+	var out []string
+	for _, k := range keys {
+		if k.Column != "" {
+			out = append(out, k.Column)
+			continue
+		}
+		out = append(out, st.mentionedIn(k.Expression)...)
+	}
+	return once(out)
+}
+
+func (st *site) mentionedIn(text string) []string {
+	var out []string
+	for _, c := range st.rel.Columns {
+		if text != "" && mentions(text, c.Name) {
+			out = append(out, c.Name)
+		}
+	}
+	return out
+}
+
+// referencesTenant says whether the columns lead, by foreign key, to a row that is
+// A's alone: then B has none of the kind.
+func (st *site) referencesTenant(columns []string) bool {
+	return slices.ContainsFunc(st.rel.Constraints, func(c catalog.Constraint) bool {
+		return c.Type == catalog.ForeignKey && st.tenant != "" && slices.Contains(c.Columns, st.tenant) &&
+			slices.ContainsFunc(c.Columns, func(n string) bool { return n != st.tenant && slices.Contains(columns, n) })
+	})
+}
+
+// surrogate says whether a unique key is a number, a uuid or a hash that a program
+// draws, perhaps beside the partition key: that one is taken tells nothing worth
+// knowing.
+func (st *site) surrogate(i catalog.Index) bool {
+	drawn := false
+	for _, k := range i.Keys {
+		c := st.column(k.Column)
+		if c == nil {
+			return false
+		}
+		is := c.TypeName.Name == "uuid" || c.TypeName.Name == "bytea" || c.Identity != "" || strings.Contains(c.Default, "nextval(") || c.Name == "id"
+		if !is && !slices.Contains(st.divided, k.Column) {
+			return false
+		}
+		drawn = drawn || is
+	}
+	return drawn
+}
+
+// unguessable says whether nobody can ask for a value of the key.
+func (st *site) unguessable(i catalog.Index) bool {
+	return slices.ContainsFunc(i.Keys, func(k catalog.IndexKey) bool {
+		c := st.column(k.Column)
+		return c != nil && (c.TypeName.Name == "uuid" || c.TypeName.Name == "bytea")
+	})
+}
+
+func (st *site) exclusionAttacks() []attack {
+	var out []attack
+	for _, c := range st.rel.Constraints {
+		if c.Type != catalog.Exclude || slices.Contains(c.Columns, st.tenant) || mentions(c.Definition, st.tenant) {
+			continue
+		}
+		if a, ok := st.collision(c.Name, st.mentionedIn(c.Definition)); ok {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// collision inserts a row of A's with B's values in the columns.
+func (st *site) collision(constraint string, columns []string) (attack, bool) {
+	for _, b := range st.rowsB {
+		taken := row{}
+		for _, n := range columns {
+			if v, ok := b[n]; ok && n != st.tenant {
+				taken[n] = v
+			}
+		}
+		if len(taken) == 0 || slices.ContainsFunc(columns, func(n string) bool { return b[n] == null && n != st.tenant }) {
+			continue
+		}
+		return attack{name: "duplicate key", steps: []string{st.insert(st.spareA.with(taken))},
+			judge: func(outcome) finding { return isolated("tenant A may use the value that tenant B uses") },
+			onError: func(e *pgconn.PgError) finding {
+				if e.Code == codeUnique || e.Code == codeExclusion {
+					return leak("the error of %q tells tenant A that another tenant has the value, and keeps A from using it", e.ConstraintName)
+				}
+				if e.Code == codeForeignKey {
+					return isolated("refused: %s", e.Message)
+				}
+				return unclear(e)
+			}}, true
+	}
+	return attack{}, false
+}
+
+// referenceAttacks let a row of A's refer to a row of B's.
+func (st *site) referenceAttacks(p *prover) []attack {
+	var out []attack
+	for _, c := range st.rel.Constraints {
+		parent := p.siteOf(c.References)
+		if c.Type != catalog.ForeignKey || parent == nil || !crossable(st, parent, c) || len(parent.rowsB) == 0 {
+			continue
+		}
+		to := st.alone(c)
+		target := st.unused(parent, c)
+		for i, n := range c.Columns {
+			if n != st.tenant {
+				to[n] = target[c.RefColumns[i]]
+			}
+		}
+		out = append(out, attack{name: "foreign key", steps: []string{st.insert(st.spareA.with(to))},
+			judge: accepted("a row of tenant A now refers to a row of tenant B through " + c.Name + ", and the answer tells which of B's keys exist"),
+			onError: func(e *pgconn.PgError) finding {
+				if e.Code == codeForeignKey {
+					return isolated("refused: %s", e.Message)
+				}
+				return unclear(e)
+			}})
+	}
+	return out
+}
+
+// unused picks a parent of B's that no known row of B's refers to yet: the column may
+// be unique.
+func (st *site) unused(parent *site, c catalog.Constraint) row {
+	for _, r := range parent.rowsB {
+		if !slices.ContainsFunc(st.rowsB, func(child row) bool {
+			for i, n := range c.Columns {
+				if child[n] != r[c.RefColumns[i]] {
+					return false
+				}
+			}
+			return true
+		}) {
+			return r
+		}
+	}
+	return parent.rowsB[0]
+}
+
+// alone empties the optional columns that a CHECK constraint weighs against those of
+// the foreign key: often exactly one of several references may be set.
+func (st *site) alone(c catalog.Constraint) row {
+	out := row{}
+	for _, k := range st.rel.Constraints {
+		if k.Type != catalog.Check || !slices.ContainsFunc(c.Columns, func(n string) bool { return mentions(k.Definition, n) }) {
+			continue
+		}
+		for _, n := range st.mentionedIn(k.Definition) {
+			if col := st.column(n); n != st.tenant && !col.NotNull && !slices.Contains(c.Columns, n) && st.referencing(n) {
+				out[n] = null
+			}
+		}
+	}
+	return out
+}
+
+// defining says whether the foreign key is what tells whose a row is: then a row that
+// refers to A's is A's.
+func (t *target) defining(c catalog.Constraint) bool {
+	return t.tenant == "" && slices.ContainsFunc(t.model.Paths, func(p catalog.Path) bool { return len(p) > 0 && p[0].Constraint == c.Name })
+}
+
+// crossable says whether a foreign key could lead from one tenant to another: both
+// ends belong to tenants.
+func crossable(child, parent *site, c catalog.Constraint) bool {
+	if parent.class == catalog.TenantsTable || !parent.owned() || !child.owned() {
+		return false
+	}
+	// The tenant columns of both ends must be the only columns for it to be about
+	// the tenant itself.
+	return slices.ContainsFunc(c.Columns, func(n string) bool { return n != child.tenant })
+}
+
+// pairsTenants says whether the foreign key carries the tenant on both ends.
+func pairsTenants(child, parent *site, c catalog.Constraint) bool {
+	for i, n := range c.Columns {
+		if child.tenant != "" && n == child.tenant && c.RefColumns[i] == parent.tenant {
+			return true
+		}
+	}
+	return false
+}
+
+// cascadeAttacks delete A's own row that a row of B's refers to, or that a row of
+// A's refers to with its tenant among the columns set to NULL.
+func (s *stage) cascadeAttacks(st *site) []attack {
+	var out []attack
+	for _, c := range st.rel.Constraints {
+		parent := s.siteOf(c.References)
+		if c.Type != catalog.ForeignKey || parent == nil || !crossable(st, parent, c) || parent.rel.QName() == st.rel.QName() ||
+			len(parent.rowsA) == 0 || st.spareB == nil || len(parent.key) == 0 || !parent.reach.delete {
+			continue
+		}
+		if pairsTenants(st, parent, c) {
+			out = append(out, s.orphaned(st, parent, c)...)
+			continue
+		}
+		if len(st.key) > 0 && !st.defining(c) {
+			out = append(out, s.crossed(st, parent, c)...)
+		}
+	}
+	return out
+}
+
+// crossed plants a row of B's that refers to A's row, as B could, and lets A delete
+// and re-key its own.
+func (s *stage) crossed(st, parent *site, c catalog.Constraint) []attack {
+	to, refs := row{}, row{}
+	for i, n := range c.Columns {
+		to[n] = parent.rowsA[0][c.RefColumns[i]]
+		refs[n] = to[n]
+	}
+	child := st.spareB.with(to)
+	watch := []string{"SELECT 1 AS row_of_tenant_b FROM " + st.sql() + " x WHERE " + child.matches("x.", once(append(slices.Clone(st.key), c.Columns...)))}
+	columns := slices.DeleteFunc(st.columns(), func(n string) bool { _, ok := child[n]; return !ok })
+	setup := []string{"INSERT INTO " + st.sql() + " (" + sqltext.Idents(columns) + ") OVERRIDING SYSTEM VALUE VALUES (" + child.values(columns) + ")"}
+	return []attack{{name: "cascade", setup: setup, watch: watch,
+		steps: []string{"DELETE FROM " + parent.sql() + " x WHERE " + parent.rowsA[0].matches("x.", parent.key)},
+		judge: func(o outcome) finding {
+			if o.last().n == 0 {
+				return undecided("tenant A could not delete its own row of %s, so its effect on B was not seen", parent.name())
+			}
+			if len(o.watched) > 0 && o.watched[0].n == 0 {
+				return leak("tenant A deleted its own row of %s, and with it went, or changed, tenant B's row here (%s)", parent.name(), c.Name)
+			}
+			return isolated("tenant B's row was not touched")
+		},
+		onError: func(e *pgconn.PgError) finding {
+			if constraint(e) || e.Code == codeCheck {
+				return leak("tenant B's row keeps tenant A from deleting its own, and the error says so: %s %s", e.Message, e.Detail)
+			}
+			return unclear(e)
+		}}}
+}
+
+// orphaned deletes A's parent of A's own row under SET NULL or SET DEFAULT of the
+// tenant column, and asks whether B then sees the row.
+func (s *stage) orphaned(st, parent *site, c catalog.Constraint) []attack {
+	sets := c.OnDelete == "set null" || c.OnDelete == "set default"
+	if !sets || len(c.SetColumns) > 0 && !slices.Contains(c.SetColumns, st.tenant) || st.spareA == nil || !st.readable() {
+		return nil
+	}
+	to := row{}
+	for i, n := range c.Columns {
+		to[n] = parent.rowsA[0][c.RefColumns[i]]
+	}
+	child := st.spareA.with(to)
+	columns := slices.DeleteFunc(st.columns(), func(n string) bool { _, ok := child[n]; return !ok })
+	known := st.key
+	if len(known) == 0 {
+		known = columns
+	}
+	key := slices.DeleteFunc(slices.Clone(known), func(n string) bool { return slices.Contains(c.Columns, n) })
+	if len(key) == 0 {
+		return nil
+	}
+	steps := slices.Concat([]string{"DELETE FROM " + parent.sql() + " x WHERE " + parent.rowsA[0].matches("x.", parent.key)}, st.asB,
+		[]string{"SELECT 1 FROM " + st.sql() + " x WHERE " + child.matches("x.", key)})
+	return []attack{{name: "cascade", steps: steps,
+		setup: []string{"INSERT INTO " + st.sql() + " (" + sqltext.Idents(columns) + ") OVERRIDING SYSTEM VALUE VALUES (" + child.values(columns) + ")"},
+		judge: seen("deleting the parent took the tenant off tenant A's row, and tenant B sees it"),
+		onError: func(e *pgconn.PgError) finding {
+			if constraint(e) {
+				return isolated("refused: %s", e.Message)
+			}
+			return unclear(e)
+		}}}
+}

@@ -1,0 +1,76 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moat-db/moat"
+)
+
+// binder writes the statement that binds a transaction to a tenant, as text.
+type binder struct {
+	sealer   moat.Sealer
+	setting  string
+	settings map[string]string
+	backend  uint32
+	// values are settings that differ from tenant to tenant: who is a member.
+	values map[string]map[string]string
+}
+
+// to binds the tenant. The statement of a sealer is printed with its arguments in
+// place; its token is short-lived and bound to this connection.
+func (b binder) to(ctx context.Context, tenant string) ([]string, error) {
+	if b.sealer == nil {
+		return b.plain(tenant), nil
+	}
+	sql, args, err := b.sealer.Bind(ctx, moat.Tenant(tenant), b.backend)
+	if err != nil {
+		return nil, fmt.Errorf("seal tenant: %w", err)
+	}
+	for i := len(args); i > 0; i-- {
+		sql = strings.ReplaceAll(sql, "$"+strconv.Itoa(i), literal(args[i-1]))
+	}
+	return append([]string{sql}, b.others(tenant)...), nil
+}
+
+// plain sets the tenant setting and those beside it.
+func (b binder) plain(tenant string) []string {
+	if _, member := b.values[tenant][b.setting]; member {
+		return b.others(tenant)
+	}
+	sql := "SELECT set_config(" + lit(b.setting) + ", " + lit(tenant) + ", true)"
+	return append([]string{sql}, b.others(tenant)...)
+}
+
+func (b binder) others(tenant string) []string {
+	all := maps.Clone(b.settings)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, b.values[tenant])
+	if len(all) == 0 {
+		return nil
+	}
+	calls := make([]string, 0, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		calls = append(calls, "set_config("+lit(name)+", "+lit(all[name])+", true)")
+	}
+	return []string{"SELECT " + strings.Join(calls, ", ")}
+}
+
+// literal prints a bind argument.
+func literal(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "NULL"
+	case []byte:
+		return fmt.Sprintf(`'\x%x'`, v)
+	case string:
+		return lit(v)
+	}
+	return lit(fmt.Sprint(v))
+}

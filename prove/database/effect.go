@@ -1,0 +1,195 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/prove"
+)
+
+// effectAttacks write A's own rows, rightfully, and look at what that does to B:
+// through triggers and rules.
+func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
+	if !st.fires() || st.spareA == nil || s.calm == "" {
+		return nil
+	}
+	var out []attack
+	name := "trigger"
+	if len(st.rel.Rules) > 0 {
+		name = "rule"
+	}
+	sweep := s.sweep()
+	judge := func(o outcome) finding {
+		if n := o.last().number(); sweep != "" && n > 0 {
+			return leak("after tenant A wrote its own row, %d rows that A can read name tenant B's", n)
+		}
+		if len(o.watched) > 0 && o.watched[len(o.watched)-1].text() != s.calm {
+			return leak("writing tenant A's own row changed tenant B's rows: %s", changedLine(s.calm, o.watched[len(o.watched)-1].text()))
+		}
+		return isolated("what ran with tenant A's own write touched nothing of tenant B's")
+	}
+	writes := []string{}
+	own := row{}
+	if len(st.rowsA) > 0 {
+		own = st.rowsA[0]
+	}
+	if st.reach.insert {
+		writes = append(writes, st.insert(st.spareA))
+		own = st.spareA // new, so that nothing refers to it
+	}
+	key := st.identifying()
+	if len(key) == 0 && len(st.key) == 0 && st.seesTenant() {
+		key = []string{st.tenant}
+	}
+	known := len(key) > 0 && !slices.ContainsFunc(key, func(n string) bool { _, ok := own[n]; return !ok })
+	if set := st.settable(st.reach.updates); st.reach.update && set != "" && known {
+		writes = append(writes, "UPDATE "+st.sql()+" x SET "+sqltext.Ident(set)+" = "+lit(own[set])+" WHERE "+own.matches("x.", key))
+	}
+	if st.reach.delete && known {
+		writes = append(writes, "DELETE FROM "+st.sql()+" x WHERE "+own.matches("x.", key))
+	}
+	// All of them in one go, where they go through: looking at everything that A
+	// can read costs more than the writes.
+	tries := [][]string{writes}
+	if o := s.operator.try(ctx, attempt{as: st.asA, steps: writes}); o.err != nil {
+		tries = nil
+		for _, w := range writes {
+			tries = append(tries, []string{w})
+		}
+	}
+	for _, steps := range tries {
+		if sweep != "" {
+			steps = append(slices.Clone(steps), sweep)
+		}
+		out = append(out, attack{name: name, steps: steps, watch: []string{s.integrityQuery()}, judge: judge, onError: pastTrigger})
+	}
+	return out
+}
+
+// sweep counts, in everything that A can read, rows that carry B's tag.
+func (s *stage) sweep() string {
+	var parts []string
+	for _, t := range s.targets {
+		if t.readable() && t.rel.Kind != catalog.ForeignTable {
+			cols := qualified("x", t.reach.selects)
+			parts = append(parts, "SELECT count(*) AS n FROM "+t.sql()+" x WHERE ROW("+cols+")::text ~ '"+tag(tagB)+"|a0a7"+fmt.Sprintf("%04x", tagB)+"-'")
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "SELECT sum(n)::bigint AS rows_of_b FROM (" + strings.Join(parts, " UNION ALL ") + ") all_readable"
+}
+
+// attackView attacks what is no tenant table: views with a tenant column, by what may be
+// written through them, and tables whose triggers or rules run.
+func (s *stage) attackView(ctx context.Context, t *target) error {
+	st := s.sites[t]
+	if t.isTable() && !s.private(t) && t.fires() && t.reach.insert {
+		return s.attackOpenTable(ctx, st)
+	}
+	if t.rel.Kind != catalog.View || !t.reach.usage || t.tenant == "" {
+		return nil
+	}
+	base := s.baseOf(t)
+	if base == nil || len(base.rowsB) == 0 || len(base.rowsA) == 0 {
+		return nil
+	}
+	if err := s.rebind(ctx, st); err != nil {
+		return err
+	}
+	st.rowsA, st.rowsB = base.rowsA, base.rowsB
+	st.spareA, st.spareB = narrowed(base.spareA, t), narrowed(base.spareB, t)
+	st.target.key = base.key
+	if !subset(base.key, t.columns()) {
+		st.target.key = nil
+	}
+	s.control(ctx, st)
+	var attacks []attack
+	if t.readable() && !st.blind { // else the look before and after B's rows decides
+		attacks = append(st.plantedAttacks(), st.leakyAttacks()...)
+	}
+	if !t.rel.Insertable {
+		st.spareB = nil
+	}
+	if t.rel.Insertable || t.rel.Updatable || len(t.rel.Triggers) > 0 || len(t.rel.Rules) > 0 {
+		attacks = append(attacks, st.writeAttacks()...)
+		attacks = append(attacks, s.throughView(st)...)
+	}
+	return s.run(ctx, st, t.name(), attacks)
+}
+
+// attackOpenTable writes a row into a table that belongs to no tenant, for what its
+// triggers and rules then do.
+func (s *stage) attackOpenTable(ctx context.Context, st *site) error {
+	a, _ := s.parties()
+	var err error
+	if st.spareA, err = s.sower.spare(ctx, st, a, nil, 0); err != nil {
+		s.report.Skip("triggers and rules of " + st.name() + ": " + prove.Message(err))
+		return nil
+	}
+	if err := s.rebind(ctx, st); err != nil {
+		return err
+	}
+	return s.run(ctx, st, st.name(), s.effectAttacks(ctx, st))
+}
+
+// throughView writes B's row through the view and looks at the table.
+func (s *stage) throughView(st *site) []attack {
+	set := st.settable(st.reach.updates)
+	where := st.planted("x")
+	if s.calm == "" || st.key == nil {
+		return nil
+	}
+	judge := func(o outcome) finding {
+		if len(o.watched) > 0 && o.watched[len(o.watched)-1].text() != s.calm {
+			return leak("a write through the view changed tenant B's rows: %s", changedLine(s.calm, o.watched[len(o.watched)-1].text()))
+		}
+		return isolated("writes through the view touched nothing of tenant B's")
+	}
+	var out []attack
+	watch := []string{s.integrityQuery()}
+	if st.reach.update && set != "" {
+		out = append(out, attack{name: "view write", steps: []string{"UPDATE " + st.sql() + " x SET " + sqltext.Ident(set) + " = " + lit(st.rowsA[0][set]) + " WHERE " + where}, watch: watch, judge: judge, onError: pastTrigger},
+			attack{name: "view write", steps: []string{"UPDATE " + st.sql() + " x SET " + sqltext.Ident(set) + " = " + lit(st.rowsA[0][set])}, watch: watch, judge: judge, onError: pastTrigger})
+	}
+	if st.reach.delete {
+		out = append(out, attack{name: "view write", steps: []string{"DELETE FROM " + st.sql() + " x"}, watch: watch, judge: judge, onError: pastTrigger})
+	}
+	return out
+}
+
+// baseOf is the one table that a view with a tenant column reads.
+func (s *stage) baseOf(t *target) *site {
+	var found *site
+	for _, d := range s.snap.Dependencies {
+		if d.From == t.rel.QName() && d.Rule == "_RETURN" && d.On != d.From {
+			if st := s.siteOf(d.On); st != nil && s.private(st.target) {
+				if st.isTable() {
+					found = st
+				} else if inner := s.baseOf(st.target); inner != nil {
+					found = inner
+				}
+			}
+		}
+	}
+	return found
+}
+
+// narrowed keeps the columns that the relation has.
+func narrowed(r row, t *target) row {
+	if r == nil {
+		return nil
+	}
+	out := row{}
+	for _, c := range t.rel.Columns {
+		if v, ok := r[c.Name]; ok {
+			out[c.Name] = v
+		}
+	}
+	return out
+}

@@ -1,0 +1,50 @@
+package database_test
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/prove"
+	"github.com/moat-db/moat/prove/database"
+	"github.com/moat-db/moat/prove/internal/shop"
+)
+
+type fixture struct{ *shop.Fixture }
+
+const (
+	tenantA = shop.TenantA
+	tenantB = shop.TenantB
+	rows    = shop.Rows
+	policy  = shop.Policy
+)
+
+func newFixture(t *testing.T, statements ...string) *fixture {
+	t.Helper()
+	return &fixture{shop.New(t, statements...)}
+}
+
+func on(t *testing.T, db *pgtest.Database, statements ...string) *fixture {
+	t.Helper()
+	return &fixture{shop.On(t, db, statements...)}
+}
+
+// prove attacks the fixture.
+func (f *fixture) prove(t *testing.T, o database.Options) *prove.Report {
+	t.Helper()
+	operator, err := pgx.ParseConfig(f.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	application, err := pgx.ParseConfig(f.As(t, f.App))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := database.Attack(t.Context(), operator, application, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shop.Listed(t, prove.Database, r)
+	return r
+}

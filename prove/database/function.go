@@ -1,0 +1,220 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/prove"
+)
+
+// functions are the functions and procedures that the application role may call,
+// each with several lists of arguments.
+func (s *stage) functions() []*observable {
+	var out []*observable
+	mine := s.memberships()
+	for i := range s.snap.Functions {
+		f := &s.snap.Functions[i]
+		if f.System || f.Extension != "" || !slices.Contains(s.model.Schemas, f.Schema) || !callable(f, mine) {
+			continue
+		}
+		name := f.Schema + "." + f.Name + "(" + f.Arguments + ")"
+		if why := untouchable(f); why != "" && !s.Disposable {
+			s.report.Skip("function " + name + ": " + why + " (--disposable runs it)")
+			continue
+		}
+		o := &observable{attack: "function", object: name, writes: f.Volatile == "volatile" || f.Kind == "procedure"}
+		if f.Definer {
+			o.attack = "definer function"
+		}
+		calls, echoes, ok := s.calls(f)
+		if !ok {
+			s.report.Add(prove.Probe{Attack: o.attack, Object: name, Verdict: prove.VerdictUndecided, Reason: "no arguments are known for its types: call it by hand with tenant B's ids, or revoke EXECUTE"})
+			continue
+		}
+		o.sql, o.echoes = calls, echoes
+		out = append(out, o)
+	}
+	return out
+}
+
+func callable(f *catalog.Function, mine []string) bool {
+	if f.Result == "trigger" || f.Result == "event_trigger" || f.Kind == "aggregate" || f.Kind == "window" {
+		return false
+	}
+	return slices.Contains(mine, f.Owner) || slices.ContainsFunc(f.Privileges, func(p catalog.Privilege) bool {
+		return p.Name == "EXECUTE" && (p.Grantee == "" || slices.Contains(mine, p.Grantee))
+	})
+}
+
+var outside = regexp.MustCompile(`(?i)\b(dblink\w*|http\w*|copy\s[^;]*\bprogram\b|lo_export|pg_terminate_backend|pg_cancel_backend|pg_reload_conf|pg_write_file|commit|pg_sleep)\b`)
+
+// untouchable says why calling a function could not be taken back.
+func untouchable(f *catalog.Function) string {
+	if f.Volatile != "volatile" && f.Kind != "procedure" {
+		return ""
+	}
+	switch f.Language {
+	case "sql", "plpgsql":
+	default:
+		return "written in " + f.Language + ", what it does cannot be rolled back for sure"
+	}
+	if m := outside.FindString(f.Body); m != "" {
+		return "it uses " + strings.ToLower(strings.TrimSpace(m)) + ", which cannot be rolled back"
+	}
+	return ""
+}
+
+// mostCalls is how many lists of arguments are tried.
+const mostCalls = 16
+
+// calls writes the calls; echoes is true when an argument carries B's tag.
+func (s *stage) calls(f *catalog.Function) (calls []string, echoes, ok bool) {
+	lists := [][]string{{}}
+	for _, p := range f.Params {
+		if p.Mode == "out" || p.Mode == "table" {
+			continue
+		}
+		if p.Mode == "variadic" {
+			continue
+		}
+		values := s.arguments(p)
+		if len(values) == 0 {
+			if p.HasDefault {
+				break
+			}
+			return nil, false, false
+		}
+		var next [][]string
+		for _, l := range lists {
+			for _, v := range values {
+				next = append(next, append(slices.Clone(l), lit(v)+"::"+p.Type))
+				echoes = echoes || strings.Contains(v, tag(tagB))
+			}
+		}
+		if len(next) > 400 {
+			next = next[:400]
+		}
+		lists = next
+	}
+	name := table(catalog.QName{Schema: f.Schema, Name: f.Name})
+	stride := max(1, len(lists)/mostCalls)
+	for i := 0; i < len(lists) && len(calls) < mostCalls; i += stride {
+		call := name + "(" + strings.Join(lists[i], ", ") + ")"
+		if f.Kind == "procedure" {
+			calls = append(calls, "CALL "+call)
+		} else if f.ReturnsSet && f.Result == "SETOF record" {
+			calls = append(calls, "SELECT "+call)
+		} else {
+			calls = append(calls, "SELECT * FROM "+call+" LIMIT 500")
+		}
+	}
+	return calls, echoes, true
+}
+
+// arguments are values worth passing for a parameter: tenant B itself, the keys of
+// B's rows, names of tables, patterns that match everything.
+func (s *stage) arguments(p catalog.Param) []string {
+	c := &catalog.Column{Name: p.Name, Type: p.Type, TypeName: builtin(p.Type)}
+	for q := range s.sower.maker.types {
+		if p.Type == q.Name || p.Type == q.Schema+"."+q.Name {
+			c.TypeName = q
+		}
+	}
+	var out []string
+	kind := s.sower.kind(c)
+	switch {
+	case p.Type == s.model.Type:
+		out = append(out, s.b)
+	case kind == "text":
+		out = append(out, "%", "", s.b)
+	}
+	if kind == "text" || p.Type == "regclass" {
+		for _, t := range s.targets {
+			if s.private(t) && t.isTable() && len(out) < 8 {
+				out = append(out, t.sql(), "SELECT * FROM "+t.sql())
+			}
+		}
+	}
+	if p.Type == "jsonb" || p.Type == "json" {
+		return []string{"{}", `{"tenant_id": "` + s.b + `"}`}
+	}
+	if p.Type == "boolean" {
+		return []string{"true", "false"}
+	}
+	out = append(out, s.keysOf(p)...)
+	if v, ok := s.sower.maker.value(c, 'z', 0); ok {
+		out = append(out, v)
+	}
+	if kind == "number" {
+		out = append(out, "1", "0", "100")
+	}
+	return once(out)
+}
+
+// keysOf lists key values of B's rows that fit a parameter's type, those of columns
+// named like it first.
+func (s *stage) keysOf(p catalog.Param) []string {
+	var named, others []string
+	for _, t := range s.targets {
+		st := s.sites[t]
+		for _, r := range append(slices.Clone(st.rowsB), s.committedB(t)...) {
+			for _, name := range t.key {
+				c := t.column(name)
+				if c == nil || name == t.tenant || c.Type != p.Type || r[name] == null || r[name] == "" {
+					continue
+				}
+				if strings.Contains(strings.ToLower(p.Name), strings.TrimSuffix(t.rel.Name, "s")) {
+					named = append(named, r[name])
+				} else if len(others) < 4 {
+					others = append(others, r[name])
+				}
+			}
+			break
+		}
+	}
+	return append(named, others...)
+}
+
+// committedB is left to the planted rows: their keys exist on the second look only,
+// which is what makes the difference visible.
+func (s *stage) committedB(*target) []row { return nil }
+
+// harm calls what may write once more and looks at B's rows afterwards.
+func (s *stage) harm(ctx context.Context, o *observable) (finding, int) {
+	if !o.writes || s.calm == "" {
+		return finding{}, 0
+	}
+	for i, sql := range o.sql {
+		as, err := s.operator.bind.to(ctx, s.a)
+		if err != nil {
+			return undecided("%v", err), i
+		}
+		got := s.operator.try(ctx, attempt{as: as, steps: []string{sql}, watch: []string{s.integrityQuery()}})
+		if got.err != nil || got.broken != nil || len(got.watched) == 0 {
+			continue
+		}
+		if now := got.watched[len(got.watched)-1].text(); now != s.calm {
+			o.harmed = true
+			return leak("calling it as tenant A changed tenant B's rows: %s", changedLine(s.calm, now)), i
+		}
+	}
+	return finding{}, 0
+}
+
+// changedLine names the first relation whose digest differs.
+func changedLine(before, after string) string {
+	old := strings.Split(before, "\n")
+	for i, line := range strings.Split(after, "\n") {
+		if i < len(old) && line != old[i] {
+			was, is := strings.Split(old[i], "\t"), strings.Split(line, "\t")
+			if len(was) > 1 && len(is) > 1 {
+				return fmt.Sprintf("%s had %s rows of B, then %s", is[0], was[1], is[1])
+			}
+		}
+	}
+	return "rows differ"
+}

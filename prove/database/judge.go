@@ -1,0 +1,188 @@
+package database
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/moat-db/moat/prove"
+)
+
+// attack is one try against an object, and how to read what came of it.
+type attack struct {
+	name  string
+	setup []string // what the operator does first, on a staged site
+	as    []string // binding; nil binds A
+	steps []string
+	watch []string // what the operator looks at afterwards, on a staged site
+	// judge reads an outcome without error. Its isolated may be vacuous: "saw
+	// nothing" counts only where A can see rows at all.
+	judge func(outcome) finding
+	// onError reads an error that is neither a refusal nor a failure to look;
+	// nil makes it undecided.
+	onError func(*pgconn.PgError) finding
+}
+
+// finding is a verdict with its reason.
+type finding struct {
+	verdict prove.Verdict
+	reason  string
+	vacuous bool // isolated by absence
+}
+
+func isolated(format string, args ...any) finding {
+	return finding{verdict: prove.VerdictIsolated, reason: fmt.Sprintf(format, args...)}
+}
+
+func absent(format string, args ...any) finding {
+	return finding{verdict: prove.VerdictIsolated, reason: fmt.Sprintf(format, args...), vacuous: true}
+}
+
+func leak(format string, args ...any) finding {
+	return finding{verdict: prove.VerdictLeak, reason: fmt.Sprintf(format, args...)}
+}
+
+func undecided(format string, args ...any) finding {
+	return finding{verdict: prove.VerdictUndecided, reason: fmt.Sprintf(format, args...)}
+}
+
+// SQLSTATEs that decide.
+const (
+	codePrivilege     = "42501" // permission denied, and a row that violates a policy
+	codeAuthorization = "28000" // sealed mode: bound to another tenant already, or a bad token
+	codeUnique        = "23505"
+	codeForeignKey    = "23503"
+	codeExclusion     = "23P01"
+	codeNotNull       = "23502"
+	codeCheck         = "23514"
+	codeReadOnly      = "25006"
+	codeTimeout       = "57014"
+	codeLock          = "55P03"
+	codeCast          = "22P02"
+	codeNoSetting     = "42704"
+	codeUnsupported   = "0A000"
+)
+
+// decide reads an outcome.
+func (a attack) decide(st *site, o outcome) finding {
+	switch {
+	case o.broken != nil:
+		return undecided("the connection was lost: %v", o.broken)
+	case !o.ready && o.err != nil && (constraint(o.err) || o.err.Code == codeCheck):
+		return isolated("the row that this needs cannot exist: %s", o.err.Message)
+	case !o.ready:
+		return undecided("the row that this needs could not be planted: %s", prove.Message(o.err))
+	case !o.bound:
+		return undecided("could not become tenant A: %s", prove.Message(o.err))
+	case o.err == nil:
+		return st.weigh(a.judge(o))
+	case refused(o.err):
+		return isolated("refused: %s", o.err.Message)
+	case a.onError != nil:
+		return st.weigh(a.onError(o.err))
+	}
+	return unclear(o.err)
+}
+
+// weigh turns an isolation by absence into what it is worth on this site.
+func (st *site) weigh(f finding) finding {
+	if !f.vacuous || st == nil || !st.blind {
+		return f
+	}
+	if st.closed {
+		return isolated("closed to every tenant: no policy lets the application role at any row")
+	}
+	return undecided("the application role does not see tenant A's own rows either, so this shows nothing: check the setting's name and that a permissive policy admits the application role")
+}
+
+// refused says whether the server refused for want of a right: the error that
+// isolation is made of.
+func refused(err *pgconn.PgError) bool {
+	return err != nil && (err.Code == codePrivilege || err.Code == codeAuthorization)
+}
+
+// constraint says whether a constraint stopped a row, which happens only after the
+// policies let it through.
+func constraint(err *pgconn.PgError) bool {
+	switch err.Code {
+	case codeUnique, codeForeignKey, codeExclusion, codeNotNull:
+		return true
+	case codeCheck:
+		return err.ConstraintName != "" // without a name: no partition takes the row
+	}
+	return false
+}
+
+// unclear explains an error that says nothing about isolation.
+func unclear(err *pgconn.PgError) finding {
+	switch err.Code {
+	case codeTimeout:
+		return undecided("the statement ran into statement_timeout; run again with a longer --statement-timeout")
+	case codeLock:
+		return undecided("a lock was not granted in time; run again when no other session holds the table, or with a longer --lock-timeout")
+	}
+	if strings.HasPrefix(err.Code, "P0") {
+		return undecided("the schema's own code stopped it first (%s); try the statement of the script with values it accepts", prove.Message(err))
+	}
+	return undecided("stopped by an error that says nothing about isolation: %s", prove.Message(err))
+}
+
+// seen judges a last statement that returns rows only for rows of others.
+func seen(what string) func(outcome) finding {
+	return func(o outcome) finding {
+		if n := o.last().n; n > 0 {
+			return leak("%s: %d of another tenant's rows came back", what, n)
+		}
+		return absent("no row of another tenant came back")
+	}
+}
+
+// counted judges a last statement that returns one number of foreign rows.
+func counted(what string) func(outcome) finding {
+	return func(o outcome) finding {
+		if n := o.last().number(); n > 0 {
+			return leak("%s: %d rows of other tenants", what, n)
+		}
+		return absent("counted no row of another tenant")
+	}
+}
+
+// changed judges a last statement by its count of rows affected.
+func changed(what string) func(outcome) finding {
+	return func(o outcome) finding {
+		if n := o.last().n; n > 0 {
+			return leak("%s: %d rows of another tenant", what, n)
+		}
+		return absent("no row of another tenant was changed")
+	}
+}
+
+// accepted judges a statement that must be refused.
+func accepted(what string) func(outcome) finding {
+	return func(o outcome) finding {
+		if n := o.last().n; n > 0 {
+			return leak("%s", what)
+		}
+		return absent("no row was written")
+	}
+}
+
+// pastPolicy reads a constraint's error: the policies had let the row through.
+func pastPolicy(err *pgconn.PgError) finding {
+	if constraint(err) {
+		return leak("the policies let the row through; only constraint %q stopped these values", err.ConstraintName)
+	}
+	return unclear(err)
+}
+
+// pastTrigger reads an error on A's own write: the schema's rules about its own
+// values say nothing about B, unless they name B's.
+func pastTrigger(err *pgconn.PgError) finding {
+	if strings.Contains(err.Message+err.Detail+err.Where, tag(tagB)) {
+		return leak("the error shows tenant B's row: %s %s", err.Message, err.Detail)
+	}
+	if err.Code == "55000" || err.Code == codeUnsupported {
+		return isolated("refused: %s", err.Message)
+	}
+	return unclear(err)
+}

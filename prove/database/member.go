@@ -1,0 +1,182 @@
+package database
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
+)
+
+// comparison finds "column = … current_setting('name'" in the text of a policy.
+var comparison = regexp.MustCompile(`(?:(\w+)\.)?(\w+) = \(*(?:SELECT \(*)?(?:NULLIF\()?\(*current_setting\('([^']+)'`)
+
+// members finds settings that name someone who belongs to a tenant (a user's id),
+// by the policies that look them up, and a value of each for A and for B: to be a
+// tenant where membership decides is to be one of its members.
+func (p *prover) members(ctx context.Context) {
+	values := map[string]map[string]string{p.a: {}, p.b: {}}
+	for _, t := range p.targets {
+		for _, pol := range t.rel.Policies {
+			for _, e := range []*catalog.Expr{pol.Using, pol.Check} {
+				if e == nil {
+					continue
+				}
+				for _, m := range comparison.FindAllStringSubmatch(e.Text, -1) {
+					p.member(ctx, values, t, e.Text, m[2], m[3])
+				}
+			}
+		}
+	}
+	if len(values[p.a]) == 0 {
+		return
+	}
+	for _, s := range []*session{p.operator, p.app} {
+		s.bind.values = values
+	}
+	p.values = values
+}
+
+// member looks a setting's values up in the table that ties it to tenants.
+func (p *prover) member(ctx context.Context, values map[string]map[string]string, t *target, text, column, setting string) {
+	if _, given := p.Settings[setting]; given || values[p.a][setting] != "" {
+		return
+	}
+	for _, m := range p.targets {
+		if m.tenant == "" || column == m.tenant || m.column(column) == nil || m != t && !mentions(text, m.rel.Name) {
+			continue
+		}
+		found := map[string]string{}
+		for _, tenant := range []string{p.a, p.b} {
+			c, name := sqltext.Ident(column), sqltext.Ident(m.tenant)
+			sql := "SELECT x." + c + "::text FROM " + m.sql() + " x WHERE x." + name + " = " + lit(tenant) +
+				" AND NOT EXISTS (SELECT 1 FROM " + m.sql() + " y WHERE y." + c + " = x." + c + " AND y." + name + " <> x." + name + ") LIMIT 1"
+			if results, err := p.operator.guarded(ctx, sql); err == nil && len(results[0].rows) > 0 {
+				found[tenant] = results[0].rows[0][0]
+			}
+		}
+		if len(found) == 2 {
+			values[p.a][setting], values[p.b][setting] = found[p.a], found[p.b]
+			p.report.Context.Inferred = append(p.report.Context.Inferred, "setting "+setting+": a member of each tenant, by "+m.name()+"."+column)
+			return
+		}
+	}
+}
+
+var settingCall = regexp.MustCompile(`current_setting\('([^']+)'`)
+
+// flagAttacks switch on whatever else the policies read: a setting that opens rows
+// is open to everyone.
+func (st *site) flagAttacks(p *prover) []attack {
+	var out []attack
+	where := st.foreign("x")
+	if where == "" {
+		return nil
+	}
+	tried := map[string]bool{}
+	for _, pol := range st.rel.Policies {
+		for _, e := range []*catalog.Expr{pol.Using, pol.Check} {
+			if e == nil {
+				continue
+			}
+			for _, m := range settingCall.FindAllStringSubmatch(e.Text, -1) {
+				setting := m[1]
+				if setting == p.model.Setting || tried[setting] || p.values[p.a][setting] != "" {
+					continue
+				}
+				tried[setting] = true
+				for _, v := range once(append([]string{"on", "true", "1", "admin"}, mined(e.Text)...)) {
+					if v == "" || strings.Contains(v, ".") && strings.Contains(e.Text, "current_setting('"+v) {
+						continue
+					}
+					out = append(out, attack{name: "flag", steps: []string{"SELECT set_config(" + lit(setting) + ", " + lit(v) + ", true)", "SELECT 1 FROM " + st.sql() + " x WHERE " + where + " LIMIT 5"},
+						judge: seen("the setting " + setting + " = " + v + " opened the table"), onError: failsClosed})
+				}
+			}
+		}
+	}
+	return out
+}
+
+// failsClosed takes a value that the policy cannot read for a refusal.
+func failsClosed(e *pgconn.PgError) finding {
+	if e.Code == codeCast {
+		return isolated("refused: %s", e.Message)
+	}
+	return unclear(e)
+}
+
+var fromName = regexp.MustCompile(`(?i)\b(?:from|join)\s+([a-z_][a-z0-9_]*)\b(?:\s*[^.a-z0-9_]|$)`)
+
+// shadowAttacks put a temporary table in the place of one that a policy's function
+// looks up by its bare name, in which A belongs to B.
+func (st *site) shadowAttacks(p *prover) []attack {
+	var out []attack
+	where := st.foreign("x")
+	if where == "" {
+		return nil
+	}
+	for i := range p.snap.Functions {
+		f := &p.snap.Functions[i]
+		if f.System || f.BodyParsed || !st.calls(f.Name) || slices.ContainsFunc(f.Settings, func(s string) bool {
+			return strings.HasPrefix(s, "search_path=") && strings.HasSuffix(strings.Trim(s, `"`), "pg_temp")
+		}) {
+			continue
+		}
+		for _, m := range fromName.FindAllStringSubmatch(f.Body, -1) {
+			for _, t := range p.targets {
+				if t.rel.Name == m[1] && t.tenant != "" {
+					out = append(out, st.shadow(p, f, t, where))
+				}
+			}
+		}
+	}
+	return out
+}
+
+// calls says whether a policy of the relation calls a function of the name.
+func (t *target) calls(function string) bool {
+	return slices.ContainsFunc(t.rel.Policies, func(pol catalog.Policy) bool {
+		return pol.Using != nil && mentions(pol.Using.Text, function) || pol.Check != nil && mentions(pol.Check.Text, function)
+	})
+}
+
+func (st *site) shadow(p *prover, f *catalog.Function, t *target, where string) attack {
+	mine := map[string]bool{}
+	for _, v := range p.values[p.a] {
+		mine[v] = true
+	}
+	member := ""
+	for _, v := range p.values[p.a] {
+		member = v
+	}
+	m := newMaker(p.snap)
+	kinds := &sower{maker: m}
+	var columns, values []string
+	for i := range t.rel.Columns {
+		c := &t.rel.Columns[i]
+		columns = append(columns, sqltext.Ident(c.Name)+" "+base(m, c))
+		v, ok := m.value(c, tagA, 0)
+		switch {
+		case c.Name == t.tenant:
+			v = st.b
+		case member != "" && kinds.kind(c) == "number", member != "" && c.TypeName.Name == "uuid" && len(member) == 36, member != "" && kinds.kind(c) == "text":
+			v = member
+		case !ok:
+			v = null
+		}
+		values = append(values, lit(v))
+	}
+	name := sqltext.Ident(t.rel.Name)
+	return attack{name: "shadowed table", steps: []string{
+		"CREATE TEMPORARY TABLE " + name + " (" + strings.Join(columns, ", ") + ") ON COMMIT DROP",
+		"INSERT INTO pg_temp." + name + " VALUES (" + strings.Join(values, ", ") + ")",
+		"GRANT SELECT ON pg_temp." + name + " TO PUBLIC",
+		"SET LOCAL search_path = pg_temp, " + sqltext.Ident(t.rel.Schema) + ", public",
+		"SELECT 1 FROM " + st.sql() + " x WHERE " + where + " LIMIT 5"},
+		judge: seen("a temporary table " + t.rel.Name + " took the place of the real one in " + f.Schema + "." + f.Name)}
+}

@@ -1,0 +1,255 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/prove"
+)
+
+// An observable is something that A can look at, and what A saw: twice without B's
+// planted rows, once with them.
+type observable struct {
+	attack, object string
+	rel            *catalog.Relation // nil for a function
+	sql            []string          // one look each
+	writes         bool              // may change rows: look at B's afterwards
+	echoes         bool              // its arguments carry B's tag
+	before, again  []string
+	after          []string
+	err            *pgconn.PgError // of the last look
+	harmed         bool
+	// What the operator sees as B: if B's planted rows do not show there, they could
+	// not have shown to A.
+	wholeBefore, wholeAfter string
+}
+
+// observables are the relations that have no owner known from their rows, and the
+// functions.
+func (s *stage) observables() []*observable {
+	var out []*observable
+	for _, t := range s.targets {
+		if !t.reach.usage || len(t.reach.selects) == 0 {
+			continue
+		}
+		if t.isTable() && s.private(t) {
+			continue
+		}
+		attack := string(t.rel.Kind)
+		if t.isTable() {
+			attack = "table without tenant"
+		}
+		cols := qualified("x", t.reach.selects)
+		out = append(out, &observable{attack: attack, object: t.name(), rel: t.rel,
+			sql: []string{"SELECT count(*), md5(string_agg(h, '' ORDER BY h)), count(*) FILTER (WHERE r LIKE '%" + tag(tagB) + "%' OR r LIKE " + lit("%"+s.telling(s.b)+"%") + ") AS of_b FROM (SELECT ROW(" + cols + ")::text AS r, md5(ROW(" + cols + ")::text) AS h FROM " + t.sql() + " x) y"}})
+	}
+	return append(out, s.functions()...)
+}
+
+// telling is a tenant id that can be searched for as text: a short number would be
+// found everywhere.
+func (s *stage) telling(tenant string) string {
+	if len(tenant) < 6 {
+		return tag(tagB)
+	}
+	return tenant
+}
+
+// observe looks at all of them as A.
+func (s *stage) observe(ctx context.Context, all []*observable, into func(*observable) *[]string) {
+	for _, o := range all {
+		*into(o) = nil
+		for _, sql := range o.sql {
+			as, err := s.operator.bind.to(ctx, s.a)
+			if err != nil {
+				continue
+			}
+			a := attempt{as: as, steps: []string{sql}}
+			if o.writes && s.calm != "" {
+				a.watch = []string{s.integrityQuery()}
+			}
+			got := s.operator.try(ctx, a)
+			if got.broken != nil {
+				return
+			}
+			o.err = got.err
+			saw := got.last().text() + strings.Join(got.notices, "\n")
+			if got.err != nil {
+				saw = "error " + got.err.Code + " " + got.err.Message + got.err.Detail
+			}
+			*into(o) = append(*into(o), saw)
+		}
+	}
+}
+
+// overlook looks at the relations as B with the operator's rights.
+func (s *stage) overlook(ctx context.Context, all []*observable, into func(*observable) *string) {
+	as, err := s.operator.bind.to(ctx, s.b)
+	if err != nil {
+		return
+	}
+	for _, o := range all {
+		if o.rel == nil {
+			continue
+		}
+		steps := append([]string{"SAVEPOINT moat_look"}, append(slices.Clone(as), o.sql[0])...)
+		results, err := s.operator.run(ctx, steps...)
+		if err == nil && len(results) > 0 {
+			*into(o) = results[len(results)-1].text()
+		}
+		if _, err := s.operator.run(ctx, "ROLLBACK TO SAVEPOINT moat_look", "RELEASE SAVEPOINT moat_look"); err != nil {
+			return
+		}
+	}
+}
+
+// judge compares the looks and reports.
+func (s *stage) judge(ctx context.Context, o *observable, first int) {
+	f, at := s.compare(ctx, o)
+	p := prove.Probe{Attack: o.attack, Object: o.object, Verdict: f.verdict, Reason: f.reason}
+	p.Script = s.observation(ctx, o, at, f, first)
+	s.report.Add(p)
+}
+
+// compare finds the look that betrays B, or says why there is none.
+func (s *stage) compare(ctx context.Context, o *observable) (finding, int) {
+	unsteady := 0
+	for i := range o.after {
+		if i >= len(o.before) || i >= len(o.again) {
+			break
+		}
+		switch {
+		case o.rel != nil && strings.HasPrefix(o.after[i], "error "+codePrivilege),
+			strings.HasPrefix(o.after[i], "error "+codePrivilege) && o.after[i] == o.before[i]:
+			continue
+		case o.after[i] == o.before[i]:
+			continue
+		case o.before[i] != o.again[i]:
+			if !o.echoes && strings.Contains(o.after[i], tag(tagB)) {
+				return leak("what tenant A is shown names tenant B's rows"), i
+			}
+			unsteady++
+		default:
+			return leak("what tenant A sees changes when rows of tenant B are planted: %s", difference(o, i)), i
+		}
+	}
+	if f, at := s.harm(ctx, o); f.verdict == prove.VerdictLeak {
+		return f, at
+	}
+	if why := s.failed[s.targetOf(o)]; why != "" {
+		return undecided("it could not be refreshed (%s), so planted rows cannot show in it", why), 0
+	}
+	if unsteady > 0 {
+		return undecided("it answers differently each time it is asked, so that B's part in it cannot be told: look at its definition, or revoke it"), 0
+	}
+	return s.unchanged(o), 0
+}
+
+func difference(o *observable, i int) string {
+	if o.rel == nil {
+		return "the function's result differs"
+	}
+	return "its rows differ"
+}
+
+func (s *stage) targetOf(o *observable) *target {
+	i := slices.IndexFunc(s.targets, func(t *target) bool { return o.rel != nil && t.rel == o.rel })
+	if i < 0 {
+		return nil
+	}
+	return s.targets[i]
+}
+
+// unchanged says what it is worth that nothing changed.
+func (s *stage) unchanged(o *observable) finding {
+	if len(o.after) == 0 {
+		return undecided("it could not be looked at")
+	}
+	refusals, errs := 0, 0
+	for _, a := range o.after {
+		if strings.HasPrefix(a, "error "+codePrivilege) {
+			refusals++
+		} else if strings.HasPrefix(a, "error ") {
+			errs++
+		}
+	}
+	switch {
+	case refusals == len(o.after):
+		return isolated("refused: %s", strings.TrimPrefix(o.after[0], "error "+codePrivilege+" "))
+	case errs+refusals == len(o.after):
+		return undecided("no call succeeded (%s): call it with arguments it accepts", strings.TrimPrefix(o.after[0], "error "))
+	case o.rel != nil && o.rel.Kind == catalog.ForeignTable:
+		return undecided("a foreign table has no policies, and rows cannot be planted behind it: revoke it, or show that the remote side filters by tenant")
+	case o.rel != nil && (o.rel.Kind == catalog.Table || o.rel.Kind == catalog.PartitionedTable):
+		if t := s.targetOf(o); t != nil && t.class == catalog.SharedTable {
+			return isolated("it is the same for every tenant, and rows planted for tenant B leave no trace in it")
+		}
+		if s.emptyFor(o) {
+			return isolated("tenant A sees no row of it, and rows planted for tenant B leave no trace in it")
+		}
+		return undecided("it has neither a tenant column nor a foreign key to a tenant, and the application role reads it: name it under tables.shared or tables.ignore, or protect it")
+	}
+	if o.rel != nil && o.wholeBefore == o.wholeAfter && s.readsTenants(o.rel) {
+		return undecided("none of the rows planted for tenant B falls under its conditions, so none could show: give tenant B a row that it selects, and look as tenant A")
+	}
+	return isolated("what tenant A sees does not depend on tenant B's rows")
+}
+
+// readsTenants says whether a view leads to a table that belongs to tenants.
+func (s *stage) readsTenants(r *catalog.Relation) bool {
+	need := map[catalog.QName]bool{}
+	for _, d := range s.snap.Dependencies {
+		if d.From == r.QName() && d.Rule == "_RETURN" {
+			need[d.On] = true
+			if to := s.relation(d.On); to != nil && to != r {
+				s.follow(need, to)
+			}
+		}
+	}
+	return slices.ContainsFunc(s.targets, func(t *target) bool { return need[t.rel.QName()] && s.private(t) && t.isTable() })
+}
+
+func (s *stage) emptyFor(o *observable) bool {
+	return len(o.after) > 0 && strings.HasPrefix(o.after[0], "0\t") && o.rel.RLS
+}
+
+// observation writes the look as a script: A's rows, a look, B's rows, a look.
+func (s *stage) observation(ctx context.Context, o *observable, at int, f finding, first int) string {
+	as, _ := s.operator.bind.to(ctx, s.a)
+	look := o.sql[min(at, len(o.sql)-1)]
+	if o.rel != nil && f.verdict == prove.VerdictLeak {
+		look = "SELECT * FROM " + table(o.rel.QName()) + " LIMIT 50"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "-- moat prove: %s %s: %s\n-- %s\n-- Run as the operator: it plants rows, becomes %s, and rolls all of it back.\nBEGIN;\n", o.attack, o.object, f.verdict, f.reason, s.role)
+	act := strings.Join(slices.Concat(s.operator.become, as, []string{look}), ";\n") + ";\n"
+	need := map[catalog.QName]bool{}
+	if o.rel != nil {
+		s.follow(need, o.rel)
+	}
+	s.writeSeeds(&b, s.operator.seeds[:first], need)
+	b.WriteString("-- What tenant A sees without tenant B's rows:\n" + savepoint + ";\n" + act + undo + ";\n")
+	s.writeSeeds(&b, s.operator.seeds[first:], need)
+	if o.rel != nil && o.rel.Kind == catalog.MaterializedView {
+		b.WriteString("REFRESH MATERIALIZED VIEW " + table(o.rel.QName()) + ";\n")
+	}
+	b.WriteString("-- What tenant A sees with them:\n" + act)
+	if o.harmed {
+		b.WriteString("-- Tenant B's rows afterwards:\n" + s.operator.unbecome() + ";\n" + s.integrityQuery() + ";\n")
+	}
+	b.WriteString("ROLLBACK;")
+	return b.String()
+}
+
+func (s *stage) writeSeeds(b *strings.Builder, seeds []seed, need map[catalog.QName]bool) {
+	for _, sd := range seeds {
+		if len(need) == 0 || need[sd.table] {
+			b.WriteString(strings.Join(sd.sql, ";\n") + ";\n")
+		}
+	}
+}

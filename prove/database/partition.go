@@ -1,0 +1,93 @@
+package database
+
+import (
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// bounds are the partition bounds that a row of the relation must fall into one of:
+// its own, where it is a partition, else those of its partitions.
+func (w *sower) bounds(st *site) (columns []string, texts []string) {
+	if st.rel.Partition {
+		for _, parent := range st.rel.ParentNames {
+			if p := w.p.relation(parent); p != nil {
+				return p.PartitionKey.Columns, []string{st.rel.Bound}
+			}
+		}
+	}
+	for i := range w.p.snap.Relations {
+		r := &w.p.snap.Relations[i]
+		if r.Partition && slices.Contains(r.ParentNames, st.rel.QName()) {
+			texts = append(texts, r.Bound)
+		}
+	}
+	return st.rel.PartitionKey.Columns, texts
+}
+
+// relation finds a relation of the snapshot.
+func (p *prover) relation(q catalog.QName) *catalog.Relation {
+	if p.byName == nil {
+		p.byName = map[catalog.QName]*catalog.Relation{}
+		for i := range p.snap.Relations {
+			p.byName[p.snap.Relations[i].QName()] = &p.snap.Relations[i]
+		}
+	}
+	return p.byName[q]
+}
+
+// partitionValue picks a value for a column of the partition key that some
+// partition takes; ok is false for other columns and where any value will do.
+func (w *sower) partitionValue(st *site, c *catalog.Column, variant int) (string, bool) {
+	columns, texts := w.bounds(st)
+	i := slices.Index(columns, c.Name)
+	if i < 0 || c.Name == st.tenant {
+		return "", false
+	}
+	var values []string
+	for _, text := range texts {
+		constants := quotedPattern.FindAllStringSubmatch(text, -1)
+		numbers := numberPattern.FindAllString(text, -1)
+		switch {
+		case len(constants) > i:
+			values = append(values, constants[i][1])
+		case len(constants) == 0 && len(numbers) > i && w.kind(c) == "number":
+			values = append(values, numbers[i])
+		}
+	}
+	if len(values) == 0 {
+		return "", false
+	}
+	return values[variant%len(values)], true
+}
+
+// repartition tries another value of the partition key, or, under a hash, another
+// key altogether.
+func (w *sower) repartition(st *site, by party, r row, variant int) bool {
+	columns, _ := w.bounds(st)
+	changed := false
+	for _, name := range columns {
+		c := st.column(name)
+		if c == nil || name == st.tenant {
+			continue
+		}
+		v, ok := w.partitionValue(st, c, variant)
+		if !ok {
+			v, ok = w.maker.value(c, by.who, variant)
+		}
+		if ok {
+			r[name], changed = v, true
+		}
+	}
+	return changed
+}
+
+func parseInt(s string) (int, error) {
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.Abs(f) > 1e15 {
+		return 0, strconv.ErrSyntax
+	}
+	return int(f), nil
+}

@@ -1,0 +1,440 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
+)
+
+// A sower makes rows that the schema accepts: it starts from a real row where
+// there is one, else from the types, solves CHECK constraints by letting the server
+// evaluate them over candidate values, plants the parents first, and mends what the
+// server's error names.
+type sower struct {
+	p       *prover
+	s       *session
+	maker   *maker
+	solved  map[catalog.QName][]row
+	growing map[catalog.QName]bool // being planted: breaks cycles of references
+}
+
+// seed is one planted row, for scripts.
+type seed struct {
+	table  catalog.QName
+	tenant string
+	sql    []string
+}
+
+func newSower(p *prover, s *session) *sower {
+	return &sower{p: p, s: s, maker: newMaker(p.snap), solved: map[catalog.QName][]row{}, growing: map[catalog.QName]bool{}}
+}
+
+// party is a tenant with the tag of its texts.
+type party struct {
+	tenant string
+	who    rune
+}
+
+func (p *prover) parties() (a, b party) { return party{p.a, tagA}, party{p.b, tagB} }
+
+// spare makes a row of the tenant that is not inserted: valid, and equal to no
+// other in any unique constraint.
+func (w *sower) spare(ctx context.Context, st *site, by party, base row, variant int) (row, error) {
+	refs := row{}
+	if base == nil || variant > 0 { // a real row has its parents
+		var err error
+		if refs, err = w.references(ctx, st, by, variant); err != nil {
+			return nil, err
+		}
+	}
+	if base != nil && st.staged {
+		w.partners(ctx, st, by, refs)
+	}
+	r := row{}
+	checks := w.assignment(ctx, st, variant)
+	for i := range st.rel.Columns {
+		c := &st.rel.Columns[i]
+		if c.Generated != "" {
+			continue
+		}
+		v, ok := w.cell(st, c, by, base, checks, variant)
+		if ref, is := refs[c.Name]; is && c.Name != st.tenant {
+			if keep, has := base[c.Name]; !has || keep == null || variant > 0 || st.single(c.Name) {
+				v, ok = ref, true
+			}
+		}
+		if ok {
+			r[c.Name] = v
+		} else if c.Default == "" && c.NotNull {
+			return nil, fmt.Errorf("no value is known for column %s of type %s", c.Name, c.Type)
+		}
+	}
+	return r, nil
+}
+
+// partners gives references that must be unique (one profile for each user) a parent
+// of their own.
+func (w *sower) partners(ctx context.Context, st *site, by party, refs row) {
+	for _, c := range st.rel.Constraints {
+		parent := w.p.siteOf(c.References)
+		if c.Type != catalog.ForeignKey || parent == nil || !parent.isTable() || !parent.owned() || !slices.ContainsFunc(c.Columns, st.single) || c.References == st.rel.QName() {
+			continue
+		}
+		r, err := w.plant(ctx, parent, by, nil, 0)
+		if err != nil {
+			continue
+		}
+		for i, name := range c.Columns {
+			if name != st.tenant {
+				refs[name] = r[c.RefColumns[i]]
+			}
+		}
+	}
+}
+
+// single says whether a referencing column is unique by itself, or within a tenant.
+func (t *target) single(column string) bool {
+	return column != t.tenant && t.referencing(column) && slices.ContainsFunc(t.rel.Indexes, func(i catalog.Index) bool {
+		return i.Unique && !slices.ContainsFunc(i.Keys, func(k catalog.IndexKey) bool { return k.Column != column && k.Column != t.tenant })
+	})
+}
+
+// cell picks a column's value; ok is false to leave it to its default.
+func (w *sower) cell(st *site, c *catalog.Column, by party, base, checks row, variant int) (string, bool) {
+	if c.Name == st.tenant {
+		return by.tenant, true
+	}
+	if v, ok := checks[c.Name]; ok && base == nil && variant == 0 {
+		return v, true
+	}
+	old, has := base[c.Name]
+	unique := st.unique(c.Name)
+	if has && !unique && (variant == 0 || st.constrained(c.Name) || c.NotNull && !varied(c)) {
+		return old, true
+	}
+	if v, ok := w.partitionValue(st, c, variant); ok {
+		return v, true
+	}
+	if has && old == null && unique {
+		return null, true
+	}
+	if variant == variants-1 && !c.NotNull && !unique {
+		return null, true
+	}
+	if constants := w.constants(st, c); len(constants) > 0 && variant > 0 {
+		// The first variants take the first constants together: conditions over
+		// several columns hold for them. A unique column takes each once.
+		if variant <= len(constants) {
+			return constants[variant-1], true
+		}
+		if i := variant % (len(constants) + 1); !unique && i < len(constants) {
+			return constants[i], true
+		}
+	}
+	if v, ok := checks[c.Name]; ok {
+		return v, true
+	}
+	if v, ok := w.maker.value(c, by.who, variant); ok {
+		return v, true
+	}
+	if has && !unique {
+		return old, true
+	}
+	return null, !c.NotNull
+}
+
+// varied says whether a not-null column of the type may differ between variants.
+func varied(c *catalog.Column) bool {
+	switch c.TypeName.Name {
+	case "bool", "text", "varchar", "date", "timestamp", "timestamptz", "int4", "int8", "int2", "citext":
+		return true
+	}
+	return c.TypeName.Schema != "pg_catalog"
+}
+
+// unique says whether a column must differ from row to row, or may have to.
+func (t *target) unique(column string) bool {
+	if column == t.tenant {
+		return false
+	}
+	for _, i := range t.rel.Indexes {
+		if !i.Unique {
+			continue
+		}
+		for _, k := range i.Keys {
+			if k.Column == column && !t.referencing(column) || k.Column == "" && mentions(k.Expression, column) {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(t.rel.Constraints, func(c catalog.Constraint) bool {
+		return c.Type == catalog.Exclude && mentions(c.Definition, column) && !t.referencing(column)
+	})
+}
+
+// referencing says whether a column is part of a foreign key.
+func (t *target) referencing(column string) bool {
+	return slices.ContainsFunc(t.rel.Constraints, func(c catalog.Constraint) bool {
+		return c.Type == catalog.ForeignKey && slices.Contains(c.Columns, column)
+	})
+}
+
+// constants are values that policies, views' conditions and partial indexes compare
+// the column with: a policy that opens published rows shows only if one is published.
+func (w *sower) constants(st *site, c *catalog.Column) []string {
+	var out []string
+	texts := []string{}
+	for _, p := range st.rel.Policies {
+		for _, e := range []*catalog.Expr{p.Using, p.Check} {
+			if e != nil {
+				texts = append(texts, e.Text)
+			}
+		}
+	}
+	for _, v := range w.p.snap.Relations {
+		if (v.Kind == catalog.View || v.Kind == catalog.MaterializedView) && strings.Contains(v.Definition, st.rel.Name) {
+			texts = append(texts, v.Definition)
+		}
+	}
+	for _, text := range texts {
+		if mentions(text, c.Name) {
+			out = append(out, w.wanted(c, text)...)
+		}
+	}
+	for _, text := range texts {
+		if mentions(text, c.Name) {
+			out = append(out, w.fitting(c, mined(text))...)
+		}
+	}
+	return slices.DeleteFunc(once(out), func(v string) bool { return v == "" || v == w.p.model.Setting })
+}
+
+// plant inserts a row of the tenant as the operator and returns it as stored.
+func (w *sower) plant(ctx context.Context, st *site, by party, base row, variant int) (row, error) {
+	q := st.rel.QName()
+	if w.growing[q] {
+		return nil, fmt.Errorf("%s refers to itself through other tables", q)
+	}
+	w.growing[q] = true
+	defer delete(w.growing, q)
+	r, err := w.spare(ctx, st, by, base, variant)
+	if err != nil {
+		return nil, err
+	}
+	quiet := false
+	for try := 0; ; try++ {
+		stored, err := w.insert(ctx, st, by, r, quiet)
+		if err == nil {
+			return stored, nil
+		}
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) || try >= 80 {
+			return nil, err
+		}
+		if !w.mend(ctx, st, by, r, pg, variant+try+1) {
+			if quiet {
+				return nil, err
+			}
+			quiet = true
+		}
+	}
+}
+
+// insert runs the INSERT; quiet leaves triggers and reference checks out.
+func (w *sower) insert(ctx context.Context, st *site, by party, r row, quiet bool) (row, error) {
+	cols := slices.DeleteFunc(st.columns(), func(c string) bool { _, ok := r[c]; return !ok })
+	texts := make([]string, 0, len(st.rel.Columns))
+	for _, c := range st.columns() {
+		texts = append(texts, sqltext.Ident(c)+"::text AS "+sqltext.Ident(c))
+	}
+	sql := []string{"INSERT INTO " + st.sql() + " (" + sqltext.Idents(cols) + ") OVERRIDING SYSTEM VALUE VALUES (" + r.values(cols) + ")"}
+	run := []string{sql[0] + " RETURNING " + strings.Join(texts, ", ")}
+	if quiet {
+		sql = []string{"SET LOCAL session_replication_role = replica", sql[0], "SET LOCAL session_replication_role = origin"}
+		run = []string{sql[0], run[0], sql[2]}
+	}
+	results, err := w.s.guarded(ctx, run...)
+	if err != nil {
+		return nil, err
+	}
+	for _, res := range results {
+		if len(res.rows) > 0 {
+			w.s.seeds = append(w.s.seeds, seed{st.rel.QName(), by.tenant, sql})
+			return asRows(res)[0], nil
+		}
+	}
+	return nil, fmt.Errorf("the row was swallowed by a trigger or rule")
+}
+
+// mend changes the row after an error; false when it knows nothing to change.
+func (w *sower) mend(ctx context.Context, st *site, by party, r row, pg *pgconn.PgError, variant int) bool {
+	switch pg.Code {
+	case codeUnique, codeExclusion:
+		return w.renew(st, by, r, pg.ConstraintName, variant)
+	case codeNotNull:
+		c := st.column(pg.ColumnName)
+		if c == nil || c.Name == st.tenant {
+			return false
+		}
+		v, ok := w.maker.value(c, by.who, variant)
+		r[c.Name] = v
+		return ok
+	case codeCheck:
+		if pg.ConstraintName == "" || st.rel.Partition {
+			if w.repartition(st, by, r, variant) {
+				return true
+			}
+		}
+		changed := false
+		for name, v := range w.assignment(ctx, st, variant) {
+			if name != st.tenant && r[name] != v {
+				r[name], changed = v, true
+			}
+		}
+		return changed
+	}
+	return false
+}
+
+// renew gives the columns of a unique or exclusion constraint new values.
+func (w *sower) renew(st *site, by party, r row, constraint string, variant int) bool {
+	var definition string
+	for _, i := range st.rel.Indexes {
+		if i.Name == constraint {
+			definition = i.Definition
+		}
+	}
+	for _, c := range st.rel.Constraints {
+		if c.Name == constraint {
+			definition = c.Definition
+		}
+	}
+	changed := false
+	for i := range st.rel.Columns {
+		c := &st.rel.Columns[i]
+		if c.Name == st.tenant || c.Generated != "" || st.referencing(c.Name) || definition != "" && !mentions(definition, c.Name) {
+			continue
+		}
+		if v, ok := w.maker.value(c, by.who, variant); ok && st.unique(c.Name) {
+			r[c.Name], changed = v, true
+		}
+	}
+	return changed
+}
+
+// references picks the values of foreign key columns: a parent of the same tenant,
+// planted if there is none.
+func (w *sower) references(ctx context.Context, st *site, by party, variant int) (row, error) {
+	out := row{}
+	for _, c := range st.rel.Constraints {
+		if c.Type != catalog.ForeignKey || len(c.Columns) != len(c.RefColumns) {
+			continue
+		}
+		parent, err := w.parent(ctx, st, c, by)
+		if err != nil {
+			if !optional(st, c) {
+				return nil, fmt.Errorf("no row of %s to refer to: %w", c.References, err)
+			}
+			parent = nil
+		}
+		for i, name := range c.Columns {
+			switch {
+			case name == st.tenant:
+			case parent == nil && c.References == st.rel.QName():
+				// A row may refer to itself; cell makes the key, so NULL where it may be.
+				if !st.column(name).NotNull {
+					out[name] = null
+				}
+			case parent == nil:
+				out[name] = null
+			default:
+				out[name] = parent[c.RefColumns[i]]
+			}
+		}
+	}
+	return out, nil
+}
+
+// optional says whether a reference may be left empty.
+func optional(st *site, c catalog.Constraint) bool {
+	return slices.ContainsFunc(c.Columns, func(n string) bool {
+		col := st.column(n)
+		return n != st.tenant && col != nil && !col.NotNull
+	}) || c.References == st.rel.QName()
+}
+
+func (w *sower) parent(ctx context.Context, st *site, c catalog.Constraint, by party) (row, error) {
+	if c.References == st.rel.QName() {
+		return nil, nil
+	}
+	parent := w.p.siteOf(c.References)
+	if parent == nil {
+		return w.anyRow(ctx, c.References, c.RefColumns)
+	}
+	if rows := parent.rowsFor(by); len(rows) > 0 {
+		return rows[0], nil
+	}
+	if !parent.owned() {
+		if r, err := w.anyRow(ctx, c.References, c.RefColumns); err == nil {
+			return r, nil
+		}
+	}
+	if !parent.owned() {
+		by.who = tagC // a row for everyone
+	}
+	r, err := w.plant(ctx, parent, by, nil, 0)
+	if err == nil && parent.owned() {
+		parent.remember(by, r)
+	}
+	return r, err
+}
+
+// anyRow reads some row of a table that belongs to no tenant.
+func (w *sower) anyRow(ctx context.Context, q catalog.QName, columns []string) (row, error) {
+	texts := make([]string, len(columns))
+	for i, c := range columns {
+		texts[i] = sqltext.Ident(c) + "::text AS " + sqltext.Ident(c)
+	}
+	results, err := w.s.guarded(ctx, "SELECT "+strings.Join(texts, ", ")+" FROM "+table(q)+" LIMIT 1")
+	if err != nil {
+		return nil, err
+	}
+	rows := asRows(results[0])
+	if len(rows) == 0 {
+		return nil, fmt.Errorf("%s is empty", q)
+	}
+	return rows[0], nil
+}
+
+// siteOf finds the site of a relation that is attacked, nil for others.
+func (p *prover) siteOf(q catalog.QName) *site {
+	r := p.relation(q)
+	i := slices.IndexFunc(p.targets, func(t *target) bool { return t.rel == r })
+	if i < 0 {
+		return nil
+	}
+	return p.sites[p.targets[i]]
+}
+
+func (st *site) rowsFor(by party) []row {
+	if by.who == tagA {
+		return st.rowsA
+	}
+	return st.rowsB
+}
+
+// remember notes a planted row as one of the tenant's.
+func (st *site) remember(by party, r row) {
+	if by.who == tagA {
+		st.rowsA = append(st.rowsA, r)
+		return
+	}
+	st.rowsB = append(st.rowsB, r)
+}

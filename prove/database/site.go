@@ -1,0 +1,204 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/prove"
+)
+
+// A site is one target with what is known of it for sure: which rows are A's and
+// which are B's. The operator looked, so the answer does not depend on the policies
+// under attack.
+type site struct {
+	*target
+	a, b         string
+	rowsA, rowsB []row
+	countA       int64 // rows of A; -1 when not counted
+	trouble      string
+	s            *session // where it is attacked
+	staged       bool
+	mode         string // plain or sealed
+	version      int
+	asA, asB     []string            // the statements that bind A and B
+	asNobody     []string            // bind a tenant that has no rows at all, or none
+	leaky        []*catalog.Function // user-defined and marked LEAKPROOF
+	// spare are rows that would be valid for the tenant and are not there yet.
+	spareA, spareB row
+	// blind is true when A does not see A's own rows: seeing none of B's then shows
+	// nothing. closed is true when no policy lets the role read anything.
+	blind, closed bool
+}
+
+// samples is how many rows of each tenant are looked at.
+const samples = 3
+
+// survey reads A's and B's rows of every table.
+func (p *prover) survey(ctx context.Context) error {
+	for _, t := range p.targets {
+		st := &site{target: t, a: p.a, b: p.b, countA: -1, s: p.app, version: p.snap.Version, mode: p.report.Context.Mode}
+		p.sites[t] = st
+		st.look(ctx, p.operator)
+		if err := p.operator.alive(ctx); err != nil {
+			return fmt.Errorf("survey %s: %w", t.name(), err)
+		}
+	}
+	sower := newSower(p, p.operator)
+	for _, t := range p.targets {
+		if p.private(t) && t.isTable() {
+			p.prepareSpares(ctx, sower, p.sites[t])
+		}
+	}
+	// What was read so far holds locks that a TRUNCATE would wait for.
+	return p.operator.restart(ctx)
+}
+
+// look fills the site from what is committed.
+func (st *site) look(ctx context.Context, operator *session) {
+	if !st.owned() {
+		return
+	}
+	for _, side := range []struct {
+		tenant string
+		rows   *[]row
+	}{{st.a, &st.rowsA}, {st.b, &st.rowsB}} {
+		results, err := operator.guarded(ctx, st.rowsOf(side.tenant, st.columns(), samples))
+		if err != nil {
+			st.trouble = "the operator's connection cannot read it: " + prove.Message(err)
+			return
+		}
+		*side.rows = asRows(results[0])
+	}
+	if results, err := operator.guarded(ctx, st.countOf(st.a)); err == nil {
+		st.countA = results[0].number()
+	}
+}
+
+// owned says whether it is known which tenant a row belongs to.
+func (t *target) owned() bool { return t.tenant != "" || len(t.model.Paths) > 0 }
+
+// columns lists all columns but virtual ones, as text in rows.
+func (t *target) columns() []string {
+	var out []string
+	for _, c := range t.rel.Columns {
+		out = append(out, c.Name)
+	}
+	return out
+}
+
+// source is the FROM and WHERE that hold exactly the tenant's rows of the target,
+// called x, followed by foreign keys where it has no tenant column.
+func (t *target) source(tenant string) string {
+	if t.tenant != "" {
+		return t.sql() + " x WHERE x." + sqltext.Ident(t.tenant) + " = " + lit(tenant)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s x", t.sql())
+	from, path := "x", t.model.Paths[0]
+	for i, step := range path {
+		to := "p" + strconv.Itoa(i)
+		on := make([]string, len(step.Columns))
+		for j := range step.Columns {
+			on[j] = from + "." + sqltext.Ident(step.Columns[j]) + " = " + to + "." + sqltext.Ident(step.RefColumns[j])
+		}
+		fmt.Fprintf(&b, " JOIN %s %s ON %s", table(step.To), to, strings.Join(on, " AND "))
+		from = to
+	}
+	fmt.Fprintf(&b, " WHERE %s.%s = %s", from, sqltext.Ident(t.anchor), lit(tenant))
+	return b.String()
+}
+
+func (t *target) rowsOf(tenant string, columns []string, limit int) string {
+	texts := make([]string, len(columns))
+	for i, c := range columns {
+		texts[i] = "x." + sqltext.Ident(c) + "::text AS " + sqltext.Ident(c)
+	}
+	return fmt.Sprintf("SELECT %s FROM %s LIMIT %d", strings.Join(texts, ", "), t.source(tenant), limit)
+}
+
+func (t *target) countOf(tenant string) string {
+	return "SELECT count(*) FROM " + t.source(tenant)
+}
+
+func asRows(r result) []row {
+	out := make([]row, len(r.rows))
+	for i, values := range r.rows {
+		out[i] = make(row, len(values))
+		for j, v := range values {
+			out[i][r.columns[j]] = v
+		}
+	}
+	return out
+}
+
+// foreign is the condition that holds for rows of tenants other than A, in terms of
+// what the application role can read; "" when it can only count.
+func (st *site) foreign(alias string) string {
+	if alias != "" {
+		alias += "."
+	}
+	if st.seesTenant() {
+		return fmt.Sprintf("%[1]s%[2]s IS NOT NULL AND %[1]s%[2]s <> %[3]s", alias, sqltext.Ident(st.tenant), lit(st.a))
+	}
+	return st.attacked(alias)
+}
+
+// attacked is the condition that picks B's known rows.
+func (st *site) attacked(alias string) string {
+	if alias != "" && !strings.HasSuffix(alias, ".") {
+		alias += "."
+	}
+	if st.seesTenant() {
+		return alias + sqltext.Ident(st.tenant) + " = " + lit(st.b)
+	}
+	key := st.identifying()
+	if len(key) == 0 || len(st.rowsB) == 0 {
+		return ""
+	}
+	conditions := make([]string, len(st.rowsB))
+	for i, r := range st.rowsB {
+		conditions[i] = r.matches(alias, key)
+	}
+	return "(" + strings.Join(conditions, " OR ") + ")"
+}
+
+// identifying are readable columns that tell rows apart: the key, else every
+// readable column of a plain type.
+func (st *site) identifying() []string {
+	if len(st.key) > 0 && subset(st.key, st.reach.selects) {
+		return st.key
+	}
+	var out []string
+	for _, name := range st.reach.selects {
+		if c := st.column(name); c != nil && comparable(c) && len(st.rowsB) > 0 && len(st.rowsB[0][name]) < 200 {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// comparable says whether a column's type has an equality worth relying on.
+func comparable(c *catalog.Column) bool {
+	switch c.TypeName.Name {
+	case "json", "xml", "point", "box", "polygon", "path", "line", "lseg", "circle", "float4", "float8":
+		return false
+	}
+	return true
+}
+
+func subset(names, of []string) bool {
+	have := map[string]bool{}
+	for _, n := range of {
+		have[n] = true
+	}
+	for _, n := range names {
+		if !have[n] {
+			return false
+		}
+	}
+	return true
+}

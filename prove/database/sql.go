@@ -1,0 +1,67 @@
+package database
+
+import (
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
+)
+
+// The package writes its statements as text, literals included: what a script
+// shows must be what was run. Every name goes through ident or table, every value
+// through lit; standard_conforming_strings is on for each session.
+
+func table(q catalog.QName) string { return q.SQL() }
+
+// lit quotes a value as an untyped literal, which takes the type of its place.
+func lit(value string) string {
+	if value == null {
+		return "NULL"
+	}
+	return "'" + strings.ReplaceAll(value, "'", "''") + "'"
+}
+
+// row is a row as text values by column; [null] is NULL.
+type row map[string]string
+
+// values lists the literals of the columns.
+func (r row) values(columns []string) string {
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		out[i] = lit(r[c])
+	}
+	return strings.Join(out, ", ")
+}
+
+// with returns a copy with the given columns changed.
+func (r row) with(changes row) row {
+	out := make(row, len(r))
+	for k, v := range r {
+		out[k] = v
+	}
+	for k, v := range changes {
+		out[k] = v
+	}
+	return out
+}
+
+// matches is the condition that picks the row by the columns.
+func (r row) matches(alias string, columns []string) string {
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		out[i] = alias + sqltext.Ident(c) + " = " + lit(r[c])
+		if r[c] == null {
+			out[i] = alias + sqltext.Ident(c) + " IS NULL"
+		}
+	}
+	return strings.Join(out, " AND ")
+}
+
+// qualified lists columns behind the name of their table.
+func qualified(table string, columns []string) string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		list[i] = table + "." + sqltext.Ident(c)
+	}
+	return strings.Join(list, ", ")
+}

@@ -1,0 +1,82 @@
+package database
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// attackUnbound tries every relation with no tenant on a fresh connection, with an
+// empty tenant, and with one that does not exist.
+func (p *prover) attackUnbound(ctx context.Context) error {
+	fresh, err := p.open(ctx, p.appConfig, nil)
+	if err != nil {
+		return fmt.Errorf("connect as the application role: %w", err)
+	}
+	defer fresh.close()
+	for _, who := range p.nobodies(ctx, fresh) {
+		for _, t := range p.targets {
+			st := p.sites[t]
+			if !t.reach.usage || !p.private(t) {
+				continue
+			}
+			probe := *st
+			probe.s = fresh
+			probe.blind = false
+			attacks := probe.unboundAttacks(who.name, who.as)
+			if t.risky(p.snap) || !t.isTable() {
+				attacks = readsOnly(attacks)
+			}
+			if err := p.run(ctx, &probe, t.name(), p.withRows(st, attacks)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// nobody is a binding under which nothing belongs to the session.
+type nobody struct {
+	name string
+	as   []string
+}
+
+// nobodies lists them; the unbound one comes first, while the connection is fresh.
+func (p *prover) nobodies(ctx context.Context, s *session) []nobody {
+	out := []nobody{{"no tenant", []string{}}}
+	if p.Sealer == nil {
+		out = append(out, nobody{"empty tenant", s.bind.plain("")}, nobody{"wildcard tenant", s.bind.plain("%")})
+	}
+	if as, err := s.bind.to(ctx, madeTenant(p.model.Type, 9999)); err == nil {
+		out = append(out, nobody{"unknown tenant", as})
+	} else {
+		p.report.Skip("unknown tenant: the sealer signs for no such tenant (" + err.Error() + ")")
+	}
+	return out
+}
+
+// private says whether the rows of a relation belong to tenants.
+func (p *prover) private(t *target) bool {
+	switch t.class {
+	case catalog.TenantTable, catalog.TenantsTable, catalog.ChildTable:
+		return true
+	}
+	return t.tenant != ""
+}
+
+// withRows keeps attacks that mean something: nothing seen in an empty table shows
+// nothing, so those wait for the stage.
+func (p *prover) withRows(st *site, attacks []attack) []attack {
+	if len(st.rowsA) > 0 || len(st.rowsB) > 0 {
+		return attacks
+	}
+	return nil
+}
+
+func readsOnly(attacks []attack) []attack {
+	if len(attacks) > 1 {
+		return attacks[:1]
+	}
+	return attacks
+}
