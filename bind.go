@@ -99,6 +99,26 @@ func (b *binder) queue(ctx context.Context, batch *pgx.Batch, conn *pgx.Conn, s 
 	return n + 1, nil
 }
 
+// Bind ties the transaction tx to s as a [DB] with these Options would. It is for
+// transactions on connections that no DB hands out. It does not look whether row-level
+// security binds the connection's role. It returns [ErrNoTenant] before any round trip
+// when s has no tenant. o may be nil.
+func Bind(ctx context.Context, tx pgx.Tx, s Scope, o *Options) error {
+	opts, err := resolve(o)
+	if err != nil {
+		return err
+	}
+	b := newBinder(opts)
+	if err := b.check(&s); err != nil {
+		return err
+	}
+	batch := &pgx.Batch{}
+	if _, err := b.queue(ctx, batch, tx.Conn(), &s); err != nil {
+		return err
+	}
+	return tx.SendBatch(ctx, batch).Close()
+}
+
 // args are the values of b.sql, in its order.
 func (b *binder) args(s *Scope) []any {
 	args := make([]any, 0, 1+len(b.extras))

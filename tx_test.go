@@ -3,6 +3,7 @@ package moat_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -170,5 +171,36 @@ func TestBrokenConnection(t *testing.T) {
 	}
 	if got := names(t, as(tenantA), db, "select name from leads where id = 50"); len(got) != 0 {
 		t.Errorf("the unacknowledged row is there: %q", got)
+	}
+}
+
+// A transaction that no DB handed out is bound as a DB's is, and not bound without a
+// tenant or with a fact that has no setting.
+func TestBindTiesATransaction(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	pool := newLeads(t).pool(t, 1)
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		s := moat.Scope{Tenant: tenantB, Subject: "ann"}
+		if err := moat.Bind(ctx, tx, s, &moat.Options{SubjectSetting: "app.subject"}); err != nil {
+			return err
+		}
+		const sql = "select name || ' ' || current_setting('app.subject') from leads order by id"
+		if got := names(t, ctx, tx, sql); !slices.Equal(got, []string{"b1 ann", "b2 ann"}) {
+			t.Errorf("bound to B: %q", got)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, ctx, pool, "select name from leads"); len(got) != 0 {
+		t.Errorf("the next transaction of the connection sees %q", got)
+	}
+	for _, s := range []moat.Scope{{}, {Tenant: "x"}, {Tenant: tenantA, Subject: "ann"}} {
+		err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return moat.Bind(ctx, tx, s, nil) })
+		if err == nil {
+			t.Errorf("%+v is bound", s)
+		}
 	}
 }

@@ -179,6 +179,37 @@ func (r *Relation) PrimaryKey() []string {
 // Relation returns the relation of that name, nil when there is none.
 func (v *Lookup) Relation(name QName) *Relation { return v.relations[name] }
 
+// Origin follows a column that a view shows as it is, also through other views, to the
+// table's own; nil for what is computed or belongs to no relation of the Snapshot.
+func (v *Lookup) Origin(r *Relation, c *Column) (*Relation, *Column) {
+	for r != nil && c != nil && (r.Kind == View || r.Kind == MaterializedView) {
+		if c.Origin == nil {
+			return nil, nil
+		}
+		name := c.Origin.Column
+		if r = v.Relation(c.Origin.Relation); r != nil {
+			c = r.Column(name)
+		}
+	}
+	if r == nil || c == nil {
+		return nil, nil
+	}
+	return r, c
+}
+
+// Numbered returns the relation and the column of these numbers, by which a server says
+// where a column of a result comes from; nil when they are not in the Snapshot.
+func (v *Lookup) Numbered(relation OID, column int16) (*Relation, *Column) {
+	if r := v.byOID[relation]; r != nil {
+		for i := range r.Columns {
+			if r.Columns[i].Num == column {
+				return r, &r.Columns[i]
+			}
+		}
+	}
+	return nil, nil
+}
+
 // Schema returns the schema of that name, nil when there is none.
 func (v *Lookup) Schema(name string) *Schema { return v.schemas[name] }
 

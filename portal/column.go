@@ -81,18 +81,15 @@ func (b *builder) columns(t *table, r *catalog.Relation) {
 		}
 		t.Columns = append(t.Columns, b.column(r, c))
 	}
+	t.key(r.PrimaryKey())
 	t.constraints = map[string][]string{}
 	for _, k := range r.Constraints {
 		t.constraints[k.Name] = k.Columns
-		switch k.Type {
-		case catalog.PrimaryKey:
-			t.key(k.Columns)
-		case catalog.Check:
-			if len(k.Columns) == 1 {
-				if c := t.Column(k.Columns[0]); c != nil {
-					c.check(k.Definition)
-				}
-			}
+		if k.Type != catalog.Check || len(k.Columns) != 1 {
+			continue
+		}
+		if c := t.Column(k.Columns[0]); c != nil {
+			c.check(k.Definition)
 		}
 	}
 	for _, x := range r.Indexes {

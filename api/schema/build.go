@@ -178,10 +178,8 @@ func (b *builder) column(r *catalog.Relation, c *catalog.Column) *Column {
 }
 
 func (b *builder) keys(r *catalog.Relation, t *Table) {
+	t.FullKey = r.PrimaryKey()
 	for _, c := range r.Constraints {
-		if c.Type == catalog.PrimaryKey {
-			t.FullKey = c.Columns
-		}
 		if c.Type == catalog.PrimaryKey || c.Type == catalog.Unique {
 			t.Uniques = append(t.Uniques, c.Columns)
 		}

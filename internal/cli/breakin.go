@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/moat-db/moat"
-	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // breakInTimeout limits one try.
@@ -29,10 +31,13 @@ func (a *app) newBreakIn() *cobra.Command {
 		Use:   "breakin [SQL]",
 		Short: "Try any SQL as one tenant's connection, and see whether others' rows come back",
 		Long: "Run any SQL, several statements too, on a connection of the application role that is\n" +
-			"bound to --tenant, and say of each row with a tenant column whose it is. Without SQL\n" +
-			"read one line after the other. Each try has a connection of its own, ends after 5 s and is\n" +
-			"rolled back; a COMMIT in the SQL takes effect.\n\n" +
-			"Exit code 0: no row of another tenant came back. 1: one did. 2: an error.",
+			"bound to --tenant, and say of each row whose it is: by the tenant column of the table\n" +
+			"that the server says its columns come from. Without SQL read one line after the other.\n" +
+			"Each try has a connection of its own, ends after 5 s and is rolled back; a COMMIT in\n" +
+			"the SQL takes effect. A join of a table with itself is judged by the tenant column that\n" +
+			"is shown: select that of both.\n\n" +
+			"Exit code 0: no row of another tenant came back. 1: one did. 2: an error, or nothing\n" +
+			"says whose a row is.",
 		Example: "  moat breakin --tenant 0c5e8f2a-4b1d-4e7a-9a63-1f0b7d2c8e01 \\\n" +
 			"    \"select set_config('app.current_tenant', 'b7…', true); select * from leads\"",
 		Args: cobra.MaximumNArgs(1),
@@ -56,29 +61,42 @@ func (a *app) breakIn(ctx context.Context, tenant moat.Tenant, args []string) er
 	if err != nil {
 		return err
 	}
-	b := breakIn{tenant: tenant, url: url, config: c, out: a.Out, column: c.Tenant.Column}
-	if b.column == "" {
-		b.column = "tenant_id"
+	read, err := schemaLoader(url, modelOptions(c))(ctx)
+	if err != nil {
+		return withHint(err, "what a row's tenant is comes from the model: say tenant.column in moat.yaml")
+	}
+	c.Tenant.Type = cmp.Or(c.Tenant.Type, tenantType(read.Model.Type))
+	if read.Model.Claim == nil {
+		c.Tenant.Setting = cmp.Or(c.Tenant.Setting, read.Model.Setting)
+	}
+	b := breakIn{url: url, out: a.Out, judge: judge{view: read, tenant: tenant}}
+	if b.options, err = bindOptions(c); err != nil {
+		return err
 	}
 	if len(args) == 1 {
 		err = b.try(ctx, args[0])
 	} else {
 		err = b.lines(ctx, a.In, a.Err)
 	}
-	if err == nil && b.foreign > 0 {
+	switch {
+	case err != nil:
+		return err
+	case b.broken:
 		return errFound
+	case b.unclear:
+		return errors.New("whose rows came back cannot be told")
 	}
-	return err
+	return nil
 }
 
 // breakIn is one attacker.
 type breakIn struct {
-	tenant  moat.Tenant
+	judge
 	url     string
-	config  config.Config
-	column  string
+	options *moat.Options
 	out     io.Writer
-	foreign int
+	broken  bool
+	unclear bool
 }
 
 // lines tries every line; what goes wrong with one does not end the others.
@@ -118,76 +136,72 @@ func (b *breakIn) try(ctx context.Context, sql string) error {
 		return err
 	}
 	defer tx.Rollback(context.WithoutCancel(ctx))
-	if err := b.bind(ctx, tx); err != nil {
+	const timeout = "select pg_catalog.set_config('statement_timeout', $1, true)"
+	if _, err := tx.Exec(ctx, timeout, fmt.Sprint(breakInTimeout.Milliseconds())); err != nil {
+		return err
+	}
+	if err := moat.Bind(ctx, tx, moat.Scope{Tenant: b.tenant}, b.options); err != nil {
 		return fmt.Errorf("bind the tenant: %w", err)
 	}
 	results, err := conn.PgConn().Exec(ctx, sql).ReadAll()
-	foreign := 0
-	for _, r := range results {
-		foreign += b.show(r)
-	}
-	if err != nil {
-		fmt.Fprintf(b.out, "refused: %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
-	}
-	if foreign > 0 {
-		fmt.Fprintf(b.out, "BROKEN IN: %d rows of other tenants\n", foreign)
-	} else {
-		fmt.Fprintln(b.out, "held: no row of another tenant")
-	}
-	b.foreign += foreign
+	b.conclude(sql, results, err)
 	return nil
 }
 
-// bind ties the transaction to the tenant, as the library does.
-func (b *breakIn) bind(ctx context.Context, tx pgx.Tx) error {
-	if _, err := tx.Exec(ctx, "select pg_catalog.set_config('statement_timeout', $1, true)", fmt.Sprint(breakInTimeout.Milliseconds())); err != nil {
-		return err
+// conclude prints what came back, and what it says of the moat.
+func (b *breakIn) conclude(sql string, results []*pgconn.Result, err error) {
+	found := finding{}
+	statements := sqltext.Split(sql)
+	for i, r := range results {
+		harmless := len(results) <= len(statements) && readsNothing(statements[i].Text)
+		b.show(r, harmless, &found)
 	}
-	sql, args, err := bindStatement(ctx, b.config, b.tenant, tx.Conn().PgConn().PID())
 	if err != nil {
-		return err
+		fmt.Fprintf(b.out, "refused: %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
+		found.refused(err)
 	}
-	_, err = tx.Exec(ctx, sql, args...)
-	return err
+	switch {
+	case found.others > 0:
+		b.broken = true
+		fmt.Fprintf(b.out, "BROKEN IN: %s of other tenants\n", english.Count(found.others, "row"))
+	case len(found.doubts) > 0:
+		b.unclear = true
+		fmt.Fprintf(b.out, "cannot tell: %s\n", strings.Join(found.doubts, "; "))
+	default:
+		fmt.Fprintln(b.out, "held: no row of another tenant")
+	}
 }
 
-// shownRows is how many rows of a result are printed; all are counted.
+// shownRows is how many rows of a result are printed; all are judged.
 const shownRows = 20
 
-// show prints one result, whose row is whose, and returns how many rows are others'.
-func (b *breakIn) show(r *pgconn.Result) (foreign int) {
+// show prints one result, and whose each row is.
+func (b *breakIn) show(r *pgconn.Result, harmless bool, found *finding) {
 	if len(r.FieldDescriptions) == 0 {
 		fmt.Fprintln(b.out, r.CommandTag)
-		return 0
+		if r.CommandTag.RowsAffected() > 0 {
+			found.doubt("the rows of " + r.CommandTag.String() + " were not shown: add RETURNING *")
+		}
+		return
 	}
 	out := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', 0)
-	owner, header := -1, []string{"whose"}
-	for i, f := range r.FieldDescriptions {
+	header := []string{"whose"}
+	for _, f := range r.FieldDescriptions {
 		header = append(header, f.Name)
-		if f.Name == b.column {
-			owner = i
-		}
 	}
 	fmt.Fprintln(out, strings.Join(header, "\t"))
+	sources := b.sources(r.FieldDescriptions)
 	for n, row := range r.Rows {
-		whose := "?"
-		if owner >= 0 {
-			whose = "own"
-			if !strings.EqualFold(string(row[owner]), string(b.tenant)) {
-				whose = "OTHER"
-				foreign++
-			}
+		whose := "-"
+		if !harmless {
+			whose = sources.whose(row, found)
 		}
 		if n < shownRows {
 			fmt.Fprintln(out, whose+"\t"+strings.Join(plainCells(row), "\t"))
 		}
 	}
 	out.Flush()
-	fmt.Fprintf(b.out, "(%d rows)\n", len(r.Rows))
-	if owner < 0 {
-		fmt.Fprintf(b.out, "whose rows these are cannot be told: select %s too\n", b.column)
-	}
-	return foreign
+	fmt.Fprintf(b.out, "(%s)\n", english.Count(len(r.Rows), "row"))
 }
 
 // plainCells are a row's texts, which may not move the cursor of the terminal.

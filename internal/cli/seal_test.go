@@ -77,7 +77,7 @@ func TestSealFromPlainAndBack(t *testing.T) {
 	seal(exitOK, "1 policies are sealed, 0 read", "key", "status")
 	breakIn(s.sealed, exitOK, "held", forge)
 	breakIn(s.sealed, exitOK, "own    "+sealTenantA, "select tenant_id, name from leads")
-	breakIn(s.sealed, exitOK, "select tenant_id too", "select name from leads")
+	breakIn(s.sealed, exitError, "cannot tell: select tenant_id of public.leads too", "select name from leads")
 	breakIn(s.sealed, exitOK, "refused: ERROR: permission denied", "select * from moat.seal_key")
 	s.step(t, exitOK, "a", "sql", "--tenant", sealTenantA, "--app-url", s.app, "--config", s.sealed, "select name from leads")
 
@@ -141,7 +141,7 @@ func TestProtectSealed(t *testing.T) {
 	protect(exitError, "goes with --apply", "--sealed")
 	protect(exitOK, "are sealed now", "--apply", "--until", "guards", "--sealed")
 	breakIn(forge)
-	s.step(t, exitOK, "(1 rows)", "sql", "--tenant", sealTenantA, "--app-url", s.app, "--config", config, "select * from leads")
+	s.step(t, exitOK, "(1 row)", "sql", "--tenant", sealTenantA, "--app-url", s.app, "--config", config, "select * from leads")
 	protect(exitOK, "")
 
 	d.Exec(t, `create table notes (tenant_id uuid not null references tenants, id int primary key)`)

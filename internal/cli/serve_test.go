@@ -85,6 +85,22 @@ func TestServeFailsClosed(t *testing.T) {
 	}
 }
 
+// A policy may read its setting in a function: what is configured is held against that.
+func TestSettingReadInAFunction(t *testing.T) {
+	t.Parallel()
+	d, role := leadsDatabase(t)
+	d.Exec(t, `create function tenant() returns uuid language sql stable as $$ select nullif(current_setting('App.Client', true), '')::uuid $$;
+		alter policy tenant_isolation on leads using (tenant_id = (select tenant()))`)
+	good := strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32)))
+	for setting, want := range map[string]string{"app.client": "", "App.Client": "", "app.current_tenant": "no policy reads it"} {
+		yaml := write(t, "moat.yaml", good+"\ntenant: {setting: "+setting+"}")
+		code, _, errs := run(t, "serve", "--check", "--config", yaml, "--app-url", d.As(t, role))
+		if (code == exitOK) != (want == "") || !strings.Contains(errs, want) {
+			t.Errorf("%s: exit %d, %s", setting, code, errs)
+		}
+	}
+}
+
 func TestTokenAndSQL(t *testing.T) {
 	t.Parallel()
 	config := write(t, "moat.yaml", strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32))))
@@ -107,7 +123,7 @@ func TestTokenAndSQL(t *testing.T) {
 	if _, out, _ := run(t, "sql", "--app-url", url, sql); !strings.Contains(out, "(0 rows)") {
 		t.Errorf("no tenant: %s", out)
 	}
-	if _, out, _ := run(t, "sql", "--app-url", url, "--tenant", a, sql); out != "name  id\na     1\n(1 rows)\n" {
+	if _, out, _ := run(t, "sql", "--app-url", url, "--tenant", a, sql); out != "name  id\na     1\n(1 row)\n" {
 		t.Errorf("tenant A: %q", out)
 	}
 	if code, _, errs := run(t, "sql", "--app-url", url, "select * from nosuch"); code != exitError || !strings.Contains(errs, "nosuch") {

@@ -3,9 +3,11 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/tenancy"
 )
 
@@ -19,7 +21,8 @@ func (s *service) checkTenant(ctx context.Context) error {
 		return err
 	}
 	if wrong := otherType(read.Model, t.Type); t.Type != "" && wrong != nil {
-		return withHint(fmt.Errorf("tenant.type %s: %s.%s is %s", t.Type, wrong.Table, wrong.Column, wrong.Type), "leave tenant.type out to take it from the database")
+		err := fmt.Errorf("tenant.type %s: %s.%s is %s", t.Type, wrong.Table, wrong.Column, wrong.Type)
+		return withHint(err, "leave tenant.type out to take it from the database")
 	}
 	if t.Setting == "" {
 		return nil
@@ -32,8 +35,9 @@ func (s *service) checkTenant(ctx context.Context) error {
 	}
 	other := inferred.Model.Setting
 	carried := other == claimsSetting || other == subjectSetting // set with each request in any case
-	if !carried && !policiesRead(read.Snapshot, t.Setting) && policiesRead(read.Snapshot, other) {
-		return withHint(fmt.Errorf("tenant.setting %s: no policy reads it, they read %s", t.Setting, other), "leave tenant.setting out to take it from the policies")
+	if !carried && !policiesRead(read, t.Setting) && policiesRead(read, other) {
+		err := fmt.Errorf("tenant.setting %s: no policy reads it, they read %s", t.Setting, other)
+		return withHint(err, "leave tenant.setting out to take it from the policies")
 	}
 	return nil
 }
@@ -76,14 +80,14 @@ func tenantType(name string) string {
 	return name
 }
 
-func policiesRead(s *catalog.Snapshot, setting string) bool {
-	quoted := "'" + setting + "'"
-	for i := range s.Relations {
-		for _, p := range s.Relations[i].Policies {
-			for _, e := range []*catalog.Expr{p.Using, p.Check} {
-				if e != nil && strings.Contains(e.Text, quoted) {
-					return true
-				}
+// policiesRead says whether a policy reads a setting, by itself or in a function.
+func policiesRead(v *policy.View, setting string) bool {
+	setting = strings.ToLower(setting) // as judgements write it
+	for i := range v.Snapshot.Relations {
+		r := &v.Snapshot.Relations[i]
+		for _, p := range r.Policies {
+			if slices.Contains(v.Judge(p.Using, r).Settings, setting) || slices.Contains(v.Judge(p.Check, r).Settings, setting) {
+				return true
 			}
 		}
 	}

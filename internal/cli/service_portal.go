@@ -90,16 +90,12 @@ func (s *service) openOperator(ctx context.Context) (*portal.Operator, error) {
 // demoPages lets visitors in without a token, and lets them try to break in over a
 // pool of its own that is cleared after each attempt.
 func (s *service) demoPages(ctx context.Context, o *portal.Operator) (*portal.Demo, error) {
-	sealer, err := sealerOf(s.config)
+	options, err := scopeOptions(s.config)
 	if err != nil {
 		return nil, err
 	}
-	breakIn, err := moat.Open(ctx, s.appURL, &moat.Options{
-		Sealer:        sealer,
-		TenantSetting: s.config.Tenant.Setting, TenantType: moat.TenantType(s.config.Tenant.Type),
-		SubjectSetting: subjectSetting, RoleSetting: roleSetting, ClaimsSetting: claimsSetting,
-		Paranoid: true, MaxConns: 2, StatementTimeout: s.config.Serve.StatementTimeout,
-	})
+	options.Paranoid, options.MaxConns, options.StatementTimeout = true, 2, s.config.Serve.StatementTimeout
+	breakIn, err := moat.Open(ctx, s.appURL, options)
 	if err != nil {
 		return nil, err
 	}

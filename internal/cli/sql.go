@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -12,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat"
-	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/internal/english"
 )
 
 func (a *app) newSQL() *cobra.Command {
@@ -34,8 +35,8 @@ func (a *app) newSQL() *cobra.Command {
 	return c
 }
 
-// runSQL binds the tenant and runs the statement in one implicit transaction, as the
-// library does; the tenant may be left out here, to show what happens.
+// runSQL binds the tenant and runs the statement in one transaction, as the library
+// does; the tenant may be left out here, to show what happens.
 func (a *app) runSQL(ctx context.Context, tenant moat.Tenant, sql string) error {
 	url, err := a.application()
 	if err != nil {
@@ -50,41 +51,34 @@ func (a *app) runSQL(ctx context.Context, tenant moat.Tenant, sql string) error 
 		return connectError(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	batch := &pgx.Batch{}
-	if tenant != "" {
-		bind, values, err := bindStatement(ctx, c, tenant, conn.PgConn().PID())
-		if err != nil {
+	if tenant == "" {
+		return a.printQuery(ctx, conn, sql)
+	}
+	c.Tenant.Type = cmp.Or(c.Tenant.Type, string(moat.Text)) // the database judges what it is
+	o, err := bindOptions(c)
+	if err != nil {
+		return err
+	}
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if err := moat.Bind(ctx, tx, moat.Scope{Tenant: tenant}, o); err != nil {
 			return err
 		}
-		batch.Queue(bind, values...)
-	}
-	batch.Queue(sql)
-	results := conn.SendBatch(ctx, batch)
-	if tenant != "" {
-		if _, err := results.Exec(); err != nil {
-			return err
-		}
-	}
-	rows, err := results.Query()
-	if err == nil {
-		err = printRows(a.Out, rows)
-	}
-	if closeErr := results.Close(); err == nil {
-		err = closeErr
-	}
-	return err
+		return a.printQuery(ctx, tx, sql)
+	})
 }
 
-// bindStatement is the statement that binds the tenant in the configured mode.
-func bindStatement(ctx context.Context, c config.Config, tenant moat.Tenant, backend uint32) (string, []any, error) {
-	sealer, err := sealerOf(c)
+// querier is a connection or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func (a *app) printQuery(ctx context.Context, on querier, sql string) error {
+	rows, err := on.Query(ctx, sql)
 	if err != nil {
-		return "", nil, err
+		return err
 	}
-	if sealer != nil {
-		return sealer.Bind(ctx, tenant, backend)
-	}
-	return "select pg_catalog.set_config($1, $2, true)", []any{tenantSetting(c), string(tenant)}, nil
+	defer rows.Close()
+	return printRows(a.Out, rows)
 }
 
 // printRows prints rows as aligned columns and ends with their number.
@@ -118,7 +112,7 @@ func printRows(w io.Writer, rows pgx.Rows) error {
 		fmt.Fprintln(w, rows.CommandTag())
 		return nil
 	}
-	fmt.Fprintf(w, "(%d rows)\n", n)
+	fmt.Fprintf(w, "(%s)\n", english.Count(n, "row"))
 	return nil
 }
 

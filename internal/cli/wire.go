@@ -62,21 +62,27 @@ const (
 	claimsSetting  = "request.jwt.claims"
 )
 
+// bindOptions say how the configured mode binds a tenant to a transaction.
+func bindOptions(c config.Config) (*moat.Options, error) {
+	sealer, err := sealerOf(c)
+	o := &moat.Options{Sealer: sealer, TenantSetting: c.Tenant.Setting, TenantType: moat.TenantType(c.Tenant.Type)}
+	return o, err
+}
+
+// scopeOptions are bindOptions with what a token says beside the tenant.
+func scopeOptions(c config.Config) (*moat.Options, error) {
+	o, err := bindOptions(c)
+	o.SubjectSetting, o.RoleSetting, o.ClaimsSetting = subjectSetting, roleSetting, claimsSetting
+	return o, err
+}
+
 // openApplication opens the application role's pool as the configuration asks.
 func openApplication(ctx context.Context, url string, c config.Config) (*moat.DB, error) {
-	sealer, err := sealerOf(c)
+	o, err := scopeOptions(c)
 	if err != nil {
 		return nil, err
 	}
-	db, err := moat.Open(ctx, url, &moat.Options{
-		Sealer:         sealer,
-		TenantSetting:  c.Tenant.Setting,
-		TenantType:     moat.TenantType(c.Tenant.Type),
-		SubjectSetting: subjectSetting,
-		RoleSetting:    roleSetting,
-		ClaimsSetting:  claimsSetting,
-		MaxConns:       c.Serve.PoolSize,
-		ConfigurePool:  api.ConfigurePool(c.Serve.StatementTimeout),
-	})
+	o.MaxConns, o.ConfigurePool = c.Serve.PoolSize, api.ConfigurePool(c.Serve.StatementTimeout)
+	db, err := moat.Open(ctx, url, o)
 	return db, withHint(err, "--app-url (or MOAT_APP_URL) must name a role that row-level security binds: LOGIN, NOSUPERUSER, NOBYPASSRLS, owner of nothing")
 }
