@@ -168,9 +168,9 @@ func ask(ctx context.Context, conn *pgconn.PgConn, all []question) {
 
 // settingsSQL makes the transaction read-only and patient for five seconds.
 func (q question) settingsSQL() string {
-	settings := append([]string{"transaction_read_only", "on", "statement_timeout", "5s", "lock_timeout", "5s"}, q.settings...)
+	settings := []string{"transaction_read_only", "on", "statement_timeout", "5s", "lock_timeout", "5s"}
 	var calls []string
-	for pair := range slices.Chunk(settings, 2) {
+	for pair := range slices.Chunk(append(settings, q.settings...), 2) {
 		calls = append(calls, "set_config("+sqltext.Literal(pair[0])+", "+sqltext.Literal(pair[1])+", true)")
 	}
 	return "SELECT " + strings.Join(calls, ", ")

@@ -47,9 +47,7 @@ func TestLoadWhileObjectsAreDropped(t *testing.T) {
 		defer stop()
 
 		whole, none := 0, 0
-		begin = time.Now()
-		// Some seconds, and on a slow machine until it has seen both sides.
-		for time.Since(begin) < 2*time.Second || min(whole, none) == 0 && time.Since(begin) < time.Minute {
+		for min(whole, none) < 10 {
 			s, err := catalog.Load(context.Background(), conn)
 			if err != nil {
 				t.Fatalf("after %d loads: %v", whole+none, err)
@@ -65,10 +63,6 @@ func TestLoadWhileObjectsAreDropped(t *testing.T) {
 			if diff := cmp.Diff(want, schemaOf(s), cmpopts.IgnoreTypes(catalog.OID(0), []catalog.OID(nil))); diff != "" {
 				t.Fatalf("half a snapshot, after %d loads (-want +got):\n%s", whole+none, diff)
 			}
-		}
-		t.Logf("%d loads with the objects, %d without", whole, none)
-		if whole == 0 || none == 0 {
-			t.Error("the test saw one side only")
 		}
 	})
 }

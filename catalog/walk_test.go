@@ -11,10 +11,9 @@ import (
 func TestAll(t *testing.T) {
 	t.Parallel()
 	node := func(name string, args ...*catalog.Node) *catalog.Node { return &catalog.Node{Name: name, Args: args} }
-	from := &catalog.Query{Where: node("f")}
-	root := node("a", node("b"), &catalog.Node{Name: "c", Kind: catalog.NodeExists, Query: &catalog.Query{
-		From: []*catalog.Query{from}, Select: []*catalog.Node{node("s")}, Calls: []*catalog.Node{node("l")}, Where: node("w", node("v")),
-	}})
+	query := &catalog.Query{From: []*catalog.Query{{Where: node("f")}}, Select: []*catalog.Node{node("s")},
+		Calls: []*catalog.Node{node("l")}, Where: node("w", node("v"))}
+	root := node("a", node("b"), &catalog.Node{Name: "c", Kind: catalog.NodeExists, Query: query})
 	var met strings.Builder
 	for n := range root.All() {
 		met.WriteString(n.Name)

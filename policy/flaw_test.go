@@ -53,7 +53,8 @@ func TestFlaw(t *testing.T) {
 		}
 	}
 	r := &catalog.Relation{Name: "t"}
-	if none, unread := look.Judge(nil, r).Flaw, look.Judge(&catalog.Expr{Text: "?"}, r).Flaw; none != policy.Absent || unread != policy.Unrelated {
+	none, unread := look.Judge(nil, r).Flaw, look.Judge(&catalog.Expr{Text: "?"}, r).Flaw
+	if none != policy.Absent || unread != policy.Unrelated {
 		t.Errorf("no expression: %q; one that could not be read: %q", none, unread)
 	}
 }

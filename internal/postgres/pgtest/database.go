@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -89,6 +90,19 @@ func (d *Database) Adopt(role string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.drops = append(d.drops, role)
+}
+
+// Foreign says whether a role of the cluster is neither PostgreSQL's own nor of this
+// database's test: one that another test made, or who shares the cluster. What looks at
+// all roles must leave those out.
+func (d *Database) Foreign(role string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	own := role == d.cluster.superuser || strings.HasPrefix(role, "pg_") || slices.Contains(d.drops, role)
+	for _, made := range d.Roles {
+		own = own || role == made
+	}
+	return !own
 }
 
 // AppRole creates a role as an application has: it logs in, owns nothing and cannot

@@ -190,3 +190,19 @@ func TestURLConnectsWithPgxAndNamesTheRole(t *testing.T) {
 		t.Errorf("parsed %+v, %v", config, err)
 	}
 }
+
+// Roles are the cluster's: those of another database's test are told from one's own.
+func TestForeign(t *testing.T) {
+	t.Parallel()
+	mine, other := pgtest.New(t), pgtest.New(t)
+	made, adopted := mine.Role(t, "made", ""), mine.Role(t, "base", "")+"_more"
+	mine.Exec(t, "CREATE ROLE "+adopted)
+	mine.Adopt(adopted)
+	for role, foreign := range map[string]bool{
+		made: false, adopted: false, "pg_monitor": false, other.Role(t, "made", ""): true,
+	} {
+		if mine.Foreign(role) != foreign {
+			t.Errorf("%s: foreign is %v, want %v", role, !foreign, foreign)
+		}
+	}
+}
