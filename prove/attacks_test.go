@@ -20,7 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "write the reference page anew")
 
-const page = "../docs/reference/probes.md"
+const page = "../docs/reference/prove-probes.md"
 
 // The registry and the code name the same attacks: what the sources of a room call an
 // attack is listed, and what is listed stands in the sources. Rooms' own tests check
@@ -56,27 +56,34 @@ func TestAttacksAreWellFormed(t *testing.T) {
 	}
 }
 
+// The tables of the reference page are what the registry says.
 func TestReferencePage(t *testing.T) {
 	t.Parallel()
-	want := reference()
-	if *update {
-		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(page)
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("docs/reference/probes.md is not what the registry says; run go test ./prove -update\n%s", diff)
+	head, rest, ok := strings.Cut(string(text), "-update -->\n")
+	got, tail, end := strings.Cut(rest, "<!-- end of probes -->")
+	if !ok || !end {
+		t.Fatalf("%s has lost its markers", page)
+	}
+	want := reference()
+	if *update {
+		whole := head + "-update -->\n" + want + "<!-- end of probes -->" + tail
+		if err := os.WriteFile(page, []byte(whole), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s is not what the registry says; run go test ./prove -update (-registry +page)\n%s", page, diff)
 	}
 }
 
 func reference() string {
 	var b strings.Builder
-	b.WriteString("# Probes\n\nEvery kind of probe that `moat prove` makes, as package `prove` lists them. *Strict*, *disposable* and\n" +
-		"*hostile* probes are made only with the option of that name.\n")
+	b.WriteString("\n*Strict*, *disposable* and *hostile* probes are made only with the option of that name.\n")
 	room := prove.Room("")
 	for _, a := range prove.Attacks() {
 		if a.Room != room {
@@ -85,6 +92,7 @@ func reference() string {
 		}
 		b.WriteString("| `" + a.ID + "` | " + a.Title + " | " + a.Needs + " | " + string(a.When) + " |\n")
 	}
+	b.WriteString("\n")
 	return b.String()
 }
 
