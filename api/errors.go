@@ -33,7 +33,8 @@ func describe(err error) *problem.Error {
 	}
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return problem.New(http.StatusRequestEntityTooLarge, "MOAT111", "the request body has more than %d bytes", tooLarge.Limit)
+		return problem.New(http.StatusRequestEntityTooLarge, "MOAT111",
+			"the request body has more than %d bytes", tooLarge.Limit)
 	}
 	if refused := tenantRefused(err); refused != nil {
 		return refused
@@ -180,7 +181,8 @@ func raised(err *pgconn.PgError) *problem.Error {
 	}
 	if json.Unmarshal([]byte(err.Message), &body) != nil || json.Unmarshal([]byte(err.Detail), &detail) != nil ||
 		detail.Status < 200 || detail.Status > 599 || body.Code == "" {
-		return problem.New(http.StatusInternalServerError, "PGRST121", "Could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error")
+		return problem.New(http.StatusInternalServerError, "PGRST121",
+			"Could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error")
 	}
 	e := problem.New(detail.Status, body.Code, "%s", body.Message)
 	if body.Details != nil {

@@ -84,7 +84,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.handler.
 // chain puts the layers around the routes: the log sees everything, compression what
 // is sent, CORS answers preflights before a token is asked for.
 func (h *Handler) chain() (http.Handler, error) {
-	authenticated := auth.Middleware(h.config.Verifier, auth.MiddlewareOptions{ErrorHandler: unauthorized})(http.HandlerFunc(h.rest))
+	verified := auth.Middleware(h.config.Verifier, auth.MiddlewareOptions{ErrorHandler: unauthorized})
+	authenticated := verified(http.HandlerFunc(h.rest))
 	mux := http.NewServeMux()
 	base := h.config.Base
 	mux.Handle(base+"/", h.browse(authenticated))

@@ -31,19 +31,31 @@ func newMetrics(h *Handler) *metrics {
 		Name: "moat_http_request_duration_seconds", Help: "Duration of requests by method.",
 		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"method"})
-	m.inFlight = prometheus.NewGauge(prometheus.GaugeOpts{Name: "moat_http_requests_in_flight", Help: "Requests being answered."})
-	pool := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
-	}
-	m.registry.MustRegister(m.requests, m.seconds, m.inFlight,
-		pool("moat_pool_connections", "Connections of the pool.", func() float64 { return float64(h.config.DB.Stat().TotalConns()) }),
-		pool("moat_pool_connections_acquired", "Connections in use.", func() float64 { return float64(h.config.DB.Stat().AcquiredConns()) }),
-		pool("moat_pool_connections_max", "Size of the pool.", func() float64 { return float64(h.config.DB.Stat().MaxConns()) }),
-		pool("moat_pool_acquire_wait_seconds", "Time spent waiting for a connection.", func() float64 { return h.config.DB.Stat().AcquireDuration().Seconds() }),
-		pool("moat_schema_version", "How often the schema was loaded.", func() float64 { return float64(h.version()) }),
-		pool("moat_tenant_cache_entries", "Tenants whose state is remembered.", func() float64 { return float64(h.config.Door.Size()) }),
-	)
+	m.inFlight = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "moat_http_requests_in_flight", Help: "Requests being answered.",
+	})
+	m.registry.MustRegister(m.requests, m.seconds, m.inFlight)
+	m.observe(h)
 	return m
+}
+
+// observe adds what is read off when somebody asks.
+func (m *metrics) observe(h *Handler) {
+	stat, door := h.config.DB.Stat, h.config.Door
+	for _, g := range []struct {
+		name, help string
+		value      func() float64
+	}{
+		{"moat_pool_connections", "Connections of the pool.", func() float64 { return float64(stat().TotalConns()) }},
+		{"moat_pool_connections_acquired", "Connections in use.", func() float64 { return float64(stat().AcquiredConns()) }},
+		{"moat_pool_connections_max", "Size of the pool.", func() float64 { return float64(stat().MaxConns()) }},
+		{"moat_pool_acquire_wait_seconds", "Time spent waiting for a connection.",
+			func() float64 { return stat().AcquireDuration().Seconds() }},
+		{"moat_schema_version", "How often the schema was loaded.", func() float64 { return float64(h.version()) }},
+		{"moat_tenant_cache_entries", "Tenants whose state is remembered.", func() float64 { return float64(door.Size()) }},
+	} {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help}, g.value))
+	}
 }
 
 func (h *Handler) version() uint64 {
@@ -82,7 +94,8 @@ func (m *metrics) label(tenant string) string {
 
 func known(method string) string {
 	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions:
 		return method
 	}
 	return "other"

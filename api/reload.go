@@ -42,29 +42,35 @@ func (h *Handler) Reload(ctx context.Context) error {
 }
 
 func (h *Handler) tell(s *state) {
-	h.config.Logger.Info("schema loaded", "schemas", s.Schemas, "tables", len(s.Tables), "functions", len(s.Functions), "hidden", len(s.Hidden))
+	log := h.config.Logger
+	log.Info("schema loaded", "schemas", s.Schemas, "tables", len(s.Tables), "functions", len(s.Functions),
+		"hidden", len(s.Hidden))
 	for _, hidden := range s.Hidden {
-		h.config.Logger.Warn("not exposed", "relation", hidden.Name.String(), "reason", hidden.Reason)
+		log.Warn("not exposed", "relation", hidden.Name.String(), "reason", hidden.Reason)
 	}
 	if t := s.check.Tenants; t != nil && !t.Checked {
-		h.config.Logger.Warn("tenants are not checked: the application role cannot read the tenants table", "table", t.QName().String())
+		log.Warn("tenants are not checked: the application role cannot read the tenants table",
+			"table", t.QName().String())
 	}
 }
 
 // fingerprint changes whenever something does that a Schema is built from: it reads
 // the newest row version of each catalog, and how many rows there are.
 const fingerprint = `
-select pg_catalog.md5(pg_catalog.string_agg(part, ',')) from (
-	select pg_catalog.count(*) || ':' || coalesce(pg_catalog.sum(xmin::text::bigint), 0) as part from pg_catalog.pg_class where oid >= 16384
-	union all select pg_catalog.count(*) || ':' || coalesce(pg_catalog.sum(xmin::text::bigint), 0) from pg_catalog.pg_attribute where attrelid >= 16384 and attnum > 0
-	union all select pg_catalog.count(*) || ':' || coalesce(pg_catalog.sum(xmin::text::bigint), 0) from pg_catalog.pg_constraint where oid >= 16384
-	union all select pg_catalog.count(*) || ':' || coalesce(pg_catalog.sum(xmin::text::bigint), 0) from pg_catalog.pg_proc where oid >= 16384
-	union all select pg_catalog.count(*) || ':' || coalesce(pg_catalog.sum(xmin::text::bigint), 0) from pg_catalog.pg_policy
-	union all select pg_catalog.count(*) || ':' || coalesce(pg_catalog.sum(xmin::text::bigint), 0) from pg_catalog.pg_attrdef
-	union all select pg_catalog.count(*) || ':' || coalesce(pg_catalog.sum(xmin::text::bigint), 0) from pg_catalog.pg_description where objoid >= 16384
-	union all select pg_catalog.count(*) || ':' || coalesce(pg_catalog.sum(xmin::text::bigint), 0) from pg_catalog.pg_enum
-	union all select pg_catalog.count(*) || ':' || coalesce(pg_catalog.sum(xmin::text::bigint), 0) from pg_catalog.pg_namespace
-	union all select pg_catalog.count(*) || ':' || coalesce(pg_catalog.sum(xmin::text::bigint), 0) from pg_catalog.pg_auth_members
+select pg_catalog.md5(pg_catalog.string_agg(n || ':' || coalesce(x, 0), ',')) from (
+	select pg_catalog.count(*) as n, pg_catalog.sum(xmin::text::bigint) as x from pg_catalog.pg_class where oid >= 16384
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_attribute
+		where attrelid >= 16384 and attnum > 0
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_constraint
+		where oid >= 16384
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_proc where oid >= 16384
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_policy
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_attrdef
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_description
+		where objoid >= 16384
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_enum
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_namespace
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_auth_members
 ) as parts`
 
 // The channels that are listened to: PostgREST's own name for a reload, moat's, and

@@ -177,7 +177,8 @@ func (q *request) attempt(x *execution, a *answer, keep func(*answer) error) err
 // that sets it and not in a function of the user's.
 func zoneRefused(err error) bool {
 	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && pgErr.Code == "22023" && pgErr.Routine == "call_string_check_hook" && pgErr.Where == ""
+	return errors.As(err, &pgErr) && pgErr.Code == "22023" && pgErr.Where == "" &&
+		pgErr.Routine == "call_string_check_hook"
 }
 
 // stalePlan recognises PostgreSQL's "cached plan must not change result type". Its
@@ -198,7 +199,8 @@ func (q *request) preludes() []prelude {
 	}
 	if q.h.config.RequestSettings {
 		out = append(out, prelude{
-			"select pg_catalog.set_config('request.method', $1, true), pg_catalog.set_config('request.path', $2, true), pg_catalog.set_config('request.headers', $3, true)",
+			"select pg_catalog.set_config('request.method', $1, true), pg_catalog.set_config('request.path', $2, true), " +
+				"pg_catalog.set_config('request.headers', $3, true)",
 			[]any{q.Method, q.URL.Path, headersForDatabase(q.Header)},
 		})
 	}

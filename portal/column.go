@@ -63,7 +63,8 @@ func (c *column) Long() bool {
 	if c.kind != kindText || c.MaxLen > 0 && c.MaxLen <= 200 {
 		return false
 	}
-	for _, word := range []string{"note", "body", "description", "comment", "message", "content", "text", "summary", "bio", "address"} {
+	for _, word := range []string{"note", "body", "description", "comment", "message", "content", "text", "summary",
+		"bio", "address"} {
 		if strings.Contains(c.Name, word) {
 			return true
 		}
@@ -132,7 +133,8 @@ func (b *builder) column(r *catalog.Relation, c *catalog.Column) *column {
 // userType takes an enum's labels and what a domain adds to its base type.
 func (b *builder) userType(c *column, name catalog.QName) {
 	for range 8 { // a domain over a domain, and no endless chain
-		i := slices.IndexFunc(b.Snapshot.Types, func(t catalog.Type) bool { return t.Schema == name.Schema && t.Name == name.Name })
+		named := func(t catalog.Type) bool { return t.Schema == name.Schema && t.Name == name.Name }
+		i := slices.IndexFunc(b.Snapshot.Types, named)
 		if i < 0 {
 			return
 		}

@@ -52,7 +52,8 @@ type child struct {
 
 // build makes the portal's view of what the role that read the catalog may reach.
 func build(v *policy.View, check *serving.Check) *schema {
-	b := &builder{Exposure: serving.Expose(v), out: &schema{read: v, snapshot: v.Snapshot, model: v.Model, check: check, tenants: check.Tenants}}
+	out := &schema{read: v, snapshot: v.Snapshot, model: v.Model, check: check, tenants: check.Tenants}
+	b := &builder{Exposure: serving.Expose(v), out: out}
 	for i := range v.Snapshot.Relations {
 		b.add(&v.Snapshot.Relations[i])
 	}
@@ -144,10 +145,8 @@ type builder struct {
 
 // add takes a relation in when it is a table that is safe to show and readable.
 func (b *builder) add(r *catalog.Relation) {
-	if r.Kind != catalog.Table && r.Kind != catalog.PartitionedTable || r.Partition || r.Extension != "" || r.Schema == "moat" {
-		return
-	}
-	if !b.Uses(r.Schema) || b.Hidden(r) != "" {
+	isTable := r.Kind == catalog.Table || r.Kind == catalog.PartitionedTable
+	if !isTable || r.Extension != "" || r.Schema == "moat" || !b.Uses(r.Schema) || b.Hidden(r) != "" {
 		return
 	}
 	// A table with the tenant column is asked with the tenant's predicate as well; one
@@ -156,7 +155,8 @@ func (b *builder) add(r *catalog.Relation) {
 	if class != catalog.TenantTable && class != catalog.SharedTable && !(class == catalog.ChildTable && b.Isolated(r)) {
 		return
 	}
-	t := &table{Name: r.QName(), Title: humanize(r.Name), Comment: r.Comment, Shared: class == catalog.SharedTable, Rows: r.Estimate.Rows}
+	t := &table{Name: r.QName(), Title: humanize(r.Name), Comment: r.Comment, Rows: r.Estimate.Rows}
+	t.Shared = class == catalog.SharedTable
 	t.Singular = singular(t.Title)
 	if class == catalog.TenantTable {
 		t.Tenant = b.Table(r.QName()).Column

@@ -47,7 +47,7 @@ func (s *schema) canSuspend() bool {
 func (s *schema) cannotSuspend() *refusal {
 	hint := "The tenants table has no column for it that the application role may read. Add one: suspended_at timestamptz."
 	if s.tenants != nil && s.tenants.Suspension != nil {
-		hint = "The column " + s.tenants.Suspension.Column + " holds a word. Change it where the others that it can hold are known."
+		hint = "The column " + s.tenants.Suspension.Column + " holds a word, and only your program knows which it may hold."
 	}
 	return &refusal{http.StatusConflict, "The console cannot suspend here", hint}
 }

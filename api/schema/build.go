@@ -173,7 +173,8 @@ func (b *builder) column(r *catalog.Relation, c *catalog.Column) *Column {
 		}
 	}
 	out.Scalar = len(out.Enum) > 0 || Scalar(out.Base)
-	out.Select, out.Insert, out.Update = b.MayColumn(r, c, "SELECT"), b.MayColumn(r, c, "INSERT"), b.MayColumn(r, c, "UPDATE")
+	may := func(command string) bool { return b.MayColumn(r, c, command) }
+	out.Select, out.Insert, out.Update = may("SELECT"), may("INSERT"), may("UPDATE")
 	return out
 }
 

@@ -63,7 +63,8 @@ func (f *Function) ResultColumn(name string) bool {
 func (b *builder) functions() {
 	for i := range b.Snapshot.Functions {
 		f := &b.Snapshot.Functions[i]
-		if f.System || f.Extension != "" || f.Kind != "function" || !b.exposedSchema(f.Schema) || !b.HasFunctionPrivilege(b.Role, f) {
+		own := !f.System && f.Extension == "" && f.Kind == "function"
+		if !own || !b.exposedSchema(f.Schema) || !b.HasFunctionPrivilege(b.Role, f) {
 			continue
 		}
 		if out := b.function(f); out != nil {

@@ -190,7 +190,8 @@ func computedRelationship(f *Function) []*Relationship {
 	if f.Table == nil {
 		return nil
 	}
-	r := &Relationship{Source: f.rowArgument, Target: f.Table, Cardinality: OneToMany, Function: f, Constraint: f.Name.Name}
+	r := &Relationship{Source: f.rowArgument, Target: f.Table, Function: f, Constraint: f.Name.Name}
+	r.Cardinality = OneToMany
 	if !f.Set || f.OneRow { // ROWS 1 says that it is to-one, as in PostgREST
 		r.Cardinality = ManyToOne
 	}
@@ -214,11 +215,13 @@ func (s *Schema) Relationships(from *Table, target, hint string) []*Relationship
 	}
 	// The way through a junction back to the table itself wants a hint where there is a
 	// foreign key to itself.
-	if hint == "" && slices.ContainsFunc(found, func(r *Relationship) bool { return r.Source == r.Target && r.Junction == nil }) {
+	own := func(r *Relationship) bool { return r.Source == r.Target && r.Junction == nil }
+	if hint == "" && slices.ContainsFunc(found, own) {
 		found = slices.DeleteFunc(found, func(r *Relationship) bool { return r.Source == r.Target && r.Junction != nil })
 	}
 	// A junction is a table rather than the views over it.
-	if hint == "" && slices.ContainsFunc(found, func(r *Relationship) bool { return r.Junction != nil && !r.Junction.View }) {
+	overTable := func(r *Relationship) bool { return r.Junction != nil && !r.Junction.View }
+	if hint == "" && slices.ContainsFunc(found, overTable) {
 		found = slices.DeleteFunc(found, func(r *Relationship) bool { return r.Junction != nil && r.Junction.View })
 	}
 	// A foreign key's own name means the table it refers to, not the views over it.

@@ -32,14 +32,20 @@ func doorDatabase(t *testing.T) *pgtest.Database {
 			create type app.state as enum ('active', 'Disabled');
 			create domain app.short as varchar(20); create domain app.shorter as app.short;
 			create table app.tenants (id uuid primary key, name text not null, deleted_at timestamptz, flag boolean, closed date,
-				word varchar(20) not null default 'active', fixed char(12) not null default 'active', state app.state not null default 'active', nested app.shorter not null default 'active');
-			create table app.members (subject text not null, tenant_id uuid not null references app.tenants, role text, primary key (tenant_id, subject));
-			create table app.docs (tenant_id uuid not null references app.tenants, id int not null, title text, for_role text not null default '', primary key (tenant_id, id));
+				word varchar(20) default 'active', fixed char(12) default 'active', state app.state default 'active',
+				nested app.shorter default 'active');
+			create table app.members (tenant_id uuid references app.tenants, subject text, role text,
+				primary key (tenant_id, subject));
+			create table app.docs (tenant_id uuid references app.tenants, id int, title text, for_role text not null,
+				primary key (tenant_id, id));
 			insert into app.tenants (id, name) values (':acme', 'Acme');
-			insert into app.tenants values (':beta', 'Beta', now(), true, '2026-01-01', 'suspended', 'suspended', 'Disabled', 'DELETED');
-			insert into app.members values ('alice', ':acme', 'admin'), ('adam', ':acme', null), ('bob', ':beta', 'admin');
-			insert into app.docs select id, 1, 'of ' || name, '' from app.tenants union all select id, 2, 'hidden', 'admin' from app.tenants;
-			create policy tenant_isolation on app.docs as restrictive using (tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid));
+			insert into app.tenants
+				values (':beta', 'Beta', now(), true, '2026-01-01', 'suspended', 'suspended', 'Disabled', 'DELETED');
+			insert into app.members values (':acme', 'alice', 'admin'), (':acme', 'adam', null), (':beta', 'bob', 'admin');
+			insert into app.docs select id, 1, 'of ' || name, '' from app.tenants;
+			insert into app.docs select id, 2, 'hidden', 'admin' from app.tenants;
+			create policy tenant_isolation on app.docs as restrictive
+				using (tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid));
 			create policy tenant_access on app.docs using (for_role in ('', current_setting('app.current_role', true)));
 			alter table app.docs enable row level security; alter table app.docs force row level security;
 			grant select on all tables in schema app to :app; grant update on app.docs to :app`))
@@ -54,7 +60,8 @@ func doorService(t *testing.T, d *pgtest.Database, yaml string) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := openService(t.Context(), &service{config: c, appURL: d.As(t, d.Roles["app"]), log: slog.New(slog.DiscardHandler)})
+	log := slog.New(slog.DiscardHandler)
+	s, err := openService(t.Context(), &service{config: c, appURL: d.As(t, d.Roles["app"]), log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +71,8 @@ func doorService(t *testing.T, d *pgtest.Database, yaml string) *service {
 
 func doorToken(t *testing.T, tenant, subject, role string) string {
 	t.Helper()
-	signer, err := auth.NewSigner(auth.SignerConfig{Key: auth.Secret(strings.Repeat("k", 32)), Issuer: "https://id.test", Audience: "moat"})
+	key := auth.Secret(strings.Repeat("k", 32))
+	signer, err := auth.NewSigner(auth.SignerConfig{Key: key, Issuer: "https://id.test", Audience: "moat"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +178,8 @@ func TestSessionsDoNotOutliveAdmission(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			d := doorDatabase(t)
-			d.Exec(t, "alter table app.members drop constraint members_tenant_id_fkey; alter table app.docs drop constraint docs_tenant_id_fkey")
+			d.Exec(t, `alter table app.members drop constraint members_tenant_id_fkey;
+				alter table app.docs drop constraint docs_tenant_id_fkey`)
 			s := doorService(t, d, members)
 			token := doorToken(t, acme, "alice", "")
 			_, cookie := s.signIn(token)
@@ -207,33 +216,42 @@ func TestMembershipSaysTheRole(t *testing.T) {
 	}
 }
 
+// roleSchema has two tables that reach their tenant through another one. Each is isolated
+// for one of the two roles alone.
+const roleSchema = `
+	create schema app; grant usage on schema app to :web, :analytics;
+	create table app.tenants (id uuid primary key, name text);
+	create table app.leads (tenant_id uuid references app.tenants, id int, name text, primary key (tenant_id, id));
+	create table app.invoices (tenant_id uuid references app.tenants, id int, total int, primary key (tenant_id, id));
+	create table app.notes (lead_tenant uuid not null, lead_id int not null, id int primary key,
+		foreign key (lead_tenant, lead_id) references app.leads);
+	create table app.marks (lead_tenant uuid not null, lead_id int not null, id int primary key,
+		foreign key (lead_tenant, lead_id) references app.leads);
+	create policy isolation on app.leads as restrictive using (:own);
+	create policy access on app.leads using (true);
+	create policy isolation on app.invoices as restrictive using (:own);
+	create policy access on app.invoices using (true);
+	create policy of_web on app.notes to :web using (:through);
+	create policy of_analytics on app.notes to :analytics using (true);
+	create policy of_web on app.marks to :web using (true);
+	create policy of_analytics on app.marks to :analytics using (:through);
+	do $$ declare t text; begin foreach t in array array['leads', 'invoices', 'notes', 'marks'] loop
+		execute format('alter table app.%I enable row level security; alter table app.%1$I force row level security', t);
+	end loop; end $$;
+	grant select on all tables in schema app to :web;
+	grant select on app.leads, app.notes, app.marks to :analytics;
+	insert into app.tenants values (':acme', 'Acme')`
+
 // What is shown is what the role of the connection may reach, whatever other roles there
 // are: "analytics", first by name, may read one table only, and through another policy.
 func TestRoleOfTheConnectionServes(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	web, analytics := d.AppRole(t), d.Role(t, "analytics", "LOGIN")
-	d.Exec(t, strings.NewReplacer(":web", web, ":analytics", analytics, ":acme", acme, ":tenant", "nullif(current_setting('app.current_tenant', true), '')::uuid").Replace(`
-		create schema app; grant usage on schema app to :web, :analytics;
-		create table app.tenants (id uuid primary key, name text);
-		create table app.leads (tenant_id uuid not null references app.tenants, id int, name text, primary key (tenant_id, id));
-		create table app.invoices (tenant_id uuid not null references app.tenants, id int, total int, primary key (tenant_id, id));
-		create table app.notes (lead_tenant uuid not null, lead_id int not null, id int primary key, body text, foreign key (lead_tenant, lead_id) references app.leads);
-		create table app.marks (lead_tenant uuid not null, lead_id int not null, id int primary key, body text, foreign key (lead_tenant, lead_id) references app.leads);
-		create policy isolation on app.leads as restrictive using (tenant_id = (select :tenant));
-		create policy access on app.leads using (true);
-		create policy isolation on app.invoices as restrictive using (tenant_id = (select :tenant));
-		create policy access on app.invoices using (true);
-		create policy of_web on app.notes to :web using (exists (select from app.leads l where (l.tenant_id, l.id) = (lead_tenant, lead_id) and l.tenant_id = (select :tenant)));
-		create policy of_analytics on app.notes to :analytics using (true);
-		create policy of_web on app.marks to :web using (true);
-		create policy of_analytics on app.marks to :analytics using (exists (select from app.leads l where (l.tenant_id, l.id) = (lead_tenant, lead_id) and l.tenant_id = (select :tenant)));
-		do $$ declare t text; begin foreach t in array array['leads', 'invoices', 'notes', 'marks'] loop
-			execute format('alter table app.%I enable row level security; alter table app.%1$I force row level security', t);
-		end loop; end $$;
-		grant select on all tables in schema app to :web; grant select on app.leads, app.notes, app.marks to :analytics;
-		insert into app.tenants values (':acme', 'Acme'); insert into app.leads values (':acme', 1, 'Ann'); insert into app.invoices values (':acme', 1, 7);
-		insert into app.notes values (':acme', 1, 1, 'a note'); insert into app.marks values (':acme', 1, 1, 'a mark')`))
+	d.Exec(t, strings.NewReplacer(":web", web, ":analytics", analytics, ":acme", acme,
+		":own", "tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid)",
+	).Replace(strings.ReplaceAll(roleSchema, ":through", `exists (select from app.leads l
+			where l.tenant_id = lead_tenant and l.id = lead_id and l.:own)`)))
 	d.Roles["app"] = web
 	s := doorService(t, d, "")
 	_, cookie := s.signIn(doorToken(t, acme, "", ""))
