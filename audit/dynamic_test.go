@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/body"
 )
 
 // A trigger that only quotes identifiers into its text runs what its author wrote; one
@@ -17,9 +18,9 @@ func TestTrustedDynamic(t *testing.T) {
 		`BEGIN EXECUTE 'ANALYZE '||NEW.body; RETURN NULL; END`:                                    false,
 	} {
 		fn := &catalog.Function{Result: "trigger", Language: "plpgsql", Body: text}
-		b := readBody(fn)
-		if got := (&facts{}).trustedDynamic(fn, b); !b.dynamic || got != want {
-			t.Errorf("%s: trusted %v, dynamic %v", text, got, b.dynamic)
+		b := body.Scan(fn)
+		if got := (&facts{}).trustedDynamic(fn, &b); !b.Dynamic || got != want {
+			t.Errorf("%s: trusted %v, dynamic %v", text, got, b.Dynamic)
 		}
 	}
 }

@@ -26,8 +26,7 @@ type facts struct {
 	users                   []*catalog.Function
 
 	policies map[catalog.QName][]*judgedPolicy
-	open     []openPolicy // nil until asked for
-	bodies   map[*catalog.Function]body
+	open     []openPolicy      // nil until asked for
 	helping  map[bool][]helper // by whether callees are included
 	// predicates are the isolating USING texts in use, by column name and type.
 	predicates map[string]string
@@ -38,7 +37,7 @@ type facts struct {
 func newFacts(v *policy.View, o Options) *facts {
 	f := &facts{s: v.Snapshot, m: v.Model, o: o, look: v,
 		acts: map[string][]string{}, granted: map[string]bool{},
-		bodies: map[*catalog.Function]body{}, helping: map[bool][]helper{},
+		helping:  map[bool][]helper{},
 		policies: map[catalog.QName][]*judgedPolicy{}, predicates: map[string]string{}, identity: map[string]bool{}}
 	f.collectTables()
 	f.collectRoles()

@@ -58,7 +58,7 @@ func (f *facts) addCallees(found map[catalog.OID]helper) {
 			if !ok {
 				continue
 			}
-			words := f.body(h.fn).words
+			words := f.body(h.fn).Words
 			for _, fn := range f.userFunctions() {
 				if _, ok := found[fn.OID]; !ok && words[strings.ToLower(fn.Name)] {
 					found[fn.OID] = helper{fn: fn, table: h.table, policy: h.policy}

@@ -13,7 +13,7 @@ var ruleFuncCommit = Rule{
 			}
 			b := f.body(fn)
 			ends, sets := 0, 0
-			for _, t := range b.tokens {
+			for _, t := range b.Tokens {
 				switch {
 				case t.Is("commit"), t.Is("rollback"):
 					ends++

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/moat-db/moat/internal/body"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -33,8 +34,8 @@ var ruleFuncDblink = Rule{
 	},
 }
 
-func dials(b body) bool {
+func dials(b *body.Uses) bool {
 	return slices.ContainsFunc([]string{"dblink", "dblink_connect", "dblink_connect_u", "dblink_exec", "dblink_open", "dblink_send_query"}, func(n string) bool {
-		return b.words[n]
+		return b.Words[n]
 	})
 }

@@ -13,12 +13,12 @@ var ruleFuncDefinerBypass = Rule{
 		var out []Finding
 		for _, fn := range f.definers() {
 			b := f.body(fn)
-			if b.dynamic || b.calls(xmlFunctions...) {
+			if b.Dynamic || b.Mentions(xmlFunctions...) {
 				continue // func-definer-dynamic speaks
 			}
 			t := f.passesBy(fn, func(t *catalog.Relation) bool {
-				reads, _ := b.uses(t.QName())
-				return reads || b.foreign
+				reads, _ := b.Of(t.QName())
+				return reads || b.Foreign
 			})
 			if t == nil || f.knowsCaller(b) {
 				continue

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/body"
 )
 
 var ruleFuncDefinerDynamic = Rule{
@@ -13,7 +14,7 @@ var ruleFuncDefinerDynamic = Rule{
 		var out []Finding
 		for _, fn := range f.definers() {
 			b := f.body(fn)
-			takesText := b.dynamic || b.calls(xmlFunctions...)
+			takesText := b.Dynamic || b.Mentions(xmlFunctions...)
 			if !takesText || len(fn.Params) == 0 && fn.Result != "trigger" || f.trustedDynamic(fn, b) {
 				continue
 			}
@@ -33,11 +34,11 @@ var ruleFuncDefinerDynamic = Rule{
 
 // trustedDynamic says whether what is put together cannot come from a caller: a
 // trigger that quotes identifiers through format's %I alone.
-func (f *facts) trustedDynamic(fn *catalog.Function, b body) bool {
+func (f *facts) trustedDynamic(fn *catalog.Function, b *body.Uses) bool {
 	if fn.Result != "trigger" {
 		return false
 	}
-	for _, t := range b.tokens {
+	for _, t := range b.Tokens {
 		if t.Is("||") || containsVerb(t.Text, 's') {
 			return false
 		}

@@ -13,12 +13,12 @@ var ruleFuncDefinerSearchPath = Rule{
 			}
 			b := f.body(fn)
 			path, set := setting(fn, "search_path")
-			name := b.unqualified()
+			name := b.Unqualified()
 			x := onFunction(fn,
 				"A temporary table or an object in the caller's own schema takes the place of the real one, and the function runs with its owner's rights on it.",
 				"").with(searchPathSQL(fn))
 			switch {
-			case name != "" || b.dynamic:
+			case name != "" || b.Dynamic:
 				x.Why = fmt.Sprintf("pg_temp is searched first for relations unless it is named last, with search_path = '' too; %s is not qualified.", orElse(name, "what EXECUTE runs"))
 			case !set:
 				x.Severity = High

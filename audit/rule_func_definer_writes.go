@@ -15,7 +15,7 @@ var ruleFuncDefinerWrites = Rule{
 		for _, fn := range f.definers() {
 			b := f.body(fn)
 			t := f.passesBy(fn, func(t *catalog.Relation) bool {
-				_, writes := b.uses(t.QName())
+				_, writes := b.Of(t.QName())
 				return writes && f.crossingKey(t) != ""
 			})
 			if t == nil {

@@ -13,11 +13,11 @@ var ruleFuncHelperSearchPath = Rule{
 				continue // definers: func-definer-search-path
 			}
 			b := f.body(fn)
-			if len(b.tables) == 0 && !b.dynamic {
+			if len(b.Tables) == 0 && !b.Dynamic {
 				continue // func-search-path speaks: who can redirect it can set the tenant as well
 			}
-			name := b.unqualified()
-			if name == "" && !b.dynamic && !f.appCreates() {
+			name := b.Unqualified()
+			if name == "" && !b.Dynamic && !f.appCreates() {
 				continue
 			}
 			out = append(out, onFunction(fn,

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/moat-db/moat/internal/body"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -35,12 +36,12 @@ var ruleFuncSecret = Rule{
 
 // keepsSecret says whether a body hashes or signs with a string constant that looks
 // like a key.
-func keepsSecret(b body) bool {
-	if !b.calls("sha224", "sha256", "sha384", "sha512", "hmac", "digest", "sign", "verify", "crypt", "md5", "pgp_sym_encrypt", "pgp_sym_decrypt", "encrypt", "decrypt") {
+func keepsSecret(b *body.Uses) bool {
+	if !b.Mentions("sha224", "sha256", "sha384", "sha512", "hmac", "digest", "sign", "verify", "crypt", "md5", "pgp_sym_encrypt", "pgp_sym_decrypt", "encrypt", "decrypt") {
 		return false
 	}
-	for i, t := range b.tokens {
-		if t.Kind != sqltext.String || i > 0 && b.at(i-1).Is("search_path") {
+	for i, t := range b.Tokens {
+		if t.Kind != sqltext.String || i > 0 && b.At(i-1).Is("search_path") {
 			continue
 		}
 		if v := t.Value(); len(v) >= 6 && !plainWord(v) && !knownArgument(b, i, v) {
@@ -52,8 +53,8 @@ func keepsSecret(b body) bool {
 
 // knownArgument says whether a string is the argument of a call whose first argument
 // is no secret: current_setting('app.sig'), encode(…, 'hex'), hmac(…, 'sha256').
-func knownArgument(b body, i int, v string) bool {
-	if b.at(i-1).Text == "(" && b.at(i-2).Name() == "current_setting" || b.at(i-1).Text == "(" && b.at(i-2).Name() == "format" {
+func knownArgument(b *body.Uses, i int, v string) bool {
+	if b.At(i-1).Text == "(" && b.At(i-2).Name() == "current_setting" || b.At(i-1).Text == "(" && b.At(i-2).Name() == "format" {
 		return true
 	}
 	return settingName.MatchString(v)

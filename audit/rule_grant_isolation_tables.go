@@ -46,7 +46,7 @@ func (f *facts) restsOn(r *catalog.Relation) (why string, reading bool) {
 		}
 	}
 	for _, h := range f.helpers(true) {
-		if reads, _ := f.body(h.fn).uses(r.QName()); reads && h.fn.Definer {
+		if reads, _ := f.body(h.fn).Of(r.QName()); reads && h.fn.Definer {
 			return fmt.Sprintf("The policy %s of %s decides by %s, which reads it.", h.policy, h.table.QName(), functionObject(h.fn)), secret != ""
 		}
 	}

@@ -16,7 +16,7 @@ var ruleGrantRawPages = Rule{
 			fn := &f.s.Functions[i]
 			raw := slices.Contains(rawFunctions, fn.Name) && (fn.Extension != "" || fn.System)
 			if fn.Extension == "" && !fn.System {
-				raw = f.body(fn).calls(rawFunctions...)
+				raw = f.body(fn).Mentions(rawFunctions...)
 			}
 			if !raw || !f.callable(fn) {
 				continue

@@ -14,7 +14,7 @@ var rulePerfParallelHelper = Rule{
 			x := onFunction(h.fn,
 				"No query of the table runs in parallel.",
 				fmt.Sprintf("The policy %s of %s calls it; PARALLEL UNSAFE is what CREATE FUNCTION makes unless told otherwise.", h.policy, h.table.QName()))
-			if b := f.body(h.fn); b.dynamic || b.calls("insert", "update", "delete", "nextval", "set_config") {
+			if b := f.body(h.fn); b.Dynamic || b.Mentions("insert", "update", "delete", "nextval", "set_config") {
 				x = x.decide("It may write: take that out, then declare it PARALLEL SAFE.")
 			} else {
 				x = x.with("ALTER FUNCTION " + functionSQL(h.fn) + " PARALLEL SAFE")

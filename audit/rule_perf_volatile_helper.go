@@ -14,7 +14,7 @@ var rulePerfVolatileHelper = Rule{
 			x := onFunction(h.fn,
 				"It runs once for each row, and no index serves the policy: a read by key took 500 times as long.",
 				fmt.Sprintf("The policy %s of %s calls it; VOLATILE is what CREATE FUNCTION makes unless told otherwise.", h.policy, h.table.QName()))
-			if b := f.body(h.fn); b.dynamic || b.calls("insert", "update", "delete", "nextval", "random", "clock_timestamp", "set_config") {
+			if b := f.body(h.fn); b.Dynamic || b.Mentions("insert", "update", "delete", "nextval", "random", "clock_timestamp", "set_config") {
 				x = x.decide("It may write, or change within a statement: take that out, then declare it STABLE.")
 			} else {
 				x = x.with("ALTER FUNCTION " + functionSQL(h.fn) + " STABLE")

@@ -46,7 +46,7 @@ func (f *facts) ownersFunction(r *catalog.Relation) *catalog.Function {
 			continue
 		}
 		if b := f.body(fn); f.knowsCaller(b) {
-			if reads, _ := b.uses(r.QName()); reads {
+			if reads, _ := b.Of(r.QName()); reads {
 				return fn
 			}
 		}

@@ -43,7 +43,7 @@ func (f *facts) filledFrom(r *catalog.Relation) (*catalog.Relation, *catalog.Fun
 		}
 		for _, t := range source.Triggers {
 			for _, fn := range f.look.Functions(t.Function) {
-				if _, writes := f.body(fn).uses(r.QName()); writes {
+				if _, writes := f.body(fn).Of(r.QName()); writes {
 					return source, fn
 				}
 			}

@@ -81,34 +81,95 @@ type Query struct {
 	// SetOperation is true for UNION, INTERSECT and EXCEPT: Select is then empty
 	// and From has the branches.
 	SetOperation bool `json:"set_operation,omitempty"`
-	// Aggregate is true when the query aggregates: it may give a row where WHERE
-	// found none.
+	// Aggregate is true when the query aggregates, or groups by nothing: it may give
+	// a row where WHERE found none.
 	Aggregate bool `json:"aggregate,omitempty"`
 	// Simple is true when the query is SELECT expr with no FROM, no grouping, no
 	// set operation: the wrapper that makes an InitPlan.
 	Simple bool `json:"simple,omitempty"`
 }
 
-// Raised returns a copy of an expression of one query level as seen from a level
-// further in. The expression holds no query: its columns would count from there.
-func (n *Node) Raised(by int) *Node {
-	if by == 0 {
-		return n
+// Map returns a copy of an expression, sub-queries included, with what put returns in
+// the place of each node for which that is not nil. depth counts the query levels
+// between the expression and the node.
+func (n *Node) Map(put func(n *Node, depth int) *Node) *Node { return n.mapped(put, 0) }
+
+func (n *Node) mapped(put func(*Node, int) *Node, depth int) *Node {
+	if n == nil {
+		return nil
+	}
+	if other := put(n, depth); other != nil {
+		return other
 	}
 	c := *n
-	if c.Kind == NodeColumn {
-		c.Level += by
+	c.Args = mapAll(n.Args, put, depth)
+	c.Query = n.Query.mapped(put, depth+1)
+	return &c
+}
+
+func (q *Query) mapped(put func(*Node, int) *Node, depth int) *Query {
+	if q == nil {
+		return nil
 	}
-	c.Args = make([]*Node, len(n.Args))
-	for i, arg := range n.Args {
-		c.Args[i] = arg.Raised(by)
+	c := *q
+	c.Select, c.Calls, c.Where = mapAll(q.Select, put, depth), mapAll(q.Calls, put, depth), q.Where.mapped(put, depth)
+	c.From = make([]*Query, len(q.From))
+	for i, sub := range q.From {
+		c.From[i] = sub.mapped(put, depth+1)
 	}
 	return &c
 }
 
-// HasQuery says whether a sub-query stands anywhere in the expression.
-func (n *Node) HasQuery() bool {
-	return n.Query != nil || slices.ContainsFunc(n.Args, (*Node).HasQuery)
+func mapAll(nodes []*Node, put func(*Node, int) *Node, depth int) []*Node {
+	if nodes == nil {
+		return nil
+	}
+	all := make([]*Node, len(nodes))
+	for i, n := range nodes {
+		all[i] = n.mapped(put, depth)
+	}
+	return all
+}
+
+// Walk visits every node of an expression, those of its sub-queries too.
+func (n *Node) Walk(visit func(*Node)) {
+	if n == nil {
+		return
+	}
+	visit(n)
+	for _, arg := range n.Args {
+		arg.Walk(visit)
+	}
+	n.Query.walk(visit)
+}
+
+func (q *Query) walk(visit func(*Node)) {
+	if q == nil {
+		return
+	}
+	for _, n := range slices.Concat(q.Select, q.Calls) {
+		n.Walk(visit)
+	}
+	q.Where.Walk(visit)
+	for _, sub := range q.From {
+		sub.walk(visit)
+	}
+}
+
+// Raised returns a copy of an expression of one query level as seen from so many levels
+// further in: what it reads of its own level, or of those around it, is further out.
+func (n *Node) Raised(by int) *Node {
+	if by == 0 {
+		return n
+	}
+	return n.Map(func(n *Node, depth int) *Node {
+		if n.Kind != NodeColumn && n.Kind != NodeParam || n.Level < depth {
+			return nil
+		}
+		c := *n
+		c.Level += by
+		return &c
+	})
 }
 
 // Conjuncts returns what is ANDed at the top of an expression; none for nil.

@@ -38,12 +38,12 @@ func params(types, names, modes []string, defaults int) []Param {
 		if i < len(modes) {
 			all[i].Mode = paramMode(modes[i])
 		}
-		if all[i].isInput() {
+		if all[i].IsInput() {
 			inputs++
 		}
 	}
 	for i, seen := 0, 0; i < len(all); i++ {
-		if all[i].isInput() {
+		if all[i].IsInput() {
 			all[i].HasDefault = seen >= inputs-defaults
 			seen++
 		}
@@ -54,7 +54,8 @@ func params(types, names, modes []string, defaults int) []Param {
 	return all
 }
 
-func (p Param) isInput() bool { return p.Mode == "in" || p.Mode == "inout" || p.Mode == "variadic" }
+// IsInput says whether a call gives an argument for the parameter.
+func (p Param) IsInput() bool { return p.Mode == "in" || p.Mode == "inout" || p.Mode == "variadic" }
 
 func paramMode(letter string) string {
 	switch letter {
@@ -93,7 +94,7 @@ func (l *loader) types(rows pgx.Rows) error {
 func (f *Function) Inputs() []Param {
 	var all []Param
 	for _, p := range f.Params {
-		if p.isInput() {
+		if p.IsInput() {
 			all = append(all, p)
 		}
 	}

@@ -48,7 +48,7 @@ func FuzzNodeText(f *testing.F) {
 		if err != nil || root == nil {
 			return
 		}
-		root.HasQuery()
+		root.Raised(1)
 		root.Conjuncts()
 	})
 }

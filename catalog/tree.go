@@ -250,7 +250,7 @@ func (m *treeMapper) column(n *treeNode) *Node {
 	case entry.relation != 0:
 		mapped.Relation = m.l.relationName(entry.relation)
 		mapped.Column = m.l.attribute(entry, attribute)
-	case attribute >= 1 && attribute <= len(entry.exprs) && entry.exprs[attribute-1] != nil && (level == 0 || !entry.exprs[attribute-1].HasQuery()):
+	case attribute >= 1 && attribute <= len(entry.exprs) && entry.exprs[attribute-1] != nil:
 		return entry.exprs[attribute-1].Raised(level)
 	case attribute >= 1 && attribute <= len(entry.columns):
 		mapped.Column = entry.columns[attribute-1]

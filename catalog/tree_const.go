@@ -40,8 +40,10 @@ func constText(typeName string, length int, b []byte) string {
 		}
 	case "name", "unknown", "cstring":
 		return strings.TrimRight(string(b), "\x00")
-	case "text[]", "character varying[]":
-		if text, ok := arrayText(b); ok {
+	}
+	if strings.HasSuffix(typeName, "[]") {
+		text, ok := arrayText(b)
+		if ok && (text == "{}" || typeName == "text[]" || typeName == "character varying[]") {
 			return text
 		}
 	}

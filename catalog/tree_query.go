@@ -118,10 +118,12 @@ func (m *treeMapper) query(n *treeNode) *Query {
 			}
 		}
 	}
-	if having := inner.node(n.node("havingQual")); having != nil {
+	having := inner.node(n.node("havingQual"))
+	if having != nil {
 		q.Where = Conjunction(append(q.Where.Conjuncts(), having))
 	}
-	q.Simple, q.Aggregate = isSimple(n) && len(q.Select) == 1, n.flag("hasAggs")
+	q.Simple = isSimple(n) && len(q.Select) == 1
+	q.Aggregate = n.flag("hasAggs") || having != nil || len(n.nodes("groupingSets")) > 0
 	return q
 }
 

@@ -1,9 +1,11 @@
-package policy
+package policy_test
 
 import (
 	"testing"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/body"
+	"github.com/moat-db/moat/policy"
 )
 
 // FuzzBody: any body is read or refused, never a panic or a hang.
@@ -19,15 +21,11 @@ func FuzzBody(f *testing.F) {
 		f.Add("plpgsql", seed)
 	}
 	s := &catalog.Snapshot{Relations: []catalog.Relation{{Schema: "s", Name: "m", Columns: []catalog.Column{{Name: "a"}, {Name: "u"}}}}}
-	look := NewView(catalog.NewLookup(s, &catalog.Model{Column: "a", Setting: "a.b"}))
+	look := policy.NewView(catalog.NewLookup(s, &catalog.Model{Column: "a", Setting: "a.b"}))
 	f.Fuzz(func(t *testing.T, language, text string) {
 		fn := &catalog.Function{Schema: "s", Name: "f", Language: language, Body: text, Params: []catalog.Param{{Name: "p", Mode: "in"}}, Result: "boolean", OID: 7}
-		b, err := look.parseBody(fn)
-		if err != nil {
-			return
-		}
-		for _, n := range b.results {
-			root := substitute(n, []*catalog.Node{{Kind: catalog.NodeColumn, Relation: catalog.QName{Schema: "s", Name: "m"}, Column: "a"}})
+		for _, n := range body.Read(look.Lookup, fn).Results {
+			root := body.Call(n, []*catalog.Node{{Kind: catalog.NodeColumn, Relation: catalog.QName{Schema: "s", Name: "m"}, Column: "a"}})
 			look.Judge(&catalog.Expr{Root: root}, &s.Relations[0])
 		}
 	})

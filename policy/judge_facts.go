@@ -2,18 +2,10 @@ package policy
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
-)
-
-// What bodies are searched for by text.
-var (
-	settingRead   = regexp.MustCompile(`(?i)current_setting\s*\(\s*'([^']+)'`)
-	roleRead      = regexp.MustCompile(`(?i)\b(current_user|session_user|current_role)\b`)
-	qualifiedCall = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)\.([A-Za-z_][A-Za-z0-9_]*)\s*\(`)
 )
 
 // facts notes what an expression reads and how it is spelt, sub-queries included.
@@ -114,40 +106,20 @@ func (a *analyst) helperFacts(oid catalog.OID, name catalog.QName) {
 	if f == nil {
 		return
 	}
-	settings := SettingsIn(f.Body)
-	a.j.Settings = append(a.j.Settings, settings...)
-	for _, setting := range settings {
+	b := a.v.Body(f)
+	a.j.Settings = append(a.j.Settings, b.Settings...)
+	for _, setting := range b.Settings {
 		a.settingKind(setting, nil)
 	}
-	if len(settings) > 0 && f.Volatile == "immutable" {
-		a.j.ImmutableHelper = true
-	}
-	a.j.UsesRoleName = a.j.UsesRoleName || roleRead.MatchString(f.Body)
-	for _, called := range a.v.calledIn(f.Body) {
-		a.helperFacts(called.OID, called.QName())
-	}
-}
-
-// SettingsIn returns the settings that a body reads by a literal name.
-func SettingsIn(text string) []string {
-	var all []string
-	for _, m := range settingRead.FindAllStringSubmatch(text, -1) {
-		all = append(all, strings.ToLower(m[1]))
-	}
-	return all
-}
-
-// calledIn returns the user's functions whose qualified name a body mentions.
-func (v *View) calledIn(text string) []*catalog.Function {
-	var all []*catalog.Function
-	for _, m := range qualifiedCall.FindAllStringSubmatch(text, -1) {
-		for _, f := range v.Functions(catalog.QName{Schema: strings.ToLower(m[1]), Name: strings.ToLower(m[2])}) {
-			if !f.System {
-				all = append(all, f)
+	a.j.ImmutableHelper = a.j.ImmutableHelper || len(b.Settings) > 0 && f.Volatile == "immutable"
+	a.j.UsesRoleName = a.j.UsesRoleName || b.Mentions("current_user", "session_user", "current_role")
+	for _, name := range b.Calls {
+		for _, called := range a.v.Functions(name) {
+			if !called.System {
+				a.helperFacts(called.OID, name)
 			}
 		}
 	}
-	return all
 }
 
 func compareNames(a, b catalog.QName) int {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
@@ -51,6 +52,8 @@ func (a *analyst) predicate(n *catalog.Node, depth int) verdict {
 		}
 	case catalog.NodeCoalesce:
 		return a.coalescedTruth(n, depth)
+	case catalog.NodeCase:
+		return a.alternatives(branches(n), depth)
 	case catalog.NodeFunction:
 		return a.helperPredicate(n, depth)
 	}
@@ -73,6 +76,15 @@ func (a *analyst) alternatives(branches []*catalog.Node, depth int) verdict {
 		result.tenant = result.tenant && x.tenant
 	}
 	return result
+}
+
+// branches are the conditions of which one holds where a CASE is true.
+func branches(n *catalog.Node) []*catalog.Node {
+	var all []*catalog.Node
+	for pair := range slices.Chunk(n.Args, 2) {
+		all = append(all, catalog.Conjunction(pair))
+	}
+	return all
 }
 
 // openBranch notes how a branch of an OR lets rows of others through.

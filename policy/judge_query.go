@@ -201,7 +201,7 @@ func (a *analyst) selected(q *catalog.Query, i, depth int) value {
 func (a *analyst) selectedFromAll(branches []*catalog.Query, i, depth int) value {
 	var result value
 	for at, branch := range branches {
-		x := a.selected(branch, i, depth)
+		x := a.selected(branch, i, depth+1)
 		if at == 0 {
 			result = x
 			continue

@@ -67,6 +67,80 @@ CREATE FUNCTION app.same_tenant(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $
 CREATE FUNCTION app.anything(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT $1 IS NOT NULL $$;
 CREATE FUNCTION app.flagged(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 	DECLARE ok boolean := false; BEGIN IF t IS NOT NULL THEN ok := true; END IF; RETURN ok; END $$;
+CREATE FUNCTION app.handled(t uuid) RETURNS uuid LANGUAGE plpgsql STABLE AS $$
+	DECLARE v uuid := t; BEGIN BEGIN PERFORM 1/0; v := app.tenant(); EXCEPTION WHEN others THEN NULL; END; RETURN v; END $$;
+CREATE FUNCTION app.shadowed(t uuid) RETURNS uuid LANGUAGE plpgsql STABLE AS $$
+	DECLARE v uuid := t; BEGIN DECLARE v uuid := app.tenant(); BEGIN NULL; END; RETURN v; END $$;
+CREATE FUNCTION app.cut_off(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+	DECLARE v varchar(3); BEGIN v := left(t::text, 3); v := current_setting('app.current_tenant', true); RETURN left(t::text, 3) = v; END $$;
+CREATE FUNCTION app.cut_tenant() RETURNS text LANGUAGE plpgsql STABLE AS $$
+	DECLARE v varchar(3); BEGIN v := current_setting('app.current_tenant', true); RETURN v; END $$;
+CREATE FUNCTION app.averaged(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+	SELECT EXISTS (SELECT avg(1) FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid()) $$;
+CREATE FUNCTION app.numbers(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT t = app.tenant() OR 1 = 1.0 $$;
+CREATE FUNCTION app.over(t uuid, x int) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT t = app.tenant() $$;
+CREATE FUNCTION app.over(t uuid, x text) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT true $$;
+CREATE FUNCTION app.calls_over(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT app.over(t, 'x'::text) $$;
+CREATE FUNCTION app.sets_itself(t uuid) RETURNS boolean LANGUAGE plpgsql AS $$
+	BEGIN PERFORM set_config('app.current_tenant', t::text, true); RETURN t = app.tenant(); END $$;
+CREATE FUNCTION app.two_columns() RETURNS TABLE (mine uuid, theirs uuid) LANGUAGE sql STABLE AS $$
+	SELECT m.tenant_id, t.id FROM app.membership m, app.tenants t WHERE m.user_id = auth.uid() $$;
+CREATE FUNCTION app.second_column(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+	SELECT t IN (SELECT x.theirs FROM app.two_columns() x) $$;
+CREATE FUNCTION app.outer_null(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+	SELECT EXISTS (SELECT 1 FROM app.users u LEFT JOIN (SELECT 1 AS one) x ON false
+		WHERE (u.id = auth.uid() AND t = app.tenant()) OR x.one IS NULL) $$;
+CREATE FUNCTION app.hidden(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+	WITH m AS (SELECT id AS tenant_id, auth.uid() AS user_id FROM app.tenants)
+	SELECT EXISTS (SELECT 1 FROM m WHERE m.tenant_id = t AND m.user_id = auth.uid()) $$;
+CREATE FUNCTION app.founder(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+	BEGIN PERFORM count(*) FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid(); RETURN FOUND; END $$;
+CREATE FUNCTION app.my_array() RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER AS $$
+	SELECT coalesce(array_agg(DISTINCT tenant_id ORDER BY tenant_id), '{}'::uuid[]) FROM app.membership WHERE user_id = (SELECT auth.uid()) $$;
+CREATE FUNCTION app.my_query() RETURNS SETOF uuid LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
+	BEGIN
+		IF auth.uid() IS NULL THEN RETURN; END IF;
+		RETURN QUERY SELECT m.tenant_id FROM app.membership m LEFT JOIN app.users u ON u.id = m.user_id
+			WHERE m.user_id = auth.uid() AND now() > now() - interval '1 day' ORDER BY u.email;
+	END $$;
+CREATE FUNCTION app.found_member(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
+	BEGIN PERFORM 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid(); RETURN FOUND; END $$;
+CREATE FUNCTION app.member_or_else(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
+	DECLARE wanted app.membership.role%TYPE := 'admin'; seen boolean;
+	BEGIN
+		IF t IS NULL OR NOT EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid()) THEN RETURN false; END IF;
+		seen := wanted = 'admin';
+		RETURN true;
+	END $$;
+CREATE FUNCTION app.member_or_raise(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
+	DECLARE member boolean;
+	BEGIN
+		SELECT EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid()) INTO member;
+		IF NOT member THEN RETURN false; ELSE RETURN true; END IF;
+	END $$;
+CREATE FUNCTION app.member_with(t uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER AS $$
+	WITH me AS (SELECT auth.uid() AS id), mine AS (SELECT m.tenant_id FROM app.membership m JOIN me ON me.id = m.user_id)
+	SELECT EXISTS (SELECT 1 FROM mine WHERE mine.tenant_id = t) $$;
+CREATE FUNCTION app.member_within(t uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER AS $$
+	SELECT t IN (SELECT x.tenant_id FROM (SELECT * FROM app.membership WHERE user_id = auth.uid()) AS x
+		UNION SELECT tenant_id FROM app.membership WHERE user_id = auth.uid()) $$;
+CREATE FUNCTION app.member_case(t uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER AS $$
+	SELECT CASE WHEN auth.uid() IS NULL THEN false
+		ELSE EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid()) END $$;
+CREATE FUNCTION app.unless_other(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+	BEGIN IF NOT (t = app.tenant()) THEN RETURN false; END IF; RETURN true; END $$;
+CREATE FUNCTION app.swallowed(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+	BEGIN
+		BEGIN
+			IF NOT EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid()) THEN RAISE EXCEPTION 'no'; END IF;
+		EXCEPTION WHEN others THEN NULL; END;
+		RETURN true;
+	END $$;
+CREATE FUNCTION app.noticed(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+	BEGIN
+		IF NOT EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid()) THEN RAISE NOTICE 'no'; END IF;
+		RETURN true;
+	END $$;
 CREATE FUNCTION app.user_email() RETURNS text LANGUAGE sql STABLE AS $$ SELECT current_setting('app.user_email', true) $$;
 `
 
@@ -133,6 +207,15 @@ func judgeCases() []struct{ table, expr, want string } {
 		{"", `app.is_member(tenant_id)`, "isolates"},
 		{"", `app.has_role(tenant_id, 'admin')`, "isolates"},
 		{"", `tenant_id = (SELECT id FROM app.tenants WHERE slug = auth.jwt() ->> 'tenant')`, "isolates wrapped"},
+		// Membership in the shapes that helpers of starter kits have.
+		{"", `tenant_id = ANY (app.my_array())`, "isolates"},
+		{"", `tenant_id IN (SELECT app.my_query())`, "isolates sub-link"},
+		{"", `app.found_member(tenant_id)`, "isolates"},
+		{"", `app.member_or_else(tenant_id)`, "isolates"},
+		{"", `app.member_or_raise(tenant_id)`, "isolates"},
+		{"", `app.member_with(tenant_id)`, "isolates"},
+		{"", `app.member_within(tenant_id)`, "isolates"},
+		{"", `app.member_case(tenant_id)`, "isolates"},
 		// Bound to the caller or to a parent, not to the row's own tenant.
 		{"", `user_id = auth.uid()`, "own"},
 		// People, through the memberships of the current tenant.
@@ -200,7 +283,7 @@ func judgeCases() []struct{ table, expr, want string } {
 		{"", `tenant_id = (auth.jwt() -> 'user_metadata' ->> 'tenant_id')::uuid`, "client"},
 		{"", `tenant_id::text = auth.jwt() ->> 'role'`, ""},
 		{"", `tenant_id = '11111111-1111-1111-1111-111111111111'`, ""},
-		{"", `CASE WHEN current_setting('app.current_tenant', true) IS NULL THEN true ELSE tenant_id = ` + setting + ` END`, ""},
+		{"", `CASE WHEN current_setting('app.current_tenant', true) IS NULL THEN true ELSE tenant_id = ` + setting + ` END`, "fails-open"},
 		// Open, where the eye slips over it: what is never true, or never NULL, only seems so.
 		{"", `app.flagged(tenant_id)`, ""},
 		{"", `tenant_id = ` + setting + ` OR 1.0 = 1.00`, ""},
@@ -216,6 +299,24 @@ func judgeCases() []struct{ table, expr, want string } {
 			WHERE (u.id = auth.uid() AND doc.tenant_id = ` + setting + `) OR y.is_public IS NULL)`, "sub-link"},
 		{"", `tenant_id IN (SELECT coalesce(m.tenant_id, p.tenant_id) FROM app.membership m, app.projects p WHERE m.user_id = auth.uid())`, "sub-link"},
 		{"", `user_id = coalesce(current_setting('app.user_id', true), current_setting('app.impersonate', true))::uuid`, ""},
+		{"", `EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = doc.tenant_id AND m.user_id = auth.uid() HAVING true)`, "sub-link"},
+		{"", `EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = doc.tenant_id AND m.user_id = auth.uid() GROUP BY ())`, "sub-link"},
+		// Helpers that are open in the same way.
+		{"", `tenant_id = app.handled(tenant_id)`, ""},
+		{"", `tenant_id = app.shadowed(tenant_id)`, ""},
+		{"", `app.cut_off(tenant_id)`, ""},
+		{"named", `tenant_id = app.cut_tenant()`, ""},
+		{"", `app.averaged(tenant_id)`, ""},
+		{"", `app.numbers(tenant_id)`, ""},
+		{"", `app.calls_over(tenant_id)`, ""},
+		{"", `app.sets_itself(tenant_id)`, ""},
+		{"", `app.second_column(tenant_id)`, ""},
+		{"", `app.outer_null(tenant_id)`, ""},
+		{"", `app.hidden(tenant_id)`, ""},
+		{"", `app.founder(tenant_id)`, ""},
+		{"", `app.unless_other(tenant_id)`, ""},
+		{"", `app.swallowed(tenant_id)`, ""},
+		{"", `app.noticed(tenant_id)`, ""},
 		{"named", `lower(tenant_id) = lower(current_setting('app.current_tenant', true))`, ""},
 		{"named", `tenant_id = current_setting('app.current_tenant', true)::varchar(3)`, ""},
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/body"
 )
 
 // analyst judges one expression. Its depth arguments count the query levels
@@ -78,24 +79,18 @@ func (x value) same(y value) bool {
 	return x.kind != valueOwn && slices.Equal(x.path, y.path)
 }
 
-// exactTypes are the types whose values a cast keeps apart: a cast to anything
-// else might make two tenants one.
-func exactType(name string) bool {
-	switch strings.TrimSuffix(name, "[]") {
-	case "uuid", "text", "character varying", "bigint", "integer", "smallint", "numeric", "json", "jsonb":
-		return true
-	}
-	return false
-}
-
 // value says where the value of n comes from.
 func (a *analyst) value(n *catalog.Node, depth int) value {
 	switch n.Kind {
 	case catalog.NodeConst:
-		if n.Null || n.Value == "" {
+		if n.Null || n.Value == "" || isEmptyArray(n) {
 			return value{kind: valueNothing}
 		}
 		return value{kind: valueConst}
+	case catalog.NodeArray:
+		if len(n.Args) == 0 {
+			return value{kind: valueNothing}
+		}
 	case catalog.NodeColumn:
 		return a.columnValue(n, depth)
 	case catalog.NodeValue:
@@ -120,6 +115,12 @@ func (a *analyst) value(n *catalog.Node, depth int) value {
 		x := a.queryValue(n.Query, depth)
 		x.wrapped = x.kind != valueUnknown
 		return x
+	case catalog.NodeCase:
+		var results []*catalog.Node
+		for pair := range slices.Chunk(n.Args, 2) {
+			results = append(results, pair[len(pair)-1])
+		}
+		return a.firstOf(results, depth)
 	case catalog.NodeOperator:
 		return a.pathValue(n, depth)
 	case catalog.NodeFunction:
@@ -142,11 +143,14 @@ func (a *analyst) columnValue(n *catalog.Node, depth int) value {
 
 // castValue follows a cast. A cast from text makes an empty setting an error.
 func (a *analyst) castValue(n *catalog.Node, depth int) value {
+	if isEmptyArray(n) {
+		return value{kind: valueNothing}
+	}
 	x := a.value(n.Args[0], depth)
 	if n.Name != "relabel" && x.kind == valueOwn {
 		x.changed = true
 	}
-	if !exactType(a.base(n.Type)) || n.OID != 0 && !strings.HasPrefix(n.Name, "pg_catalog.") {
+	if !body.Exact(a.base(n.Type)) || n.OID != 0 && !strings.HasPrefix(n.Name, "pg_catalog.") {
 		return value{}
 	}
 	x.cast = true
@@ -155,6 +159,11 @@ func (a *analyst) castValue(n *catalog.Node, depth int) value {
 		x.text, x.empty = false, false
 	}
 	return x
+}
+
+// isEmptyArray says whether a literal is '{}', of a type of arrays.
+func isEmptyArray(n *catalog.Node) bool {
+	return strings.HasSuffix(n.Type, "[]") && bare(n).Kind == catalog.NodeConst && bare(n).Value == "{}"
 }
 
 // base is the type under a user's domain, without its length: a domain refuses what is
@@ -359,7 +368,7 @@ func (a *analyst) helperValue(n *catalog.Node, depth int) value {
 		result.text, result.empty = false, false
 	}
 	result.wrapped = false
-	result.raises = result.raises && !a.v.bodyOf(f).caught
+	result.raises = result.raises && !a.v.Body(f).Caught
 	if f.Volatile == "immutable" && result.kind != valueNothing && result.kind != valueConst {
 		a.j.ImmutableHelper = true
 	}

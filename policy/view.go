@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/body"
 )
 
 // View is a [catalog.Lookup] that also knows what policies mean. What it has judged it
@@ -13,7 +14,7 @@ type View struct {
 
 	mu     sync.Mutex
 	judged map[judged]Judgement
-	bodies map[*catalog.Function]*body
+	bodies map[*catalog.Function]*body.Body
 }
 
 // judged is an expression as a policy of one table says it.
@@ -28,7 +29,7 @@ func NewView(l *catalog.Lookup) *View {
 	if l.Model == nil {
 		l = l.With(&catalog.Model{})
 	}
-	return &View{Lookup: l, judged: map[judged]Judgement{}, bodies: map[*catalog.Function]*body{}}
+	return &View{Lookup: l, judged: map[judged]Judgement{}, bodies: map[*catalog.Function]*body.Body{}}
 }
 
 // With returns a View of the same Snapshot under another Model.

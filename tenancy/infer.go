@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/policy"
 )

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/body"
 	"github.com/moat-db/moat/policy"
 )
 
@@ -136,14 +137,14 @@ func (f *inference) anySetting() string {
 		for _, p := range r.Policies {
 			for _, e := range []*catalog.Expr{p.Using, p.Check} {
 				if e != nil {
-					note(policy.SettingsIn(e.Text))
+					note(body.Settings(e.Text))
 				}
 			}
 		}
 	}
 	for i := range f.v.Snapshot.Functions {
 		if fn := &f.v.Snapshot.Functions[i]; !fn.System && fn.Extension == "" && fn.Schema != "moat" {
-			note(policy.SettingsIn(fn.Body))
+			note(body.Settings(fn.Body))
 		}
 	}
 	if name := mostCommon(count); name != "" {

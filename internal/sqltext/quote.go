@@ -6,7 +6,7 @@ import "strings"
 // must be, which is for a key word and for anything but lower-case letters, digits
 // and underscores.
 func Ident(name string) string {
-	if isPlain(name) && !isKeyword(name) {
+	if isPlain(name) && !IsKeyword(name) {
 		return name
 	}
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
@@ -23,9 +23,9 @@ func isPlain(name string) bool {
 	return name != ""
 }
 
-// isKeyword names the key words of PostgreSQL 14 to 18 that quote_ident quotes: all
+// IsKeyword says whether a word, in lower case, is one of the key words of PostgreSQL 14 to 18 that quote_ident quotes: all
 // but the unreserved ones (pg_get_keywords).
-func isKeyword(name string) bool {
+func IsKeyword(name string) bool {
 	switch name {
 	case "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization",
 		"between", "bigint", "binary", "bit", "boolean", "both", "case", "cast", "char", "character",
