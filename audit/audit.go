@@ -12,11 +12,11 @@ package audit
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/policy"
 )
 
@@ -173,41 +173,34 @@ func accepted(list []Acceptance, x Finding) (string, bool) {
 
 // verdict is the report in one line.
 func verdict(r Report) string {
-	var in, slow, rest int
+	var leaks, slow, minor int
 	for _, x := range r.Findings {
 		switch {
 		case x.Kind == Slow:
 			slow++
 		case x.Kind == Leak && x.Severity.AtLeast(Medium):
-			in++
+			leaks++
 		default:
-			rest++
+			minor++
 		}
 	}
 	var parts []string
 	for _, p := range []struct {
-		n         int
-		one, many string
-	}{{in, "way in", "ways in"}, {slow, "way to be slow", "ways to be slow"}, {rest, "lesser note", "lesser notes"}} {
+		n    int
+		noun string
+	}{{leaks, "leak"}, {slow, "performance finding"}, {minor, "minor finding"}} {
 		if p.n > 0 {
-			parts = append(parts, plural(p.n, p.one, p.many))
+			parts = append(parts, english.Count(p.n, p.noun))
 		}
 	}
 	text := strings.Join(parts, ", ")
 	if text == "" {
-		text = "nothing found"
+		text = "no findings"
 	}
 	if len(r.Unseen) > 0 {
-		text += "; " + plural(len(r.Unseen), "thing", "things") + " not seen"
+		text += "; " + english.Count(len(r.Unseen), "thing") + " not checked"
 	}
 	return text
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 // Rule is one check.

@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
 
 var ruleRLSChild = Rule{
 	ID: "rls-child", Severity: High, Holes: []string{"C24"},
-	Title: "A table that reaches its tenant only by a foreign key is not protected",
+	Title: "A table that reaches its tenant only through a foreign key is not protected",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.tenantRelations() {
@@ -27,16 +28,18 @@ var ruleRLSChild = Rule{
 func (f *facts) openChild(r *catalog.Relation) Finding {
 	paths := f.look.Table(r.QName()).Paths
 	x := onRelation(r,
-		"Every tenant reads the rows of every other: nothing but a join says whose they are.",
-		"The table has no tenant column and no policy; the policies of the table it refers to do not reach it.")
+		"Every tenant can read every other tenant's rows. Only a join says whose they are.",
+		"The table has no tenant column and no policy. The policies of the table that it refers to do not protect it.")
 	if len(paths) != 1 || len(paths[0]) == 0 {
-		return x.decide("%s reaches a tenant in %s: choose one (protect.paths in moat.yaml), then run moat protect.", r.QName(), plural(len(paths), "way", "ways"))
+		return x.decide("%s reaches a tenant by %s. Choose one (protect.paths in moat.yaml), then run moat protect.",
+			r.QName(), english.Count(len(paths), "path"))
 	}
 	step := paths[0][0]
 	parent := f.look.Relation(step.To)
 	col := f.tenantColumn(step.To)
 	if parent == nil || col == "" || len(paths[0]) > 1 || r.Kind == catalog.PartitionedTable || step.Nullable {
-		return x.decide("Its tenant is found over %s. Give the tables on the way a tenant column first, nearest to the tenant first: moat protect plans that, with the backfill.", pathText(paths[0]))
+		return x.decide("The table reaches its tenant through %s. Give the tables along the way a tenant column first, "+
+			"starting with the one nearest to the tenant. moat protect plans this, including the backfill.", pathText(paths[0]))
 	}
 	return x.with(f.adoptSQL(r, parent, col, step)...)
 }
@@ -64,10 +67,11 @@ func (f *facts) adoptSQL(r, parent *catalog.Relation, col string, step catalog.S
 	}
 	sql := []string{
 		fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s", table, sqltext.Ident(own), typ),
-		fmt.Sprintf("UPDATE %s c SET %s = p.%s FROM %s p WHERE %s AND c.%s IS NULL", table, sqltext.Ident(own), sqltext.Ident(col),
-			parent.QName().SQL(), strings.Join(join, " AND "), sqltext.Ident(own)),
+		fmt.Sprintf("UPDATE %s c SET %s = p.%s FROM %s p WHERE %s AND c.%s IS NULL", table, sqltext.Ident(own),
+			sqltext.Ident(col), parent.QName().SQL(), strings.Join(join, " AND "), sqltext.Ident(own)),
 		fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", table, sqltext.Ident(own)),
-		fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", sqltext.Ident(sqltext.Name(r.Name, own, "idx")), table, sqltext.Idents(append([]string{own}, step.Columns...))),
+		fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", sqltext.Ident(sqltext.Name(r.Name, own, "idx")), table,
+			sqltext.Idents(append([]string{own}, step.Columns...))),
 	}
 	if fk := r.Constraint(step.Constraint); fk != nil && !slices.Contains(step.RefColumns, col) {
 		sql = append(sql, f.tieSQL(r, parent, fk, own, col)...)

@@ -38,11 +38,11 @@ func (f *facts) protectedKin(r *catalog.Relation) bool {
 
 func (f *facts) rlsDisabled(r *catalog.Relation) Finding {
 	x := onRelation(r,
-		"Every tenant reads the rows of every other, and changes those it has the privilege for.",
-		fmt.Sprintf("The table has the tenant column %s, but no policy is applied to it.", f.tenantColumn(r.QName())))
+		"Every tenant can read every other tenant's rows, and change them where it has the privilege.",
+		fmt.Sprintf("The table has the tenant column %s, but no policy applies to it.", f.tenantColumn(r.QName())))
 	if f.class(r.QName()) == catalog.TenantsTable {
 		x.Severity = High
-		x.Message = "Every tenant reads the list of all tenants, and changes it where it has the privilege."
+		x.Message = "Every tenant can read the list of all tenants, and change it where it has the privilege."
 		x.Why = "The tenants table is a tenant table too: its key says whose row it is."
 	}
 	// Policies first: enabling alone would leave an empty table.

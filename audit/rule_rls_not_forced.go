@@ -17,19 +17,20 @@ var ruleRLSNotForced = Rule{
 				continue
 			}
 			x := onRelation(r,
-				"A view or function that the owner writes, or a job that runs as it, sees every tenant's rows.",
-				fmt.Sprintf("Without FORCE ROW LEVEL SECURITY the owner, %s, passes by the policies.", r.Owner)).
+				"The owner's views and functions, and jobs that run as the owner, see every tenant's rows.",
+				fmt.Sprintf("Without FORCE ROW LEVEL SECURITY, the owner, %s, bypasses the policies.", r.Owner)).
 				with(policy.Force(r.QName()))
 			if fn := f.ownersFunction(r); fn != nil {
 				// FORCE would leave it an empty table.
 				x.Fix = nil
-				x = x.decide("%s reads the table as its owner. Give the function to a NOLOGIN role with BYPASSRLS and SELECT on this table, then run %s.", functionObject(fn), policy.Force(r.QName()))
+				x = x.decide("%s reads the table as its owner. Give the function to a NOLOGIN role that has BYPASSRLS and "+
+					"SELECT on this table, then run %s.", functionObject(fn), policy.Force(r.QName()))
 			}
 			for _, app := range f.apps {
 				if f.has(app, r.Owner) {
 					x.Severity, x.Fix, x.Decision = Critical, []string{policy.Force(r.QName())}, ""
-					x.Message = fmt.Sprintf("%s reads and changes the rows of every tenant.", app)
-					x.Why = fmt.Sprintf("%s has the rights of the owner, %s, whom the policies do not bind.", app, r.Owner)
+					x.Message = fmt.Sprintf("%s can read and change every tenant's rows.", app)
+					x.Why = fmt.Sprintf("%s has the rights of the owner, %s, and the policies do not bind the owner.", app, r.Owner)
 				}
 			}
 			out = append(out, x)

@@ -8,7 +8,7 @@ import (
 
 var ruleRLSParent = Rule{
 	ID: "rls-parent", Severity: Critical, Holes: []string{"C12"},
-	Title: "A parent table is open above its protected partitions",
+	Title: "A parent table is not protected, although its partitions or children are",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
@@ -19,9 +19,11 @@ var ruleRLSParent = Rule{
 			}
 			x := onRelation(r,
 				"A query through the parent returns every tenant's rows.",
-				fmt.Sprintf("Policies of %s hold for queries that name it; through the parent only the parent's are applied, and it has none.", child.QName()))
+				fmt.Sprintf("The policies of %s apply only to queries that name it. Through the parent, only the parent's "+
+					"policies apply, and it has none.", child.QName()))
 			if f.tenantColumn(r.QName()) == "" {
-				x = x.with(enableSQL(r)...).decide("%s has no tenant column that a policy could compare: say in moat.yaml what it is, or keep it empty to everyone.", r.QName())
+				x = x.with(enableSQL(r)...).decide("%s has no tenant column that a policy could compare. Say in moat.yaml what "+
+					"the table holds, or leave it closed to everyone.", r.QName())
 			} else {
 				x = x.with(f.isolateSQL(r)...).with(enableSQL(r)...)
 			}

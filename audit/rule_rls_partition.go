@@ -6,7 +6,7 @@ import (
 
 var ruleRLSPartition = Rule{
 	ID: "rls-partition", Severity: Critical, Holes: []string{"C10", "C11", "C13"},
-	Title: "A partition or child table is open beside its protected parent",
+	Title: "A partition or child table is not protected, although its parent is",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
@@ -20,8 +20,9 @@ var ruleRLSPartition = Rule{
 					continue
 				}
 				out = append(out, onRelation(r,
-					"A query that names this table, instead of its parent, returns every tenant's rows.",
-					fmt.Sprintf("Policies of %s hold for queries through it; a partition or child named directly obeys only its own.", name)).
+					"A query that names this table instead of its parent returns every tenant's rows.",
+					fmt.Sprintf("The policies of %s apply to queries that name it. A partition or child that is named directly "+
+						"obeys only its own policies.", name)).
 					with(enableSQL(r)...).with(f.revokeAllSQL(r)...))
 				break
 			}

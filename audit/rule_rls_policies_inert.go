@@ -1,6 +1,10 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/internal/english"
+)
 
 var ruleRLSPoliciesInert = Rule{
 	ID: "rls-policies-inert", Severity: Critical, Holes: []string{"C02"}, Peer: "policy_exists_rls_disabled",
@@ -13,9 +17,9 @@ var ruleRLSPoliciesInert = Rule{
 				continue
 			}
 			out = append(out, onRelation(r,
-				"Every tenant reads the rows of every other, as if the policies were not there.",
-				fmt.Sprintf("It has %s, but without ENABLE ROW LEVEL SECURITY none is applied, FORCE or not.",
-					plural(len(r.Policies), "policy", "policies"))).
+				"Every tenant can read every other tenant's rows, as if the policies did not exist.",
+				fmt.Sprintf("The table has %s, but no policy applies until ENABLE ROW LEVEL SECURITY is run, even with FORCE.",
+					english.Count(len(r.Policies), "policy"))).
 				with(enableSQL(r)...))
 		}
 		return out

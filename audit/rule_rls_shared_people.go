@@ -10,7 +10,7 @@ import (
 
 var ruleRLSSharedPeople = Rule{
 	ID: "rls-shared-people", Severity: Medium, Holes: []string{"T02"},
-	Title: "A table taken for shared lists people or their secrets",
+	Title: "A table that counts as shared holds people or their credentials",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
@@ -20,10 +20,11 @@ var ruleRLSSharedPeople = Rule{
 			}
 			if reason := f.peopleIn(r); reason != "" {
 				out = append(out, onRelation(r,
-					"Every tenant reads about the people of every other.",
+					"Every tenant can read about the people of every other tenant.",
 					fmt.Sprintf("The table counts as shared (%s), but %s.", f.look.Table(r.QName()).Why, reason)).
 					decide("If each row belongs to one tenant, give the table the column %s. If people belong to several tenants, "+
-						"show each tenant only the people that its memberships name. If the table is the same for everybody, accept this finding.", f.m.Column))
+						"show each tenant only the people that its memberships name. If the table is the same for everybody, accept "+
+						"this finding.", f.m.Column))
 			}
 		}
 		return out
@@ -47,9 +48,11 @@ func (f *facts) peopleIn(r *catalog.Relation) string {
 // somebody in as one.
 func personal(column string) bool {
 	name := strings.ToLower(strings.ReplaceAll(column, "_", ""))
-	exact := []string{"email", "emailaddress", "mail", "phone", "phonenumber", "mobile", "password", "passwd", "token", "secret", "apikey", "ssn", "iban"}
+	exact := []string{"email", "emailaddress", "mail", "phone", "phonenumber", "mobile", "password", "passwd", "token",
+		"secret", "apikey", "ssn", "iban"}
 	return slices.Contains(exact, name) || slices.ContainsFunc(
-		[]string{"passwordhash", "passworddigest", "hashedpassword", "encryptedpassword", "accesstoken", "refreshtoken", "firstname", "lastname", "dateofbirth"},
+		[]string{"passwordhash", "passworddigest", "hashedpassword", "encryptedpassword", "accesstoken", "refreshtoken",
+			"firstname", "lastname", "dateofbirth"},
 		func(part string) bool { return strings.Contains(name, part) })
 }
 
@@ -70,8 +73,9 @@ func (f *facts) membershipOf(name catalog.QName) *catalog.Relation {
 			if fk.Type != catalog.ForeignKey || fk.References != name {
 				continue
 			}
-			link := append([]string{tenant}, slices.DeleteFunc(slices.Clone(fk.Columns), func(c string) bool { return c == tenant })...)
-			if uniqueOn(r, link) {
+			isTenant := func(column string) bool { return column == tenant }
+			others := slices.DeleteFunc(slices.Clone(fk.Columns), isTenant)
+			if uniqueOn(r, append([]string{tenant}, others...)) {
 				return r
 			}
 		}

@@ -13,7 +13,8 @@ var ruleRLSTriggerTarget = Rule{
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]
-			if !isTable(r) || r.RLS || f.holdsTenants(r.QName()) || f.class(r.QName()) == catalog.IgnoredTable || !f.appTouches(r, "SELECT") {
+			if !isTable(r) || r.RLS || f.holdsTenants(r.QName()) || f.class(r.QName()) == catalog.IgnoredTable ||
+				!f.appTouches(r, "SELECT") {
 				continue
 			}
 			source, fn := f.filledFrom(r)
@@ -25,8 +26,9 @@ var ruleRLSTriggerTarget = Rule{
 				names = append(names, "INSERT")
 			}
 			out = append(out, onRelation(r,
-				"Every tenant reads what the trigger copied here of every other tenant's rows.",
-				fmt.Sprintf("A trigger of %s writes to it through %s, and no policy guards the copy.", source.QName(), functionObject(fn))).
+				"Every tenant can read what the trigger copies here from other tenants' rows.",
+				fmt.Sprintf("A trigger on %s writes to this table through %s, and no policy protects the copy.",
+					source.QName(), functionObject(fn))).
 				with(f.revokeSQL(r, names...)...))
 		}
 		return out

@@ -10,7 +10,7 @@ import (
 
 var ruleRLSUnknown = Rule{
 	ID: "rls-unknown", Severity: Critical, Holes: []string{"T01"},
-	Title: "Nothing says whose rows a table holds, and the application reaches it",
+	Title: "Nothing says whose rows a table holds, and the application can reach it",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
@@ -45,9 +45,11 @@ func (f *facts) openCommands(r *catalog.Relation) []string {
 
 func (f *facts) unknownTable(r *catalog.Relation, open []string) Finding {
 	x := onRelation(r,
-		fmt.Sprintf("Every tenant can run %s on the rows of every other, if the rows are tenants' at all.", strings.Join(open, ", ")),
-		"It has no tenant column, no foreign key leads from it to a tenant, and no policy isolates it: moat cannot tell whose its rows are.")
-	return x.decide("Say whose the rows are: add the column %s (moat protect plans the rest), "+
-		"list the table in moat.yaml under tables.shared if its rows are the same for every tenant, "+
-		"or take the application's privileges on it away.", f.m.Column)
+		fmt.Sprintf("Every tenant can run %s on every other tenant's rows, if the rows belong to tenants at all.",
+			strings.Join(open, ", ")),
+		"The table has no tenant column, no foreign key that leads to a tenant and no isolating policy, so moat cannot "+
+			"tell whose rows it holds.")
+	return x.decide("Say whose rows they are: add the column %s (moat protect plans the rest), "+
+		"list the table under tables.shared in moat.yaml if its rows are the same for every tenant, "+
+		"or revoke the application's privileges on it.", f.m.Column)
 }

@@ -10,8 +10,8 @@ var ruleRoleBypassRLS = Rule{
 		for _, app := range f.apps {
 			if r := f.look.Role(app); r.BypassRLS && !r.Super {
 				out = append(out, onRole(app,
-					"Every statement of the application reads and changes the rows of every tenant.",
-					"BYPASSRLS passes by every policy, also on tables with FORCE ROW LEVEL SECURITY.").
+					"The application can read and change every tenant's rows.",
+					"BYPASSRLS bypasses every policy, even on tables with FORCE ROW LEVEL SECURITY.").
 					with("ALTER ROLE "+sqltext.Ident(app)+" NOBYPASSRLS"))
 			}
 		}

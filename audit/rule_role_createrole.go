@@ -16,13 +16,16 @@ var ruleRoleCreateRole = Rule{
 				continue
 			}
 			x := onRole(app,
-				fmt.Sprintf("%s grants itself the tables' owner, or a role with BYPASSRLS, and reads every tenant's rows.", app),
-				"Before PostgreSQL 16 CREATEROLE may grant any role but a superuser.").
+				fmt.Sprintf("%s can grant itself the role that owns the tables, or one with BYPASSRLS, "+
+					"and read every tenant's rows.", app),
+				"Before PostgreSQL 16, CREATEROLE can grant any role that is not a superuser.").
 				with("ALTER ROLE " + sqltext.Ident(app) + " NOCREATEROLE")
 			if f.s.Version >= 160000 {
 				x = x.at(Low)
-				x.Message = fmt.Sprintf("%s can create roles and log in as them, beside whatever counts connections or logs by role.", app)
-				x.Why = "From PostgreSQL 16 on CREATEROLE reaches only roles it has ADMIN OPTION on; an application still needs none."
+				x.Message = fmt.Sprintf("%s can create roles and log in as them, which evades connection limits and logging "+
+					"by role.", app)
+				x.Why = "Since PostgreSQL 16, CREATEROLE can grant only roles on which it holds ADMIN OPTION. An application " +
+					"needs none of it."
 			}
 			out = append(out, x)
 		}

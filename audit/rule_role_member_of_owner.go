@@ -18,8 +18,9 @@ var ruleRoleMemberOfOwner = Rule{
 					continue
 				}
 				x := onRelation(r,
-					fmt.Sprintf("%s has the owner's rights: it can switch row-level security off and read every tenant's rows.", app),
-					fmt.Sprintf("%s is a member of %s, the owner. Ownership is inherited, and NOINHERIT leaves SET ROLE.", app, r.Owner))
+					fmt.Sprintf("%s has the owner's rights: it can turn off row-level security and read every tenant's rows.", app),
+					fmt.Sprintf("%s is a member of the owner, %s. It inherits the owner's rights; with NOINHERIT, it can still use "+
+						"SET ROLE.", app, r.Owner))
 				for _, m := range f.edgesTo(app, r.Owner, catalog.Use) {
 					x = x.with("REVOKE " + sqltext.Ident(m.Role) + " FROM " + sqltext.Ident(app))
 				}

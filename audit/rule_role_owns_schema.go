@@ -16,8 +16,9 @@ var ruleRoleOwnsSchema = Rule{
 			if app := f.ownerApp(sch.Owner); app != "" {
 				owner, create := f.newOwner(sch.Name)
 				out = append(out, onSchema(sch.Name,
-					fmt.Sprintf("%s can drop any table in the schema, recreate it without policies and collect every tenant's rows.", app),
-					"A schema's owner may drop what others own in it.").
+					fmt.Sprintf("%s can drop any table in the schema, recreate it without policies and collect every tenant's rows.",
+						app),
+					"The owner of a schema can drop objects that other roles own in it.").
 					with(create...).
 					with("ALTER SCHEMA "+sqltext.Ident(sch.Name)+" OWNER TO "+sqltext.Ident(owner),
 						"GRANT USAGE ON SCHEMA "+sqltext.Ident(sch.Name)+" TO "+sqltext.Ident(app)))
@@ -26,8 +27,8 @@ var ruleRoleOwnsSchema = Rule{
 		if app := f.ownerApp(f.s.Database.Owner); app != "" {
 			owner, create := f.newOwner("")
 			out = append(out, f.onDatabase(
-				fmt.Sprintf("%s can drop every schema and set the tenant for everyone (ALTER DATABASE … SET).", app),
-				"The owner of a database is master of its schemas; from PostgreSQL 15 on it owns public.").
+				fmt.Sprintf("%s can set search_path for every session (ALTER DATABASE … SET), or drop the database.", app),
+				"The owner of a database controls its defaults and, since PostgreSQL 15, owns the schema public.").
 				with(create...).
 				with("ALTER DATABASE "+sqltext.Ident(f.s.Database.Name)+" OWNER TO "+sqltext.Ident(owner)))
 		}

@@ -26,8 +26,9 @@ var ruleRoleOwnsTable = Rule{
 func (f *facts) ownsTable(r *catalog.Relation, app string) Finding {
 	owner, create := f.newOwner(r.Schema)
 	return onRelation(r,
-		fmt.Sprintf("%s can switch row-level security off, read every tenant's rows and roll back without a trace.", app),
-		"An owner may run ALTER TABLE, also where FORCE ROW LEVEL SECURITY binds its queries.").
+		fmt.Sprintf("%s can turn off row-level security, read every tenant's rows and roll back without leaving a trace.",
+			app),
+		"The owner can run ALTER TABLE, even where FORCE ROW LEVEL SECURITY binds its queries.").
 		with(create...).
 		with(fmt.Sprintf("ALTER TABLE %s OWNER TO %s", r.QName().SQL(), sqltext.Ident(owner)),
 			fmt.Sprintf("GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s", r.QName().SQL(), sqltext.Ident(app)))

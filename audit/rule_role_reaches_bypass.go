@@ -28,11 +28,13 @@ var ruleRoleReachesBypass = Rule{
 
 func (f *facts) reachesBypass(app, role string) Finding {
 	x := onRole(app,
-		fmt.Sprintf("SET ROLE %s, in one injected statement, opens the rows of every tenant.", role),
-		fmt.Sprintf("%s is a member of %s, which bypasses row-level security; the attribute is not inherited, but SET ROLE takes it, NOINHERIT or not.", app, role))
+		fmt.Sprintf("One injected SET ROLE %s exposes every tenant's rows.", role),
+		fmt.Sprintf("%s is a member of %s, which bypasses row-level security. The attribute is not inherited, but SET "+
+			"ROLE acquires it, even with NOINHERIT.", app, role))
 	if f.switchOnly(app) {
 		// PostgREST's authenticator: it must be able to become every role it serves.
-		return x.at(Low).decide("%s has no privilege of its own and only switches to other roles. If %s is among them on purpose, let no request choose it without a verified token; else revoke it.", app, role)
+		return x.at(Low).decide("%s has no privileges of its own and only switches to other roles. If %s is one of them "+
+			"on purpose, let no request choose it without a verified token. Otherwise revoke it.", app, role)
 	}
 	for _, m := range f.edgesTo(app, role, catalog.Set) {
 		x = x.with("REVOKE " + sqltext.Ident(m.Role) + " FROM " + sqltext.Ident(app))

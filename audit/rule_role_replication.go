@@ -10,8 +10,8 @@ var ruleRoleReplication = Rule{
 		for _, app := range f.apps {
 			if r := f.look.Role(app); r.Replication && !r.Super {
 				out = append(out, onRole(app,
-					"A replication connection copies the whole cluster, or decodes every tenant's changes, past all policies.",
-					"Row-level security is not applied to base backups and logical decoding.").
+					"A replication connection can copy the whole cluster, or decode every tenant's changes. No policy applies.",
+					"Row-level security does not apply to base backups or logical decoding.").
 					with("ALTER ROLE "+sqltext.Ident(app)+" NOREPLICATION"))
 			}
 		}

@@ -10,8 +10,8 @@ var ruleRoleSuperuser = Rule{
 		for _, app := range f.apps {
 			if f.look.Role(app).Super {
 				out = append(out, onRole(app,
-					"Every statement of the application reads and changes the rows of every tenant.",
-					"No policy binds a superuser, FORCE ROW LEVEL SECURITY neither.").
+					"The application can read and change every tenant's rows.",
+					"No policy binds a superuser, not even with FORCE ROW LEVEL SECURITY.").
 					with("ALTER ROLE "+sqltext.Ident(app)+" NOSUPERUSER"))
 			}
 		}

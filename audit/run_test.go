@@ -109,7 +109,7 @@ func TestVerdict(t *testing.T) {
 	s, m := vulnerable()
 	s.Unseen = []string{"the statistics"}
 	r := audit.Run(view(s, m), audit.Options{})
-	if want := "1 way in, 1 lesser note; 1 thing not seen"; r.Verdict != want {
+	if want := "1 leak, 1 minor finding; 1 thing not checked"; r.Verdict != want {
 		t.Errorf("verdict %q, want %q", r.Verdict, want)
 	}
 }

@@ -88,7 +88,7 @@ func TestAuditUnseenExits2(t *testing.T) {
 func TestAuditFormats(t *testing.T) {
 	t.Parallel()
 	f := fixture(t, "O04")
-	for format, want := range map[string]string{"text": "way in", "json": `"findings"`, "sarif": `"2.1.0"`, "junit": "<testsuites>", "markdown": "# moat audit", "github": "::error"} {
+	for format, want := range map[string]string{"text": " leak", "json": `"findings"`, "sarif": `"2.1.0"`, "junit": "<testsuites>", "markdown": "# moat audit", "github": "::error"} {
 		if code, out, errs := command(t, "audit", f.URL, "--role", f.App, "--format", format); code != exitFound || !strings.Contains(out, want) {
 			t.Errorf("%s: exit %d: %s%s", format, code, errs, out)
 		}

@@ -24,14 +24,14 @@ var update = flag.Bool("update-audit", false, "rewrite the golden files of audit
 
 // sample is a report with one of everything, and with text that needs escaping.
 func sample() *audit.Report {
-	r := &audit.Report{Version: 1, Verdict: "2 ways in, 1 way to be slow, 1 lesser note; 1 thing not seen", Database: "shop",
+	r := &audit.Report{Version: 1, Verdict: "2 leaks, 1 performance finding, 1 minor finding; 1 thing not checked", Database: "shop",
 		Model: &catalog.Model{Column: "tenant_id", Type: "uuid", Setting: "app.current_tenant", Roles: []string{"shop_app"},
 			Inferred: []string{"The tenant column is tenant_id, which 3 of 4 tables have and which refers to app.tenants."},
 			Tables:   make([]catalog.TableModel, 4)},
 		Unseen: []string{"The statistics of app.leads: shop_audit has no SELECT on it."}}
 	r.Findings = []audit.Finding{
 		{Rule: "rls-disabled", Severity: audit.Critical, Kind: audit.Leak, Object: "app.leads", Group: "app.leads",
-			Message: "Every tenant reads the rows of every other, and changes those it has the privilege for.",
+			Message: "Every tenant can read every other tenant's rows, and change them where it has the privilege.",
 			Why:     "The table has the tenant column tenant_id, but no policy is applied to it.",
 			Fix: []string{"CREATE POLICY tenant_isolation ON app.leads AS RESTRICTIVE FOR ALL TO PUBLIC\n    USING      (tenant_id = (SELECT nullif(current_setting('app.current_tenant', true), '')::uuid))",
 				"ALTER TABLE app.leads ENABLE ROW LEVEL SECURITY"},
@@ -68,7 +68,7 @@ func formats() map[string]func(io.Writer) error {
 		"junit.xml":      func(w io.Writer) error { return report.AuditJUnit(w, sample(), audit.Medium, now) },
 		"report.md":      func(w io.Writer) error { return report.AuditMarkdown(w, sample()) },
 		"github.txt":     func(w io.Writer) error { return report.AuditGitHub(w, sample(), audit.Medium) },
-		"clean-text.txt": func(w io.Writer) error { return report.AuditText(w, &audit.Report{Verdict: "nothing found"}, false) },
+		"clean-text.txt": func(w io.Writer) error { return report.AuditText(w, &audit.Report{Verdict: "no findings"}, false) },
 	}
 }
 
