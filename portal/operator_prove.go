@@ -20,6 +20,20 @@ type prover struct {
 	running bool
 	started time.Time
 	failed  string // why the last run gave no report
+	end     func() // cuts the run short
+	closed  bool
+	runs    sync.WaitGroup
+}
+
+// close cuts a run short and waits until it has ended; no other one begins.
+func (p *prover) close() {
+	p.mu.Lock()
+	p.closed = true
+	if p.end != nil {
+		p.end()
+	}
+	p.mu.Unlock()
+	p.runs.Wait()
 }
 
 // proveTime bounds a run.
@@ -114,18 +128,19 @@ func (c *console) startProve(w http.ResponseWriter, r *http.Request, s *session)
 	}
 	c.prover.mu.Lock()
 	defer c.prover.mu.Unlock()
-	if !c.prover.running {
+	if !c.prover.running && !c.prover.closed {
 		c.prover.running, c.prover.started, c.prover.failed = true, c.p.config.Now(), ""
-		go c.prove(context.WithoutCancel(r.Context()))
+		// It outlives the request: it runs to its end whoever is still looking.
+		ctx, end := context.WithTimeout(context.WithoutCancel(r.Context()), proveTime)
+		c.prover.end = end
+		c.prover.runs.Go(func() { defer end(); c.prove(ctx) })
 	}
 	redirect(w, r, base+"/operator/isolation#prove")
 	return nil
 }
 
-// prove runs to its end whoever is still looking.
+// prove runs once and keeps what came of it.
 func (c *console) prove(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, proveTime)
-	defer cancel()
 	failed := ""
 	if err := c.proveOnce(ctx); err != nil {
 		c.p.config.Logger.Error("portal: prove", "error", err.Error())

@@ -54,6 +54,14 @@ func New(config Config) (*Portal, error) {
 // ServeHTTP serves a request under /portal/.
 func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }
 
+// Close cuts short what the portal does in the background and waits until it has ended.
+// Call it when no request is served any more and before the pools are closed.
+func (p *Portal) Close() {
+	if p.console != nil {
+		p.console.prover.close()
+	}
+}
+
 // wrap puts around the routes what every answer needs.
 func (p *Portal) wrap(next http.Handler) http.Handler {
 	guard := http.NewCrossOriginProtection()

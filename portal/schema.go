@@ -85,9 +85,6 @@ func (t *table) weight() int {
 	if t.Label != nil && t.Label.kind == kindText && !strings.Contains(t.Label.Name, "kind") {
 		w += 10
 	}
-	if t.Name.Name == "leads" {
-		w += 1000
-	}
 	if t.Created != nil {
 		w += 5
 	}

@@ -38,6 +38,7 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.onClose(p.Close)
 	var missing *portal.NotPreparedError
 	if err := p.Prepare(ctx); errors.As(err, &missing) {
 		return nil, withHint(err, "run this once as an administrator:\n%s", missing.SQL)
