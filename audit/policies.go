@@ -102,7 +102,7 @@ func (f *facts) policyFindings(message, why string, fix func(openPolicy) []strin
 
 // reach says what a gap is open for.
 func (o openPolicy) reach() string {
-	return fmt.Sprintf("It is open to %s for %s.", o.role, strings.Join(o.commands, ", "))
+	return fmt.Sprintf("The policy is open to %s for %s.", o.role, strings.Join(o.commands, ", "))
 }
 
 // replaceSQL gives a policy the tenant predicate in place of its expressions.

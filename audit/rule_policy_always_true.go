@@ -7,8 +7,9 @@ var rulePolicyAlwaysTrue = Rule{
 	Title: "A permissive policy is true for every row",
 	Check: func(f *facts) []Finding {
 		return f.policyFindings(
-			"Every tenant reaches the rows of every other by the commands this policy is for.",
-			"A constant keeps nothing apart, and an UPDATE or DELETE without WHERE asks only the policies of its own command.",
+			"Every tenant can reach every other tenant's rows with the commands that this policy covers.",
+			"A constant isolates nothing, and an UPDATE or DELETE without WHERE is subject only to the "+
+				"policies for its own command.",
 			f.replaceSQL, policy.AlwaysTrue)
 	},
 }

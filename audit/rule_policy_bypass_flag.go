@@ -4,11 +4,11 @@ import "github.com/moat-db/moat/policy"
 
 var rulePolicyBypassFlag = Rule{
 	ID: "policy-bypass-flag", Severity: Critical, Holes: []string{"P13"},
-	Title: "A policy has a flag that opens every row",
+	Title: "A policy contains a flag that opens every row",
 	Check: func(f *facts) []Finding {
 		return f.policyFindings(
-			"One set_config in an injected expression switches the flag on and opens every tenant's rows.",
-			"Everyone may set a custom setting; operators need a role of their own, not a flag.",
+			"One injected set_config call turns the flag on and exposes every tenant's rows.",
+			"Any role can set a custom setting. Give operators a role of their own instead of a flag.",
 			f.replaceSQL, policy.Flagged)
 	},
 }

@@ -8,7 +8,7 @@ import (
 
 var rulePolicyCheck = Rule{
 	ID: "policy-check", Severity: High, Holes: []string{"P05", "P08"},
-	Title: "A policy lets rows in for other tenants",
+	Title: "A policy accepts new rows for other tenants",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, o := range f.openPolicies() {
@@ -16,8 +16,9 @@ var rulePolicyCheck = Rule{
 				continue
 			}
 			out = append(out, onPart(o.r, o.p.Name,
-				"A tenant plants rows among another's, or moves its own there.",
-				fmt.Sprintf("The WITH CHECK of permissive policies is ORed, apart from their USING, and this one is %s. %s", orElse(string(o.flaw), "open"), o.reach())).
+				"A tenant can insert rows as another tenant's, or move its own rows there.",
+				fmt.Sprintf("The WITH CHECK expressions of permissive policies are combined with OR, apart from USING, and this "+
+					"one does not isolate (%s). %s", orElse(string(o.flaw), "open"), o.reach())).
 				with(f.checkSQL(o)...))
 		}
 		return out

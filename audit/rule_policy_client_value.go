@@ -2,7 +2,7 @@ package audit
 
 var rulePolicyClientValue = Rule{
 	ID: "policy-client-value", Severity: Critical, Peer: "rls_references_user_metadata",
-	Title: "A policy believes what the client itself may write",
+	Title: "A policy trusts a value that the client can write",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judged() {
@@ -11,9 +11,9 @@ var rulePolicyClientValue = Rule{
 					continue
 				}
 				out = append(out, onPart(r, p.Name,
-					"A user writes another tenant into a request header, a cookie or its own profile, and sees that tenant's rows.",
-					"Headers, cookies and a token's user_metadata come from the client unchecked.").
-					decide("Read a claim that only the issuer writes, such as app_metadata or a claim of its own."))
+					"A user can put another tenant into a request header, a cookie or their own profile, and see that tenant's rows.",
+					"Nobody verifies headers, cookies and a token's user_metadata: the client writes them.").
+					decide("Read a claim that only the issuer can write, such as app_metadata or a custom claim."))
 			}
 		}
 		return out

@@ -7,8 +7,8 @@ var rulePolicyFailOpen = Rule{
 	Title: "A policy opens when no tenant is set",
 	Check: func(f *facts) []Finding {
 		return f.policyFindings(
-			"A statement that names no tenant sees the rows of all of them.",
-			"A missing setting falls back to the row's own tenant, to a constant, or to true.",
+			"A statement that sets no tenant sees every tenant's rows.",
+			"If the setting is missing, the policy falls back to the row's own tenant, to a constant or to true.",
 			f.replaceSQL, policy.FailOpen)
 	},
 }

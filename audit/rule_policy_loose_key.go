@@ -10,7 +10,7 @@ import (
 
 var rulePolicyLooseKey = Rule{
 	ID: "policy-loose-key", Severity: High, Holes: []string{"P17"},
-	Title: "Two spellings of a tenant's id are one tenant",
+	Title: "Two spellings of a tenant's id count as the same tenant",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judged() {
@@ -23,8 +23,8 @@ var rulePolicyLooseKey = Rule{
 					continue
 				}
 				x := onPart(r, p.Name,
-					"A tenant named ACME sees the rows of the tenant acme.",
-					fmt.Sprintf("%s: values that differ are equal.", f.look.Loose(c)))
+					"The tenant ACME can see the rows of the tenant acme.",
+					fmt.Sprintf("%s, so different values count as equal.", f.look.Loose(c)))
 				out = append(out, x.with(f.exactSQL(r, p.Policy, c)...))
 			}
 		}

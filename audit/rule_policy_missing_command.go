@@ -30,8 +30,9 @@ var rulePolicyMissingCommand = Rule{
 					continue
 				}
 				x := onRelation(r,
-					fmt.Sprintf("%s changes no rows and reports success, or fails, for %s.", strings.Join(missing, ", "), app),
-					"Where no permissive policy applies to a command, its rows are not there: an UPDATE or DELETE of 0 rows is no error.")
+					fmt.Sprintf("When %[2]s runs %[1]s, the command fails or silently changes nothing.",
+						strings.Join(missing, ", "), app),
+					"A command without a permissive policy finds no rows, and an UPDATE or DELETE of 0 rows is not an error.")
 				out = append(out, x.with(f.permitSQL(r, missing)...))
 			}
 		}
@@ -52,7 +53,8 @@ func (f *facts) permitSQL(r *catalog.Relation, missing []string) []string {
 		if command == "INSERT" {
 			using, check = "", expr
 		}
-		out = append(out, policy.Drop(r.QName(), name), policy.Create(r.QName(), name, true, command, f.appRoles(), using, check))
+		out = append(out, policy.Drop(r.QName(), name),
+			policy.Create(r.QName(), name, true, command, f.appRoles(), using, check))
 	}
 	return slices.Clip(out)
 }

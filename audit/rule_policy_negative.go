@@ -4,11 +4,11 @@ import "github.com/moat-db/moat/policy"
 
 var rulePolicyNegative = Rule{
 	ID: "policy-negative", Severity: High, Holes: []string{"P32"},
-	Title: "A policy says which rows are not seen",
+	Title: "A policy says which rows to hide instead of which rows to show",
 	Check: func(f *facts) []Finding {
 		return f.policyFindings(
-			"A missing setting, or a new tenant, opens the rows that nothing excludes.",
-			"A negative condition isolates only what it names, and NULL turns it round.",
+			"If the setting is missing, or a new tenant is added, the rows that nothing excludes become visible.",
+			"A negative condition hides only what it names, and NULL inverts it.",
 			f.replaceSQL, policy.Negative)
 	},
 }

@@ -11,7 +11,7 @@ import (
 
 var rulePolicyNoRole = Rule{
 	ID: "policy-no-role", Severity: Low, Kind: Outage, Holes: []string{"P33"}, Peer: "rls_enabled_no_policy",
-	Title: "No policy lets the application role read a table it may read",
+	Title: "No policy lets the application role read a table on which it has SELECT",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judged() {
@@ -20,8 +20,8 @@ var rulePolicyNoRole = Rule{
 					continue
 				}
 				x := onRelation(r,
-					fmt.Sprintf("%s sees no rows at all; such an outage is often \"fixed\" with BYPASSRLS.", app),
-					"Where no permissive policy applies to a role, everything is denied.")
+					fmt.Sprintf("%s sees no rows at all. Such an outage is often \"fixed\" with BYPASSRLS.", app),
+					"If no permissive policy applies to a role, PostgreSQL denies it every row.")
 				out = append(out, f.admitSQL(x, r, app))
 			}
 		}
@@ -53,5 +53,5 @@ func (f *facts) admitSQL(x Finding, r *catalog.Relation, role string) Finding {
 	if len(r.Policies) == 0 && f.tenantColumn(r.QName()) != "" {
 		return x.with(f.isolateSQL(r)...)
 	}
-	return x.decide("Name %s in a permissive policy, or take its SELECT privilege away.", role)
+	return x.decide("Add %s to a permissive policy, or revoke its SELECT privilege.", role)
 }

@@ -12,12 +12,14 @@ var rulePolicyNotIsolating = Rule{
 				continue
 			}
 			x := onPart(o.r, o.p.Name,
-				"Tenants reach each other's rows as far as the expression lets them.",
-				"The expression is none of the forms that compare the tenant column with the caller's tenant. "+o.reach())
+				"Tenants can reach each other's rows as far as the expression allows.",
+				"The expression does not compare the tenant column with the caller's tenant in any "+
+					"form that moat recognizes. "+o.reach())
 			if fix := f.narrowSQL(o); len(fix) > 0 {
 				x = x.with(fix...)
 			} else {
-				x = x.decide("Compare a column that leads to the tenant with the caller's, or accept the finding with the reason why the policy is enough.")
+				x = x.decide("Compare a column that leads to the tenant with the caller's tenant, or accept the finding and " +
+					"say why the policy is enough.")
 			}
 			out = append(out, x)
 		}

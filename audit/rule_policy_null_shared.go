@@ -11,8 +11,8 @@ var rulePolicyNullShared = Rule{
 	Title: "A policy lets tenants write rows that everybody sees",
 	Check: func(f *facts) []Finding {
 		return f.policyFindings(
-			"A tenant writes, changes and deletes the rows that all tenants see.",
-			"Rows whose tenant is NULL are shared, and the policy is not for SELECT alone.",
+			"A tenant can add, change and delete rows that all tenants see.",
+			"Rows whose tenant is NULL are shared, and the policy is not limited to SELECT.",
 			f.splitSharedSQL, policy.NullShared)
 	},
 }

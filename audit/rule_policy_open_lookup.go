@@ -8,7 +8,7 @@ import (
 
 var rulePolicyOpenLookup = Rule{
 	ID: "policy-open-lookup", Severity: Medium, Holes: []string{"P31"},
-	Title: "A table that a policy looks tenants up in is open to all",
+	Title: "A table in which a policy looks up tenants is open to all",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, l := range f.lookups() {
@@ -16,9 +16,11 @@ var rulePolicyOpenLookup = Rule{
 				continue
 			}
 			out = append(out, onRelation(l.table,
-				"Every tenant reads who belongs to which tenant.",
-				fmt.Sprintf("The policy %s of %s reads it, so the application role must, and it has no row-level security.", l.policy, l.of.QName())).
-				decide("Enable row-level security on it with a policy that shows each caller its own rows, for SELECT only."))
+				"Every tenant can read who belongs to which tenant.",
+				fmt.Sprintf("The policy %s of %s reads this table, so the application role can read it too, and "+
+					"it has no row-level security.", l.policy, l.of.QName())).
+				decide("Enable row-level security on the table, with a policy for SELECT only that "+
+					"shows each caller its own rows."))
 		}
 		return out
 	},

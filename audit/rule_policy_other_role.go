@@ -10,12 +10,13 @@ import (
 
 var rulePolicyOtherRole = Rule{
 	ID: "policy-other-role", Severity: Critical, Holes: []string{"P11", "P40"},
-	Title: "A membership brings the application role a policy that does not isolate",
+	Title: "A membership gives the application role a policy that does not isolate",
 	Check: func(f *facts) []Finding {
 		return f.membershipGaps(func(g gap) bool { return g.flaw != policy.Literal }, func(g gap, app, via string) Finding {
 			return onPart(g.r, g.p.Name,
-				fmt.Sprintf("%s sees the rows that the policy opens for %s: every tenant's.", app, via),
-				fmt.Sprintf("A policy TO %s applies to its members too, and %s is one, directly or through others.", via, app))
+				fmt.Sprintf("%s sees the rows that the policy opens to %s: every tenant's.", app, via),
+				fmt.Sprintf("A policy TO %s also applies to its members, and %s is one, directly or through other roles.",
+					via, app))
 		})
 	},
 }

@@ -18,12 +18,13 @@ var rulePolicyRecursion = Rule{
 					continue
 				}
 				x := onPart(r, p.Name,
-					"Every query of the table fails: infinite recursion detected in policy.",
-					"To decide about a row the policy reads a table whose policy leads back here.")
+					"Every query of the table fails with the error \"infinite recursion detected in policy\".",
+					"To decide about a row, the policy reads a table whose policy leads back to this one.")
 				if f.tenantColumn(r.QName()) != "" && slices.Contains(p.reads(), r.QName()) {
 					x = x.with(f.replaceSQL(openPolicy{r: r, p: p})...)
 				} else {
-					x = x.decide("Read the other table in a SECURITY DEFINER function whose owner its policies do not bind, or compare %s's own tenant column.", r.QName())
+					x = x.decide("Read the other table in a SECURITY DEFINER function whose owner is not bound by its policies, or "+
+						"compare the tenant column of %s itself.", r.QName())
 				}
 				out = append(out, x)
 			}

@@ -8,7 +8,7 @@ import (
 
 var rulePolicyRestrictiveCommand = Rule{
 	ID: "policy-restrictive-command", Severity: High, Holes: []string{"P09"},
-	Title: "A restrictive policy isolates some commands only",
+	Title: "A restrictive policy isolates only some commands",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judged() {
@@ -28,8 +28,8 @@ var rulePolicyRestrictiveCommand = Rule{
 					continue
 				}
 				x := onPart(r, p.Name,
-					fmt.Sprintf("%s reaches the rows of every tenant.", strings.Join(open, ", ")),
-					fmt.Sprintf("The policy that isolates is for %s; for the rest a permissive policy is all there is.", p.Command))
+					fmt.Sprintf("%s can reach every tenant's rows.", strings.Join(open, ", ")),
+					fmt.Sprintf("The isolating policy covers only %s. The other commands are left to permissive policies.", p.Command))
 				if f.tenantColumn(r.QName()) != "" {
 					x = x.with(recreateSQL(r, p.Policy, "ALL", f.predicate(r))...)
 				}

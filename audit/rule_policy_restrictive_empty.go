@@ -18,10 +18,10 @@ var rulePolicyRestrictiveEmpty = Rule{
 					continue
 				}
 				x := onPart(r, p.Name,
-					"Every tenant reaches what the permissive policies open.",
-					fmt.Sprintf("Without USING and WITH CHECK the restrictive policy %s restricts nothing.", p.Name))
+					"Every tenant can reach whatever the permissive policies open.",
+					fmt.Sprintf("Without USING and WITH CHECK, the restrictive policy %s restricts nothing.", p.Name))
 				if f.tenantColumn(r.QName()) == "" {
-					x = x.decide("Say what it should restrict, or drop it.")
+					x = x.decide("Say what the policy should restrict, or drop it.")
 				} else {
 					expr := f.predicate(r)
 					using, check := expr, ""

@@ -9,7 +9,7 @@ import (
 
 var rulePolicyRestrictiveOpen = Rule{
 	ID: "policy-restrictive-open", Severity: High, Holes: []string{"P12", "P13", "P16", "P32"},
-	Title: "A restrictive policy that is meant to isolate does not",
+	Title: "A restrictive policy that should isolate does not",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judged() {
@@ -22,10 +22,11 @@ var rulePolicyRestrictiveOpen = Rule{
 					continue // policy-restrictive-empty
 				}
 				x := onPart(r, p.Name,
-					"Tenants reach each other's rows as far as the expression lets them.",
-					fmt.Sprintf("It speaks of the tenant column, but does not compare it with the caller's tenant (%s).", p.using.Flaw))
+					"Tenants can reach each other's rows as far as the expression allows.",
+					fmt.Sprintf("The policy mentions the tenant column but does not compare it with the caller's tenant (%s).",
+						p.using.Flaw))
 				if f.tenantColumn(r.QName()) == "" {
-					x = x.decide("Compare the column that leads to the tenant with the caller's.")
+					x = x.decide("Compare the column that leads to the tenant with the caller's tenant.")
 				} else {
 					x = x.with(f.replaceSQL(openPolicy{r: r, p: p})...)
 				}

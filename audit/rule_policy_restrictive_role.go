@@ -10,7 +10,7 @@ import (
 
 var rulePolicyRestrictiveRole = Rule{
 	ID: "policy-restrictive-role", Severity: High, Holes: []string{"P10"},
-	Title: "A restrictive policy isolates some roles only",
+	Title: "A restrictive policy isolates only some roles",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judged() {
@@ -28,8 +28,9 @@ var rulePolicyRestrictiveRole = Rule{
 					continue
 				}
 				out = append(out, onPart(r, p.Name,
-					fmt.Sprintf("%s sees the rows of every tenant.", strings.Join(open, ", ")),
-					fmt.Sprintf("The policy that isolates is TO %s; the permissive ones reach further.", strings.Join(p.Roles, ", "))).
+					fmt.Sprintf("%s can see every tenant's rows.", strings.Join(open, ", ")),
+					fmt.Sprintf("The isolating policy applies only to %s; permissive policies apply to more roles.",
+						strings.Join(p.Roles, ", "))).
 					with(fmt.Sprintf("ALTER POLICY %s ON %s TO PUBLIC", sqltext.Ident(p.Name), r.QName().SQL())))
 			}
 		}

@@ -17,12 +17,14 @@ var rulePolicyUnsetRaises = Rule{
 					continue
 				}
 				x := onPart(r, p.Name,
-					"A statement without a tenant fails instead of finding nothing, and differently on a fresh connection and a used one.",
-					"The setting is missing at first and '' for ever after its first use: without missing_ok the one raises 42704, and without nullif the cast of the other 22P02.")
+					"A statement without a tenant fails instead of finding no rows, and the error depends on "+
+						"whether the connection is new.",
+					"On a new connection the setting is missing; once it has been used, it is ''. Without missing_ok, the first "+
+						"raises 42704. Without nullif, casting the second raises 22P02.")
 				if f.look.Plain(p.Using, r) && (p.Check == nil || f.look.Plain(p.Check, r)) {
 					x = x.with(f.replaceBothSQL(r, p.Policy)...)
 				} else {
-					x = x.decide("Read the setting as nullif(current_setting('…', true), '') before it is cast.")
+					x = x.decide("Read the setting as nullif(current_setting('…', true), '') before casting it.")
 				}
 				out = append(out, x)
 			}

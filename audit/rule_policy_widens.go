@@ -8,7 +8,7 @@ import (
 
 var rulePolicyWidens = Rule{
 	ID: "policy-widens", Severity: Critical, Holes: []string{"P03"}, Peer: "multiple_permissive_policies",
-	Title: "A second permissive policy opens what the first keeps apart",
+	Title: "A second permissive policy opens rows that the first one isolates",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, o := range f.openPolicies(policy.Unrelated, policy.Literal) {
@@ -16,8 +16,9 @@ var rulePolicyWidens = Rule{
 				continue
 			}
 			x := onPart(o.r, o.p.Name,
-				"Rows of every tenant that satisfy this policy are seen.",
-				"Permissive policies are ORed: beside one that isolates, this one opens its own rows to all. "+o.reach())
+				"Rows of every tenant that satisfy this policy are visible.",
+				"Permissive policies are combined with OR. Next to one that isolates, this one "+
+					"opens its own rows to everyone. "+o.reach())
 			out = append(out, x.with(f.narrowSQL(o)...))
 		}
 		return out

@@ -11,7 +11,7 @@ func (v *View) Loose(c *catalog.Column) string {
 	case c.TypeName.Name == "citext":
 		return "The tenant column is of type citext"
 	case c.TypeName.Name == "bpchar":
-		return "The tenant column is of type character(n), which ignores blanks at the end"
+		return "The tenant column is of type character(n), which ignores trailing blanks"
 	}
 	return v.looselyCollated(c)
 }
