@@ -8,27 +8,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moat-db/moat/internal/migrations/tools"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
-// Tool is a migration tool that a plan can be written for.
-type Tool string
-
-// The tools.
-const (
-	Goose         Tool = "goose"
-	Tern          Tool = "tern"
-	GolangMigrate Tool = "golang-migrate"
-	Dbmate        Tool = "dbmate"
-	Plain         Tool = "plain" // one file up; also Supabase and sqlc
-)
-
-// Tools returns the tools by name.
-func Tools() []Tool { return []Tool{Goose, Tern, GolangMigrate, Dbmate, Plain} }
-
 // EmitOptions say how files are written. Tool is required.
 type EmitOptions struct {
-	Tool Tool
+	// Tool is the name of a migration tool: one of tools.Writers.
+	Tool string
 	// Existing are the names of the files in the folder: their numbering goes on.
 	Existing []string
 	// Now dates the first file where files are numbered by time.
@@ -41,15 +28,16 @@ type EmitOptions struct {
 }
 
 // File is one migration file.
-type File struct{ Name, Text string }
+type File = tools.File
 
 // Emit renders the plan as files of a migration tool, up and down, in the order
 // they have to run: one file for each statement that cannot be in a transaction,
 // and otherwise one for each table and group, so that no transaction holds locks on
 // two tables for longer than it must.
 func Emit(plan *Plan, o EmitOptions) ([]File, error) {
-	if !slices.Contains(Tools(), o.Tool) {
-		return nil, fmt.Errorf("unknown migration tool %q", o.Tool)
+	tool := tools.Named(o.Tool)
+	if tool == nil || tool.Write == nil {
+		return nil, fmt.Errorf("migration tool %q: plans are written for %s", o.Tool, strings.Join(tools.Writers(), ", "))
 	}
 	if o.Until == "" {
 		o.Until = GroupGuards
@@ -57,13 +45,13 @@ func Emit(plan *Plan, o EmitOptions) ([]File, error) {
 	if o.LockTimeout == 0 {
 		o.LockTimeout = 2 * time.Second
 	}
-	next, err := numbering(o)
+	next, err := numbering(o, tool.Numbered)
 	if err != nil {
 		return nil, err
 	}
 	var files []File
 	for _, m := range migrations(plan, o) {
-		files = append(files, m.files(o, next())...)
+		files = append(files, tool.Write(m.rendered(next(), o.LockTimeout))...)
 	}
 	return files, nil
 }
@@ -158,7 +146,7 @@ func (b *Backfill) loopSQL() string {
 }
 
 // numbering returns a function that gives the next file's number.
-func numbering(o EmitOptions) (func() string, error) {
+func numbering(o EmitOptions, numbered bool) (func() string, error) {
 	last, width := "", 0
 	for _, n := range o.Existing {
 		m := regexp.MustCompile(`^V?(\d+)_.*\.(sql|go)$`).FindStringSubmatch(n)
@@ -170,7 +158,7 @@ func numbering(o EmitOptions) (func() string, error) {
 		}
 	}
 	const stamp = "20060102150405"
-	if t, err := time.Parse(stamp, last); err == nil || (last == "" && o.Tool != Tern) {
+	if t, err := time.Parse(stamp, last); err == nil || (last == "" && !numbered) {
 		at := o.Now.UTC().Truncate(time.Second)
 		if err == nil && !at.After(t) {
 			at = t.Add(time.Second)
@@ -186,4 +174,31 @@ func numbering(o EmitOptions) (func() string, error) {
 		return nil, fmt.Errorf("number of the last migration %q: %w", last, err)
 	}
 	return func() string { n++; return fmt.Sprintf("%0*d", width, n) }, nil
+}
+
+// rendered is the migration as a tool writes it.
+func (m migration) rendered(number string, lockTimeout time.Duration) tools.Migration {
+	down := m.down
+	if len(down) == 0 {
+		down = []string{"SELECT 1"}
+	}
+	return tools.Migration{Name: number + "_" + m.slug(), Comments: m.head(), Up: m.up, Down: down, Transaction: m.tx, LockTimeout: lockTimeout}
+}
+
+func (m migration) head() string {
+	var b strings.Builder
+	for _, line := range m.comments {
+		// A line that a tool could take for its own mark stays a comment.
+		b.WriteString("-- " + strings.ReplaceAll(line, "\n", " ") + "\n")
+	}
+	return b.String()
+}
+
+func (m migration) slug() string {
+	words := "moat_" + string(m.group) + "_" + m.table + "_" + m.title
+	slug := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(words), "_"), "_")
+	if len(slug) > 90 {
+		slug = strings.TrimRight(slug[:90], "_")
+	}
+	return slug
 }

@@ -16,19 +16,19 @@ func TestNumbering(t *testing.T) {
 	}}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
-		tool          Tool
+		tool          string
 		existing      []string
 		first, second string
 	}{
-		{Goose, nil, "20261123120000_", "20261123120001_"},
-		{Goose, []string{"00001_a.sql", "00009_b.go", "README.md"}, "00010_", "00011_"},
-		{Goose, []string{"20300101000000_a.sql"}, "20300101000001_", "20300101000002_"},
-		{Goose, []string{"20250101000000_a.sql"}, "20261123120000_", "20261123120001_"},
-		{Tern, nil, "001_", "002_"},
-		{Tern, []string{"001_a.sql", "002_b.sql"}, "003_", "004_"},
-		{GolangMigrate, []string{"000007_a.up.sql", "000007_a.down.sql"}, "000008_", "000009_"},
-		{GolangMigrate, []string{"1500360784_a.up.sql"}, "1500360785_", "1500360786_"},
-		{Dbmate, nil, "20261123120000_", "20261123120001_"},
+		{"goose", nil, "20261123120000_", "20261123120001_"},
+		{"goose", []string{"00001_a.sql", "00009_b.go", "README.md"}, "00010_", "00011_"},
+		{"goose", []string{"20300101000000_a.sql"}, "20300101000001_", "20300101000002_"},
+		{"goose", []string{"20250101000000_a.sql"}, "20261123120000_", "20261123120001_"},
+		{"tern", nil, "001_", "002_"},
+		{"tern", []string{"001_a.sql", "002_b.sql"}, "003_", "004_"},
+		{"golang-migrate", []string{"000007_a.up.sql", "000007_a.down.sql"}, "000008_", "000009_"},
+		{"golang-migrate", []string{"1500360784_a.up.sql"}, "1500360785_", "1500360786_"},
+		{"dbmate", nil, "20261123120000_", "20261123120001_"},
 	} {
 		files, err := Emit(plan, EmitOptions{Tool: c.tool, Existing: c.existing, Now: now})
 		if err != nil {

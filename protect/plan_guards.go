@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/migrations/tools"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -114,9 +115,7 @@ func (p *planner) schemaList() string {
 // toolTables quotes the names of the tables in which migration tools keep their
 // state: closed to their own tool, they would make it start from the beginning.
 func toolTables() string {
-	names := []string{"goose_db_version", "schema_version", "schema_migrations", "dbmate_migrations", "flyway_schema_history", "atlas_schema_revisions",
-		"databasechangelog", "databasechangeloglock", "alembic_version", "django_migrations", "_prisma_migrations", "ar_internal_metadata",
-		"knex_migrations", "knex_migrations_lock", "typeorm_metadata", "migrations", "_sqlx_migrations", "__drizzle_migrations", "river_migration"}
+	names := tools.StateTables()
 	for i, n := range names {
 		names[i] = sqltext.Literal(n)
 	}

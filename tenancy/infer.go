@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/migrations/tools"
 	"github.com/moat-db/moat/policy"
 )
 
@@ -177,6 +178,7 @@ func isPlatformSchema(name string) bool {
 
 // tables collects what is classified, and what is not looked at and why.
 func (f *inference) tables() {
+	states := tools.StateTables()
 	for i := range f.v.Snapshot.Relations {
 		r := &f.v.Snapshot.Relations[i]
 		if !isTable(r) || !slices.Contains(f.m.Schemas, r.Schema) {
@@ -190,7 +192,7 @@ func (f *inference) tables() {
 			f.ignored[r.QName()] = "belongs to moat"
 		case r.Extension != "":
 			f.ignored[r.QName()] = "belongs to extension " + r.Extension
-		case isMigrationTable(r.Name):
+		case slices.Contains(states, r.Name):
 			f.ignored[r.QName()] = "is a migration tool's own"
 		}
 	}
@@ -198,20 +200,6 @@ func (f *inference) tables() {
 
 func isTable(r *catalog.Relation) bool {
 	return r.Kind == catalog.Table || r.Kind == catalog.PartitionedTable || r.Kind == catalog.ForeignTable
-}
-
-// isMigrationTable names the tables in which migration tools keep their state.
-func isMigrationTable(name string) bool {
-	switch name {
-	case "schema_migrations", "schema_migrations_history", "goose_db_version", "flyway_schema_history", "atlas_schema_revisions",
-		"__drizzle_migrations", "_prisma_migrations", "knex_migrations", "knex_migrations_lock", "alembic_version",
-		"django_migrations", "databasechangelog", "databasechangeloglock", "ar_internal_metadata", "gorp_migrations",
-		"schema_version", "sqitch_changes", "typeorm_metadata", "SequelizeMeta", "pgmigrations", "migrations",
-		"river_migration", "refinery_schema_history", "_sqlx_migrations", "__EFMigrationsHistory", "dbmate_migrations",
-		"mikro_orm_migrations", "doctrine_migration_versions", "bun_migrations", "bun_migration_locks":
-		return true
-	}
-	return false
 }
 
 // finish puts the classes into the order of the Snapshot.

@@ -54,7 +54,7 @@ func (a *app) newAudit() *cobra.Command {
 	flags := c.Flags()
 	flags.StringSliceVar(&f.schemas, "schema", nil, "report on these schemas only (default: tables.schemas, else all)")
 	flags.StringSliceVar(&f.roles, "role", nil, "the application's roles (default: logins with privileges on tenant tables)")
-	flags.StringVar(&f.format, "format", "text", "text, json, sarif, junit, markdown or github")
+	formatFlag(c, &f.format, report.Names(report.AuditFormats()))
 	flags.StringVar(&f.failOn, "fail-on", "", "lowest severity that exits 1: critical, high, medium, low or info (default: audit.fail_on)")
 	flags.StringVar(&f.baseline, "baseline", "", "accepted findings, each with a reason (default: audit.baseline if it exists)")
 	flags.StringVar(&f.writeBaseline, "write-baseline", "", "accept every finding: write them to this file (needs --reason)")
@@ -79,8 +79,9 @@ func (a *app) runAudit(ctx context.Context, args []string, f auditFlags) error {
 	if err != nil {
 		return err
 	}
-	if !slices.Contains([]string{"text", "json", "sarif", "junit", "markdown", "github"}, f.format) {
-		return fmt.Errorf("format %q: use text, json, sarif, junit, markdown or github", f.format)
+	format, err := report.Named(report.AuditFormats(), f.format)
+	if err != nil {
+		return err
 	}
 	if f.writeBaseline != "" && strings.TrimSpace(f.reason) == "" {
 		return withHint(errors.New("a baseline needs a reason"), "--reason 'why these findings are accepted'")
@@ -103,7 +104,7 @@ func (a *app) runAudit(ctx context.Context, args []string, f auditFlags) error {
 	if f.writeBaseline != "" {
 		return a.writeBaseline(f.writeBaseline, f.reason, got.report)
 	}
-	if err := a.printAudit(&got.report, f.format, failOn); err != nil {
+	if err := format.Write(a.Out, &got.report, report.Options{Colour: a.color(a.Out), FailOn: failOn, Version: Version(), Now: time.Now()}); err != nil {
 		return err
 	}
 	return auditOutcome(got.report, failOn)
@@ -189,7 +190,7 @@ func (a *app) auditMigrations(ctx context.Context, c config.Config, f auditFlags
 		return audited{}, err
 	}
 	f.noProbe = true // the tables are empty
-	r, err := look(ctx, conn, c, f, o, folder.Tool.Schemas())
+	r, err := look(ctx, conn, c, f, o, folder.Tool.Schemas)
 	r.Database = f.migrations
 	return audited{report: r, locator: migrations.NewLocator(folder)}, err
 }
@@ -205,20 +206,4 @@ func (g *audited) locate() {
 			x.File, x.Line = p.File, p.Line
 		}
 	}
-}
-
-func (a *app) printAudit(r *audit.Report, format string, failOn audit.Severity) error {
-	switch format {
-	case "json":
-		return report.AuditJSON(a.Out, r)
-	case "sarif":
-		return report.AuditSARIF(a.Out, r, Version())
-	case "junit":
-		return report.AuditJUnit(a.Out, r, failOn, time.Now())
-	case "markdown":
-		return report.AuditMarkdown(a.Out, r)
-	case "github":
-		return report.AuditGitHub(a.Out, r, failOn)
-	}
-	return report.AuditText(a.Out, r, a.color(a.Out))
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/internal/demo"
 	"github.com/moat-db/moat/internal/postgres"
+	"github.com/moat-db/moat/internal/report"
 )
 
 // demoTokenTTL is how long the tokens that the demo prints are valid.
@@ -37,7 +38,8 @@ func (a *app) newDemo() *cobra.Command {
 		Short: "Show tenant isolation on a private PostgreSQL with sample data",
 		Long: "Start a private PostgreSQL with an agency, five clients and their 30,000 leads in one\n" +
 			"table, serve it, and print what to try. Nothing is left behind when it ends, unless\n" +
-			"--data keeps it.",
+			"--data keeps it. --format json prints one line, with addresses and tokens, once it\n" +
+			"is ready.",
 		Example: "  moat demo\n  moat demo --sealed\n  moat demo --addr 127.0.0.1:0 --format json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -47,15 +49,15 @@ func (a *app) newDemo() *cobra.Command {
 	flags := c.Flags()
 	flags.StringVar(&f.dir, "data", "", "keep the data in this folder")
 	flags.StringVar(&f.addr, "addr", "", "address to serve on (default: 127.0.0.1:8080 if free, else any port)")
-	flags.StringVar(&f.format, "format", "text", "text, or json: one line with addresses and tokens once ready")
+	formatFlag(c, &f.format, report.TextOrJSON())
 	flags.BoolVar(&f.sealed, "sealed", false, "bind the tenant by a signature, so that injected SQL cannot change it")
 	flags.BoolVar(&f.download, "download-postgres", false, "fetch PostgreSQL where none is installed")
 	return c
 }
 
 func (a *app) demo(ctx context.Context, f demoFlags) error {
-	if f.format != "text" && f.format != "json" {
-		return fmt.Errorf("--format %s: use text or json", f.format)
+	if err := textOrJSON(f.format); err != nil {
+		return err
 	}
 	l, err := listen(f.address())
 	if err != nil {

@@ -15,6 +15,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/migrations/tools"
 	"github.com/moat-db/moat/internal/report"
 	"github.com/moat-db/moat/protect"
 )
@@ -57,9 +59,9 @@ func (a *app) newProtect() *cobra.Command {
 	flags.BoolVar(&f.sql, "sql", false, "show each step's statements")
 	flags.StringVar(&f.until, "until", "", "last group to run or write: "+groupNames()+" (default: policies, guards with --emit)")
 	flags.StringVar(&f.why, "why", "", "explain one table")
-	flags.StringVar(&f.emit, "emit", "", "write the plan as migration files: goose, tern, golang-migrate, dbmate or plain")
+	flags.StringVar(&f.emit, "emit", "", "write the plan as migration files: "+english.Or(tools.Writers()))
 	flags.StringVar(&f.dir, "dir", "", "folder of the migration files")
-	flags.StringVar(&f.format, "format", "text", "text or json")
+	formatFlag(c, &f.format, report.TextOrJSON())
 	flags.DurationVar(&f.lockTimeout, "lock-timeout", 0, "how long a statement waits for a lock before it tries again (default 400ms)")
 	flags.IntVar(&f.batchSize, "batch-size", 0, "rows of one batch of a backfill (default: as many as fit into 0.1 s)")
 	flags.IntVar(&f.throttle, "throttle", 0, "rows a second that a backfill may not exceed (default: none)")
@@ -79,11 +81,11 @@ func (f protectFlags) check() error {
 	if f.until != "" && !slices.Contains(protect.Groups(), protect.Group(f.until)) {
 		return withHint(fmt.Errorf("unknown group %q", f.until), "groups, in order: %s", groupNames())
 	}
-	if f.format != "text" && f.format != "json" {
-		return fmt.Errorf("unknown format %q: use text or json", f.format)
+	if err := textOrJSON(f.format); err != nil {
+		return err
 	}
-	if f.emit != "" && !slices.Contains(protect.Tools(), protect.Tool(f.emit)) {
-		return withHint(fmt.Errorf("unknown migration tool %q", f.emit), "use goose, tern, golang-migrate, dbmate or plain")
+	if f.emit != "" && !slices.Contains(tools.Writers(), f.emit) {
+		return withHint(fmt.Errorf("unknown migration tool %q", f.emit), "use %s", english.Or(tools.Writers()))
 	}
 	if f.sealed && !f.apply {
 		return errors.New("--sealed goes with --apply")
@@ -236,7 +238,7 @@ func (a *app) emitProtect(plan *protect.Plan, f protectFlags) error {
 	for _, e := range entries {
 		existing = append(existing, e.Name())
 	}
-	files, err := protect.Emit(plan, protect.EmitOptions{Tool: protect.Tool(f.emit), Existing: existing, Now: time.Now(), Until: protect.Group(f.until), LockTimeout: f.lockTimeout})
+	files, err := protect.Emit(plan, protect.EmitOptions{Tool: f.emit, Existing: existing, Now: time.Now(), Until: protect.Group(f.until), LockTimeout: f.lockTimeout})
 	if err != nil {
 		return err
 	}

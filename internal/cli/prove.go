@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -59,7 +58,7 @@ func (a *app) newProve() *cobra.Command {
 	flags.BoolVar(&f.produced, "yes-production", false, "go on although it looks like production")
 	flags.DurationVar(&f.statement, "statement-timeout", 0, "limit of each statement (default 5s)")
 	flags.DurationVar(&f.lock, "lock-timeout", 0, "limit of each wait for a lock (default 1s)")
-	flags.StringVar(&f.format, "format", "text", "text, json, junit or html")
+	formatFlag(cmd, &f.format, report.Names(report.ProveFormats()))
 	flags.StringVarP(&f.output, "output", "o", "", "write the report to this file")
 	flags.StringVar(&f.script, "script", "", "print what the probe with this id runs (\"forge\": the script at the report's head)")
 	flags.BoolVar(&f.pool, "pool", false, "attack the connection pool too: what one borrower leaves to the next")
@@ -71,7 +70,7 @@ func (a *app) newProve() *cobra.Command {
 }
 
 func (a *app) prove(ctx context.Context, args []string, f *proveFlags) error {
-	write, err := proveWriter(f.format)
+	format, err := report.Named(report.ProveFormats(), f.format)
 	if err != nil {
 		return err
 	}
@@ -91,7 +90,7 @@ func (a *app) prove(ctx context.Context, args []string, f *proveFlags) error {
 	if f.script != "" {
 		return a.printScript(r, f.script)
 	}
-	if err := a.writeReport(r, write, f.output); err != nil {
+	if err := a.writeReport(r, format, f.output); err != nil {
 		return err
 	}
 	switch r.Verdict {
@@ -179,36 +178,17 @@ func (a *app) printScript(r *prove.Report, id string) error {
 	return err
 }
 
-type reportWriter func(w io.Writer, r *prove.Report, colour bool) error
-
-func proveWriter(format string) (reportWriter, error) {
-	plain := func(f func(io.Writer, *prove.Report) error) reportWriter {
-		return func(w io.Writer, r *prove.Report, _ bool) error { return f(w, r) }
-	}
-	switch format {
-	case "text":
-		return report.ProveText, nil
-	case "json":
-		return plain(report.ProveJSON), nil
-	case "junit":
-		return plain(report.ProveJUnit), nil
-	case "html":
-		return plain(report.ProveHTML), nil
-	}
-	return nil, fmt.Errorf("format %q: use text, json, junit or html", format)
-}
-
 // writeReport writes to the file, or to standard output.
-func (a *app) writeReport(r *prove.Report, write reportWriter, output string) (err error) {
+func (a *app) writeReport(r *prove.Report, format report.Format[*prove.Report], output string) (err error) {
 	if output == "" {
-		return write(a.Out, r, a.color(a.Out))
+		return format.Write(a.Out, r, report.Options{Colour: a.color(a.Out)})
 	}
 	file, err := os.Create(output)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	return write(file, r, false)
+	return format.Write(file, r, report.Options{})
 }
 
 // proveAPI attacks an API with two tokens.

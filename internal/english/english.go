@@ -24,3 +24,12 @@ func Plural[N int | int64](n N, noun string, many ...string) string {
 	}
 	return noun + "s"
 }
+
+// Or lists alternatives: "a", "a or b", "a, b or c".
+func Or(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}

@@ -36,8 +36,8 @@ func Apply(ctx context.Context, conn *pgx.Conn, f Folder) ([]string, error) {
 	// The owner of a real schema is no superuser, but installing extensions takes one:
 	// it is taken back at the end.
 	prelude := "CREATE ROLE " + Migrator + " SUPERUSER"
-	if f.Tool == Supabase {
-		prelude += ";" + supabasePrelude
+	if f.Tool != nil && f.Tool.Prelude != "" {
+		prelude += ";" + f.Tool.Prelude
 	}
 	if err := a.exec(ctx, prelude); err != nil {
 		return nil, fmt.Errorf("prepare the private server: %w", err)
@@ -126,31 +126,4 @@ func isExtension(sql string) bool {
 		return false
 	}
 	return strings.EqualFold(tokens[0].Text, "create") || strings.EqualFold(tokens[0].Text, "comment")
-}
-
-// supabasePrelude is the part of a new Supabase project that migrations build on.
-const supabasePrelude = `
-CREATE ROLE anon NOLOGIN;
-CREATE ROLE authenticated NOLOGIN;
-CREATE ROLE service_role NOLOGIN BYPASSRLS;
-CREATE ROLE authenticator NOINHERIT LOGIN;
-GRANT anon, authenticated, service_role TO authenticator;
-CREATE SCHEMA extensions;
-CREATE SCHEMA auth;
-GRANT USAGE ON SCHEMA auth, extensions, public TO anon, authenticated, service_role;
-CREATE TABLE auth.users (id uuid PRIMARY KEY, email text, raw_user_meta_data jsonb, raw_app_meta_data jsonb);
-CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''), nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid $$;
-CREATE FUNCTION auth.role() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT coalesce(nullif(current_setting('request.jwt.claim.role', true), ''), nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role') $$;
-CREATE FUNCTION auth.jwt() RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT coalesce(nullif(current_setting('request.jwt.claim', true), ''), nullif(current_setting('request.jwt.claims', true), ''))::jsonb $$;
-`
-
-// Schemas are those that [Apply] makes by itself for a tool: no migration's own.
-func (t Tool) Schemas() []string {
-	if t == Supabase {
-		return []string{"auth", "extensions"}
-	}
-	return nil
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/moat-db/moat/internal/report"
 )
 
-var update = flag.Bool("update-audit", false, "rewrite the golden files of audit reports")
+var update = flag.Bool("update", false, "rewrite the golden files of audit reports")
 
 // sample is a report with one of everything, and with text that needs escaping.
 func sample() *audit.Report {

@@ -1,0 +1,24 @@
+package cli
+
+import (
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/report"
+)
+
+// formatFlag adds --format with the formats that there are, the default first.
+func formatFlag(c *cobra.Command, value *string, names []string) {
+	c.Flags().StringVar(value, "format", names[0], english.Or(names))
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// textOrJSON refuses any other format.
+func textOrJSON(format string) error {
+	if names := report.TextOrJSON(); !slices.Contains(names, format) {
+		return report.Unknown(format, names)
+	}
+	return nil
+}
