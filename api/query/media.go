@@ -87,7 +87,8 @@ func Accept(header []string, offered func(Format) bool) (Media, error) {
 			return c.media, nil
 		}
 	}
-	return Media{}, problem.New(http.StatusNotAcceptable, "PGRST107", "None of these media types are available: %s", clipped(text))
+	return Media{}, problem.New(http.StatusNotAcceptable, "PGRST107",
+		"None of these media types are available: %s", clipped(text))
 }
 
 type weighted struct {

@@ -21,7 +21,8 @@ type Options struct {
 func Parse(raw string, o Options) (*Request, error) {
 	limits := o.Limits.WithDefaults()
 	if len(raw) > limits.Bytes {
-		return nil, problem.New(http.StatusRequestURITooLong, "MOAT110", "the query string has more than %d bytes", limits.Bytes)
+		return nil, problem.New(http.StatusRequestURITooLong, "MOAT110",
+			"the query string has more than %d bytes", limits.Bytes)
 	}
 	params, err := split(raw)
 	if err != nil {

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -32,7 +33,7 @@ func ApplyRange(r *Read, header string) error {
 		return problem.New(http.StatusRequestedRangeNotSatisfiable, "PGRST103", "Requested range not satisfiable").
 			WithDetails("The lower boundary must be lower than or equal to the upper boundary in the Range header.")
 	}
-	n := high - low + 1
+	n := min(high-low, math.MaxInt64-1) + 1
 	narrow(r, low, &n)
 	return nil
 }

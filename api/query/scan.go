@@ -82,7 +82,8 @@ func (s *scanner) name() (string, error) {
 }
 
 func nameRune(r rune) bool {
-	return r == '_' || r == '$' || r == ' ' || (r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)))
+	return r == '_' || r == '$' || r == ' ' ||
+		r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r))
 }
 
 // checkName refuses what cannot be a name in PostgreSQL, which would cut a longer one.
