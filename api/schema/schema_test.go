@@ -23,16 +23,26 @@ func newWorld() *world {
 	return w
 }
 
-var everything = []catalog.Privilege{{Grantee: "app", Name: "SELECT"}, {Grantee: "app", Name: "INSERT"}, {Grantee: "app", Name: "UPDATE"}, {Grantee: "app", Name: "DELETE"}}
+var everything = to("app", "SELECT", "INSERT", "UPDATE", "DELETE")
+
+// to grants privileges to a role.
+func to(role string, names ...string) (all []catalog.Privilege) {
+	for _, name := range names {
+		all = append(all, catalog.Privilege{Grantee: role, Name: name})
+	}
+	return all
+}
 
 // table adds a protected tenant table with these columns beside the tenant's.
 func (w *world) table(name string, columns ...string) *catalog.Relation {
-	r := catalog.Relation{Schema: "app", Name: name, Kind: catalog.Table, Owner: "owner", RLS: true, ForceRLS: true, Privileges: everything}
+	r := catalog.Relation{Schema: "app", Name: name, Kind: catalog.Table, Owner: "owner", RLS: true, ForceRLS: true,
+		Privileges: everything}
 	for _, c := range append([]string{"tenant_id"}, columns...) {
 		r.Columns = append(r.Columns, catalog.Column{Name: c, Type: "bigint"})
 	}
 	r.Columns[0].Type = "uuid"
-	w.model.Tables = append(w.model.Tables, catalog.TableModel{Table: r.QName(), Class: catalog.TenantTable, Column: "tenant_id", Type: "uuid"})
+	w.model.Tables = append(w.model.Tables,
+		catalog.TableModel{Table: r.QName(), Class: catalog.TenantTable, Column: "tenant_id", Type: "uuid"})
 	return w.add(r)
 }
 
@@ -47,8 +57,8 @@ func (w *world) view(name, owner string, invoker bool, over ...string) *catalog.
 		w.snapshot.Dependencies = append(w.snapshot.Dependencies, catalog.RelationDependency{
 			From: Name{Schema: "app", Name: name}, Rule: "_RETURN", On: Name{Schema: "app", Name: table}})
 	}
-	return w.add(catalog.Relation{Schema: "app", Name: name, Kind: catalog.View, Owner: owner, SecurityInvoker: invoker, Privileges: everything,
-		Columns: []catalog.Column{{Name: "tenant_id", Type: "uuid"}, {Name: "id", Type: "bigint"}}})
+	return w.add(catalog.Relation{Schema: "app", Name: name, Kind: catalog.View, Owner: owner, SecurityInvoker: invoker,
+		Privileges: everything, Columns: []catalog.Column{{Name: "tenant_id", Type: "uuid"}, {Name: "id", Type: "bigint"}}})
 }
 
 func (w *world) build(t *testing.T) *Schema {
@@ -70,21 +80,44 @@ func TestExposure(t *testing.T) {
 		{"protected", func(w *world) { w.table("x") }, ""},
 		{"unprotected", func(w *world) { w.table("x").RLS = false }, "row-level security is off"},
 		{"own", func(w *world) { w.table("x").Owner = "app" }, "owns it"},
+		{"own through a role", func(w *world) {
+			w.table("x").Owner = "team"
+			w.snapshot.Memberships = []catalog.Membership{{Role: "team", Member: "app", Inherit: true}}
+		}, "owns it"},
 		{"partition", func(w *world) { w.table("x").Partition = true }, "partition"},
 		{"shared", func(w *world) { w.table("x").RLS = false; w.model.Tables[0].Class = catalog.SharedTable }, ""},
 		{"ignored", func(w *world) { w.table("x"); w.model.Tables[0].Class = catalog.IgnoredTable }, "ignored"},
 		{"foreign table", func(w *world) { w.table("x").Kind = catalog.ForeignTable }, "foreign table"},
 		{"invoker's view", func(w *world) { w.table("base"); w.view("x", "super", true, "base") }, ""},
-		{"superuser's view", func(w *world) { w.table("base"); w.view("x", "super", false, "base") }, "bypasses row-level security"},
+		{"superuser's view", func(w *world) { w.table("base"); w.view("x", "super", false, "base") }, "bypasses"},
 		{"owner's view, forced", func(w *world) { w.table("base"); w.view("x", "owner", false, "base") }, ""},
-		{"owner's view, not forced", func(w *world) { w.table("base").ForceRLS = false; w.view("x", "owner", false, "base") }, "do not bind the owner"},
+		{"owner's view, not forced", func(w *world) {
+			w.table("base").ForceRLS = false
+			w.view("x", "owner", false, "base")
+		}, "do not bind the owner"},
+		{"a member of the owner's view, not forced", func(w *world) {
+			w.table("base").ForceRLS = false
+			w.view("x", "clerk", false, "base")
+			w.snapshot.Memberships = []catalog.Membership{{Role: "owner", Member: "clerk", Inherit: true}}
+		}, "do not bind the owner"},
+		{"a rule's reading is no view's", func(w *world) {
+			w.table("base").RLS = false
+			w.view("x", "owner", false, "base")
+			w.snapshot.Dependencies[0].Rule = "on_insert"
+		}, ""},
 		{"view of a view", func(w *world) {
 			w.table("base")
 			w.view("middle", "super", false, "base")
 			w.view("x", "owner", true, "middle")
 		}, "bypasses row-level security"},
-		{"view of an unprotected table", func(w *world) { w.table("base").RLS = false; w.view("x", "owner", true, "base") }, "row-level security is off"},
-		{"materialized view", func(w *world) { w.table("base"); w.view("x", "owner", false, "base").Kind = catalog.MaterializedView }, "no policies"},
+		{"view of an unprotected table", func(w *world) {
+			w.table("base").RLS = false
+			w.view("x", "owner", true, "base")
+		}, "row-level security is off"},
+		{"materialized view", func(w *world) {
+			w.table("base")
+			w.view("x", "owner", false, "base").Kind = catalog.MaterializedView
+		}, "no policies"},
 		{"view of a materialized view", func(w *world) {
 			w.table("base")
 			w.view("middle", "owner", false, "base").Kind = catalog.MaterializedView
@@ -114,8 +147,9 @@ func TestExposure(t *testing.T) {
 func TestPrivilegesThroughRoles(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	w.table("x").Privileges = []catalog.Privilege{{Grantee: "readers", Name: "SELECT"}, {Grantee: "writers", Name: "INSERT"}}
-	w.snapshot.Memberships = []catalog.Membership{{Role: "team", Member: "app", Inherit: true}, {Role: "readers", Member: "team", Inherit: true}, {Role: "writers", Member: "app", Inherit: false}}
+	w.table("x").Privileges = append(to("readers", "SELECT"), to("writers", "INSERT")...)
+	w.snapshot.Memberships = []catalog.Membership{{Role: "team", Member: "app", Inherit: true},
+		{Role: "readers", Member: "team", Inherit: true}, {Role: "writers", Member: "app", Inherit: false}}
 	table := w.build(t).Table("app", "x")
 	if !table.Select || table.Insert {
 		t.Errorf("select %v, insert %v: inherited privileges count, those behind SET ROLE do not", table.Select, table.Insert)
@@ -127,7 +161,8 @@ func key(columns ...string) catalog.Constraint {
 }
 
 func reference(name, table string, columns, references []string) catalog.Constraint {
-	return catalog.Constraint{Name: name, Type: catalog.ForeignKey, Columns: columns, References: Name{Schema: "app", Name: table}, RefColumns: references}
+	return catalog.Constraint{Name: name, Type: catalog.ForeignKey, Columns: columns,
+		References: Name{Schema: "app", Name: table}, RefColumns: references}
 }
 
 // TestJunction: what protect makes of a junction, whose key lacks the tenant column,
@@ -157,11 +192,14 @@ func TestCast(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	w.table("x")
-	w.snapshot.Types = []catalog.Type{{Schema: "app", Name: "mood", Kind: "enum"}, {Schema: "other", Name: "hidden", Kind: "enum"}}
+	w.snapshot.Types = []catalog.Type{{Schema: "app", Name: "mood", Kind: "enum"},
+		{Schema: "other", Name: "hidden", Kind: "enum"}}
 	s := w.build(t)
 	for name, want := range map[string]string{
-		"int": "integer", "TEXT": "text", "text[]": "text[]", "numeric(10,2)": "numeric(10,2)", "timestamptz(3)": "timestamp(3) with time zone",
-		"mood": `"app"."mood"`, "app.mood": `"app"."mood"`, "hidden": "", "other.hidden": "", "regclass": "", "int) from x": "", "numeric(a)": "", "": "",
+		"int": "integer", "TEXT": "text", "text[]": "text[]", "numeric(10,2)": "numeric(10,2)",
+		"timestamptz(3)": "timestamp(3) with time zone",
+		"mood":           `"app"."mood"`, "app.mood": `"app"."mood"`, "hidden": "", "other.hidden": "", "regclass": "",
+		"int) from x": "", "numeric(a)": "", "": "",
 	} {
 		if got := s.Cast("app", name); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
