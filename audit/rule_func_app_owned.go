@@ -18,8 +18,9 @@ var ruleFuncAppOwned = Rule{
 			}
 			owner, create := f.newOwner(fn.Schema)
 			x := onFunction(fn,
-				"An attacker replaces its body, and the next operator or job that calls it runs that with its own rights.",
-				fmt.Sprintf("Its owner is %s, which %s is or can become.", fn.Owner, app)).
+				"An attacker can replace the function's body. The next operator or job that calls it runs the "+
+					"new body with its own rights.",
+				fmt.Sprintf("The owner is %s, which %s is or can become.", fn.Owner, app)).
 				with(create...).
 				with(fmt.Sprintf("ALTER %s %s OWNER TO %s", routine(fn), functionSQL(fn), sqltext.Ident(owner)))
 			x.schema = "" // a fact about the role, wherever the function is

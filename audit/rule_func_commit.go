@@ -4,7 +4,7 @@ import "strings"
 
 var ruleFuncCommit = Rule{
 	ID: "func-commit", Severity: High, Holes: []string{"S21"},
-	Title: "A procedure goes on after COMMIT without its tenant",
+	Title: "A procedure continues after COMMIT without its tenant",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.userFunctions() {
@@ -25,9 +25,9 @@ var ruleFuncCommit = Rule{
 				continue
 			}
 			out = append(out, onFunction(fn,
-				"What runs after its COMMIT runs as whatever tenant the session was left with, or as none.",
-				"A transaction-local setting ends with the transaction; a stale session setting takes over.").
-				decide("Set the tenant again after each COMMIT and ROLLBACK, or leave the transactions to the caller."))
+				"Statements after the COMMIT run as whatever tenant the session was left with, or as none.",
+				"A transaction-local setting ends with the transaction. A value left in the session then takes over.").
+				decide("Set the tenant again after each COMMIT and ROLLBACK, or leave transaction control to the caller."))
 		}
 		return out
 	},

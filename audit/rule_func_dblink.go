@@ -10,7 +10,7 @@ import (
 
 var ruleFuncDblink = Rule{
 	ID: "func-dblink", Severity: Critical, Holes: []string{"V17"},
-	Title: "The application role reaches the database again as someone else",
+	Title: "The application role can reconnect to the database as another role",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Functions {
@@ -24,7 +24,8 @@ var ruleFuncDblink = Rule{
 			}
 			x := onFunction(fn,
 				"A second connection, opened from inside the server as another role, returns every tenant's rows.",
-				"A loopback connection of the server's own account often needs no password, and has neither the tenant setting nor the policies' role.")
+				"A loopback connection from the server's own account often needs no password. It has neither the tenant setting "+
+					"nor the role that the policies bind.")
 			for _, p := range f.grantsToApps(fn.Privileges, "EXECUTE", "\x00") {
 				x = x.with(fmt.Sprintf("REVOKE EXECUTE ON %s %s FROM %s", routine(fn), functionSQL(fn), sqltext.Role(p.Grantee)))
 			}
@@ -35,7 +36,8 @@ var ruleFuncDblink = Rule{
 }
 
 func dials(b *body.Uses) bool {
-	return slices.ContainsFunc([]string{"dblink", "dblink_connect", "dblink_connect_u", "dblink_exec", "dblink_open", "dblink_send_query"}, func(n string) bool {
+	return slices.ContainsFunc([]string{"dblink", "dblink_connect", "dblink_connect_u",
+		"dblink_exec", "dblink_open", "dblink_send_query"}, func(n string) bool {
 		return b.Words[n]
 	})
 }

@@ -8,7 +8,7 @@ import (
 
 var ruleFuncDefinerBypass = Rule{
 	ID: "func-definer-bypass", Severity: Critical, Holes: []string{"V07", "V12"},
-	Title: "A SECURITY DEFINER function reads or writes tenant rows past their policies",
+	Title: "A SECURITY DEFINER function bypasses the policies of a tenant table",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.definers() {
@@ -24,8 +24,9 @@ var ruleFuncDefinerBypass = Rule{
 				continue
 			}
 			x := onFunction(fn,
-				"Any tenant that can run the function reads or changes other tenants' rows through it.",
-				fmt.Sprintf("It runs as its owner, %s, whom the policies of %s do not bind, and does not ask whose tenant is calling.", fn.Owner, t.QName())).
+				"Any tenant that can run the function can read or change other tenants' rows through it.",
+				fmt.Sprintf("The function runs as its owner, %s, and the policies of %s do not bind that role. It does not "+
+					"check which tenant is calling.", fn.Owner, t.QName())).
 				with(invokerSQL(fn))
 			out = append(out, x)
 		}

@@ -9,7 +9,7 @@ import (
 
 var ruleFuncDefinerDynamic = Rule{
 	ID: "func-definer-dynamic", Severity: Critical, Holes: []string{"V08", "V18"},
-	Title: "A SECURITY DEFINER function runs SQL that it puts together",
+	Title: "A SECURITY DEFINER function runs SQL that it builds from text",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.definers() {
@@ -18,14 +18,14 @@ var ruleFuncDefinerDynamic = Rule{
 			if !takesText || len(fn.Params) == 0 && fn.Result != "trigger" || f.trustedDynamic(fn, b) {
 				continue
 			}
-			why := "It runs SQL made from text, with the rights of its owner, " + fn.Owner + "."
+			why := "The function runs SQL built from text, with the rights of its owner, " + fn.Owner + "."
 			severity := High
 			if t := f.passesBy(fn, func(*catalog.Relation) bool { return true }); t != nil {
 				severity = Critical
 				why += fmt.Sprintf(" The policies of %s do not bind that role.", t.QName())
 			}
 			out = append(out, onFunction(fn,
-				"A caller who shapes the text reads or changes what the owner can: every tenant's rows.", why).
+				"A caller who controls the text can read or change whatever the owner can: every tenant's rows.", why).
 				at(severity).with(invokerSQL(fn)))
 		}
 		return out

@@ -3,8 +3,9 @@ package audit
 import "fmt"
 
 var ruleFuncDefinerSearchPath = Rule{
-	ID: "func-definer-search-path", Severity: Critical, Holes: []string{"P22", "P39"}, Peer: "function_search_path_mutable",
-	Title: "A SECURITY DEFINER function looks names up where the caller can put them",
+	ID: "func-definer-search-path", Severity: Critical, Holes: []string{"P22", "P39"},
+	Peer:  "function_search_path_mutable",
+	Title: "A SECURITY DEFINER function looks up names where the caller can create objects",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.userFunctions() {
@@ -15,19 +16,22 @@ var ruleFuncDefinerSearchPath = Rule{
 			path, set := setting(fn, "search_path")
 			name := b.Unqualified()
 			x := onFunction(fn,
-				"A temporary table or an object in the caller's own schema takes the place of the real one, and the function runs with its owner's rights on it.",
+				"A temporary table, or an object in the caller's own schema, takes the place of the real one, and the function "+
+					"uses it with its owner's rights.",
 				"").with(searchPathSQL(fn))
 			switch {
 			case name != "" || b.Dynamic:
-				x.Why = fmt.Sprintf("pg_temp is searched first for relations unless it is named last, with search_path = '' too; %s is not qualified.", orElse(name, "what EXECUTE runs"))
+				x.Why = fmt.Sprintf("PostgreSQL searches pg_temp first for relations unless it is named last, even with "+
+					"search_path = ''. The function does not qualify %s.", orElse(name, "what EXECUTE runs"))
 			case !set:
 				x.Severity = High
-				x.Why = "It has no search_path of its own: the caller chooses which functions and operators it finds."
+				x.Why = "The function has no search_path of its own, so the caller decides which functions and operators it finds."
 			case path == `""` || path == "":
 				continue // every relation is qualified, and functions are never looked up in pg_temp
 			default:
 				x.Severity = Low
-				x.Why = "Its search_path does not name pg_temp last. All relations are qualified today; the next edit may not be."
+				x.Why = "The function's search_path does not name pg_temp last. It qualifies all relations " +
+					"today, but the next edit may not."
 			}
 			if x.Severity == "" && !f.callable(fn) && !f.identity[fn.Name] {
 				x.Severity = Low

@@ -9,7 +9,7 @@ import (
 
 var ruleFuncDefinerWrites = Rule{
 	ID: "func-definer-writes", Severity: High, Holes: []string{"O17"},
-	Title: "A SECURITY DEFINER function's errors print other tenants' values",
+	Title: "A SECURITY DEFINER function's errors reveal other tenants' values",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.definers() {
@@ -22,8 +22,9 @@ var ruleFuncDefinerWrites = Rule{
 				continue
 			}
 			x := onFunction(fn,
-				"The error of a write that collides prints the key values of another tenant's row.",
-				fmt.Sprintf("It writes to %s as %s, whom the policies do not bind, and %s compares rows of all tenants.", t.QName(), fn.Owner, f.crossingKey(t)))
+				"If a write conflicts, the error prints the key values of another tenant's row.",
+				fmt.Sprintf("The function writes to %s as %s, which the policies do not bind, and %s compares rows of all tenants.",
+					t.QName(), fn.Owner, f.crossingKey(t)))
 			switch {
 			case f.bypasses(fn.Owner):
 				x = x.with(invokerSQL(fn))

@@ -4,7 +4,7 @@ import "fmt"
 
 var ruleFuncHelperSearchPath = Rule{
 	ID: "func-helper-search-path", Severity: Critical, Holes: []string{"P21"}, Peer: "function_search_path_mutable",
-	Title: "A function that a policy calls looks tables up where the caller can put them",
+	Title: "A function that a policy calls looks up tables where the caller can create them",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, h := range f.helpers(true) {
@@ -21,8 +21,9 @@ var ruleFuncHelperSearchPath = Rule{
 				continue
 			}
 			out = append(out, onFunction(fn,
-				"A temporary table or an operator of the caller's own decides what the policy lets through: every tenant's rows.",
-				fmt.Sprintf("The policy %s of %s calls it, and it finds %s along the caller's search_path.", h.policy, h.table.QName(), orElse(name, "operators"))).
+				"A temporary table or operator of the caller's decides what the policy lets through: every tenant's rows.",
+				fmt.Sprintf("The policy %s of %s calls this function, which finds %s along the caller's search_path.",
+					h.policy, h.table.QName(), orElse(name, "operators"))).
 				with(searchPathSQL(fn)))
 		}
 		return out

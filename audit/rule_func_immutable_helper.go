@@ -19,8 +19,9 @@ var ruleFuncImmutableHelper = Rule{
 				continue // the same input does give the same result
 			}
 			out = append(out, onFunction(fn,
-				"The next tenant on a pooled connection is served with the previous tenant's id, out of a cached plan.",
-				fmt.Sprintf("The policy %s of %s calls it; PostgreSQL computes an IMMUTABLE call once, when it plans, and keeps the result.", h.policy, h.table.QName())).
+				"The next tenant on a pooled connection gets the previous tenant's id from a cached plan.",
+				fmt.Sprintf("The policy %s of %s calls this function. PostgreSQL evaluates an IMMUTABLE call once, at planning "+
+					"time, and keeps the result.", h.policy, h.table.QName())).
 				with("ALTER FUNCTION "+functionSQL(fn)+" STABLE"))
 		}
 		return out

@@ -2,7 +2,7 @@ package audit
 
 var ruleFuncLeakproof = Rule{
 	ID: "func-leakproof", Severity: Critical, Holes: []string{"P23"},
-	Title: "A function is marked LEAKPROOF that PostgreSQL does not ship as such",
+	Title: "A function is LEAKPROOF although PostgreSQL does not ship it so",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Functions {
@@ -11,8 +11,9 @@ var ruleFuncLeakproof = Rule{
 				continue
 			}
 			out = append(out, onFunction(fn,
-				"A query that calls it sees other tenants' values: it runs before the policy, and its errors print them.",
-				"LEAKPROOF is a promise that nothing about the arguments comes out. LIKE, casts and functions of one's own do not keep it.").
+				"A query that calls the function sees other tenants' values: it runs before the policy, and its errors print them.",
+				"LEAKPROOF promises that nothing about the arguments leaks. LIKE, casts and functions of your "+
+					"own do not keep that promise.").
 				with("ALTER FUNCTION "+functionSQL(fn)+" NOT LEAKPROOF"))
 		}
 		return out

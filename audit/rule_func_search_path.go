@@ -2,7 +2,7 @@ package audit
 
 var ruleFuncSearchPath = Rule{
 	ID: "func-search-path", Severity: Low, Holes: []string{"S22"}, Peer: "function_search_path_mutable",
-	Title: "A function looks names up along the caller's search_path",
+	Title: "A function looks up names along the caller's search_path",
 	Check: func(f *facts) []Finding {
 		spoken := map[string]bool{}
 		for _, x := range ruleFuncHelperSearchPath.Check(f) {
@@ -17,8 +17,10 @@ var ruleFuncSearchPath = Rule{
 				continue
 			}
 			out = append(out, onFunction(fn,
-				"A temporary type or table of an earlier tenant on the same connection can take the place of the one that is meant.",
-				"Its body is text, and pg_temp is searched first unless the function's search_path names it last.").
+				"A temporary type or table left by an earlier tenant on the same connection can take "+
+					"the place of the intended one.",
+				"PostgreSQL looks up the names in the body at run time, and searches pg_temp first unless the "+
+					"function's search_path names it last.").
 				with(searchPathSQL(fn)))
 		}
 		return out

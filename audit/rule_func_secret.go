@@ -10,7 +10,7 @@ import (
 
 var ruleFuncSecret = Rule{
 	ID: "func-secret", Severity: Critical, Holes: []string{"V19"},
-	Title: "A secret is written in a function or a stored setting",
+	Title: "A function or a stored setting contains a secret",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.userFunctions() {
@@ -18,16 +18,18 @@ var ruleFuncSecret = Rule{
 				continue
 			}
 			out = append(out, onFunction(fn,
-				"Every role reads the key in pg_proc and signs for any tenant with it.",
-				"The body of a function is readable by everyone who can connect.").
-				decide("Move the key to a table that only the function's owner can read, read it from a SECURITY DEFINER function, and use a new key: this one is known."))
+				"Every role can read the key in pg_proc and use it to sign for any tenant.",
+				"Everyone who can connect can read the body of a function.").
+				decide("Move the key to a table that only the function's owner can read, and read it in a SECURITY DEFINER "+
+					"function. Then use a new key, because this one is known."))
 		}
 		for _, s := range f.s.Stored {
 			if secretName(s.Name) && s.Value != "" {
 				out = append(out, f.onDatabase(
-					"Every role reads the key in pg_db_role_setting, and signs for any tenant with it.",
-					"The stored setting "+s.Name+" is readable by everyone who can connect.").
-					decide("Move the key to a table that only a definer function's owner can read, reset %s, and use a new key: this one is known.", s.Name))
+					"Every role can read the key in pg_db_role_setting and use it to sign for any tenant.",
+					"Everyone who can connect can read the stored setting "+s.Name+".").
+					decide("Move the key to a table that only the owner of a SECURITY DEFINER function can read, and reset %s. "+
+						"Then use a new key, because this one is known.", s.Name))
 			}
 		}
 		return out
@@ -37,7 +39,8 @@ var ruleFuncSecret = Rule{
 // keepsSecret says whether a body hashes or signs with a string constant that looks
 // like a key.
 func keepsSecret(b *body.Uses) bool {
-	if !b.Mentions("sha224", "sha256", "sha384", "sha512", "hmac", "digest", "sign", "verify", "crypt", "md5", "pgp_sym_encrypt", "pgp_sym_decrypt", "encrypt", "decrypt") {
+	if !b.Mentions("sha224", "sha256", "sha384", "sha512", "hmac", "digest", "sign",
+		"verify", "crypt", "md5", "pgp_sym_encrypt", "pgp_sym_decrypt", "encrypt", "decrypt") {
 		return false
 	}
 	for i, t := range b.Tokens {
@@ -54,7 +57,7 @@ func keepsSecret(b *body.Uses) bool {
 // knownArgument says whether a string is the argument of a call whose first argument
 // is no secret: current_setting('app.sig'), encode(…, 'hex'), hmac(…, 'sha256').
 func knownArgument(b *body.Uses, i int, v string) bool {
-	if b.At(i-1).Text == "(" && b.At(i-2).Name() == "current_setting" || b.At(i-1).Text == "(" && b.At(i-2).Name() == "format" {
+	if name := b.At(i - 2).Name(); b.At(i-1).Text == "(" && (name == "current_setting" || name == "format") {
 		return true
 	}
 	return settingName.MatchString(v)
@@ -62,7 +65,8 @@ func knownArgument(b *body.Uses, i int, v string) bool {
 
 var (
 	settingName = regexp.MustCompile(`^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)+$`)
-	plainWords  = []string{"hex", "base64", "escape", "sha1", "sha224", "sha256", "sha384", "sha512", "md5", "utf8", "utf-8", "hs256", "hs384", "hs512"}
+	plainWords  = []string{"hex", "base64", "escape", "sha1", "sha224", "sha256", "sha384",
+		"sha512", "md5", "utf8", "utf-8", "hs256", "hs384", "hs512"}
 )
 
 // plainWord says whether a string is an encoding, an algorithm, or prose.

@@ -10,7 +10,7 @@ import (
 
 var ruleFuncSetting = Rule{
 	ID: "func-setting", Severity: Critical, Holes: []string{"V09"},
-	Title: "A function carries a setting that changes whose rows are seen",
+	Title: "A function carries a setting that changes whose rows it sees",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		names := append(f.settingsRead(), strings.ToLower(f.m.Setting), "role", "session_authorization", "row_security")
@@ -21,8 +21,8 @@ var ruleFuncSetting = Rule{
 					continue
 				}
 				out = append(out, onFunction(fn,
-					"Whoever calls the function runs as the tenant or role that it names, not as their own.",
-					fmt.Sprintf("It is declared with SET %s, which holds while it runs.", name)).
+					"Whoever calls the function runs as the tenant or role that the setting names, not as their own.",
+					fmt.Sprintf("The function is declared with SET %s, which applies while it runs.", name)).
 					with("ALTER "+routine(fn)+" "+functionSQL(fn)+" RESET "+settingSQL(name)))
 			}
 		}

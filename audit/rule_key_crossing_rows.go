@@ -1,6 +1,10 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/internal/english"
+)
 
 var ruleKeyCrossingRows = Rule{
 	ID: "key-crossing-rows", Severity: Critical, Holes: []string{"O04"},
@@ -13,17 +17,12 @@ var ruleKeyCrossingRows = Rule{
 				continue
 			}
 			out = append(out, onPart(r, c.Constraint,
-				fmt.Sprintf("%s to another tenant's rows of %s: joins, cascades and exports carry data across.", plural64(c.Rows, "row refers", "rows refer"), c.References),
-				"The foreign key never compared the tenants.").
-				decide("Look at each row and decide whose it is. The key cannot carry the tenant before none is left:\n    %s", c.Query))
+				fmt.Sprintf("%s to another tenant's rows of %s. Joins, cascades and exports carry data across.",
+					english.Count(c.Rows, "row refers", "rows refer"), c.References),
+				"The foreign key does not compare the tenants.").
+				decide("Look at each row and decide whose it is. The key cannot include the tenant until "+
+					"no such row is left:\n    %s", c.Query))
 		}
 		return out
 	},
-}
-
-func plural64(n int64, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

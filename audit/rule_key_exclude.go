@@ -22,8 +22,8 @@ var ruleKeyExclude = Rule{
 					continue
 				}
 				x := onPart(r, c.Name,
-					"A conflict tells that another tenant's row is in the way; by halving the range its bounds are found.",
-					fmt.Sprintf("The constraint compares rows of all tenants: %s WITH = is not in it.", own))
+					"A conflict reveals that another tenant's row is in the way, and repeated attempts narrow down its bounds.",
+					fmt.Sprintf("The constraint compares rows of all tenants, because it lacks %s WITH =.", own))
 				if sql := excludeSQL(r, c, own); sql != nil {
 					x = x.with(sql...)
 				} else {
@@ -51,6 +51,7 @@ func excludeSQL(r *catalog.Relation, c *catalog.Constraint, own string) []string
 	return []string{
 		"CREATE EXTENSION IF NOT EXISTS btree_gist",
 		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), sqltext.Ident(c.Name)),
-		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s%s WITH =, %s", r.QName().SQL(), sqltext.Ident(c.Name), c.Definition[:at+1], sqltext.Ident(own), c.Definition[at+1:]),
+		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s%s WITH =, %s", r.QName().SQL(), sqltext.Ident(c.Name),
+			c.Definition[:at+1], sqltext.Ident(own), c.Definition[at+1:]),
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 var ruleKeyForeignKey = Rule{
 	ID: "key-foreign-key", Severity: High, Holes: []string{"O03", "O04", "O05", "O12"},
-	Title: "A foreign key between tenant tables leaves the tenant out",
+	Title: "A foreign key between tenant tables omits the tenant",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedRelations() {
@@ -48,12 +48,14 @@ func (f *facts) pairs(fk *catalog.Constraint, own, ref string) bool {
 
 func (f *facts) crossingForeignKey(r *catalog.Relation, fk *catalog.Constraint) Finding {
 	x := onPart(r, fk.Name,
-		fmt.Sprintf("A tenant points its row at another's row of %s: it learns which keys exist and keeps the other from deleting.", fk.References),
-		"The check of a foreign key runs as the table's owner and passes by policies.")
+		fmt.Sprintf("A tenant can point its row at another tenant's row of %s. It learns which keys "+
+			"exist, and blocks their deletion.", fk.References),
+		"Foreign key checks run as the table's owner and bypass policies.")
 	if fk.OnDelete != "no action" && fk.OnDelete != "restrict" && fk.OnDelete != "" {
 		x.Severity = Critical
-		x.Message = fmt.Sprintf("ON DELETE %s carries a tenant's delete into other tenants' rows, or prints them in the error.", upper(fk.OnDelete))
-		x.Why = "The action of a foreign key runs as the table's owner and passes by policies, FORCE or not."
+		x.Message = fmt.Sprintf("ON DELETE %s extends a tenant's delete to other tenants' rows, or prints them in the error.",
+			upper(fk.OnDelete))
+		x.Why = "A foreign key's action runs as the table's owner and bypasses policies, even with FORCE."
 	}
 	parent := f.look.Relation(fk.References)
 	own, ref := f.tenantColumn(r.QName()), f.tenantColumn(fk.References)
@@ -69,17 +71,19 @@ func (f *facts) cannotTie(r, parent *catalog.Relation, fk *catalog.Constraint, o
 	sets := fk.OnDelete == "set null" || fk.OnDelete == "set default"
 	switch {
 	case parent == nil:
-		return fmt.Sprintf("%s was not seen.", fk.References)
+		return fmt.Sprintf("moat could not read %s.", fk.References)
 	case r.Column(own) == nil || parent.Column(ref) == nil || r.Column(own).Type != parent.Column(ref).Type:
-		return "The two tenant columns have different types: make them one type first."
+		return "The two tenant columns have different types. Give them the same type first."
 	case slices.Contains(fk.Columns, own):
-		return "The tenant column refers to something else than the tenant: say which column is meant."
+		return "The tenant column refers to something other than the tenant. Say which column is meant."
 	case sets && f.s.Version < 150000:
-		return fmt.Sprintf("PostgreSQL %d cannot set only the referring column to null: choose ON DELETE CASCADE, RESTRICT, or a trigger, and put %s in front of the key.", f.s.Version/10000, own)
+		return fmt.Sprintf("PostgreSQL %d cannot set only the referencing column to null. Choose ON DELETE CASCADE, "+
+			"RESTRICT or a trigger, and put %s first in the key.", f.s.Version/10000, own)
 	case fk.OnUpdate == "set null" || fk.OnUpdate == "set default":
-		return "ON UPDATE " + upper(fk.OnUpdate) + " would change the tenant column too: choose another action."
+		return "ON UPDATE " + upper(fk.OnUpdate) + " would change the tenant column too. Choose another action."
 	case parent.Kind == catalog.PartitionedTable && !uniqueOn(parent, append([]string{ref}, fk.RefColumns...)):
-		return fmt.Sprintf("%s is partitioned: its unique key must hold the partition key; moat protect plans that.", parent.QName())
+		return fmt.Sprintf("%s is partitioned, so its unique key must include the partition key. moat protect plans this.",
+			parent.QName())
 	}
 	return ""
 }

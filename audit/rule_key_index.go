@@ -7,7 +7,7 @@ import (
 
 var ruleKeyIndex = Rule{
 	ID: "key-index", Severity: Low, Holes: []string{"O18"},
-	Title: "An index that the tenant does not lead counts other tenants' rows",
+	Title: "An index that does not start with the tenant column counts other tenants' rows",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedRelations() {
@@ -22,8 +22,9 @@ var ruleKeyIndex = Rule{
 					continue
 				}
 				found := onPart(r, x.Name,
-					"EXPLAIN (ANALYZE, BUFFERS), or a clock, tells how many rows of other tenants hold a value.",
-					fmt.Sprintf("The index is searched across all tenants before the policy drops their rows: %s does not lead it.", own))
+					"EXPLAIN (ANALYZE, BUFFERS), or timing, reveals how many rows of other tenants hold a value.",
+					fmt.Sprintf("PostgreSQL searches the index across all tenants before the policy filters their rows, because "+
+						"the index does not start with %s.", own))
 				if slices.Contains(columns, own) {
 					out = append(out, found.decide("Put %s first in the index.", own))
 					continue

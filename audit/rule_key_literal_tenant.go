@@ -14,9 +14,9 @@ var ruleKeyLiteralTenant = Rule{
 		for _, r := range f.tenantRelations() {
 			for _, part := range literals(r) {
 				out = append(out, onPart(r, part,
-					"Every tenant reads this tenant's id, and that it was singled out, in the system catalog.",
-					"Predicates, defaults, checks and comments are readable by everyone who can connect.").
-					decide("Replace it by one that names no tenant: lead the index with the tenant column, or drop it."))
+					"Every tenant can read this tenant's id in the system catalog, and that it was singled out.",
+					"Everyone who can connect can read predicates, defaults, check constraints and comments.").
+					decide("Replace it with one that names no tenant: start the index with the tenant column, or drop it."))
 			}
 		}
 		return out

@@ -42,13 +42,17 @@ func (f *facts) movesTenant(r *catalog.Relation, fk *catalog.Constraint, own str
 		return Finding{}, false
 	}
 	x := onPart(r, fk.Name,
-		"A delete or update of the row referred to moves this row to no tenant or another one, where \"shared\" policies show it to all.",
-		fmt.Sprintf("The key holds %s, and ON DELETE %s, ON UPDATE %s change every column of it.", own, upper(fk.OnDelete), upper(fk.OnUpdate)))
+		"Deleting or updating the referenced row moves this row to another tenant or to none. Policies that share rows "+
+			"without a tenant show it to everyone.",
+		fmt.Sprintf("The key includes %s, and ON DELETE %s, ON UPDATE %s change all of its columns.",
+			own, upper(fk.OnDelete), upper(fk.OnUpdate)))
 	others := slices.DeleteFunc(slices.Clone(fk.Columns), func(c string) bool { return c == own })
 	if deletes && (f.s.Version < 150000 || len(others) == 0) {
-		return x.decide("Choose ON DELETE CASCADE or RESTRICT, or (15 and later) ON DELETE SET NULL of the other columns only."), true
+		return x.decide("Choose ON DELETE CASCADE or RESTRICT or, from PostgreSQL 15, ON DELETE SET " +
+			"NULL of only the other columns."), true
 	}
-	def := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", sqltext.Idents(fk.Columns), fk.References.SQL(), sqltext.Idents(fk.RefColumns))
+	def := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)",
+		sqltext.Idents(fk.Columns), fk.References.SQL(), sqltext.Idents(fk.RefColumns))
 	switch {
 	case deletes:
 		def += " ON DELETE " + upper(fk.OnDelete) + " (" + sqltext.Idents(others) + ")"

@@ -8,7 +8,7 @@ import (
 
 var ruleKeySurrogate = Rule{
 	ID: "key-surrogate", Severity: Low, Holes: []string{"O21"},
-	Title: "A numbered key without the tenant tells which numbers other tenants have",
+	Title: "A numeric key without the tenant reveals which numbers other tenants use",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedRelations() {
@@ -36,10 +36,11 @@ var ruleKeySurrogate = Rule{
 func (f *facts) surrogateKey(r *catalog.Relation, x *catalog.Index, own string) Finding {
 	found := f.globalUnique(r, x, own)
 	found.Severity = Low
-	found.Message = "An INSERT or MERGE with a chosen number fails when another tenant has that number."
+	found.Message = "An INSERT or MERGE with a chosen number fails if another tenant has that number."
 	if !x.Constraint || !x.Primary {
 		found.Fix = nil
-		return found.decide("Drop %s if (%s, %s) is unique and nothing refers to the number alone, or accept that numbers are common knowledge.", x.Name, own, x.Keys[0].Column)
+		return found.decide("Drop %s if (%s, %s) is unique and nothing refers to the number alone, or accept that "+
+			"the numbers are not secret.", x.Name, own, x.Keys[0].Column)
 	}
 	return found
 }

@@ -9,7 +9,7 @@ import (
 
 var ruleKeyTenantNullable = Rule{
 	ID: "key-tenant-nullable", Severity: Low, Holes: []string{"P19", "O06"},
-	Title: "A tenant column may be NULL",
+	Title: "A tenant column can be NULL",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedRelations() {
@@ -19,12 +19,14 @@ var ruleKeyTenantNullable = Rule{
 				continue
 			}
 			x := onRelation(r,
-				"A row without a tenant is nobody's: foreign keys with the tenant skip it, and policies that compare NULL loosely show it to all.",
+				"A row without a tenant belongs to nobody: foreign keys that include the tenant skip it, and policies that "+
+					"treat NULLs as equal show it to everyone.",
 				fmt.Sprintf("%s is nullable.", own))
 			if f.sharesNulls(r) {
 				continue // rows without a tenant are shared on purpose
 			}
-			out = append(out, x.decide("Find the rows whose %s is NULL, give them a tenant or delete them, then run ALTER TABLE %s ALTER COLUMN %s SET NOT NULL.", own, r.QName().SQL(), sqltext.Ident(own)))
+			out = append(out, x.decide("Find the rows whose %s is NULL and give them a tenant or delete them. Then run ALTER "+
+				"TABLE %s ALTER COLUMN %s SET NOT NULL.", own, r.QName().SQL(), sqltext.Ident(own)))
 		}
 		return out
 	},

@@ -9,18 +9,19 @@ import (
 
 var ruleKeyTenantPartitions = Rule{
 	ID: "key-tenant-partitions", Severity: Medium, Holes: []string{"O14"},
-	Title: "A partition per tenant publishes the list of tenants",
+	Title: "One partition per tenant publishes the list of tenants",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedRelations() {
 			own := f.tenantColumn(r.QName())
-			if r.Kind != catalog.PartitionedTable || r.PartitionKey.Strategy != "list" || !slices.Contains(r.PartitionKey.Columns, own) {
+			if r.Kind != catalog.PartitionedTable || r.PartitionKey.Strategy != "list" ||
+				!slices.Contains(r.PartitionKey.Columns, own) {
 				continue
 			}
 			out = append(out, onRelation(r,
-				"Every tenant reads every tenant's id, and how much it stores, in the system catalog.",
-				fmt.Sprintf("It is partitioned by a list of %s, and partition bounds and sizes are readable by everyone.", own)).
-				decide("Partition by HASH (%s) if the list of tenants is nobody's business, or accept the finding.", own))
+				"Every tenant can read every tenant's id, and how much data it stores, in the system catalog.",
+				fmt.Sprintf("The table is partitioned by list on %s, and everyone can read partition bounds and sizes.", own)).
+				decide("Partition by HASH (%s) if the list of tenants is confidential. Otherwise accept the finding.", own))
 		}
 		return out
 	},

@@ -47,14 +47,17 @@ func (f *facts) surrogate(r *catalog.Relation, x *catalog.Index) bool {
 
 func (f *facts) globalUnique(r *catalog.Relation, x *catalog.Index, own string) Finding {
 	found := onPart(r, x.Name,
-		"An INSERT that fails, waits or does nothing tells that another tenant has this value, and a squatter can take it first.",
-		fmt.Sprintf("The index compares rows of all tenants: %s is not in its key.", own))
+		"An INSERT that fails, waits or does nothing reveals that another tenant has this value, and "+
+			"anyone can claim a value first.",
+		fmt.Sprintf("The index compares rows of all tenants, because its key does not include %s.", own))
 	for _, other := range f.referrers(r, x) {
 		if !f.willTie(other, r, own) {
-			return found.decide("A foreign key of %s refers to this key: give that table the tenant column first, then lead the key with %s. If the value is meant to be unique among all tenants, accept the finding.", other, own)
+			return found.decide("A foreign key of %s refers to this key. Give that table the tenant column first, then put "+
+				"%s first in the key. If the value must be unique among all tenants, accept the finding.", other, own)
 		}
 	}
-	if r.Kind == catalog.PartitionedTable && !slices.Contains(r.PartitionKey.Columns, own) || x.Predicate != "" || slices.Contains(keyColumns(x), "") {
+	if r.Kind == catalog.PartitionedTable && !slices.Contains(r.PartitionKey.Columns, own) || x.Predicate != "" ||
+		slices.Contains(keyColumns(x), "") {
 		return found.with(f.leadIndexSQL(r, x, own)...)
 	}
 	columns := append([]string{own}, keyColumns(x)...)
@@ -77,7 +80,8 @@ func (f *facts) globalUnique(r *catalog.Relation, x *catalog.Index, own string) 
 		if name != x.Name {
 			sql = append(sql, fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), sqltext.Ident(name)))
 		}
-		sql = append(sql, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s (%s)", r.QName().SQL(), sqltext.Ident(name), kind, sqltext.Idents(columns)))
+		sql = append(sql, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s (%s)",
+			r.QName().SQL(), sqltext.Ident(name), kind, sqltext.Idents(columns)))
 	}
 	return found.with(sql...)
 }
@@ -124,7 +128,8 @@ func (f *facts) leadIndexSQL(r *catalog.Relation, x *catalog.Index, own string) 
 		unique = "UNIQUE "
 	}
 	return []string{
-		fmt.Sprintf("CREATE %sINDEX IF NOT EXISTS %s ON %s USING btree (%s, %s", unique, sqltext.Ident(name), r.QName().SQL(), sqltext.Ident(own), def[at+1:]),
+		fmt.Sprintf("CREATE %sINDEX IF NOT EXISTS %s ON %s USING btree (%s, %s",
+			unique, sqltext.Ident(name), r.QName().SQL(), sqltext.Ident(own), def[at+1:]),
 		fmt.Sprintf("DROP INDEX IF EXISTS %s", catalog.QName{Schema: r.Schema, Name: x.Name}.SQL()),
 	}
 }

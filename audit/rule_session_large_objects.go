@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -26,7 +27,7 @@ var ruleSessionLargeObjects = Rule{
 		}
 		why := "Large objects have an owner, the one application role, and no policies. True of every server."
 		if n := f.s.LargeObjects; n > 0 {
-			why += fmt.Sprintf(" There %s.", plural64(n, "is one, found by its number", "are such objects"))
+			why += " The database has " + english.Count(n, "large object") + "."
 		}
 		return []Finding{f.onDatabase(
 			"What one tenant stores as a large object every other reads: their numbers are listed in the catalog.", why).with(fix...)}

@@ -10,7 +10,7 @@ import (
 
 var ruleViewDefiner = Rule{
 	ID: "view-definer", Severity: Critical, Holes: []string{"V01", "V02", "V03", "V04"}, Peer: "security_definer_view",
-	Title: "A view reads a tenant table with rights that pass by its policies",
+	Title: "A view reads a tenant table with rights that bypass its policies",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
@@ -61,9 +61,10 @@ func (f *facts) filters(v *catalog.Relation) bool {
 }
 
 func (f *facts) definerView(v, t *catalog.Relation) Finding {
-	how := fmt.Sprintf("It runs with the rights of its owner, %s, whom the policies of %s do not bind.", v.Owner, t.QName())
+	how := fmt.Sprintf("The view runs with the rights of its owner, %s, and the policies of %s do not bind that role.",
+		v.Owner, t.QName())
 	if !t.RLS {
-		how = fmt.Sprintf("It reads %s, which has no row-level security.", t.QName())
+		how = fmt.Sprintf("The view reads %s, which has no row-level security.", t.QName())
 	}
 	x := onRelation(v, "The view shows every tenant's rows to every tenant.", how)
 	if f.s.Version >= 150000 {
@@ -78,7 +79,8 @@ func (f *facts) definerView(v, t *catalog.Relation) Finding {
 		return x
 	}
 	if f.bypasses(t.Owner) {
-		return x.decide("PostgreSQL %d has no security_invoker views: give the view to a role that policies bind, with SELECT on what it reads.", f.s.Version/10000)
+		return x.decide("PostgreSQL %d has no security_invoker views. Give the view to a role that policies bind and that "+
+			"has SELECT on what the view reads.", f.s.Version/10000)
 	}
 	if v.Owner != t.Owner {
 		x = x.with(fmt.Sprintf("ALTER VIEW %s OWNER TO %s", v.QName().SQL(), sqltext.Ident(t.Owner)))

@@ -10,24 +10,23 @@ import (
 
 var ruleViewForeignTable = Rule{
 	ID: "view-foreign-table", Severity: Critical, Holes: []string{"V15", "V16"}, Peer: "foreign_table_in_api",
-	Title: "The application role reads a foreign table",
+	Title: "The application role can read a foreign table",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]
-			if r.Kind != catalog.ForeignTable || f.class(r.QName()) == catalog.SharedTable || f.class(r.QName()) == catalog.IgnoredTable {
-				continue
-			}
-			if !f.appTouches(r, rowPrivileges...) {
+			if class := f.class(r.QName()); r.Kind != catalog.ForeignTable || class == catalog.SharedTable ||
+				class == catalog.IgnoredTable || !f.appTouches(r, rowPrivileges...) {
 				continue
 			}
 			x := onRelation(r,
-				"Every row that the remote user may see is open to every tenant.",
-				"Row-level security cannot be enabled on a foreign table, and the tenant setting does not reach the remote session.").
+				"Every tenant can see every row that the remote user can see.",
+				"Row-level security cannot be enabled on a foreign table, and the tenant setting does "+
+					"not reach the remote session.").
 				with(f.revokeAllSQL(r)...).with(f.dropMappings(r.Server)...)
 			if r.Partition {
 				x.Severity = High
-				x.Why += " It is a partition, and the parent's policies do not hold when it is named directly."
+				x.Why += " The table is a partition, and the parent's policies do not apply when it is named directly."
 			}
 			out = append(out, x)
 		}
@@ -44,7 +43,8 @@ func (f *facts) dropMappings(server string) []string {
 		}
 		for _, role := range s.Mappings {
 			if slices.Contains(f.apps, role) {
-				out = append(out, fmt.Sprintf("DROP USER MAPPING IF EXISTS FOR %s SERVER %s", sqltext.Ident(role), sqltext.Ident(server)))
+				out = append(out, fmt.Sprintf("DROP USER MAPPING IF EXISTS FOR %s SERVER %s",
+					sqltext.Ident(role), sqltext.Ident(server)))
 			}
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 var ruleViewMaterialized = Rule{
 	ID: "view-materialized", Severity: Critical, Holes: []string{"V05", "V06"}, Peer: "materialized_view_in_api",
-	Title: "The application role reads a materialized view of tenant rows",
+	Title: "The application role can read a materialized view of tenant rows",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
@@ -23,11 +23,13 @@ var ruleViewMaterialized = Rule{
 				continue
 			}
 			x := onRelation(v,
-				"Its rows, those of every tenant it was filled from, are open to every tenant.",
-				"Row-level security cannot be enabled on a materialized view; what it holds depends on who refreshed it.")
+				"Every tenant can read all rows of the view, whichever tenant they come from.",
+				"Row-level security cannot be enabled on a materialized view, and what the view contains "+
+					"depends on who refreshed it.")
 			if app != "" {
 				owner, create := f.newOwner(v.Schema)
-				x = x.with(create...).with(fmt.Sprintf("ALTER MATERIALIZED VIEW %s OWNER TO %s", v.QName().SQL(), sqltext.Ident(owner)),
+				x = x.with(create...).with(fmt.Sprintf("ALTER MATERIALIZED VIEW %s OWNER TO %s",
+					v.QName().SQL(), sqltext.Ident(owner)),
 					fmt.Sprintf("REVOKE ALL ON %s FROM %s CASCADE", v.QName().SQL(), sqltext.Ident(app)))
 			}
 			out = append(out, x.with(f.revokeAllSQL(v)...))

@@ -17,8 +17,8 @@ var ruleViewNoBarrier = Rule{
 				continue
 			}
 			out = append(out, onRelation(v,
-				"A function in the WHERE clause of a query sees other tenants' rows, and prints their values in an error.",
-				"Without security_barrier the planner may run the caller's conditions before the view's own.").
+				"A function in a query's WHERE clause sees other tenants' rows, and can print their values in an error.",
+				"Without security_barrier, the planner may evaluate the caller's conditions before the view's own.").
 				with(fmt.Sprintf("ALTER VIEW %s SET (security_barrier = true)", v.QName().SQL())))
 		}
 		return out

@@ -16,8 +16,8 @@ var ruleViewNoCheckOption = Rule{
 				continue
 			}
 			out = append(out, onRelation(v,
-				"A tenant inserts rows for another tenant through the view, or moves its own rows there.",
-				"Without a check option the view's WHERE holds for reading only.").
+				"A tenant can insert rows for another tenant through the view, or move its own rows to one.",
+				"Without a check option, the view's WHERE clause applies only to reading.").
 				with(fmt.Sprintf("ALTER VIEW %s SET (check_option = cascaded)", v.QName().SQL())))
 		}
 		return out

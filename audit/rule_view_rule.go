@@ -19,12 +19,13 @@ var ruleViewRule = Rule{
 					continue
 				}
 				x := onPart(r, rule.Name,
-					"A write by one tenant reads or changes other tenants' rows.",
-					fmt.Sprintf("What a rule touches is checked as the owner of its relation, %s, security_invoker or not.", r.Owner)).
+					"A write by one tenant can read or change other tenants' rows.",
+					fmt.Sprintf("PostgreSQL checks what a rule touches with the rights of the owner of its relation, %s, "+
+						"even with security_invoker.", r.Owner)).
 					with(fmt.Sprintf("DROP RULE IF EXISTS %s ON %s", sqltext.Ident(rule.Name), r.QName().SQL()))
 				if !f.ruleSeesPast(r, rule.Name) {
 					x.Severity = Low
-					x.Message = "The rule hides what a write does; one change of owner or of FORCE makes it a way past the policies."
+					x.Message = "The rule hides what a write does. One change of owner or of FORCE lets it bypass the policies."
 				}
 				out = append(out, x)
 			}
