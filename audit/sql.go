@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/roles"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -145,7 +146,7 @@ func (f *facts) newOwner(schema string) (name string, create []string) {
 	}
 	name = f.o.Owner
 	if name == "" {
-		name = "moat_owner"
+		name = roles.Owner
 	}
 	if f.look.Role(name) == nil {
 		create = []string{fmt.Sprintf("DO $$ BEGIN\n  CREATE ROLE %s NOLOGIN;\nEXCEPTION WHEN duplicate_object THEN NULL;\nEND $$", sqltext.Ident(name))}

@@ -1,6 +1,9 @@
 package protect
 
-import "github.com/moat-db/moat/catalog"
+import (
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/roles"
+)
 
 // Config holds what a person has decided. The zero value decides nothing: every
 // question stays open and the roles have their default names.
@@ -45,10 +48,10 @@ func (c Config) withDefaults() Config {
 			*name = value
 		}
 	}
-	set(&c.Roles.Owner, "moat_owner")
-	set(&c.Roles.Application, "moat_app")
-	set(&c.Roles.Operator, "moat_operator")
-	set(&c.Roles.Definer, "moat_definer")
+	set(&c.Roles.Owner, roles.Owner)
+	set(&c.Roles.Application, roles.Application)
+	set(&c.Roles.Operator, roles.Operator)
+	set(&c.Roles.Definer, roles.Definer)
 	return c
 }
 

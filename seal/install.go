@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/roles"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -30,7 +31,7 @@ var uninstallTemplate string
 
 // DefaultOwner is the role that owns the functions of sealed mode. It is a role of its
 // own: whoever owns the functions can read the keys.
-const DefaultOwner = "moat_sealer"
+const DefaultOwner = roles.Sealer
 
 // InstallOptions say for whom sealed mode is installed.
 type InstallOptions struct {

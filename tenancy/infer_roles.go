@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/roles"
 )
 
 // roles finds the application roles: every login role that has any right on what
@@ -40,7 +41,7 @@ func (f *inference) operators() []string {
 	if f.o.Operators != nil {
 		return f.o.Operators
 	}
-	return []string{"moat_owner", "moat_operator", "moat_definer"}
+	return roles.NotApplications()
 }
 
 // targets are the relations that hold tenants' rows: tables by their class, and

@@ -15,6 +15,6 @@ type Options struct {
 	Roles   []string        // application roles; default: login roles with privileges on tenant tables
 	Trusted []catalog.QName // functions that return the current tenant; see [catalog.Model.Trusted]
 	// Operators are roles that are never taken for application roles when those are
-	// inferred; zero means moat_owner, moat_operator and moat_definer.
+	// inferred; zero means those of moat's own that serve nothing.
 	Operators []string
 }

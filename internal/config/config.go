@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/moat-db/moat/internal/roles"
 )
 
 // DefaultFile is read from the working directory when no file is named.
@@ -215,7 +216,7 @@ func (s *Strings) UnmarshalYAML(unmarshal func(any) error) error {
 // Default returns the configuration of an empty file.
 func Default() Config {
 	return Config{
-		Roles:  Roles{Owner: "moat_owner", Application: "moat_app", Operator: "moat_operator", Definer: "moat_definer"},
+		Roles:  Roles{Owner: roles.Owner, Application: roles.Application, Operator: roles.Operator, Definer: roles.Definer},
 		Sealed: Sealed{KeyFile: "/etc/moat/seal.key"},
 		Serve: Serve{Address: "127.0.0.1:8080", StatementTimeout: 5 * time.Second, MaxRows: 1000,
 			MaxBodyBytes: 1 << 20, Compression: true},

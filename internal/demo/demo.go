@@ -19,6 +19,7 @@ import (
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/postgres"
+	"github.com/moat-db/moat/internal/roles"
 )
 
 //go:embed schema.sql
@@ -34,8 +35,8 @@ const (
 
 // Roles that the demo's connection strings name.
 const (
-	ApplicationRole = "moat_app"
-	OperatorRole    = "moat_operator"
+	ApplicationRole = roles.Application
+	OperatorRole    = roles.Operator
 )
 
 // Options say how to set up a demo. The zero value is an ephemeral one.
