@@ -29,7 +29,8 @@ func agency(t *testing.T) *Schema {
 		composite("notes_lead", "leads", "lead_id")}
 	w.table("labels", "id").Constraints = []catalog.Constraint{id}
 	w.table("lead_labels", "lead_id", "label_id").Constraints = []catalog.Constraint{
-		key("tenant_id", "lead_id", "label_id"), composite("ll_lead", "leads", "lead_id"), composite("ll_label", "labels", "label_id")}
+		key("tenant_id", "lead_id", "label_id"),
+		composite("ll_lead", "leads", "lead_id"), composite("ll_label", "labels", "label_id")}
 	// Its key lacks one of the two: no junction.
 	w.table("calls", "id", "lead_id", "label_id").Constraints = []catalog.Constraint{id,
 		composite("calls_lead", "leads", "lead_id"), composite("calls_label", "labels", "label_id")}

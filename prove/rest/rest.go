@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/moat-db/moat/prove"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // Options configure an attack on an API that speaks PostgREST's language.
@@ -257,9 +258,6 @@ func (d description) columns(name string) []string {
 	return out
 }
 
-// usualTenants are the names that a tenant column has when nothing is configured.
-var usualTenants = []string{"tenant_id", "organization_id", "organisation_id", "account_id", "org_id", "workspace_id", "company_id", "team_id", "customer_id", "client_id", "tenant"}
-
 // learn reads each table with both tokens.
 func (h *httpAttack) learn(ctx context.Context) error {
 	h.secrets, h.strong = map[string]bool{}, map[string]bool{}
@@ -331,7 +329,7 @@ func (h *httpAttack) arrange(t *resource) {
 		}
 		slices.Sort(t.columns)
 	}
-	candidates := usualTenants
+	candidates := append(tenancy.UsualColumns(), "organisation_id", "tenant")
 	if h.TenantColumn != "" {
 		candidates = []string{h.TenantColumn}
 	}
