@@ -23,7 +23,7 @@ func TestCleanSchemas(t *testing.T) {
 				t.Parallel()
 				db := setUpClean(t, c, name, roles)
 				for _, given := range []tenancy.Options{{}, {Roles: applicationRoles(db)}} {
-					if alarms := alarming(runAs(t, db, given, "")); len(alarms) > 0 {
+					if alarms := alarming(runAs(t, db.Conn(t, db.URL), given, "")); len(alarms) > 0 {
 						t.Errorf("roles given: %v; false alarm:%s", given.Roles, describe(alarms))
 					}
 				}
@@ -62,7 +62,7 @@ func TestCleanSchemaBroken(t *testing.T) {
 	c := pgtest.Shared(t)
 	db := setUpClean(t, c, "bigint", map[string]string{"app": "LOGIN", "owner": "NOLOGIN"})
 	db.Exec(t, "DROP POLICY tasks_all ON app.tasks; CREATE POLICY tasks_all ON app.tasks USING (project_id = app.current_account_id())")
-	if len(alarming(runAs(t, db, tenancy.Options{}, ""))) == 0 {
+	if len(alarming(runAs(t, db.Conn(t, db.URL), tenancy.Options{}, ""))) == 0 {
 		t.Error("a policy on the wrong column raises no alarm")
 	}
 }

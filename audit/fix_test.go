@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/audit/audittest"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
@@ -15,15 +17,16 @@ import (
 func TestFixesCloseWhatTheyClaim(t *testing.T) {
 	t.Parallel()
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
+		setup := audittest.Setups(t, c)
 		for _, h := range append(audittest.Holes(t), audittest.Controls(t)...) {
 			if !h.Applies(c.Major) {
 				continue
 			}
 			t.Run(h.ID, func(t *testing.T) {
 				t.Parallel()
-				f := h.Setup(t, c)
+				f := setup(t, h)
 				before := run(t, f)
-				applyFixes(t, f.Database, before)
+				applyFixes(t, f.Admin(t), before)
 				after := run(t, f)
 				for _, x := range after.Findings {
 					was := slices.IndexFunc(before.Findings, func(b audit.Finding) bool { return b.Rule == x.Rule && b.Object == x.Object })
@@ -34,15 +37,14 @@ func TestFixesCloseWhatTheyClaim(t *testing.T) {
 						t.Errorf("new:%s\nafter:%s", describe([]audit.Finding{x}), fixes(before))
 					}
 				}
-				applyFixes(t, f.Database, before) // a second time does no harm
+				applyFixes(t, f.Admin(t), before) // a second time does no harm
 			})
 		}
 	})
 }
 
-func applyFixes(t *testing.T, db *pgtest.Database, r audit.Report) {
+func applyFixes(t *testing.T, conn *pgx.Conn, r audit.Report) {
 	t.Helper()
-	conn := db.Conn(t, db.URL)
 	seen := map[string]bool{}
 	for _, x := range r.Findings {
 		for _, sql := range x.Fix {

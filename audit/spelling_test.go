@@ -90,7 +90,7 @@ func TestSpellings(t *testing.T) {
 		}
 		add("right", isolatingSpellings)
 		add("wrong", openSpellings)
-		r := runAs(t, db, tenancy.Options{Column: "tenant_id", Setting: "app.current_tenant", Tenants: catalog.QName{Schema: "app", Name: "tenants"}, Roles: []string{app}}, "")
+		r := runAs(t, db.Conn(t, db.URL), tenancy.Options{Column: "tenant_id", Setting: "app.current_tenant", Tenants: catalog.QName{Schema: "app", Name: "tenants"}, Roles: []string{app}}, "")
 		found := map[string]bool{}
 		for _, x := range alarming(r) {
 			table := strings.Split(x.Object, ".")[1]

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
@@ -64,29 +66,60 @@ func Controls(t testing.TB) []Hole {
 	return holes
 }
 
-// Fixture is a hole set up in a database of its own.
+// Fixture is a hole set up in a database.
 type Fixture struct {
 	Hole
 	*pgtest.Database
 	// App and Owner are the application role and the owner of the tables.
 	App, Owner string
 	names      *strings.Replacer
+	tx         *pgx.Conn // nil in a database of its own
 }
 
 // Setup makes a database with the base schema and the hole in it.
 func (h Hole) Setup(t testing.TB, c *pgtest.Cluster) *Fixture {
 	t.Helper()
 	db := c.New(t)
-	f := &Fixture{Hole: h, Database: db, App: db.AppRole(t), Owner: db.Role(t, "owner", "NOLOGIN")}
-	pairs := []string{"{{app}}", f.App, "{{owner}}", f.Owner, "{{database}}", db.Name}
-	for _, r := range h.roles {
+	f := &Fixture{Hole: h, Database: db}
+	f.fill(t, func(prefix, attributes string) string { return db.Role(t, prefix, attributes) })
+	db.CheckAppRole(t, f.App)
+	return f
+}
+
+// fill makes the roles, the base schema and the hole.
+func (f *Fixture) fill(t testing.TB, role func(prefix, attributes string) string) {
+	t.Helper()
+	f.App, f.Owner = role("app", pgtest.AppAttributes), role("owner", "NOLOGIN")
+	pairs := []string{"{{app}}", f.App, "{{owner}}", f.Owner, "{{database}}", f.Name}
+	for _, r := range f.roles {
 		prefix, attributes, _ := strings.Cut(r, " ")
-		pairs = append(pairs, "{{"+prefix+"}}", db.Role(t, strings.ReplaceAll(prefix, "_", ""), attributes))
+		pairs = append(pairs, "{{"+prefix+"}}", role(strings.ReplaceAll(prefix, "_", ""), attributes))
 	}
 	f.names = strings.NewReplacer(pairs...)
-	db.Exec(t, f.Expand(read(t, "holes", "base.sql")))
-	db.Exec(t, f.Expand(h.Vulnerable))
-	return f
+	f.Exec(t, f.Expand(read(t, "holes", "base.sql")))
+	f.Exec(t, f.Expand(f.Vulnerable))
+}
+
+// Admin returns a superuser's connection that sees the fixture.
+func (f *Fixture) Admin(t testing.TB) *pgx.Conn {
+	t.Helper()
+	if f.tx != nil {
+		return f.tx
+	}
+	return f.Conn(t, f.URL)
+}
+
+// Exec runs SQL as superuser.
+func (f *Fixture) Exec(t testing.TB, sql string, args ...any) {
+	t.Helper()
+	if f.tx == nil {
+		f.Database.Exec(t, sql, args...)
+		return
+	}
+	_, err := f.tx.Exec(t.Context(), sql, append([]any{pgx.QueryExecModeSimpleProtocol}, args...)...)
+	if err != nil {
+		t.Fatalf("audittest: %v\nin: %s", err, sql)
+	}
 }
 
 // Mend runs the fixture's mending statements.

@@ -11,13 +11,14 @@ import (
 func TestFixturesRun(t *testing.T) {
 	t.Parallel()
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
+		setup := audittest.Setups(t, c)
 		for _, h := range append(audittest.Holes(t), audittest.Controls(t)...) {
 			if !h.Applies(c.Major) {
 				continue
 			}
 			t.Run(h.ID, func(t *testing.T) {
 				t.Parallel()
-				f := h.Setup(t, c)
+				f := setup(t, h)
 				if h.Mended != "" {
 					f.Mend(t)
 				}

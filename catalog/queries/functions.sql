@@ -33,5 +33,5 @@ SELECT p.oid, n.nspname::pg_catalog.text AS schema, p.proname::pg_catalog.text A
         AND d.objoid = p.oid AND d.objsubid = 0 AND n.nspname <> 'pg_catalog'
  WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_(temp|toast)'
    AND (n.nspname <> 'pg_catalog' OR p.oid >= 16384 OR p.proname = ANY ($1)
-        OR p.proleakproof <> (p.oid = ANY ($2)))
+        OR p.proleakproof <> (p.oid IN (SELECT pg_catalog.unnest($2::pg_catalog.oid[]))))
  ORDER BY n.nspname, p.proname, 4;

@@ -105,11 +105,14 @@ func (d *Database) Foreign(role string) bool {
 	return !own
 }
 
+// AppAttributes are those of a role that [Database.AppRole] creates.
+const AppAttributes = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION"
+
 // AppRole creates a role as an application has: it logs in, owns nothing and cannot
 // pass by row-level security. Privileges on tables are the test's to grant.
 func (d *Database) AppRole(t testing.TB) string {
 	t.Helper()
-	role := d.Role(t, "app", "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION")
+	role := d.Role(t, "app", AppAttributes)
 	d.CheckAppRole(t, role)
 	return role
 }
