@@ -13,6 +13,7 @@ func (f *facts) outdated(fixed fixedIn, id, message, why string) []Finding {
 	if !affected || minor >= first {
 		return nil
 	}
-	return []Finding{onServer(message, fmt.Sprintf("%s %s is closed in %d.%d; this is %d.%d.", why, id, major, first, major, minor)).
-		decide("Update PostgreSQL to %d.%d or later: a minor release needs a restart and no dump.", major, first)}
+	why = fmt.Sprintf("%s %s is fixed in %d.%d; this server runs %d.%d.", why, id, major, first, major, minor)
+	return []Finding{onServer(message, why).decide(
+		"Update PostgreSQL to %d.%d or later. A minor release needs a restart, but no dump and restore.", major, first)}
 }

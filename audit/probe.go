@@ -59,13 +59,13 @@ func (p *prober) count(r *catalog.Relation, fk *catalog.Constraint) {
 			found.Rows, err = strconv.ParseInt(strings.Join(rows, ""), 10, 64)
 		}
 		if err != nil {
-			p.unseen("Rows that refer to another tenant's through %s of %s were not counted: %v.", fk.Name, r.QName(), err)
+			p.unseen("Rows that refer to another tenant through %s of %s were not counted: %v.", fk.Name, r.QName(), err)
 			return
 		}
 		p.evidence.Crossing = append(p.evidence.Crossing, found)
 	}
 	if !p.facts.bypasses(p.facts.s.User) {
-		answer(nil, errors.New("it takes a superuser or BYPASSRLS"))
+		answer(nil, errors.New("this requires a superuser or BYPASSRLS"))
 		return
 	}
 	p.questions = append(p.questions, question{sql: "SELECT count(*) " + query, answer: answer})
@@ -127,7 +127,7 @@ func (p *prober) sealKeys() {
 			ORDER BY k.created_at`,
 		answer: func(rows []string, err error) {
 			if err != nil {
-				p.unseen("The ages of the keys of sealed mode were not seen: %v.", err)
+				p.unseen("The ages of the keys of sealed mode could not be read: %v.", err)
 			}
 			p.evidence.SealKeys = rows
 		},

@@ -8,7 +8,7 @@ import (
 
 var ruleGrantCreateSchema = Rule{
 	ID: "grant-create-schema", Severity: High, Holes: []string{"C21", "S14"},
-	Title: "The application role may create objects in a schema",
+	Title: "The application role can create objects in a schema",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, sch := range f.s.Schemas {
@@ -17,8 +17,10 @@ var ruleGrantCreateSchema = Rule{
 				continue
 			}
 			x := onSchema(sch.Name,
-				"A function, operator or table put here is found by later sessions of other tenants, whose search_path one statement can turn to it.",
-				"Unqualified names are looked up along search_path, a session setting that outlives the transaction on a pooled connection.")
+				"An attacker can create a function, operator or table that later sessions of other tenants find: one statement "+
+					"points their search_path at this schema.",
+				"Unqualified names are looked up along search_path, a session setting that outlives the "+
+					"transaction on a pooled connection.")
 			byDefault := sch.Name == "public" && f.s.Version < 150000
 			for _, g := range grants {
 				byDefault = byDefault && g.Grantee == ""
@@ -31,9 +33,11 @@ var ruleGrantCreateSchema = Rule{
 		}
 		for _, g := range f.grantsToApps(f.s.Database.Privileges, "CREATE", f.s.Database.Owner) {
 			out = append(out, f.onDatabase(
-				"A schema of the attacker's own is found by later sessions, whose search_path one statement can turn to it.",
-				"CREATE on the database is the right to create schemas.").
-				with(fmt.Sprintf("REVOKE CREATE ON DATABASE %s FROM %s", sqltext.Ident(f.s.Database.Name), sqltext.Role(g.Grantee))))
+				"An attacker can create a schema that later sessions of other tenants find: one statement "+
+					"points their search_path at it.",
+				"CREATE on the database allows creating schemas.").
+				with(fmt.Sprintf("REVOKE CREATE ON DATABASE %s FROM %s",
+					sqltext.Ident(f.s.Database.Name), sqltext.Role(g.Grantee))))
 		}
 		return out
 	},

@@ -35,8 +35,9 @@ func (f *facts) defaultPrivilege(d catalog.DefaultPrivilege) Finding {
 		where, scope = " IN SCHEMA "+sqltext.Ident(d.Schema), "schema "+d.Schema
 	}
 	x := onSchema(d.Schema,
-		fmt.Sprintf("The next table or partition that %s creates in %s is open to every tenant at once.", d.Role, scope),
-		"Default privileges are given at CREATE TABLE; row-level security and policies are not, nor are they inherited by partitions.")
+		fmt.Sprintf("The next table or partition that %s creates in %s is immediately open to every tenant.", d.Role, scope),
+		"Default privileges apply at CREATE TABLE. Row-level security and policies do not, and "+
+			"partitions do not inherit them.")
 	if d.Schema == "" {
 		x.Object, x.Group = d.Role, "roles"
 	}
@@ -45,5 +46,6 @@ func (f *facts) defaultPrivilege(d catalog.DefaultPrivilege) Finding {
 			x.Severity = High // its next partition holds rows of every tenant
 		}
 	}
-	return x.with(fmt.Sprintf("ALTER DEFAULT PRIVILEGES FOR ROLE %s%s REVOKE ALL ON TABLES FROM %s", sqltext.Ident(d.Role), where, sqltext.Role(d.Privilege.Grantee)))
+	return x.with(fmt.Sprintf("ALTER DEFAULT PRIVILEGES FOR ROLE %s%s REVOKE ALL ON TABLES FROM %s",
+		sqltext.Ident(d.Role), where, sqltext.Role(d.Privilege.Grantee)))
 }

@@ -10,7 +10,7 @@ import (
 
 var ruleGrantIsolationTables = Rule{
 	ID: "grant-isolation-tables", Severity: Critical, Holes: []string{"V20"},
-	Title: "The application role reaches the tables that isolation itself rests on",
+	Title: "The application role can reach the tables that isolation depends on",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
@@ -27,7 +27,7 @@ var ruleGrantIsolationTables = Rule{
 				continue
 			}
 			out = append(out, onRelation(r,
-				"Whoever reads or writes it can speak for any tenant.", why).with(f.revokeAllSQL(r)...))
+				"Whoever reads or writes this table can act as any tenant.", why).with(f.revokeAllSQL(r)...))
 		}
 		return out
 	},
@@ -47,11 +47,12 @@ func (f *facts) restsOn(r *catalog.Relation) (why string, reading bool) {
 	}
 	for _, h := range f.helpers(true) {
 		if reads, _ := f.body(h.fn).Of(r.QName()); reads && h.fn.Definer {
-			return fmt.Sprintf("The policy %s of %s decides by %s, which reads it.", h.policy, h.table.QName(), functionObject(h.fn)), secret != ""
+			return fmt.Sprintf("The policy %s of %s depends on %s, which reads this table.",
+				h.policy, h.table.QName(), functionObject(h.fn)), secret != ""
 		}
 	}
 	if secret != "" && keyTable.MatchString(strings.ToLower(r.Name)) {
-		return fmt.Sprintf("Its name and its column %s say that it keeps keys.", secret), true
+		return fmt.Sprintf("Its name and its column %s suggest that it holds keys.", secret), true
 	}
 	return "", false
 }

@@ -9,7 +9,7 @@ import (
 
 var ruleGrantPublic = Rule{
 	ID: "grant-public", Severity: Medium, Holes: []string{"C22"},
-	Title: "Every role of the cluster may reach a tenant's rows",
+	Title: "Every role in the cluster can reach tenant rows",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
@@ -19,8 +19,8 @@ var ruleGrantPublic = Rule{
 			}
 			if fix := publicRevokes(r); len(fix) > 0 {
 				out = append(out, onRelation(r,
-					"Every role that can log in, of whatever program, reaches the table's rows.",
-					"A privilege of PUBLIC is everyone's, and a policy without TO is for everyone too.").with(fix...))
+					"Every role that can log in, for whatever program, can reach the rows.",
+					"A privilege of PUBLIC belongs to every role, and a policy without TO applies to every role too.").with(fix...))
 			}
 		}
 		return out

@@ -16,15 +16,16 @@ var ruleGrantPublication = Rule{
 				continue
 			}
 			x := Finding{Object: p.Name, Group: "publications",
-				Message: "Whoever subscribes receives the rows of every tenant.",
-				Why:     fmt.Sprintf("It sends %s, and policies do not filter a publication.", p.Tables[i])}
+				Message: "Every subscriber receives the rows of every tenant.",
+				Why:     fmt.Sprintf("The publication sends %s, and policies do not filter publications.", p.Tables[i])}
 			for _, app := range f.apps {
 				if f.look.Role(app).Replication {
 					x.Severity = High
-					x.Why += fmt.Sprintf(" %s may subscribe.", app)
+					x.Why += fmt.Sprintf(" %s can subscribe.", app)
 				}
 			}
-			out = append(out, x.decide("Drop the publication if it is not meant, or accept it and protect the copy: policies are not sent along."))
+			out = append(out, x.decide("Drop the publication if it is not intended. Otherwise accept the finding and protect "+
+				"the copy: policies are not replicated."))
 		}
 		return out
 	},

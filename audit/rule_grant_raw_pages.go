@@ -9,7 +9,7 @@ import (
 
 var ruleGrantRawPages = Rule{
 	ID: "grant-raw-pages", Severity: High, Holes: []string{"O20"},
-	Title: "The application role reads raw pages, locks or log records",
+	Title: "The application role can read raw pages, locks or log records",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Functions {
@@ -22,8 +22,8 @@ var ruleGrantRawPages = Rule{
 				continue
 			}
 			x := onFunction(fn,
-				"It shows the stored rows, row locks or transactions of every tenant.",
-				"Pages, locks and log records know no policies.")
+				"The function shows the stored rows, row locks or transactions of every tenant.",
+				"Policies do not apply to pages, locks and log records.")
 			for _, p := range f.grantsToApps(fn.Privileges, "EXECUTE", "\x00") {
 				x = x.with(fmt.Sprintf("REVOKE EXECUTE ON %s %s FROM %s", routine(fn), functionSQL(fn), sqltext.Role(p.Grantee)))
 			}
@@ -35,6 +35,7 @@ var ruleGrantRawPages = Rule{
 
 // rawFunctions are those of pageinspect, pgrowlocks, pgstattuple, pg_walinspect,
 // pg_buffercache and pg_visibility that show more than one tenant's own rows.
-var rawFunctions = []string{"get_raw_page", "heap_page_items", "heap_page_item_attrs", "bt_page_items", "gist_page_items",
+var rawFunctions = []string{"get_raw_page", "heap_page_items", "heap_page_item_attrs",
+	"bt_page_items", "gist_page_items",
 	"pgrowlocks", "pgstattuple", "pgstattuple_approx", "pgstatindex", "pg_get_wal_records_info", "pg_get_wal_record_info",
 	"pg_get_wal_block_info", "pg_buffercache_pages", "pg_visibility_map", "pg_visibility"}

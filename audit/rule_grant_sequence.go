@@ -4,7 +4,7 @@ import "github.com/moat-db/moat/catalog"
 
 var ruleGrantSequence = Rule{
 	ID: "grant-sequence", Severity: Low, Holes: []string{"O08"},
-	Title: "The application role reads or sets a sequence",
+	Title: "The application role can read or set a sequence",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
@@ -14,8 +14,9 @@ var ruleGrantSequence = Rule{
 			}
 			if fix := f.revokeSQL(r, "SELECT", "UPDATE"); len(fix) > 0 {
 				out = append(out, onRelation(r,
-					"Its last value tells how much all tenants create; setval makes their inserts fail.",
-					"A sequence is one for all tenants. USAGE is enough for nextval, and identity columns need no privilege at all.").with(fix...))
+					"The last value reveals how many rows all tenants create, and setval makes their inserts fail.",
+					"All tenants share the sequence. USAGE is enough for nextval, and identity "+
+						"columns need no privilege at all.").with(fix...))
 			}
 		}
 		return out

@@ -2,10 +2,10 @@ package audit
 
 var ruleGrantTruncate = Rule{
 	ID: "grant-truncate", Severity: High, Holes: []string{"P25"},
-	Title: "The application role may TRUNCATE a tenant table",
+	Title: "The application role can TRUNCATE a tenant table",
 	Check: func(f *facts) []Finding {
 		return f.tenantGrant("TRUNCATE",
-			"One TRUNCATE, in any tenant's context, removes the rows of all tenants.",
-			"TRUNCATE is not subject to policies. GRANT ALL is the usual source.")
+			"One TRUNCATE by any tenant removes the rows of all tenants.",
+			"TRUNCATE is not subject to policies. GRANT ALL is the usual source of this privilege.")
 	},
 }

@@ -8,7 +8,7 @@ import (
 
 var ruleGuardMissing = Rule{
 	ID: "guard-missing", Severity: Low, Holes: []string{"E01", "E02"},
-	Title: "Nothing watches over new tables",
+	Title: "No guard protects new tables",
 	Check: func(f *facts) []Finding {
 		if f.guarded() {
 			return nil
@@ -18,8 +18,9 @@ var ruleGuardMissing = Rule{
 			schema = f.m.Schemas[0]
 		}
 		return []Finding{f.onDatabase(
-			"The next migration's table is open to every tenant until somebody notices.",
-			"CREATE TABLE, CREATE TABLE AS and SELECT INTO make tables without row-level security, and an owner may switch it off. moat protect --until guards installs a guard; this is a smaller one.").
+			"The next table that a migration creates is open to every tenant until somebody notices.",
+			"CREATE TABLE, CREATE TABLE AS and SELECT INTO create tables without row-level security, and an owner can turn "+
+				"it off. moat protect --until guards installs a full guard; this is a smaller one.").
 			with(guardSQL(schema)...)}
 	},
 }
@@ -45,7 +46,9 @@ BEGIN
 END
 $guard$`, fn),
 		"DROP EVENT TRIGGER IF EXISTS moat_audit_guard",
-		fmt.Sprintf("CREATE EVENT TRIGGER moat_audit_guard ON ddl_command_end\n    WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE SCHEMA', 'IMPORT FOREIGN SCHEMA')\n    EXECUTE FUNCTION %s()", fn),
+		fmt.Sprintf(`CREATE EVENT TRIGGER moat_audit_guard ON ddl_command_end
+    WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE SCHEMA', 'IMPORT FOREIGN SCHEMA')
+    EXECUTE FUNCTION %s()`, fn),
 		"ALTER EVENT TRIGGER moat_audit_guard ENABLE ALWAYS",
 	}
 }

@@ -12,8 +12,8 @@ var ruleGuardNotAlways = Rule{
 				continue
 			}
 			out = append(out, Finding{Object: g.event.Name, Group: "event triggers",
-				Message: "A session with session_replication_role = replica creates unprotected tables past the guard.",
-				Why:     "The event trigger is not ENABLE ALWAYS.",
+				Message: "A session with session_replication_role = replica can create unprotected tables unnoticed by the guard.",
+				Why:     "The event trigger is not set to ENABLE ALWAYS.",
 				Fix:     []string{"ALTER EVENT TRIGGER " + sqltext.Ident(g.event.Name) + " ENABLE ALWAYS"}})
 		}
 		return out

@@ -8,7 +8,7 @@ import (
 
 var ruleGuardOwner = Rule{
 	ID: "guard-owner", Severity: Medium, Holes: []string{"E05"},
-	Title: "A guard's function can be replaced by those it guards against",
+	Title: "A guard's function can be replaced by the roles that it guards against",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, g := range f.guards() {
@@ -18,9 +18,10 @@ var ruleGuardOwner = Rule{
 				continue
 			}
 			out = append(out, Finding{Object: g.event.Name, Group: "event triggers",
-				Message: fmt.Sprintf("%s replaces the guard's function by one that does nothing, and no one notices.", g.fn.Owner),
-				Why:     fmt.Sprintf("%s is owned by %s, who is not a superuser.", functionObject(g.fn), g.fn.Owner),
-				Fix:     []string{"ALTER FUNCTION " + functionSQL(g.fn) + " OWNER TO " + sqltext.Ident(g.event.Owner)}})
+				Message: fmt.Sprintf("%s can replace the guard's function with one that does nothing, and nobody notices.",
+					g.fn.Owner),
+				Why: fmt.Sprintf("%s is owned by %s, which is not a superuser.", functionObject(g.fn), g.fn.Owner),
+				Fix: []string{"ALTER FUNCTION " + functionSQL(g.fn) + " OWNER TO " + sqltext.Ident(g.event.Owner)}})
 		}
 		return out
 	},

@@ -16,17 +16,20 @@ var ruleGuardTags = Rule{
 		var out []Finding
 		for _, g := range f.guards() {
 			e := g.event
-			if e.Event != "ddl_command_end" || len(e.Tags) == 0 || !strings.Contains(strings.ToLower(g.fn.Body), "enable row level security") {
+			if e.Event != "ddl_command_end" || len(e.Tags) == 0 ||
+				!strings.Contains(strings.ToLower(g.fn.Body), "enable row level security") {
 				continue
 			}
-			missing := slices.DeleteFunc([]string{"CREATE TABLE", "CREATE TABLE AS", "SELECT INTO"}, func(t string) bool { return slices.Contains(e.Tags, t) })
+			missing := slices.DeleteFunc([]string{"CREATE TABLE", "CREATE TABLE AS", "SELECT INTO"},
+				func(tag string) bool { return slices.Contains(e.Tags, tag) })
 			if len(missing) == 0 {
 				continue
 			}
 			out = append(out, Finding{Object: e.Name, Group: "event triggers",
-				Message: fmt.Sprintf("A table made by %s is open to every tenant: the guard does not see it.", strings.Join(missing, " or ")),
-				Why:     "CREATE TABLE AS and SELECT INTO have command tags of their own.",
-				Fix:     retagSQL(e, append(slices.Clone(e.Tags), missing...))})
+				Message: fmt.Sprintf("A table created by %s is open to every tenant, because the guard does not fire.",
+					strings.Join(missing, " or ")),
+				Why: "CREATE TABLE AS and SELECT INTO have command tags of their own.",
+				Fix: retagSQL(e, append(slices.Clone(e.Tags), missing...))})
 		}
 		return out
 	},
@@ -39,7 +42,8 @@ func retagSQL(e *catalog.EventTrigger, tags []string) []string {
 	}
 	sql := []string{
 		"DROP EVENT TRIGGER IF EXISTS " + sqltext.Ident(e.Name),
-		fmt.Sprintf("CREATE EVENT TRIGGER %s ON %s\n    WHEN TAG IN (%s)\n    EXECUTE FUNCTION %s()", sqltext.Ident(e.Name), e.Event, strings.Join(quoted, ", "), e.Function.SQL()),
+		fmt.Sprintf("CREATE EVENT TRIGGER %s ON %s\n    WHEN TAG IN (%s)\n    EXECUTE FUNCTION %s()",
+			sqltext.Ident(e.Name), e.Event, strings.Join(quoted, ", "), e.Function.SQL()),
 	}
 	if e.Enabled == "always" {
 		sql = append(sql, "ALTER EVENT TRIGGER "+sqltext.Ident(e.Name)+" ENABLE ALWAYS")

@@ -10,10 +10,11 @@ var rulePerfColumnCast = Rule{
 			return p.using.ColumnWrapped
 		}, func(r *catalog.Relation, p *judgedPolicy) Finding {
 			x := onPart(r, p.Name,
-				"Every query reads the whole table: 300 times as long as with the index.",
-				"An index holds the column, not the column cast to another type or passed to a function.")
+				"Every query reads the whole table and takes 300 times as long as with the index.",
+				"An index stores the column, not the result of a cast or function.")
 			if f.look.Loose(r.Column(f.tenantColumn(r.QName()))) != "" {
-				return x.decide("The cast makes the comparison exact: change the column to a type that is exact by itself (text), then compare it as it is.")
+				return x.decide("The cast makes the comparison exact. Change the column to a type that compares exactly, such " +
+					"as text, then compare it without a cast.")
 			}
 			if f.look.Plain(p.Using, r) {
 				return x.with(f.replaceBothSQL(r, p.Policy)...)

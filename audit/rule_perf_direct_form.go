@@ -8,21 +8,22 @@ import (
 
 var rulePerfDirectForm = Rule{
 	ID: "perf-direct-form", Severity: Low, Kind: Slow, Holes: []string{"F08", "F09"}, Peer: "auth_rls_initplan",
-	Title: "A policy reads the setting for each row",
+	Title: "A policy reads the setting for every row",
 	Check: func(f *facts) []Finding {
 		return f.eachPolicy(func(r *catalog.Relation, p *judgedPolicy) bool {
 			return r.Kind != catalog.PartitionedTable && !f.skewed(r) && p.direct()
 		}, func(r *catalog.Relation, p *judgedPolicy) Finding {
 			x := onPart(r, p.Name,
-				"A sequential scan takes three times as long, and a plan cached for one tenant is kept for all.",
-				"Outside a sub-select the setting is read for each row, and its value is guessed when the query is planned.")
+				"A sequential scan takes three times as long, and a plan cached for one tenant is reused for all.",
+				"Outside a subquery, PostgreSQL reads the setting for every row, and estimates its value at planning time.")
 			if f.look.Plain(p.Using, r) && (p.Check == nil || f.look.Plain(p.Check, r)) {
 				return x.with(f.replaceBothSQL(r, p.Policy)...)
 			}
 			if value := f.look.OtherValue(p.Using, r); value != "" && p.Check == nil {
-				return x.with(policy.Alter(r.QName(), p.Name, policy.Equals(sqltext.Ident(f.tenantColumn(r.QName())), value, policy.Wrapped), ""))
+				column := sqltext.Ident(f.tenantColumn(r.QName()))
+				return x.with(policy.Alter(r.QName(), p.Name, policy.Equals(column, value, policy.Wrapped), ""))
 			}
-			return x.decide("Put SELECT around what does not depend on the row: (SELECT …).")
+			return x.decide("Put SELECT around the part that does not depend on the row: (SELECT …).")
 		})
 	},
 }

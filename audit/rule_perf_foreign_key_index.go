@@ -11,7 +11,7 @@ import (
 
 var rulePerfForeignKeyIndex = Rule{
 	ID: "perf-foreign-key-index", Severity: Low, Kind: Slow, Peer: "unindexed_foreign_keys",
-	Title: "A foreign key has no index on the side that refers",
+	Title: "A foreign key has no index on the referencing columns",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.tenantRelations() {
@@ -22,10 +22,11 @@ var rulePerfForeignKeyIndex = Rule{
 				}
 				name := sqltext.Name(append(append([]string{r.Name}, fk.Columns...), "idx")...)
 				out = append(out, onPart(r, fk.Name,
-					fmt.Sprintf("Each delete from %s reads this whole table, past the policy.", fk.References),
+					fmt.Sprintf("Each delete from %s scans this whole table, all tenants included.", fk.References),
 					fmt.Sprintf("No index starts with %s.", strings.Join(fk.Columns, ", "))).
 					at(f.cost(r)).
-					with(fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", sqltext.Ident(name), r.QName().SQL(), sqltext.Idents(fk.Columns))))
+					with(fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)",
+						sqltext.Ident(name), r.QName().SQL(), sqltext.Idents(fk.Columns))))
 			}
 		}
 		return out

@@ -10,7 +10,7 @@ import (
 
 var rulePerfLeakyIndex = Rule{
 	ID: "perf-leaky-index", Severity: Low, Kind: Slow, Holes: []string{"F05"},
-	Title: "Row-level security makes an index useless",
+	Title: "Row-level security makes an index unusable",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judged() {
@@ -21,10 +21,13 @@ var rulePerfLeakyIndex = Rule{
 					continue
 				}
 				out = append(out, onPart(r, x.Name,
-					fmt.Sprintf("Searches by %s do not use the index: 10 to 1,000 times as long.", strings.Join(lost, ", ")),
-					"Its operators are not leakproof, so the planner may use them only after the policy has dropped the other tenants' rows.").
+					fmt.Sprintf("Searches by %s do not use the index and take 10 to 1,000 times as long.", strings.Join(lost, ", ")),
+					"The index's operators are not leakproof, so the planner can use them only after the policy has "+
+						"filtered other tenants' rows.").
 					at(f.cost(r)).
-					decide("Use a partial index on the predicate, a stored generated column, starts_with for prefixes, text with a CHECK for an enum, or a SECURITY DEFINER search function that carries the tenant itself. Never mark the operator's function LEAKPROOF."))
+					decide("Use a partial index on the predicate, a stored generated column, starts_with for prefixes, text with a "+
+						"CHECK constraint instead of an enum, or a SECURITY DEFINER search function that compares the tenant itself. "+
+						"Never mark the operator's function LEAKPROOF."))
 			}
 		}
 		return out

@@ -9,15 +9,15 @@ import (
 
 var rulePerfMultiplePermissive = Rule{
 	ID: "perf-multiple-permissive", Severity: Info, Kind: Slow, Peer: "multiple_permissive_policies",
-	Title: "Several permissive policies are computed for one command",
+	Title: "Several permissive policies apply to one command",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judged() {
 			if n := f.mostPermissive(r); n > 1 {
 				out = append(out, onRelation(r,
-					fmt.Sprintf("Each row is compared by up to %d policies for one command.", n),
-					"Permissive policies are ORed, and an OR loses the index.").
-					decide("Put them into one policy, or make the tenant's the restrictive one."))
+					fmt.Sprintf("PostgreSQL checks each row against up to %d policies for one command.", n),
+					"Permissive policies are combined with OR, and an OR prevents the use of the index.").
+					decide("Combine them into one policy, or make the tenant policy the restrictive one."))
 			}
 		}
 		return out
@@ -30,7 +30,8 @@ func (f *facts) mostPermissive(r *catalog.Relation) int {
 		for _, command := range commands {
 			n := 0
 			for _, p := range f.policies[r.QName()] {
-				if p.Permissive && f.look.Applies(p.Policy, role, command) && p.on(sidesOf(command)[0]).Flaw != policy.Absent && p.using.Flaw != policy.AlwaysTrue {
+				if p.Permissive && f.look.Applies(p.Policy, role, command) &&
+					p.on(sidesOf(command)[0]).Flaw != policy.Absent && p.using.Flaw != policy.AlwaysTrue {
 					n++
 				}
 			}

@@ -12,10 +12,11 @@ var rulePerfParallelHelper = Rule{
 				continue
 			}
 			x := onFunction(h.fn,
-				"No query of the table runs in parallel.",
-				fmt.Sprintf("The policy %s of %s calls it; PARALLEL UNSAFE is what CREATE FUNCTION makes unless told otherwise.", h.policy, h.table.QName()))
+				"Queries of the table never run in parallel.",
+				fmt.Sprintf("The policy %s of %s calls this function. PARALLEL UNSAFE is the default of CREATE FUNCTION.",
+					h.policy, h.table.QName()))
 			if b := f.body(h.fn); b.Dynamic || b.Mentions("insert", "update", "delete", "nextval", "set_config") {
-				x = x.decide("It may write: take that out, then declare it PARALLEL SAFE.")
+				x = x.decide("The function may write. Remove that, then declare it PARALLEL SAFE.")
 			} else {
 				x = x.with("ALTER FUNCTION " + functionSQL(h.fn) + " PARALLEL SAFE")
 			}

@@ -10,9 +10,9 @@ var rulePerfSkew = Rule{
 			return f.skewed(r) && p.using.Wrapped
 		}, func(r *catalog.Relation, p *judgedPolicy) Finding {
 			return onPart(r, p.Name,
-				"Plans for a large tenant are made as if it were an average one.",
-				"The value in the sub-select is unknown when the query is planned, and one tenant has more than a twentieth of the rows.").
-				decide("Write the tenant into the queries that suffer (tenant_id = $1), or use the direct form of the policy on this table.")
+				"The planner treats a large tenant like an average one.",
+				"The value of the subquery is unknown at planning time, and one tenant has more than 5 percent of the rows.").
+				decide("Add the tenant to the slow queries (tenant_id = $1), or use the direct form of the policy on this table.")
 		})
 	},
 }

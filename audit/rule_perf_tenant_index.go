@@ -9,7 +9,7 @@ import (
 
 var rulePerfTenantIndex = Rule{
 	ID: "perf-tenant-index", Severity: Low, Kind: Slow, Holes: []string{"F01", "O09"},
-	Title: "No index is led by the tenant column",
+	Title: "No index starts with the tenant column",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedRelations() {
@@ -21,10 +21,11 @@ var rulePerfTenantIndex = Rule{
 				continue // cannot be indexed
 			}
 			out = append(out, onRelation(r,
-				"Every query reads the whole table, and EXPLAIN ANALYZE prints how many rows the other tenants have.",
-				fmt.Sprintf("The policy's condition on %s has no index to use.", own)).
+				"Every query reads the whole table, and EXPLAIN ANALYZE shows how many rows other tenants have.",
+				fmt.Sprintf("There is no index for the policy's condition on %s.", own)).
 				at(f.cost(r)).
-				with(fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", sqltext.Ident(sqltext.Name(r.Name, own, "idx")), r.QName().SQL(), sqltext.Ident(own))))
+				with(fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)",
+					sqltext.Ident(sqltext.Name(r.Name, own, "idx")), r.QName().SQL(), sqltext.Ident(own))))
 		}
 		return out
 	},

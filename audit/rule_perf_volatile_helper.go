@@ -12,10 +12,13 @@ var rulePerfVolatileHelper = Rule{
 				continue
 			}
 			x := onFunction(h.fn,
-				"It runs once for each row, and no index serves the policy: a read by key took 500 times as long.",
-				fmt.Sprintf("The policy %s of %s calls it; VOLATILE is what CREATE FUNCTION makes unless told otherwise.", h.policy, h.table.QName()))
-			if b := f.body(h.fn); b.Dynamic || b.Mentions("insert", "update", "delete", "nextval", "random", "clock_timestamp", "set_config") {
-				x = x.decide("It may write, or change within a statement: take that out, then declare it STABLE.")
+				"The function runs once for every row, and the policy cannot use an index: a read by key takes 500 times as long.",
+				fmt.Sprintf("The policy %s of %s calls this function. VOLATILE is the default of CREATE FUNCTION.",
+					h.policy, h.table.QName()))
+			if b := f.body(h.fn); b.Dynamic || b.Mentions("insert", "update", "delete", "nextval",
+				"random", "clock_timestamp", "set_config") {
+				x = x.decide("The function may write, or return different values within one statement. Remove " +
+					"that, then declare it STABLE.")
 			} else {
 				x = x.with("ALTER FUNCTION " + functionSQL(h.fn) + " STABLE")
 			}

@@ -8,15 +8,15 @@ import (
 
 var ruleSealKeyReadable = Rule{
 	ID: "seal-key-readable", Severity: Critical, Holes: []string{"V20"},
-	Title: "Others than the functions' owner may read or change the keys of sealed mode",
+	Title: "A role other than the functions' owner can read or change the keys of sealed mode",
 	Check: func(f *facts) []Finding {
 		r := f.look.Relation(sealKeyTable)
 		if r == nil || !f.sealInstalled() {
 			return nil
 		}
 		x := onRelation(r,
-			"Whoever reads the keys signs for any tenant; whoever writes them brings a key of his own.",
-			"The table has privileges beside its owner's and those of the role that the functions run as.")
+			"Whoever reads the keys can sign for any tenant. Whoever writes them can add a key of their own.",
+			"The table has privileges other than those of its owner and of the role that the functions run as.")
 		x.schema = "" // moat's own schema is of every report
 		seen := map[string]bool{r.Owner: true, f.sealOwner(): true}
 		for _, p := range r.Privileges {

@@ -8,7 +8,7 @@ import (
 
 var ruleSessionActivity = Rule{
 	ID: "session-activity", Severity: Low, Holes: []string{"S16"},
-	Title: "Every session of the application role sees the others' statements",
+	Title: "Sessions of the application role can see each other's statements",
 	Check: func(f *facts) []Finding {
 		var x Finding
 		for _, name := range []string{"pg_stat_get_activity", "pg_stat_get_backend_activity"} {
@@ -25,8 +25,9 @@ var ruleSessionActivity = Rule{
 			return nil
 		}
 		found := f.onDatabase(
-			"pg_stat_activity shows one tenant the text of the statements that run for the others, literals included.",
-			"All tenants' sessions log in as one role, and a role sees its own sessions. True of every server; bound parameters never show.")
+			"pg_stat_activity shows one tenant the text of statements that run for other tenants, including literals.",
+			"All tenants' sessions log in as one role, and a role can see its own sessions. This is true of every server. "+
+				"Bound parameters are never shown.")
 		return []Finding{found.with("REVOKE SELECT ON pg_catalog.pg_stat_activity FROM PUBLIC").with(x.Fix...)}
 	},
 }

@@ -8,7 +8,7 @@ import (
 
 var ruleSessionCancel = Rule{
 	ID: "session-cancel", Severity: Low, Kind: Outage, Holes: []string{"S17"},
-	Title: "Every session of the application role can end the others",
+	Title: "Sessions of the application role can end each other",
 	Check: func(f *facts) []Finding {
 		var fix []string
 		for _, name := range []string{"pg_cancel_backend", "pg_terminate_backend"} {
@@ -22,7 +22,8 @@ var ruleSessionCancel = Rule{
 			return nil
 		}
 		return []Finding{f.onDatabase(
-			"One injected statement cancels or ends the sessions of every other tenant.",
-			"All tenants' sessions log in as one role, and a role may signal its own sessions. True of every server.").with(fix...)}
+			"One injected statement can cancel or end the sessions of every other tenant.",
+			"All tenants' sessions log in as one role, and a role can signal its own sessions. "+
+				"This is true of every server.").with(fix...)}
 	},
 }

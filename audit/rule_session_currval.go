@@ -11,7 +11,7 @@ import (
 
 var ruleSessionCurrval = Rule{
 	ID: "session-currval", Severity: Low, Holes: []string{"S08"},
-	Title: "A session remembers the last number another tenant drew",
+	Title: "A session remembers the last sequence value that another tenant drew",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		drawn := f.drawnFrom()
@@ -25,10 +25,10 @@ var ruleSessionCurrval = Rule{
 				continue
 			}
 			x := onRelation(r,
-				"On a pooled connection currval and lastval return the number that the tenant before drew.",
-				"What a sequence last gave is kept for the session; DISCARD SEQUENCES on release ends it.")
+				"On a pooled connection, currval and lastval return the value that the previous tenant drew.",
+				"A session keeps the last value of each sequence. DISCARD SEQUENCES on release clears it.")
 			if c := cmp.Or(drawn[r.QName().SQL()], drawn[sqltext.Ident(r.Name)]); c != "" {
-				x = x.decide("%s draws from it: make the column an identity column, which needs no USAGE, or use uuid keys.", c)
+				x = x.decide("%s draws from it. Make the column an identity column, which needs no USAGE, or use uuid keys.", c)
 			} else {
 				x = x.with(fix...)
 			}

@@ -9,7 +9,7 @@ import (
 
 var ruleSessionDeferredTrigger = Rule{
 	ID: "session-deferred-trigger", Severity: Medium, Holes: []string{"S24"},
-	Title: "A trigger waits for COMMIT, when another tenant may be set",
+	Title: "A trigger is deferred to COMMIT, when another tenant may be set",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
@@ -22,7 +22,7 @@ var ruleSessionDeferredTrigger = Rule{
 					continue
 				}
 				out = append(out, onPart(r, t.Name,
-					"The trigger reads and checks rows of whatever tenant was set last, not of the one that fired it.",
+					"The trigger reads and checks the rows of the tenant that was set last, not of the one that fired it.",
 					"A deferred trigger runs at COMMIT, with the settings of that moment.").
 					with(fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", sqltext.Ident(t.Name), r.QName().SQL()),
 						deferring.ReplaceAllString(t.Definition, " NOT DEFERRABLE")))

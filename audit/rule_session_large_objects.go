@@ -10,12 +10,13 @@ import (
 
 var ruleSessionLargeObjects = Rule{
 	ID: "session-large-objects", Severity: Low, Holes: []string{"S19"},
-	Title: "Large objects are one heap for all tenants",
+	Title: "All tenants share one store of large objects",
 	Check: func(f *facts) []Finding {
 		var fix []string
 		for i := range f.s.Functions {
 			fn := &f.s.Functions[i]
-			if !fn.System || !slices.Contains([]string{"lo_from_bytea", "lo_create", "lo_creat", "lo_get", "lo_open", "lo_put"}, fn.Name) {
+			if !fn.System || !slices.Contains([]string{"lo_from_bytea", "lo_create", "lo_creat",
+				"lo_get", "lo_open", "lo_put"}, fn.Name) {
 				continue
 			}
 			for _, g := range f.grantsToApps(fn.Privileges, "EXECUTE", fn.Owner) {
@@ -25,11 +26,12 @@ var ruleSessionLargeObjects = Rule{
 		if len(fix) == 0 {
 			return nil
 		}
-		why := "Large objects have an owner, the one application role, and no policies. True of every server."
+		why := "All large objects belong to the application role, and no policy applies to them. " +
+			"This is true of every server."
 		if n := f.s.LargeObjects; n > 0 {
 			why += " The database has " + english.Count(n, "large object") + "."
 		}
 		return []Finding{f.onDatabase(
-			"What one tenant stores as a large object every other reads: their numbers are listed in the catalog.", why).with(fix...)}
+			"Every tenant can read what another stores as a large object: the catalog lists their numbers.", why).with(fix...)}
 	},
 }

@@ -2,7 +2,7 @@ package audit
 
 var ruleSessionSetConfig = Rule{
 	ID: "session-set-config", Severity: Low, Holes: []string{"S12"},
-	Title: "A plain setting can be forged by whoever runs SQL on the connection",
+	Title: "Whoever runs SQL on the connection can forge a plain setting",
 	Check: func(f *facts) []Finding {
 		fn := f.executable("set_config")
 		sealed, plain := f.sealed()
@@ -10,8 +10,9 @@ var ruleSessionSetConfig = Rule{
 			return nil
 		}
 		return []Finding{f.onDatabase(
-			"An injected expression calls set_config and speaks as any tenant until the transaction ends.",
-			"A plain setting is not a secret. Every server allows set_config, and libraries bind the tenant with it.").
-			decide("Keep SQL from being injected; where arbitrary SQL must be expected, use sealed mode (moat seal). Revoking set_config alone breaks every client that binds with it.")}
+			"An injected expression can call set_config and act as any tenant until the transaction ends.",
+			"A plain setting is not a secret. Every server allows set_config, and libraries use it to bind the tenant.").
+			decide("Prevent SQL injection. Where you must expect arbitrary SQL, use sealed mode (moat seal). Do not revoke " +
+				"set_config alone: that breaks every client that uses it to bind the tenant.")}
 	},
 }

@@ -10,17 +10,18 @@ import (
 
 var ruleSessionStoredTenant = Rule{
 	ID: "session-stored-tenant", Severity: High, Holes: []string{"C20"},
-	Title: "The tenant setting has a default",
+	Title: "The tenant setting has a stored default",
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, s := range f.s.Stored {
-			if !strings.EqualFold(s.Name, f.m.Setting) && !slices.Contains(f.settingsRead(), strings.ToLower(s.Name)) || s.Value == "" {
+			if !strings.EqualFold(s.Name, f.m.Setting) && !slices.Contains(f.settingsRead(), strings.ToLower(s.Name)) ||
+				s.Value == "" {
 				continue
 			}
 			if s.Role != "" && len(f.apps) > 0 && !slices.Contains(f.apps, s.Role) {
 				continue
 			}
-			why := "Every session starts with it, so a statement that forgot to name its tenant runs as this one."
+			why := "Every session starts with it, so a statement that sets no tenant runs as this one."
 			sql := "ALTER DATABASE " + sqltext.Ident(f.s.Database.Name) + " RESET " + settingSQL(s.Name)
 			x := f.onDatabase("", why)
 			if s.Role != "" {
@@ -31,7 +32,8 @@ var ruleSessionStoredTenant = Rule{
 				}
 				sql += " RESET " + settingSQL(s.Name)
 			}
-			x.Message = fmt.Sprintf("A session that names no tenant sees the rows of one, instead of none: %s is stored.", s.Name)
+			x.Message = fmt.Sprintf("A session that sets no tenant sees one tenant's rows instead of none: %s is stored.",
+				s.Name)
 			out = append(out, x.with(sql))
 		}
 		return out

@@ -12,8 +12,10 @@ var ruleSessionTenantRole = Rule{
 	Check: func(f *facts) []Finding {
 		return f.membershipGaps(func(g gap) bool { return g.flaw == policy.Literal }, func(g gap, app, via string) Finding {
 			return onRole(app,
-				fmt.Sprintf("A SET ROLE %s that is left on a pooled connection, or injected, shows one tenant's rows to the next.", via),
-				fmt.Sprintf("The policy %s of %s names a tenant for %s, and %s is a member of it.", g.p.Name, g.r.QName(), via, app))
+				fmt.Sprintf("A SET ROLE %s that is injected, or left on a pooled connection, shows one tenant's rows to another.",
+					via),
+				fmt.Sprintf("The policy %s of %s names one tenant for %s, and %s is a member of that role.",
+					g.p.Name, g.r.QName(), via, app))
 		})
 	},
 }
