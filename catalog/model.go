@@ -14,6 +14,9 @@ type Model struct {
 	// Claim is the path of keys to the tenant, or to the caller, in Setting when
 	// that holds a token's claims as JSON; empty when Setting is the tenant itself.
 	Claim []string `json:"claim,omitempty"`
+	// Person is true where Setting, or the claim in it, was inferred and is who the
+	// caller is rather than which tenant is current.
+	Person bool `json:"person,omitempty"`
 	// Membership is the column, of the table that says who belongs to which tenant,
 	// by which policies find the caller's tenants; zero when they do not.
 	Membership *ColumnRef `json:"membership,omitempty"`

@@ -36,8 +36,11 @@ const (
 // Policies, column defaults and generated functions all get their tenant from here, so
 // that another source of it is one change.
 func Tenant(setting, typ string) string {
-	value := fmt.Sprintf("nullif(current_setting(%s, true), '')", sqltext.Literal(setting))
-	// A length would cut the value, and text needs no cast.
+	return cast(fmt.Sprintf("nullif(current_setting(%s, true), '')", sqltext.Literal(setting)), typ)
+}
+
+// cast gives a text a type. A length would cut the value, and text needs no cast.
+func cast(value, typ string) string {
 	if typ == "text" || strings.HasPrefix(typ, "character varying") {
 		return value
 	}

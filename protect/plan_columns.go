@@ -6,7 +6,6 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
-	"github.com/moat-db/moat/policy"
 )
 
 // columns plans the tenant columns that are missing, their default, and the
@@ -34,7 +33,7 @@ func (p *planner) addColumn(t *table) {
 		do = append(do, fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s", q.SQL(), sqltext.Ident(t.column), t.typ))
 		undo = append(undo, fmt.Sprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s", q.SQL(), sqltext.Ident(t.column)))
 	}
-	do = append(do, setDefault(q, t.column, policy.Tenant(p.m.Setting, t.typ)))
+	do = append(do, setDefault(q, t.column, p.lookup.Current(t.typ)))
 	if len(undo) == 0 {
 		undo = append(undo, dropDefault(q, t.column))
 	}
@@ -64,7 +63,7 @@ func (p *planner) defaultFor(t *table) {
 	q := t.rel.QName()
 	if col.Default == "" && col.Generated == "" {
 		p.add(Step{ID: stepID(GroupColumns, q, "default"), Group: GroupColumns, Table: q, Title: "default of " + t.column + ": the current tenant",
-			SQL: []string{setDefault(q, t.column, policy.Tenant(p.m.Setting, t.typ))}, Undo: []string{dropDefault(q, t.column)},
+			SQL: []string{setDefault(q, t.column, p.lookup.Current(t.typ))}, Undo: []string{dropDefault(q, t.column)},
 			Lock: AccessExclusive, Reason: "an INSERT that leaves the column out writes into the tenant that is set"})
 		return
 	}
@@ -74,7 +73,7 @@ func (p *planner) defaultFor(t *table) {
 	p.decide(Decision{ID: "default/" + key(q), Table: q, Object: t.column,
 		Question: fmt.Sprintf("Column %s has the default %s. Replace it by the current tenant?", t.column, col.Default),
 		Why:      "A default that does not read the setting puts a row of a writer that leaves the column out into a tenant of its own choosing, or fails under the policy.",
-		SQL:      []string{setDefault(q, t.column, policy.Tenant(p.m.Setting, t.typ))}})
+		SQL:      []string{setDefault(q, t.column, p.lookup.Current(t.typ))}})
 }
 
 // setDefault changes this table alone: partitions and inheritance children have

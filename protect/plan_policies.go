@@ -35,7 +35,7 @@ func (p *planner) isolation(t *table) {
 		}
 		return
 	}
-	expr := policy.Isolating(t.column, p.m.Setting, t.typ, p.lookup.FormOf(t.rel))
+	expr := p.lookup.IsolatingCurrent(t.column, t.typ, p.lookup.FormOf(t.rel))
 	name := freePolicy(t.rel, policy.Isolation)
 	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, policy.Isolation), Group: p.policyGroup(t), Table: q, Title: "policy " + name,
 		SQL: []string{p.lookup.Wall(q, name, expr)}, Undo: []string{policy.Drop(q, name)}, Lock: AccessExclusive,

@@ -104,7 +104,7 @@ func (p *planner) searchBody(t *table, x catalog.Index, k catalog.IndexKey, s se
 	if k.Column != "" {
 		target = sqltext.Ident(k.Column)
 	}
-	where := fmt.Sprintf("t.%s = %s AND %s %s $1", sqltext.Ident(t.column), policy.Tenant(p.m.Setting, t.typ), target, s.operator)
+	where := fmt.Sprintf("t.%s = %s AND %s %s $1", sqltext.Ident(t.column), p.lookup.Current(t.typ), target, s.operator)
 	if x.Predicate != "" {
 		where += " AND (" + x.Predicate + ")"
 	}

@@ -177,7 +177,7 @@ func (p *planner) askMaterialized(mv *catalog.Relation) {
 	safe := catalog.QName{Schema: mv.Schema, Name: sqltext.Name(mv.Name, "of_tenant")}
 	d.SQL = []string{
 		fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", q.SQL(), sqltext.Ident(p.c.Roles.Application)),
-		fmt.Sprintf("CREATE VIEW %s WITH (security_barrier = true) AS\n  SELECT * FROM %s WHERE %s", safe.SQL(), q.SQL(), policy.Isolating(col.Name, p.m.Setting, p.lookup.BaseType(col.Type), policy.Wrapped)),
+		fmt.Sprintf("CREATE VIEW %s WITH (security_barrier = true) AS\n  SELECT * FROM %s WHERE %s", safe.SQL(), q.SQL(), p.lookup.IsolatingCurrent(col.Name, p.lookup.BaseType(col.Type), policy.Wrapped)),
 		fmt.Sprintf("GRANT SELECT ON %s TO %s", safe.SQL(), sqltext.Ident(p.c.Roles.Application)),
 	}
 	p.decide(d)

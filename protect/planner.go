@@ -21,6 +21,9 @@ func New(v *policy.View, c Config) (*Plan, error) {
 	if !strings.Contains(m.Setting, ".") {
 		return nil, fmt.Errorf("setting %q: a custom setting has a dot in its name", m.Setting)
 	}
+	if v.Current("text") == "" {
+		return nil, &PersonError{Setting: m.Setting, Claim: m.Claim, Membership: m.Membership}
+	}
 	p := newPlanner(v, c.withDefaults())
 	p.roles()
 	p.columns()

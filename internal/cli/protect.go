@@ -148,6 +148,11 @@ func (a *app) planProtect(ctx context.Context, open protect.Opener, c config.Con
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	plan, s, unseen, err := protect.Look(ctx, conn, modelOptions(c), protectConfig(c))
+	var person *protect.PersonError
+	if errors.As(err, &person) {
+		return nil, withHint(err, "if the application sends one current tenant, name its setting: tenant.setting in moat.yaml; "+
+			"rows of a person's other tenants are then hidden")
+	}
 	if err != nil {
 		return nil, err
 	}
