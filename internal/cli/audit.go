@@ -15,7 +15,9 @@ import (
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/migrations"
+	"github.com/moat-db/moat/internal/migrations/tools"
 	"github.com/moat-db/moat/internal/postgres"
 	"github.com/moat-db/moat/internal/report"
 	"github.com/moat-db/moat/tenancy"
@@ -39,9 +41,8 @@ func (a *app) newAudit() *cobra.Command {
 		Short: "Find every hole in a database's tenant isolation",
 		Long: "Read the system catalog and report everything that lets one tenant see or touch\n" +
 			"another's rows, worst first, with the SQL that closes it. Nothing is changed.\n\n" +
-			"With --migrations no database is needed: a private PostgreSQL runs the files of\n" +
-			"goose, tern, golang-migrate, dbmate, Atlas, Flyway, Supabase or plain SQL, and\n" +
-			"findings point at file and line.\n\n" +
+			"With --migrations no database is needed: a private PostgreSQL runs the folder's\n" +
+			"files, and findings point at file and line.\n\n" +
 			"Exit status: 0 nothing at or above --fail-on, 1 something, 2 could not look, or\n" +
 			"not at everything.",
 		Example: "  moat audit postgres://localhost/app\n" +
@@ -59,7 +60,7 @@ func (a *app) newAudit() *cobra.Command {
 	flags.StringVar(&f.baseline, "baseline", "", "accepted findings, each with a reason (default: audit.baseline if it exists)")
 	flags.StringVar(&f.writeBaseline, "write-baseline", "", "accept every finding: write them to this file (needs --reason)")
 	flags.StringVar(&f.reason, "reason", "", "why the findings written by --write-baseline are accepted")
-	flags.StringVar(&f.migrations, "migrations", "", "audit the result of the migrations in this folder")
+	flags.StringVar(&f.migrations, "migrations", "", "audit what the migrations in this folder make: "+english.Or(tools.Readers()))
 	flags.BoolVar(&f.noProbe, "no-probe", false, "read the catalog only: do not count crossing rows or ask for plans")
 	return c
 }

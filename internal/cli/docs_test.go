@@ -7,6 +7,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/moat-db/moat/internal/migrations/tools"
+	"github.com/moat-db/moat/internal/report"
 )
 
 // Every relative link in the documentation leads somewhere.
@@ -41,6 +44,27 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	})
 	if err != nil || checked < 20 {
 		t.Fatalf("%d links checked, %v", checked, err)
+	}
+}
+
+// The pages name what the lists hold: formats, and migration tools.
+func TestPagesNameWhatListsHold(t *testing.T) {
+	t.Parallel()
+	for page, names := range map[string][]string{
+		"reference/audit.md":                     append(report.Names(report.AuditFormats()), tools.Readers()...),
+		"reference/prove-probes.md":              report.Names(report.ProveFormats()),
+		"reference/protect-plan.md":              report.TextOrJSON(),
+		"how-to/protect-an-existing-database.md": tools.Writers(),
+	} {
+		text, err := os.ReadFile(filepath.Join("../../docs", page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if !regexp.MustCompile(`(?i)(^|[^\w-])` + regexp.QuoteMeta(name) + `($|[^\w-])`).Match(text) {
+				t.Errorf("docs/%s does not name %s", page, name)
+			}
+		}
 	}
 }
 

@@ -11,8 +11,14 @@ import (
 
 // formatFlag adds --format with the formats that there are, the default first.
 func formatFlag(c *cobra.Command, value *string, names []string) {
-	c.Flags().StringVar(value, "format", names[0], english.Or(names))
-	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+	choiceFlag(c, value, "format", names[0], "", names)
+}
+
+// choiceFlag adds a flag whose value is one of names: its help lists them, and the
+// shell completes them.
+func choiceFlag(c *cobra.Command, value *string, name, usual, usage string, names []string) {
+	c.Flags().StringVar(value, name, usual, usage+english.Or(names))
+	_ = c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // textOrJSON refuses any other format.

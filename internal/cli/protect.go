@@ -59,7 +59,7 @@ func (a *app) newProtect() *cobra.Command {
 	flags.BoolVar(&f.sql, "sql", false, "show each step's statements")
 	flags.StringVar(&f.until, "until", "", "last group to run or write: "+groupNames()+" (default: policies, guards with --emit)")
 	flags.StringVar(&f.why, "why", "", "explain one table")
-	flags.StringVar(&f.emit, "emit", "", "write the plan as migration files: "+english.Or(tools.Writers()))
+	choiceFlag(c, &f.emit, "emit", "", "write the plan as migration files: ", tools.Writers())
 	flags.StringVar(&f.dir, "dir", "", "folder of the migration files")
 	formatFlag(c, &f.format, report.TextOrJSON())
 	flags.DurationVar(&f.lockTimeout, "lock-timeout", 0, "how long a statement waits for a lock before it tries again (default 400ms)")

@@ -171,7 +171,7 @@ func build(ctx context.Context, admin *pgx.Conn, url, name string) error {
 	// What an interrupted build left is dropped, its roles with it.
 	for _, sql := range []string{
 		fmt.Sprintf("drop database if exists %s", name),
-		"drop role if exists moat_owner, moat_definer, moat_app, moat_operator",
+		"drop role if exists " + strings.Join(append(roles.NotApplications(), roles.Application), ", "),
 		fmt.Sprintf("create database %s", name),
 	} {
 		if _, err := admin.Exec(ctx, sql); err != nil {

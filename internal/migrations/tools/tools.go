@@ -77,6 +77,17 @@ func Writers() []string {
 	return names
 }
 
+// Readers returns the names of the tools whose folders are read.
+func Readers() []string {
+	var names []string
+	for _, t := range All() {
+		if t.Is != nil {
+			names = append(names, t.Name)
+		}
+	}
+	return append(names, plain().Name)
+}
+
 // Detect tells the tool of a folder by its files.
 func Detect(dir string, texts map[string]string) *Tool {
 	for _, t := range All() {
