@@ -9,10 +9,7 @@ import (
 // has says whether role has the privileges of another, or is it, without SET ROLE.
 func (f *facts) has(role, other string) bool { return f.look.Joined(role, other, catalog.Usage) }
 
-func (f *facts) bypasses(role string) bool {
-	r := f.look.Role(role)
-	return r != nil && (r.Super || r.BypassRLS)
-}
+func (f *facts) bypasses(role string) bool { return f.look.Bypasses(role, nil) != "" }
 
 // actsAs returns the roles that an application role's statements can run as or with:
 // it has the privileges of them or can become them by SET ROLE. The bypassing ones are
@@ -32,12 +29,11 @@ func (f *facts) owns(role, owner string) bool { return slices.Contains(f.actsAs(
 
 // ownedByApp returns the first application role that owns or can become owner.
 func (f *facts) ownedByApp(owner string) string {
-	for _, app := range f.apps {
-		if f.owns(app, owner) {
-			return app
-		}
+	i := slices.IndexFunc(f.apps, func(app string) bool { return f.owns(app, owner) })
+	if i < 0 {
+		return ""
 	}
-	return ""
+	return f.apps[i]
 }
 
 // grantsToApps returns the entries of an access list that give privilege name to an
@@ -126,10 +122,7 @@ func (f *facts) grantees(r *catalog.Relation) []string {
 
 // seesPast says whether queries that run as role pass by the policies of r.
 func (f *facts) seesPast(role string, r *catalog.Relation) bool {
-	if f.bypasses(role) || !r.RLS {
-		return true
-	}
-	return !r.ForceRLS && f.has(role, r.Owner)
+	return !r.RLS || f.look.Bypasses(role, r) != ""
 }
 
 // edgesTo returns the memberships granted to app itself that lead to role in the sense
@@ -150,7 +143,7 @@ func (f *facts) switchOnly(role string) bool {
 	if len(f.look.RolesOf(role, catalog.Usage)) > 1 {
 		return false
 	}
-	for _, r := range f.tenantRelations() {
+	for _, r := range f.tenantTables {
 		if r.Owner == role {
 			return false
 		}

@@ -115,8 +115,12 @@ func Run(v *policy.View, o Options) Report {
 	slices.SortStableFunc(all, func(a, b Finding) int { return b.Severity.rank() - a.Severity.rank() })
 	rep := Report{Version: 1, Database: v.Snapshot.Database.Name, Model: v.Model, Findings: []Finding{}, Unseen: []string{}}
 	rep.Unseen = append(append(rep.Unseen, v.Snapshot.Unseen...), o.Evidence.Unseen...)
+	reasons := map[[2]string]string{}
+	for _, a := range slices.Backward(o.Accepted) { // of two for one finding the first counts
+		reasons[[2]string{a.Rule, a.Object}] = a.Reason
+	}
 	for _, x := range all {
-		if reason, ok := accepted(o.Accepted, x); ok {
+		if reason, ok := reasons[[2]string{x.Rule, x.Object}]; ok {
 			rep.Accepted = append(rep.Accepted, Accepted{x, reason})
 			continue
 		}
@@ -160,15 +164,6 @@ func dedupe(all []Finding) []Finding {
 		}
 	}
 	return out
-}
-
-func accepted(list []Acceptance, x Finding) (string, bool) {
-	for _, a := range list {
-		if a.Rule == x.Rule && a.Object == x.Object {
-			return a.Reason, true
-		}
-	}
-	return "", false
 }
 
 // verdict is the report in one line.

@@ -20,10 +20,11 @@ type facts struct {
 	acts    map[string][]string // what actsAs says of them
 	granted map[string]bool     // the grantees whose privileges they have
 
-	// The tables of tenants, those of them that have the tenant column, and those whose
-	// policies count; the functions of users.
-	tenants, keyed, enabled []*catalog.Relation
-	users                   []*catalog.Function
+	// The tables of tenants, those of them that have the tenant column, and those that
+	// have row-level security, so that their policies are judged.
+	tenantTables, keyedTables, judgedTables []*catalog.Relation
+	// userFunctions are those that neither PostgreSQL nor an extension brought.
+	userFunctions []*catalog.Function
 
 	policies map[catalog.QName][]*judgedPolicy
 	open     []openPolicy      // nil until asked for
@@ -43,7 +44,7 @@ func newFacts(v *policy.View, o Options) *facts {
 	f.collectRoles()
 	for i := range f.s.Functions {
 		if fn := &f.s.Functions[i]; !fn.System && fn.Extension == "" {
-			f.users = append(f.users, fn)
+			f.userFunctions = append(f.userFunctions, fn)
 		}
 	}
 	return f
@@ -52,15 +53,15 @@ func newFacts(v *policy.View, o Options) *facts {
 func (f *facts) collectTables() {
 	for i := range f.s.Relations {
 		r := &f.s.Relations[i]
-		if !isTable(r) || !f.holdsTenants(r.QName()) {
+		if !r.IsTable() || !f.holdsTenants(r.QName()) {
 			continue
 		}
-		f.tenants = append(f.tenants, r)
+		f.tenantTables = append(f.tenantTables, r)
 		if f.tenantColumn(r.QName()) != "" {
-			f.keyed = append(f.keyed, r)
+			f.keyedTables = append(f.keyedTables, r)
 		}
 		if r.RLS {
-			f.enabled = append(f.enabled, r)
+			f.judgedTables = append(f.judgedTables, r)
 		}
 	}
 }
@@ -86,9 +87,6 @@ func (f *facts) reported(schema string) bool {
 	return schema == "" || len(wanted) == 0 || slices.Contains(wanted, schema)
 }
 
-// class returns what a table is to tenants; "" for what the model does not list.
-func (f *facts) class(name catalog.QName) catalog.Class { return f.look.Class(name) }
-
 // tenantColumn returns the column of a table that says whose row it is, "" when it
 // has none.
 func (f *facts) tenantColumn(name catalog.QName) string {
@@ -99,24 +97,8 @@ func (f *facts) tenantColumn(name catalog.QName) string {
 	return t.Column
 }
 
-// tenantRelations returns the tables that hold one tenant's rows beside another's:
-// tenant tables, the tenants table, and children of either.
-func (f *facts) tenantRelations() []*catalog.Relation { return f.tenants }
-
-func (f *facts) holdsTenants(name catalog.QName) bool {
-	switch f.class(name) {
-	case catalog.TenantTable, catalog.TenantsTable, catalog.ChildTable:
-		return true
-	}
-	return false
-}
-
-// keyedRelations returns the tables that have the tenant column.
-func (f *facts) keyedRelations() []*catalog.Relation { return f.keyed }
-
-func isTable(r *catalog.Relation) bool {
-	return r.Kind == catalog.Table || r.Kind == catalog.PartitionedTable
-}
+// holdsTenants says whether a table holds one tenant's rows beside another's.
+func (f *facts) holdsTenants(name catalog.QName) bool { return f.look.Class(name).HasTenants() }
 
 // reads returns every relation that a view or materialized view reads, through views
 // below it too.
@@ -156,9 +138,6 @@ func (f *facts) readers(of catalog.QName) []*catalog.Relation {
 	visit(of)
 	return out
 }
-
-// userFunctions are those that neither PostgreSQL nor an extension brought.
-func (f *facts) userFunctions() []*catalog.Function { return f.users }
 
 // executable returns the first function of pg_catalog or an extension by this name
 // that an application role may execute.

@@ -22,7 +22,7 @@ func (f *facts) callable(fn *catalog.Function) bool {
 // role's statements can run.
 func (f *facts) definers() []*catalog.Function {
 	var out []*catalog.Function
-	for _, fn := range f.userFunctions() {
+	for _, fn := range f.userFunctions {
 		if fn.Definer && fn.Result != "event_trigger" && f.callable(fn) {
 			out = append(out, fn)
 		}
@@ -33,7 +33,7 @@ func (f *facts) definers() []*catalog.Function {
 // passesBy returns the first tenant table whose policies do not bind a function's
 // owner and that uses says the function concerns.
 func (f *facts) passesBy(fn *catalog.Function, uses func(*catalog.Relation) bool) *catalog.Relation {
-	for _, t := range f.tenantRelations() {
+	for _, t := range f.tenantTables {
 		if f.seesPast(fn.Owner, t) && uses(t) {
 			return t
 		}

@@ -6,7 +6,7 @@ func (f *facts) tenantGrant(privilege, message, why string) []Finding {
 	var out []Finding
 	for i := range f.s.Relations {
 		r := &f.s.Relations[i]
-		if !isTable(r) || (!f.holdsTenants(r.QName()) && !r.RLS) {
+		if !r.IsTable() || (!f.holdsTenants(r.QName()) && !r.RLS) {
 			continue
 		}
 		if fix := f.revokeSQL(r, privilege); len(fix) > 0 {

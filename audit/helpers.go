@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
@@ -10,7 +9,6 @@ import (
 // helper is a user's function that policies call, directly or through another.
 type helper struct {
 	fn     *catalog.Function
-	direct bool
 	table  *catalog.Relation // the first whose policy calls it
 	policy string
 }
@@ -29,7 +27,7 @@ func (f *facts) helpers(deep bool) []helper {
 				for n := range e.Root.All() {
 					fn := f.look.Function(n.OID)
 					if n.Kind == catalog.NodeFunction && fn != nil && !fn.System && found[fn.OID].fn == nil {
-						found[fn.OID] = helper{fn: fn, direct: true, table: r, policy: r.Policies[j].Name}
+						found[fn.OID] = helper{fn: fn, table: r, policy: r.Policies[j].Name}
 					}
 				}
 			}
@@ -59,7 +57,7 @@ func (f *facts) addCallees(found map[catalog.OID]helper) {
 				continue
 			}
 			words := f.body(h.fn).Words
-			for _, fn := range f.userFunctions() {
+			for _, fn := range f.userFunctions {
 				if _, ok := found[fn.OID]; !ok && words[strings.ToLower(fn.Name)] {
 					found[fn.OID] = helper{fn: fn, table: h.table, policy: h.policy}
 				}
@@ -76,14 +74,9 @@ func (f *facts) addCallees(found map[catalog.OID]helper) {
 func (f *facts) collectIdentity() {
 	for {
 		before := len(f.identity)
-		for _, fn := range f.userFunctions() {
-			name := strings.ToLower(fn.Name)
-			if f.identity[name] || len(fn.Params) > 0 && !f.isInput(fn) {
-				continue
-			}
-			b := f.body(fn)
-			if len(fn.Params) == 0 && f.knowsCaller(b) && fn.Result != "trigger" && fn.Kind == "function" {
-				f.identity[name] = true
+		for _, fn := range f.userFunctions {
+			if fn.Kind == "function" && len(fn.Params) == 0 && fn.Result != "trigger" && f.knowsCaller(f.body(fn)) {
+				f.identity[strings.ToLower(fn.Name)] = true
 			}
 		}
 		if len(f.identity) == before {
@@ -92,14 +85,11 @@ func (f *facts) collectIdentity() {
 	}
 }
 
-func (f *facts) isInput(fn *catalog.Function) bool {
-	return slices.ContainsFunc(fn.Params, func(p catalog.Param) bool { return p.Mode == "in" })
-}
-
 // callsIdentity says whether a text mentions one of the identity functions.
 func (f *facts) callsIdentity(text string) bool {
+	text = strings.ToLower(text)
 	for name := range f.identity {
-		if strings.Contains(strings.ToLower(text), name+"(") {
+		if strings.Contains(text, name+"(") {
 			return true
 		}
 	}

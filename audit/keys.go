@@ -15,20 +15,11 @@ func uniqueOn(r *catalog.Relation, columns []string) bool {
 	want := slices.Sorted(slices.Values(columns))
 	for i := range r.Indexes {
 		x := &r.Indexes[i]
-		if x.Unique && x.Valid && x.Predicate == "" && slices.Equal(slices.Sorted(slices.Values(keyColumns(x))), want) {
+		if x.Unique && x.Valid && x.Predicate == "" && slices.Equal(slices.Sorted(slices.Values(x.Columns())), want) {
 			return true
 		}
 	}
 	return false
-}
-
-// keyColumns returns the key columns of an index; "" stands for an expression.
-func keyColumns(x *catalog.Index) []string {
-	out := make([]string, len(x.Keys))
-	for i, k := range x.Keys {
-		out[i] = k.Column
-	}
-	return out
 }
 
 // tieSQL replaces a foreign key by one that carries the tenant on both sides, under

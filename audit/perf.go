@@ -25,7 +25,7 @@ func (f *facts) skewed(r *catalog.Relation) bool {
 // eachPolicy reports the policies of tenant tables that is holds for, as slow.
 func (f *facts) eachPolicy(is func(r *catalog.Relation, p *judgedPolicy) bool, describe func(r *catalog.Relation, p *judgedPolicy) Finding) []Finding {
 	var out []Finding
-	for _, r := range f.judged() {
+	for _, r := range f.judgedTables {
 		for _, p := range f.policies[r.QName()] {
 			if p.Using != nil && is(r, p) {
 				out = append(out, describe(r, p).at(f.cost(r)))

@@ -26,7 +26,7 @@ type openPolicy struct {
 func (f *facts) openPolicies(want ...policy.Flaw) []openPolicy {
 	if f.open == nil {
 		f.open = []openPolicy{}
-		for _, r := range f.judged() {
+		for _, r := range f.judgedTables {
 			f.open = append(f.open, f.openOf(r)...)
 		}
 	}

@@ -148,10 +148,6 @@ func (f *facts) restrictive(r *catalog.Relation) []*judgedPolicy {
 	return out
 }
 
-// judged returns the tables whose policies are judged: tables of tenants that have
-// row-level security.
-func (f *facts) judged() []*catalog.Relation { return f.enabled }
-
 // subjects returns the roles that policies of r are judged for: those that act for
 // the application, or every grantee when no application role is known.
 func (f *facts) subjects(r *catalog.Relation) []string {

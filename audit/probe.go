@@ -26,7 +26,7 @@ import (
 // is done or the connection is of no more use.
 func Probe(ctx context.Context, conn *pgx.Conn, v *policy.View) (Evidence, error) {
 	p := prober{facts: newFacts(v, Options{}), evidence: Evidence{Plans: map[catalog.QName]Plan{}}}
-	for _, r := range p.facts.keyedRelations() {
+	for _, r := range p.facts.keyedTables {
 		for i := range r.Constraints {
 			if fk := &r.Constraints[i]; p.facts.crosses(r, fk) {
 				p.count(r, fk)

@@ -11,7 +11,7 @@ var ruleFuncAppOwned = Rule{
 	Title: "The application role owns a function",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, fn := range f.userFunctions() {
+		for _, fn := range f.userFunctions {
 			app := f.ownerApp(fn.Owner)
 			if app == "" {
 				continue

@@ -7,7 +7,7 @@ var ruleFuncCommit = Rule{
 	Title: "A procedure continues after COMMIT without its tenant",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, fn := range f.userFunctions() {
+		for _, fn := range f.userFunctions {
 			if fn.Kind != "procedure" {
 				continue
 			}

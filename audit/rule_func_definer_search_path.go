@@ -8,7 +8,7 @@ var ruleFuncDefinerSearchPath = Rule{
 	Title: "A SECURITY DEFINER function looks up names where the caller can create objects",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, fn := range f.userFunctions() {
+		for _, fn := range f.userFunctions {
 			if !fn.Definer || fn.BodyParsed || tempLast(fn) || fn.Result == "event_trigger" || !f.runs(fn.Language) {
 				continue
 			}

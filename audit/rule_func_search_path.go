@@ -9,7 +9,7 @@ var ruleFuncSearchPath = Rule{
 			spoken[x.Object] = true
 		}
 		var out []Finding
-		for _, fn := range f.userFunctions() {
+		for _, fn := range f.userFunctions {
 			if fn.Definer || fn.BodyParsed || tempLast(fn) || fn.Result == "event_trigger" || spoken[functionObject(fn)] {
 				continue
 			}

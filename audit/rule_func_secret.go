@@ -13,7 +13,7 @@ var ruleFuncSecret = Rule{
 	Title: "A function or a stored setting contains a secret",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, fn := range f.userFunctions() {
+		for _, fn := range f.userFunctions {
 			if !keepsSecret(f.body(fn)) {
 				continue
 			}

@@ -14,7 +14,7 @@ var ruleFuncSetting = Rule{
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		names := append(f.settingsRead(), strings.ToLower(f.m.Setting), "role", "session_authorization", "row_security")
-		for _, fn := range f.userFunctions() {
+		for _, fn := range f.userFunctions {
 			for _, s := range fn.Settings {
 				name, _, _ := strings.Cut(s, "=")
 				if !slices.Contains(names, strings.ToLower(name)) {

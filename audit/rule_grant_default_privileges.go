@@ -41,7 +41,7 @@ func (f *facts) defaultPrivilege(d catalog.DefaultPrivilege) Finding {
 	if d.Schema == "" {
 		x.Object, x.Group = d.Role, "roles"
 	}
-	for _, r := range f.keyedRelations() {
+	for _, r := range f.keyedTables {
 		if r.Kind == catalog.PartitionedTable && r.Owner == d.Role && (d.Schema == "" || d.Schema == r.Schema) {
 			x.Severity = High // its next partition holds rows of every tenant
 		}

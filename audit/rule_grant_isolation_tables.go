@@ -15,7 +15,7 @@ var ruleGrantIsolationTables = Rule{
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]
-			if !isTable(r) || f.holdsTenants(r.QName()) || r.RLS {
+			if !r.IsTable() || f.holdsTenants(r.QName()) || r.RLS {
 				continue
 			}
 			why, reading := f.restsOn(r)

@@ -14,7 +14,7 @@ var ruleKeyExclude = Rule{
 	Title: "An exclusion constraint compares rows of different tenants",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.keyedRelations() {
+		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())
 			for i := range r.Constraints {
 				c := &r.Constraints[i]

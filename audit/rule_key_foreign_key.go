@@ -12,7 +12,7 @@ var ruleKeyForeignKey = Rule{
 	Title: "A foreign key between tenant tables omits the tenant",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.keyedRelations() {
+		for _, r := range f.keyedTables {
 			for i := range r.Constraints {
 				if fk := &r.Constraints[i]; f.crosses(r, fk) {
 					out = append(out, f.crossingForeignKey(r, fk))

@@ -10,14 +10,14 @@ var ruleKeyIndex = Rule{
 	Title: "An index that does not start with the tenant column counts other tenants' rows",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.keyedRelations() {
+		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())
 			if !r.RLS || r.Partition {
 				continue
 			}
 			for i := range r.Indexes {
 				x := &r.Indexes[i]
-				columns := keyColumns(x)
+				columns := x.Columns()
 				if x.Primary || x.Unique || x.Inherited || x.Method != "btree" || columns[0] == own {
 					continue
 				}

@@ -11,7 +11,7 @@ var ruleKeyLiteralTenant = Rule{
 	Title: "A tenant's id is written into the schema",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.tenantRelations() {
+		for _, r := range f.tenantTables {
 			for _, part := range literals(r) {
 				out = append(out, onPart(r, part,
 					"Every tenant can read this tenant's id in the system catalog, and that it was singled out.",

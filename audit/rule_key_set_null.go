@@ -14,7 +14,7 @@ var ruleKeySetNull = Rule{
 	Title: "A foreign key's action changes the tenant column",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.keyedRelations() {
+		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())
 			for i := range r.Constraints {
 				fk := &r.Constraints[i]
@@ -34,7 +34,7 @@ func (f *facts) movesTenant(r *catalog.Relation, fk *catalog.Constraint, own str
 	clears := func(action string) bool { return action == "set null" || action == "set default" }
 	deletes := clears(fk.OnDelete) && (len(fk.SetColumns) == 0 || slices.Contains(fk.SetColumns, own))
 	updates := clears(fk.OnUpdate) || fk.OnUpdate == "cascade"
-	toTenants := f.class(fk.References) == catalog.TenantsTable
+	toTenants := f.look.Class(fk.References) == catalog.TenantsTable
 	if toTenants && fk.OnUpdate == "cascade" {
 		updates = false // a tenant's own key changes, and its rows with it
 	}

@@ -11,14 +11,14 @@ var ruleKeySurrogate = Rule{
 	Title: "A numeric key without the tenant reveals which numbers other tenants use",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.keyedRelations() {
+		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())
-			if f.class(r.QName()) == catalog.TenantsTable {
+			if f.look.Class(r.QName()) == catalog.TenantsTable {
 				continue
 			}
 			for i := range r.Indexes {
 				x := &r.Indexes[i]
-				if !x.Unique || x.Inherited || slices.Contains(keyColumns(x), own) || !f.surrogate(r, x) {
+				if !x.Unique || x.Inherited || slices.Contains(x.Columns(), own) || !f.surrogate(r, x) {
 					continue
 				}
 				if c := r.Column(x.Keys[0].Column); c.Type == "uuid" {

@@ -12,10 +12,10 @@ var ruleKeyTenantNullable = Rule{
 	Title: "A tenant column can be NULL",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.keyedRelations() {
+		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())
 			c := r.Column(own)
-			if c == nil || c.NotNull || c.Generated != "" || r.Partition || f.class(r.QName()) == catalog.TenantsTable {
+			if c == nil || c.NotNull || c.Generated != "" || r.Partition || f.look.Class(r.QName()) == catalog.TenantsTable {
 				continue
 			}
 			x := onRelation(r,

@@ -12,7 +12,7 @@ var ruleKeyTenantPartitions = Rule{
 	Title: "One partition per tenant publishes the list of tenants",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.keyedRelations() {
+		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())
 			if r.Kind != catalog.PartitionedTable || r.PartitionKey.Strategy != "list" ||
 				!slices.Contains(r.PartitionKey.Columns, own) {

@@ -14,14 +14,14 @@ var ruleKeyUnique = Rule{
 	Title: "A unique key compares rows of different tenants",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.keyedRelations() {
+		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())
 			for i := range r.Indexes {
 				x := &r.Indexes[i]
-				if !x.Unique || x.Inherited || x.Method != "btree" || slices.Contains(keyColumns(x), own) || f.surrogate(r, x) {
+				if !x.Unique || x.Inherited || x.Method != "btree" || slices.Contains(x.Columns(), own) || f.surrogate(r, x) {
 					continue
 				}
-				if f.class(r.QName()) == catalog.TenantsTable {
+				if f.look.Class(r.QName()) == catalog.TenantsTable {
 					continue // a tenant's slug must be unique among tenants
 				}
 				out = append(out, f.globalUnique(r, x, own).at(High))
@@ -57,10 +57,10 @@ func (f *facts) globalUnique(r *catalog.Relation, x *catalog.Index, own string) 
 		}
 	}
 	if r.Kind == catalog.PartitionedTable && !slices.Contains(r.PartitionKey.Columns, own) || x.Predicate != "" ||
-		slices.Contains(keyColumns(x), "") {
+		slices.Contains(x.Columns(), "") {
 		return found.with(f.leadIndexSQL(r, x, own)...)
 	}
-	columns := append([]string{own}, keyColumns(x)...)
+	columns := append([]string{own}, x.Columns()...)
 	kind := "UNIQUE"
 	if x.NullsNotDistinct {
 		kind += " NULLS NOT DISTINCT"
@@ -88,7 +88,7 @@ func (f *facts) globalUnique(r *catalog.Relation, x *catalog.Index, own string) 
 
 // referrers returns the tables whose foreign keys rest on an index's columns.
 func (f *facts) referrers(r *catalog.Relation, x *catalog.Index) []catalog.QName {
-	key := slices.Sorted(slices.Values(keyColumns(x)))
+	key := slices.Sorted(slices.Values(x.Columns()))
 	var out []catalog.QName
 	for _, ref := range f.look.References(r.QName()) {
 		if slices.Equal(slices.Sorted(slices.Values(ref.Key.RefColumns)), key) {

@@ -14,7 +14,7 @@ var rulePerfForeignKeyIndex = Rule{
 	Title: "A foreign key has no index on the referencing columns",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.tenantRelations() {
+		for _, r := range f.tenantTables {
 			for i := range r.Constraints {
 				fk := &r.Constraints[i]
 				if fk.Type != catalog.ForeignKey || fk.Inherited || r.Partition || ledByAll(r, fk.Columns) {
@@ -37,7 +37,7 @@ var rulePerfForeignKeyIndex = Rule{
 func ledByAll(r *catalog.Relation, columns []string) bool {
 	want := slices.Sorted(slices.Values(columns))
 	return slices.ContainsFunc(r.Indexes, func(x catalog.Index) bool {
-		keys := keyColumns(&x)
+		keys := x.Columns()
 		if x.Predicate != "" || !x.Valid || len(keys) < len(want) {
 			return false
 		}

@@ -13,7 +13,7 @@ var rulePerfLeakyIndex = Rule{
 	Title: "Row-level security makes an index unusable",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.judged() {
+		for _, r := range f.judgedTables {
 			for i := range r.Indexes {
 				x := &r.Indexes[i]
 				lost := leakyKeys(x)

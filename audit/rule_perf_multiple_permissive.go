@@ -12,7 +12,7 @@ var rulePerfMultiplePermissive = Rule{
 	Title: "Several permissive policies apply to one command",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.judged() {
+		for _, r := range f.judgedTables {
 			if n := f.mostPermissive(r); n > 1 {
 				out = append(out, onRelation(r,
 					fmt.Sprintf("PostgreSQL checks each row against up to %d policies for one command.", n),

@@ -12,9 +12,9 @@ var rulePerfTenantIndex = Rule{
 	Title: "No index starts with the tenant column",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.keyedRelations() {
+		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())
-			if !r.RLS || r.Partition || f.class(r.QName()) == catalog.TenantsTable || led(r, own) {
+			if !r.RLS || r.Partition || f.look.Class(r.QName()) == catalog.TenantsTable || led(r, own) {
 				continue
 			}
 			if c := r.Column(own); c != nil && c.Generated == "virtual" {

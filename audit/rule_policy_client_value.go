@@ -5,7 +5,7 @@ var rulePolicyClientValue = Rule{
 	Title: "A policy trusts a value that the client can write",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.judged() {
+		for _, r := range f.judgedTables {
 			for _, p := range f.policies[r.QName()] {
 				if !p.using.ClientValue && !p.check.ClientValue {
 					continue

@@ -13,7 +13,7 @@ var rulePolicyLooseKey = Rule{
 	Title: "Two spellings of a tenant's id count as the same tenant",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.judged() {
+		for _, r := range f.judgedTables {
 			c := r.Column(f.tenantColumn(r.QName()))
 			if c == nil || f.look.Loose(c) == "" {
 				continue

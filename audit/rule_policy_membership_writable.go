@@ -43,13 +43,13 @@ func (f *facts) lookups() []lookup {
 	var out []lookup
 	for i := range f.s.Relations {
 		r := &f.s.Relations[i]
-		if !r.RLS || f.class(r.QName()) == catalog.IgnoredTable {
+		if !r.RLS || f.look.Class(r.QName()) == catalog.IgnoredTable {
 			continue
 		}
 		for _, p := range f.policies[r.QName()] {
 			for _, name := range p.reads() {
 				t := f.look.Relation(name)
-				if t == nil || t == r || !isTable(t) || slices.ContainsFunc(out, func(l lookup) bool { return l.table == t }) {
+				if t == nil || t == r || !t.IsTable() || slices.ContainsFunc(out, func(l lookup) bool { return l.table == t }) {
 					continue
 				}
 				out = append(out, lookup{t, r, p.Name, p.namesRows(name)})

@@ -15,7 +15,7 @@ var rulePolicyMissingCommand = Rule{
 	Title: "The application role has a privilege that no policy lets it use",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.judged() {
+		for _, r := range f.judgedTables {
 			for _, app := range f.apps {
 				if r.Partition || f.bypasses(app) || !f.admits(r, app, "SELECT") {
 					continue // policy-no-role

@@ -14,7 +14,7 @@ var rulePolicyNoRole = Rule{
 	Title: "No policy lets the application role read a table on which it has SELECT",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.judged() {
+		for _, r := range f.judgedTables {
 			for _, app := range f.acting() {
 				if r.Partition || !f.touches(app, r, "SELECT") || f.admits(r, app, "SELECT") || f.throughOnly(app) {
 					continue

@@ -12,7 +12,7 @@ var rulePolicyOpenLookup = Rule{
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, l := range f.lookups() {
-			if l.table.RLS || f.class(l.table.QName()) == catalog.SharedTable || !f.appTouches(l.table, "SELECT") {
+			if l.table.RLS || f.look.Class(l.table.QName()) == catalog.SharedTable || !f.appTouches(l.table, "SELECT") {
 				continue
 			}
 			out = append(out, onRelation(l.table,

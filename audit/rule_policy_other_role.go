@@ -25,7 +25,7 @@ var rulePolicyOtherRole = Rule{
 // the role that a policy names, with the memberships to revoke.
 func (f *facts) membershipGaps(want func(gap) bool, describe func(g gap, app, via string) Finding) []Finding {
 	var out []Finding
-	for _, r := range f.judged() {
+	for _, r := range f.judgedTables {
 		for _, app := range f.apps {
 			for _, role := range f.actsAs(app) {
 				for _, g := range f.gaps(r, role) {

@@ -11,7 +11,7 @@ var rulePolicyRestrictiveCommand = Rule{
 	Title: "A restrictive policy isolates only some commands",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.judged() {
+		for _, r := range f.judgedTables {
 			for _, p := range f.restrictive(r) {
 				if p.Command == "ALL" || !closed(p.using) && !closed(p.check) {
 					continue

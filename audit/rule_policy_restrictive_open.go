@@ -12,7 +12,7 @@ var rulePolicyRestrictiveOpen = Rule{
 	Title: "A restrictive policy that should isolate does not",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.judged() {
+		for _, r := range f.judgedTables {
 			meant := f.restrictive(r)
 			if slices.ContainsFunc(meant, func(p *judgedPolicy) bool { return closed(p.using) }) || !f.anyGap(r) {
 				continue

@@ -13,7 +13,7 @@ var rulePolicyRestrictiveRole = Rule{
 	Title: "A restrictive policy isolates only some roles",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.judged() {
+		for _, r := range f.judgedTables {
 			for _, p := range f.restrictive(r) {
 				if slices.Contains(p.Roles, "") || !closed(p.using) && !closed(p.check) {
 					continue

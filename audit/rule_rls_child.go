@@ -16,8 +16,8 @@ var ruleRLSChild = Rule{
 	Title: "A table that reaches its tenant only through a foreign key is not protected",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.tenantRelations() {
-			if f.class(r.QName()) == catalog.ChildTable && !r.RLS && len(r.Policies) == 0 && f.exposed(r) {
+		for _, r := range f.tenantTables {
+			if f.look.Class(r.QName()) == catalog.ChildTable && !r.RLS && len(r.Policies) == 0 && f.exposed(r) {
 				out = append(out, f.openChild(r))
 			}
 		}

@@ -11,7 +11,7 @@ var ruleRLSDisabled = Rule{
 	Title: "A tenant table has no row-level security",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.keyedRelations() {
+		for _, r := range f.keyedTables {
 			if !r.RLS && len(r.Policies) == 0 && f.exposed(r) && !f.protectedKin(r) {
 				out = append(out, f.rlsDisabled(r))
 			}
@@ -29,7 +29,7 @@ func (f *facts) protectedKin(r *catalog.Relation) bool {
 		}
 	}
 	for _, child := range f.look.Children(r) {
-		if child.RLS && isTable(child) {
+		if child.RLS && child.IsTable() {
 			return true
 		}
 	}
@@ -40,7 +40,7 @@ func (f *facts) rlsDisabled(r *catalog.Relation) Finding {
 	x := onRelation(r,
 		"Every tenant can read every other tenant's rows, and change them where it has the privilege.",
 		fmt.Sprintf("The table has the tenant column %s, but no policy applies to it.", f.tenantColumn(r.QName())))
-	if f.class(r.QName()) == catalog.TenantsTable {
+	if f.look.Class(r.QName()) == catalog.TenantsTable {
 		x.Severity = High
 		x.Message = "Every tenant can read the list of all tenants, and change it where it has the privilege."
 		x.Why = "The tenants table is a tenant table too: its key says whose row it is."

@@ -12,7 +12,7 @@ var ruleRLSNotForced = Rule{
 	Title: "Row-level security does not bind the table's owner",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.tenantRelations() {
+		for _, r := range f.tenantTables {
 			if !r.RLS || r.ForceRLS {
 				continue
 			}
@@ -42,7 +42,7 @@ var ruleRLSNotForced = Rule{
 // ownersFunction returns a SECURITY DEFINER function of the table's owner that reads
 // it on purpose: to ask, past the policies, who the caller is.
 func (f *facts) ownersFunction(r *catalog.Relation) *catalog.Function {
-	for _, fn := range f.userFunctions() {
+	for _, fn := range f.userFunctions {
 		if !fn.Definer || fn.Owner != r.Owner {
 			continue
 		}

@@ -34,11 +34,11 @@ var ruleRLSParent = Rule{
 }
 
 func (f *facts) protectedChild(r *catalog.Relation) *catalog.Relation {
-	if !isTable(r) {
+	if !r.IsTable() {
 		return nil
 	}
 	for _, child := range f.look.Children(r) {
-		if child.RLS && isTable(child) {
+		if child.RLS && child.IsTable() {
 			return child
 		}
 	}

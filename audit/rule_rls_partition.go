@@ -11,7 +11,7 @@ var ruleRLSPartition = Rule{
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]
-			if r.RLS || !isTable(r) || len(r.Policies) > 0 || !f.exposed(r) {
+			if r.RLS || !r.IsTable() || len(r.Policies) > 0 || !f.exposed(r) {
 				continue
 			}
 			for _, name := range r.ParentNames {

@@ -13,7 +13,7 @@ var ruleRLSPoliciesInert = Rule{
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]
-			if r.RLS || len(r.Policies) == 0 || !isTable(r) {
+			if r.RLS || len(r.Policies) == 0 || !r.IsTable() {
 				continue
 			}
 			out = append(out, onRelation(r,

@@ -15,7 +15,7 @@ var ruleRLSSharedPeople = Rule{
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]
-			if !isTable(r) || r.Partition || f.class(r.QName()) != catalog.SharedTable || len(f.openCommands(r)) == 0 {
+			if !r.IsTable() || r.Partition || f.look.Class(r.QName()) != catalog.SharedTable || len(f.openCommands(r)) == 0 {
 				continue
 			}
 			if reason := f.peopleIn(r); reason != "" {
@@ -66,7 +66,7 @@ func namesPeople(text string) bool {
 // membershipOf returns a tenant table whose rows say which tenant a row of name belongs
 // to: a key over the tenant column and the reference to it.
 func (f *facts) membershipOf(name catalog.QName) *catalog.Relation {
-	for _, r := range f.keyedRelations() {
+	for _, r := range f.keyedTables {
 		tenant := f.tenantColumn(r.QName())
 		for i := range r.Constraints {
 			fk := &r.Constraints[i]

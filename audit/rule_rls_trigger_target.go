@@ -13,7 +13,7 @@ var ruleRLSTriggerTarget = Rule{
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]
-			if !isTable(r) || r.RLS || f.holdsTenants(r.QName()) || f.class(r.QName()) == catalog.IgnoredTable ||
+			if !r.IsTable() || r.RLS || f.holdsTenants(r.QName()) || f.look.Class(r.QName()) == catalog.IgnoredTable ||
 				!f.appTouches(r, "SELECT") {
 				continue
 			}
@@ -40,7 +40,7 @@ var ruleRLSTriggerTarget = Rule{
 func (f *facts) filledFrom(r *catalog.Relation) (*catalog.Relation, *catalog.Function) {
 	for i := range f.s.Relations {
 		source := &f.s.Relations[i]
-		if !isTable(source) || !source.RLS && !f.holdsTenants(source.QName()) {
+		if !source.IsTable() || !source.RLS && !f.holdsTenants(source.QName()) {
 			continue
 		}
 		for _, t := range source.Triggers {

@@ -15,7 +15,7 @@ var ruleRLSUnknown = Rule{
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]
-			if !isTable(r) || r.Partition || f.class(r.QName()) != catalog.UnknownTable {
+			if !r.IsTable() || r.Partition || f.look.Class(r.QName()) != catalog.UnknownTable {
 				continue
 			}
 			if open := f.openCommands(r); len(open) > 0 {

@@ -34,7 +34,7 @@ func (f *facts) dangerous(role string) bool {
 		if f.bypasses(r) {
 			return true
 		}
-		for _, t := range f.tenantRelations() {
+		for _, t := range f.tenantTables {
 			if t.Owner == r {
 				return true
 			}

@@ -12,7 +12,7 @@ var ruleRoleMemberOfOwner = Rule{
 	Title: "The application role is a member of the role that owns tenant tables",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.tenantRelations() {
+		for _, r := range f.tenantTables {
 			for _, app := range f.apps {
 				if r.Owner == app || f.look.Role(app).Super || !f.owns(app, r.Owner) {
 					continue

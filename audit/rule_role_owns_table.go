@@ -12,7 +12,7 @@ var ruleRoleOwnsTable = Rule{
 	Title: "The application role owns a tenant table",
 	Check: func(f *facts) []Finding {
 		var out []Finding
-		for _, r := range f.tenantRelations() {
+		for _, r := range f.tenantTables {
 			for _, app := range f.apps {
 				if r.Owner == app && !f.look.Role(app).Super {
 					out = append(out, f.ownsTable(r, app))

@@ -48,7 +48,7 @@ func (f *facts) seenPast(v *catalog.Relation) *catalog.Relation {
 			continue
 		}
 		t := f.look.Relation(d.On)
-		if t != nil && isTable(t) && (f.holdsTenants(d.On) || t.RLS) && f.seesPast(v.Owner, t) {
+		if t != nil && t.IsTable() && (f.holdsTenants(d.On) || t.RLS) && f.seesPast(v.Owner, t) {
 			return t
 		}
 	}

@@ -15,7 +15,7 @@ var ruleViewForeignTable = Rule{
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]
-			if class := f.class(r.QName()); r.Kind != catalog.ForeignTable || class == catalog.SharedTable ||
+			if class := f.look.Class(r.QName()); r.Kind != catalog.ForeignTable || class == catalog.SharedTable ||
 				class == catalog.IgnoredTable || !f.appTouches(r, rowPrivileges...) {
 				continue
 			}

@@ -46,7 +46,7 @@ func (f *facts) isolatingView(v *catalog.Relation) bool {
 		if v.SecurityInvoker {
 			unbound = !t.RLS
 		}
-		if isTable(t) && (f.holdsTenants(d.On) || t.RLS) && unbound {
+		if t.IsTable() && (f.holdsTenants(d.On) || t.RLS) && unbound {
 			return true
 		}
 	}

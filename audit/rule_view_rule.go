@@ -40,7 +40,7 @@ func (f *facts) ruleSeesPast(r *catalog.Relation, rule string) bool {
 			continue
 		}
 		t := f.look.Relation(d.On)
-		if t != nil && isTable(t) && f.holdsTenants(d.On) && f.seesPast(r.Owner, t) {
+		if t != nil && t.IsTable() && f.holdsTenants(d.On) && f.seesPast(r.Owner, t) {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -139,15 +140,11 @@ func (f *facts) revokeAllSQL(r *catalog.Relation) []string {
 // newOwner is the role that takes over what an application role owns: the schema's
 // owner, if that is not an application role too, else Options.Owner.
 func (f *facts) newOwner(schema string) (name string, create []string) {
-	for _, sch := range f.s.Schemas {
-		if sch.Name == schema && f.ownedByApp(sch.Owner) == "" && !f.bypasses(sch.Owner) && f.look.Role(sch.Owner) != nil && sch.Owner != "pg_database_owner" {
-			return sch.Owner, nil
-		}
+	if s := f.look.Schema(schema); s != nil && s.Owner != "pg_database_owner" && f.look.Role(s.Owner) != nil &&
+		f.ownedByApp(s.Owner) == "" && !f.bypasses(s.Owner) {
+		return s.Owner, nil
 	}
-	name = f.o.Owner
-	if name == "" {
-		name = roles.Owner
-	}
+	name = cmp.Or(f.o.Owner, roles.Owner)
 	if f.look.Role(name) == nil {
 		create = []string{fmt.Sprintf("DO $$ BEGIN\n  CREATE ROLE %s NOLOGIN;\nEXCEPTION WHEN duplicate_object THEN NULL;\nEND $$", sqltext.Ident(name))}
 	}

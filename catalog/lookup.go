@@ -155,6 +155,18 @@ func (r *Relation) Grants() iter.Seq[Privilege] {
 	}
 }
 
+// IsTable says whether the relation is a table, partitioned or not.
+func (r *Relation) IsTable() bool { return r.Kind == Table || r.Kind == PartitionedTable }
+
+// Columns are the key columns of an index in order; "" stands for an expression.
+func (x *Index) Columns() []string {
+	columns := make([]string, len(x.Keys))
+	for i, key := range x.Keys {
+		columns[i] = key.Column
+	}
+	return columns
+}
+
 // Constraint returns the constraint of that name, nil when there is none.
 func (r *Relation) Constraint(name string) *Constraint {
 	for i := range r.Constraints {

@@ -51,6 +51,9 @@ const (
 	UnknownTable Class = "unknown" // neither: a person must say
 )
 
+// HasTenants says whether tables of the class hold rows of one tenant beside another's.
+func (c Class) HasTenants() bool { return c == TenantTable || c == TenantsTable || c == ChildTable }
+
 // TableModel is one table's class, with the foreign-key path that led to it.
 type TableModel struct {
 	Table QName `json:"table"`

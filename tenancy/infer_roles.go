@@ -51,7 +51,7 @@ func (f *inference) targets() []*catalog.Relation {
 	for i := range f.v.Snapshot.Relations {
 		r := &f.v.Snapshot.Relations[i]
 		if entry := f.classes[r.QName()]; entry != nil {
-			if entry.Class == catalog.TenantTable || entry.Class == catalog.TenantsTable || entry.Class == catalog.ChildTable {
+			if entry.Class.HasTenants() {
 				all = append(all, r)
 			}
 			continue
