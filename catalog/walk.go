@@ -42,6 +42,64 @@ func (n *Node) Has(kinds ...NodeKind) bool {
 	return false
 }
 
+// Map returns a copy of an expression, sub-queries included, with what put returns in
+// the place of each node for which that is not nil. depth counts the query levels
+// between the expression and the node.
+func (n *Node) Map(put func(n *Node, depth int) *Node) *Node { return n.mapped(put, 0) }
+
+func (n *Node) mapped(put func(*Node, int) *Node, depth int) *Node {
+	if n == nil {
+		return nil
+	}
+	if other := put(n, depth); other != nil {
+		return other
+	}
+	c := *n
+	c.Args = mapAll(n.Args, put, depth)
+	c.Query = n.Query.mapped(put, depth+1)
+	return &c
+}
+
+func (q *Query) mapped(put func(*Node, int) *Node, depth int) *Query {
+	if q == nil {
+		return nil
+	}
+	c := *q
+	c.Select, c.Calls, c.Where = mapAll(q.Select, put, depth), mapAll(q.Calls, put, depth), q.Where.mapped(put, depth)
+	c.From = make([]*Query, len(q.From))
+	for i, sub := range q.From {
+		c.From[i] = sub.mapped(put, depth+1)
+	}
+	return &c
+}
+
+func mapAll(nodes []*Node, put func(*Node, int) *Node, depth int) []*Node {
+	if nodes == nil {
+		return nil
+	}
+	all := make([]*Node, len(nodes))
+	for i, n := range nodes {
+		all[i] = n.mapped(put, depth)
+	}
+	return all
+}
+
+// Raised returns a copy of an expression of one query level as seen from so many levels
+// further in: what it reads of its own level, or of those around it, is further out.
+func (n *Node) Raised(by int) *Node {
+	if by == 0 {
+		return n
+	}
+	return n.Map(func(n *Node, depth int) *Node {
+		if n.Kind != NodeColumn && n.Kind != NodeParam || n.Level < depth {
+			return nil
+		}
+		c := *n
+		c.Level += by
+		return &c
+	})
+}
+
 // Exprs are the expressions that a policy has, USING before WITH CHECK.
 func (p *Policy) Exprs() []*Expr {
 	return slices.DeleteFunc([]*Expr{p.Using, p.Check}, func(e *Expr) bool { return e == nil })

@@ -10,7 +10,7 @@ import (
 // the model's setting, in whatever spelling.
 func (v *View) Plain(e *catalog.Expr, t *catalog.Relation) bool {
 	value := v.compared(e, t)
-	return value != nil && v.isSetting(value)
+	return value != nil && strings.EqualFold(Setting(value), v.Model.Setting)
 }
 
 // OtherValue returns the text of what a plain equality compares the tenant column with,
@@ -18,7 +18,7 @@ func (v *View) Plain(e *catalog.Expr, t *catalog.Relation) bool {
 // no such equality.
 func (v *View) OtherValue(e *catalog.Expr, t *catalog.Relation) string {
 	value := v.compared(e, t)
-	if value == nil || e.Root.Args[0].Kind != catalog.NodeColumn || v.isSetting(value) || value.Has(catalog.NodeColumn) {
+	if value == nil || e.Root.Args[0].Kind != catalog.NodeColumn || strings.EqualFold(Setting(value), v.Model.Setting) || value.Has(catalog.NodeColumn) {
 		return ""
 	}
 	return rightSide(e.Text)
@@ -37,24 +37,52 @@ func (v *View) compared(e *catalog.Expr, t *catalog.Relation) *catalog.Node {
 	if c := t.Column(a.column); c == nil || n.Args[0] != bare(n.Args[0]) && v.Loose(c) != "" {
 		return nil // the cast is what makes it exact
 	}
-	value := bare(n.Args[1])
-	if value.Kind == catalog.NodeSubquery && value.Query.Simple && len(value.Query.Select) == 1 {
-		return value.Query.Select[0]
-	}
-	return value
+	return unwrapped(n.Args[1])
 }
 
-// isSetting says whether n is the model's setting, cast or made NULL when empty.
-func (v *View) isSetting(n *catalog.Node) bool {
+// unwrapped takes casts off, and the sub-select that makes a value an InitPlan.
+func unwrapped(n *catalog.Node) *catalog.Node {
 	n = bare(n)
+	if n.Kind == catalog.NodeSubquery && n.Query.Simple {
+		return n.Query.Select[0]
+	}
+	return n
+}
+
+// Setting returns the setting that a node reads, cast, made NULL when empty or in a
+// sub-select of its own; "" for any other node.
+func Setting(n *catalog.Node) string {
+	n = bare(unwrapped(n))
 	if n.Kind == catalog.NodeNullIf {
 		n = bare(n.Args[0])
 	}
 	if n.Kind != catalog.NodeFunction || n.Name != "pg_catalog.current_setting" || len(n.Args) == 0 {
-		return false
+		return ""
 	}
-	name := bare(n.Args[0])
-	return name.Kind == catalog.NodeConst && strings.EqualFold(name.Value, v.Model.Setting)
+	if name := bare(n.Args[0]); name.Kind == catalog.NodeConst {
+		return name.Value
+	}
+	return ""
+}
+
+// Comparison is column = setting.
+type Comparison struct{ Column, Setting string }
+
+// Comparisons returns the columns that an expression compares with settings, wherever
+// in it that stands.
+func Comparisons(e *catalog.Expr) []Comparison {
+	var all []Comparison
+	for n := range e.Root.All() {
+		if n.Kind != catalog.NodeOperator || n.Name != "=" || len(n.Args) != 2 {
+			continue
+		}
+		for i, arg := range n.Args {
+			if column := bare(arg); column.Kind == catalog.NodeColumn && Setting(n.Args[1-i]) != "" {
+				all = append(all, Comparison{column.Column, strings.ToLower(Setting(n.Args[1-i]))})
+			}
+		}
+	}
+	return all
 }
 
 // rightSide returns the right-hand side of "(column = value)" as PostgreSQL prints it,

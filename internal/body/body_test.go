@@ -99,11 +99,11 @@ func TestCall(t *testing.T) {
 	own := &catalog.Node{Kind: catalog.NodeColumn, Relation: catalog.QName{Schema: "s", Name: "t"}, Column: "c"}
 	within := &catalog.Node{Kind: catalog.NodeSubquery, Query: &catalog.Query{Select: []*catalog.Node{own.Raised(1)}}}
 	levels := func(arg *catalog.Node) (all []int) {
-		body.Call(b.Results[0], []*catalog.Node{arg}).Walk(func(n *catalog.Node) {
+		for n := range body.Call(b.Results[0], []*catalog.Node{arg}).All() {
 			if n.Kind == catalog.NodeColumn && n.Column == "c" {
 				all = append(all, n.Level)
 			}
-		})
+		}
 		return all
 	}
 	if diff := cmp.Diff([]int{1, 3, 3}, levels(own)); diff != "" {

@@ -317,11 +317,11 @@ func (r *reader) assign(name string, n *catalog.Node) {
 		n = either(held, n)
 	}
 	size := 0
-	n.Walk(func(*catalog.Node) {
+	for range n.All() {
 		if size++; size > maxNodes {
 			r.refuse()
 		}
-	})
+	}
 	r.vars[name] = n
 }
 

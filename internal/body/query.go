@@ -214,9 +214,12 @@ func (r *reader) ends() bool {
 // aggregates says whether an expression may make one row of all, even of none:
 // whatever calls a function of PostgreSQL's that is not known not to.
 func (r *reader) aggregates(n *catalog.Node) bool {
-	found := false
-	n.Walk(func(n *catalog.Node) { found = found || n.Kind == catalog.NodeFunction && r.mayAggregate(n) })
-	return found
+	for n := range n.All() {
+		if n.Kind == catalog.NodeFunction && r.mayAggregate(n) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *reader) mayAggregate(n *catalog.Node) bool {

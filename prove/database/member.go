@@ -2,18 +2,16 @@ package database
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/body"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
-
-// comparison finds "column = … current_setting('name'" in the text of a policy.
-var comparison = regexp.MustCompile(`(?:(\w+)\.)?(\w+) = \(*(?:SELECT \(*)?(?:NULLIF\()?\(*current_setting\('([^']+)'`)
 
 // members finds settings that name someone who belongs to a tenant (a user's id),
 // by the policies that look them up, and a value of each for A and for B: to be a
@@ -21,13 +19,10 @@ var comparison = regexp.MustCompile(`(?:(\w+)\.)?(\w+) = \(*(?:SELECT \(*)?(?:NU
 func (p *prover) members(ctx context.Context) {
 	values := map[string]map[string]string{p.a: {}, p.b: {}}
 	for _, t := range p.targets {
-		for _, pol := range t.rel.Policies {
-			for _, e := range []*catalog.Expr{pol.Using, pol.Check} {
-				if e == nil {
-					continue
-				}
-				for _, m := range comparison.FindAllStringSubmatch(e.Text, -1) {
-					p.member(ctx, values, t, e.Text, m[2], m[3])
+		for i := range t.rel.Policies {
+			for _, e := range t.rel.Policies[i].Exprs() {
+				for _, c := range policy.Comparisons(e) {
+					p.member(ctx, values, t, e.Text, c.Column, c.Setting)
 				}
 			}
 		}
@@ -67,8 +62,6 @@ func (p *prover) member(ctx context.Context, values map[string]map[string]string
 	}
 }
 
-var settingCall = regexp.MustCompile(`current_setting\('([^']+)'`)
-
 // flagAttacks switch on whatever else the policies read: a setting that opens rows
 // is open to everyone.
 func (st *site) flagAttacks(p *prover) []attack {
@@ -78,14 +71,10 @@ func (st *site) flagAttacks(p *prover) []attack {
 		return nil
 	}
 	tried := map[string]bool{}
-	for _, pol := range st.rel.Policies {
-		for _, e := range []*catalog.Expr{pol.Using, pol.Check} {
-			if e == nil {
-				continue
-			}
-			for _, m := range settingCall.FindAllStringSubmatch(e.Text, -1) {
-				setting := m[1]
-				if setting == p.model.Setting || tried[setting] || p.values[p.a][setting] != "" {
+	for i := range st.rel.Policies {
+		for _, e := range st.rel.Policies[i].Exprs() {
+			for _, setting := range body.Settings(e.Text) {
+				if strings.EqualFold(setting, p.model.Setting) || tried[setting] || p.values[p.a][setting] != "" {
 					continue
 				}
 				tried[setting] = true
@@ -110,8 +99,6 @@ func failsClosed(e *pgconn.PgError) finding {
 	return unclear(e)
 }
 
-var fromName = regexp.MustCompile(`(?i)\b(?:from|join)\s+([a-z_][a-z0-9_]*)\b(?:\s*[^.a-z0-9_]|$)`)
-
 // shadowAttacks put a temporary table in the place of one that a policy's function
 // looks up by its bare name, in which A belongs to B.
 func (st *site) shadowAttacks(p *prover) []attack {
@@ -127,9 +114,9 @@ func (st *site) shadowAttacks(p *prover) []attack {
 		}) {
 			continue
 		}
-		for _, m := range fromName.FindAllStringSubmatch(f.Body, -1) {
+		for _, used := range body.Scan(f).Tables {
 			for _, t := range p.targets {
-				if t.rel.Name == m[1] && t.tenant != "" {
+				if used.Schema == "" && t.rel.Name == used.Name && t.tenant != "" {
 					out = append(out, st.shadow(p, f, t, where))
 				}
 			}
