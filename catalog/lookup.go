@@ -192,10 +192,16 @@ func (r *Relation) PrimaryKey() []string {
 func (v *Lookup) Relation(name QName) *Relation { return v.relations[name] }
 
 // Origin follows a column that a view shows as it is, also through other views, to the
-// table's own; nil for what is computed or belongs to no relation of the Snapshot.
+// table's own; nil for what is computed or belongs to no relation of the Snapshot. A
+// view may read itself: such a column comes from nowhere.
 func (v *Lookup) Origin(r *Relation, c *Column) (*Relation, *Column) {
-	for r != nil && c != nil && (r.Kind == View || r.Kind == MaterializedView) {
-		if c.Origin == nil {
+	for range len(v.relations) {
+		switch {
+		case r == nil || c == nil:
+			return nil, nil
+		case r.Kind != View && r.Kind != MaterializedView:
+			return r, c
+		case c.Origin == nil:
 			return nil, nil
 		}
 		name := c.Origin.Column
@@ -203,10 +209,7 @@ func (v *Lookup) Origin(r *Relation, c *Column) (*Relation, *Column) {
 			c = r.Column(name)
 		}
 	}
-	if r == nil || c == nil {
-		return nil, nil
-	}
-	return r, c
+	return nil, nil
 }
 
 // Numbered returns the relation and the column of these numbers, by which a server says

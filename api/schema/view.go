@@ -1,8 +1,6 @@
 package schema
 
 import (
-	"slices"
-
 	"github.com/moat-db/moat/catalog"
 )
 
@@ -51,9 +49,13 @@ func (b *builder) findViews() {
 			v := view{t, map[catalog.ColumnRef]string{}}
 			r := b.Relation(t.Name)
 			for i := range r.Columns {
-				c := &r.Columns[i]
-				if origin := b.origin(c.Origin); v.columns[origin] == "" {
-					v.columns[origin] = c.Name
+				table, column := b.Origin(r, &r.Columns[i])
+				if table == nil {
+					continue
+				}
+				origin := catalog.ColumnRef{Relation: table.QName(), Column: column.Name}
+				if v.columns[origin] == "" {
+					v.columns[origin] = r.Columns[i].Name
 				}
 			}
 			b.views = append(b.views, v)
@@ -82,20 +84,4 @@ func (b *builder) shows(v *view, r *catalog.Relation, columns []string) []string
 		return nil
 	}
 	return shown
-}
-
-// origin follows a column through views to the table that has it.
-func (b *builder) origin(c *catalog.ColumnRef) catalog.ColumnRef {
-	for c != nil {
-		r := b.Relation(c.Relation)
-		if r == nil {
-			return *c
-		}
-		i := slices.IndexFunc(r.Columns, func(x catalog.Column) bool { return x.Name == c.Column })
-		if i < 0 || r.Columns[i].Origin == nil {
-			return *c
-		}
-		c = r.Columns[i].Origin
-	}
-	return catalog.ColumnRef{}
 }
