@@ -5,7 +5,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/prove/database"
 	"github.com/moat-db/moat/prove/internal/shop"
@@ -23,11 +22,6 @@ const (
 func newFixture(t *testing.T, statements ...string) *fixture {
 	t.Helper()
 	return &fixture{shop.New(t, statements...)}
-}
-
-func on(t *testing.T, db *pgtest.Database, statements ...string) *fixture {
-	t.Helper()
-	return &fixture{shop.On(t, db, statements...)}
 }
 
 // prove attacks the fixture.
