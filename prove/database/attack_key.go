@@ -156,7 +156,8 @@ func (st *site) referenceAttacks(p *prover) []attack {
 				to[n] = target[c.RefColumns[i]]
 			}
 		}
-		out = append(out, attack{name: "foreign key", steps: []string{st.insert(st.spareA.with(to))},
+		child := st.spareA.with(to)
+		out = append(out, attack{name: "foreign key", steps: []string{st.insert(child)}, inserts: []row{child},
 			judge: accepted("a row of tenant A now refers to a row of tenant B through " + c.Name + ", and the answer tells which of B's keys exist"),
 			onError: func(e *pgconn.PgError) finding {
 				if e.Code == codeForeignKey {
@@ -263,7 +264,7 @@ func (s *stage) crossed(st, parent *site, c catalog.Constraint) []attack {
 	watch := []string{"SELECT 1 AS row_of_tenant_b FROM " + st.sql() + " x WHERE " + child.matches("x.", once(append(slices.Clone(st.key), c.Columns...)))}
 	columns := slices.DeleteFunc(st.columns(), func(n string) bool { _, ok := child[n]; return !ok })
 	setup := []string{"INSERT INTO " + st.sql() + " (" + sqltext.Idents(columns) + ") OVERRIDING SYSTEM VALUE VALUES (" + child.values(columns) + ")"}
-	return []attack{{name: "cascade", setup: setup, watch: watch,
+	return []attack{{name: "cascade", setup: setup, watch: watch, inserts: []row{child},
 		steps: []string{"DELETE FROM " + parent.sql() + " x WHERE " + parent.rowsA[0].matches("x.", parent.key)},
 		judge: func(o outcome) finding {
 			if o.last().n == 0 {
@@ -305,7 +306,7 @@ func (s *stage) orphaned(st, parent *site, c catalog.Constraint) []attack {
 	}
 	steps := slices.Concat([]string{"DELETE FROM " + parent.sql() + " x WHERE " + parent.rowsA[0].matches("x.", parent.key)}, st.asB,
 		[]string{"SELECT 1 FROM " + st.sql() + " x WHERE " + child.matches("x.", key)})
-	return []attack{{name: "cascade", steps: steps,
+	return []attack{{name: "cascade", steps: steps, inserts: []row{child},
 		setup: []string{"INSERT INTO " + st.sql() + " (" + sqltext.Idents(columns) + ") OVERRIDING SYSTEM VALUE VALUES (" + child.values(columns) + ")"},
 		judge: seen("deleting the parent took the tenant off tenant A's row, and tenant B sees it"),
 		onError: func(e *pgconn.PgError) finding {

@@ -70,8 +70,8 @@ func takes(f *catalog.Function, typ string) bool {
 func (p *prover) leakproof() []*catalog.Function {
 	var out []*catalog.Function
 	mine := p.memberships()
-	for i := range p.snap.Functions {
-		if f := &p.snap.Functions[i]; f.Leakproof && !f.System && callable(f, mine) {
+	for i := range p.view.Snapshot.Functions {
+		if f := &p.view.Snapshot.Functions[i]; f.Leakproof && !f.System && callable(f, mine) {
 			out = append(out, f)
 		}
 	}

@@ -69,7 +69,7 @@ func (p *prover) resetAttacks() []attack {
 	for _, reset := range []string{"RESET ROLE", "SET LOCAL ROLE NONE", "RESET SESSION AUTHORIZATION", "SET LOCAL SESSION AUTHORIZATION DEFAULT"} {
 		out = append(out, attack{name: "reset role", steps: []string{reset, "SELECT current_user::text"}, judge: same})
 	}
-	return append(out, attack{name: "session authorization", steps: []string{"SET LOCAL SESSION AUTHORIZATION " + lit(p.snap.User), "SELECT current_user::text"}, judge: same})
+	return append(out, attack{name: "session authorization", steps: []string{"SET LOCAL SESSION AUTHORIZATION " + lit(p.view.Snapshot.User), "SELECT current_user::text"}, judge: same})
 }
 
 // neighbourAttacks look at, and signal, another session of the same role.
@@ -181,7 +181,7 @@ func (p *prover) createAttacks() []attack {
 // attackSchemas tries to create in, and to take down, each schema.
 func (p *prover) attackSchemas(ctx context.Context, st *site) error {
 	schemas := append([]string{}, p.model.Schemas...)
-	for _, s := range p.snap.Schemas {
+	for _, s := range p.view.Snapshot.Schemas {
 		if p.Strict && s.Name == "public" && !slices.Contains(schemas, "public") {
 			schemas = append(schemas, s.Name)
 		}
@@ -200,8 +200,8 @@ func (p *prover) attackSchemas(ctx context.Context, st *site) error {
 
 // attackSequences reads the sequences: how far they are tells of every tenant.
 func (p *prover) attackSequences(ctx context.Context, st *site) error {
-	for i := range p.snap.Relations {
-		r := &p.snap.Relations[i]
+	for i := range p.view.Snapshot.Relations {
+		r := &p.view.Snapshot.Relations[i]
 		if !p.Strict || r.Kind != catalog.Sequence || r.Extension != "" || !slices.Contains(p.model.Schemas, r.Schema) || !p.feeds(r) {
 			continue
 		}
@@ -223,13 +223,14 @@ func (p *prover) feeds(r *catalog.Relation) bool {
 	if r.OwnedBy == nil {
 		return true
 	}
-	return slices.ContainsFunc(p.targets, func(t *target) bool { return t.rel.QName() == r.OwnedBy.Relation && p.private(t) })
+	t := p.byName[r.OwnedBy.Relation]
+	return t != nil && p.private(t)
 }
 
 // moveSequences tries to set sequences; only where the database may be thrown away.
 func (p *prover) moveSequences(ctx context.Context, st *site) error {
-	for i := range p.snap.Relations {
-		r := &p.snap.Relations[i]
+	for i := range p.view.Snapshot.Relations {
+		r := &p.view.Snapshot.Relations[i]
 		if r.Kind == catalog.Sequence && slices.Contains(p.model.Schemas, r.Schema) && p.feeds(r) {
 			steps := []string{"SELECT pg_catalog.setval(" + lit(table(r.QName())) + ", pg_catalog.nextval(" + lit(table(r.QName())) + "))"}
 			if err := p.run(ctx, st, r.QName().String(), []attack{{name: "set sequence", steps: steps, judge: seen("the application role sets a sequence that every tenant draws from")}}); err != nil {

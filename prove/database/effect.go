@@ -166,8 +166,8 @@ func (s *stage) throughView(st *site) []attack {
 // baseOf is the one table that a view with a tenant column reads.
 func (s *stage) baseOf(t *target) *site {
 	var found *site
-	for _, d := range s.snap.Dependencies {
-		if d.From == t.rel.QName() && d.Rule == "_RETURN" && d.On != d.From {
+	for _, d := range s.view.Reads(t.rel.QName()) {
+		if d.Rule == "_RETURN" && d.On != d.From {
 			if st := s.siteOf(d.On); st != nil && s.private(st.target) {
 				if st.isTable() {
 					found = st

@@ -3,8 +3,6 @@ package database_test
 import (
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/prove/database"
 	"github.com/moat-db/moat/prove/internal/shop"
@@ -27,15 +25,7 @@ func newFixture(t *testing.T, statements ...string) *fixture {
 // prove attacks the fixture.
 func (f *fixture) prove(t *testing.T, o database.Options) *prove.Report {
 	t.Helper()
-	operator, err := pgx.ParseConfig(f.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	application, err := pgx.ParseConfig(f.As(t, f.App))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := database.Attack(t.Context(), operator, application, o)
+	r, err := database.Attack(t.Context(), config(t, f.URL), config(t, f.As(t, f.App)), o)
 	if err != nil {
 		t.Fatal(err)
 	}

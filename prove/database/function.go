@@ -16,8 +16,8 @@ import (
 func (s *stage) functions() []*observable {
 	var out []*observable
 	mine := s.memberships()
-	for i := range s.snap.Functions {
-		f := &s.snap.Functions[i]
+	for i := range s.view.Snapshot.Functions {
+		f := &s.view.Snapshot.Functions[i]
 		if f.System || f.Extension != "" || !slices.Contains(s.model.Schemas, f.Schema) || !callable(f, mine) {
 			continue
 		}

@@ -15,6 +15,8 @@ type attack struct {
 	as    []string // binding; nil binds A
 	steps []string
 	watch []string // what the operator looks at afterwards, on a staged site
+	// inserts are the rows that setup and steps insert, but for the site's spares.
+	inserts []row
 	// judge reads an outcome without error. Its isolated may be vacuous: "saw
 	// nothing" counts only where A can see rows at all.
 	judge func(outcome) finding

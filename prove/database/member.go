@@ -107,8 +107,8 @@ func (st *site) shadowAttacks(p *prover) []attack {
 	if where == "" {
 		return nil
 	}
-	for i := range p.snap.Functions {
-		f := &p.snap.Functions[i]
+	for i := range p.view.Snapshot.Functions {
+		f := &p.view.Snapshot.Functions[i]
 		if f.System || f.BodyParsed || !st.calls(f.Name) || slices.ContainsFunc(f.Settings, func(s string) bool {
 			return strings.HasPrefix(s, "search_path=") && strings.HasSuffix(strings.Trim(s, `"`), "pg_temp")
 		}) {
@@ -141,7 +141,7 @@ func (st *site) shadow(p *prover, f *catalog.Function, t *target, where string) 
 	for _, v := range p.values[p.a] {
 		member = v
 	}
-	m := newMaker(p.snap)
+	m := newMaker(p.view.Snapshot)
 	kinds := &sower{maker: m}
 	var columns, values []string
 	for i := range t.rel.Columns {

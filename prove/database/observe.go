@@ -2,7 +2,6 @@ package database
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -158,11 +157,10 @@ func difference(o *observable, i int) string {
 }
 
 func (s *stage) targetOf(o *observable) *target {
-	i := slices.IndexFunc(s.targets, func(t *target) bool { return o.rel != nil && t.rel == o.rel })
-	if i < 0 {
+	if o.rel == nil {
 		return nil
 	}
-	return s.targets[i]
+	return s.byName[o.rel.QName()]
 }
 
 // unchanged says what it is worth that nothing changed.
@@ -202,54 +200,12 @@ func (s *stage) unchanged(o *observable) finding {
 
 // readsTenants says whether a view leads to a table that belongs to tenants.
 func (s *stage) readsTenants(r *catalog.Relation) bool {
-	need := map[catalog.QName]bool{}
-	for _, d := range s.snap.Dependencies {
-		if d.From == r.QName() && d.Rule == "_RETURN" {
-			need[d.On] = true
-			if to := s.relation(d.On); to != nil && to != r {
-				s.follow(need, to)
-			}
-		}
-	}
-	return slices.ContainsFunc(s.targets, func(t *target) bool { return need[t.rel.QName()] && s.private(t) && t.isTable() })
+	return slices.ContainsFunc(sources(s.view.Lookup, r), func(to *catalog.Relation) bool {
+		t := s.byName[to.QName()]
+		return t != nil && s.private(t) && t.isTable()
+	})
 }
 
 func (s *stage) emptyFor(o *observable) bool {
 	return len(o.after) > 0 && strings.HasPrefix(o.after[0], "0\t") && o.rel.RLS
-}
-
-// observation writes the look as a script: A's rows, a look, B's rows, a look.
-func (s *stage) observation(ctx context.Context, o *observable, at int, f finding, first int) string {
-	as, _ := s.operator.bind.to(ctx, s.a)
-	look := o.sql[min(at, len(o.sql)-1)]
-	if o.rel != nil && f.verdict == prove.VerdictLeak {
-		look = "SELECT * FROM " + table(o.rel.QName()) + " LIMIT 50"
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "-- moat prove: %s %s: %s\n-- %s\n-- Run as the operator: it plants rows, becomes %s, and rolls all of it back.\nBEGIN;\n", o.attack, o.object, f.verdict, f.reason, s.role)
-	act := strings.Join(slices.Concat(s.operator.become, as, []string{look}), ";\n") + ";\n"
-	need := map[catalog.QName]bool{}
-	if o.rel != nil {
-		s.follow(need, o.rel)
-	}
-	s.writeSeeds(&b, s.operator.seeds[:first], need)
-	b.WriteString("-- What tenant A sees without tenant B's rows:\n" + savepoint + ";\n" + act + undo + ";\n")
-	s.writeSeeds(&b, s.operator.seeds[first:], need)
-	if o.rel != nil && o.rel.Kind == catalog.MaterializedView {
-		b.WriteString("REFRESH MATERIALIZED VIEW " + table(o.rel.QName()) + ";\n")
-	}
-	b.WriteString("-- What tenant A sees with them:\n" + act)
-	if o.harmed {
-		b.WriteString("-- Tenant B's rows afterwards:\n" + s.operator.unbecome() + ";\n" + s.integrityQuery() + ";\n")
-	}
-	b.WriteString("ROLLBACK;")
-	return b.String()
-}
-
-func (s *stage) writeSeeds(b *strings.Builder, seeds []seed, need map[catalog.QName]bool) {
-	for _, sd := range seeds {
-		if len(need) == 0 || need[sd.table] {
-			b.WriteString(strings.Join(sd.sql, ";\n") + ";\n")
-		}
-	}
 }

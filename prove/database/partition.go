@@ -12,30 +12,16 @@ import (
 // its own, where it is a partition, else those of its partitions.
 func (w *sower) bounds(st *site) (columns []string, texts []string) {
 	if st.rel.Partition {
-		for _, parent := range st.rel.ParentNames {
-			if p := w.p.relation(parent); p != nil {
-				return p.PartitionKey.Columns, []string{st.rel.Bound}
-			}
+		if parents := w.p.view.Parents(st.rel); len(parents) > 0 {
+			return parents[0].PartitionKey.Columns, []string{st.rel.Bound}
 		}
 	}
-	for i := range w.p.snap.Relations {
-		r := &w.p.snap.Relations[i]
-		if r.Partition && slices.Contains(r.ParentNames, st.rel.QName()) {
-			texts = append(texts, r.Bound)
+	for _, child := range w.p.view.Children(st.rel) {
+		if child.Partition {
+			texts = append(texts, child.Bound)
 		}
 	}
 	return st.rel.PartitionKey.Columns, texts
-}
-
-// relation finds a relation of the snapshot.
-func (p *prover) relation(q catalog.QName) *catalog.Relation {
-	if p.byName == nil {
-		p.byName = map[catalog.QName]*catalog.Relation{}
-		for i := range p.snap.Relations {
-			p.byName[p.snap.Relations[i].QName()] = &p.snap.Relations[i]
-		}
-	}
-	return p.byName[q]
 }
 
 // partitionValue picks a value for a column of the partition key that some

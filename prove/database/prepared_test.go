@@ -68,7 +68,7 @@ func serverWith(t *testing.T, prepared string) (operator, app *pgx.ConnConfig) {
 	return operator, app
 }
 
-func config(t *testing.T, url string) *pgx.ConnConfig {
+func config(t testing.TB, url string) *pgx.ConnConfig {
 	t.Helper()
 	c, err := pgx.ParseConfig(url)
 	if err != nil {

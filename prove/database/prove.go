@@ -58,9 +58,8 @@ func (o Options) withDefaults() Options {
 type prover struct {
 	Options
 	report *prove.Report
-	snap   *catalog.Snapshot
-	lookup *policy.View
-	model  catalog.Model
+	view   *policy.View
+	model  *catalog.Model // the view's
 
 	operatorConfig, appConfig *pgx.ConnConfig
 
@@ -70,9 +69,9 @@ type prover struct {
 	a, b     string   // the tenants
 	made     bool     // the tenants are made up
 	targets  []*target
+	byName   map[catalog.QName]*target
 	sites    map[*target]*site
 	values   map[string]map[string]string // settings by tenant, where membership decides
-	byName   map[catalog.QName]*catalog.Relation
 }
 
 // Attack attacks the isolation of a database and reports what held. operator
@@ -134,7 +133,8 @@ func (p *prover) load(ctx context.Context) error {
 		return fmt.Errorf("connect as the operator: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	if p.snap, err = catalog.Load(ctx, conn); err != nil {
+	snapshot, err := catalog.Load(ctx, conn)
+	if err != nil {
 		return err
 	}
 	if err := p.refuseProduction(ctx, conn); err != nil {
@@ -145,24 +145,34 @@ func (p *prover) load(ctx context.Context) error {
 		return fmt.Errorf("connect as the application role: %w", err)
 	}
 	defer app.Close(context.WithoutCancel(ctx))
-	var database string
-	if err := app.QueryRow(ctx, "SELECT session_user::text, current_database()::text").Scan(&p.role, &database); err != nil {
-		return fmt.Errorf("ask the application connection who it is: %w", err)
+	if err := p.identify(ctx, app, snapshot.Database.Name); err != nil {
+		return err
 	}
-	if database != p.snap.Database.Name {
-		return fmt.Errorf("the operator is connected to database %q and the application to %q", p.snap.Database.Name, database)
-	}
-	if len(p.Model.Roles) == 0 {
-		p.Model.Roles = []string{p.role}
-	}
-	if p.model, err = p.infer(); err != nil {
+	if err := p.infer(snapshot); err != nil {
 		return err
 	}
 	may, err := reachable(ctx, app)
 	if err != nil {
 		return err
 	}
-	p.targets = targets(p.snap, &p.model, may)
+	p.setTargets(may)
+	return nil
+}
+
+// identify asks the application's connection which role it is, and that it leads to the
+// operator's database.
+func (p *prover) identify(ctx context.Context, app *pgx.Conn, database string) error {
+	var other string
+	err := app.QueryRow(ctx, "SELECT session_user::text, current_database()::text").Scan(&p.role, &other)
+	if err != nil {
+		return fmt.Errorf("ask the application connection who it is: %w", err)
+	}
+	if other != database {
+		return fmt.Errorf("the operator is connected to database %q and the application to %q", database, other)
+	}
+	if len(p.Model.Roles) == 0 {
+		p.Model.Roles = []string{p.role}
+	}
 	return nil
 }
 
@@ -171,19 +181,17 @@ var ErrNoTenantTables = errors.New("no table holds a tenant column")
 
 // infer applies the configuration and refuses a database without tenant tables:
 // nothing to attack is not a pass.
-func (p *prover) infer() (catalog.Model, error) {
-	view, err := tenancy.Infer(p.snap, p.Model)
-	if err != nil {
-		return catalog.Model{}, err
+func (p *prover) infer(snapshot *catalog.Snapshot) (err error) {
+	if p.view, err = tenancy.Infer(snapshot, p.Model); err != nil {
+		return err
 	}
-	p.lookup = view
-	m := *view.Model
-	if !slices.ContainsFunc(m.Tables, func(t catalog.TableModel) bool {
+	p.model = p.view.Model
+	if !slices.ContainsFunc(p.model.Tables, func(t catalog.TableModel) bool {
 		return t.Class == catalog.TenantTable || t.Class == catalog.TenantsTable
 	}) {
-		return m, ErrNoTenantTables
+		return ErrNoTenantTables
 	}
-	return m, nil
+	return nil
 }
 
 func (p *prover) open(ctx context.Context, cfg *pgx.ConnConfig, become []string) (*session, error) {
@@ -194,20 +202,19 @@ func (p *prover) open(ctx context.Context, cfg *pgx.ConnConfig, become []string)
 // takes the whole session over, so that session_user and what SET ROLE may reach
 // are the application's; anyone else can only switch the role.
 func (p *prover) becomes() []string {
-	for _, r := range p.snap.Roles {
-		if r.Name == p.snap.User && r.Super {
-			return []string{"SET LOCAL SESSION AUTHORIZATION " + lit(p.role)}
-		}
+	if r := p.view.Role(p.view.Snapshot.User); r != nil && r.Super {
+		return []string{"SET LOCAL SESSION AUTHORIZATION " + lit(p.role)}
 	}
 	return []string{"SET LOCAL ROLE " + lit(p.role)}
 }
 
 func (p *prover) describe() {
 	c := &p.report.Context
-	c.Target = p.snap.Database.Name
+	s := p.view.Snapshot
+	c.Target = s.Database.Name
 	c.Role = p.role
-	c.ServerVersion = fmt.Sprintf("%d.%d", p.snap.Version/10000, p.snap.Version%10000)
-	c.Fingerprint = catalog.Fingerprint(p.snap)
+	c.ServerVersion = fmt.Sprintf("%d.%d", s.Version/10000, s.Version%10000)
+	c.Fingerprint = catalog.Fingerprint(s)
 	c.Setting = p.model.Setting
 	c.TenantA, c.TenantB = p.a, p.b
 	c.Inferred = p.model.Inferred

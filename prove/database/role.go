@@ -66,11 +66,15 @@ func (p *prover) asRole(role string) []attack {
 // coveted lists the roles worth having.
 func (p *prover) coveted() []catalog.Role {
 	mine := p.memberships()
+	owners := map[string]bool{}
+	for _, t := range p.targets {
+		owners[t.rel.Owner] = owners[t.rel.Owner] || p.private(t)
+	}
 	var out []catalog.Role
-	for _, r := range p.snap.Roles {
-		owner := slices.ContainsFunc(p.targets, func(t *target) bool { return p.private(t) && t.rel.Owner == r.Name })
+	for _, r := range p.view.Snapshot.Roles {
+		owner := owners[r.Name]
 		member := slices.Contains(mine, r.Name)
-		if r.Name != p.role && (owner || member || r.Super && r.Name == p.snap.User || r.BypassRLS && member) {
+		if r.Name != p.role && (owner || member || r.Super && r.Name == p.view.Snapshot.User || r.BypassRLS && member) {
 			out = append(out, r)
 		}
 	}

@@ -30,7 +30,7 @@ func (p *prover) attackRows(ctx context.Context) error {
 				return err
 			}
 		}
-		if t.risky(p.snap) || !t.isTable() {
+		if t.risky || !t.isTable() {
 			continue
 		}
 		if err := p.run(ctx, st, t.name(), slices.Concat(st.writeAttacks(), st.keyAttacks(p))); err != nil {
@@ -104,7 +104,7 @@ func (p *prover) admits(r *catalog.Relation, command string) bool {
 }
 
 // memberships lists the application role and every role it is a member of.
-func (p *prover) memberships() []string { return p.lookup.RolesOf(p.role, catalog.Member) }
+func (p *prover) memberships() []string { return p.view.RolesOf(p.role, catalog.Member) }
 
 // run makes the attacks on one object and reports one probe for each name: the
 // gravest of its tries, with what was run.
@@ -172,99 +172,4 @@ func (p *prover) recover(ctx context.Context, st *site) error {
 	}
 	p.app, st.s = app, app
 	return p.rebind(ctx, st)
-}
-
-// script writes what was run as a file for psql.
-func (p *prover) script(st *site, object string, t *tally) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "-- moat prove: %s on %s: %s\n", t.tries[0].name, object, t.worst.verdict)
-	for line := range strings.Lines(t.worst.reason) {
-		fmt.Fprintf(&b, "-- %s\n", strings.TrimRight(line, "\n"))
-	}
-	if p.Sealer != nil {
-		b.WriteString("-- The token below was bound to the connection that ran this; sign another for yours.\n")
-	}
-	if st.staged {
-		fmt.Fprintf(&b, "-- Run as the operator: it plants rows, becomes %s, and rolls all of it back.\n", p.role)
-	} else {
-		fmt.Fprintf(&b, "-- Run as the application role %s; it is rolled back.\n", p.role)
-	}
-	b.WriteString("BEGIN;\n" + immediate + ";\n")
-	if st.staged {
-		put(&b, st.s.closure(p, st.relation()))
-	}
-	for i, a := range t.tries {
-		if len(t.tries) > 1 {
-			put(&b, []string{"SAVEPOINT moat_try"})
-		}
-		put(&b, a.setup, st.s.become, a.as, a.steps)
-		if len(a.watch) > 0 {
-			b.WriteString("-- What the operator then sees:\n")
-			put(&b, []string{st.s.unbecome()}, a.watch)
-		}
-		if len(t.tries) > 1 {
-			put(&b, []string{"ROLLBACK TO SAVEPOINT moat_try"})
-		}
-		if i == len(t.tries)-1 {
-			b.WriteString("ROLLBACK;")
-		}
-	}
-	return b.String()
-}
-
-// put writes statements, one on a line.
-func put(b *strings.Builder, lists ...[]string) {
-	for _, list := range lists {
-		for _, s := range list {
-			b.WriteString(s + ";\n")
-		}
-	}
-}
-
-// relation is the site's relation, nil for the connection.
-func (st *site) relation() *catalog.Relation {
-	if st.target == nil {
-		return nil
-	}
-	return st.target.rel
-}
-
-// closure returns the seeding statements that a relation needs: its own rows and
-// those they refer to; for anything but a table, all.
-func (s *session) closure(p *prover, r *catalog.Relation) []string {
-	var need map[catalog.QName]bool
-	if r != nil {
-		need = map[catalog.QName]bool{r.QName(): true}
-		p.follow(need, r)
-	}
-	var out []string
-	for _, sd := range s.seeds {
-		if need == nil || need[sd.table] {
-			out = append(out, sd.sql...)
-		}
-	}
-	return out
-}
-
-// follow adds what a relation refers to or reads.
-func (p *prover) follow(need map[catalog.QName]bool, r *catalog.Relation) {
-	next := append([]catalog.QName{}, r.ParentNames...)
-	for _, c := range r.Constraints {
-		if c.Type == catalog.ForeignKey {
-			next = append(next, c.References)
-		}
-	}
-	for _, d := range p.snap.Dependencies {
-		if d.From == r.QName() {
-			next = append(next, d.On)
-		}
-	}
-	for _, q := range next {
-		if !need[q] {
-			need[q] = true
-			if to := p.relation(q); to != nil {
-				p.follow(need, to)
-			}
-		}
-	}
 }

@@ -25,15 +25,8 @@ type sower struct {
 	growing map[catalog.QName]bool // being planted: breaks cycles of references
 }
 
-// seed is one planted row, for scripts.
-type seed struct {
-	table  catalog.QName
-	tenant string
-	sql    []string
-}
-
 func newSower(p *prover, s *session) *sower {
-	return &sower{p: p, s: s, maker: newMaker(p.snap), solved: map[catalog.QName][]row{}, growing: map[catalog.QName]bool{}}
+	return &sower{p: p, s: s, maker: newMaker(p.view.Snapshot), solved: map[catalog.QName][]row{}, growing: map[catalog.QName]bool{}}
 }
 
 // party is a tenant with the tag of its texts.
@@ -198,8 +191,8 @@ func (w *sower) constants(st *site, c *catalog.Column) []string {
 			}
 		}
 	}
-	for _, v := range w.p.snap.Relations {
-		if (v.Kind == catalog.View || v.Kind == catalog.MaterializedView) && strings.Contains(v.Definition, st.rel.Name) {
+	for _, d := range w.p.view.ReadBy(st.rel.QName()) {
+		if v := w.p.view.Relation(d.From); v != nil && d.Rule == "_RETURN" {
 			texts = append(texts, v.Definition)
 		}
 	}
@@ -254,20 +247,18 @@ func (w *sower) insert(ctx context.Context, st *site, by party, r row, quiet boo
 	for _, c := range st.columns() {
 		texts = append(texts, sqltext.Ident(c)+"::text AS "+sqltext.Ident(c))
 	}
-	sql := []string{"INSERT INTO " + st.sql() + " (" + sqltext.Idents(cols) + ") OVERRIDING SYSTEM VALUE VALUES (" + r.values(cols) + ")"}
-	run := []string{sql[0] + " RETURNING " + strings.Join(texts, ", ")}
-	if quiet {
-		sql = []string{"SET LOCAL session_replication_role = replica", sql[0], "SET LOCAL session_replication_role = origin"}
-		run = []string{sql[0], run[0], sql[2]}
-	}
-	results, err := w.s.guarded(ctx, run...)
+	made := seed{table: st.rel.QName(), quiet: quiet, insert: "INSERT INTO " + st.sql() + " (" + sqltext.Idents(cols) +
+		") OVERRIDING SYSTEM VALUE VALUES (" + r.values(cols) + ")"}
+	run := seed{insert: made.insert + " RETURNING " + strings.Join(texts, ", "), quiet: quiet}
+	results, err := w.s.guarded(ctx, run.statements()...)
 	if err != nil {
 		return nil, err
 	}
 	for _, res := range results {
 		if len(res.rows) > 0 {
-			w.s.seeds = append(w.s.seeds, seed{st.rel.QName(), by.tenant, sql})
-			return asRows(res)[0], nil
+			made.row = asRows(res)[0]
+			w.s.seeds.add(made)
+			return made.row, nil
 		}
 	}
 	return nil, fmt.Errorf("the row was swallowed by a trigger or rule")
@@ -415,12 +406,10 @@ func (w *sower) anyRow(ctx context.Context, q catalog.QName, columns []string) (
 
 // siteOf finds the site of a relation that is attacked, nil for others.
 func (p *prover) siteOf(q catalog.QName) *site {
-	r := p.relation(q)
-	i := slices.IndexFunc(p.targets, func(t *target) bool { return t.rel == r })
-	if i < 0 {
-		return nil
+	if t := p.byName[q]; t != nil {
+		return p.sites[t]
 	}
-	return p.sites[p.targets[i]]
+	return nil
 }
 
 func (st *site) rowsFor(by party) []row {

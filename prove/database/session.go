@@ -23,8 +23,7 @@ type session struct {
 	// empty on the application's own connection.
 	become []string
 	bind   binder
-	// seeds are the statements that made the rows of a staged session, for scripts.
-	seeds []seed
+	seeds  seeds // the rows planted on a staged session, for scripts
 }
 
 // result is what one statement of an attempt returned.

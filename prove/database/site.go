@@ -16,6 +16,7 @@ import (
 // under attack.
 type site struct {
 	*target
+	prover       *prover
 	a, b         string
 	rowsA, rowsB []row
 	countA       int64 // rows of A; -1 when not counted
@@ -40,7 +41,7 @@ const samples = 3
 // survey reads A's and B's rows of every table.
 func (p *prover) survey(ctx context.Context) error {
 	for _, t := range p.targets {
-		st := &site{target: t, a: p.a, b: p.b, countA: -1, s: p.app, version: p.snap.Version, mode: p.report.Context.Mode}
+		st := &site{target: t, prover: p, a: p.a, b: p.b, countA: -1, s: p.app, version: p.view.Snapshot.Version, mode: p.report.Context.Mode}
 		p.sites[t] = st
 		st.look(ctx, p.operator)
 		if err := p.operator.alive(ctx); err != nil {

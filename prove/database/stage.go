@@ -82,7 +82,7 @@ func (s *stage) giveUp(err error) error {
 		return err
 	}
 	for _, t := range s.targets {
-		if s.private(t) && t.reach.usage && t.isTable() && (!s.prover.sites[t].attackable() || t.risky(s.snap)) && !(t.rel.Partition && !t.readable()) {
+		if s.private(t) && t.reach.usage && t.isTable() && (!s.prover.sites[t].attackable() || t.risky) && !(t.rel.Partition && !t.readable()) {
 			s.report.Add(prove.Probe{Attack: "planted rows", Object: t.name(), Verdict: prove.VerdictUndecided,
 				Reason: fmt.Sprintf("the operator cannot act as %s (%s): connect as a superuser, or grant it the role", s.role, prove.Message(pg))})
 		}
@@ -125,9 +125,9 @@ func (s *stage) set(ctx context.Context, committed map[*target]*site) error {
 	if err := s.mark(ctx, "SAVEPOINT moat_b"); err != nil {
 		return err
 	}
-	first := len(s.operator.seeds)
+	first := len(s.operator.seeds.list)
 	s.plantAll(ctx, b, variants, committed)
-	seeds := slices.Clone(s.operator.seeds[first:])
+	seeds := s.operator.seeds.list[first:]
 	if err := s.mark(ctx, "ROLLBACK TO SAVEPOINT moat_b"); err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (s *stage) mark(ctx context.Context, sql string) error {
 // replay plants the same rows again, statement by statement.
 func (s *stage) replay(ctx context.Context, seeds []seed) error {
 	for _, sd := range seeds {
-		if _, err := s.operator.guarded(ctx, sd.sql...); err != nil {
+		if _, err := s.operator.guarded(ctx, sd.statements()...); err != nil {
 			return fmt.Errorf("plant %s again: %w", sd.table, err)
 		}
 	}
@@ -316,7 +316,7 @@ func (s *stage) missing(ctx context.Context, st, committed *site) error {
 	if !committed.attackable() && st.readable() {
 		attacks = slices.Concat(st.readAttacks(), st.flagAttacks(s.prover), st.shadowAttacks(s.prover))
 	}
-	if !committed.attackable() || st.risky(s.snap) {
+	if !committed.attackable() || st.risky {
 		attacks = slices.Concat(attacks, st.writeAttacks(), st.keyAttacks(s.prover))
 		for _, who := range s.nobodies(ctx, s.operator) {
 			attacks = append(attacks, st.unboundAttacks(who.name, who.as)...)
@@ -348,7 +348,7 @@ func (s *stage) unplanted(ctx context.Context, t *target, committed *site) error
 	if err := s.rebind(ctx, st); err != nil {
 		return err
 	}
-	if committed.attackable() && !t.risky(s.snap) {
+	if committed.attackable() && !t.risky {
 		s.report.Skip(fmt.Sprintf("planted rows in %s (%s); its committed rows were attacked", t.name(), why))
 		return nil
 	}
@@ -369,8 +369,8 @@ func (st *site) closedAttack(why string) attack {
 // sees every row, and so does each view, function and reference check of the owner's.
 func (s *stage) ownerAttack(st *site) []attack {
 	owner := st.rel.Owner
-	i := slices.IndexFunc(s.snap.Roles, func(r catalog.Role) bool { return r.Name == owner })
-	if i < 0 || s.snap.Roles[i].Super || s.snap.Roles[i].BypassRLS || st.rel.Partition || !st.rel.RLS {
+	role := s.view.Role(owner)
+	if role == nil || role.Super || role.BypassRLS || st.rel.Partition || !st.rel.RLS {
 		return nil
 	}
 	as := slices.Concat(st.asA, []string{s.operator.unbecome(), "SET LOCAL ROLE " + sqltext.Ident(owner), "SET LOCAL row_security = on"})

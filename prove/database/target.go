@@ -28,6 +28,7 @@ type target struct {
 	key []string
 	// divided are the columns of the partition key, of partitions' own keys too.
 	divided []string
+	risky   bool // see [prover.risky]
 }
 
 // reach is what the server says the application role may do.
@@ -68,33 +69,17 @@ func (t *target) fires() bool {
 // is best met on the stage too, where it can be left out.
 var loud = regexp.MustCompile(`(?i)\b(insert|nextval|setval|execute|call|notify|pg_notify|dblink\w*|copy|raise\s+exception)\b`)
 
-// risky says whether writing could leave a trace although it is rolled back: code
-// runs that may draw from a sequence or reach outside.
-func (t *target) risky(s *catalog.Snapshot) bool {
-	if len(t.rel.Rules) > 0 {
-		return true
-	}
-	for _, g := range t.rel.Triggers {
-		i := slices.IndexFunc(s.Functions, func(f catalog.Function) bool {
-			return f.Schema == g.Function.Schema && f.Name == g.Function.Name && f.Result == "trigger"
-		})
-		if g.Enabled != "disabled" && (i < 0 || loud.MatchString(s.Functions[i].Body)) {
-			return true
-		}
-	}
-	return false
+// risky says whether writing to a relation could leave a trace although it is rolled
+// back: code runs that may draw from a sequence or reach outside.
+func (p *prover) risky(r *catalog.Relation) bool {
+	return len(r.Rules) > 0 || slices.ContainsFunc(r.Triggers, func(g catalog.Trigger) bool {
+		code := p.view.Functions(g.Function)
+		return g.Enabled != "disabled" && (len(code) == 0 || loud.MatchString(code[0].Body))
+	})
 }
 
 // column returns the column, nil when there is none of the name.
-func (t *target) column(name string) *catalog.Column { return columnOf(t.rel, name) }
-
-func columnOf(r *catalog.Relation, name string) *catalog.Column {
-	i := slices.IndexFunc(r.Columns, func(c catalog.Column) bool { return c.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &r.Columns[i]
-}
+func (t *target) column(name string) *catalog.Column { return t.rel.Column(name) }
 
 //go:embed reach.sql
 var reachQuery string
@@ -120,55 +105,49 @@ func reachable(ctx context.Context, conn *pgx.Conn) (map[catalog.QName]reach, er
 	return out, rows.Err()
 }
 
-// targets lists the relations of the model's schemas, tables first, so that a view
+// setTargets lists the relations of the model's schemas, tables first, so that a view
 // is attacked after what it reads.
-func targets(s *catalog.Snapshot, m *catalog.Model, may map[catalog.QName]reach) []*target {
-	var out []*target
-	for i := range s.Relations {
-		r := &s.Relations[i]
-		if r.Kind == catalog.Sequence || r.Extension != "" || !slices.Contains(m.Schemas, r.Schema) {
+func (p *prover) setTargets(may map[catalog.QName]reach) {
+	p.byName = map[catalog.QName]*target{}
+	for i := range p.view.Snapshot.Relations {
+		r := &p.view.Snapshot.Relations[i]
+		if r.Kind == catalog.Sequence || r.Extension != "" || !slices.Contains(p.model.Schemas, r.Schema) {
 			continue
 		}
-		t := &target{rel: r, class: catalog.UnknownTable, reach: may[r.QName()], key: keyOf(r), divided: dividing(s, r)}
-		if j := slices.IndexFunc(m.Tables, func(tm catalog.TableModel) bool { return tm.Table == r.QName() }); j >= 0 {
-			t.model, t.class, t.tenant = m.Tables[j], m.Tables[j].Class, m.Tables[j].Column
-		} else if columnOf(r, m.Column) != nil {
-			t.tenant = m.Column
-		}
-		if paths := t.model.Paths; len(paths) > 0 && len(paths[0]) > 0 {
-			t.anchor = tenantColumn(m, paths[0][len(paths[0])-1].To)
-		}
-		if t.class != catalog.IgnoredTable {
-			out = append(out, t)
+		if t := p.target(r, may[r.QName()]); t.class != catalog.IgnoredTable {
+			p.targets = append(p.targets, t)
+			p.byName[r.QName()] = t
 		}
 	}
-	slices.SortStableFunc(out, func(a, b *target) int { return rank(a) - rank(b) })
-	return out
+	slices.SortStableFunc(p.targets, func(a, b *target) int { return rank(a) - rank(b) })
+}
+
+// target gathers what is known of a relation.
+func (p *prover) target(r *catalog.Relation, may reach) *target {
+	t := &target{rel: r, class: catalog.UnknownTable, reach: may, key: keyOf(r), divided: p.dividing(r), risky: p.risky(r)}
+	if known := p.view.Table(r.QName()); known != nil {
+		t.model, t.class, t.tenant = *known, known.Class, known.Column
+	} else {
+		t.tenant = p.view.TenantColumn(r)
+	}
+	if paths := t.model.Paths; len(paths) > 0 && len(paths[0]) > 0 {
+		if end := p.view.Relation(paths[0][len(paths[0])-1].To); end != nil {
+			t.anchor = p.view.TenantColumn(end)
+		}
+	}
+	return t
 }
 
 // dividing lists the columns by which a table and its partitions are partitioned.
-func dividing(s *catalog.Snapshot, r *catalog.Relation) []string {
+func (p *prover) dividing(r *catalog.Relation) []string {
 	out := slices.Clone(r.PartitionKey.Columns)
-	if r.Kind != catalog.PartitionedTable {
-		return out
-	}
-	for i := range s.Relations {
-		if child := &s.Relations[i]; child.Partition && slices.Contains(child.ParentNames, r.QName()) {
-			out = append(out, dividing(s, child)...)
+	for _, child := range p.view.Children(r) {
+		if child.Partition {
+			out = append(out, p.dividing(child)...)
 		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-// tenantColumn returns the tenant column of a table of the model.
-func tenantColumn(m *catalog.Model, q catalog.QName) string {
-	for _, t := range m.Tables {
-		if t.Table == q && t.Column != "" {
-			return t.Column
-		}
-	}
-	return m.Column
 }
 
 func rank(t *target) int {
@@ -187,8 +166,8 @@ func keyOf(r *catalog.Relation) []string {
 	for _, kind := range []catalog.ConstraintType{catalog.PrimaryKey, catalog.Unique} {
 		for _, c := range r.Constraints {
 			if c.Type == kind && !slices.ContainsFunc(c.Columns, func(n string) bool {
-				col := columnOf(r, n)
-				return col == nil || !col.NotNull
+				column := r.Column(n)
+				return column == nil || !column.NotNull
 			}) {
 				return c.Columns
 			}

@@ -25,7 +25,7 @@ func (p *prover) attackUnbound(ctx context.Context) error {
 			probe.s = fresh
 			probe.blind = false
 			attacks := probe.unboundAttacks(who.name, who.as)
-			if t.risky(p.snap) || !t.isTable() {
+			if t.risky || !t.isTable() {
 				attacks = readsOnly(attacks)
 			}
 			if err := p.run(ctx, &probe, t.name(), p.withRows(st, attacks)); err != nil {

@@ -92,10 +92,6 @@ func TestDatabaseIsTheSameAfterwards(t *testing.T) {
 // and show a row, or a count of rows changed.
 func TestScriptsReproduce(t *testing.T) {
 	t.Parallel()
-	psql, err := exec.LookPath("psql")
-	if err != nil {
-		t.Fatal("psql is needed: install postgresql-client")
-	}
 	for name, s := range map[string]struct{ sql, id, want string }{
 		"read":     {"DROP POLICY tenant_isolation ON app.leads", "read:app.leads", tenantB},
 		"insert":   {"DROP POLICY tenant_isolation ON app.leads", "insert:app.leads", "INSERT 0 1"},
@@ -112,26 +108,77 @@ func TestScriptsReproduce(t *testing.T) {
 			if p == nil || p.Verdict != prove.VerdictLeak {
 				t.Fatalf("no leak %s", s.id)
 			}
-			url := f.As(t, f.App)
-			if strings.Contains(p.Script, "Run as the operator") {
-				url = f.URL
-			}
-			file := filepath.Join(t.TempDir(), "leak.sql")
-			if err := os.WriteFile(file, []byte(p.Script), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			out, err := exec.Command(psql, "-X", "-v", "ON_ERROR_STOP=1", "-f", file, url).CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v\n%s\n%s", err, p.Script, out)
-			}
+			out := f.psql(t, p)
 			if s.want == "two counts" {
-				counts := regexp.MustCompile(`(?m)^ +(\d+)$`).FindAllString(string(out), -1)
+				counts := regexp.MustCompile(`(?m)^ +(\d+)$`).FindAllString(out, -1)
 				if len(counts) != 2 || counts[0] == counts[1] {
 					t.Errorf("the count does not change: %q", counts)
 				}
-			} else if !strings.Contains(string(out), s.want) || !strings.Contains(string(out), "ROLLBACK") {
+			} else if !strings.Contains(out, s.want) || !strings.Contains(out, "ROLLBACK") {
 				t.Errorf("want %q in\n%s\n%s", s.want, p.Script, out)
 			}
 		})
+	}
+}
+
+// psql runs a probe's script to its end.
+func (f *fixture) psql(t *testing.T, p *prove.Probe) string {
+	t.Helper()
+	psql, err := exec.LookPath("psql")
+	if err != nil {
+		t.Fatal("psql is needed: install postgresql-client")
+	}
+	url := f.As(t, f.App)
+	if strings.Contains(p.Script, "Run as the operator") {
+		url = f.URL
+	}
+	file := filepath.Join(t.TempDir(), "leak.sql")
+	if err := os.WriteFile(file, []byte(p.Script), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(psql, "-X", "-v", "ON_ERROR_STOP=1", "-f", file, url).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s\n%s", err, p.Script, out)
+	}
+	return string(out)
+}
+
+// TestLongChainOfReferences: in a schema of tables that refer to one another in a row,
+// a script stays short and still shows its leak, and TRUNCATE, which CASCADE would carry
+// through all of them, is judged by what the role may do.
+func TestLongChainOfReferences(t *testing.T) {
+	t.Parallel()
+	const tables = 36
+	var b strings.Builder
+	for i := range tables {
+		fmt.Fprintf(&b, "CREATE TABLE app.c%02d (tenant_id uuid NOT NULL, id uuid NOT NULL, up uuid NOT NULL, PRIMARY KEY (tenant_id, id)",
+			i)
+		if i > 0 {
+			fmt.Fprintf(&b, ", FOREIGN KEY (tenant_id, up) REFERENCES app.c%02d (tenant_id, id)", i-1)
+		}
+		name := fmt.Sprintf("app.c%02d", i)
+		b.WriteString(");\n" + strings.NewReplacer("$T", name, "$C", "tenant_id").Replace(policy))
+		fmt.Fprintf(&b, "GRANT TRUNCATE ON %s TO $APP;\n", name)
+	}
+	f := newFixture(t, b.String(), "DROP POLICY tenant_isolation ON app.c35")
+	r := f.prove(t, database.Options{})
+	p := r.Find("delete:app.c35")
+	if p == nil || p.Verdict != prove.VerdictLeak {
+		t.Fatal("deleting in app.c35 is no leak")
+	}
+	if out := f.psql(t, p); !strings.Contains(out, "DELETE 8") || strings.Contains(p.Script, "app.c10") {
+		t.Errorf("%s\n%s", p.Script, out)
+	}
+	for _, id := range []string{"truncate:app.c00", "truncate:app.c30"} {
+		if p := r.Find(id); p.Verdict != prove.VerdictLeak {
+			t.Errorf("%s: %s: %s", id, p.Verdict, p.Reason)
+		}
+	}
+	f.SQL(t, "REVOKE TRUNCATE ON app.c33 FROM $APP")
+	r = f.prove(t, database.Options{})
+	for id, want := range map[string]prove.Verdict{"truncate:app.c00": prove.VerdictIsolated, "truncate:app.c35": prove.VerdictLeak} {
+		if p := r.Find(id); p.Verdict != want {
+			t.Errorf("%s: %s: %s", id, p.Verdict, p.Reason)
+		}
 	}
 }
