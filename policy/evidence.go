@@ -69,8 +69,7 @@ func (a *analyst) anywhere(n *catalog.Node) verdict {
 	x := a.predicate(n, 0)
 	if n.Kind == catalog.NodeOr || n.Kind == catalog.NodeAnd {
 		for _, arg := range n.Args {
-			y := a.anywhere(arg)
-			x.tenant, x.own = x.tenant || y.tenant, x.own || y.own
+			x = x.and(a.anywhere(arg))
 		}
 	}
 	return x

@@ -16,19 +16,20 @@ type verdict struct {
 
 func (x verdict) any() bool { return x.tenant || x.own }
 
+// and is what two conditions do that both hold.
+func (x verdict) and(y verdict) verdict { return verdict{x.tenant || y.tenant, x.own || y.own} }
+
 // predicate says what a condition does when it must be true.
 func (a *analyst) predicate(n *catalog.Node, depth int) verdict {
 	switch n.Kind {
 	case catalog.NodeAnd:
 		var result verdict
 		for _, arg := range n.Args {
-			x := a.predicate(arg, depth)
-			result.tenant = result.tenant || x.tenant
-			result.own = result.own || x.own
+			result = result.and(a.predicate(arg, depth))
 		}
 		return result
 	case catalog.NodeOr, catalog.NodeEither:
-		return a.alternatives(n.Args, depth)
+		return a.alternatives(n.Args, depth, a.openBranch)
 	case catalog.NodeOperator:
 		return a.comparison(n, depth)
 	case catalog.NodeAny:
@@ -53,16 +54,16 @@ func (a *analyst) predicate(n *catalog.Node, depth int) verdict {
 	case catalog.NodeCoalesce:
 		return a.coalescedTruth(n, depth)
 	case catalog.NodeCase:
-		return a.alternatives(branches(n), depth)
+		return a.alternatives(branches(n), depth, a.openBranch)
 	case catalog.NodeFunction:
 		return a.helperPredicate(n, depth)
 	}
 	return verdict{}
 }
 
-// alternatives is OR: each branch that can be true must bind the rows. Those that
-// do not say why.
-func (a *analyst) alternatives(branches []*catalog.Node, depth int) verdict {
+// alternatives is OR: each branch that can be true must bind the rows. open is told
+// of those that do not.
+func (a *analyst) alternatives(branches []*catalog.Node, depth int, open func(*catalog.Node, int)) verdict {
 	result := verdict{tenant: true, own: true}
 	for _, branch := range branches {
 		if a.truth(branch, depth) == impossible {
@@ -70,10 +71,9 @@ func (a *analyst) alternatives(branches []*catalog.Node, depth int) verdict {
 		}
 		x := a.predicate(branch, depth)
 		if !x.any() {
-			a.openBranch(branch, depth)
+			open(branch, depth)
 		}
-		result.own = result.own && x.any()
-		result.tenant = result.tenant && x.tenant
+		result = verdict{result.tenant && x.tenant, result.own && x.any()}
 	}
 	return result
 }
@@ -253,19 +253,12 @@ func (a *analyst) coalescedTruth(n *catalog.Node, depth int) verdict {
 // bind the rows.
 func (a *analyst) helperPredicate(n *catalog.Node, depth int) verdict {
 	f := a.v.Function(n.OID)
-	alternatives := a.enter(n, f)
-	if alternatives == nil {
+	ways := a.enter(n, f)
+	if ways == nil {
 		return verdict{}
 	}
 	defer a.leave()
-	result := verdict{tenant: true, own: true}
-	for _, alternative := range alternatives {
-		if a.truth(alternative, depth) == impossible {
-			continue
-		}
-		x := a.predicate(alternative, depth)
-		result.tenant, result.own = result.tenant && x.tenant, result.own && x.any()
-	}
+	result := a.alternatives(ways, depth, func(*catalog.Node, int) {})
 	if result.any() && f.Volatile == "immutable" {
 		a.j.ImmutableHelper = true
 	}

@@ -51,9 +51,7 @@ func (s *subquery) spread(a *analyst) {
 
 // condition reads one condition at depth, the sub-query's own.
 func (a *analyst) condition(s *subquery, n *catalog.Node, depth int) {
-	x := a.predicate(n, depth)
-	s.direct.tenant = s.direct.tenant || x.tenant
-	s.direct.own = s.direct.own || x.own
+	s.direct = s.direct.and(a.predicate(n, depth))
 	if (n.Kind != catalog.NodeOperator && n.Kind != catalog.NodeAny && n.Kind != catalog.NodeAnyQuery) || n.Name != "=" {
 		return
 	}
@@ -238,8 +236,7 @@ func (a *analyst) inQuery(n *catalog.Node, depth int) verdict {
 		if left.isContext() && !n.Query.SetOperation && i < len(n.Query.Select) {
 			x = a.callerIn(left, n.Query, i, depth)
 		}
-		result.tenant = result.tenant || x.tenant
-		result.own = result.own || x.own
+		result = result.and(x)
 	}
 	return result
 }
@@ -262,11 +259,12 @@ func (a *analyst) bindMember(own, y value, tenant bool) verdict {
 		return verdict{tenant: true}
 	}
 	// A row follows its parent, or the caller.
-	if a.references(own.node, &catalog.Node{Relation: y.ref.Relation, Column: y.ref.Column}) || a.isKey(&catalog.Node{Relation: y.ref.Relation, Column: y.ref.Column}) {
+	inner := &catalog.Node{Relation: y.ref.Relation, Column: y.ref.Column}
+	if a.references(own.node, inner) || a.isKey(inner) {
 		return verdict{own: true}
 	}
 	// A link of the tenant's own names the row: the people whom its memberships list.
-	if inner := (&catalog.Node{Relation: y.ref.Relation, Column: y.ref.Column}); y.binding == boundTo && a.references(inner, own.node) {
+	if y.binding == boundTo && a.references(inner, own.node) {
 		a.j.Links = append(a.j.Links, y.ref)
 		return verdict{own: true}
 	}
@@ -293,9 +291,7 @@ func (a *analyst) linked(s *subquery) verdict {
 		if how == unbound {
 			continue
 		}
-		x := a.bind(value{kind: valueOwn, node: l.own}, value{kind: valueMember, ref: ref, binding: how})
-		result.tenant = result.tenant || x.tenant
-		result.own = result.own || x.own
+		result = result.and(a.bind(value{kind: valueOwn, node: l.own}, value{kind: valueMember, ref: ref, binding: how}))
 	}
 	return result
 }
@@ -306,6 +302,5 @@ func (a *analyst) existsSelecting(q *catalog.Query, depth int) verdict {
 	if len(q.Select) != 1 || q.SetOperation || q.Aggregate {
 		return verdict{}
 	}
-	x, y := a.predicate(q.Select[0], depth+1), a.exists(q, depth)
-	return verdict{tenant: x.tenant || y.tenant, own: x.own || y.own}
+	return a.predicate(q.Select[0], depth+1).and(a.exists(q, depth))
 }

@@ -325,11 +325,9 @@ func (a *analyst) callValue(n *catalog.Node, depth int) value {
 			}
 			return x
 		}
-	case "pg_catalog.jsonb_extract_path", "pg_catalog.json_extract_path", "pg_catalog.jsonb_extract_path_text", "pg_catalog.json_extract_path_text":
-		if len(n.Args) == 2 && n.Args[1].Kind == catalog.NodeArray {
-			return a.follow(a.value(n.Args[0], depth), pathKeys(n.Args[1]), strings.HasSuffix(n.Name, "_text"))
-		}
-		if len(n.Args) == 2 && n.Args[1].Kind == catalog.NodeConst {
+	case "pg_catalog.jsonb_extract_path", "pg_catalog.json_extract_path",
+		"pg_catalog.jsonb_extract_path_text", "pg_catalog.json_extract_path_text":
+		if len(n.Args) == 2 && (n.Args[1].Kind == catalog.NodeArray || n.Args[1].Kind == catalog.NodeConst) {
 			return a.follow(a.value(n.Args[0], depth), pathKeys(n.Args[1]), strings.HasSuffix(n.Name, "_text"))
 		}
 	}

@@ -143,14 +143,11 @@ func cast(n *catalog.Node, typeName string) *catalog.Node {
 
 // isTest reads what follows IS.
 func (r *reader) isTest(left *catalog.Node, t sqltext.Token) *catalog.Node {
-	switch {
-	case t.Is("isnull"):
-		return condition(catalog.NodeNullTest, "is null", left)
-	case t.Is("notnull"):
-		return condition(catalog.NodeNullTest, "is not null", left)
+	not := t.Is("notnull") || r.accept("not")
+	word := "null"
+	if t.Is("is") {
+		word = r.name()
 	}
-	not := r.accept("not")
-	word := r.name()
 	name := "is " + word
 	if not {
 		name = "is not " + word

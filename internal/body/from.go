@@ -156,22 +156,16 @@ func (r *reader) functionItem(q *catalog.Query, t *table, path []string) {
 }
 
 func (r *reader) givesOneColumn(call *catalog.Node) bool {
-	f := r.l.Function(call.OID)
-	if call.OID == 0 || f == nil {
-		switch call.Name {
-		case "pg_catalog.unnest", "pg_catalog.jsonb_array_elements_text", "pg_catalog.json_array_elements_text",
-			"pg_catalog.jsonb_array_elements", "pg_catalog.json_array_elements", "pg_catalog.string_to_table":
-			return len(call.Args) == 1
-		}
-		return false
+	if f := r.l.Function(call.OID); call.OID != 0 && f != nil {
+		table := strings.HasPrefix(f.Result, "TABLE(") && len(f.Params) == len(f.Inputs())+1
+		return table || Exact(strings.TrimPrefix(f.Result, "SETOF "))
 	}
-	outputs := 0
-	for _, p := range f.Params {
-		if p.Mode != "in" && p.Mode != "variadic" {
-			outputs++
-		}
+	switch call.Name {
+	case "pg_catalog.unnest", "pg_catalog.jsonb_array_elements_text", "pg_catalog.json_array_elements_text",
+		"pg_catalog.jsonb_array_elements", "pg_catalog.json_array_elements":
+		return len(call.Args) == 1
 	}
-	return outputs == 1 || outputs == 0 && Exact(strings.TrimPrefix(f.Result, "SETOF "))
+	return false
 }
 
 // alias reads [AS] name [(columns)].

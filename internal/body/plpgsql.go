@@ -74,8 +74,8 @@ func (r *reader) declaration() string {
 		value = r.expr(0)
 	}
 	r.expect(";")
-	r.inexact[name] = !whole
-	r.vars[name] = r.held(name, value)
+	r.vars[name], r.inexact[name] = value, !whole
+	r.assign(name, value)
 	return name
 }
 
@@ -136,7 +136,7 @@ func (r *reader) oneStatement() {
 	case r.accept("raise"):
 		r.skipTo()
 		r.expect(";")
-	case r.accept("perform"):
+	case r.next("perform"):
 		r.perform()
 	case r.accept("null"):
 		r.expect(";")
@@ -158,10 +158,6 @@ func (r *reader) oneStatement() {
 
 // perform is a SELECT of which FOUND alone is kept.
 func (r *reader) perform() {
-	r.at--
-	start := r.at
-	r.tokens = slices.Clone(r.tokens)
-	r.tokens[start] = sqltext.Token{Kind: sqltext.Word, Text: "select"}
 	found := unknown("found")
 	if !r.try(func() { found = exists(r.query()); r.expect(";") }) {
 		r.skipTo()
@@ -312,8 +308,10 @@ func (r *reader) assign(name string, n *catalog.Node) {
 	if held == nil {
 		r.refuse()
 	}
-	n = r.held(name, n)
-	if r.inside > 0 {
+	switch {
+	case r.inexact[name]:
+		n = unknown("variable")
+	case r.inside > 0:
 		n = either(held, n)
 	}
 	size := 0
@@ -323,14 +321,6 @@ func (r *reader) assign(name string, n *catalog.Node) {
 		}
 	}
 	r.vars[name] = n
-}
-
-// held is what a variable makes of a value.
-func (r *reader) held(name string, n *catalog.Node) *catalog.Node {
-	if r.inexact[name] {
-		return unknown("variable", n)
-	}
-	return n
 }
 
 // handlers reads WHEN … THEN … up to the block's END.

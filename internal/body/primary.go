@@ -63,45 +63,36 @@ func (r *reader) enclosed() *catalog.Node {
 
 // keyword reads what begins with a word of the language, nil where that is no such.
 func (r *reader) keyword() *catalog.Node {
-	word := r.peek().Name()
-	switch word {
+	if r.ahead(1).Plain() { // uuid '…'
+		name := r.typeName()
+		return cast(constant("text", r.text()), name)
+	}
+	switch word := r.take().Name(); word {
 	case "true", "false":
-		r.at++
 		return constant("boolean", word)
 	case "null":
-		r.at++
 		return null()
 	case "current_user", "session_user", "current_role", "user", "current_date", "current_time", "current_timestamp",
 		"localtime", "localtimestamp", "current_catalog", "current_schema":
-		r.at++
 		return node(catalog.NodeValue, word)
 	case "exists":
-		r.at++
-		return &catalog.Node{Kind: catalog.NodeExists, Type: "boolean", Query: r.parenthesised()}
+		return exists(r.parenthesised())
 	case "cast":
-		r.at++
 		return r.castCall()
 	case "array":
-		r.at++
 		if r.next("(") {
 			return &catalog.Node{Kind: catalog.NodeArrayQuery, Query: r.parenthesised()}
 		}
 		r.expect("[")
 		return node(catalog.NodeArray, "", r.list("]")...)
 	case "coalesce":
-		r.at++
 		return r.chosen(catalog.NodeCoalesce, "", 1)
 	case "nullif":
-		r.at++
 		return r.chosen(catalog.NodeNullIf, "=", 2)
 	case "case":
-		r.at++
 		return r.switchCase()
 	}
-	if r.ahead(1).Plain() { // uuid '…'
-		name := r.typeName()
-		return cast(constant("text", r.text()), name)
-	}
+	r.at--
 	return nil
 }
 

@@ -126,7 +126,9 @@ func (r *reader) tail() {
 
 // selection reads one SELECT in the innermost scope, and the names of its columns.
 func (r *reader) selection() (*catalog.Query, []string) {
-	r.expect("select")
+	if !r.accept("select") {
+		r.expect("perform") // PL/pgSQL's SELECT of which nothing is kept
+	}
 	if r.accept("distinct") && r.next("on") {
 		r.refuse()
 	}
