@@ -113,8 +113,8 @@ func Run(v *policy.View, o Options) Report {
 	all = slices.DeleteFunc(all, func(x Finding) bool { return !f.reported(x.schema) })
 	all = dedupe(all)
 	slices.SortStableFunc(all, func(a, b Finding) int { return b.Severity.rank() - a.Severity.rank() })
-	rep := Report{Version: 1, Database: v.Snapshot.Database.Name, Model: v.Model, Findings: []Finding{}, Unseen: []string{}}
-	rep.Unseen = append(append(rep.Unseen, v.Snapshot.Unseen...), o.Evidence.Unseen...)
+	rep := Report{Version: 1, Database: v.Snapshot.Database.Name, Model: v.Model, Findings: []Finding{}}
+	rep.Unseen = append(append([]string{}, v.Snapshot.Unseen...), o.Evidence.Unseen...)
 	reasons := map[[2]string]string{}
 	for _, a := range slices.Backward(o.Accepted) { // of two for one finding the first counts
 		reasons[[2]string{a.Rule, a.Object}] = a.Reason

@@ -46,5 +46,5 @@ func invokerSQL(fn *catalog.Function) string {
 }
 
 // xmlFunctions run SQL that they are given as text.
-var xmlFunctions = []string{"query_to_xml", "query_to_xml_and_xmlschema", "query_to_xmlschema", "cursor_to_xml", "ts_stat",
-	"table_to_xml", "schema_to_xml", "database_to_xml"}
+var xmlFunctions = []string{"query_to_xml", "query_to_xml_and_xmlschema", "query_to_xmlschema", "cursor_to_xml",
+	"ts_stat", "table_to_xml", "schema_to_xml", "database_to_xml"}

@@ -20,8 +20,8 @@ func (f *facts) guards() []guard {
 	for i := range f.s.Events {
 		e := &f.s.Events[i]
 		for _, fn := range f.look.Functions(e.Function) {
-			text := strings.ToLower(fn.Body)
-			if strings.Contains(text, "row level security") || strings.Contains(text, "relrowsecurity") || strings.Contains(text, "policy") {
+			speaksOf := func(what string) bool { return strings.Contains(strings.ToLower(fn.Body), what) }
+			if slices.ContainsFunc([]string{"row level security", "relrowsecurity", "policy"}, speaksOf) {
 				out = append(out, guard{e, fn})
 				break
 			}

@@ -64,6 +64,7 @@ func (f *facts) parentKeySQL(parent *catalog.Relation, columns []string) []strin
 		return nil
 	}
 	name := sqltext.Name(append(append([]string{parent.Name}, columns...), "key")...)
-	return []string{fmt.Sprintf("DO $$ BEGIN\n  ALTER TABLE %s ADD CONSTRAINT %s UNIQUE (%s);\nEXCEPTION WHEN duplicate_table OR duplicate_object THEN NULL;\nEND $$",
-		parent.QName().SQL(), sqltext.Ident(name), sqltext.Idents(columns))}
+	add := fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s UNIQUE (%s)",
+		parent.QName().SQL(), sqltext.Ident(name), sqltext.Idents(columns))
+	return []string{unless("duplicate_table OR duplicate_object", add)}
 }

@@ -23,7 +23,9 @@ func (f *facts) skewed(r *catalog.Relation) bool {
 }
 
 // eachPolicy reports the policies of tenant tables that is holds for, as slow.
-func (f *facts) eachPolicy(is func(r *catalog.Relation, p *judgedPolicy) bool, describe func(r *catalog.Relation, p *judgedPolicy) Finding) []Finding {
+func (f *facts) eachPolicy(
+	is func(*catalog.Relation, *judgedPolicy) bool, describe func(*catalog.Relation, *judgedPolicy) Finding,
+) []Finding {
 	var out []Finding
 	for _, r := range f.judgedTables {
 		for _, p := range f.policies[r.QName()] {

@@ -191,7 +191,8 @@ func (f *facts) collectPredicates() {
 				f.predicates[key] = policy.Equals(sqltext.Ident(c.Name), value, policy.Wrapped)
 			}
 			// A membership is taken word for word, if its words hold for another table.
-			if whole[key] == "" && !strings.Contains(p.Using.Text, r.Name+".") && !slices.Contains(p.using.Subqueries, r.QName()) {
+			own := strings.Contains(p.Using.Text, r.Name+".") || slices.Contains(p.using.Subqueries, r.QName())
+			if whole[key] == "" && !own {
 				whole[key] = p.Using.Text
 			}
 		}

@@ -21,12 +21,11 @@ func (f *facts) sealed() (sealed, plain []string) {
 		r := &f.s.Relations[i]
 		for _, p := range r.Policies {
 			name := r.QName().String() + "." + p.Name
-			for _, e := range []*catalog.Expr{p.Using, p.Check} {
+			for _, e := range p.Exprs() {
 				switch {
-				case e == nil:
 				case strings.Contains(e.Text, sealedTenant.String()+"()"):
 					sealed = append(sealed, name)
-				case slices.ContainsFunc(f.look.Judge(e, r).Settings, func(s string) bool { return strings.EqualFold(s, f.m.Setting) }):
+				case slices.Contains(f.look.Judge(e, r).Settings, strings.ToLower(f.m.Setting)):
 					plain = append(plain, name)
 				}
 			}

@@ -86,7 +86,8 @@ func (f *facts) appRoles() []string {
 
 // recreateSQL replaces a policy by one for a command with the same name.
 func recreateSQL(r *catalog.Relation, p *catalog.Policy, command, using string) []string {
-	return []string{policy.Drop(r.QName(), p.Name), policy.Create(r.QName(), p.Name, p.Permissive, command, p.Roles, using, "")}
+	create := policy.Create(r.QName(), p.Name, p.Permissive, command, p.Roles, using, "")
+	return []string{policy.Drop(r.QName(), p.Name), create}
 }
 
 // revokeSQL takes privileges from everyone an application role has them through.
@@ -146,7 +147,12 @@ func (f *facts) newOwner(schema string) (name string, create []string) {
 	}
 	name = cmp.Or(f.o.Owner, roles.Owner)
 	if f.look.Role(name) == nil {
-		create = []string{fmt.Sprintf("DO $$ BEGIN\n  CREATE ROLE %s NOLOGIN;\nEXCEPTION WHEN duplicate_object THEN NULL;\nEND $$", sqltext.Ident(name))}
+		create = []string{unless("duplicate_object", "CREATE ROLE "+sqltext.Ident(name)+" NOLOGIN")}
 	}
 	return name, create
+}
+
+// unless makes a statement harmless where what it creates is there.
+func unless(condition, sql string) string {
+	return "DO $$ BEGIN\n  " + sql + ";\nEXCEPTION WHEN " + condition + " THEN NULL;\nEND $$"
 }

@@ -114,8 +114,10 @@ func tryAgain(err error, skip map[string]string) bool {
 const loadSettings = `
 	SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 	SELECT pg_catalog.set_config('lock_timeout', half.ms || 'ms', true)
-	  FROM (SELECT (EXTRACT(epoch FROM pg_catalog.current_setting('lock_timeout')::pg_catalog.interval) * 1000)::pg_catalog.int4 AS ms) AS own,
-	       (SELECT (EXTRACT(epoch FROM pg_catalog.current_setting('deadlock_timeout')::pg_catalog.interval) * 500)::pg_catalog.int4 + 1 AS ms) AS half
+	  FROM (SELECT (EXTRACT(epoch FROM pg_catalog.current_setting('lock_timeout')::pg_catalog.interval)
+	                * 1000)::pg_catalog.int4 AS ms) AS own,
+	       (SELECT (EXTRACT(epoch FROM pg_catalog.current_setting('deadlock_timeout')::pg_catalog.interval)
+	                * 500)::pg_catalog.int4 + 1 AS ms) AS half
 	 WHERE own.ms = 0 OR own.ms > half.ms`
 
 func loadOnce(ctx context.Context, conn *pgx.Conn, skip map[string]string) (s *Snapshot, err error) {

@@ -117,7 +117,8 @@ func (l *loader) functionDependencies(rows pgx.Rows) error {
 func (l *loader) depends(d RelationDependency, column string) {
 	if n := len(l.snap.Dependencies); n > 0 {
 		last := &l.snap.Dependencies[n-1]
-		if last.From == d.From && last.Rule == d.Rule && last.On == d.On && last.Function == d.Function && last.Arguments == d.Arguments {
+		if last.From == d.From && last.Rule == d.Rule && last.On == d.On &&
+			last.Function == d.Function && last.Arguments == d.Arguments {
 			if column != "" {
 				last.Columns = append(last.Columns, column)
 			}

@@ -73,11 +73,11 @@ func (l *loader) finish() *Snapshot {
 		}
 		switch {
 		case !l.usable[schema.Name]:
-			l.unseen(schema.Name, fmt.Sprintf("schema %s: role %s has no USAGE on it, so that its tables cannot be probed and their statistics are hidden",
-				schema.Name, l.snap.User))
+			l.unseen(schema.Name, fmt.Sprintf("schema %s: role %s has no USAGE on it, so that its tables cannot be probed "+
+				"and their statistics are hidden", schema.Name, l.snap.User))
 		case l.hidden[schema.Name] > 0:
-			l.unseen(schema.Name, fmt.Sprintf("schema %s: role %s may not read %d of its tables, so that they cannot be probed and their statistics are hidden",
-				schema.Name, l.snap.User, l.hidden[schema.Name]))
+			l.unseen(schema.Name, fmt.Sprintf("schema %s: role %s may not read %d of its tables, so that they cannot be probed "+
+				"and their statistics are hidden", schema.Name, l.snap.User, l.hidden[schema.Name]))
 		}
 	}
 	slices.Sort(l.snap.Unseen)

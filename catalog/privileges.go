@@ -51,8 +51,8 @@ func (v *Lookup) HasSchemaPrivilege(role, schema, privilege string) bool {
 	if s == nil {
 		return false
 	}
-	all := privilege == "USAGE" && (v.MemberOf(role, "pg_read_all_data", Usage) || v.MemberOf(role, "pg_write_all_data", Usage))
-	return all || v.owns(role, s.Owner) || v.granted(role, s.Privileges, privilege)
+	all := v.MemberOf(role, "pg_read_all_data", Usage) || v.MemberOf(role, "pg_write_all_data", Usage)
+	return all && privilege == "USAGE" || v.owns(role, s.Owner) || v.granted(role, s.Privileges, privilege)
 }
 
 // HasDatabasePrivilege says whether role has CREATE, CONNECT or TEMPORARY on the

@@ -46,7 +46,8 @@ func (m *treeMapper) node(n *treeNode) *Node {
 // arguments is how many a node of a kind has at least.
 func (k NodeKind) arguments() int {
 	switch k {
-	case NodeNot, NodeNullTest, NodeBoolTest, NodeCast, NodeCoalesce, NodeAnd, NodeOr, NodeAnyQuery, NodeAllQuery, NodeCollate:
+	case NodeNot, NodeNullTest, NodeBoolTest, NodeCast, NodeCollate, NodeCoalesce, NodeAnd, NodeOr,
+		NodeAnyQuery, NodeAllQuery:
 		return 1
 	case NodeAny, NodeAll, NodeDistinct, NodeNullIf:
 		return 2
@@ -69,7 +70,8 @@ func (m *treeMapper) known(n *treeNode) *Node {
 	case "BOOLEXPR":
 		return m.boolean(n)
 	case "RELABELTYPE", "COERCEVIAIO", "ARRAYCOERCEEXPR", "COERCETODOMAIN", "CONVERTROWTYPEEXPR":
-		return &Node{Kind: NodeCast, Name: castName(n.tag), Type: m.l.typeNames[n.oid("resulttype")], Args: m.args(n.node("arg"))}
+		to := m.l.typeNames[n.oid("resulttype")]
+		return &Node{Kind: NodeCast, Name: castName(n.tag), Type: to, Args: m.args(n.node("arg"))}
 	case "COLLATEEXPR", "COLLATE":
 		if m.l.exactly[n.oid("collOid")] {
 			return &Node{Kind: NodeCollate, Args: m.args(n.node("arg"))}
@@ -77,7 +79,8 @@ func (m *treeMapper) known(n *treeNode) *Node {
 	case "NULLTEST":
 		return m.test(n, NodeNullTest, "nulltesttype", "is null", "is not null")
 	case "BOOLEANTEST":
-		return m.test(n, NodeBoolTest, "booltesttype", "is true", "is not true", "is false", "is not false", "is unknown", "is not unknown")
+		return m.test(n, NodeBoolTest, "booltesttype",
+			"is true", "is not true", "is false", "is not false", "is unknown", "is not unknown")
 	case "COALESCE", "COALESCEEXPR":
 		return &Node{Kind: NodeCoalesce, Type: m.l.typeNames[n.oid("coalescetype")], Args: m.args(n.nodes("args")...)}
 	case "CASE", "CASEEXPR":
@@ -143,7 +146,8 @@ func (m *treeMapper) other(n *treeNode) *Node {
 
 func (m *treeMapper) operator(n *treeNode) *Node {
 	op := m.l.operators[n.oid("opno")]
-	mapped := &Node{Kind: NodeOperator, Name: op.Name, OID: op.OID, Type: m.l.typeNames[n.oid("opresulttype")], Args: m.args(n.nodes("args")...)}
+	mapped := &Node{Kind: NodeOperator, Name: op.Name, OID: op.OID,
+		Type: m.l.typeNames[n.oid("opresulttype")], Args: m.args(n.nodes("args")...)}
 	if op.Schema != "pg_catalog" {
 		mapped.Name = op.Schema + "." + op.Name
 	}

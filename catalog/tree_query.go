@@ -224,7 +224,8 @@ func isSimple(n *treeNode) bool {
 			return false
 		}
 	}
-	for _, field := range []string{"groupClause", "groupingSets", "havingQual", "limitCount", "limitOffset", "setOperations", "cteList"} {
+	for _, field := range []string{"groupClause", "groupingSets", "havingQual", "limitCount", "limitOffset",
+		"setOperations", "cteList"} {
 		if v := n.get(field); v.node != nil || len(v.list) > 0 {
 			return false
 		}

@@ -66,7 +66,8 @@ func Infer(s *catalog.Snapshot, o Options) (*policy.View, error) {
 		return nil, err
 	}
 	m := &catalog.Model{Trusted: trusted(bare, o)}
-	f := &inference{v: policy.NewView(bare.With(m)), o: o, m: m, ignored: map[catalog.QName]string{}, classes: map[catalog.QName]*catalog.TableModel{}}
+	f := &inference{v: policy.NewView(bare.With(m)), o: o, m: m,
+		ignored: map[catalog.QName]string{}, classes: map[catalog.QName]*catalog.TableModel{}}
 	f.schemas()
 	f.tables()
 	steps := []func() error{f.column, f.tenants, f.setting, f.classify, f.roles, f.shared}
@@ -84,8 +85,8 @@ var sealedTenant = catalog.QName{Schema: "moat", Name: "current_tenant"}
 
 // trusted are the functions that o names, and the sealed tenant where it is there.
 func trusted(v *catalog.Lookup, o Options) []catalog.QName {
-	sealed := slices.ContainsFunc(v.Functions(sealedTenant), func(f *catalog.Function) bool { return f.Definer && f.Language == "plpgsql" })
-	if !sealed || slices.Contains(o.Trusted, sealedTenant) {
+	sealed := func(f *catalog.Function) bool { return f.Definer && f.Language == "plpgsql" }
+	if !slices.ContainsFunc(v.Functions(sealedTenant), sealed) || slices.Contains(o.Trusted, sealedTenant) {
 		return o.Trusted
 	}
 	return append(slices.Clone(o.Trusted), sealedTenant)
@@ -160,10 +161,17 @@ func foreignSchema(v *catalog.Lookup, s *catalog.Schema) string {
 		return "extension " + s.Extension
 	case s.Name == "moat":
 		return "moat"
-	case isPlatformSchema(s.Name) && (strings.HasPrefix(s.Owner, "supabase_") || len(v.Functions(catalog.QName{Schema: "auth", Name: "uid"}))+len(v.Functions(catalog.QName{Schema: "auth", Name: "jwt"})) > 0):
+	case isPlatformSchema(s.Name) && (strings.HasPrefix(s.Owner, "supabase_") || hasAuth(v)):
 		return "Supabase"
 	}
 	return ""
+}
+
+// hasAuth says whether one of Supabase's functions that tell who is calling is there.
+func hasAuth(v *catalog.Lookup) bool {
+	return slices.ContainsFunc([]string{"uid", "jwt"}, func(name string) bool {
+		return len(v.Functions(catalog.QName{Schema: "auth", Name: name})) > 0
+	})
 }
 
 // isPlatformSchema names the schemas that Supabase keeps for itself.

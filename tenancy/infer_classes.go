@@ -45,7 +45,8 @@ func (f *inference) own(r *catalog.Relation) *catalog.TableModel {
 		set(entry, catalog.TenantTable, r, f.m.Column, "has the tenant column "+f.m.Column)
 	case f.directColumn(r) != "":
 		column := f.directColumn(r)
-		set(entry, catalog.TenantTable, r, column, fmt.Sprintf("its column %s, never NULL, references %s", column, f.m.Tenants))
+		why := fmt.Sprintf("its column %s, never NULL, references %s", column, f.m.Tenants)
+		set(entry, catalog.TenantTable, r, column, why)
 	default:
 		entry.Why = "has no tenant column, and no foreign key leads to a table that has"
 	}
@@ -156,17 +157,19 @@ func (f *inference) steps(r *catalog.Relation) []catalog.Step {
 	var all []catalog.Step
 	for _, c := range r.Constraints {
 		target := f.classes[c.References]
-		if c.Type != catalog.ForeignKey || c.References == r.QName() || target == nil || target.Class == catalog.IgnoredTable || target.Class == catalog.SharedTable {
+		if c.Type != catalog.ForeignKey || c.References == r.QName() || target == nil ||
+			target.Class == catalog.IgnoredTable || target.Class == catalog.SharedTable {
 			continue
 		}
-		step := catalog.Step{From: r.QName(), Constraint: c.Name, Columns: c.Columns, To: c.References, RefColumns: c.RefColumns}
+		step := catalog.Step{From: r.QName(), Constraint: c.Name, Columns: c.Columns,
+			To: c.References, RefColumns: c.RefColumns}
 		for _, name := range c.Columns {
 			if column := r.Column(name); column != nil && !column.NotNull {
 				step.Nullable = true
 			}
 		}
-		twice := slices.ContainsFunc(all, func(s catalog.Step) bool { return s.To == step.To && slices.Equal(s.Columns, step.Columns) })
-		if !twice {
+		same := func(s catalog.Step) bool { return s.To == step.To && slices.Equal(s.Columns, step.Columns) }
+		if !slices.ContainsFunc(all, same) {
 			all = append(all, step)
 		}
 	}

@@ -12,7 +12,8 @@ import (
 
 // UsualColumns are the names a tenant column usually has, most telling first.
 func UsualColumns() []string {
-	return []string{"tenant_id", "organization_id", "account_id", "org_id", "workspace_id", "company_id", "team_id", "customer_id", "client_id"}
+	return []string{"tenant_id", "organization_id", "account_id", "org_id", "workspace_id", "company_id", "team_id",
+		"customer_id", "client_id"}
 }
 
 // candidate is what speaks for a column being the tenant's.
@@ -24,6 +25,11 @@ type candidate struct {
 	keys     map[catalog.QName]string
 	types    map[string]int
 	rank     int // in UsualColumns; after them for others
+}
+
+func newCandidate(name string, rank int) *candidate {
+	return &candidate{name: name, rank: rank,
+		targets: map[catalog.QName]int{}, keys: map[catalog.QName]string{}, types: map[string]int{}}
 }
 
 // column finds the tenant column and its type.
@@ -81,7 +87,7 @@ func (f *inference) candidates() map[string]*candidate {
 			}
 			found := all[c.Name]
 			if found == nil {
-				found = &candidate{name: c.Name, rank: rank, targets: map[catalog.QName]int{}, keys: map[catalog.QName]string{}, types: map[string]int{}}
+				found = newCandidate(c.Name, rank)
 				all[c.Name] = found
 			}
 			found.tables++
@@ -110,7 +116,7 @@ func (c *candidate) note(r *catalog.Relation) {
 func (f *inference) comparedColumns(r *catalog.Relation) map[string]bool {
 	compared := map[string]bool{}
 	for _, p := range r.Policies {
-		for _, e := range []*catalog.Expr{p.Using, p.Check} {
+		for _, e := range p.Exprs() {
 			for _, name := range f.v.Compared(e, r) {
 				compared[name] = true
 			}
@@ -182,7 +188,8 @@ func (f *inference) byTenantsTable() *candidate {
 			continue
 		}
 		f.say("tenant column %s: no table has it yet; named after table %s", name, t.QName())
-		c := &candidate{name: name, targets: map[catalog.QName]int{t.QName(): 1}, keys: map[catalog.QName]string{}, types: map[string]int{}}
+		c := newCandidate(name, 0)
+		c.targets[t.QName()] = 1
 		if key := primaryKey(t); key != nil {
 			c.keys[t.QName()] = key.Name
 			c.types[key.Type] = 1

@@ -56,7 +56,8 @@ func (f *inference) targets() []*catalog.Relation {
 			}
 			continue
 		}
-		if (r.Kind == catalog.View || r.Kind == catalog.MaterializedView) && r.Extension == "" && slices.Contains(f.m.Schemas, r.Schema) {
+		view := r.Kind == catalog.View || r.Kind == catalog.MaterializedView
+		if view && r.Extension == "" && slices.Contains(f.m.Schemas, r.Schema) {
 			all = append(all, r)
 		}
 	}

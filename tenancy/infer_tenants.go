@@ -68,7 +68,7 @@ func (f *inference) setting() error {
 	count, sources := map[string]int{}, map[string]*policy.Evidence{}
 	for _, r := range f.all {
 		for _, p := range r.Policies {
-			for _, e := range []*catalog.Expr{p.Using, p.Check} {
+			for _, e := range p.Exprs() {
 				found := f.v.Evidence(e, r, f.columnOf(r))
 				// The sealed tenant names no setting.
 				if found == nil || found.Setting == "" && found.Membership == nil && len(found.Claim) == 0 {
@@ -127,19 +127,15 @@ func (f *inference) anySetting() string {
 	note := func(names []string) {
 		for _, name := range names {
 			last := name[strings.LastIndexByte(name, '.')+1:]
-			telling := slices.ContainsFunc([]string{"tenant", "org", "account", "workspace", "company", "team", "customer", "client"},
-				func(part string) bool { return strings.Contains(last, part) })
-			if telling && !strings.HasPrefix(name, "request.") {
+			if telling(last) && !strings.HasPrefix(name, "request.") {
 				count[name]++
 			}
 		}
 	}
 	for _, r := range f.all {
 		for _, p := range r.Policies {
-			for _, e := range []*catalog.Expr{p.Using, p.Check} {
-				if e != nil {
-					note(body.Settings(e.Text))
-				}
+			for _, e := range p.Exprs() {
+				note(body.Settings(e.Text))
 			}
 		}
 	}
@@ -154,4 +150,10 @@ func (f *inference) anySetting() string {
 	}
 	f.say("tenant setting %s: the default, as no policy reads one", DefaultSetting)
 	return DefaultSetting
+}
+
+// telling says whether a name speaks of tenants.
+func telling(name string) bool {
+	parts := []string{"tenant", "org", "account", "workspace", "company", "team", "customer", "client"}
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(name, part) })
 }
