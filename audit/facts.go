@@ -100,26 +100,6 @@ func (f *facts) tenantColumn(name catalog.QName) string {
 // holdsTenants says whether a table holds one tenant's rows beside another's.
 func (f *facts) holdsTenants(name catalog.QName) bool { return f.look.Class(name).HasTenants() }
 
-// reads returns every relation that a view or materialized view reads, through views
-// below it too.
-func (f *facts) reads(from catalog.QName) []catalog.QName {
-	var out []catalog.QName
-	var visit func(name catalog.QName)
-	visit = func(name catalog.QName) {
-		for _, d := range f.look.Reads(name) {
-			if d.On == name || slices.Contains(out, d.On) {
-				continue
-			}
-			out = append(out, d.On)
-			if r := f.look.Relation(d.On); r != nil && (r.Kind == catalog.View || r.Kind == catalog.MaterializedView) {
-				visit(d.On)
-			}
-		}
-	}
-	visit(from)
-	return out
-}
-
 // readers returns every view and materialized view that reads a relation, through
 // other views too.
 func (f *facts) readers(of catalog.QName) []*catalog.Relation {

@@ -32,7 +32,7 @@ func (f *facts) showsTenants(r *catalog.Relation) bool {
 	if r.RLS || f.holdsTenants(r.QName()) {
 		return true
 	}
-	return slices.ContainsFunc(f.reads(r.QName()), f.holdsTenants)
+	return slices.ContainsFunc(f.look.Beneath(r.QName()), f.holdsTenants)
 }
 
 func publicRevokes(r *catalog.Relation) []string {

@@ -15,7 +15,7 @@ var ruleViewMaterialized = Rule{
 		var out []Finding
 		for i := range f.s.Relations {
 			v := &f.s.Relations[i]
-			if v.Kind != catalog.MaterializedView || !slices.ContainsFunc(f.reads(v.QName()), f.holdsTenants) {
+			if v.Kind != catalog.MaterializedView || !slices.ContainsFunc(f.look.Beneath(v.QName()), f.holdsTenants) {
 				continue
 			}
 			app := f.ownerApp(v.Owner)

@@ -34,5 +34,27 @@ func (v *Lookup) Triggered(function QName) []*Relation { return v.triggered[func
 // function reads, one level down.
 func (v *Lookup) Reads(from QName) []RelationDependency { return v.reads[from] }
 
+// Beneath returns what a view reads at any depth, through views and materialized views,
+// each once.
+func (v *Lookup) Beneath(view QName) []QName {
+	var all []QName
+	seen := map[QName]bool{view: true}
+	var visit func(name QName)
+	visit = func(name QName) {
+		for _, d := range v.reads[name] {
+			if seen[d.On] {
+				continue
+			}
+			seen[d.On] = true
+			all = append(all, d.On)
+			if r := v.relations[d.On]; r != nil && (r.Kind == View || r.Kind == MaterializedView) {
+				visit(d.On)
+			}
+		}
+	}
+	visit(view)
+	return all
+}
+
 // ReadBy returns what reads a relation, one level up.
 func (v *Lookup) ReadBy(on QName) []RelationDependency { return v.readBy[on] }

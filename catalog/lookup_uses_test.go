@@ -18,10 +18,12 @@ func TestUses(t *testing.T) {
 		Relations: []catalog.Relation{
 			{Schema: "app", Name: "leads", Triggers: []catalog.Trigger{touch, touch}},
 			{Schema: "app", Name: "notes", Constraints: []catalog.Constraint{{Type: catalog.Unique}, key}},
+			{Schema: "app", Name: "open", Kind: catalog.View},
 			{Schema: "app", Name: "quiet", Triggers: []catalog.Trigger{off}, Constraints: []catalog.Constraint{key}},
 		},
 		Dependencies: []catalog.RelationDependency{
 			{From: name("open"), On: name("leads")}, {From: name("top"), On: name("open")},
+			{From: name("leads"), On: name("log"), Rule: "copies"},
 		},
 	}, nil)
 	var from []string
@@ -39,6 +41,9 @@ func TestUses(t *testing.T) {
 	}
 	if reads := v.Reads(name("top")); len(reads) != 1 || reads[0].On != name("open") {
 		t.Errorf("top reads %v, want open", reads)
+	}
+	if all := v.Beneath(name("top")); !slices.Equal(all, []catalog.QName{name("open"), name("leads")}) {
+		t.Errorf("beneath top are %v, want open and leads, but nothing that a table's rules use", all)
 	}
 }
 

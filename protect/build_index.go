@@ -131,7 +131,7 @@ func (p *planner) onOnly(b indexBuild, rel *catalog.Relation, index, id string) 
 	undo := []string{}
 	if !rel.Partition {
 		undo = append(undo, "DROP INDEX IF EXISTS "+q.SQL())
-		for _, part := range p.descendants(rel) {
+		for _, part := range p.partitions(rel) {
 			// Attached ones have gone with the parent's by now.
 			undo = append(undo, "DROP INDEX IF EXISTS "+catalog.QName{Schema: part.Schema, Name: partIndex(b, part)}.SQL())
 		}
@@ -147,7 +147,7 @@ func partIndex(b indexBuild, part *catalog.Relation) string {
 }
 
 func (p *planner) attachAll(b indexBuild, parent *catalog.Relation, parentIndex string) {
-	for _, part := range p.leaves[parent.QName()] {
+	for _, part := range p.Children(parent) {
 		index := partIndex(b, part)
 		if x := indexNamed(part, index); x != nil && x.Inherited {
 			if part.Kind == catalog.PartitionedTable {

@@ -14,7 +14,7 @@ import (
 func (p *planner) classify() {
 	var children []catalog.TableModel
 	for _, tm := range p.m.Tables {
-		rel := p.relations[tm.Table]
+		rel := p.Relation(tm.Table)
 		if rel == nil || rel.Partition || rel.Extension != "" || tm.Table.Schema == Schema {
 			continue
 		}
@@ -39,20 +39,36 @@ func (p *planner) classify() {
 }
 
 func (p *planner) tenantTable(rel *catalog.Relation, tm catalog.TableModel) {
-	col := column(rel, tm.Column)
+	col := rel.Column(tm.Column)
 	if col == nil || rel.Kind == catalog.ForeignTable {
 		p.unknown(rel, tm)
 		return
 	}
-	t := &table{rel: rel, class: tm.Class, column: tm.Column, typ: p.lookup.BaseType(col.Type), open: !col.NotNull}
-	if !policy.Comparable(t.typ) {
-		p.decide(Decision{ID: "type/" + key(tm.Table), Table: tm.Table, Object: tm.Column,
-			Question: fmt.Sprintf("Column %s has type %s. Change it to uuid, bigint, integer or text?", tm.Column, col.Type),
-			Why:      "Equality of this type is not exact or not usable by an index under row-level security; a policy on it would mix tenants or read the whole table.",
-			SQL:      []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", rel.QName().SQL(), sqltext.Ident(tm.Column), p.m.Type)}})
+	t := &table{rel: rel, class: tm.Class, column: tm.Column, typ: p.BaseType(col.Type), open: !col.NotNull}
+	loose := p.Loose(col) != "" && p.isolatingPolicy(t) == ""
+	if !policy.Comparable(t.typ) || loose {
+		p.askType(t, col)
 		return
 	}
 	p.keep(t)
+}
+
+// askType asks about a tenant column whose values a policy cannot tell apart: a wall
+// over it would be none.
+func (p *planner) askType(t *table, col *catalog.Column) {
+	q := t.rel.QName()
+	d := Decision{ID: "type/" + key(q), Table: q, Object: col.Name,
+		Question: fmt.Sprintf("Column %s has type %s. Change it to uuid, bigint, integer or text?", col.Name, col.Type),
+		Why: "Equality of this type is not exact, or an index on it cannot be used under row-level security: " +
+			"a policy would mix tenants or read the whole table."}
+	typ := p.m.Type
+	if policy.Comparable(t.typ) {
+		d.Question = fmt.Sprintf("Change column %s to a deterministic collation?", col.Name)
+		d.Why = p.Loose(col) + ". Values that differ count as equal under it, so a policy would take two tenants for one."
+		typ = col.Type + ` COLLATE "default"`
+	}
+	d.SQL = []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", q.SQL(), sqltext.Ident(col.Name), typ)}
+	p.decide(d)
 }
 
 // sharedTable keeps a table whose sharing was said or shows in the grants of today.
@@ -105,7 +121,7 @@ func (p *planner) child(tm catalog.TableModel) bool {
 	if parent == nil {
 		return !p.pendingChild(first.To)
 	}
-	rel := p.relations[tm.Table]
+	rel := p.Relation(tm.Table)
 	if rel.Kind == catalog.ForeignTable {
 		p.unknown(rel, tm)
 		return true
@@ -156,7 +172,7 @@ func (p *planner) firstStep(tm catalog.TableModel) (catalog.Step, string) {
 }
 
 func (p *planner) foreignKeyStep(q catalog.QName, constraint string) (catalog.Step, bool) {
-	rel := p.relations[q]
+	rel := p.Relation(q)
 	for _, k := range rel.Constraints {
 		if k.Type == catalog.ForeignKey && k.Name == constraint {
 			return catalog.Step{From: q, Constraint: k.Name, Columns: k.Columns, To: k.References, RefColumns: k.RefColumns}, true
@@ -220,7 +236,7 @@ func (p *planner) inheritOne(rel *catalog.Relation) bool {
 	}
 	if t == nil {
 		t = &table{rel: rel, class: catalog.TenantTable, column: parent.column, typ: parent.typ,
-			missing: column(rel, parent.column) == nil, open: parent.open}
+			missing: rel.Column(parent.column) == nil, open: parent.open}
 		p.withdrawQuestions(rel.QName())
 		p.keep(t)
 	}
@@ -276,7 +292,7 @@ func (p *planner) sourceOf(t *table, k catalog.Constraint) *source {
 		if c == t.column {
 			continue
 		}
-		if col := column(t.rel, c); col == nil || (!col.NotNull && !asked) {
+		if col := t.rel.Column(c); col == nil || (!col.NotNull && !asked) {
 			return nil
 		}
 		s.columns = append(s.columns, c)
@@ -312,13 +328,4 @@ func (p *planner) order() {
 		visit(t)
 	}
 	p.tables = sorted
-}
-
-func column(rel *catalog.Relation, name string) *catalog.Column {
-	for i := range rel.Columns {
-		if rel.Columns[i].Name == name {
-			return &rel.Columns[i]
-		}
-	}
-	return nil
 }

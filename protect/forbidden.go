@@ -8,7 +8,7 @@ import (
 
 // may reports whether the connected role may change what owner owns.
 func (p *planner) may(owner string) bool {
-	return p.user.Super || owner == p.user.Name || p.inherits(p.user.Name, owner)
+	return p.user.Super || p.Joined(p.user.Name, owner, catalog.Usage)
 }
 
 // dropForbidden moves steps on tables that the connected role does not own to the
@@ -35,7 +35,7 @@ func (p *planner) ownerOf(s Step) string {
 	if s.Table == (catalog.QName{}) {
 		return ""
 	}
-	if rel := p.relations[s.Table]; rel != nil {
+	if rel := p.Relation(s.Table); rel != nil {
 		return rel.Owner
 	}
 	return ""

@@ -2,6 +2,7 @@ package protect
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
@@ -28,7 +29,7 @@ func (p *planner) backfill(t *table) {
 	q := t.rel.QName()
 	b := &Backfill{Table: q, Column: t.column, Set: t.source.selectTenant("c")}
 	for _, leaf := range p.physical(t.rel) {
-		b.Parts = append(b.Parts, Part{Table: leaf.QName(), Key: primaryKey(leaf)})
+		b.Parts = append(b.Parts, Part{Table: leaf.QName(), Key: walked(leaf)})
 	}
 	hazards := []string{"each batch locks the rows it fills until it commits"}
 	if !p.user.Super && len(t.rel.Triggers) > 0 {
@@ -41,40 +42,27 @@ func (p *planner) backfill(t *table) {
 		Reason: "existing rows get the tenant of the row they belong to"})
 }
 
+// partitions returns every partition below a relation, the nearest first.
+func (p *planner) partitions(rel *catalog.Relation) []*catalog.Relation {
+	if rel.Kind != catalog.PartitionedTable {
+		return nil
+	}
+	return p.Descendants(rel)
+}
+
 // physical returns the tables that hold a relation's rows.
 func (p *planner) physical(rel *catalog.Relation) []*catalog.Relation {
-	if rel.Kind != catalog.PartitionedTable {
-		return []*catalog.Relation{rel}
-	}
-	var all []*catalog.Relation
-	for _, leaf := range p.leaves[rel.QName()] {
-		all = append(all, p.physical(leaf)...)
-	}
-	return all
+	isParent := func(r *catalog.Relation) bool { return r.Kind == catalog.PartitionedTable }
+	return slices.DeleteFunc(append([]*catalog.Relation{rel}, p.partitions(rel)...), isParent)
 }
 
-// descendants returns every partition below a relation, nearest first.
-func (p *planner) descendants(rel *catalog.Relation) []*catalog.Relation {
-	var all []*catalog.Relation
-	for _, leaf := range p.leaves[rel.QName()] {
-		all = append(all, leaf)
-		all = append(all, p.descendants(leaf)...)
+// walked is the key that a backfill walks a table by.
+func walked(rel *catalog.Relation) []Key {
+	var keys []Key
+	for _, c := range rel.PrimaryKey() {
+		keys = append(keys, Key{c, rel.Column(c).Type})
 	}
-	return all
-}
-
-func primaryKey(rel *catalog.Relation) []Key {
-	for _, k := range rel.Constraints {
-		if k.Type != catalog.PrimaryKey {
-			continue
-		}
-		keys := make([]Key, len(k.Columns))
-		for i, c := range k.Columns {
-			keys[i] = Key{c, column(rel, c).Type}
-		}
-		return keys
-	}
-	return nil
+	return keys
 }
 
 // notNullCheck is the constraint that carries NOT NULL until SET NOT NULL can use
@@ -83,7 +71,7 @@ const notNullCheck = "moat_tenant_not_null"
 
 func (p *planner) notNull(t *table) {
 	q := t.rel.QName()
-	existing := constraint(t.rel, notNullCheck)
+	existing := t.rel.Constraint(notNullCheck)
 	drop := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", q.SQL(), notNullCheck)
 	add := stepID(GroupBackfill, q, "not-null-check")
 	if existing == nil {
@@ -111,27 +99,12 @@ func notNullStep(t *table) string { return stepID(GroupBackfill, t.rel.QName(), 
 // of their own.
 func (p *planner) undoNotNull(t *table) []string {
 	undo := []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", t.rel.QName().SQL(), sqltext.Ident(t.column))}
-	for _, d := range p.below(t.rel) {
-		if c := column(d, t.column); c != nil && c.NotNull {
+	for _, d := range p.Descendants(t.rel) {
+		if c := d.Column(t.column); c != nil && c.NotNull {
 			undo = append(undo, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", d.QName().SQL(), sqltext.Ident(t.column)))
 		}
 	}
 	return undo
-}
-
-// below returns partitions and inheritance children at every depth.
-func (p *planner) below(rel *catalog.Relation) []*catalog.Relation {
-	var all []*catalog.Relation
-	for i := range p.s.Relations {
-		r := &p.s.Relations[i]
-		for _, parent := range r.ParentNames {
-			if parent == rel.QName() {
-				all = append(all, r)
-				all = append(all, p.below(r)...)
-			}
-		}
-	}
-	return all
 }
 
 // nullCheck counts rows that the backfill could not give a tenant.
@@ -174,23 +147,12 @@ func (p *planner) tenantAhead(t *table, row string) string {
 // sample selects up to twenty rows' primary keys as one text each.
 func sample(rel *catalog.Relation, from, cond string) string {
 	shown := "c.ctid::text"
-	if keys := primaryKey(rel); len(keys) > 0 {
-		shown = ""
-		for i, k := range keys {
-			if i > 0 {
-				shown += " || ', ' || "
-			}
-			shown += fmt.Sprintf("%s || coalesce(c.%s::text, 'NULL')", sqltext.Literal(k.Column+"="), sqltext.Ident(k.Column))
-		}
+	var keys []string
+	for _, c := range rel.PrimaryKey() {
+		keys = append(keys, fmt.Sprintf("%s || coalesce(c.%s::text, 'NULL')", sqltext.Literal(c+"="), sqltext.Ident(c)))
+	}
+	if len(keys) > 0 {
+		shown = strings.Join(keys, " || ', ' || ")
 	}
 	return fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY 1 LIMIT 20", shown, from, cond)
-}
-
-func constraint(rel *catalog.Relation, name string) *catalog.Constraint {
-	for i := range rel.Constraints {
-		if rel.Constraints[i].Name == name {
-			return &rel.Constraints[i]
-		}
-	}
-	return nil
 }

@@ -33,7 +33,7 @@ func (p *planner) addColumn(t *table) {
 		do = append(do, fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s", q.SQL(), sqltext.Ident(t.column), t.typ))
 		undo = append(undo, fmt.Sprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s", q.SQL(), sqltext.Ident(t.column)))
 	}
-	do = append(do, setDefault(q, t.column, p.lookup.Current(t.typ)))
+	do = append(do, setDefault(q, t.column, p.Current(t.typ)))
 	if len(undo) == 0 {
 		undo = append(undo, dropDefault(q, t.column))
 	}
@@ -59,11 +59,11 @@ func (p *planner) whyColumn(t *table) string {
 // kind is a question: a constant would put every row of an unaware writer into one
 // tenant.
 func (p *planner) defaultFor(t *table) {
-	col := column(t.rel, t.column)
+	col := t.rel.Column(t.column)
 	q := t.rel.QName()
 	if col.Default == "" && col.Generated == "" {
 		p.add(Step{ID: stepID(GroupColumns, q, "default"), Group: GroupColumns, Table: q, Title: "default of " + t.column + ": the current tenant",
-			SQL: []string{setDefault(q, t.column, p.lookup.Current(t.typ))}, Undo: []string{dropDefault(q, t.column)},
+			SQL: []string{setDefault(q, t.column, p.Current(t.typ))}, Undo: []string{dropDefault(q, t.column)},
 			Lock: AccessExclusive, Reason: "an INSERT that leaves the column out writes into the tenant that is set"})
 		return
 	}
@@ -73,7 +73,7 @@ func (p *planner) defaultFor(t *table) {
 	p.decide(Decision{ID: "default/" + key(q), Table: q, Object: t.column,
 		Question: fmt.Sprintf("Column %s has the default %s. Replace it by the current tenant?", t.column, col.Default),
 		Why:      "A default that does not read the setting puts a row of a writer that leaves the column out into a tenant of its own choosing, or fails under the policy.",
-		SQL:      []string{setDefault(q, t.column, p.lookup.Current(t.typ))}})
+		SQL:      []string{setDefault(q, t.column, p.Current(t.typ))}})
 }
 
 // setDefault changes this table alone: partitions and inheritance children have

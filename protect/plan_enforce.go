@@ -17,7 +17,7 @@ func (p *planner) enforce() {
 	p.views()
 	p.definers()
 	for _, t := range p.tables {
-		for _, part := range p.descendants(t.rel) {
+		for _, part := range p.partitions(t.rel) {
 			if part.Kind != catalog.ForeignTable {
 				p.enable(part, nil)
 			}
@@ -137,12 +137,12 @@ func (p *planner) weak(role, owner string) bool {
 	if role == "" || role == p.c.Roles.Application {
 		return true
 	}
-	r := p.roleNamed[role]
+	r := p.Role(role)
 	return slices.Contains(p.m.Roles, role) && r != nil && !r.Super && !r.BypassRLS
 }
 
 func (p *planner) revokeSchema(set *privilegeChange, schema string) {
-	s := p.schema(schema)
+	s := p.Schema(schema)
 	if s == nil {
 		return
 	}

@@ -59,10 +59,10 @@ func (p *planner) composite(n newKey) {
 	}
 	check := p.crossing(n)
 	for _, part := range parts {
-		if k := constraint(part, n.name); k == nil {
+		if k := part.Constraint(n.name); k == nil {
 			p.addKey(n, part, stepID(GroupKeys, part.QName(), n.name+"/add"), open, check)
 		}
-		if k := constraint(part, n.name); k == nil || !k.Validated {
+		if k := part.Constraint(n.name); k == nil || !k.Validated {
 			p.validateKey(n, part, stepID(GroupKeys, part.QName(), n.name+"/add"))
 		}
 		check = nil
@@ -80,7 +80,7 @@ func (p *planner) keyStep(n newKey, what string) string {
 func (p *planner) keyName(n newKey) string {
 	base := sqltext.Name(append([]string{n.table.rel.Name}, append(slices.Clone(n.columns), "fkey")...)...)
 	return free(base, func(s string) bool {
-		k := constraint(n.table.rel, s)
+		k := n.table.rel.Constraint(s)
 		return k != nil || p.planned(stepID(GroupKeys, n.table.rel.QName(), s+"/add"))
 	})
 }

@@ -143,20 +143,11 @@ func (p *planner) guardStands() bool {
 	}
 	for _, f := range p.guardFunctions() {
 		bare, _, _ := strings.Cut(f.signature, "(")
-		if found := p.function(own(bare)); found == nil || found.Body != f.body {
+		if found := p.Functions(own(bare)); len(found) == 0 || found[0].Body != f.body {
 			return false
 		}
 	}
 	return true
-}
-
-func (p *planner) function(q catalog.QName) *catalog.Function {
-	for i := range p.s.Functions {
-		if f := &p.s.Functions[i]; f.Schema == q.Schema && f.Name == q.Name {
-			return f
-		}
-	}
-	return nil
 }
 
 func (p *planner) guardExists() bool {

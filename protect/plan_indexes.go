@@ -266,11 +266,9 @@ func (p *planner) hasIndexLike(t *table, def string) bool {
 }
 
 func (p *planner) uniqueInUse(t *table, x catalog.Index) string {
-	for i := range p.s.Relations {
-		for _, k := range p.s.Relations[i].Constraints {
-			if k.Type == catalog.ForeignKey && k.References == t.rel.QName() && k.Index == x.Name {
-				return "The foreign key " + k.Name + " of " + p.s.Relations[i].QName().String() + " points at it."
-			}
+	for _, ref := range p.References(t.rel.QName()) {
+		if ref.Key.Index == x.Name {
+			return "The foreign key " + ref.Key.Name + " of " + ref.From.QName().String() + " points at it."
 		}
 	}
 	if t.rel.Replica == "index" || strings.Contains(t.rel.Replica, x.Name) {
@@ -282,7 +280,7 @@ func (p *planner) uniqueInUse(t *table, x catalog.Index) string {
 func (p *planner) dropUnique(t *table, x catalog.Index, needs string) {
 	q := t.rel.QName()
 	step := Step{ID: stepID(GroupKeys, q, x.Name+"/drop"), Group: GroupKeys, Table: q, Needs: needs, Title: "drop the global unique " + x.Name, Reason: "uniqueness now holds within a tenant"}
-	if k := constraint(t.rel, x.Name); k != nil {
+	if k := t.rel.Constraint(x.Name); k != nil {
 		step.SQL = []string{dropConstraint(q, k.Name)}
 		step.Undo = []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", q.SQL(), sqltext.Ident(k.Name), k.Definition)}
 		step.Remember, step.Lock = []string{commentOnConstraint(q, k.Name)}, AccessExclusive

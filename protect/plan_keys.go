@@ -15,14 +15,8 @@ import (
 func (p *planner) keys() {
 	for _, t := range p.tables {
 		t.uniques = existingUniques(t.rel)
-		if pk := primaryKey(t.rel); pk != nil && t.class == catalog.TenantTable {
-			cols := []string{t.column}
-			for _, k := range pk {
-				if k.Column != t.column {
-					cols = append(cols, k.Column)
-				}
-			}
-			p.unique(t, cols)
+		if pk := t.rel.PrimaryKey(); pk != nil && t.class == catalog.TenantTable {
+			p.unique(t, append([]string{t.column}, without(pk, t.column)...))
 		}
 	}
 	for _, t := range p.tables {
@@ -259,7 +253,7 @@ func surrogate(t *table, x catalog.Index) bool {
 	if len(x.Keys) != 1 || x.Keys[0].Column == "" {
 		return false
 	}
-	col := column(t.rel, x.Keys[0].Column)
+	col := t.rel.Column(x.Keys[0].Column)
 	generated := col.Identity != "" || strings.Contains(col.Default, "nextval(") || strings.Contains(col.Default, "uuid")
 	return col.Type == "uuid" || generated || (x.Primary && col.Name == "id")
 }

@@ -35,11 +35,27 @@ func (p *planner) isolation(t *table) {
 		}
 		return
 	}
-	expr := p.lookup.IsolatingCurrent(t.column, t.typ, p.lookup.FormOf(t.rel))
+	expr := p.IsolatingCurrent(t.column, t.typ, p.FormOf(t.rel))
 	name := freePolicy(t.rel, policy.Isolation)
 	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, policy.Isolation), Group: p.policyGroup(t), Table: q, Title: "policy " + name,
-		SQL: []string{p.lookup.Wall(q, name, expr)}, Undo: []string{policy.Drop(q, name)}, Lock: AccessExclusive,
+		SQL: []string{p.Wall(q, name, expr)}, Undo: []string{policy.Drop(q, name)}, Lock: AccessExclusive,
 		Reason: "restrictive: no permissive policy that is added later can widen it"}))
+}
+
+// isolatingPolicy returns the name of a restrictive policy that isolates every
+// command for every role, empty when there is none. What isolates is decided by the
+// expression's tree, never by its text.
+func (p *planner) isolatingPolicy(t *table) string {
+	for _, pol := range t.rel.Policies {
+		forAll := !pol.Permissive && pol.Command == "ALL" && slices.Contains(pol.Roles, "")
+		if p.Citus() {
+			forAll = pol.Permissive && pol.Command == "ALL"
+		}
+		if forAll && p.Judge(pol.Using, t.rel).Isolates && p.Judge(pol.WriteExpr(), t.rel).Isolates {
+			return pol.Name
+		}
+	}
+	return ""
 }
 
 // freePolicy returns the name, or the next that is free: a team's own policies are
@@ -53,7 +69,7 @@ func freePolicy(rel *catalog.Relation, name string) string {
 // access plans the permissive policy of the application role. Without one no row is
 // visible; a team's own permissive policies take its place.
 func (p *planner) access(t *table) {
-	if p.lookup.Citus() || !p.app {
+	if p.Citus() || !p.app {
 		return
 	}
 	roles := p.accessRoles()
@@ -82,7 +98,7 @@ func (p *planner) askCommands(t *table) {
 	var denied []string
 	for _, command := range p.applicationMay(t.rel) {
 		allowed := slices.ContainsFunc(t.rel.Policies, func(pol catalog.Policy) bool {
-			return pol.Permissive && (pol.Using != nil || pol.Check != nil) && (pol.Command == "ALL" || pol.Command == command) && p.applies(pol, app)
+			return pol.Permissive && (pol.Using != nil || pol.Check != nil) && p.Applies(&pol, app, command)
 		})
 		if !allowed {
 			denied = append(denied, command)
@@ -123,26 +139,9 @@ func (p *planner) accessRoles() []string {
 func (p *planner) permissiveFor(rel *catalog.Relation, role string) []string {
 	var names []string
 	for _, pol := range rel.Policies {
-		if !pol.Permissive || (pol.Using == nil && pol.Check == nil) {
-			continue
-		}
-		if p.applies(pol, role) {
+		if pol.Permissive && (pol.Using != nil || pol.Check != nil) && p.Applies(&pol, role, pol.Command) {
 			names = append(names, pol.Name)
 		}
 	}
 	return names
-}
-
-func (p *planner) applies(pol catalog.Policy, role string) bool {
-	return slices.ContainsFunc(pol.Roles, func(r string) bool { return r == "" || r == role || p.inherits(role, r) })
-}
-
-// inherits reports whether member has the rights of role without SET ROLE.
-func (p *planner) inherits(member, role string) bool {
-	for _, m := range p.s.Memberships {
-		if m.Member == member && m.Inherit && (m.Role == role || p.inherits(m.Role, role)) {
-			return true
-		}
-	}
-	return false
 }

@@ -30,7 +30,7 @@ func (p *planner) roles() {
 // role plans a role that is missing; false means that it is missing and that the
 // connected role may not make it.
 func (p *planner) role(role, attributes, reason string) bool {
-	if p.roleNamed[role] != nil {
+	if p.Role(role) != nil {
 		return true
 	}
 	create := createRole(role, attributes)
@@ -77,7 +77,7 @@ func dropRole(role string) string {
 // checkApplication mends the attributes of an application role that exists, and
 // asks about what else lets it through.
 func (p *planner) checkApplication() {
-	role := p.roleNamed[p.c.Roles.Application]
+	role := p.Role(p.c.Roles.Application)
 	if role == nil {
 		return
 	}
@@ -105,8 +105,8 @@ func (p *planner) checkApplication() {
 func (p *planner) askConnections() {
 	app := p.c.Roles.Application
 	for _, role := range p.m.Roles {
-		r := p.roleNamed[role]
-		if role == app || r == nil || r.Super || p.inherits(role, app) || slices.Contains([]string{p.c.Roles.Owner, p.c.Roles.Operator, p.c.Roles.Definer}, role) {
+		r := p.Role(role)
+		if role == app || r == nil || r.Super || p.Joined(role, app, catalog.Usage) || slices.Contains([]string{p.c.Roles.Owner, p.c.Roles.Operator, p.c.Roles.Definer}, role) {
 			continue
 		}
 		why := "It has rights on tenants' tables, and " + policy.Access + " is not for it: from enforce on it sees no rows there."
@@ -133,7 +133,7 @@ func (p *planner) askMemberships(app string) {
 
 // dangerous reports whether membership in role lets a member past the policies.
 func (p *planner) dangerous(role string) bool {
-	r := p.roleNamed[role]
+	r := p.Role(role)
 	if r == nil {
 		return false
 	}
@@ -245,7 +245,7 @@ func (p *planner) feeds(seq *catalog.Relation) bool {
 	if t == nil || t.class == catalog.TenantsTable {
 		return false
 	}
-	c := column(t.rel, seq.OwnedBy.Column)
+	c := t.rel.Column(seq.OwnedBy.Column)
 	return c != nil && c.Identity == ""
 }
 
@@ -289,7 +289,7 @@ func (p *planner) operatorWants(schema string) []want {
 }
 
 func (p *planner) schemaUsage(schema string) []want {
-	s := p.schema(schema)
+	s := p.Schema(schema)
 	if s == nil {
 		return nil
 	}

@@ -64,8 +64,10 @@ func (p *planner) searchFunction(t *table, x catalog.Index, k catalog.IndexKey, 
 	q := t.rel.QName()
 	f := own(sqltext.Name("search", q.Schema, q.Name, x.Name))
 	body := p.searchBody(t, x, k, s)
-	if found := p.function(f); found != nil && (found.Body == body || found.Body == p.sealedBody(body)) && found.Owner == p.c.Roles.Definer {
-		return
+	for _, found := range p.Functions(f) {
+		if (found.Body == body || found.Body == p.sealedBody(body)) && found.Owner == p.c.Roles.Definer {
+			return
+		}
 	}
 	step := Step{ID: stepID(GroupGuards, q, "search/"+x.Name), Group: GroupGuards, Table: q, Title: "search function " + f.String(),
 		SQL: p.searchSQL(t, f, s, body), Undo: p.undoSearch(t, f, s),
@@ -91,8 +93,8 @@ func (p *planner) cannotSearch(t *table) string {
 		return "there is no application role yet"
 	}
 	for _, pol := range t.rel.Policies {
-		everything := pol.Permissive && pol.Using != nil && p.lookup.Judge(pol.Using, t.rel).AlwaysTrue
-		if !everything && !p.isolates(t, pol.Using) {
+		everything := pol.Permissive && pol.Using != nil && p.Judge(pol.Using, t.rel).AlwaysTrue
+		if !everything && !p.Judge(pol.Using, t.rel).Isolates {
 			return "The table has a policy of its own, " + pol.Name + ", and the function would pass by it. Add its condition to the function."
 		}
 	}
@@ -104,7 +106,7 @@ func (p *planner) searchBody(t *table, x catalog.Index, k catalog.IndexKey, s se
 	if k.Column != "" {
 		target = sqltext.Ident(k.Column)
 	}
-	where := fmt.Sprintf("t.%s = %s AND %s %s $1", sqltext.Ident(t.column), p.lookup.Current(t.typ), target, s.operator)
+	where := fmt.Sprintf("t.%s = %s AND %s %s $1", sqltext.Ident(t.column), p.Current(t.typ), target, s.operator)
 	if x.Predicate != "" {
 		where += " AND (" + x.Predicate + ")"
 	}
@@ -135,7 +137,7 @@ func (p *planner) undoSearch(t *table, f catalog.QName, s search) []string {
 	if !held(t.rel.Privileges, "SELECT") {
 		undo = append(undo, fmt.Sprintf("REVOKE SELECT ON TABLE %s FROM %s", t.rel.QName().SQL(), sqltext.Ident(definer)))
 	}
-	if schema := p.schema(t.rel.Schema); schema != nil && !held(schema.Privileges, "USAGE") {
+	if schema := p.Schema(t.rel.Schema); schema != nil && !held(schema.Privileges, "USAGE") {
 		undo = append(undo, fmt.Sprintf("REVOKE USAGE ON SCHEMA %s FROM %s", sqltext.Ident(t.rel.Schema), sqltext.Ident(definer)))
 	}
 	return append(undo, fmt.Sprintf("REVOKE USAGE ON SCHEMA %s FROM %s", Schema, sqltext.Ident(p.c.Roles.Application)))

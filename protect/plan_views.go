@@ -3,49 +3,25 @@ package protect
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
 
-// reads returns every table that a view reads, through other views as well.
-func (p *planner) reads(view catalog.QName) []catalog.QName {
-	seen := map[catalog.QName]bool{}
-	var walk func(q catalog.QName)
-	walk = func(q catalog.QName) {
-		for _, d := range p.s.Dependencies {
-			if d.From == q && !seen[d.On] && d.On != view {
-				seen[d.On] = true
-				walk(d.On)
-			}
-		}
-	}
-	walk(view)
-	var all []catalog.QName
-	for q := range seen {
-		all = append(all, q)
-	}
-	slices.SortFunc(all, func(a, b catalog.QName) int { return strings.Compare(a.String(), b.String()) })
-	return all
-}
-
 // readsTenants reports whether a view reads rows of tenants, also through a
 // materialized view or a partition.
 func (p *planner) readsTenants(view catalog.QName) bool {
-	return slices.ContainsFunc(p.reads(view), func(q catalog.QName) bool {
-		rel := p.relations[q]
-		return p.byName[q] != nil || (rel != nil && rel.Partition && p.ofTenant(rel))
+	return slices.ContainsFunc(p.Beneath(view), func(q catalog.QName) bool {
+		rel := p.Relation(q)
+		return rel != nil && p.ofTenant(rel)
 	})
 }
 
-// ofTenant reports whether a partition belongs to a tenant table.
+// ofTenant reports whether a table, or the one that it is a partition of, is a tenant
+// table.
 func (p *planner) ofTenant(rel *catalog.Relation) bool {
-	return slices.ContainsFunc(rel.ParentNames, func(q catalog.QName) bool {
-		parent := p.relations[q]
-		return p.byName[q] != nil || (parent != nil && parent.Partition && p.ofTenant(parent))
-	})
+	return p.byName[rel.QName()] != nil || rel.Partition && slices.ContainsFunc(p.Parents(rel), p.ofTenant)
 }
 
 // tenantViews returns the views that read tenants' rows, in name order.
@@ -66,12 +42,12 @@ func (p *planner) tenantReaders(kind catalog.Kind) []*catalog.Relation {
 // that the view reads is open to the application as well, and what an application
 // role of today may write through it.
 func (p *planner) viewGrants(view *catalog.Relation) []string {
-	base := p.reads(view.QName())
+	base := p.Beneath(view.QName())
 	if len(base) == 0 {
 		return nil
 	}
 	for _, q := range base {
-		rel := p.relations[q]
+		rel := p.Relation(q)
 		if rel == nil || rel.Kind == catalog.MaterializedView || rel.Kind == catalog.ForeignTable {
 			return nil
 		}
@@ -135,8 +111,8 @@ func (p *planner) viewOwner(v *catalog.Relation) {
 	q := v.QName()
 	var give, take []string
 	wants := p.schemaUsage(q.Schema)
-	for _, base := range p.reads(q) {
-		if rel := p.relations[base]; rel != nil {
+	for _, base := range p.Beneath(q) {
+		if rel := p.Relation(base); rel != nil {
 			wants = append(append(wants, p.schemaUsage(base.Schema)...), want{"TABLE " + base.SQL(), rel.Owner, []string{"SELECT"}, rel.Privileges})
 		}
 	}
@@ -177,14 +153,14 @@ func (p *planner) askMaterialized(mv *catalog.Relation) {
 	safe := catalog.QName{Schema: mv.Schema, Name: sqltext.Name(mv.Name, "of_tenant")}
 	d.SQL = []string{
 		fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", q.SQL(), sqltext.Ident(p.c.Roles.Application)),
-		fmt.Sprintf("CREATE VIEW %s WITH (security_barrier = true) AS\n  SELECT * FROM %s WHERE %s", safe.SQL(), q.SQL(), p.lookup.IsolatingCurrent(col.Name, p.lookup.BaseType(col.Type), policy.Wrapped)),
+		fmt.Sprintf("CREATE VIEW %s WITH (security_barrier = true) AS\n  SELECT * FROM %s WHERE %s", safe.SQL(), q.SQL(), p.IsolatingCurrent(col.Name, p.BaseType(col.Type), policy.Wrapped)),
 		fmt.Sprintf("GRANT SELECT ON %s TO %s", safe.SQL(), sqltext.Ident(p.c.Roles.Application)),
 	}
 	p.decide(d)
 }
 
 func (p *planner) tenantColumnOf(rel *catalog.Relation) *catalog.Column {
-	if c := column(rel, p.m.Column); c != nil && policy.Comparable(p.lookup.BaseType(c.Type)) {
+	if c := rel.Column(p.m.Column); c != nil && policy.Comparable(p.BaseType(c.Type)) {
 		return c
 	}
 	return nil
@@ -200,7 +176,7 @@ func (p *planner) definers() {
 		q := catalog.QName{Schema: f.Schema, Name: f.Name}
 		signature := fmt.Sprintf("%s(%s)", q.SQL(), f.Arguments)
 		why := "It runs with the rights of " + f.Owner + ", who is subject to the policies once they are forced but has no permissive one: it will see no rows."
-		if r := p.roleNamed[f.Owner]; r != nil && (r.Super || r.BypassRLS) {
+		if r := p.Role(f.Owner); r != nil && (r.Super || r.BypassRLS) {
 			why = "It runs with the rights of " + f.Owner + ", whom no policy binds: whatever it reads or writes is every tenant's."
 		}
 		p.decide(Decision{ID: "definer/" + signature, Object: signature, Question: "SECURITY DEFINER function: should it run with its caller's rights?", Why: why,

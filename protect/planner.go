@@ -3,7 +3,6 @@ package protect
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
@@ -39,18 +38,15 @@ func New(v *policy.View, c Config) (*Plan, error) {
 
 // planner is the state of one call of New.
 type planner struct {
-	s      *catalog.Snapshot
-	lookup *policy.View
-	m      *catalog.Model
-	c      Config
-	plan   *Plan
+	*policy.View
+	s    *catalog.Snapshot
+	m    *catalog.Model
+	c    Config
+	plan *Plan
 
-	relations map[catalog.QName]*catalog.Relation
-	roleNamed map[string]*catalog.Role
 	byName    map[catalog.QName]*table
 	tables    []*table // tenant and tenants tables: parents before children
 	shared    []*catalog.Relation
-	leaves    map[catalog.QName][]*catalog.Relation // direct partitions of a table
 	steps     map[Group][]Step
 	sequences map[string]bool // see drawn
 	taken     map[string]bool // schema.name of relations that exist or are planned
@@ -84,36 +80,25 @@ type source struct {
 
 func newPlanner(v *policy.View, c Config) *planner {
 	s := v.Snapshot
-	p := &planner{s: s, lookup: v, m: v.Model, c: c,
-		plan:      &Plan{Version: 1, Database: s.Database.Name, Server: s.Version, User: s.User, Model: v.Model, Chosen: map[string]string{}},
-		relations: map[catalog.QName]*catalog.Relation{}, roleNamed: map[string]*catalog.Role{},
-		byName: map[catalog.QName]*table{}, leaves: map[catalog.QName][]*catalog.Relation{},
-		steps: map[Group][]Step{}, taken: map[string]bool{},
+	p := &planner{View: v, s: s, m: v.Model, c: c,
+		plan: &Plan{Version: 1, Database: s.Database.Name, Server: s.Version, User: s.User, Model: v.Model,
+			Chosen: map[string]string{}},
+		byName: map[catalog.QName]*table{}, steps: map[Group][]Step{}, taken: map[string]bool{},
 	}
-	for i := range s.Roles {
-		p.roleNamed[s.Roles[i].Name] = &s.Roles[i]
-	}
-	p.user = p.roleNamed[s.User]
+	p.user = p.Role(s.User)
 	if p.user == nil {
 		p.user = &catalog.Role{Name: s.User}
 	}
-	p.readRelations()
+	p.readNames()
 	p.classify()
 	return p
 }
 
-func (p *planner) readRelations() {
-	for i := range p.s.Relations {
-		r := &p.s.Relations[i]
-		p.relations[r.QName()] = r
+func (p *planner) readNames() {
+	for _, r := range p.s.Relations {
 		p.taken[r.QName().String()] = true
 		for _, x := range r.Indexes {
 			p.taken[r.Schema+"."+x.Name] = true
-		}
-		if r.Partition {
-			for _, parent := range r.ParentNames {
-				p.leaves[parent] = append(p.leaves[parent], r)
-			}
 		}
 	}
 }
@@ -168,7 +153,7 @@ func (p *planner) finish() {
 
 // schemaStep puts the schema moat first when a step needs it and it is not there.
 func (p *planner) schemaStep() {
-	if p.schema(Schema) != nil || !slices.ContainsFunc(p.plan.Steps, needsSchema) {
+	if p.Schema(Schema) != nil || !slices.ContainsFunc(p.plan.Steps, needsSchema) {
 		return
 	}
 	step := Step{ID: "roles/schema", Group: GroupRoles, Kind: KindSchema, Title: "create schema " + Schema,
@@ -210,15 +195,6 @@ func stoppedDecision(s Step, f Found) Decision {
 		SQL:      []string{s.Check.Sample}}
 }
 
-func (p *planner) schema(name string) *catalog.Schema {
-	for i := range p.s.Schemas {
-		if p.s.Schemas[i].Name == name {
-			return &p.s.Schemas[i]
-		}
-	}
-	return nil
-}
-
 func (p *planner) hasSchema(name string) bool { return slices.Contains(p.m.Schemas, name) }
 
 // major is the server's major version.
@@ -229,7 +205,5 @@ func (p *planner) connect() string {
 	return fmt.Sprintf("Connect the application as %s: replace the user in its connection string by %s. "+
 		"The role has no password: set one with \\password %s in psql, or use certificates or peer authentication.", app, app, app)
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 func key(q catalog.QName) string { return q.String() }

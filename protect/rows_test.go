@@ -52,7 +52,7 @@ func TestCrossingRows(t *testing.T) {
 	b.apply(t, GroupGuards)
 	s := b.snapshot(t)
 	for table, key := range map[string]string{"refunds": "refunds_tenant_id_order_id_fkey", "payments": "payments_order_id_fkey", "lines": "lines_tenant_id_order_id_fkey"} {
-		if constraint(relation(s, table), key) == nil {
+		if relation(s, table).Constraint(key) == nil {
 			t.Errorf("app.%s has no constraint %s", table, key)
 		}
 	}
