@@ -81,8 +81,13 @@ func (h Hole) Setup(t testing.TB, c *pgtest.Cluster) *Fixture {
 	t.Helper()
 	db := c.New(t)
 	f := &Fixture{Hole: h, Database: db}
-	f.fill(t, func(prefix, attributes string) string { return db.Role(t, prefix, attributes) })
-	db.CheckAppRole(t, f.App)
+	f.fill(t, func(prefix, attributes string) string {
+		role := db.Role(t, prefix, attributes)
+		if prefix == "app" {
+			db.CheckAppRole(t, role) // before the hole makes it one that bypasses
+		}
+		return role
+	})
 	return f
 }
 
