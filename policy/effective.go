@@ -80,14 +80,18 @@ func (v *View) Applies(p *catalog.Policy, role, command string) bool {
 	if p.Command != "ALL" && p.Command != command {
 		return false
 	}
-	return slices.ContainsFunc(p.Roles, func(name string) bool { return name == "" || v.Joined(role, name, catalog.Usage) })
+	return slices.ContainsFunc(p.Roles, func(name string) bool {
+		return name == "" || v.Joined(role, name, catalog.Usage)
+	})
 }
 
 // combined says whether the permissive conditions together, or any restrictive one,
 // bind the rows; whether there is no permissive condition that can be met; and which
 // of the permissive policies are open. own says whether binding a row to the caller
 // is enough.
-func (v *View) combined(t *catalog.Relation, e Effect, expr func(*catalog.Policy) *catalog.Expr, own bool) (bound, denied bool, open []*catalog.Policy) {
+func (v *View) combined(t *catalog.Relation, e Effect, expr func(*catalog.Policy) *catalog.Expr, own bool) (
+	bound, denied bool, open []*catalog.Policy,
+) {
 	binds := func(p *catalog.Policy) bool {
 		j := v.Judge(expr(p), t)
 		return j.Isolates || own && j.OwnRows

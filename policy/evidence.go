@@ -43,7 +43,9 @@ func (v *View) Evidence(e *catalog.Expr, t *catalog.Relation, column string) *Ev
 	a.facts(e.Root, 0)
 	found := a.compared
 	// The settings of moat's own are those inside the sealed tenant.
-	settings := slices.DeleteFunc(slices.Clone(j.Settings), func(name string) bool { return strings.HasPrefix(name, "moat.") })
+	settings := slices.DeleteFunc(slices.Clone(j.Settings), func(name string) bool {
+		return strings.HasPrefix(name, "moat.")
+	})
 	if found == nil && len(settings) > 0 {
 		found = &Evidence{Setting: settings[0]}
 		if slices.Contains(j.Claims, "sub") {

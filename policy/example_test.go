@@ -10,7 +10,8 @@ import (
 // A Snapshot is plain values, so that what is read from it can be tried without a
 // database.
 func ExampleView_Effective() {
-	tenant := &catalog.Node{Kind: catalog.NodeColumn, Relation: catalog.QName{Schema: "app", Name: "leads"}, Column: "tenant_id"}
+	leads := catalog.QName{Schema: "app", Name: "leads"}
+	tenant := &catalog.Node{Kind: catalog.NodeColumn, Relation: leads, Column: "tenant_id"}
 	setting := &catalog.Node{Kind: catalog.NodeFunction, Name: "pg_catalog.current_setting", Args: []*catalog.Node{
 		{Kind: catalog.NodeConst, Type: "text", Value: "app.current_tenant"},
 		{Kind: catalog.NodeConst, Type: "boolean", Value: "true"},

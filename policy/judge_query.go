@@ -95,7 +95,8 @@ func (s *subquery) bind(a *analyst, column *catalog.Node, x value) {
 		return
 	}
 	how := boundToUser
-	if x.kind == valueTenant || (x.kind == valueClaim || x.kind == valueMember) && a.isTenantColumn(catalog.ColumnRef{Relation: column.Relation, Column: column.Column}) {
+	tenant := x.kind == valueClaim || x.kind == valueMember
+	if x.kind == valueTenant || tenant && a.isTenantColumn(ref(column)) {
 		how = boundTo
 	}
 	if x.kind == valueClaim && !namesTenant(x.path) && !isSubject(x) {
@@ -120,32 +121,33 @@ func (s *subquery) carry(a *analyst, from, to *catalog.Node) {
 	if how == unbound || from.Entry == to.Entry {
 		return
 	}
-	tenants := a.isTenantColumn(catalog.ColumnRef{Relation: from.Relation, Column: from.Column}) && a.isTenantColumn(catalog.ColumnRef{Relation: to.Relation, Column: to.Column})
-	if tenants || a.isKey(to) || a.references(to, from) {
+	x, y := ref(from), ref(to)
+	if a.isTenantColumn(x) && a.isTenantColumn(y) || a.isKey(y) || a.references(y, x) {
 		s.raise(to.Entry, how)
 	}
 }
 
 // isKey says whether a column alone identifies a row of its table.
-func (a *analyst) isKey(n *catalog.Node) bool {
-	r := a.v.Relation(n.Relation)
+func (a *analyst) isKey(c catalog.ColumnRef) bool {
+	r := a.v.Relation(c.Relation)
 	if r == nil {
 		return false
 	}
-	return slices.ContainsFunc(r.Constraints, func(c catalog.Constraint) bool {
-		return (c.Type == catalog.PrimaryKey || c.Type == catalog.Unique) && len(c.Columns) == 1 && c.Columns[0] == n.Column
+	return slices.ContainsFunc(r.Constraints, func(k catalog.Constraint) bool {
+		return (k.Type == catalog.PrimaryKey || k.Type == catalog.Unique) && len(k.Columns) == 1 && k.Columns[0] == c.Column
 	})
 }
 
 // references says whether a foreign key leads from one column to the other.
-func (a *analyst) references(from, to *catalog.Node) bool {
+func (a *analyst) references(from, to catalog.ColumnRef) bool {
 	r := a.v.Relation(from.Relation)
 	if r == nil {
 		return false
 	}
 	return slices.ContainsFunc(r.Constraints, func(c catalog.Constraint) bool {
 		i := slices.Index(c.Columns, from.Column)
-		return c.Type == catalog.ForeignKey && c.References == to.Relation && i >= 0 && i < len(c.RefColumns) && c.RefColumns[i] == to.Column
+		return c.Type == catalog.ForeignKey && c.References == to.Relation &&
+			i >= 0 && i < len(c.RefColumns) && c.RefColumns[i] == to.Column
 	})
 }
 
@@ -162,7 +164,13 @@ func (a *analyst) isTenantColumn(c catalog.ColumnRef) bool {
 	if entry := a.v.Table(c.Relation); entry != nil && entry.Column != "" && entry.Column == c.Column {
 		return true
 	}
-	return a.m.Tenants != catalog.QName{} && a.references(&catalog.Node{Relation: c.Relation, Column: c.Column}, &catalog.Node{Relation: a.m.Tenants, Column: a.m.Key})
+	return a.m.Tenants != catalog.QName{} &&
+		a.references(c, catalog.ColumnRef{Relation: a.m.Tenants, Column: a.m.Key})
+}
+
+// ref names the column that a node is.
+func ref(n *catalog.Node) catalog.ColumnRef {
+	return catalog.ColumnRef{Relation: n.Relation, Column: n.Column}
 }
 
 // queryValue is what a scalar sub-select, or ARRAY(SELECT …), gives.
@@ -180,7 +188,7 @@ func (a *analyst) selected(q *catalog.Query, i, depth int) value {
 	switch x.kind {
 	case valueInner:
 		s := a.inspect(q, depth)
-		ref := catalog.ColumnRef{Relation: x.node.Relation, Column: x.node.Column}
+		ref := ref(x.node)
 		how := s.bound[x.node.Entry]
 		if how == unbound && a.protects(ref.Relation) {
 			how = boundByRLS
@@ -259,12 +267,11 @@ func (a *analyst) bindMember(own, y value, tenant bool) verdict {
 		return verdict{tenant: true}
 	}
 	// A row follows its parent, or the caller.
-	inner := &catalog.Node{Relation: y.ref.Relation, Column: y.ref.Column}
-	if a.references(own.node, inner) || a.isKey(inner) {
+	if a.references(ref(own.node), y.ref) || a.isKey(y.ref) {
 		return verdict{own: true}
 	}
 	// A link of the tenant's own names the row: the people whom its memberships list.
-	if y.binding == boundTo && a.references(inner, own.node) {
+	if y.binding == boundTo && a.references(y.ref, ref(own.node)) {
 		a.j.Links = append(a.j.Links, y.ref)
 		return verdict{own: true}
 	}
@@ -283,7 +290,7 @@ func (a *analyst) exists(q *catalog.Query, depth int) verdict {
 func (a *analyst) linked(s *subquery) verdict {
 	result := s.direct
 	for _, l := range s.links {
-		ref := catalog.ColumnRef{Relation: l.inner.Relation, Column: l.inner.Column}
+		ref := ref(l.inner)
 		how := s.bound[l.inner.Entry]
 		if how == unbound && a.protects(ref.Relation) {
 			how = boundByRLS

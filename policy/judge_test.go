@@ -18,10 +18,13 @@ const judgeSchema = `
 CREATE SCHEMA app; CREATE SCHEMA auth;
 CREATE TABLE app.tenants (id uuid PRIMARY KEY, slug text UNIQUE, name text);
 CREATE TABLE app.users (id uuid PRIMARY KEY, email text);
-CREATE TABLE app.membership (tenant_id uuid NOT NULL REFERENCES app.tenants, user_id uuid NOT NULL REFERENCES app.users, role text);
+CREATE TABLE app.membership (tenant_id uuid NOT NULL REFERENCES app.tenants, user_id uuid NOT NULL
+	REFERENCES app.users, role text);
 CREATE TABLE app.projects (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES app.tenants);
-CREATE TABLE app.doc (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES app.tenants, project_id uuid REFERENCES app.projects,
-	owner_id uuid, user_id uuid, other_id uuid, body text, is_public boolean NOT NULL DEFAULT false, archived boolean, kind text);
+CREATE TABLE app.doc (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES app.tenants, project_id uuid
+	REFERENCES app.projects,
+	owner_id uuid, user_id uuid, other_id uuid, body text, is_public boolean NOT NULL DEFAULT false,
+		archived boolean, kind text);
 CREATE TABLE app.loose (tenant_id uuid, body text);
 CREATE TABLE app.named (tenant_id text NOT NULL, body text);
 CREATE COLLATION app.insensitive (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
@@ -29,15 +32,23 @@ CREATE TABLE app.folded (tenant_id text COLLATE app.insensitive NOT NULL, body t
 CREATE TABLE app.fixed (tenant_id character(40) NOT NULL);
 CREATE TABLE app.line (id uuid PRIMARY KEY, doc_id uuid REFERENCES app.doc, user_id uuid);
 CREATE FUNCTION auth.jwt() RETURNS jsonb LANGUAGE sql STABLE AS $$
-	select coalesce(nullif(current_setting('request.jwt.claim', true), ''), nullif(current_setting('request.jwt.claims', true), ''))::jsonb $$;
+	select coalesce(nullif(current_setting('request.jwt.claim', true), ''),
+		nullif(current_setting('request.jwt.claims', true), ''))::jsonb $$;
 CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS $$
-	select coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''), (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'))::uuid $$;
-CREATE FUNCTION app.tenant() RETURNS uuid LANGUAGE sql STABLE AS $$ SELECT nullif(current_setting('app.current_tenant', true), '')::uuid $$;
-CREATE FUNCTION app.tenant_atomic() RETURNS uuid LANGUAGE sql STABLE BEGIN ATOMIC SELECT nullif(current_setting('app.current_tenant', true), '')::uuid; END;
-CREATE FUNCTION app.tenant_return() RETURNS uuid LANGUAGE sql STABLE RETURN nullif(current_setting('app.current_tenant', true), '')::uuid;
-CREATE FUNCTION app.tenant_volatile() RETURNS uuid LANGUAGE sql AS $$ SELECT nullif(current_setting('app.current_tenant', true), '')::uuid; $$;
-CREATE FUNCTION app.tenant_frozen() RETURNS uuid LANGUAGE sql IMMUTABLE AS $$ SELECT nullif(current_setting('app.current_tenant', true), '')::uuid $$;
-CREATE FUNCTION app.tenant_raises() RETURNS uuid LANGUAGE sql STABLE AS $$ SELECT current_setting('app.current_tenant')::uuid $$;
+	select coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''),
+		(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'))::uuid $$;
+CREATE FUNCTION app.tenant() RETURNS uuid LANGUAGE sql STABLE AS $$
+	SELECT nullif(current_setting('app.current_tenant', true), '')::uuid $$;
+CREATE FUNCTION app.tenant_atomic() RETURNS uuid LANGUAGE sql STABLE BEGIN ATOMIC
+	SELECT nullif(current_setting('app.current_tenant', true), '')::uuid; END;
+CREATE FUNCTION app.tenant_return() RETURNS uuid LANGUAGE sql STABLE
+	RETURN nullif(current_setting('app.current_tenant', true), '')::uuid;
+CREATE FUNCTION app.tenant_volatile() RETURNS uuid LANGUAGE sql AS $$
+	SELECT nullif(current_setting('app.current_tenant', true), '')::uuid; $$;
+CREATE FUNCTION app.tenant_frozen() RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+	SELECT nullif(current_setting('app.current_tenant', true), '')::uuid $$;
+CREATE FUNCTION app.tenant_raises() RETURNS uuid LANGUAGE sql STABLE AS $$
+	SELECT current_setting('app.current_tenant')::uuid $$;
 CREATE FUNCTION app.tenant_pl() RETURNS uuid LANGUAGE plpgsql STABLE AS $$
 	DECLARE v text := current_setting('app.current_tenant', true); -- may be ''
 	BEGIN
@@ -46,33 +57,41 @@ CREATE FUNCTION app.tenant_pl() RETURNS uuid LANGUAGE plpgsql STABLE AS $$
 	END $$;
 CREATE FUNCTION app.tenant_pl_caught() RETURNS uuid LANGUAGE plpgsql STABLE AS $$
 	BEGIN RETURN current_setting('app.current_tenant')::uuid; EXCEPTION WHEN others THEN RETURN NULL; END $$;
-CREATE FUNCTION app.tenant_pl_into() RETURNS uuid LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = app, pg_temp AS $$
-	DECLARE t uuid; BEGIN SELECT m.tenant_id INTO t FROM membership m WHERE m.user_id = auth.uid() LIMIT 1; RETURN t; END $$;
+CREATE FUNCTION app.tenant_pl_into() RETURNS uuid LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = app,
+	pg_temp AS $$
+	DECLARE t uuid; BEGIN SELECT m.tenant_id INTO t FROM membership m WHERE m.user_id = auth.uid() LIMIT 1; RETURN t;
+		END $$;
 CREATE FUNCTION app.tenant_or_first() RETURNS uuid LANGUAGE plpgsql STABLE AS $$
 	DECLARE t uuid; BEGIN t := nullif(current_setting('app.current_tenant', true), '')::uuid;
 	IF t IS NULL THEN SELECT id INTO t FROM app.tenants LIMIT 1; END IF; RETURN t; END $$;
-CREATE FUNCTION app.my_tenants() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT tenant_id FROM app.membership WHERE user_id = auth.uid() $$;
-CREATE FUNCTION app.all_tenants() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT tenant_id FROM app.membership $$;
+CREATE FUNCTION app.my_tenants() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT tenant_id
+	FROM app.membership WHERE user_id = auth.uid() $$;
+CREATE FUNCTION app.all_tenants() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT tenant_id
+	FROM app.membership $$;
 CREATE FUNCTION app.is_member(t uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER AS $$
 	SELECT EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid()) $$;
 CREATE FUNCTION app.is_member_captured(tenant_id uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER AS $$
 	SELECT EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = tenant_id AND m.user_id = auth.uid()) $$;
 CREATE FUNCTION app.has_role(t uuid, wanted text) RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
 	BEGIN
-		IF EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid() AND m.role = wanted) THEN RETURN true; END IF;
+		IF EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid() AND m.role = wanted)
+			THEN RETURN true; END IF;
 		RETURN false;
 	END $$;
-CREATE FUNCTION app.is_admin() RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT coalesce(current_setting('app.is_admin', true), 'off') = 'on' $$;
+CREATE FUNCTION app.is_admin() RETURNS boolean LANGUAGE sql STABLE AS $$
+	SELECT coalesce(current_setting('app.is_admin', true), 'off') = 'on' $$;
 CREATE FUNCTION app.same_tenant(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT $1 = app.tenant() $$;
 CREATE FUNCTION app.anything(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT $1 IS NOT NULL $$;
 CREATE FUNCTION app.flagged(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 	DECLARE ok boolean := false; BEGIN IF t IS NOT NULL THEN ok := true; END IF; RETURN ok; END $$;
 CREATE FUNCTION app.handled(t uuid) RETURNS uuid LANGUAGE plpgsql STABLE AS $$
-	DECLARE v uuid := t; BEGIN BEGIN PERFORM 1/0; v := app.tenant(); EXCEPTION WHEN others THEN NULL; END; RETURN v; END $$;
+	DECLARE v uuid := t; BEGIN BEGIN PERFORM 1/0; v := app.tenant(); EXCEPTION WHEN others THEN NULL; END; RETURN v;
+		END $$;
 CREATE FUNCTION app.shadowed(t uuid) RETURNS uuid LANGUAGE plpgsql STABLE AS $$
 	DECLARE v uuid := t; BEGIN DECLARE v uuid := app.tenant(); BEGIN NULL; END; RETURN v; END $$;
 CREATE FUNCTION app.cut_off(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
-	DECLARE v varchar(3); BEGIN v := left(t::text, 3); v := current_setting('app.current_tenant', true); RETURN left(t::text, 3) = v; END $$;
+	DECLARE v varchar(3); BEGIN v := left(t::text, 3); v := current_setting('app.current_tenant', true);
+		RETURN left(t::text, 3) = v; END $$;
 CREATE FUNCTION app.cut_tenant() RETURNS text LANGUAGE plpgsql STABLE AS $$
 	DECLARE v varchar(3); BEGIN v := current_setting('app.current_tenant', true); RETURN v; END $$;
 CREATE FUNCTION app.averaged(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
@@ -96,7 +115,8 @@ CREATE FUNCTION app.hidden(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
 CREATE FUNCTION app.founder(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 	BEGIN PERFORM count(*) FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid(); RETURN FOUND; END $$;
 CREATE FUNCTION app.my_array() RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER AS $$
-	SELECT coalesce(array_agg(DISTINCT tenant_id ORDER BY tenant_id), '{}'::uuid[]) FROM app.membership WHERE user_id = (SELECT auth.uid()) $$;
+	SELECT coalesce(array_agg(DISTINCT tenant_id ORDER BY tenant_id), '{}'::uuid[]) FROM app.membership
+		WHERE user_id = (SELECT auth.uid()) $$;
 CREATE FUNCTION app.my_query() RETURNS SETOF uuid LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
 	BEGIN
 		IF auth.uid() IS NULL THEN RETURN; END IF;
@@ -108,7 +128,8 @@ CREATE FUNCTION app.found_member(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE
 CREATE FUNCTION app.member_or_else(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
 	DECLARE wanted app.membership.role%TYPE := 'admin'; seen boolean;
 	BEGIN
-		IF t IS NULL OR NOT EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid()) THEN RETURN false; END IF;
+		IF t IS NULL OR NOT EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid())
+			THEN RETURN false; END IF;
 		seen := wanted = 'admin';
 		RETURN true;
 	END $$;
@@ -132,16 +153,19 @@ CREATE FUNCTION app.unless_other(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE
 CREATE FUNCTION app.swallowed(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 	BEGIN
 		BEGIN
-			IF NOT EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid()) THEN RAISE EXCEPTION 'no'; END IF;
+			IF NOT EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid()) THEN RAISE
+				EXCEPTION 'no'; END IF;
 		EXCEPTION WHEN others THEN NULL; END;
 		RETURN true;
 	END $$;
 CREATE FUNCTION app.noticed(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 	BEGIN
-		IF NOT EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid()) THEN RAISE NOTICE 'no'; END IF;
+		IF NOT EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid())
+			THEN RAISE NOTICE 'no'; END IF;
 		RETURN true;
 	END $$;
-CREATE FUNCTION app.user_email() RETURNS text LANGUAGE sql STABLE AS $$ SELECT current_setting('app.user_email', true) $$;
+CREATE FUNCTION app.user_email() RETURNS text LANGUAGE sql STABLE AS $$ SELECT current_setting('app.user_email',
+	true) $$;
 `
 
 // setting is the setting in the form that moat writes.
@@ -160,7 +184,8 @@ func judgeCases() []struct{ table, expr, want string } {
 		{"", `tenant_id::text = current_setting('app.current_tenant', true)`, "isolates column-wrapped"},
 		{"", `tenant_id = current_setting('App.Current_Tenant', true)::uuid`, "isolates raises"},
 		{"", `tenant_id = coalesce(nullif(current_setting('app.current_tenant', true), ''), NULL)::uuid`, "isolates"},
-		{"", `tenant_id = coalesce(nullif(current_setting('app.current_tenant', true), ''), '00000000-0000-0000-0000-000000000000')::uuid`, "isolates"},
+		{"", `tenant_id = coalesce(nullif(current_setting('app.current_tenant', true), ''),
+			'00000000-0000-0000-0000-000000000000')::uuid`, "isolates"},
 		{"", `tenant_id = ANY (ARRAY(SELECT ` + setting + `))`, "isolates wrapped"},
 		{"", `tenant_id = ANY (ARRAY[` + setting + `])`, ""},
 		{"", `tenant_id IN (SELECT ` + setting + `)`, "isolates sub-link"},
@@ -186,22 +211,31 @@ func judgeCases() []struct{ table, expr, want string } {
 		{"fixed", `tenant_id::text = current_setting('app.current_tenant', true)`, "isolates column-wrapped"},
 		// Claims, as PostgREST and Supabase hand them over.
 		{"", `tenant_id = (current_setting('request.jwt.claims', true)::json->>'tenant_id')::uuid`, "isolates raises"},
-		{"", `tenant_id = (SELECT (nullif(current_setting('request.jwt.claims', true), '')::jsonb->>'tenant_id')::uuid)`, "isolates wrapped"},
-		{"", `tenant_id = (current_setting('request.jwt.claims', true)::jsonb #>> '{app_metadata,tenant_id}')::uuid`, "isolates raises"},
+		{"", `tenant_id = (SELECT (nullif(current_setting('request.jwt.claims', true),
+			'')::jsonb->>'tenant_id')::uuid)`, "isolates wrapped"},
+		{"", `tenant_id = (current_setting('request.jwt.claims',
+			true)::jsonb #>> '{app_metadata,tenant_id}')::uuid`, "isolates raises"},
 		{"", `tenant_id = nullif(current_setting('request.jwt.claim.tenant_id', true), '')::uuid`, "isolates"},
 		{"", `tenant_id = (auth.jwt() -> 'app_metadata' ->> 'tenant_id')::uuid`, "isolates"},
 		{"", `tenant_id = (SELECT (auth.jwt() -> 'app_metadata' ->> 'tenant_id')::uuid)`, "isolates wrapped"},
-		{"", `tenant_id::text IN (SELECT jsonb_array_elements_text(auth.jwt() -> 'app_metadata' -> 'tenants'))`, "isolates column-wrapped sub-link"},
+		{"", `tenant_id::text IN (SELECT jsonb_array_elements_text(auth.jwt() -> 'app_metadata' -> 'tenants'))`,
+			"isolates column-wrapped sub-link"},
 		{"", `(auth.jwt() -> 'app_metadata' -> 'tenants') ? tenant_id::text`, "isolates column-wrapped"},
 		// Memberships.
 		{"", `tenant_id IN (SELECT tenant_id FROM app.membership WHERE user_id = auth.uid())`, "isolates sub-link"},
-		{"", `tenant_id IN (SELECT m.tenant_id FROM app.membership m WHERE m.user_id = (SELECT auth.uid()) AND m.role = 'admin')`, "isolates sub-link"},
+		{"", `tenant_id IN (SELECT m.tenant_id FROM app.membership m WHERE m.user_id = (SELECT auth.uid())
+			AND m.role = 'admin')`, "isolates sub-link"},
 		{"", `tenant_id = ANY (ARRAY(SELECT tenant_id FROM app.membership WHERE user_id = auth.uid()))`, "isolates wrapped"},
-		{"", `tenant_id = ANY ((SELECT array_agg(tenant_id) FROM app.membership WHERE user_id = auth.uid())::uuid[])`, "isolates wrapped"},
-		{"", `EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = doc.tenant_id AND m.user_id = auth.uid())`, "isolates sub-link"},
-		{"", `EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = doc.tenant_id AND m.user_id = current_setting('app.user_id')::uuid)`, "isolates raises sub-link"},
-		{"", `EXISTS (SELECT 1 FROM app.membership m JOIN app.users u ON u.id = m.user_id WHERE m.tenant_id = doc.tenant_id AND u.email = auth.jwt() ->> 'email')`, "isolates sub-link"},
-		{"", `auth.uid() IN (SELECT user_id FROM app.membership WHERE membership.tenant_id = doc.tenant_id)`, "isolates sub-link"},
+		{"", `tenant_id = ANY ((SELECT array_agg(tenant_id) FROM app.membership
+			WHERE user_id = auth.uid())::uuid[])`, "isolates wrapped"},
+		{"", `EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = doc.tenant_id
+			AND m.user_id = auth.uid())`, "isolates sub-link"},
+		{"", `EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = doc.tenant_id
+			AND m.user_id = current_setting('app.user_id')::uuid)`, "isolates raises sub-link"},
+		{"", `EXISTS (SELECT 1 FROM app.membership m JOIN app.users u ON u.id = m.user_id
+			WHERE m.tenant_id = doc.tenant_id AND u.email = auth.jwt() ->> 'email')`, "isolates sub-link"},
+		{"", `auth.uid() IN (SELECT user_id FROM app.membership
+			WHERE membership.tenant_id = doc.tenant_id)`, "isolates sub-link"},
 		{"", `tenant_id IN (SELECT app.my_tenants())`, "isolates sub-link"},
 		{"", `tenant_id IN (SELECT * FROM app.my_tenants())`, "isolates sub-link"},
 		{"", `app.is_member(tenant_id)`, "isolates"},
@@ -219,14 +253,17 @@ func judgeCases() []struct{ table, expr, want string } {
 		// Bound to the caller or to a parent, not to the row's own tenant.
 		{"", `user_id = auth.uid()`, "own"},
 		// People, through the memberships of the current tenant.
-		{"users", `id = ANY (ARRAY(SELECT m.user_id FROM app.membership m WHERE m.tenant_id = (SELECT ` + setting + `)))`, "isolates wrapped"},
+		{"users", `id = ANY (ARRAY(SELECT m.user_id FROM app.membership m
+			WHERE m.tenant_id = (SELECT ` + setting + `)))`, "isolates wrapped"},
 		{"users", `id IN (SELECT m.user_id FROM app.membership m WHERE m.tenant_id = ` + setting + `)`, "isolates sub-link"},
-		{"users", `EXISTS (SELECT FROM app.membership m WHERE m.tenant_id = ` + setting + ` AND m.user_id = users.id)`, "isolates sub-link"},
+		{"users", `EXISTS (SELECT FROM app.membership m WHERE m.tenant_id = ` + setting + `
+			AND m.user_id = users.id)`, "isolates sub-link"},
 		{"users", `id IN (SELECT m.user_id FROM app.membership m)`, "sub-link"},
 		{"users", `id IN (SELECT m.tenant_id FROM app.membership m WHERE m.tenant_id = ` + setting + `)`, "sub-link"},
 		{"", `(SELECT auth.uid()) = owner_id`, "own wrapped"},
 		{"", `project_id IN (SELECT id FROM app.projects WHERE tenant_id = ` + setting + `)`, "own sub-link"},
-		{"line", `EXISTS (SELECT 1 FROM app.doc d WHERE d.id = line.doc_id AND d.tenant_id = ` + setting + `)`, "isolates sub-link"},
+		{"line", `EXISTS (SELECT 1 FROM app.doc d WHERE d.id = line.doc_id
+			AND d.tenant_id = ` + setting + `)`, "isolates sub-link"},
 		{"line", `doc_id IN (SELECT id FROM app.doc WHERE tenant_id = ` + setting + `)`, "isolates sub-link"},
 		{"line", `user_id = auth.uid()`, "isolates"},
 		{"line", `EXISTS (SELECT 1 FROM app.doc d WHERE d.id = line.doc_id)`, "sub-link"},
@@ -246,19 +283,24 @@ func judgeCases() []struct{ table, expr, want string } {
 		{"", `tenant_id = ` + setting + ` OR current_setting('app.current_tenant', true) = ''`, "fails-open"},
 		{"", `tenant_id = ` + setting + ` OR current_setting('app.is_admin', true) = 'on'`, "bypass:app.is_admin"},
 		{"", `tenant_id = ` + setting + ` OR app.is_admin()`, "bypass:app.is_admin"},
-		{"", `tenant_id = ` + setting + ` OR (auth.jwt() ->> 'role') = 'service_role'`, "bypass:request.jwt.claim,request.jwt.claims"},
+		{"", `tenant_id = ` + setting + `
+			OR (auth.jwt() ->> 'role') = 'service_role'`, "bypass:request.jwt.claim,request.jwt.claims"},
 		{"", `tenant_id = app.tenant_frozen()`, "immutable"},
 		{"", `tenant_id = app.tenant_or_first()`, ""},
 		{"", `tenant_id IN (SELECT app.all_tenants())`, "sub-link"},
 		{"", `tenant_id IN (SELECT tenant_id FROM app.membership)`, "sub-link"},
 		{"", `tenant_id IN (SELECT m.tenant_id FROM app.membership m, app.users u WHERE u.id = auth.uid())`, "sub-link"},
-		{"", `tenant_id IN (SELECT o.tenant_id FROM app.membership m JOIN app.membership o ON o.role = m.role WHERE m.user_id = auth.uid())`, "sub-link"},
+		{"", `tenant_id IN (SELECT o.tenant_id FROM app.membership m JOIN app.membership o ON o.role = m.role
+			WHERE m.user_id = auth.uid())`, "sub-link"},
 		{"", `app.is_member_captured(tenant_id)`, "captured"},
 		{"", `app.anything(tenant_id)`, ""},
-		{"", `EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = tenant_id AND m.user_id = auth.uid())`, "captured sub-link"},
+		{"", `EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = tenant_id
+			AND m.user_id = auth.uid())`, "captured sub-link"},
 		{"", `EXISTS (SELECT 1 FROM app.membership m WHERE m.user_id = auth.uid())`, "sub-link"},
-		{"", `EXISTS (SELECT count(*) FROM app.membership m WHERE m.tenant_id = doc.tenant_id AND m.user_id = auth.uid())`, "sub-link"},
-		{"", `EXISTS (SELECT 1 FROM app.tenants t LEFT JOIN app.membership m ON m.tenant_id = doc.tenant_id AND m.user_id = auth.uid())`, "sub-link"},
+		{"", `EXISTS (SELECT count(*) FROM app.membership m WHERE m.tenant_id = doc.tenant_id
+			AND m.user_id = auth.uid())`, "sub-link"},
+		{"", `EXISTS (SELECT 1 FROM app.tenants t LEFT JOIN app.membership m ON m.tenant_id = doc.tenant_id
+			AND m.user_id = auth.uid())`, "sub-link"},
 		{"", `tenant_id::text LIKE current_setting('app.current_tenant', true)`, "pattern"},
 		{"", `tenant_id::text ~ current_setting('app.current_tenant', true)`, "pattern"},
 		{"", `strpos(current_setting('app.current_tenant', true), tenant_id::text) > 0`, "pattern"},
@@ -283,7 +325,8 @@ func judgeCases() []struct{ table, expr, want string } {
 		{"", `tenant_id = (auth.jwt() -> 'user_metadata' ->> 'tenant_id')::uuid`, "client"},
 		{"", `tenant_id::text = auth.jwt() ->> 'role'`, ""},
 		{"", `tenant_id = '11111111-1111-1111-1111-111111111111'`, ""},
-		{"", `CASE WHEN current_setting('app.current_tenant', true) IS NULL THEN true ELSE tenant_id = ` + setting + ` END`, "fails-open"},
+		{"", `CASE WHEN current_setting('app.current_tenant', true) IS NULL THEN true ELSE tenant_id = ` + setting + `
+			END`, "fails-open"},
 		// Open, where the eye slips over it: what is never true, or never NULL, only seems so.
 		{"", `app.flagged(tenant_id)`, ""},
 		{"", `tenant_id = ` + setting + ` OR 1.0 = 1.00`, ""},
@@ -293,14 +336,18 @@ func judgeCases() []struct{ table, expr, want string } {
 		{"", `tenant_id = ` + setting + ` OR tenant_id::text::varchar(3)::text <> tenant_id::text`, "negated"},
 		{"", `EXISTS (SELECT 1 FROM (SELECT id AS tenant_id, auth.uid() AS user_id FROM app.tenants) x
 			WHERE x.tenant_id = doc.tenant_id AND x.user_id = auth.uid())`, "sub-link"},
-		{"", `EXISTS (SELECT 1 FROM (SELECT id AS tenant_id, auth.uid() AS user_id FROM app.tenants UNION SELECT id, id FROM app.tenants) x
+		{"", `EXISTS (SELECT 1 FROM (SELECT id AS tenant_id, auth.uid() AS user_id FROM app.tenants UNION SELECT id, id
+			FROM app.tenants) x
 			WHERE x.tenant_id = doc.tenant_id AND x.user_id = auth.uid())`, "sub-link"},
 		{"", `EXISTS (SELECT 1 FROM app.users u LEFT JOIN app.doc y ON y.id = u.id
 			WHERE (u.id = auth.uid() AND doc.tenant_id = ` + setting + `) OR y.is_public IS NULL)`, "sub-link"},
-		{"", `tenant_id IN (SELECT coalesce(m.tenant_id, p.tenant_id) FROM app.membership m, app.projects p WHERE m.user_id = auth.uid())`, "sub-link"},
+		{"", `tenant_id IN (SELECT coalesce(m.tenant_id, p.tenant_id) FROM app.membership m, app.projects p
+			WHERE m.user_id = auth.uid())`, "sub-link"},
 		{"", `user_id = coalesce(current_setting('app.user_id', true), current_setting('app.impersonate', true))::uuid`, ""},
-		{"", `EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = doc.tenant_id AND m.user_id = auth.uid() HAVING true)`, "sub-link"},
-		{"", `EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = doc.tenant_id AND m.user_id = auth.uid() GROUP BY ())`, "sub-link"},
+		{"", `EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = doc.tenant_id AND m.user_id = auth.uid()
+			HAVING true)`, "sub-link"},
+		{"", `EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = doc.tenant_id AND m.user_id = auth.uid()
+			GROUP BY ())`, "sub-link"},
 		// Helpers that are open in the same way.
 		{"", `tenant_id = app.handled(tenant_id)`, ""},
 		{"", `tenant_id = app.shadowed(tenant_id)`, ""},
@@ -372,7 +419,8 @@ func words(j policy.Judgement) string {
 		name  string
 		holds bool
 	}{
-		{"isolates", j.Isolates}, {"own", j.OwnRows}, {"true", j.AlwaysTrue}, {"false", j.AlwaysFalse}, {"constant", j.Constant},
+		{"isolates", j.Isolates}, {"own", j.OwnRows},
+		{"true", j.AlwaysTrue}, {"false", j.AlwaysFalse}, {"constant", j.Constant},
 		{"fails-open", j.FailsOpen}, {"bypass:" + strings.Join(j.BypassFlags, ","), len(j.BypassFlags) > 0},
 		{"captured", j.ColumnCaptured}, {"pattern", j.ComparesPattern}, {"inexact", j.InexactEquality},
 		{"null-shared", j.NullMeansShared}, {"not-distinct", j.NotDistinct}, {"negated", j.Negated}, {"role", j.UsesRoleName},
@@ -401,7 +449,8 @@ func TestJudgeTrusted(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	db.Exec(t, `CREATE SCHEMA moat; CREATE TABLE doc (tenant_id uuid);
-		CREATE FUNCTION moat.tenant() RETURNS uuid LANGUAGE plpgsql STABLE AS $$ BEGIN EXECUTE 'SELECT 1'; RETURN NULL; END $$;
+		CREATE FUNCTION moat.tenant() RETURNS uuid LANGUAGE plpgsql STABLE AS $$ BEGIN EXECUTE 'SELECT 1'; RETURN NULL;
+			END $$;
 		CREATE POLICY p ON doc USING (tenant_id = (SELECT moat.tenant()))`)
 	for _, trusted := range []bool{false, true} {
 		o := tenancy.Options{}

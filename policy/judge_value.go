@@ -61,7 +61,8 @@ type value struct {
 
 // isContext says whether the value speaks for the caller.
 func (x value) isContext() bool {
-	return x.kind == valueTenant || x.kind == valueClaim || x.kind == valueSetting && NamesCaller(x.setting) || x.kind == valueMember
+	return x.kind == valueTenant || x.kind == valueClaim || x.kind == valueMember ||
+		x.kind == valueSetting && NamesCaller(x.setting)
 }
 
 // same says whether two values are one and the same to whoever compares with them.
@@ -316,7 +317,8 @@ func (a *analyst) callValue(n *catalog.Node, depth int) value {
 	case "pg_catalog.current_user", "pg_catalog.session_user", "pg_catalog.getpgusername":
 		return value{kind: valueRole}
 	case "pg_catalog.jsonb_array_elements_text", "pg_catalog.json_array_elements_text", "pg_catalog.jsonb_array_elements",
-		"pg_catalog.json_array_elements", "pg_catalog.unnest", "pg_catalog.array_agg", "pg_catalog.to_jsonb", "pg_catalog.btrim":
+		"pg_catalog.json_array_elements", "pg_catalog.unnest", "pg_catalog.array_agg", "pg_catalog.to_jsonb",
+		"pg_catalog.btrim":
 		if len(n.Args) == 1 {
 			x := a.value(n.Args[0], depth)
 			x.text, x.empty = false, false
@@ -361,7 +363,8 @@ func (a *analyst) helperValue(n *catalog.Node, depth int) value {
 		}
 	}
 	// The function's result type is what its last cast made of the setting.
-	if result.text && !strings.Contains(f.Result, "text") && !strings.Contains(f.Result, "character") && f.Result != "json" && f.Result != "jsonb" {
+	isText := strings.Contains(f.Result, "text") || strings.Contains(f.Result, "character")
+	if result.text && !isText && f.Result != "json" && f.Result != "jsonb" {
 		result.raises = result.raises || result.empty
 		result.text, result.empty = false, false
 	}
@@ -396,7 +399,8 @@ func isRoleName(name string) bool {
 // NamesCaller says whether a setting, by its name, holds who the caller is.
 func NamesCaller(setting string) bool {
 	name := setting[strings.LastIndexByte(setting, '.')+1:]
-	for _, part := range []string{"user", "uid", "sub", "member", "person", "actor", "email", "login", "principal", "employee", "profile", "staff"} {
+	for _, part := range []string{"user", "uid", "sub", "member", "person", "actor", "email", "login", "principal",
+		"employee", "profile", "staff"} {
 		if strings.Contains(name, part) {
 			return true
 		}

@@ -18,7 +18,8 @@ func (v *View) Plain(e *catalog.Expr, t *catalog.Relation) bool {
 // no such equality.
 func (v *View) OtherValue(e *catalog.Expr, t *catalog.Relation) string {
 	value := v.compared(e, t)
-	if value == nil || e.Root.Args[0].Kind != catalog.NodeColumn || strings.EqualFold(Setting(value), v.Model.Setting) || value.Has(catalog.NodeColumn) {
+	if value == nil || e.Root.Args[0].Kind != catalog.NodeColumn || value.Has(catalog.NodeColumn) ||
+		strings.EqualFold(Setting(value), v.Model.Setting) {
 		return ""
 	}
 	return rightSide(e.Text)

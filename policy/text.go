@@ -93,7 +93,9 @@ func Comparable(typ string) bool {
 }
 
 // Create writes a policy; an empty using or check is left out.
-func Create(table catalog.QName, name string, permissive bool, command string, roles []string, using, check string) string {
+func Create(
+	table catalog.QName, name string, permissive bool, command string, roles []string, using, check string,
+) string {
 	as := "RESTRICTIVE"
 	if permissive {
 		as = "PERMISSIVE"

@@ -259,12 +259,12 @@ func (r *reader) excludeEmpty(condition *catalog.Node) {
 		parts = condition.Args
 	}
 	for _, part := range parts {
-		empty := part.Kind == catalog.NodeOperator && part.Name == "=" && part.Args[1].Kind == catalog.NodeConst && part.Args[1].Value == ""
-		if !empty {
+		if part.Kind != catalog.NodeOperator || part.Name != "=" {
 			continue
 		}
+		empty := part.Args[1].Kind == catalog.NodeConst && part.Args[1].Value == ""
 		for name, held := range r.vars {
-			if held == part.Args[0] {
+			if empty && held == part.Args[0] {
 				r.vars[name] = node(catalog.NodeNullIf, "=", held, part.Args[1])
 			}
 		}

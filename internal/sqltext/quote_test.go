@@ -19,7 +19,8 @@ func TestQuotesLikeTheServer(t *testing.T) {
 		db := c.New(t)
 		conn := db.Conn(t, db.URL)
 		rows, _ := conn.Query(ctx, `SELECT w, quote_ident(w), quote_literal(w) FROM (
-			SELECT word FROM pg_get_keywords() UNION ALL VALUES (''), ('a'), ('A'), ('a b'), ('1a'), ('a1'), ('a$'), ('"'), (''''), ('é'), ('a.b'), ('_'), ('\'), ('a\''b')) AS x(w)`)
+			SELECT word FROM pg_get_keywords() UNION ALL VALUES (''), ('a'), ('A'), ('a b'), ('1a'), ('a1'), ('a$'), ('"'),
+				(''''), ('é'), ('a.b'), ('_'), ('\'), ('a\''b')) AS x(w)`)
 		var word, ident, literal string
 		_, err := pgx.ForEachRow(rows, []any{&word, &ident, &literal}, func() error {
 			// A word that only other majors reserve is quoted too, which is right anywhere.

@@ -59,7 +59,8 @@ func TestTokenMeaning(t *testing.T) {
 	if (sqltext.Token{}).Plain() || (sqltext.Token{}).IsName() || (sqltext.Token{}).Is("") {
 		t.Error("no token is something")
 	}
-	if !sqltext.Scan("SeLect")[0].Is("select") || sqltext.Scan(`"select"`)[0].Is("select") || !sqltext.Scan("->>")[0].Is("->>") {
+	word, quoted, symbol := sqltext.Scan("SeLect")[0], sqltext.Scan(`"select"`)[0], sqltext.Scan("->>")[0]
+	if !word.Is("select") || quoted.Is("select") || !symbol.Is("->>") {
 		t.Error("key words and symbols")
 	}
 }

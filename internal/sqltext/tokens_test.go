@@ -15,14 +15,27 @@ func TestSplit(t *testing.T) {
 		script string
 		want   []string
 	}{
-		"two":             {"SELECT 1; SELECT 2", []string{"SELECT 1", "SELECT 2"}},
-		"string":          {"SELECT 'a;''b';SELECT E'\\';' ;", []string{"SELECT 'a;''b'", "SELECT E'\\';'"}},
-		"identifier":      {`SELECT "a;""b";`, []string{`SELECT "a;""b"`}},
-		"dollar":          {"DO $x$ BEGIN a; $$b;$$ END $x$; SELECT $1;", []string{"DO $x$ BEGIN a; $$b;$$ END $x$", "SELECT $1"}},
-		"dollar in name":  {"SELECT a$b; SELECT 2$$x;$$;", []string{"SELECT a$b", "SELECT 2$$x;$$"}},
-		"comments":        {"-- a;\nSELECT 1 /* ; /* ; */ ; */ -- ;\n; /* end */", []string{"SELECT 1 /* ; /* ; */ ; */ -- ;"}},
-		"rule":            {"CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2); SELECT 3", []string{"CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2)", "SELECT 3"}},
-		"atomic":          {"CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN a THEN 1 END; SELECT 2; END; SELECT 3", []string{"CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN a THEN 1 END; SELECT 2; END", "SELECT 3"}},
+		"two":        {"SELECT 1; SELECT 2", []string{"SELECT 1", "SELECT 2"}},
+		"string":     {"SELECT 'a;''b';SELECT E'\\';' ;", []string{"SELECT 'a;''b'", "SELECT E'\\';'"}},
+		"identifier": {`SELECT "a;""b";`, []string{`SELECT "a;""b"`}},
+		"dollar": {
+			"DO $x$ BEGIN a; $$b;$$ END $x$; SELECT $1;",
+			[]string{"DO $x$ BEGIN a; $$b;$$ END $x$", "SELECT $1"},
+		},
+		"dollar in name": {"SELECT a$b; SELECT 2$$x;$$;", []string{"SELECT a$b", "SELECT 2$$x;$$"}},
+		"comments": {
+			"-- a;\nSELECT 1 /* ; /* ; */ ; */ -- ;\n; /* end */",
+			[]string{"SELECT 1 /* ; /* ; */ ; */ -- ;"},
+		},
+		"rule": {
+			"CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2); SELECT 3",
+			[]string{"CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2)", "SELECT 3"},
+		},
+		"atomic": {
+			"CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN a THEN 1 END; SELECT 2; END; SELECT 3",
+			[]string{"CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN a THEN 1 END; SELECT 2; END",
+				"SELECT 3"},
+		},
 		"begin":           {"BEGIN; SELECT 1; END;", []string{"BEGIN", "SELECT 1", "END"}},
 		"meta":            {"\\connect x\n\\restrict abc;\nSELECT 1;\n\\unrestrict abc\n", []string{"SELECT 1"}},
 		"copy":            {"COPY t (a) FROM stdin;\n1;\n\\N\n\\.\nSELECT 1;", []string{"COPY t (a) FROM stdin", "SELECT 1"}},
@@ -47,7 +60,8 @@ func TestSplit(t *testing.T) {
 func TestSplitSaysLineAndData(t *testing.T) {
 	t.Parallel()
 	got := sqltext.Split("-- head\n\nCREATE TABLE t (a int);\nCOPY t FROM stdin;\n1\n2\n\\.\n\nSELECT 1;\n")
-	want := []sqltext.Statement{{Text: "CREATE TABLE t (a int)", Line: 3}, {Text: "COPY t FROM stdin", Line: 4, Copy: []byte("1\n2\n")}, {Text: "SELECT 1", Line: 9}}
+	want := []sqltext.Statement{{Text: "CREATE TABLE t (a int)", Line: 3},
+		{Text: "COPY t FROM stdin", Line: 4, Copy: []byte("1\n2\n")}, {Text: "SELECT 1", Line: 9}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

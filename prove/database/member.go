@@ -37,7 +37,9 @@ func (p *prover) members(ctx context.Context) {
 }
 
 // member looks a setting's values up in the table that ties it to tenants.
-func (p *prover) member(ctx context.Context, values map[string]map[string]string, t *target, text, column, setting string) {
+func (p *prover) member(
+	ctx context.Context, values map[string]map[string]string, t *target, text, column, setting string,
+) {
 	if _, given := p.Settings[setting]; given || values[p.a][setting] != "" {
 		return
 	}
@@ -49,14 +51,16 @@ func (p *prover) member(ctx context.Context, values map[string]map[string]string
 		for _, tenant := range []string{p.a, p.b} {
 			c, name := sqltext.Ident(column), sqltext.Ident(m.tenant)
 			sql := "SELECT x." + c + "::text FROM " + m.sql() + " x WHERE x." + name + " = " + lit(tenant) +
-				" AND NOT EXISTS (SELECT 1 FROM " + m.sql() + " y WHERE y." + c + " = x." + c + " AND y." + name + " <> x." + name + ") LIMIT 1"
+				" AND NOT EXISTS (SELECT 1 FROM " + m.sql() + " y WHERE y." + c + " = x." + c +
+				" AND y." + name + " <> x." + name + ") LIMIT 1"
 			if results, err := p.operator.guarded(ctx, sql); err == nil && len(results[0].rows) > 0 {
 				found[tenant] = results[0].rows[0][0]
 			}
 		}
 		if len(found) == 2 {
 			values[p.a][setting], values[p.b][setting] = found[p.a], found[p.b]
-			p.report.Context.Inferred = append(p.report.Context.Inferred, "setting "+setting+": a member of each tenant, by "+m.name()+"."+column)
+			p.report.Context.Inferred = append(p.report.Context.Inferred,
+				"setting "+setting+": a member of each tenant, by "+m.name()+"."+column)
 			return
 		}
 	}
@@ -82,7 +86,9 @@ func (st *site) flagAttacks(p *prover) []attack {
 					if v == "" || strings.Contains(v, ".") && strings.Contains(e.Text, "current_setting('"+v) {
 						continue
 					}
-					out = append(out, attack{name: "flag", steps: []string{"SELECT set_config(" + lit(setting) + ", " + lit(v) + ", true)", "SELECT 1 FROM " + st.sql() + " x WHERE " + where + " LIMIT 5"},
+					out = append(out, attack{name: "flag", steps: []string{
+						"SELECT set_config(" + lit(setting) + ", " + lit(v) + ", true)",
+						"SELECT 1 FROM " + st.sql() + " x WHERE " + where + " LIMIT 5"},
 						judge: seen("the setting " + setting + " = " + v + " opened the table"), onError: failsClosed})
 				}
 			}
@@ -128,7 +134,7 @@ func (st *site) shadowAttacks(p *prover) []attack {
 // calls says whether a policy of the relation calls a function of the name.
 func (t *target) calls(function string) bool {
 	return slices.ContainsFunc(t.rel.Policies, func(pol catalog.Policy) bool {
-		return pol.Using != nil && mentions(pol.Using.Text, function) || pol.Check != nil && mentions(pol.Check.Text, function)
+		return slices.ContainsFunc(pol.Exprs(), func(e *catalog.Expr) bool { return mentions(e.Text, function) })
 	})
 }
 
@@ -151,7 +157,8 @@ func (st *site) shadow(p *prover, f *catalog.Function, t *target, where string) 
 		switch {
 		case c.Name == t.tenant:
 			v = st.b
-		case member != "" && kinds.kind(c) == "number", member != "" && c.TypeName.Name == "uuid" && len(member) == 36, member != "" && kinds.kind(c) == "text":
+		case member != "" && (kinds.kind(c) == "number" || kinds.kind(c) == "text"),
+			len(member) == 36 && c.TypeName.Name == "uuid":
 			v = member
 		case !ok:
 			v = null
