@@ -3,7 +3,6 @@ package audit
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
@@ -25,35 +24,21 @@ func uniqueOn(r *catalog.Relation, columns []string) bool {
 // tieSQL replaces a foreign key by one that carries the tenant on both sides, under
 // the same name.
 func (f *facts) tieSQL(r, parent *catalog.Relation, fk *catalog.Constraint, own, ref string) []string {
-	refColumns := append([]string{ref}, fk.RefColumns...)
-	sql := f.parentKeySQL(parent, refColumns)
-	def := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", sqltext.Idents(append([]string{own}, fk.Columns...)),
-		parent.QName().SQL(), sqltext.Idents(refColumns))
-	if fk.OnUpdate != "" && fk.OnUpdate != "no action" {
-		def += " ON UPDATE " + strings.ToUpper(fk.OnUpdate)
+	tied := *fk
+	tied.Columns, tied.RefColumns = append([]string{own}, fk.Columns...), append([]string{ref}, fk.RefColumns...)
+	if (fk.OnDelete == "set null" || fk.OnDelete == "set default") && len(fk.SetColumns) == 0 {
+		tied.SetColumns = fk.Columns
 	}
-	if fk.OnDelete != "" && fk.OnDelete != "no action" {
-		def += " ON DELETE " + strings.ToUpper(fk.OnDelete)
-		if fk.OnDelete == "set null" || fk.OnDelete == "set default" {
-			def += " (" + sqltext.Idents(setColumns(fk)) + ")"
-		}
-	}
-	if fk.Deferrable {
-		def += " DEFERRABLE"
-		if fk.Deferred {
-			def += " INITIALLY DEFERRED"
-		}
-	}
-	return append(sql,
-		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), sqltext.Ident(fk.Name)),
-		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", r.QName().SQL(), sqltext.Ident(fk.Name), def))
+	return append(f.parentKeySQL(parent, tied.RefColumns), replaceConstraintSQL(r, fk.Name, tied.ForeignKeySQL())...)
 }
 
-func setColumns(fk *catalog.Constraint) []string {
-	if len(fk.SetColumns) > 0 {
-		return fk.SetColumns
+// replaceConstraintSQL replaces a constraint of a table by one of the same name.
+func replaceConstraintSQL(r *catalog.Relation, name, def string) []string {
+	table, constraint := r.QName().SQL(), sqltext.Ident(name)
+	return []string{
+		"ALTER TABLE " + table + " DROP CONSTRAINT IF EXISTS " + constraint,
+		"ALTER TABLE " + table + " ADD CONSTRAINT " + constraint + " " + def,
 	}
-	return fk.Columns
 }
 
 // parentKeySQL makes the unique constraint that a composite foreign key refers to.

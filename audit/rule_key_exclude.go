@@ -48,10 +48,6 @@ func excludeSQL(r *catalog.Relation, c *catalog.Constraint, own string) []string
 	if at < 0 || !strings.HasPrefix(c.Definition, "EXCLUDE USING gist") {
 		return nil
 	}
-	return []string{
-		"CREATE EXTENSION IF NOT EXISTS btree_gist",
-		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), sqltext.Ident(c.Name)),
-		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s%s WITH =, %s", r.QName().SQL(), sqltext.Ident(c.Name),
-			c.Definition[:at+1], sqltext.Ident(own), c.Definition[at+1:]),
-	}
+	def := c.Definition[:at+1] + sqltext.Ident(own) + " WITH =, " + c.Definition[at+1:]
+	return append([]string{"CREATE EXTENSION IF NOT EXISTS btree_gist"}, replaceConstraintSQL(r, c.Name, def)...)
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
-	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleKeySetNull = Rule{
@@ -51,19 +50,12 @@ func (f *facts) movesTenant(r *catalog.Relation, fk *catalog.Constraint, own str
 		return x.decide("Choose ON DELETE CASCADE or RESTRICT or, from PostgreSQL 15, ON DELETE SET " +
 			"NULL of only the other columns."), true
 	}
-	def := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)",
-		sqltext.Idents(fk.Columns), fk.References.SQL(), sqltext.Idents(fk.RefColumns))
-	switch {
-	case deletes:
-		def += " ON DELETE " + upper(fk.OnDelete) + " (" + sqltext.Idents(others) + ")"
-	case clears(fk.OnDelete):
-		def += " ON DELETE " + upper(fk.OnDelete) + " (" + sqltext.Idents(fk.SetColumns) + ")"
-	case fk.OnDelete != "" && fk.OnDelete != "no action":
-		def += " ON DELETE " + upper(fk.OnDelete)
+	moved := *fk
+	moved.OnUpdate = ""
+	if deletes {
+		moved.SetColumns = others
 	}
-	return x.with(
-		fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", r.QName().SQL(), sqltext.Ident(fk.Name)),
-		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", r.QName().SQL(), sqltext.Ident(fk.Name), def)), true
+	return x.with(replaceConstraintSQL(r, fk.Name, moved.ForeignKeySQL())...), true
 }
 
 func upper(action string) string {

@@ -174,28 +174,18 @@ func inheritedName(part *catalog.Relation, k catalog.Constraint) string {
 // NULL and SET DEFAULT name their columns, so that the tenant stays, and an ON
 // UPDATE action is not kept, because it would move rows with a tenant.
 func (n newKey) definition() string {
-	def := fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", sqltext.Idents(n.columns), n.parent.rel.QName().SQL(), sqltext.Idents(n.refs))
-	switch n.old.OnDelete {
-	case "", "no action":
-	case "set null", "set default":
-		cols := n.old.SetColumns
-		if len(cols) == 0 {
-			cols = n.old.Columns
+	k := n.old
+	k.Columns, k.References, k.RefColumns = n.columns, n.parent.rel.QName(), n.refs
+	if k.OnDelete == "set null" || k.OnDelete == "set default" {
+		if len(k.SetColumns) == 0 {
+			k.SetColumns = n.old.Columns
 		}
-		def += fmt.Sprintf(" ON DELETE %s (%s)", strings.ToUpper(n.old.OnDelete), sqltext.Idents(without(cols, n.table.column)))
-	default:
-		def += " ON DELETE " + strings.ToUpper(n.old.OnDelete)
+		k.SetColumns = without(k.SetColumns, n.table.column)
 	}
-	if n.old.OnUpdate == "restrict" {
-		def += " ON UPDATE RESTRICT"
+	if k.OnUpdate != "restrict" {
+		k.OnUpdate = ""
 	}
-	if n.old.Deferrable {
-		def += " DEFERRABLE"
-	}
-	if n.old.Deferred {
-		def += " INITIALLY DEFERRED"
-	}
-	return def
+	return k.ForeignKeySQL()
 }
 
 func (n newKey) hazards() []string {
