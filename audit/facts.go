@@ -29,8 +29,8 @@ type facts struct {
 	policies map[catalog.QName][]*judgedPolicy
 	open     []openPolicy      // nil until asked for
 	helping  map[bool][]helper // by whether callees are included
-	// predicates are the isolating USING texts in use, by column name and type.
-	predicates map[string]string
+	// predicates are the isolating USING expressions in use, by column name and type.
+	predicates map[string]predicate
 	// identity names the functions that policies take the caller's identity from.
 	identity map[string]bool
 }
@@ -39,7 +39,7 @@ func newFacts(v *policy.View, o Options) *facts {
 	f := &facts{s: v.Snapshot, m: v.Model, o: o, look: v,
 		acts: map[string][]string{}, granted: map[string]bool{},
 		helping:  map[bool][]helper{},
-		policies: map[catalog.QName][]*judgedPolicy{}, predicates: map[string]string{}, identity: map[string]bool{}}
+		policies: map[catalog.QName][]*judgedPolicy{}, predicates: map[string]predicate{}, identity: map[string]bool{}}
 	f.collectTables()
 	f.collectRoles()
 	for i := range f.s.Functions {

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -105,20 +106,60 @@ func (o openPolicy) reach() string {
 	return fmt.Sprintf("The policy is open to %s for %s.", o.role, strings.Join(o.commands, ", "))
 }
 
-// replaceSQL gives a policy the tenant predicate in place of its expressions.
+// replaceSQL gives a policy what isolates in place of its expressions: the branches of
+// its own that do, else the tenant predicate.
 func (f *facts) replaceSQL(o openPolicy) []string {
 	if f.tenantColumn(o.r.QName()) == "" {
 		return nil
 	}
-	expr := f.predicate(o.r)
-	using, check := expr, ""
+	using, check := f.sound(o.r, o.p.Using), ""
 	if o.p.Command == "INSERT" {
-		using, check = "", expr
+		using, check = "", f.sound(o.r, o.p.Check)
 	}
 	if o.p.Check != nil && !closed(o.p.check) {
-		check = expr
+		check = f.sound(o.r, o.p.Check)
 	}
 	return []string{policy.Alter(o.r.QName(), o.p.Name, using, check)}
+}
+
+// sound returns the branches of an OR that isolate by themselves, the tenant predicate
+// where there are none: another model in their stead could show more than they do.
+func (f *facts) sound(r *catalog.Relation, e *catalog.Expr) string {
+	if e == nil || e.Root == nil || e.Root.Kind != catalog.NodeOr {
+		return f.predicate(r)
+	}
+	texts := branches(e.Text)
+	if len(texts) != len(e.Root.Args) {
+		return f.predicate(r)
+	}
+	var kept []string
+	for i, n := range e.Root.Args {
+		if f.look.Judge(&catalog.Expr{Root: n}, r).Isolates {
+			kept = append(kept, texts[i])
+		}
+	}
+	return cmp.Or(strings.Join(kept, " OR "), f.predicate(r))
+}
+
+// branches cuts "(a OR b)", as PostgreSQL prints it, at its own ORs.
+func branches(text string) []string {
+	text = strings.TrimSpace(text)
+	if strings.HasPrefix(text, "(") && enclosed(text) == text {
+		text = text[1 : len(text)-1]
+	}
+	var out []string
+	depth, from := 0, 0
+	for _, t := range sqltext.Code(text) {
+		switch {
+		case t.Text == "(":
+			depth++
+		case t.Text == ")":
+			depth--
+		case depth == 0 && t.Is("or"):
+			out, from = append(out, strings.TrimSpace(text[from:t.Pos])), t.End
+		}
+	}
+	return append(out, strings.TrimSpace(text[from:]))
 }
 
 // narrowSQL puts the tenant predicate in front of what a policy says already.

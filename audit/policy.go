@@ -170,11 +170,17 @@ func (f *facts) settingsRead() []string {
 	return slices.Compact(out)
 }
 
+// predicate is an expression that isolates, and the tables that it reads.
+type predicate struct {
+	text  string
+	reads []catalog.QName
+}
+
 // collectPredicates finds what this database's policies compare the tenant column
 // with, where it is not the plain setting: a claim, a helper, a membership. Suggested
 // policies then say the same.
 func (f *facts) collectPredicates() {
-	whole, plain := map[string]string{}, false
+	whole, plain := map[string]predicate{}, false
 	for i := range f.s.Relations {
 		r := &f.s.Relations[i]
 		c := r.Column(f.tenantColumn(r.QName()))
@@ -187,22 +193,22 @@ func (f *facts) collectPredicates() {
 				continue
 			}
 			plain = plain || f.look.Plain(p.Using, r)
-			if value := f.look.OtherValue(p.Using, r); value != "" && f.predicates[key] == "" {
-				f.predicates[key] = policy.Equals(sqltext.Ident(c.Name), value, policy.Wrapped)
+			if value := f.look.OtherValue(p.Using, r); value != "" && f.predicates[key].text == "" {
+				f.predicates[key] = predicate{policy.Equals(sqltext.Ident(c.Name), value, policy.Wrapped), p.using.Subqueries}
 			}
 			// A membership is taken word for word, if its words hold for another table.
 			own := strings.Contains(p.Using.Text, r.Name+".") || slices.Contains(p.using.Subqueries, r.QName())
-			if whole[key] == "" && !own {
-				whole[key] = p.Using.Text
+			if whole[key].text == "" && !own {
+				whole[key] = predicate{p.Using.Text, p.using.Subqueries}
 			}
 		}
 	}
 	if plain {
 		return
 	}
-	for key, text := range whole {
-		if f.predicates[key] == "" {
-			f.predicates[key] = text
+	for key, used := range whole {
+		if f.predicates[key].text == "" {
+			f.predicates[key] = used
 		}
 	}
 }

@@ -76,10 +76,7 @@ func (f *facts) adoptSQL(r, parent *catalog.Relation, col string, step catalog.S
 	if fk := r.Constraint(step.Constraint); fk != nil && !slices.Contains(step.RefColumns, col) {
 		sql = append(sql, f.tieSQL(r, parent, fk, own, col)...)
 	}
-	expr := policy.Isolating(own, f.m.Setting, f.look.BaseType(typ), f.look.FormOf(r))
-	if text := f.predicates[predicateKey(own, typ)]; text != "" {
-		expr = text
-	}
+	expr := f.predicateOn(r, &catalog.Column{Name: own, Type: typ})
 	sql = append(sql, f.look.Pair(r.QName(), expr, f.apps)...)
 	return append(sql, policy.Enable(r.QName())...)
 }
