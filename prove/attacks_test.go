@@ -36,7 +36,8 @@ func TestEveryAttackIsRegistered(t *testing.T) {
 		}
 		for _, a := range prove.Attacks() {
 			// What a relation shows is an attack by the name of its kind.
-			kind := slices.Contains([]catalog.Kind{catalog.View, catalog.MaterializedView, catalog.ForeignTable}, catalog.Kind(a.ID))
+			kind := slices.Contains([]catalog.Kind{catalog.View, catalog.MaterializedView, catalog.ForeignTable},
+				catalog.Kind(a.ID))
 			if a.Room == room && !texts[a.ID] && !kind {
 				t.Errorf("%s: nothing makes %q", room, a.ID)
 			}

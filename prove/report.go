@@ -66,7 +66,8 @@ const reportVersion = 1
 
 // NewReport returns a report without probes, which is undecided.
 func NewReport() *Report {
-	return &Report{Version: reportVersion, Verdict: VerdictUndecided, Probes: []Probe{}, NotTried: []string{}, count: map[string]int{}}
+	return &Report{Version: reportVersion, Verdict: VerdictUndecided, Probes: []Probe{}, NotTried: []string{},
+		count: map[string]int{}}
 }
 
 // Add appends a probe under an id of its own: a second probe of the same attack on

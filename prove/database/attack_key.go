@@ -24,7 +24,7 @@ func (st *site) uniqueAttacks(strict bool) []attack {
 		if !i.Unique || !i.Valid {
 			continue
 		}
-		columns := st.columnsOf(i.Definition, i.Keys)
+		columns := st.columnsOf(i.Keys)
 		if len(columns) == 0 || slices.Contains(columns, st.tenant) || st.referencesTenant(columns) {
 			continue
 		}
@@ -43,7 +43,7 @@ func (st *site) uniqueAttacks(strict bool) []attack {
 }
 
 // columnsOf lists the columns of an index, those inside expressions too.
-func (st *site) columnsOf(_ string, keys []catalog.IndexKey) []string {
+func (st *site) columnsOf(keys []catalog.IndexKey) []string {
 	var out []string
 	for _, k := range keys {
 		if k.Column != "" {
@@ -84,7 +84,8 @@ func (st *site) surrogate(i catalog.Index) bool {
 		if c == nil {
 			return false
 		}
-		is := c.TypeName.Name == "uuid" || c.TypeName.Name == "bytea" || c.Identity != "" || strings.Contains(c.Default, "nextval(") || c.Name == "id"
+		is := c.TypeName.Name == "uuid" || c.TypeName.Name == "bytea" || c.Identity != "" ||
+			strings.Contains(c.Default, "nextval(") || c.Name == "id"
 		if !is && !slices.Contains(st.divided, k.Column) {
 			return false
 		}
@@ -130,7 +131,8 @@ func (st *site) collision(constraint string, columns []string) (attack, bool) {
 			judge: func(outcome) finding { return isolated("tenant A may use the value that tenant B uses") },
 			onError: func(e *pgconn.PgError) finding {
 				if e.Code == codeUnique || e.Code == codeExclusion {
-					return leak("the error of %q tells tenant A that another tenant has the value, and keeps A from using it", e.ConstraintName)
+					return leak("the error of %q tells tenant A that another tenant has the value, and keeps A from using it",
+						e.ConstraintName)
 				}
 				if e.Code == codeForeignKey {
 					return isolated("refused: %s", e.Message)
@@ -158,7 +160,8 @@ func (st *site) referenceAttacks(p *prover) []attack {
 		}
 		child := st.spareA.with(to)
 		out = append(out, attack{name: "foreign key", steps: []string{st.insert(child)}, inserts: []row{child},
-			judge: accepted("a row of tenant A now refers to a row of tenant B through " + c.Name + ", and the answer tells which of B's keys exist"),
+			judge: accepted("a row of tenant A now refers to a row of tenant B through " + c.Name +
+				", and the answer tells which of B's keys exist"),
 			onError: func(e *pgconn.PgError) finding {
 				if e.Code == codeForeignKey {
 					return isolated("refused: %s", e.Message)
@@ -192,7 +195,8 @@ func (st *site) unused(parent *site, c catalog.Constraint) row {
 func (st *site) alone(c catalog.Constraint) row {
 	out := row{}
 	for _, k := range st.rel.Constraints {
-		if k.Type != catalog.Check || !slices.ContainsFunc(c.Columns, func(n string) bool { return mentions(k.Definition, n) }) {
+		if k.Type != catalog.Check || !slices.ContainsFunc(c.Columns,
+			func(n string) bool { return mentions(k.Definition, n) }) {
 			continue
 		}
 		for _, n := range st.mentionedIn(k.Definition) {
@@ -207,7 +211,8 @@ func (st *site) alone(c catalog.Constraint) row {
 // defining says whether the foreign key is what tells whose a row is: then a row that
 // refers to A's is A's.
 func (t *target) defining(c catalog.Constraint) bool {
-	return t.tenant == "" && slices.ContainsFunc(t.model.Paths, func(p catalog.Path) bool { return len(p) > 0 && p[0].Constraint == c.Name })
+	return t.tenant == "" && slices.ContainsFunc(t.model.Paths,
+		func(p catalog.Path) bool { return len(p) > 0 && p[0].Constraint == c.Name })
 }
 
 // crossable says whether a foreign key could lead from one tenant to another: both
@@ -237,7 +242,8 @@ func (s *stage) cascadeAttacks(st *site) []attack {
 	var out []attack
 	for _, c := range st.rel.Constraints {
 		parent := s.siteOf(c.References)
-		if c.Type != catalog.ForeignKey || parent == nil || !crossable(st, parent, c) || parent.rel.QName() == st.rel.QName() ||
+		if c.Type != catalog.ForeignKey || parent == nil || !crossable(st, parent, c) ||
+			parent.rel.QName() == st.rel.QName() ||
 			len(parent.rowsA) == 0 || st.spareB == nil || len(parent.key) == 0 || !parent.reach.delete {
 			continue
 		}
@@ -261,9 +267,11 @@ func (s *stage) crossed(st, parent *site, c catalog.Constraint) []attack {
 		refs[n] = to[n]
 	}
 	child := st.spareB.with(to)
-	watch := []string{"SELECT 1 AS row_of_tenant_b FROM " + st.sql() + " x WHERE " + child.matches("x.", once(append(slices.Clone(st.key), c.Columns...)))}
+	watch := []string{"SELECT 1 AS row_of_tenant_b FROM " + st.sql() + " x WHERE " +
+		child.matches("x.", once(append(slices.Clone(st.key), c.Columns...)))}
 	columns := slices.DeleteFunc(st.columns(), func(n string) bool { _, ok := child[n]; return !ok })
-	setup := []string{"INSERT INTO " + st.sql() + " (" + sqltext.Idents(columns) + ") OVERRIDING SYSTEM VALUE VALUES (" + child.values(columns) + ")"}
+	setup := []string{"INSERT INTO " + st.sql() + " (" + sqltext.Idents(columns) + ") OVERRIDING SYSTEM VALUE VALUES (" +
+		child.values(columns) + ")"}
 	return []attack{{name: "cascade", setup: setup, watch: watch, inserts: []row{child},
 		steps: []string{"DELETE FROM " + parent.sql() + " x WHERE " + parent.rowsA[0].matches("x.", parent.key)},
 		judge: func(o outcome) finding {
@@ -271,13 +279,15 @@ func (s *stage) crossed(st, parent *site, c catalog.Constraint) []attack {
 				return undecided("tenant A could not delete its own row of %s, so its effect on B was not seen", parent.name())
 			}
 			if len(o.watched) > 0 && o.watched[0].n == 0 {
-				return leak("tenant A deleted its own row of %s, and with it went, or changed, tenant B's row here (%s)", parent.name(), c.Name)
+				return leak("tenant A deleted its own row of %s, and with it went, or changed, tenant B's row here (%s)",
+					parent.name(), c.Name)
 			}
 			return isolated("tenant B's row was not touched")
 		},
 		onError: func(e *pgconn.PgError) finding {
 			if constraint(e) || e.Code == codeCheck {
-				return leak("tenant B's row keeps tenant A from deleting its own, and the error says so: %s %s", e.Message, e.Detail)
+				return leak("tenant B's row keeps tenant A from deleting its own, and the error says so: %s %s", e.Message,
+					e.Detail)
 			}
 			return unclear(e)
 		}}}
@@ -304,10 +314,12 @@ func (s *stage) orphaned(st, parent *site, c catalog.Constraint) []attack {
 	if len(key) == 0 {
 		return nil
 	}
-	steps := slices.Concat([]string{"DELETE FROM " + parent.sql() + " x WHERE " + parent.rowsA[0].matches("x.", parent.key)}, st.asB,
+	steps := slices.Concat([]string{"DELETE FROM " + parent.sql() + " x WHERE " +
+		parent.rowsA[0].matches("x.", parent.key)}, st.asB,
 		[]string{"SELECT 1 FROM " + st.sql() + " x WHERE " + child.matches("x.", key)})
 	return []attack{{name: "cascade", steps: steps, inserts: []row{child},
-		setup: []string{"INSERT INTO " + st.sql() + " (" + sqltext.Idents(columns) + ") OVERRIDING SYSTEM VALUE VALUES (" + child.values(columns) + ")"},
+		setup: []string{"INSERT INTO " + st.sql() + " (" + sqltext.Idents(columns) + ") OVERRIDING SYSTEM VALUE VALUES (" +
+			child.values(columns) + ")"},
 		judge: seen("deleting the parent took the tenant off tenant A's row, and tenant B sees it"),
 		onError: func(e *pgconn.PgError) finding {
 			if constraint(e) {

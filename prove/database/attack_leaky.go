@@ -12,7 +12,8 @@ import (
 
 // sequential keeps the planner from finding only A's rows by an index before any
 // condition is evaluated, as an attacker would.
-var sequential = []string{"SET LOCAL enable_indexscan = off", "SET LOCAL enable_indexonlyscan = off", "SET LOCAL enable_bitmapscan = off"}
+var sequential = []string{"SET LOCAL enable_indexscan = off", "SET LOCAL enable_indexonlyscan = off",
+	"SET LOCAL enable_bitmapscan = off"}
 
 // leakyAttacks put conditions beside the policy that tell what they saw, by an
 // error or a notice. They run as a tenant without a row: whatever they saw is
@@ -27,7 +28,8 @@ func (st *site) leakyAttacks() []attack {
 		return isolated("no condition was evaluated on another tenant's row")
 	}
 	add := func(name, condition string) {
-		out = append(out, attack{name: name, as: st.asNobody, steps: append(slices.Clone(sequential), where+condition), judge: judge, onError: blabbed})
+		out = append(out, attack{name: name, as: st.asNobody, steps: append(slices.Clone(sequential), where+condition),
+			judge: judge, onError: toldByError})
 	}
 	texts := 0
 	for _, name := range st.reach.selects {
@@ -69,17 +71,16 @@ func takes(f *catalog.Function, typ string) bool {
 // leakproof lists the functions that claim to leak nothing and are not the system's own.
 func (p *prover) leakproof() []*catalog.Function {
 	var out []*catalog.Function
-	mine := p.memberships()
 	for i := range p.view.Snapshot.Functions {
-		if f := &p.view.Snapshot.Functions[i]; f.Leakproof && !f.System && callable(f, mine) {
+		if f := &p.view.Snapshot.Functions[i]; f.Leakproof && !f.System && p.callable(f) {
 			out = append(out, f)
 		}
 	}
-	return slices.Clip(out)
+	return out
 }
 
-// blabbed reads an error that only a row could have raised.
-func blabbed(err *pgconn.PgError) finding {
+// toldByError reads an error that only a row could have raised.
+func toldByError(err *pgconn.PgError) finding {
 	switch {
 	case strings.Contains(err.Message, "-000000009999"), strings.Contains(err.Message, `"moat-tenant-9999"`):
 		return unclear(err) // the policy could not read the tenant that was bound

@@ -20,17 +20,27 @@ func (st *site) readAttacks() []attack {
 	first := "x." + sqltext.Ident(st.reach.selects[0])
 	out := []attack{
 		{name: "read", steps: []string{"SELECT " + cols + " FROM " + where + " LIMIT 5"}, judge: seen("a plain SELECT")},
-		{name: "join", steps: []string{"SELECT count(x) FROM (VALUES (1)) one(n) LEFT JOIN " + from + " ON true WHERE " + foreign}, judge: counted("through a join")},
-		{name: "sub-select", steps: []string{"SELECT (SELECT count(*) FROM " + where + ")"}, judge: counted("through a sub-select")},
-		{name: "aggregate", steps: []string{"SELECT max(" + first + "::text) FROM " + where + " HAVING count(*) > 0"}, judge: seen("through an aggregate")},
-		{name: "cursor", steps: []string{"DECLARE moat_c CURSOR FOR SELECT " + cols + " FROM " + where, "FETCH 5 FROM moat_c"}, judge: seen("through a cursor")},
-		{name: "copy", steps: []string{"COPY (SELECT " + cols + " FROM " + where + " LIMIT 5) TO STDOUT"}, judge: seen("COPY TO")},
-		{name: "explain analyze", steps: []string{"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT 1 FROM " + where}, judge: explained},
-		{name: "savepoint", steps: slices.Concat([]string{"SAVEPOINT moat_inner"}, st.asB, []string{"ROLLBACK TO SAVEPOINT moat_inner", "SELECT " + cols + " FROM " + where + " LIMIT 5"}), judge: seen("after a savepoint brought A back")},
-		{name: "row_security", steps: []string{"SET LOCAL row_security = off", "SELECT " + cols + " FROM " + where + " LIMIT 5"}, judge: seen("with row_security off")},
+		{name: "join", steps: []string{"SELECT count(x) FROM (VALUES (1)) one(n) LEFT JOIN " + from + " ON true WHERE " +
+			foreign}, judge: counted("through a join")},
+		{name: "sub-select", steps: []string{"SELECT (SELECT count(*) FROM " + where + ")"},
+			judge: counted("through a sub-select")},
+		{name: "aggregate", steps: []string{"SELECT max(" + first + "::text) FROM " + where + " HAVING count(*) > 0"},
+			judge: seen("through an aggregate")},
+		{name: "cursor", steps: []string{"DECLARE moat_c CURSOR FOR SELECT " + cols + " FROM " + where,
+			"FETCH 5 FROM moat_c"}, judge: seen("through a cursor")},
+		{name: "copy", steps: []string{"COPY (SELECT " + cols + " FROM " + where + " LIMIT 5) TO STDOUT"},
+			judge: seen("COPY TO")},
+		{name: "explain analyze", steps: []string{"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT 1 FROM " +
+			where}, judge: explained},
+		{name: "savepoint", steps: slices.Concat([]string{"SAVEPOINT moat_inner"}, st.asB,
+			[]string{"ROLLBACK TO SAVEPOINT moat_inner", "SELECT " + cols + " FROM " + where + " LIMIT 5"}),
+			judge: seen("after a savepoint brought A back")},
+		{name: "row_security", steps: []string{"SET LOCAL row_security = off", "SELECT " + cols + " FROM " + where +
+			" LIMIT 5"}, judge: seen("with row_security off")},
 	}
 	if st.reach.update && st.isTable() {
-		out = append(out, attack{name: "lock", steps: []string{"SELECT 1 FROM " + where + " LIMIT 5 FOR UPDATE OF x"}, judge: seen("locked")})
+		out = append(out, attack{name: "lock", steps: []string{"SELECT 1 FROM " + where + " LIMIT 5 FOR UPDATE OF x"},
+			judge: seen("locked")})
 	}
 	return slices.Concat(out, st.leakyAttacks(), st.countAttacks(), st.preparedAttack(cols, foreign))
 }
@@ -79,7 +89,7 @@ func (st *site) exceptNull() string {
 // preparedAttack lets B plan a statement and A run it: a tenant folded into the
 // plan shows.
 func (st *site) preparedAttack(cols, foreign string) []attack {
-	if st.mode == "sealed" && !st.staged {
+	if st.prover.Sealer != nil && !st.staged {
 		return nil // B's binding is refused on a transaction that is A's
 	}
 	name := sqltext.Ident("moat plan " + st.name())
@@ -88,7 +98,8 @@ func (st *site) preparedAttack(cols, foreign string) []attack {
 	if tenant < 0 {
 		all += " WHERE " + foreign
 	}
-	steps := slices.Concat(st.asB, []string{all + " LIMIT 2000", "EXECUTE " + name}, st.asA, []string{"EXECUTE " + name, "DEALLOCATE " + name})
+	steps := slices.Concat(st.asB, []string{all + " LIMIT 2000", "EXECUTE " + name}, st.asA,
+		[]string{"EXECUTE " + name, "DEALLOCATE " + name})
 	return []attack{{name: "prepared plan", steps: steps, judge: func(o outcome) finding {
 		if len(o.results) < 2 {
 			return undecided("the prepared statement returned nothing to compare")

@@ -11,7 +11,8 @@ import (
 
 // writeAttacks are the ways to write another tenant's rows.
 func (st *site) writeAttacks() []attack {
-	return slices.Concat(st.insertAttacks(), st.updateAttacks(), st.deleteAttacks(), st.mergeAttacks(), st.truncateAttack())
+	return slices.Concat(st.insertAttacks(), st.updateAttacks(), st.deleteAttacks(), st.mergeAttacks(),
+		st.truncateAttack())
 }
 
 // insertable are the columns an INSERT names: those that may be written and take a value.
@@ -27,16 +28,19 @@ func (st *site) insertable() []string {
 
 func (st *site) insert(r row) string {
 	cols := slices.DeleteFunc(st.insertable(), func(c string) bool { _, ok := r[c]; return !ok })
-	return "INSERT INTO " + st.sql() + " (" + sqltext.Idents(cols) + ") OVERRIDING SYSTEM VALUE VALUES (" + r.values(cols) + ")"
+	return "INSERT INTO " + st.sql() + " (" + sqltext.Idents(cols) + ") OVERRIDING SYSTEM VALUE VALUES (" +
+		r.values(cols) + ")"
 }
 
 func (st *site) insertAttacks() []attack {
 	if !st.reach.insert || st.spareB == nil {
 		return nil
 	}
-	out := []attack{{name: "insert", steps: []string{st.insert(st.spareB)}, judge: accepted("a row was planted in tenant B"), onError: pastPolicy}}
+	out := []attack{{name: "insert", steps: []string{st.insert(st.spareB)},
+		judge: accepted("a row was planted in tenant B"), onError: pastPolicy}}
 	if st.seesTenant() {
-		out = append(out, attack{name: "returning", steps: []string{st.insert(st.spareB) + " RETURNING " + sqltext.Ident(st.tenant)},
+		out = append(out, attack{name: "returning", steps: []string{st.insert(st.spareB) + " RETURNING " +
+			sqltext.Ident(st.tenant)},
 			judge: accepted("a row was planted in tenant B and returned"), onError: pastPolicy})
 	}
 	if c := st.column(st.tenant); c != nil && !c.NotNull && slices.Contains(st.insertable(), st.tenant) {
@@ -49,8 +53,9 @@ func (st *site) insertAttacks() []attack {
 func (st *site) orphanAttack() attack {
 	steps := []string{st.insert(st.spareA.with(row{st.tenant: null}))}
 	judge := accepted("a row of no tenant was planted")
-	if st.seesTenant() && (st.mode == "plain" || st.staged) {
-		steps = slices.Concat(steps, st.asB, []string{"SELECT 1 FROM " + st.sql() + " x WHERE x." + sqltext.Ident(st.tenant) + " IS NULL LIMIT 1"})
+	if st.seesTenant() && (st.prover.Sealer == nil || st.staged) {
+		steps = slices.Concat(steps, st.asB, []string{"SELECT 1 FROM " + st.sql() + " x WHERE x." +
+			sqltext.Ident(st.tenant) + " IS NULL LIMIT 1"})
 		judge = seen("a row of no tenant, planted by A, reached tenant B")
 	}
 	return attack{name: "insert for all", steps: steps, judge: judge, onError: func(e *pgconn.PgError) finding {
@@ -67,10 +72,13 @@ func (st *site) upsertAttacks() []attack {
 		return nil
 	}
 	b := st.rowsB[0]
-	onto := " ON CONFLICT (" + sqltext.Idents(key) + ") DO UPDATE SET " + sqltext.Ident(set) + " = excluded." + sqltext.Ident(set)
-	out := []attack{{name: "upsert", steps: []string{st.insert(b) + onto}, judge: accepted("an upsert changed tenant B's row"), onError: pastPolicy}}
+	onto := " ON CONFLICT (" + sqltext.Idents(key) + ") DO UPDATE SET " + sqltext.Ident(set) + " = excluded." +
+		sqltext.Ident(set)
+	out := []attack{{name: "upsert", steps: []string{st.insert(b) + onto},
+		judge: accepted("an upsert changed tenant B's row"), onError: pastPolicy}}
 	if st.seesTenant() && !slices.Contains(key, st.tenant) {
-		out = append(out, attack{name: "upsert", steps: []string{st.insert(b.with(row{st.tenant: st.a})) + onto + " RETURNING " + sqltext.Ident(st.tenant)},
+		out = append(out, attack{name: "upsert", steps: []string{st.insert(b.with(row{st.tenant: st.a})) + onto +
+			" RETURNING " + sqltext.Ident(st.tenant)},
 			judge: func(o outcome) finding {
 				if rows := o.last().rows; len(rows) > 0 && rows[0][0] != st.a {
 					return leak("an upsert under A's name changed tenant B's row")
@@ -84,7 +92,8 @@ func (st *site) upsertAttacks() []attack {
 // conflictKey is the key an upsert aims at.
 func (st *site) conflictKey() []string {
 	for _, i := range st.rel.Indexes {
-		if i.Unique && i.Valid && i.Predicate == "" && !slices.ContainsFunc(i.Keys, func(k catalog.IndexKey) bool { return k.Column == "" }) {
+		if i.Unique && i.Valid && i.Predicate == "" && !slices.ContainsFunc(i.Keys,
+			func(k catalog.IndexKey) bool { return k.Column == "" }) {
 			var cols []string
 			for _, k := range i.Keys {
 				cols = append(cols, k.Column)
@@ -118,9 +127,10 @@ func (st *site) settable(of []string) string {
 
 // constrained says whether a column takes part in a key, a reference or a partition key.
 func (st *site) constrained(name string) bool {
-	return slices.Contains(st.rel.PartitionKey.Columns, name) || slices.ContainsFunc(st.rel.Constraints, func(c catalog.Constraint) bool {
-		return c.Type != catalog.Check && c.Type != catalog.NotNull && slices.Contains(c.Columns, name)
-	}) || slices.ContainsFunc(st.rel.Indexes, func(i catalog.Index) bool {
+	return slices.Contains(st.rel.PartitionKey.Columns, name) ||
+		slices.ContainsFunc(st.rel.Constraints, func(c catalog.Constraint) bool {
+			return c.Type != catalog.Check && c.Type != catalog.NotNull && slices.Contains(c.Columns, name)
+		}) || slices.ContainsFunc(st.rel.Indexes, func(i catalog.Index) bool {
 		return i.Unique && slices.ContainsFunc(i.Keys, func(k catalog.IndexKey) bool {
 			return k.Column == name || k.Column == "" && mentions(k.Expression, name)
 		})
@@ -137,14 +147,17 @@ func (st *site) updateAttacks() []attack {
 		to := sqltext.Ident(set) + " = " + lit(st.rowsB[0][set])
 		if where := st.attacked("x"); where != "" {
 			update := "UPDATE " + st.sql() + " x SET " + to + " WHERE " + where
-			out = append(out, attack{name: "update", steps: []string{update}, judge: changed("an UPDATE reached"), onError: pastPolicy})
+			out = append(out, attack{name: "update", steps: []string{update}, judge: changed("an UPDATE reached"),
+				onError: pastPolicy})
 			if len(st.reach.selects) > 0 {
-				out = append(out, attack{name: "returning", steps: []string{update + " RETURNING " + qualified("x", st.reach.selects)},
+				out = append(out, attack{name: "returning", steps: []string{update + " RETURNING " +
+					qualified("x", st.reach.selects)},
 					judge: seen("UPDATE … RETURNING"), onError: pastPolicy})
 			}
 		}
 		if where := st.foreign("x"); where != "" {
-			out = append(out, attack{name: "update", steps: []string{"UPDATE " + st.sql() + " x SET " + to + " FROM (VALUES (1)) one(n) WHERE " + where}, judge: changed("an UPDATE with a join reached"), onError: pastPolicy})
+			out = append(out, attack{name: "update", steps: []string{"UPDATE " + st.sql() + " x SET " + to +
+				" FROM (VALUES (1)) one(n) WHERE " + where}, judge: changed("an UPDATE with a join reached"), onError: pastPolicy})
 		}
 	}
 	return append(out, st.moveAttacks()...)
@@ -159,7 +172,8 @@ func (st *site) moveAttacks() []attack {
 	if st.class == catalog.TenantsTable {
 		to = "UPDATE " + st.sql() + " x SET " + sqltext.Ident(st.tenant) + " = " + lit(st.spareB[st.tenant])
 	}
-	out := []attack{{name: "move", steps: []string{to}, judge: accepted("tenant A's rows were moved to another tenant"), onError: pastPolicy}}
+	out := []attack{{name: "move", steps: []string{to}, judge: accepted("tenant A's rows were moved to another tenant"),
+		onError: pastPolicy}}
 	if key := st.identifying(); len(key) > 0 {
 		out = append(out, attack{name: "move", steps: []string{to + " WHERE " + st.rowsA[0].matches("x.", key)},
 			judge: accepted("a row of tenant A was moved to another tenant"), onError: pastPolicy})
@@ -179,27 +193,32 @@ func (st *site) deleteAttacks() []attack {
 		return unclear(e)
 	}
 	return []attack{
-		{name: "delete", steps: []string{"DELETE FROM " + st.sql() + " x WHERE " + where}, judge: changed("a DELETE removed"), onError: passed},
-		{name: "returning", steps: []string{"DELETE FROM " + st.sql() + " x WHERE " + where + " RETURNING 1"}, judge: seen("DELETE … RETURNING"), onError: passed},
+		{name: "delete", steps: []string{"DELETE FROM " + st.sql() + " x WHERE " + where},
+			judge: changed("a DELETE removed"), onError: passed},
+		{name: "returning", steps: []string{"DELETE FROM " + st.sql() + " x WHERE " + where + " RETURNING 1"},
+			judge: seen("DELETE … RETURNING"), onError: passed},
 	}
 }
 
 func (st *site) mergeAttacks() []attack {
 	where := st.attacked("x")
-	if st.version < 150000 || !st.isTable() || where == "" || len(st.rowsB) == 0 {
+	if st.prover.view.Snapshot.Version < 150000 || !st.isTable() || where == "" || len(st.rowsB) == 0 {
 		return nil
 	}
 	into := "MERGE INTO " + st.sql() + " x USING (VALUES (1)) one(n) ON "
 	var out []attack
 	if st.reach.delete {
-		out = append(out, attack{name: "merge", steps: []string{into + where + " WHEN MATCHED THEN DELETE"}, judge: changed("a MERGE deleted"), onError: pastPolicy})
+		out = append(out, attack{name: "merge", steps: []string{into + where + " WHEN MATCHED THEN DELETE"},
+			judge: changed("a MERGE deleted"), onError: pastPolicy})
 	}
 	if set := st.settable(st.reach.updates); st.reach.update && set != "" {
-		out = append(out, attack{name: "merge", steps: []string{into + where + " WHEN MATCHED THEN UPDATE SET " + sqltext.Ident(set) + " = " + lit(st.rowsB[0][set])}, judge: changed("a MERGE updated"), onError: pastPolicy})
+		out = append(out, attack{name: "merge", steps: []string{into + where + " WHEN MATCHED THEN UPDATE SET " +
+			sqltext.Ident(set) + " = " + lit(st.rowsB[0][set])}, judge: changed("a MERGE updated"), onError: pastPolicy})
 	}
 	if cols := st.insertable(); st.reach.insert && st.spareB != nil && len(cols) > 0 {
 		cols = slices.DeleteFunc(cols, func(c string) bool { _, ok := st.spareB[c]; return !ok })
-		out = append(out, attack{name: "merge", steps: []string{into + "false WHEN NOT MATCHED THEN INSERT (" + sqltext.Idents(cols) + ") OVERRIDING SYSTEM VALUE VALUES (" + st.spareB.values(cols) + ")"},
+		out = append(out, attack{name: "merge", steps: []string{into + "false WHEN NOT MATCHED THEN INSERT (" +
+			sqltext.Idents(cols) + ") OVERRIDING SYSTEM VALUE VALUES (" + st.spareB.values(cols) + ")"},
 			judge: accepted("a MERGE planted a row in tenant B"), onError: pastPolicy})
 	}
 	return out
@@ -282,18 +301,21 @@ func (st *site) unboundAttacks(nobody string, as []string) []attack {
 		if len(st.rowsB) > 0 {
 			to = lit(st.rowsB[0][set])
 		}
-		out = append(out, attack{name: nobody, as: as, steps: []string{"UPDATE " + st.sql() + " SET " + sqltext.Ident(set) + " = " + to}, judge: touched, onError: failed})
+		out = append(out, attack{name: nobody, as: as, steps: []string{"UPDATE " + st.sql() + " SET " + sqltext.Ident(set) +
+			" = " + to}, judge: touched, onError: failed})
 	}
 	if st.reach.delete {
-		out = append(out, attack{name: nobody, as: as, steps: []string{"DELETE FROM " + st.sql()}, judge: touched, onError: failed})
+		out = append(out, attack{name: nobody, as: as, steps: []string{"DELETE FROM " + st.sql()}, judge: touched,
+			onError: failed})
 	}
 	if st.reach.insert && st.spareB != nil {
-		out = append(out, attack{name: nobody, as: as, steps: []string{st.insert(st.spareB)}, judge: touched, onError: func(e *pgconn.PgError) finding {
-			if constraint(e) {
-				return leak("%s the policies let a row in; only constraint %q stopped these values", who, e.ConstraintName)
-			}
-			return failed(e)
-		}})
+		out = append(out, attack{name: nobody, as: as, steps: []string{st.insert(st.spareB)}, judge: touched,
+			onError: func(e *pgconn.PgError) finding {
+				if constraint(e) {
+					return leak("%s the policies let a row in; only constraint %q stopped these values", who, e.ConstraintName)
+				}
+				return failed(e)
+			}})
 	}
 	return out
 }

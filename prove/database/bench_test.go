@@ -35,7 +35,8 @@ func BenchmarkAttack(b *testing.B) {
 func forest(n int) string {
 	const schemas = 5
 	var b strings.Builder
-	b.WriteString("CREATE TABLE tenants (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text); GRANT SELECT ON tenants TO $APP;\n" +
+	b.WriteString("CREATE TABLE tenants (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text); GRANT SELECT ON " +
+		"tenants TO $APP;\n" +
 		"INSERT INTO tenants (name) VALUES ('a'), ('b');\n")
 	for i := range schemas {
 		fmt.Fprintf(&b, "CREATE SCHEMA s%d; GRANT USAGE ON SCHEMA s%[1]d TO $APP;\n", i)
@@ -49,11 +50,14 @@ func forest(n int) string {
 		case i >= 2*schemas:
 			parent = ", parent_id bigint REFERENCES " + name(i-schemas) + " (id)"
 		}
-		fmt.Fprintf(&b, "CREATE TABLE %s (id bigserial PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants (id), name text, "+
+		fmt.Fprintf(&b, "CREATE TABLE %s (id bigserial PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants (id), name "+
+			"text, "+
 			"email text UNIQUE, c1 int, c2 text, c3 timestamptz DEFAULT now(), c4 jsonb%s);\n", name(i), parent)
 		tenant := "tenant_id = (SELECT nullif(current_setting('app.current_tenant', true), '')::uuid)"
-		fmt.Fprintf(&b, "CREATE POLICY wall ON %[1]s AS RESTRICTIVE USING (%[2]s); CREATE POLICY access ON %[1]s TO $APP USING (true);\n"+
-			"ALTER TABLE %[1]s ENABLE ROW LEVEL SECURITY; ALTER TABLE %[1]s FORCE ROW LEVEL SECURITY; GRANT ALL ON %[1]s TO $APP;\n", name(i), tenant)
+		fmt.Fprintf(&b, "CREATE POLICY wall ON %[1]s AS RESTRICTIVE USING (%[2]s); CREATE POLICY access ON %[1]s TO $APP "+
+			"USING (true);\n"+
+			"ALTER TABLE %[1]s ENABLE ROW LEVEL SECURITY; ALTER TABLE %[1]s FORCE ROW LEVEL SECURITY; GRANT ALL ON %[1]s TO "+
+			"$APP;\n", name(i), tenant)
 	}
 	return b.String()
 }

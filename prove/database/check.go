@@ -71,7 +71,7 @@ func (w *sower) conditions(st *site) []condition {
 	var out []condition
 	for _, c := range st.rel.Constraints {
 		if sql := checkText(c.Definition); c.Type == catalog.Check && sql != "" {
-			out = append(out, condition{sql, w.named(st, sql)})
+			out = append(out, condition{sql, st.mentionedIn(sql)})
 		}
 	}
 	for _, c := range st.rel.Columns {
@@ -90,35 +90,20 @@ var valueWord = regexp.MustCompile(`\bVALUE\b`)
 
 // checkText takes the expression out of "CHECK ((…)) NO INHERIT".
 func checkText(definition string) string {
-	i := strings.Index(definition, "(")
-	if i < 0 {
-		return ""
-	}
-	depth, quoted := 0, false
-	for j := i; j < len(definition); j++ {
+	start, depth := 0, 0
+	for _, t := range sqltext.Code(definition) {
 		switch {
-		case definition[j] == '\'':
-			quoted = !quoted
-		case quoted:
-		case definition[j] == '(':
-			depth++
-		case definition[j] == ')':
+		case t.Is("("):
+			if depth++; depth == 1 {
+				start = t.Pos
+			}
+		case t.Is(")"):
 			if depth--; depth == 0 {
-				return definition[i : j+1]
+				return definition[start:t.End]
 			}
 		}
 	}
 	return ""
-}
-
-func (w *sower) named(st *site, sql string) []string {
-	var out []string
-	for _, c := range st.rel.Columns {
-		if mentions(sql, c.Name) {
-			out = append(out, c.Name)
-		}
-	}
-	return out
 }
 
 // grouped joins conditions that share a column.
@@ -172,10 +157,12 @@ func (w *sower) solveGroup(ctx context.Context, st *site, group []condition) []r
 		for j, v := range values {
 			quoted[j] = lit(v)
 		}
-		from = append(from, fmt.Sprintf("(SELECT v::%s AS %s FROM unnest(ARRAY[%s]::text[]) v) c%d", base(w.maker, c), sqltext.Ident(name), strings.Join(quoted, ", "), i))
+		from = append(from, fmt.Sprintf("(SELECT v::%s AS %s FROM unnest(ARRAY[%s]::text[]) v) c%d", base(w.maker, c),
+			sqltext.Ident(name), strings.Join(quoted, ", "), i))
 		texts = append(texts, sqltext.Ident(name)+"::text AS "+sqltext.Ident(name))
 	}
-	results, err := w.s.guarded(ctx, "SELECT "+strings.Join(texts, ", ")+" FROM "+strings.Join(from, ", ")+" WHERE "+strings.Join(tests, " AND ")+" LIMIT 60")
+	results, err := w.s.guarded(ctx, "SELECT "+strings.Join(texts, ", ")+" FROM "+strings.Join(from,
+		", ")+" WHERE "+strings.Join(tests, " AND ")+" LIMIT 60")
 	if err != nil {
 		return nil
 	}
@@ -210,7 +197,8 @@ func (w *sower) candidatesFor(ctx context.Context, st *site, c *catalog.Column, 
 	unique := st.unique(c.Name)
 	if unique {
 		out = append(out, w.shapes(c)...)
-	} else if results, err := w.s.guarded(ctx, fmt.Sprintf("SELECT DISTINCT x::text FROM (SELECT %s AS x FROM %s LIMIT 200) y WHERE x IS NOT NULL LIMIT 8", sqltext.Ident(c.Name), st.sql())); err == nil {
+	} else if results, err := w.s.guarded(ctx, fmt.Sprintf("SELECT DISTINCT x::text FROM (SELECT %s AS x FROM %s LIMIT "+
+		"200) y WHERE x IS NOT NULL LIMIT 8", sqltext.Ident(c.Name), st.sql())); err == nil {
 		for _, r := range results[0].rows {
 			out = append(out, r[0])
 		}
@@ -237,7 +225,8 @@ func (w *sower) shapes(c *catalog.Column) []string {
 	if w.kind(c) != "text" {
 		return nil
 	}
-	return []string{tag(tagC) + n, tag(tagC) + n + "@example.com", "https://moat.example.com/" + n, "moat-" + n, "+1555" + fmt.Sprintf("%07d", w.maker.n), strings.ToUpper(n), fmt.Sprintf("%05d", w.maker.n), "MQ" + strings.ToUpper(n)}
+	return []string{tag(tagC) + n, tag(tagC) + n + "@example.com", "https://moat.example.com/" + n, "moat-" + n, "+1555" +
+		fmt.Sprintf("%07d", w.maker.n), strings.ToUpper(n), fmt.Sprintf("%05d", w.maker.n), "MQ" + strings.ToUpper(n)}
 }
 
 // neighbours are values beside the constants: limits are exclusive as often as not,
@@ -266,7 +255,8 @@ func (w *sower) neighbours(c *catalog.Column, constants []string) []string {
 	case "number":
 		out = append(out, "0", "1", "50", "-1")
 	case "text":
-		out = append(out, "moat@example.com", "https://moat.example.com/", "moat-x", "moat_x", "MOAT", "Moat", "+15551234567", "#a0a7aa", "en", "EN", "EUR", "1.0.0", "12345", "10:00")
+		out = append(out, "moat@example.com", "https://moat.example.com/", "moat-x", "moat_x", "MOAT", "Moat",
+			"+15551234567", "#a0a7aa", "en", "EN", "EUR", "1.0.0", "12345", "10:00")
 	case "time":
 		out = append(out, "2021-03-01", "2039-03-02")
 	}

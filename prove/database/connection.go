@@ -30,9 +30,12 @@ func (p *prover) attackConnection(ctx context.Context) error {
 	}
 	attacks := slices.Concat(p.storedAttack(), p.resetAttacks(), p.statisticsAttacks(), p.roleAttacks())
 	if p.Strict {
-		attacks = slices.Concat(attacks, p.neighbourAttacks(ctx, victim), p.catalogAttacks(), p.createAttacks(), p.largeObjectAttack(st), preparedAttack())
+		attacks = slices.Concat(attacks, p.neighbourAttacks(ctx, victim), p.catalogAttacks(), p.createAttacks(),
+			p.largeObjectAttack(st), preparedAttack())
 	} else {
-		p.report.Skip("left to --strict: rights that every role has by default (pg_stat_activity, pg_cancel_backend, large objects, temporary tables, prepared transactions), last values of sequences, tenant ids in partition bounds and other definitions")
+		p.report.Skip("left to --strict: rights that every role has by default (pg_stat_activity, pg_cancel_backend, large " +
+			"objects, temporary tables, prepared transactions), last values of sequences, tenant ids in partition bounds and " +
+			"other definitions")
 	}
 	if err := p.run(ctx, st, theConnection, attacks); err != nil {
 		return err
@@ -42,16 +45,20 @@ func (p *prover) attackConnection(ctx context.Context) error {
 			return err
 		}
 	}
-	p.report.Skip("by nature, not judged: sizes and row estimates of tables that tenants share (pg_class.reltuples, pg_relation_size, EXPLAIN), locks and waiting, the order of numbers drawn from a shared sequence, NOTIFY and advisory locks; see docs/explanation/prove.md")
+	p.report.Skip("by nature, not judged: sizes and row estimates of tables that tenants share (pg_class.reltuples, " +
+		"pg_relation_size, EXPLAIN), locks and waiting, the order of numbers drawn from a shared sequence, NOTIFY and " +
+		"advisory locks; see docs/explanation/prove.md")
 	return nil
 }
 
 // storedAttack asks whether a connection starts out as some tenant.
 func (p *prover) storedAttack() []attack {
-	return []attack{{name: "stored tenant", as: []string{}, steps: []string{"SELECT coalesce(current_setting(" + lit(p.model.Setting) + ", true), '') AS tenant"},
+	return []attack{{name: "stored tenant", as: []string{}, steps: []string{"SELECT coalesce(current_setting(" +
+		lit(p.model.Setting) + ", true), '') AS tenant"},
 		judge: func(o outcome) finding {
 			if r := o.last(); len(r.rows) > 0 && r.rows[0][0] != "" {
-				return leak("a new connection starts as tenant %q: the setting is stored for the role or the database", r.rows[0][0])
+				return leak("a new connection starts as tenant %q: the setting is stored for the role or the database",
+					r.rows[0][0])
 			}
 			return isolated("a new connection starts without a tenant")
 		}}}
@@ -66,10 +73,12 @@ func (p *prover) resetAttacks() []attack {
 		return isolated("the session is still the application role's")
 	}
 	var out []attack
-	for _, reset := range []string{"RESET ROLE", "SET LOCAL ROLE NONE", "RESET SESSION AUTHORIZATION", "SET LOCAL SESSION AUTHORIZATION DEFAULT"} {
+	for _, reset := range []string{"RESET ROLE", "SET LOCAL ROLE NONE", "RESET SESSION AUTHORIZATION",
+		"SET LOCAL SESSION AUTHORIZATION DEFAULT"} {
 		out = append(out, attack{name: "reset role", steps: []string{reset, "SELECT current_user::text"}, judge: same})
 	}
-	return append(out, attack{name: "session authorization", steps: []string{"SET LOCAL SESSION AUTHORIZATION " + lit(p.view.Snapshot.User), "SELECT current_user::text"}, judge: same})
+	return append(out, attack{name: "session authorization", steps: []string{"SET LOCAL SESSION AUTHORIZATION " +
+		lit(p.view.Snapshot.User), "SELECT current_user::text"}, judge: same})
 }
 
 // neighbourAttacks look at, and signal, another session of the same role.
@@ -79,15 +88,21 @@ func (p *prover) neighbourAttacks(ctx context.Context, victim *session) []attack
 	}
 	pid := strconv.Itoa(int(victim.conn.PgConn().PID()))
 	return []attack{
-		{name: "activity", steps: []string{"SELECT query FROM pg_catalog.pg_stat_activity WHERE pid = " + pid + " AND query LIKE '%" + tag(tagB) + "%'"}, judge: seen("pg_stat_activity shows the text of tenant B's statement")},
-		{name: "activity", steps: []string{"SELECT query FROM pg_catalog.pg_stat_get_activity(" + pid + ") WHERE query LIKE '%" + tag(tagB) + "%'"}, judge: seen("pg_stat_get_activity shows the text of tenant B's statement")},
-		{name: "activity", steps: []string{"SELECT a FROM (SELECT pg_catalog.pg_stat_get_backend_activity(i) AS a FROM pg_catalog.pg_stat_get_backend_idset() i) x WHERE a LIKE '%AS what_tenant_b_asked%' AND a NOT LIKE '%idset%'"}, judge: seen("pg_stat_get_backend_activity shows the text of tenant B's statement")},
-		{name: "cancel", steps: []string{"SELECT 1 WHERE pg_catalog.pg_cancel_backend(" + pid + ")"}, judge: func(o outcome) finding {
-			if o.last().n > 0 {
-				return leak("pg_cancel_backend reaches the sessions of every tenant")
-			}
-			return isolated("no signal was sent")
-		}},
+		{name: "activity", steps: []string{"SELECT query FROM pg_catalog.pg_stat_activity WHERE pid = " + pid +
+			" AND query LIKE '%" + tag(tagB) + "%'"}, judge: seen("pg_stat_activity shows the text of tenant B's statement")},
+		{name: "activity", steps: []string{"SELECT query FROM pg_catalog.pg_stat_get_activity(" + pid +
+			") WHERE query LIKE '%" + tag(tagB) + "%'"},
+			judge: seen("pg_stat_get_activity shows the text of tenant B's statement")},
+		{name: "activity", steps: []string{"SELECT a FROM (SELECT pg_catalog.pg_stat_get_backend_activity(i) AS a FROM " +
+			"pg_catalog.pg_stat_get_backend_idset() i) x WHERE a LIKE '%AS what_tenant_b_asked%' AND a NOT LIKE '%idset%'"},
+			judge: seen("pg_stat_get_backend_activity shows the text of tenant B's statement")},
+		{name: "cancel", steps: []string{"SELECT 1 WHERE pg_catalog.pg_cancel_backend(" + pid + ")"},
+			judge: func(o outcome) finding {
+				if o.last().n > 0 {
+					return leak("pg_cancel_backend reaches the sessions of every tenant")
+				}
+				return isolated("no signal was sent")
+			}},
 	}
 }
 
@@ -99,8 +114,11 @@ func (p *prover) statisticsAttacks() []attack {
 	}
 	like := lit("%" + p.b + "%")
 	return []attack{
-		{name: "statistics", steps: []string{"SELECT tablename, attname FROM pg_catalog.pg_stats WHERE most_common_vals::text LIKE " + like + " OR histogram_bounds::text LIKE " + like}, judge: seen("pg_stats shows tenant B's values")},
-		{name: "statistics", steps: []string{"SELECT 1 FROM pg_catalog.pg_statistic LIMIT 1"}, judge: seen("pg_statistic is readable")},
+		{name: "statistics", steps: []string{"SELECT tablename, attname FROM pg_catalog.pg_stats WHERE " +
+			"most_common_vals::text LIKE " + like + " OR histogram_bounds::text LIKE " + like},
+			judge: seen("pg_stats shows tenant B's values")},
+		{name: "statistics", steps: []string{"SELECT 1 FROM pg_catalog.pg_statistic LIMIT 1"},
+			judge: seen("pg_statistic is readable")},
 	}
 }
 
@@ -112,9 +130,13 @@ func (p *prover) catalogAttacks() []attack {
 	}
 	like := lit("%" + p.b + "%")
 	return []attack{
-		{name: "catalog", steps: []string{"SELECT c.oid::regclass::text, pg_get_expr(c.relpartbound, c.oid) FROM pg_catalog.pg_class c WHERE pg_get_expr(c.relpartbound, c.oid) LIKE " + like}, judge: seen("the bounds of partitions name tenant B")},
-		{name: "catalog", steps: []string{"SELECT indexrelid::regclass::text FROM pg_catalog.pg_index WHERE pg_get_expr(indpred, indrelid) LIKE " + like}, judge: seen("a partial index names tenant B")},
-		{name: "catalog", steps: []string{"SELECT conname FROM pg_catalog.pg_constraint WHERE contype = 'c' AND pg_get_constraintdef(oid) LIKE " + like}, judge: seen("a constraint names tenant B")},
+		{name: "catalog", steps: []string{"SELECT c.oid::regclass::text, pg_get_expr(c.relpartbound, c.oid) FROM " +
+			"pg_catalog.pg_class c WHERE pg_get_expr(c.relpartbound, c.oid) LIKE " + like},
+			judge: seen("the bounds of partitions name tenant B")},
+		{name: "catalog", steps: []string{"SELECT indexrelid::regclass::text FROM pg_catalog.pg_index WHERE " +
+			"pg_get_expr(indpred, indrelid) LIKE " + like}, judge: seen("a partial index names tenant B")},
+		{name: "catalog", steps: []string{"SELECT conname FROM pg_catalog.pg_constraint WHERE contype = 'c' AND " +
+			"pg_get_constraintdef(oid) LIKE " + like}, judge: seen("a constraint names tenant B")},
 	}
 }
 
@@ -138,10 +160,17 @@ func (p *prover) roleAttacks() []attack {
 	}
 	replication := "the role has REPLICATION: it can stream or decode the changes of every tenant"
 	return []attack{
-		{name: "replication", steps: []string{"SELECT pg_catalog.pg_drop_replication_slot('moat_no_such_slot')"}, judge: got(replication), onError: missing(replication)},
-		{name: "server files", steps: []string{"SELECT 1 FROM pg_catalog.pg_read_file('PG_VERSION') f WHERE f IS NOT NULL"}, judge: got("the role reads the server's files, and the tables' among them")},
-		{name: "server files", steps: []string{"SELECT 1 WHERE pg_catalog.pg_has_role('pg_read_server_files', 'MEMBER') OR pg_catalog.pg_has_role('pg_write_server_files', 'MEMBER') OR pg_catalog.pg_has_role('pg_execute_server_program', 'MEMBER')"}, judge: got("the role is a member of a role that reads or writes files, or runs programs, on the server")},
-		{name: "monitor", steps: []string{"SELECT 1 WHERE pg_catalog.pg_has_role('pg_read_all_stats', 'MEMBER') OR pg_catalog.pg_has_role('pg_signal_backend', 'MEMBER')"}, judge: got("the role is a member of one that sees or stops every session")},
+		{name: "replication", steps: []string{"SELECT pg_catalog.pg_drop_replication_slot('moat_no_such_slot')"},
+			judge: got(replication), onError: missing(replication)},
+		{name: "server files", steps: []string{"SELECT 1 FROM pg_catalog.pg_read_file('PG_VERSION') f WHERE f IS NOT NULL"},
+			judge: got("the role reads the server's files, and the tables' among them")},
+		{name: "server files", steps: []string{"SELECT 1 WHERE pg_catalog.pg_has_role('pg_read_server_files', 'MEMBER') OR " +
+			"pg_catalog.pg_has_role('pg_write_server_files', 'MEMBER') OR pg_catalog.pg_has_role('pg_execute_server_program', " +
+			"'MEMBER')"}, judge: got("the role is a member of a role that reads or writes files, or runs programs, on the " +
+			"server")},
+		{name: "monitor", steps: []string{"SELECT 1 WHERE pg_catalog.pg_has_role('pg_read_all_stats', 'MEMBER') OR " +
+			"pg_catalog.pg_has_role('pg_signal_backend', 'MEMBER')"},
+			judge: got("the role is a member of one that sees or stops every session")},
 	}
 }
 
@@ -152,15 +181,19 @@ func (p *prover) largeObjectAttack(st *site) []attack {
 		steps = slices.Concat(st.asB, steps, st.asA)
 	}
 	steps = append(steps, "SELECT pg_catalog.convert_from(pg_catalog.lo_get(2147483647), 'UTF8')")
-	return []attack{{name: "large object", steps: steps, judge: seen("a large object that B wrote is read by A, for lack of any tenant in it")}}
+	return []attack{{name: "large object", steps: steps,
+		judge: seen("a large object that B wrote is read by A, for lack of any tenant in it")}}
 }
 
 // preparedAttack asks whether PREPARE TRANSACTION is open. It is not run: it ends the
 // transaction that everything is rolled back with. No privilege guards it, and whoever
 // has the same role ends what another session prepared.
 func preparedAttack() []attack {
-	return []attack{{name: "prepared transaction", steps: []string{"SELECT current_setting('max_prepared_transactions') WHERE current_setting('max_prepared_transactions') <> '0'"},
-		judge: seen("with max_prepared_transactions above 0, one session leaves locks that outlive its connection, and commits or rolls back what the sessions of other tenants prepared")}}
+	return []attack{{name: "prepared transaction",
+		steps: []string{"SELECT current_setting('max_prepared_transactions') WHERE " +
+			"current_setting('max_prepared_transactions') <> '0'"},
+		judge: seen("with max_prepared_transactions above 0, one session leaves locks that outlive its connection, and " +
+			"commits or rolls back what the sessions of other tenants prepared")}}
 }
 
 // createAttacks try to lay traps for whoever uses the connection next.
@@ -172,9 +205,11 @@ func (p *prover) createAttacks() []attack {
 			break
 		}
 	}
-	return []attack{{name: "temporary table", steps: []string{"CREATE TEMPORARY TABLE " + sqltext.Ident(name) + " (x int)"},
+	return []attack{{name: "temporary table", steps: []string{"CREATE TEMPORARY TABLE " + sqltext.Ident(name) +
+		" (x int)"},
 		judge: func(outcome) finding {
-			return leak("a temporary table can shadow %s for the next user of the connection: revoke TEMPORARY on the database", name)
+			return leak("a temporary table can shadow %s for the next user of the connection: revoke TEMPORARY on the database",
+				name)
 		}}}
 }
 
@@ -202,11 +237,13 @@ func (p *prover) attackSchemas(ctx context.Context, st *site) error {
 func (p *prover) attackSequences(ctx context.Context, st *site) error {
 	for i := range p.view.Snapshot.Relations {
 		r := &p.view.Snapshot.Relations[i]
-		if !p.Strict || r.Kind != catalog.Sequence || r.Extension != "" || !slices.Contains(p.model.Schemas, r.Schema) || !p.feeds(r) {
+		if !p.Strict || r.Kind != catalog.Sequence || r.Extension != "" || !slices.Contains(p.model.Schemas, r.Schema) ||
+			!p.feeds(r) {
 			continue
 		}
 		attacks := []attack{{name: "sequence", steps: []string{"SELECT last_value FROM " + table(r.QName())},
-			judge: seen("the sequence's last value tells how much all tenants have made (USAGE without SELECT is enough to insert)")}}
+			judge: seen("the sequence's last value tells how much all tenants have made (USAGE without SELECT is enough to " +
+				"insert)")}}
 		if err := p.run(ctx, st, r.QName().String(), attacks); err != nil {
 			return err
 		}
@@ -232,8 +269,10 @@ func (p *prover) moveSequences(ctx context.Context, st *site) error {
 	for i := range p.view.Snapshot.Relations {
 		r := &p.view.Snapshot.Relations[i]
 		if r.Kind == catalog.Sequence && slices.Contains(p.model.Schemas, r.Schema) && p.feeds(r) {
-			steps := []string{"SELECT pg_catalog.setval(" + lit(table(r.QName())) + ", pg_catalog.nextval(" + lit(table(r.QName())) + "))"}
-			if err := p.run(ctx, st, r.QName().String(), []attack{{name: "set sequence", steps: steps, judge: seen("the application role sets a sequence that every tenant draws from")}}); err != nil {
+			steps := []string{"SELECT pg_catalog.setval(" + lit(table(r.QName())) + ", pg_catalog.nextval(" +
+				lit(table(r.QName())) + "))"}
+			if err := p.run(ctx, st, r.QName().String(), []attack{{name: "set sequence", steps: steps, judge: seen("the " +
+				"application role sets a sequence that every tenant draws from")}}); err != nil {
 				return err
 			}
 		}

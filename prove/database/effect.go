@@ -28,7 +28,8 @@ func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 			return leak("after tenant A wrote its own row, %d rows that A can read name tenant B's", n)
 		}
 		if len(o.watched) > 0 && o.watched[len(o.watched)-1].text() != s.calm {
-			return leak("writing tenant A's own row changed tenant B's rows: %s", changedLine(s.calm, o.watched[len(o.watched)-1].text()))
+			return leak("writing tenant A's own row changed tenant B's rows: %s",
+				changedLine(s.calm, o.watched[len(o.watched)-1].text()))
 		}
 		return isolated("what ran with tenant A's own write touched nothing of tenant B's")
 	}
@@ -47,7 +48,8 @@ func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 	}
 	known := len(key) > 0 && !slices.ContainsFunc(key, func(n string) bool { _, ok := own[n]; return !ok })
 	if set := st.settable(st.reach.updates); st.reach.update && set != "" && known {
-		writes = append(writes, "UPDATE "+st.sql()+" x SET "+sqltext.Ident(set)+" = "+lit(own[set])+" WHERE "+own.matches("x.", key))
+		writes = append(writes, "UPDATE "+st.sql()+" x SET "+sqltext.Ident(set)+" = "+lit(own[set])+" "+
+			"WHERE "+own.matches("x.", key))
 	}
 	if st.reach.delete && known {
 		writes = append(writes, "DELETE FROM "+st.sql()+" x WHERE "+own.matches("x.", key))
@@ -65,7 +67,8 @@ func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 		if sweep != "" {
 			steps = append(slices.Clone(steps), sweep)
 		}
-		out = append(out, attack{name: name, steps: steps, watch: []string{s.integrityQuery()}, judge: judge, onError: pastTrigger})
+		out = append(out, attack{name: name, steps: steps, watch: []string{s.integrityQuery()}, judge: judge,
+			onError: pastTrigger})
 	}
 	return out
 }
@@ -76,7 +79,8 @@ func (s *stage) sweep() string {
 	for _, t := range s.targets {
 		if t.readable() && t.rel.Kind != catalog.ForeignTable {
 			cols := qualified("x", t.reach.selects)
-			parts = append(parts, "SELECT count(*) AS n FROM "+t.sql()+" x WHERE ROW("+cols+")::text ~ '"+tag(tagB)+"|a0a7"+fmt.Sprintf("%04x", tagB)+"-'")
+			parts = append(parts, "SELECT count(*) AS n FROM "+t.sql()+" x WHERE ROW("+cols+")::text ~ "+
+				"'"+tag(tagB)+"|a0a7"+fmt.Sprintf("%04x", tagB)+"-'")
 		}
 	}
 	if len(parts) == 0 {
@@ -147,18 +151,22 @@ func (s *stage) throughView(st *site) []attack {
 	}
 	judge := func(o outcome) finding {
 		if len(o.watched) > 0 && o.watched[len(o.watched)-1].text() != s.calm {
-			return leak("a write through the view changed tenant B's rows: %s", changedLine(s.calm, o.watched[len(o.watched)-1].text()))
+			return leak("a write through the view changed tenant B's rows: %s",
+				changedLine(s.calm, o.watched[len(o.watched)-1].text()))
 		}
 		return isolated("writes through the view touched nothing of tenant B's")
 	}
 	var out []attack
 	watch := []string{s.integrityQuery()}
 	if st.reach.update && set != "" {
-		out = append(out, attack{name: "view write", steps: []string{"UPDATE " + st.sql() + " x SET " + sqltext.Ident(set) + " = " + lit(st.rowsA[0][set]) + " WHERE " + where}, watch: watch, judge: judge, onError: pastTrigger},
-			attack{name: "view write", steps: []string{"UPDATE " + st.sql() + " x SET " + sqltext.Ident(set) + " = " + lit(st.rowsA[0][set])}, watch: watch, judge: judge, onError: pastTrigger})
+		out = append(out, attack{name: "view write", steps: []string{"UPDATE " + st.sql() + " x SET " + sqltext.Ident(set) +
+			" = " + lit(st.rowsA[0][set]) + " WHERE " + where}, watch: watch, judge: judge, onError: pastTrigger},
+			attack{name: "view write", steps: []string{"UPDATE " + st.sql() + " x SET " + sqltext.Ident(set) + " = " +
+				lit(st.rowsA[0][set])}, watch: watch, judge: judge, onError: pastTrigger})
 	}
 	if st.reach.delete {
-		out = append(out, attack{name: "view write", steps: []string{"DELETE FROM " + st.sql() + " x"}, watch: watch, judge: judge, onError: pastTrigger})
+		out = append(out, attack{name: "view write", steps: []string{"DELETE FROM " + st.sql() + " x"}, watch: watch,
+			judge: judge, onError: pastTrigger})
 	}
 	return out
 }

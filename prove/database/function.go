@@ -15,10 +15,9 @@ import (
 // each with several lists of arguments.
 func (s *stage) functions() []*observable {
 	var out []*observable
-	mine := s.memberships()
 	for i := range s.view.Snapshot.Functions {
 		f := &s.view.Snapshot.Functions[i]
-		if f.System || f.Extension != "" || !slices.Contains(s.model.Schemas, f.Schema) || !callable(f, mine) {
+		if f.System || f.Extension != "" || !slices.Contains(s.model.Schemas, f.Schema) || !s.callable(f) {
 			continue
 		}
 		name := f.Schema + "." + f.Name + "(" + f.Arguments + ")"
@@ -32,7 +31,8 @@ func (s *stage) functions() []*observable {
 		}
 		calls, echoes, ok := s.calls(f)
 		if !ok {
-			s.report.Add(prove.Probe{Attack: o.attack, Object: name, Verdict: prove.VerdictUndecided, Reason: "no arguments are known for its types: call it by hand with tenant B's ids, or revoke EXECUTE"})
+			s.report.Add(prove.Probe{Attack: o.attack, Object: name, Verdict: prove.VerdictUndecided,
+				Reason: "no arguments are known for its types: call it by hand with tenant B's ids, or revoke EXECUTE"})
 			continue
 		}
 		o.sql, o.echoes = calls, echoes
@@ -41,16 +41,18 @@ func (s *stage) functions() []*observable {
 	return out
 }
 
-func callable(f *catalog.Function, mine []string) bool {
+// callable says whether the application role may call a function.
+func (p *prover) callable(f *catalog.Function) bool {
 	if f.Result == "trigger" || f.Result == "event_trigger" || f.Kind == "aggregate" || f.Kind == "window" {
 		return false
 	}
-	return slices.Contains(mine, f.Owner) || slices.ContainsFunc(f.Privileges, func(p catalog.Privilege) bool {
-		return p.Name == "EXECUTE" && (p.Grantee == "" || slices.Contains(mine, p.Grantee))
+	return p.member(f.Owner) || slices.ContainsFunc(f.Privileges, func(g catalog.Privilege) bool {
+		return g.Name == "EXECUTE" && (g.Grantee == "" || p.member(g.Grantee))
 	})
 }
 
-var outside = regexp.MustCompile(`(?i)\b(dblink\w*|http\w*|copy\s[^;]*\bprogram\b|lo_export|pg_terminate_backend|pg_cancel_backend|pg_reload_conf|pg_write_file|commit|pg_sleep)\b`)
+var outside = regexp.MustCompile(`(?i)\b(dblink\w*|http\w*|copy\s[^;]*\bprogram\b|lo_export|` +
+	`pg_terminate_backend|pg_cancel_backend|pg_reload_conf|pg_write_file|commit|pg_sleep)\b`)
 
 // untouchable says why calling a function could not be taken back.
 func untouchable(f *catalog.Function) string {
@@ -75,10 +77,7 @@ const mostCalls = 16
 func (s *stage) calls(f *catalog.Function) (calls []string, echoes, ok bool) {
 	lists := [][]string{{}}
 	for _, p := range f.Params {
-		if p.Mode == "out" || p.Mode == "table" {
-			continue
-		}
-		if p.Mode == "variadic" {
+		if p.Mode == "out" || p.Mode == "table" || p.Mode == "variadic" {
 			continue
 		}
 		values := s.arguments(p)
@@ -155,13 +154,14 @@ func (s *stage) arguments(p catalog.Param) []string {
 	return once(out)
 }
 
-// keysOf lists key values of B's rows that fit a parameter's type, those of columns
-// named like it first.
+// keysOf lists key values of B's planted rows that fit a parameter's type, those of
+// columns named like it first. Planted keys exist on the second look only, which is what
+// makes a difference visible.
 func (s *stage) keysOf(p catalog.Param) []string {
 	var named, others []string
 	for _, t := range s.targets {
 		st := s.sites[t]
-		for _, r := range append(slices.Clone(st.rowsB), s.committedB(t)...) {
+		for _, r := range st.rowsB {
 			for _, name := range t.key {
 				c := t.column(name)
 				if c == nil || name == t.tenant || c.Type != p.Type || r[name] == null || r[name] == "" {
@@ -178,10 +178,6 @@ func (s *stage) keysOf(p catalog.Param) []string {
 	}
 	return append(named, others...)
 }
-
-// committedB is left to the planted rows: their keys exist on the second look only,
-// which is what makes the difference visible.
-func (s *stage) committedB(*target) []row { return nil }
 
 // harm calls what may write once more and looks at B's rows afterwards.
 func (s *stage) harm(ctx context.Context, o *observable) (finding, int) {

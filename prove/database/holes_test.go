@@ -18,7 +18,8 @@ var beyond = map[string]string{
 	"C13": "what a later partition will be granted; nothing leaks yet",
 	"C22": "reached by other roles than the application's",
 	"E01": "a guard that is missing; nothing leaks yet", "E03": "a guard", "E04": "a guard", "E05": "a guard",
-	"F01": "speed", "F02": "speed", "F03": "speed", "F04": "speed", "F05": "speed", "F06": "speed", "F07": "speed", "F08": "speed", "F11": "speed", "F12": "speed",
+	"F01": "speed", "F02": "speed", "F03": "speed", "F04": "speed", "F05": "speed", "F06": "speed", "F07": "speed",
+	"F08": "speed", "F11": "speed", "F12": "speed",
 	"O09": "a count by nature: EXPLAIN and planner settings bring it back", "O18": "a count by nature",
 	"P17": "the fixture's tenants differ in case only, which two uuids do not",
 	"P24": "no row has a login: closed to everybody",
@@ -26,10 +27,12 @@ var beyond = map[string]string{
 	"P30": "availability", "P33": "availability", "P34": "availability",
 	"P39": "the policy's tenant predicate still holds",
 	"S03": "availability", "S08": "an earlier user's own number; AttackPool looks",
-	"S12": "forging, said once at the head of the report", "S21": "needs a COMMIT", "S22": "a name in a function that no policy calls", "S24": "needs a COMMIT",
+	"S12": "forging, said once at the head of the report", "S21": "needs a COMMIT",
+	"S22": "a name in a function that no policy calls", "S24": "needs a COMMIT",
 	"T01": "rows whose tenant nobody can name: audit speaks", "T02": "rows of no tenant: audit speaks",
 	"T03": "a membership that a tenant gives itself: audit speaks",
-	"V15": "the fixture's remote server does not exist: undecided", "V16": "the fixture's remote server does not exist: undecided",
+	"V15": "the fixture's remote server does not exist: undecided",
+	"V16": "the fixture's remote server does not exist: undecided",
 	"V17": "dblink cannot be rolled back: not tried", "V19": "a secret to be read, not a row",
 	"V20": "a key to be read: undecided, as a table without a tenant",
 }
@@ -57,9 +60,12 @@ func TestHolesLeakAndMendedTwinsDoNot(t *testing.T) {
 				before := fx.prove(t, database.Options{Strict: true})
 				f.Mend(t)
 				after := fx.prove(t, database.Options{Strict: true})
-				closed := slices.DeleteFunc(ids(before.Leaks()), func(id string) bool { return slices.Contains(ids(after.Leaks()), id) })
+				closed := slices.DeleteFunc(ids(before.Leaks()), func(id string) bool {
+					return slices.Contains(ids(after.Leaks()), id)
+				})
 				left := slices.DeleteFunc(ids(after.Leaks()), func(id string) bool {
-					return slices.Contains(rights, id) || remaining[id] != "" || h.ID == "P15" && strings.HasSuffix(id, ":app.membership")
+					return slices.Contains(rights, id) || remaining[id] != "" || h.ID == "P15" &&
+						strings.HasSuffix(id, ":app.membership")
 				})
 				t.Logf("SUM %s closed=%d %v left=%v undecided=%v", h.ID, len(closed), closed, left, undecidedOf(after))
 				// Since 16 CREATEROLE grants only roles that it holds with ADMIN OPTION.
@@ -77,7 +83,8 @@ func TestHolesLeakAndMendedTwinsDoNot(t *testing.T) {
 
 // rights are what every role may do on a server as it comes, and as the one of these
 // tests is set: it allows prepared transactions.
-var rights = []string{"prepared transaction:connection", "activity:connection", "cancel:connection", "large object:connection", "temporary table:connection", "create:schema public"}
+var rights = []string{"prepared transaction:connection", "activity:connection", "cancel:connection",
+	"large object:connection", "temporary table:connection", "create:schema public"}
 
 func undecidedOf(r *prove.Report) []string {
 	var out []string

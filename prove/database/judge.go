@@ -94,7 +94,8 @@ func (st *site) weigh(f finding) finding {
 	if st.closed {
 		return isolated("closed to every tenant: no policy lets the application role at any row")
 	}
-	return undecided("the application role does not see tenant A's own rows either, so this shows nothing: check the setting's name and that a permissive policy admits the application role")
+	return undecided("the application role does not see tenant A's own rows either, so this shows nothing: check the " +
+		"setting's name and that a permissive policy admits the application role")
 }
 
 // refused says whether the server refused for want of a right: the error that
@@ -121,10 +122,12 @@ func unclear(err *pgconn.PgError) finding {
 	case codeTimeout:
 		return undecided("the statement ran into statement_timeout; run again with a longer --statement-timeout")
 	case codeLock:
-		return undecided("a lock was not granted in time; run again when no other session holds the table, or with a longer --lock-timeout")
+		return undecided("a lock was not granted in time; run again when no other session holds the table, " +
+			"or with a longer --lock-timeout")
 	}
 	if strings.HasPrefix(err.Code, "P0") {
-		return undecided("the schema's own code stopped it first (%s); try the statement of the script with values it accepts", prove.Message(err))
+		return undecided("the schema's own code stopped it first (%s); try the statement of the script with values it "+
+			"accepts", prove.Message(err))
 	}
 	return undecided("stopped by an error that says nothing about isolation: %s", prove.Message(err))
 }

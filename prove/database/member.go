@@ -22,7 +22,7 @@ func (p *prover) members(ctx context.Context) {
 		for i := range t.rel.Policies {
 			for _, e := range t.rel.Policies[i].Exprs() {
 				for _, c := range policy.Comparisons(e) {
-					p.member(ctx, values, t, e.Text, c.Column, c.Setting)
+					p.addMember(ctx, values, t, e.Text, c.Column, c.Setting)
 				}
 			}
 		}
@@ -36,8 +36,8 @@ func (p *prover) members(ctx context.Context) {
 	p.values = values
 }
 
-// member looks a setting's values up in the table that ties it to tenants.
-func (p *prover) member(
+// addMember looks a setting's values up in the table that ties it to tenants.
+func (p *prover) addMember(
 	ctx context.Context, values map[string]map[string]string, t *target, text, column, setting string,
 ) {
 	if _, given := p.Settings[setting]; given || values[p.a][setting] != "" {

@@ -45,7 +45,9 @@ func (s *stage) observables() []*observable {
 		}
 		cols := qualified("x", t.reach.selects)
 		out = append(out, &observable{attack: attack, object: t.name(), rel: t.rel,
-			sql: []string{"SELECT count(*), md5(string_agg(h, '' ORDER BY h)), count(*) FILTER (WHERE r LIKE '%" + tag(tagB) + "%' OR r LIKE " + lit("%"+s.telling(s.b)+"%") + ") AS of_b FROM (SELECT ROW(" + cols + ")::text AS r, md5(ROW(" + cols + ")::text) AS h FROM " + t.sql() + " x) y"}})
+			sql: []string{"SELECT count(*), md5(string_agg(h, '' ORDER BY h)), count(*) FILTER (WHERE r LIKE '%" + tag(tagB) +
+				"%' OR r LIKE " + lit("%"+s.telling(s.b)+"%") + ") AS of_b FROM (SELECT ROW(" + cols + ")::text AS r, md5(ROW(" +
+				cols + ")::text) AS h FROM " + t.sql() + " x) y"}})
 	}
 	return append(out, s.functions()...)
 }
@@ -86,8 +88,8 @@ func (s *stage) observe(ctx context.Context, all []*observable, into func(*obser
 	}
 }
 
-// overlook looks at the relations as B with the operator's rights.
-func (s *stage) overlook(ctx context.Context, all []*observable, into func(*observable) *string) {
+// lookAsOperator looks at the relations as B with the operator's rights.
+func (s *stage) lookAsOperator(ctx context.Context, all []*observable, into func(*observable) *string) {
 	as, err := s.operator.bind.to(ctx, s.b)
 	if err != nil {
 		return
@@ -144,7 +146,8 @@ func (s *stage) compare(ctx context.Context, o *observable) (finding, int) {
 		return undecided("it could not be refreshed (%s), so planted rows cannot show in it", why), 0
 	}
 	if unsteady > 0 {
-		return undecided("it answers differently each time it is asked, so that B's part in it cannot be told: look at its definition, or revoke it"), 0
+		return undecided("it answers differently each time it is asked, so that B's part in it cannot be told: look at its " +
+			"definition, or revoke it"), 0
 	}
 	return s.unchanged(o), 0
 }
@@ -180,9 +183,11 @@ func (s *stage) unchanged(o *observable) finding {
 	case refusals == len(o.after):
 		return isolated("refused: %s", strings.TrimPrefix(o.after[0], "error "+codePrivilege+" "))
 	case errs+refusals == len(o.after):
-		return undecided("no call succeeded (%s): call it with arguments it accepts", strings.TrimPrefix(o.after[0], "error "))
+		return undecided("no call succeeded (%s): call it with arguments it accepts",
+			strings.TrimPrefix(o.after[0], "error "))
 	case o.rel != nil && o.rel.Kind == catalog.ForeignTable:
-		return undecided("a foreign table has no policies, and rows cannot be planted behind it: revoke it, or show that the remote side filters by tenant")
+		return undecided("a foreign table has no policies, and rows cannot be planted behind it: revoke it, or show that " +
+			"the remote side filters by tenant")
 	case o.rel != nil && (o.rel.Kind == catalog.Table || o.rel.Kind == catalog.PartitionedTable):
 		if t := s.targetOf(o); t != nil && t.class == catalog.SharedTable {
 			return isolated("it is the same for every tenant, and rows planted for tenant B leave no trace in it")
@@ -190,10 +195,13 @@ func (s *stage) unchanged(o *observable) finding {
 		if s.emptyFor(o) {
 			return isolated("tenant A sees no row of it, and rows planted for tenant B leave no trace in it")
 		}
-		return undecided("it has neither a tenant column nor a foreign key to a tenant, and the application role reads it: name it under tables.shared or tables.ignore, or protect it")
+		return undecided("it has neither a tenant column nor a foreign key to a tenant, and the application role reads it: " +
+			"name it under tables.shared or tables.ignore, or protect it")
 	}
 	if o.rel != nil && o.wholeBefore == o.wholeAfter && s.readsTenants(o.rel) {
-		return undecided("none of the rows planted for tenant B falls under its conditions, so none could show: give tenant B a row that it selects, and look as tenant A")
+		return undecided("none of the rows planted for tenant B falls under its conditions, so none could show: give " +
+			"tenant " +
+			"B a row that it selects, and look as tenant A")
 	}
 	return isolated("what tenant A sees does not depend on tenant B's rows")
 }

@@ -15,7 +15,8 @@ const preparedSchema = `
 CREATE ROLE app LOGIN; CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO app;
 CREATE TABLE app.leads (tenant_id uuid NOT NULL, id int NOT NULL, PRIMARY KEY (tenant_id, id));
 ALTER TABLE app.leads ENABLE ROW LEVEL SECURITY; ALTER TABLE app.leads FORCE ROW LEVEL SECURITY;
-CREATE POLICY own ON app.leads USING (tenant_id = (SELECT nullif(current_setting('app.current_tenant', true), '')::uuid));
+CREATE POLICY own ON app.leads USING (tenant_id = (SELECT nullif(current_setting('app.current_tenant', true),
+	'')::uuid));
 GRANT SELECT, INSERT, UPDATE, DELETE ON app.leads TO app;
 INSERT INTO app.leads VALUES ('` + tenantA + `', 1), ('` + tenantB + `', 2);
 REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC`
@@ -31,7 +32,8 @@ func TestPreparedTransactions(t *testing.T) {
 	if v := preparedVerdict(t, operator, app, database.Options{}); v != "" {
 		t.Errorf("tried without strict: %q", v)
 	}
-	runAs(t, app, `BEGIN; SELECT set_config('app.current_tenant', '`+tenantB+`', true); DELETE FROM app.leads; PREPARE TRANSACTION 'of_b'`)
+	runAs(t, app, `BEGIN; SELECT set_config('app.current_tenant',
+		'`+tenantB+`', true); DELETE FROM app.leads; PREPARE TRANSACTION 'of_b'`)
 	runAs(t, app, `SELECT set_config('app.current_tenant', '`+tenantA+`', false)`, `ROLLBACK PREPARED 'of_b'`)
 
 	operator, app = serverWith(t, "0")
@@ -58,7 +60,8 @@ func preparedVerdict(t *testing.T, operator, app *pgx.ConnConfig, o database.Opt
 // serverWith starts a server of its own: the parameter is fixed at the start.
 func serverWith(t *testing.T, prepared string) (operator, app *pgx.ConnConfig) {
 	t.Helper()
-	server, err := postgres.Start(context.Background(), postgres.Options{Settings: map[string]string{"max_prepared_transactions": prepared}})
+	server, err := postgres.Start(context.Background(), postgres.Options{
+		Settings: map[string]string{"max_prepared_transactions": prepared}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,6 @@ type prover struct {
 	app      *session // the application role's
 	role     string   // the application role
 	a, b     string   // the tenants
-	made     bool     // the tenants are made up
 	targets  []*target
 	byName   map[catalog.QName]*target
 	sites    map[*target]*site

@@ -12,7 +12,8 @@ import (
 func TestDeferredKeysAreIsolated(t *testing.T) {
 	t.Parallel()
 	r := newFixture(t, rows, `ALTER TABLE app.events DROP CONSTRAINT events_tenant_id_lead_id_fkey;
-		ALTER TABLE app.events ADD FOREIGN KEY (tenant_id, lead_id) REFERENCES app.leads (tenant_id, id) DEFERRABLE INITIALLY DEFERRED;
+		ALTER TABLE app.events ADD FOREIGN KEY (tenant_id, lead_id) REFERENCES app.leads (tenant_id, id)
+			DEFERRABLE INITIALLY DEFERRED;
 		ALTER TABLE app.leads DROP CONSTRAINT leads_tenant_id_email_key;
 		ALTER TABLE app.leads ADD UNIQUE (tenant_id, email) DEFERRABLE INITIALLY DEFERRED`).prove(t, database.Options{})
 	tried := false
@@ -34,7 +35,8 @@ func TestProtectedSchemaIsIsolated(t *testing.T) {
 			t.Logf("%d probes, %d ms, %q", len(r.Probes), r.Context.DurationMS, r.NotTried)
 			if r.Verdict != prove.VerdictIsolated {
 				shop.Show(t, r, prove.VerdictLeak, prove.VerdictUndecided)
-				t.Errorf("verdict = %s: %d leaks, %d undecided", r.Verdict, r.Count(prove.VerdictLeak), r.Count(prove.VerdictUndecided))
+				t.Errorf("verdict = %s: %d leaks, %d undecided", r.Verdict, r.Count(prove.VerdictLeak),
+					r.Count(prove.VerdictUndecided))
 			}
 		})
 	}

@@ -13,7 +13,8 @@ import (
 // tables, roles that bypass, and whatever the application role is a member of.
 func (p *prover) attackRoles(ctx context.Context, st *site) error {
 	for _, role := range p.coveted() {
-		attacks := []attack{{name: "set role", steps: []string{"SET LOCAL ROLE " + sqltext.Ident(role.Name), "SELECT 1 WHERE (SELECT rolsuper OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user)"},
+		attacks := []attack{{name: "set role", steps: []string{"SET LOCAL ROLE " + sqltext.Ident(role.Name),
+			"SELECT 1 WHERE (SELECT rolsuper OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user)"},
 			judge: func(o outcome) finding {
 				if o.last().n > 0 {
 					return leak("the application role becomes %s, which sees every row", role.Name)
@@ -39,7 +40,7 @@ func (p *prover) attackRoles(ctx context.Context, st *site) error {
 // asRole attacks every tenant table after SET ROLE: by reading, and by switching
 // its row-level security off.
 func (p *prover) asRole(role string) []attack {
-	if !slices.Contains(p.memberships(), role) {
+	if !p.member(role) {
 		return nil // SET ROLE is refused, which was tried
 	}
 	var out []attack
@@ -50,11 +51,14 @@ func (p *prover) asRole(role string) []attack {
 		}
 		st := p.sites[t]
 		if t.tenant != "" {
-			out = append(out, attack{name: "set role", steps: slices.Concat(become, []string{"SELECT 1 FROM " + t.sql() + " WHERE " + sqltext.Ident(t.tenant) + " IS NOT NULL AND " + sqltext.Ident(t.tenant) + " <> " + lit(st.a) + " LIMIT 1"}),
+			out = append(out, attack{name: "set role", steps: slices.Concat(become,
+				[]string{"SELECT 1 FROM " + t.sql() + " WHERE " + sqltext.Ident(t.tenant) + " IS NOT NULL AND " +
+					sqltext.Ident(t.tenant) + " <> " + lit(st.a) + " LIMIT 1"}),
 				judge: seen("as " + role + ", in " + t.name())})
 		}
 		if t.rel.Owner == role {
-			out = append(out, attack{name: "set role", steps: slices.Concat(become, []string{"ALTER TABLE " + t.sql() + " DISABLE ROW LEVEL SECURITY"}),
+			out = append(out, attack{name: "set role", steps: slices.Concat(become,
+				[]string{"ALTER TABLE " + t.sql() + " DISABLE ROW LEVEL SECURITY"}),
 				judge: func(outcome) finding {
 					return leak("as %s, the application role switches row-level security of %s off", role, t.name())
 				}})
@@ -63,9 +67,11 @@ func (p *prover) asRole(role string) []attack {
 	return out
 }
 
+// member says whether the application role is the role or a member of it.
+func (p *prover) member(role string) bool { return p.view.Joined(p.role, role, catalog.Member) }
+
 // coveted lists the roles worth having.
 func (p *prover) coveted() []catalog.Role {
-	mine := p.memberships()
 	owners := map[string]bool{}
 	for _, t := range p.targets {
 		owners[t.rel.Owner] = owners[t.rel.Owner] || p.private(t)
@@ -73,7 +79,7 @@ func (p *prover) coveted() []catalog.Role {
 	var out []catalog.Role
 	for _, r := range p.view.Snapshot.Roles {
 		owner := owners[r.Name]
-		member := slices.Contains(mine, r.Name)
+		member := p.member(r.Name)
 		if r.Name != p.role && (owner || member || r.Super && r.Name == p.view.Snapshot.User || r.BypassRLS && member) {
 			out = append(out, r)
 		}
@@ -95,13 +101,15 @@ func (p *prover) attackOwners(ctx context.Context) error {
 			return err
 		}
 		attacks := []attack{
-			{name: "alter", steps: []string{"ALTER TABLE " + t.sql() + " DISABLE ROW LEVEL SECURITY"}, judge: func(outcome) finding {
-				return leak("the application role switches row-level security off")
-			}},
+			{name: "alter", steps: []string{"ALTER TABLE " + t.sql() + " DISABLE ROW LEVEL SECURITY"},
+				judge: func(outcome) finding {
+					return leak("the application role switches row-level security off")
+				}},
 			{name: "drop", steps: []string{"DROP TABLE " + t.sql() + " CASCADE"}, judge: func(outcome) finding {
 				return leak("the application role drops the table, and can make it anew without policies")
 			}},
-			{name: "create trigger", steps: []string{"CREATE TRIGGER moat_probe BEFORE UPDATE ON " + t.sql() + " FOR EACH ROW EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()"}, judge: func(outcome) finding {
+			{name: "create trigger", steps: []string{"CREATE TRIGGER moat_probe BEFORE UPDATE ON " + t.sql() +
+				" FOR EACH ROW EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()"}, judge: func(outcome) finding {
 				return leak("the application role hangs a trigger on the table: it runs with the rights of whoever writes next")
 			}},
 		}
@@ -144,8 +152,11 @@ func (p *prover) referenceAttack(t *target, schema string) attack {
 	for _, name := range t.key {
 		columns += sqltext.Ident(name) + " " + t.column(name).Type + ", "
 	}
-	return attack{name: "create reference", steps: []string{"CREATE TABLE " + sqltext.Ident(schema) + ".moat_probe_reference (" + columns + "FOREIGN KEY (" + sqltext.Idents(t.key) + ") REFERENCES " + t.sql() + " (" + sqltext.Idents(t.key) + "))"},
+	return attack{name: "create reference", steps: []string{"CREATE TABLE " + sqltext.Ident(schema) +
+		".moat_probe_reference (" + columns + "FOREIGN KEY (" + sqltext.Idents(t.key) + ") REFERENCES " + t.sql() + " (" +
+		sqltext.Idents(t.key) + "))"},
 		judge: func(outcome) finding {
-			return leak("the application role refers to the table from one of its own: every tenant's keys can be asked for, and deletes blocked")
+			return leak("the application role refers to the table from one of its own: every tenant's keys can be asked for, " +
+				"and deletes blocked")
 		}}
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/prove"
 )
@@ -26,7 +25,8 @@ func (p *prover) attackRows(ctx context.Context) error {
 		}
 		p.control(ctx, st)
 		if t.readable() {
-			if err := p.run(ctx, st, t.name(), slices.Concat(st.readAttacks(), st.flagAttacks(p), st.shadowAttacks(p))); err != nil {
+			if err := p.run(ctx, st, t.name(), slices.Concat(st.readAttacks(), st.flagAttacks(p),
+				st.shadowAttacks(p))); err != nil {
 				return err
 			}
 		}
@@ -84,27 +84,14 @@ func (p *prover) control(ctx context.Context, st *site) {
 	} else {
 		return
 	}
-	o := st.s.try(ctx, attempt{as: st.asA, steps: []string{"SELECT 1 FROM " + st.sql() + " WHERE " + condition + " LIMIT 1"}})
+	o := st.s.try(ctx, attempt{as: st.asA, steps: []string{"SELECT 1 FROM " + st.sql() + " WHERE " + condition +
+		" LIMIT 1"}})
 	if o.err == nil && o.broken == nil && o.bound && o.last().n > 0 {
 		return
 	}
 	st.blind = true
-	st.closed = st.rel.RLS && !p.admits(st.rel, "SELECT")
+	st.closed = p.view.Effective(st.rel, p.role, "SELECT").Denied
 }
-
-// admits says whether some permissive policy lets the application role at rows for
-// the command.
-func (p *prover) admits(r *catalog.Relation, command string) bool {
-	mine := p.memberships()
-	return slices.ContainsFunc(r.Policies, func(pol catalog.Policy) bool {
-		return pol.Permissive && (pol.Command == "ALL" || pol.Command == command) && slices.ContainsFunc(pol.Roles, func(role string) bool {
-			return role == "" || slices.Contains(mine, role)
-		})
-	})
-}
-
-// memberships lists the application role and every role it is a member of.
-func (p *prover) memberships() []string { return p.view.RolesOf(p.role, catalog.Member) }
 
 // run makes the attacks on one object and reports one probe for each name: the
 // gravest of its tries, with what was run.
@@ -135,7 +122,8 @@ func (p *prover) run(ctx context.Context, st *site, object string, attacks []att
 	}
 	for _, name := range order {
 		t := byName[name]
-		p.report.Add(prove.Probe{Attack: name, Object: object, Verdict: t.worst.verdict, Reason: t.worst.reason, Script: p.script(st, object, t)})
+		p.report.Add(prove.Probe{Attack: name, Object: object, Verdict: t.worst.verdict, Reason: t.worst.reason,
+			Script: p.script(st, object, t)})
 	}
 	return ctx.Err()
 }

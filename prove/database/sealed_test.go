@@ -17,7 +17,8 @@ func sealed(t *testing.T, statements ...string) (*fixture, *seal.Sealer) {
 	key := seal.NewKey()
 	admin := f.Conn(t, f.URL)
 	for _, err := range []error{
-		seal.Install(t.Context(), admin, seal.InstallOptions{Owner: f.Role(t, "sealer", "NOLOGIN"), Applications: []string{f.App}}),
+		seal.Install(t.Context(), admin, seal.InstallOptions{Owner: f.Role(t, "sealer", "NOLOGIN"),
+			Applications: []string{f.App}}),
 		seal.AddKey(t.Context(), admin, key, seal.KeyOptions{}),
 	} {
 		if err != nil {

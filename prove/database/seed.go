@@ -26,7 +26,8 @@ type sower struct {
 }
 
 func newSower(p *prover, s *session) *sower {
-	return &sower{p: p, s: s, maker: newMaker(p.view.Snapshot), solved: map[catalog.QName][]row{}, growing: map[catalog.QName]bool{}}
+	return &sower{p: p, s: s, maker: newMaker(p.view.Snapshot), solved: map[catalog.QName][]row{},
+		growing: map[catalog.QName]bool{}}
 }
 
 // party is a tenant with the tag of its texts.
@@ -77,7 +78,8 @@ func (w *sower) spare(ctx context.Context, st *site, by party, base row, variant
 func (w *sower) partners(ctx context.Context, st *site, by party, refs row) {
 	for _, c := range st.rel.Constraints {
 		parent := w.p.siteOf(c.References)
-		if c.Type != catalog.ForeignKey || parent == nil || !parent.isTable() || !parent.owned() || !slices.ContainsFunc(c.Columns, st.single) || c.References == st.rel.QName() {
+		if c.Type != catalog.ForeignKey || parent == nil || !parent.isTable() || !parent.owned() ||
+			!slices.ContainsFunc(c.Columns, st.single) || c.References == st.rel.QName() {
 			continue
 		}
 		r, err := w.plant(ctx, parent, by, nil, 0)
@@ -95,7 +97,10 @@ func (w *sower) partners(ctx context.Context, st *site, by party, refs row) {
 // single says whether a referencing column is unique by itself, or within a tenant.
 func (t *target) single(column string) bool {
 	return column != t.tenant && t.referencing(column) && slices.ContainsFunc(t.rel.Indexes, func(i catalog.Index) bool {
-		return i.Unique && !slices.ContainsFunc(i.Keys, func(k catalog.IndexKey) bool { return k.Column != column && k.Column != t.tenant })
+		return i.Unique && !slices.ContainsFunc(i.Keys, func(k catalog.IndexKey) bool {
+			return k.Column != column &&
+				k.Column != t.tenant
+		})
 	})
 }
 
@@ -310,7 +315,8 @@ func (w *sower) renew(st *site, by party, r row, constraint string, variant int)
 	changed := false
 	for i := range st.rel.Columns {
 		c := &st.rel.Columns[i]
-		if c.Name == st.tenant || c.Generated != "" || st.referencing(c.Name) || definition != "" && !mentions(definition, c.Name) {
+		if c.Name == st.tenant || c.Generated != "" || st.referencing(c.Name) || definition != "" &&
+			!mentions(definition, c.Name) {
 			continue
 		}
 		if v, ok := w.maker.value(c, by.who, variant); ok && st.unique(c.Name) {

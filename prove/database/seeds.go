@@ -150,7 +150,8 @@ func (r row) refersTo(parent row, c catalog.Constraint) bool {
 // write writes the chosen seeds among those from one number to another.
 func (h harvest) write(b *strings.Builder, from, to int) {
 	if h.torn {
-		b.WriteString("-- These rows refer to others, which are left out: references are not checked, triggers do not fire.\n")
+		b.WriteString("-- These rows refer to others, which are left out: references are not checked, triggers do not " +
+			"fire.\n")
 		put(b, []string{quietly})
 	}
 	for _, i := range h.keep {

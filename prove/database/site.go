@@ -8,7 +8,6 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
-	"github.com/moat-db/moat/prove"
 )
 
 // A site is one target with what is known of it for sure: which rows are A's and
@@ -19,12 +18,9 @@ type site struct {
 	prover       *prover
 	a, b         string
 	rowsA, rowsB []row
-	countA       int64 // rows of A; -1 when not counted
-	trouble      string
+	countA       int64    // rows of A; -1 when not counted
 	s            *session // where it is attacked
 	staged       bool
-	mode         string // plain or sealed
-	version      int
 	asA, asB     []string            // the statements that bind A and B
 	asNobody     []string            // bind a tenant that has no rows at all, or none
 	leaky        []*catalog.Function // user-defined and marked LEAKPROOF
@@ -41,7 +37,7 @@ const samples = 3
 // survey reads A's and B's rows of every table.
 func (p *prover) survey(ctx context.Context) error {
 	for _, t := range p.targets {
-		st := &site{target: t, prover: p, a: p.a, b: p.b, countA: -1, s: p.app, version: p.view.Snapshot.Version, mode: p.report.Context.Mode}
+		st := &site{target: t, prover: p, a: p.a, b: p.b, countA: -1, s: p.app}
 		p.sites[t] = st
 		st.look(ctx, p.operator)
 		if err := p.operator.alive(ctx); err != nil {
@@ -69,7 +65,6 @@ func (st *site) look(ctx context.Context, operator *session) {
 	}{{st.a, &st.rowsA}, {st.b, &st.rowsB}} {
 		results, err := operator.guarded(ctx, st.rowsOf(side.tenant, st.columns(), samples))
 		if err != nil {
-			st.trouble = "the operator's connection cannot read it: " + prove.Message(err)
 			return
 		}
 		*side.rows = asRows(results[0])

@@ -47,7 +47,8 @@ func (p *prover) attackStage(ctx context.Context) error {
 		return s.giveUp(err)
 	}
 	if err := s.fence(ctx); err != nil {
-		p.report.Skip("sequences could not be fenced (" + prove.Message(err) + "): triggers and functions that draw numbers were not run")
+		p.report.Skip("sequences could not be fenced (" + prove.Message(err) +
+			"): triggers and functions that draw numbers were not run")
 	}
 	outer := p.sites
 	p.sites = s.sites // references find the planted rows
@@ -82,12 +83,15 @@ func (s *stage) giveUp(err error) error {
 		return err
 	}
 	for _, t := range s.targets {
-		if s.private(t) && t.reach.usage && t.isTable() && (!s.prover.sites[t].attackable() || t.risky) && !(t.rel.Partition && !t.readable()) {
+		if s.private(t) && t.reach.usage && t.isTable() && (!s.prover.sites[t].attackable() || t.risky) &&
+			!(t.rel.Partition && !t.readable()) {
 			s.report.Add(prove.Probe{Attack: "planted rows", Object: t.name(), Verdict: prove.VerdictUndecided,
-				Reason: fmt.Sprintf("the operator cannot act as %s (%s): connect as a superuser, or grant it the role", s.role, prove.Message(pg))})
+				Reason: fmt.Sprintf("the operator cannot act as %s (%s): connect as a superuser, or grant it the role", s.role,
+					prove.Message(pg))})
 		}
 	}
-	s.report.Skip("planted rows, triggers, cascades, views without a tenant column and functions: the operator cannot act as the application role; connect as a superuser, or grant it that role")
+	s.report.Skip("planted rows, triggers, cascades, views without a tenant column and functions: the operator cannot " +
+		"act as the application role; connect as a superuser, or grant it that role")
 	return s.giveUpObjects()
 }
 
@@ -95,7 +99,8 @@ func (s *stage) giveUp(err error) error {
 func (s *stage) giveUpObjects() error {
 	for _, o := range s.observables() {
 		s.report.Add(prove.Probe{Attack: o.attack, Object: o.object, Verdict: prove.VerdictUndecided,
-			Reason: fmt.Sprintf("the operator cannot act as %s, so no rows could be planted to see whether they show: connect as a superuser, or grant it the role", s.role)})
+			Reason: fmt.Sprintf("the operator cannot act as %s, so no rows could be planted to see whether they show: connect "+
+				"as a superuser, or grant it the role", s.role)})
 	}
 	return nil
 }
@@ -107,7 +112,8 @@ func (s *stage) fence(ctx context.Context) error {
 DECLARE q record; n numeric;
 BEGIN
     FOR q IN SELECT c.oid::regclass AS name, s.seqincrement AS step, s.seqmax AS top, s.seqmin AS low
-             FROM pg_catalog.pg_sequence s JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid WHERE c.relpersistence <> 't'
+             FROM pg_catalog.pg_sequence s JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
+             WHERE c.relpersistence <> 't'
     LOOP
         EXECUTE 'SELECT last_value FROM ' || q.name INTO n;
         n := least(greatest(n + q.step, q.low), q.top);
@@ -134,13 +140,13 @@ func (s *stage) set(ctx context.Context, committed map[*target]*site) error {
 	watched := s.observables()
 	s.observe(ctx, watched, func(o *observable) *[]string { return &o.before })
 	s.observe(ctx, watched, func(o *observable) *[]string { return &o.again })
-	s.overlook(ctx, watched, func(o *observable) *string { return &o.wholeBefore })
+	s.lookAsOperator(ctx, watched, func(o *observable) *string { return &o.wholeBefore })
 	if err := s.replay(ctx, seeds); err != nil {
 		return err
 	}
 	s.refresh(ctx)
 	s.observe(ctx, watched, func(o *observable) *[]string { return &o.after })
-	s.overlook(ctx, watched, func(o *observable) *string { return &o.wholeAfter })
+	s.lookAsOperator(ctx, watched, func(o *observable) *string { return &o.wholeAfter })
 	s.spares(ctx, a, b)
 	s.calm = s.integrity(ctx)
 	for _, o := range watched {
@@ -261,7 +267,8 @@ func (s *stage) integrityQuery() string {
 		if t.rel.Estimate.Rows < fewRows {
 			source = t.source(s.b)
 		}
-		parts = append(parts, "SELECT "+lit(t.name())+" AS relation, count(*) AS rows_of_b, md5(string_agg(x::text, '|' ORDER BY x::text)) AS digest FROM "+source)
+		parts = append(parts, "SELECT "+lit(t.name())+" AS relation, count(*) AS rows_of_b, md5(string_agg(x::text, '|' "+
+			"ORDER BY x::text)) AS digest FROM "+source)
 	}
 	return strings.Join(parts, " UNION ALL ")
 }
@@ -333,7 +340,8 @@ func (st *site) plantedAttacks() []attack {
 		return nil
 	}
 	cols := qualified("x", st.reach.selects)
-	return []attack{{name: "planted rows", steps: []string{"SELECT " + cols + " FROM " + st.sql() + " x WHERE " + where + " LIMIT 20"},
+	return []attack{{name: "planted rows", steps: []string{"SELECT " + cols + " FROM " + st.sql() + " x WHERE " + where +
+		" LIMIT 20"},
 		judge: seen(fmt.Sprintf("of %d rows of differing shape planted for B", len(st.rowsB)))}}
 }
 
@@ -357,12 +365,14 @@ func (s *stage) unplanted(ctx context.Context, t *target, committed *site) error
 
 // closedAttack asks the planner: a table that no policy opens is planned as "never".
 func (st *site) closedAttack(why string) attack {
-	return attack{name: "read", steps: []string{"EXPLAIN (COSTS OFF) SELECT 1 FROM " + st.sql()}, judge: func(o outcome) finding {
-		if strings.Contains(o.last().text(), "One-Time Filter: false") {
-			return isolated("closed to every tenant: the plan can return no row")
-		}
-		return undecided("no two tenants have rows here and none could be planted (%s): put a row of each of two tenants in, or grant what is missing", why)
-	}}
+	return attack{name: "read", steps: []string{"EXPLAIN (COSTS OFF) SELECT 1 FROM " + st.sql()},
+		judge: func(o outcome) finding {
+			if strings.Contains(o.last().text(), "One-Time Filter: false") {
+				return isolated("closed to every tenant: the plan can return no row")
+			}
+			return undecided("no two tenants have rows here and none could be planted (%s): put a row of each of two tenants "+
+				"in, or grant what is missing", why)
+		}}
 }
 
 // ownerAttack reads as the table's owner, with A's tenant: without FORCE the owner
@@ -373,11 +383,14 @@ func (s *stage) ownerAttack(st *site) []attack {
 	if role == nil || role.Super || role.BypassRLS || st.rel.Partition || !st.rel.RLS {
 		return nil
 	}
-	as := slices.Concat(st.asA, []string{s.operator.unbecome(), "SET LOCAL ROLE " + sqltext.Ident(owner), "SET LOCAL row_security = on"})
-	return []attack{{name: "owner", as: as, steps: []string{"SELECT 1 FROM " + st.sql() + " x WHERE " + st.planted("x") + " LIMIT 5"},
+	as := slices.Concat(st.asA, []string{s.operator.unbecome(), "SET LOCAL ROLE " + sqltext.Ident(owner),
+		"SET LOCAL row_security = on"})
+	return []attack{{name: "owner", as: as, steps: []string{"SELECT 1 FROM " + st.sql() + " x WHERE " + st.planted("x") +
+		" LIMIT 5"},
 		judge: func(o outcome) finding {
 			if o.last().n > 0 {
-				return leak("row-level security is not forced: the owner %s sees tenant B's rows, and so does every view and function that runs as the owner", owner)
+				return leak("row-level security is not forced: the owner %s sees tenant B's rows, and so does every view and "+
+					"function that runs as the owner", owner)
 			}
 			return isolated("the owner's own statements are filtered")
 		}}}

@@ -67,7 +67,8 @@ func (t *target) fires() bool {
 // loud is what a trigger's function may do that a rollback does not undo, or that
 // leads to code which may: numbers drawn, other tables written. A trigger that raises
 // is best met on the stage too, where it can be left out.
-var loud = regexp.MustCompile(`(?i)\b(insert|nextval|setval|execute|call|notify|pg_notify|dblink\w*|copy|raise\s+exception)\b`)
+var loud = regexp.MustCompile(`(?i)\b(insert|nextval|setval|execute|call|` +
+	`notify|pg_notify|dblink\w*|copy|raise\s+exception)\b`)
 
 // risky says whether writing to a relation could leave a trace although it is rolled
 // back: code runs that may draw from a sequence or reach outside.

@@ -42,7 +42,6 @@ func (p *prover) chooseTenants(ctx context.Context) error {
 		}
 	}
 	for n := 1; p.a == "" || p.b == ""; n++ {
-		p.made = true
 		made := madeTenant(p.model.Type, n)
 		if p.a == "" && made != p.b {
 			p.a = made
@@ -96,9 +95,11 @@ func tenantsOf(t *target) string {
 	if ledByTenant(t) {
 		return fmt.Sprintf("WITH RECURSIVE hop(t) AS ((SELECT %[1]s FROM %[2]s ORDER BY 1 LIMIT 1) UNION ALL "+
 			"SELECT (SELECT %[1]s FROM %[2]s WHERE %[1]s > hop.t ORDER BY 1 LIMIT 1) FROM hop WHERE hop.t IS NOT NULL) "+
-			"SELECT t::text, (SELECT count(*) FROM (SELECT 1 FROM %[2]s x WHERE x.%[1]s = t LIMIT 1000) n) FROM hop WHERE t IS NOT NULL LIMIT 50", col, from)
+			"SELECT t::text, (SELECT count(*) FROM (SELECT 1 FROM %[2]s x WHERE x.%[1]s = t LIMIT 1000) n) FROM hop WHERE t IS "+
+			"NOT NULL LIMIT 50", col, from)
 	}
-	return fmt.Sprintf("SELECT %[1]s::text, count(*) FROM (SELECT %[1]s FROM %[2]s LIMIT 100000) x WHERE %[1]s IS NOT NULL GROUP BY 1", col, from)
+	return fmt.Sprintf("SELECT %[1]s::text, count(*) FROM (SELECT %[1]s FROM %[2]s LIMIT 100000) x WHERE %[1]s IS NOT "+
+		"NULL GROUP BY 1", col, from)
 }
 
 func ledByTenant(t *target) bool {

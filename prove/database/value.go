@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // A maker makes column values. Each value it is asked for is new: the counter goes
@@ -86,9 +87,12 @@ func builtin(typ string) catalog.QName {
 	if schema, rest, ok := strings.Cut(name, "."); ok {
 		return catalog.QName{Schema: strings.Trim(schema, `"`), Name: strings.Trim(rest, `"`)}
 	}
-	short := map[string]string{"integer": "int4", "bigint": "int8", "smallint": "int2", "boolean": "bool", "character varying": "varchar",
-		"character": "bpchar", "double precision": "float8", "real": "float4", "timestamp with time zone": "timestamptz",
-		"timestamp without time zone": "timestamp", "time without time zone": "time", "time with time zone": "timetz", "bit varying": "varbit"}
+	short := map[string]string{"integer": "int4", "bigint": "int8", "smallint": "int2", "boolean": "bool",
+		"character varying": "varchar",
+		"character":         "bpchar", "double precision": "float8", "real": "float4",
+		"timestamp with time zone":    "timestamptz",
+		"timestamp without time zone": "timestamp", "time without time zone": "time", "time with time zone": "timetz",
+		"bit varying": "varbit"}
 	if s := short[name]; s != "" {
 		name = s
 	}
@@ -133,22 +137,29 @@ func (m *maker) rare(name, typ string, who rune) (string, bool) {
 	n := m.n
 	values := map[string]string{
 		"time": fmt.Sprintf("%02d:%02d", n%24, n%60), "timetz": fmt.Sprintf("%02d:%02d+00", n%24, n%60),
-		"interval": strconv.Itoa(n) + " minutes", "inet": fmt.Sprintf("10.77.%d.%d", n/250%250, n%250), "cidr": fmt.Sprintf("10.%d.%d.0/24", n/250%250, n%250),
-		"macaddr": fmt.Sprintf("02:00:00:00:%02x:%02x", n/256%256, n%256), "macaddr8": fmt.Sprintf("02:00:00:ff:fe:00:%02x:%02x", n/256%256, n%256),
-		"tsvector": tag(who) + strconv.Itoa(n), "tsquery": tag(who), "xml": "<moat>" + tag(who) + strconv.Itoa(n) + "</moat>", "ltree": tag(who) + strconv.Itoa(n), "hstore": tag(who) + "=>" + strconv.Itoa(n),
-		"point": fmt.Sprintf("(%d,%d)", n, n), "box": fmt.Sprintf("((%d,%d),(%d,%d))", n, n, n+1, n+1), "circle": fmt.Sprintf("<(%d,%d),1>", n, n),
-		"lseg": "[(0,0),(1,1)]", "path": "[(0,0),(1,1)]", "polygon": "((0,0),(1,1),(1,0))", "line": "{1,-1,0}",
-		"int4range": fmt.Sprintf("[%d,%d)", 1_000_000+2*n, 1_000_001+2*n), "int8range": fmt.Sprintf("[%d,%d)", 1_000_000+2*n, 1_000_001+2*n), "numrange": fmt.Sprintf("[%d,%d)", 1_000_000+2*n, 1_000_001+2*n),
-		"daterange": m.span("2006-01-02", n), "tsrange": m.span("2006-01-02", n), "tstzrange": m.span("2006-01-02", n),
-		"int4multirange": "{}", "int8multirange": "{}", "nummultirange": "{}", "datemultirange": "{}", "tsmultirange": "{}", "tstzmultirange": "{}",
-		"regclass": "pg_class", "regtype": "text", "pg_lsn": "0/1", "xid8": "1", "char": "m",
+		"interval": strconv.Itoa(n) + " minutes", "inet": fmt.Sprintf("10.77.%d.%d", n/250%250, n%250),
+		"cidr":     fmt.Sprintf("10.%d.%d.0/24", n/250%250, n%250),
+		"macaddr":  fmt.Sprintf("02:00:00:00:%02x:%02x", n/256%256, n%256),
+		"macaddr8": fmt.Sprintf("02:00:00:ff:fe:00:%02x:%02x", n/256%256, n%256),
+		"tsvector": tag(who) + strconv.Itoa(n), "tsquery": tag(who), "xml": "<moat>" + tag(who) + strconv.Itoa(n) +
+			"</moat>", "ltree": tag(who) + strconv.Itoa(n), "hstore": tag(who) + "=>" + strconv.Itoa(n),
+		"point": fmt.Sprintf("(%d,%d)", n, n), "box": fmt.Sprintf("((%d,%d),(%d,%d))", n, n, n+1, n+1),
+		"circle": fmt.Sprintf("<(%d,%d),1>", n, n),
+		"lseg":   "[(0,0),(1,1)]", "path": "[(0,0),(1,1)]", "polygon": "((0,0),(1,1),(1,0))", "line": "{1,-1,0}",
+		"int4range": fmt.Sprintf("[%d,%d)", 1_000_000+2*n, 1_000_001+2*n),
+		"int8range": fmt.Sprintf("[%d,%d)", 1_000_000+2*n, 1_000_001+2*n),
+		"numrange":  fmt.Sprintf("[%d,%d)", 1_000_000+2*n, 1_000_001+2*n),
+		"daterange": m.span(n), "tsrange": m.span(n), "tstzrange": m.span(n),
+		"int4multirange": "{}", "int8multirange": "{}", "nummultirange": "{}", "datemultirange": "{}", "tsmultirange": "{}",
+		"tstzmultirange": "{}",
+		"regclass":       "pg_class", "regtype": "text", "pg_lsn": "0/1", "xid8": "1", "char": "m",
 		"bit": strings.Repeat("1", max(1, length(typ))), "varbit": "1"}
 	v, ok := values[name]
 	return v, ok
 }
 
 // span is a range of one day far from any real data, another for each n.
-func (m *maker) span(_ string, n int) string {
+func (m *maker) span(n int) string {
 	return fmt.Sprintf("[%d-%02d-%02d,%d-%02d-%02d)", 2100+n/300, 1+n/28%11, 1+n%27, 2100+n/300, 1+n/28%11, 2+n%27)
 }
 
@@ -202,5 +213,5 @@ func mined(text string) []string {
 
 // mentions says whether a text of SQL names a column.
 func mentions(text, column string) bool {
-	return regexp.MustCompile(`(^|[^\w])"?` + regexp.QuoteMeta(column) + `"?([^\w]|$)`).MatchString(text)
+	return slices.ContainsFunc(sqltext.Code(text), func(t sqltext.Token) bool { return t.IsName() && t.Name() == column })
 }

@@ -18,7 +18,8 @@ func (w *sower) wanted(c *catalog.Column, text string) []string {
 		}
 		return []string{"true"}
 	}
-	compared := regexp.MustCompile(name + `\)*(?:::[\w ]+)?\)* (=|<>|>=|<=|>|<) \(*(?:'((?:[^']|'')*)'|(-?[\d.]+)|(CURRENT_DATE|CURRENT_TIMESTAMP|now\(\)))`)
+	compared := regexp.MustCompile(name + `\)*(?:::[\w ]+)?\)* (=|<>|>=|<=|>|<)
+		\(*(?:'((?:[^']|'')*)'|(-?[\d.]+)|(CURRENT_DATE|CURRENT_TIMESTAMP|now\(\)))`)
 	var out []string
 	for _, m := range compared.FindAllStringSubmatch(text, -1) {
 		operator, value := m[1], m[2]+m[3]

@@ -54,7 +54,9 @@ func bouncer(t *testing.T, binary, behind string) string {
 	if cfg.Password != "" {
 		password = " password=" + cfg.Password
 	}
-	ini := fmt.Sprintf("[databases]\n* = host=%s port=%d user=%s%s\n[pgbouncer]\nlisten_addr =\nlisten_port = 6543\nunix_socket_dir = %s\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 2\nignore_startup_parameters = extra_float_digits,statement_timeout,application_name\n",
+	ini := fmt.Sprintf("[databases]\n* = host=%s port=%d user=%s%s\n[pgbouncer]\nlisten_addr =\nlisten_port = "+
+		"6543\nunix_socket_dir = %s\nauth_type = any\npool_mode = transaction\ndefault_pool_size = "+
+		"2\nignore_startup_parameters = extra_float_digits,statement_timeout,application_name\n",
 		cfg.Host, cfg.Port, cfg.User, password, dir)
 	if err := os.WriteFile(filepath.Join(dir, "pgbouncer.ini"), []byte(ini), 0o644); err != nil {
 		t.Fatal(err)

@@ -72,7 +72,8 @@ func Attack(ctx context.Context, acquire Acquire, query Query, o Options) (*prov
 	}
 	started := time.Now()
 	a := &attack{Options: o, acquire: acquire, query: query, report: prove.NewReport()}
-	a.report.Context = prove.Context{Mode: "plain", Target: "pool", Setting: o.Setting, Started: started.UTC().Truncate(time.Second),
+	a.report.Context = prove.Context{Mode: "plain", Target: "pool", Setting: o.Setting,
+		Started: started.UTC().Truncate(time.Second),
 		TenantA: string(o.Tenants[0]), TenantB: string(o.Tenants[1])}
 	if err := a.control(ctx); err != nil {
 		return nil, err
@@ -159,7 +160,8 @@ type act struct {
 // act lets A do it, then looks at every connection, and at what B reads.
 func (a *attack) act(ctx context.Context, step act) {
 	first, second := a.tenants()
-	p := prove.Probe{Attack: step.name, Object: "pool", Verdict: prove.VerdictIsolated, Reason: "the next borrower found nothing of it", Script: step.text}
+	p := prove.Probe{Attack: step.name, Object: "pool", Verdict: prove.VerdictIsolated,
+		Reason: "the next borrower found nothing of it", Script: step.text}
 	done := step.do(ctx, first)
 	states, err := a.states(ctx)
 	switch {
@@ -260,8 +262,10 @@ func (a *attack) look(ctx context.Context, conn *pgx.Conn) (map[string]string, e
 		{"mailbox", "coalesce(current_setting('moat_probe.mailbox', true), '')"},
 		{"held cursors", "(SELECT count(*) FROM pg_catalog.pg_cursors WHERE is_holdable)::text"},
 		{"prepared statements made in SQL", "(SELECT count(*) FROM pg_catalog.pg_prepared_statements WHERE from_sql)::text"},
-		{"temporary tables", "(SELECT count(*) FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())::text"},
-		{"advisory locks", "(SELECT count(*) FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid())::text"},
+		{"temporary tables", "(SELECT count(*) FROM pg_catalog.pg_class WHERE relnamespace = " +
+			"pg_catalog.pg_my_temp_schema())::text"},
+		{"advisory locks", "(SELECT count(*) FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = " +
+			"pg_catalog.pg_backend_pid())::text"},
 		{"channels listened to", "(SELECT count(*) FROM pg_catalog.pg_listening_channels())::text"},
 	}
 	selects := make([]string, len(parts))
@@ -275,7 +279,8 @@ func (a *attack) look(ctx context.Context, conn *pgx.Conn) (map[string]string, e
 	for i, p := range parts {
 		state[p.name] = rows[0][i]
 	}
-	if seen, err := Texts(conn.Query(ctx, "SELECT count(*) FROM (SELECT 1 FROM "+a.Table+" LIMIT 1000) x", pgx.QueryExecModeSimpleProtocol)); err == nil && len(seen) > 0 {
+	if seen, err := Texts(conn.Query(ctx, "SELECT count(*) FROM (SELECT 1 FROM "+a.Table+" LIMIT 1000) x",
+		pgx.QueryExecModeSimpleProtocol)); err == nil && len(seen) > 0 {
 		state["rows"] = seen[0][0]
 	}
 	return state, nil
@@ -309,8 +314,10 @@ func (a *attack) interleave(ctx context.Context) {
 	close(jobs)
 	group.Wait()
 	p := prove.Probe{Attack: "interleaved borrowings", Object: "pool", Verdict: prove.VerdictIsolated,
-		Reason: fmt.Sprintf("%d borrowings by %d tenants, %d of them failed or cancelled: %d rows, each of its own tenant", a.Borrowings, len(a.Tenants), failed, rows),
-		Script: "-- " + a.rowsSQL() + "\n-- for a tenant drawn at random, " + strconv.Itoa(a.Borrowings) + " times, " + strconv.Itoa(a.Workers) + " at once; every seventh is cancelled, times out or fails"}
+		Reason: fmt.Sprintf("%d borrowings by %d tenants, %d of them failed or cancelled: %d rows, each of its own tenant",
+			a.Borrowings, len(a.Tenants), failed, rows),
+		Script: "-- " + a.rowsSQL() + "\n-- for a tenant drawn at random, " + strconv.Itoa(a.Borrowings) + " times, " +
+			strconv.Itoa(a.Workers) + " at once; every seventh is cancelled, times out or fails"}
 	switch {
 	case foreign > 0:
 		p.Verdict, p.Reason = prove.VerdictLeak, fmt.Sprintf("%d of %d rows belonged to another tenant", foreign, rows)

@@ -18,8 +18,10 @@ import (
 
 // crowd fills the leads of many tenants.
 const crowd = `
-INSERT INTO app.tenants SELECT ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'tenant ' || n FROM generate_series(1, 200) n;
-INSERT INTO app.leads (tenant_id, email) SELECT id, 'lead' || n || '@' || name FROM app.tenants, generate_series(1, 5) n;
+INSERT INTO app.tenants SELECT ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid,
+	'tenant ' || n FROM generate_series(1, 200) n;
+INSERT INTO app.leads (tenant_id, email) SELECT id, 'lead' || n || '@' || name FROM app.tenants, generate_series(1, 5)
+	n;
 `
 
 func crowdTenants() []moat.Tenant {
@@ -167,7 +169,8 @@ func expectPoolLeak(t *testing.T, acquire pool.Acquire, query pool.Query, o pool
 // it, each thing that an attacker leaves is found by the next borrower.
 func TestHostileBorrowersShowWithoutParanoid(t *testing.T) {
 	t.Parallel()
-	for _, attack := range []string{"session-level tenant", "held cursor", "temporary table", "prepared statement", "mailbox", "advisory lock", "listen", "search path", "statement timeout"} {
+	for _, attack := range []string{"session-level tenant", "held cursor", "temporary table", "prepared statement",
+		"mailbox", "advisory lock", "listen", "search path", "statement timeout"} {
 		t.Run(attack, func(t *testing.T) {
 			t.Parallel()
 			f := shop.New(t, crowd, "GRANT TEMPORARY ON DATABASE $DB TO $APP")

@@ -51,9 +51,11 @@ func (h *httpAttack) attack(ctx context.Context) {
 		h.timing(ctx, t)
 	}
 	if !h.Disposable {
-		h.report.Skip("POST, PUT and DELETE against tenant B: they would plant or remove rows if they worked (--disposable sends them)")
+		h.report.Skip("POST, PUT and DELETE against tenant B: they would plant or remove rows if they worked (--disposable " +
+			"sends them)")
 	}
-	h.report.Skip("expired tokens and tokens of other issuers: prove cannot sign them; they were imitated by tokens with changed claims")
+	h.report.Skip("expired tokens and tokens of other issuers: prove cannot sign them; they were imitated by tokens " +
+		"with changed claims")
 	h.generate(ctx)
 }
 
@@ -67,7 +69,8 @@ func (h *httpAttack) vacant(t *resource) {
 }
 
 func (h *httpAttack) undecided(t *resource, why string) {
-	h.report.Add(prove.Probe{Attack: "list", Object: "/" + t.name, Verdict: prove.VerdictUndecided, Reason: why, Script: call{method: "GET", path: "/" + t.name}.script(h.URL)})
+	h.report.Add(prove.Probe{Attack: "list", Object: "/" + t.name, Verdict: prove.VerdictUndecided, Reason: why,
+		Script: call{method: "GET", path: "/" + t.name}.script(h.URL)})
 }
 
 // try sends the requests with A's token and reports one probe.
@@ -75,7 +78,8 @@ func (h *httpAttack) try(ctx context.Context, t *resource, name string, trials [
 	if len(trials) == 0 {
 		return
 	}
-	p := prove.Probe{Attack: name, Object: "/" + t.name, Verdict: prove.VerdictIsolated, Reason: fmt.Sprintf("%d requests, nothing of tenant B's came back or changed", len(trials))}
+	p := prove.Probe{Attack: name, Object: "/" + t.name, Verdict: prove.VerdictIsolated,
+		Reason: fmt.Sprintf("%d requests, nothing of tenant B's came back or changed", len(trials))}
 	var scripts []string
 	for _, c := range trials {
 		scripts = append(scripts, c.script(h.URL))
@@ -128,7 +132,8 @@ func (h *httpAttack) lists(t *resource) []trial {
 		}
 		return ""
 	}
-	return []trial{h.get(t, ""), h.get(t, "select=*"), h.get(t, "limit=1000"), h.get(t, "", "Accept", "text/csv"), h.get(t, "", "Accept", "application/vnd.pgrst.object+json"), counted}
+	return []trial{h.get(t, ""), h.get(t, "select=*"), h.get(t, "limit=1000"), h.get(t, "", "Accept", "text/csv"),
+		h.get(t, "", "Accept", "application/vnd.pgrst.object+json"), counted}
 }
 
 func (h *httpAttack) keysOfB(t *resource) []string {
@@ -149,22 +154,27 @@ func (h *httpAttack) filters(t *resource) []trial {
 	keys := h.keysOfB(t)
 	for _, k := range keys {
 		k := url.QueryEscape(k)
-		for _, q := range []string{"%s=eq.%s", "%s=in.(%s)", "%s=gte.%s&limit=5", "or=(%s.eq.%s)", "and=(%s.eq.%s)", "not.or=(%[1]s.neq.%[2]s)", "%s=not.neq.%s", "or=(%[1]s.eq.%[2]s,%[1]s.neq.%[2]s)"} {
+		for _, q := range []string{"%s=eq.%s", "%s=in.(%s)", "%s=gte.%s&limit=5", "or=(%s.eq.%s)", "and=(%s.eq.%s)",
+			"not.or=(%[1]s.neq.%[2]s)", "%s=not.neq.%s", "or=(%[1]s.eq.%[2]s,%[1]s.neq.%[2]s)"} {
 			out = append(out, h.get(t, fmt.Sprintf(q, t.key, k)))
 		}
 	}
 	if t.tenant != "" && h.tenantB != "" {
 		b := url.QueryEscape(h.tenantB)
-		for _, q := range []string{"%s=eq.%s", "%s=in.(%s)", "%s=not.is.null&%[1]s=eq.%[2]s", "or=(%s.eq.%s)", "%s=neq." + url.QueryEscape(h.tenantA) + "&x=%s", "%s=eq.%s&%[1]s=eq." + url.QueryEscape(h.tenantA), "or=(%[1]s.eq.%[2]s,%[1]s.is.null)"} {
+		for _, q := range []string{"%s=eq.%s", "%s=in.(%s)", "%s=not.is.null&%[1]s=eq.%[2]s", "or=(%s.eq.%s)", "%s=neq." +
+			url.QueryEscape(h.tenantA) + "&x=%s", "%s=eq.%s&%[1]s=eq." + url.QueryEscape(h.tenantA),
+			"or=(%[1]s.eq.%[2]s,%[1]s.is.null)"} {
 			out = append(out, h.get(t, fmt.Sprintf(q, t.tenant, b)))
 		}
-		out = append(out, h.get(t, t.tenant+"=neq."+url.QueryEscape(h.tenantA)), h.get(t, t.tenant+"=eq."+b+"'%20or%20'1'='1"), h.get(t, "or=("+t.tenant+".neq."+url.QueryEscape(h.tenantA)+")"))
+		out = append(out, h.get(t, t.tenant+"=neq."+url.QueryEscape(h.tenantA)),
+			h.get(t, t.tenant+"=eq."+b+"'%20or%20'1'='1"), h.get(t, "or=("+t.tenant+".neq."+url.QueryEscape(h.tenantA)+")"))
 	}
 	return out
 }
 
 func (h *httpAttack) ranges(t *resource) []trial {
-	out := []trial{h.get(t, "", "Range", "0-99999"), h.get(t, "", "Range", "-1"), h.get(t, "offset=-1"), h.get(t, "limit=-1"), h.get(t, "offset="+strconv.Itoa(len(t.a))), h.get(t, "limit=999999999")}
+	out := []trial{h.get(t, "", "Range", "0-99999"), h.get(t, "", "Range", "-1"), h.get(t, "offset=-1"),
+		h.get(t, "limit=-1"), h.get(t, "offset="+strconv.Itoa(len(t.a))), h.get(t, "limit=999999999")}
 	for _, c := range t.columns {
 		out = append(out, h.get(t, "order="+c+".asc&limit=5"), h.get(t, "order="+c+".desc.nullslast&limit=5"))
 	}
@@ -181,7 +191,8 @@ func (h *httpAttack) embeds(t *resource) []trial {
 		if o == t {
 			continue
 		}
-		out = append(out, h.get(t, "select=*,"+o.name+"(*)&limit=100"), h.get(t, "select=*,"+o.name+"!inner(*)&limit=100"), h.get(t, "select="+o.name+"(*),*&limit=100"))
+		out = append(out, h.get(t, "select=*,"+o.name+"(*)&limit=100"), h.get(t, "select=*,"+o.name+"!inner(*)&limit=100"),
+			h.get(t, "select="+o.name+"(*),*&limit=100"))
 		if o.tenant != "" && h.tenantB != "" {
 			out = append(out, h.get(t, "select=*,"+o.name+"(*)&"+o.name+"."+o.tenant+"=eq."+url.QueryEscape(h.tenantB)))
 		}
@@ -203,7 +214,8 @@ func (h *httpAttack) updates(t *resource) []trial {
 		for _, c := range []call{
 			{method: "PATCH", path: "/" + t.name, query: t.key + "=eq." + url.QueryEscape(k)},
 			{method: "PATCH", path: "/" + t.name, query: t.key + "=in.(" + url.QueryEscape(k) + ")"},
-			{method: "POST", path: "/" + t.name, query: t.key + "=eq." + url.QueryEscape(k), header: map[string]string{"X-HTTP-Method-Override": "PATCH"}},
+			{method: "POST", path: "/" + t.name, query: t.key + "=eq." + url.QueryEscape(k),
+				header: map[string]string{"X-HTTP-Method-Override": "PATCH"}},
 		} {
 			if c.method == "POST" && !h.Disposable {
 				continue
@@ -235,7 +247,8 @@ func (h *httpAttack) moves(t *resource) []trial {
 		return nil
 	}
 	body, _ := json.Marshal(map[string]any{t.tenant: h.tenantB})
-	c := call{method: "PATCH", path: "/" + t.name, query: t.key + "=eq." + url.QueryEscape(text(t.a[0][t.key])), token: h.TokenA, body: string(body), header: map[string]string{"Prefer": "return=representation"}}
+	c := call{method: "PATCH", path: "/" + t.name, query: t.key + "=eq." + url.QueryEscape(text(t.a[0][t.key])),
+		token: h.TokenA, body: string(body), header: map[string]string{"Prefer": "return=representation"}}
 	return []trial{{call: c}} // a row that comes back as B's tells
 }
 
@@ -268,14 +281,20 @@ func settable(t *resource, row map[string]any) (string, any) {
 // headers try to say by header what the token does not.
 func (h *httpAttack) headers(t *resource) []trial {
 	var out []trial
-	for _, name := range []string{"X-Tenant-Id", "X-Tenant", "Tenant-Id", "X-Organization-Id", "X-Account-Id", "X-Forwarded-User", "X-User-Id", "X-Moat-Tenant", "X-Hasura-Role", "Role", "X-Client-Info"} {
+	for _, name := range []string{"X-Tenant-Id", "X-Tenant", "Tenant-Id", "X-Organization-Id", "X-Account-Id",
+		"X-Forwarded-User", "X-User-Id", "X-Moat-Tenant", "X-Hasura-Role", "Role", "X-Client-Info"} {
 		out = append(out, h.get(t, "", name, h.tenantB))
 	}
 	out = append(out,
-		h.get(t, "", "Accept-Profile", "pg_catalog"), h.get(t, "", "Accept-Profile", "information_schema"), h.get(t, "", "Prefer", "tx=commit,handling=lenient,missing=default"),
-		h.get(t, "", "Cookie", "tenant="+h.tenantB), h.get(t, "", "apikey", h.TokenA), h.get(t, "tenant="+url.QueryEscape(h.tenantB)), h.get(t, "tenant_id="+url.QueryEscape(h.tenantB)),
-		h.get(t, "", "Content-Type", "application/x-www-form-urlencoded"), h.get(t, "", "Accept", "application/vnd.pgrst.plan+json; options=analyze"), h.get(t, "", "Forwarded", "for=127.0.0.1"))
-	for _, path := range []string{"//" + t.name, "/./" + t.name, "/" + strings.ToUpper(t.name), "/" + t.name + "/", "/" + t.name + "%00", "/" + t.name + ";a=b", "/%2e%2e/" + t.name, "/" + t.name + ".json"} {
+		h.get(t, "", "Accept-Profile", "pg_catalog"), h.get(t, "", "Accept-Profile", "information_schema"),
+		h.get(t, "", "Prefer", "tx=commit,handling=lenient,missing=default"),
+		h.get(t, "", "Cookie", "tenant="+h.tenantB), h.get(t, "", "apikey", h.TokenA),
+		h.get(t, "tenant="+url.QueryEscape(h.tenantB)), h.get(t, "tenant_id="+url.QueryEscape(h.tenantB)),
+		h.get(t, "", "Content-Type", "application/x-www-form-urlencoded"),
+		h.get(t, "", "Accept", "application/vnd.pgrst.plan+json; options=analyze"),
+		h.get(t, "", "Forwarded", "for=127.0.0.1"))
+	for _, path := range []string{"//" + t.name, "/./" + t.name, "/" + strings.ToUpper(t.name), "/" + t.name + "/", "/" +
+		t.name + "%00", "/" + t.name + ";a=b", "/%2e%2e/" + t.name, "/" + t.name + ".json"} {
 		c := h.get(t, "")
 		c.path = path
 		out = append(out, c)
@@ -320,7 +339,9 @@ func (h *httpAttack) forged() []string {
 	}
 	enc := base64.RawURLEncoding.EncodeToString
 	none := enc([]byte(`{"alg":"none","typ":"JWT"}`))
-	out = append(out, a[0]+"."+b[1]+"."+a[2], b[0]+"."+b[1]+".", none+"."+b[1]+".", enc([]byte(`{"alg":"None"}`))+"."+b[1]+"."+b[2], enc([]byte(`{"alg":"HS256","typ":"JWT"}`))+"."+b[1]+"."+enc([]byte("signature")),
+	out = append(out, a[0]+"."+b[1]+"."+a[2], b[0]+"."+b[1]+".", none+"."+b[1]+".",
+		enc([]byte(`{"alg":"None"}`))+"."+b[1]+"."+b[2],
+		enc([]byte(`{"alg":"HS256","typ":"JWT"}`))+"."+b[1]+"."+enc([]byte("signature")),
 		b[0]+"."+b[1]+"."+reversed(b[2]))
 	if claims, err := base64.RawURLEncoding.DecodeString(a[1]); err == nil && h.tenantA != "" {
 		changed := enc([]byte(strings.ReplaceAll(string(claims), h.tenantA, h.tenantB)))
@@ -344,7 +365,8 @@ func reversed(s string) string {
 
 // errors provoke messages that could carry B's values.
 func (h *httpAttack) errors(t *resource) []trial {
-	out := []trial{h.get(t, "select=nope"), h.get(t, "nope=eq.1"), h.get(t, "order=nope"), h.get(t, "select=count()"), h.get(t, "select=*::int")}
+	out := []trial{h.get(t, "select=nope"), h.get(t, "nope=eq.1"), h.get(t, "order=nope"), h.get(t, "select=count()"),
+		h.get(t, "select=*::int")}
 	for _, c := range t.columns {
 		out = append(out, h.get(t, c+"=eq.%27"), h.get(t, "select="+c+"::integer&limit=1000"), h.get(t, c+"=like.%25%5C"))
 	}
@@ -380,7 +402,8 @@ func (h *httpAttack) inserts(t *resource) []trial {
 		{method: "POST", body: one},
 		{method: "POST", body: "[" + one + "]"},
 		{method: "POST", body: one, query: "columns=" + strings.Join(t.columns, ",")},
-		{method: "POST", body: mustJSON(taken), header: map[string]string{"Prefer": "resolution=merge-duplicates,return=representation"}},
+		{method: "POST", body: mustJSON(taken),
+			header: map[string]string{"Prefer": "resolution=merge-duplicates,return=representation"}},
 		{method: "PUT", body: mustJSON(taken), query: t.key + "=eq." + url.QueryEscape(text(t.b[0][t.key]))},
 	} {
 		c.path, c.token = "/"+t.name, h.TokenA
@@ -403,7 +426,9 @@ func mustJSON(v any) string {
 func (h *httpAttack) deletes(t *resource) []trial {
 	var out []trial
 	for _, k := range h.keysOfB(t) {
-		out = append(out, trial{call: call{method: "DELETE", path: "/" + t.name, query: t.key + "=eq." + url.QueryEscape(k), token: h.TokenA, header: map[string]string{"Prefer": "return=representation, count=exact"}}, worked: wrote("tenant B's row was deleted")})
+		out = append(out, trial{call: call{method: "DELETE", path: "/" + t.name, query: t.key + "=eq." + url.QueryEscape(k),
+			token: h.TokenA, header: map[string]string{"Prefer": "return=representation, count=exact"}},
+			worked: wrote("tenant B's row was deleted")})
 	}
 	return out
 }
@@ -443,11 +468,13 @@ func (h *httpAttack) timing(ctx context.Context, t *resource) {
 			}
 		}
 	}
-	p := prove.Probe{Attack: "timing", Object: "/" + t.name, Verdict: prove.VerdictIsolated, Script: h.get(t, t.key+"=eq."+url.QueryEscape(keys[0])).script(h.URL)}
+	p := prove.Probe{Attack: "timing", Object: "/" + t.name, Verdict: prove.VerdictIsolated,
+		Script: h.get(t, t.key+"=eq."+url.QueryEscape(keys[0])).script(h.URL)}
 	if len(hits) < tries/2 || len(misses) < tries/2 {
 		p.Verdict, p.Reason = prove.VerdictUndecided, "too few answers to compare"
 	} else if z, a, b := ranks(hits, misses); math.Abs(z) > 5 && math.Abs(a-b) > 0.25*min(a, b) && math.Abs(a-b) > 300 {
-		p.Verdict, p.Reason = prove.VerdictLeak, fmt.Sprintf("a key of tenant B's takes %.0f µs, one that does not exist %.0f µs", a, b)
+		p.Verdict, p.Reason = prove.VerdictLeak, fmt.Sprintf("a key of tenant B's takes %.0f µs, one that does not exist "+
+			"%.0f µs", a, b)
 	} else {
 		p.Reason = fmt.Sprintf("a key of tenant B's takes as long (%.0f µs) as one that does not exist (%.0f µs)", a, b)
 	}
@@ -519,7 +546,8 @@ func (h *httpAttack) generate(ctx context.Context) {
 		}
 	}
 	if p.Verdict == prove.VerdictIsolated {
-		p.Reason = fmt.Sprintf("%d requests (%d answered 2xx, %d 4xx, %d 5xx): nothing of tenant B's came back", h.Requests, statuses[2], statuses[4], statuses[5])
+		p.Reason = fmt.Sprintf("%d requests (%d answered 2xx, %d 4xx, %d 5xx): nothing of tenant B's came back", h.Requests,
+			statuses[2], statuses[4], statuses[5])
 		if statuses[2] == 0 {
 			p.Verdict, p.Reason = prove.VerdictUndecided, "no generated request was answered with rows"
 		}
@@ -530,7 +558,8 @@ func (h *httpAttack) generate(ctx context.Context) {
 func (h *httpAttack) random(t *resource) call {
 	column := pickOf(t.columns)
 	value := url.QueryEscape(text(pickOf(t.b)[column]))
-	operator := pickOf([]string{"eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "in", "is", "not.eq", "not.is", "cs", "match"})
+	operator := pickOf([]string{"eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "in", "is", "not.eq", "not.is",
+		"cs", "match"})
 	if operator == "in" {
 		value = "(" + value + ")"
 	}
@@ -541,9 +570,12 @@ func (h *httpAttack) random(t *resource) call {
 	for range pickOf([]int{0, 0, 1, 2}) {
 		other := pickOf(t.columns)
 		parts = append(parts, pickOf([]string{
-			"order=" + other + pickOf([]string{".asc", ".desc", ".desc.nullsfirst"}), "limit=" + strconv.Itoa(pickOf([]int{0, 1, 10, 1000})), "offset=" + strconv.Itoa(pickOf([]int{0, 1, 100})),
-			"select=*", "select=" + other, "select=*," + pickOf(h.tables).name + "(*)", "or=(" + column + "." + strings.TrimPrefix(operator, "not.") + "." + value + "," + other + ".not.is.null)", other + "=not.is.null",
+			"order=" + other + pickOf([]string{".asc", ".desc", ".desc.nullsfirst"}), "limit=" +
+				strconv.Itoa(pickOf([]int{0, 1, 10, 1000})), "offset=" + strconv.Itoa(pickOf([]int{0, 1, 100})),
+			"select=*", "select=" + other, "select=*," + pickOf(h.tables).name + "(*)", "or=(" + column + "." +
+				strings.TrimPrefix(operator, "not.") + "." + value + "," + other + ".not.is.null)", other + "=not.is.null",
 		}))
 	}
-	return call{method: pickOf([]string{"GET", "GET", "GET", "GET", "HEAD"}), path: "/" + t.name, query: strings.Join(parts, "&"), token: h.TokenA}
+	return call{method: pickOf([]string{"GET", "GET", "GET", "GET", "HEAD"}), path: "/" + t.name,
+		query: strings.Join(parts, "&"), token: h.TokenA}
 }

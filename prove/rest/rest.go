@@ -53,7 +53,9 @@ func Attack(ctx context.Context, o Options) (*prove.Report, error) {
 		o.Requests = 1000
 	}
 	if o.Client == nil {
-		o.Client = &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		o.Client = &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}}
 	}
 	started := time.Now()
 	h := &httpAttack{Options: o, report: prove.NewReport()}
@@ -211,7 +213,8 @@ type schemaObject struct {
 func (h *httpAttack) discover(ctx context.Context) error {
 	var d description
 	for _, path := range []string{"/", "/rest/v1/", "/openapi.json"} {
-		r, err := h.send(ctx, call{method: "GET", path: path, token: h.TokenA, header: map[string]string{"Accept": "application/openapi+json, application/json"}})
+		r, err := h.send(ctx, call{method: "GET", path: path, token: h.TokenA,
+			header: map[string]string{"Accept": "application/openapi+json, application/json"}})
 		if err != nil {
 			return fmt.Errorf("read the API's description: %w", err)
 		}
@@ -397,7 +400,8 @@ func (h *httpAttack) foreign(t *resource, c call, r reply) string {
 				return "a row of tenant " + v
 			}
 		}
-		if t != nil && t.key != "" && r.status/100 == 2 && len(row) > 1 && t.onlyB[text(row[t.key])] && (t.tenant == "" || text(row[t.tenant]) != h.tenantA) {
+		if t != nil && t.key != "" && r.status/100 == 2 && len(row) > 1 && t.onlyB[text(row[t.key])] &&
+			(t.tenant == "" || text(row[t.tenant]) != h.tenantA) {
 			return "the row " + text(row[t.key]) + " of tenant B"
 		}
 	}

@@ -32,7 +32,8 @@ func newServer(t *testing.T, f flaw) string {
 	s := &server{flaw: f}
 	for i := range 12 {
 		tenant := []string{shop.TenantA, shop.TenantB}[i%2]
-		s.leads = append(s.leads, map[string]any{"id": fmt.Sprintf("lead-%d-%s", 1000+i, tenant[:8]), "tenant_id": tenant, "email": fmt.Sprintf("person%d@%s.example.com", i, tenant[:4])})
+		s.leads = append(s.leads, map[string]any{"id": fmt.Sprintf("lead-%d-%s", 1000+i, tenant[:8]), "tenant_id": tenant,
+			"email": fmt.Sprintf("person%d@%s.example.com", i, tenant[:4])})
 	}
 	h := httptest.NewServer(s)
 	t.Cleanup(h.Close)
@@ -41,7 +42,8 @@ func newServer(t *testing.T, f flaw) string {
 
 func token(tenant, signature string) string {
 	enc := base64.RawURLEncoding.EncodeToString
-	return enc([]byte(`{"alg":"HS256"}`)) + "." + enc([]byte(`{"tenant_id":"`+tenant+`"}`)) + "." + enc([]byte(signature+tenant))
+	return enc([]byte(`{"alg":"HS256"}`)) + "." + enc([]byte(`{"tenant_id":"`+tenant+`"}`)) + "." +
+		enc([]byte(signature+tenant))
 }
 
 // tenant reads the token; only the unsigned flaw believes one that was not signed.
@@ -74,7 +76,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.URL.Path {
 	case "/":
-		fmt.Fprint(w, `{"swagger":"2.0","paths":{"/leads":{"get":{}},"/rpc/f":{"post":{}}},"definitions":{"leads":{"properties":{"id":{},"tenant_id":{},"email":{}}}}}`)
+		fmt.Fprint(w, `{"swagger":"2.0","paths":{"/leads":{"get":{}},"/rpc/f":{"post":{}}},`+
+			`"definitions":{"leads":{"properties":{"id":{},"tenant_id":{},"email":{}}}}}`)
 	case "/leads":
 		s.serve(w, r, tenant)
 	default:
@@ -126,7 +129,8 @@ func (s *server) insert1(w http.ResponseWriter, r *http.Request, tenant string) 
 
 func attackServer(t *testing.T, f flaw) *prove.Report {
 	t.Helper()
-	r, err := rest.Attack(context.Background(), rest.Options{URL: newServer(t, f), TokenA: token(shop.TenantA, "signed "), TokenB: token(shop.TenantB, "signed "), Requests: 300, Disposable: true})
+	r, err := rest.Attack(context.Background(), rest.Options{URL: newServer(t, f), TokenA: token(shop.TenantA, "signed "),
+		TokenB: token(shop.TenantB, "signed "), Requests: 300, Disposable: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,8 +149,9 @@ func TestServerThatFiltersIsIsolated(t *testing.T) {
 
 func TestBrokenServersAreCaught(t *testing.T) {
 	t.Parallel()
-	for attack, f := range map[string]flaw{"filter": {byID: true}, "header": {byHeader: true}, "token": {unsigned: true}, "update": {patch: true},
-		"list": {count: true}, "insert": {insert: true}, "error": {message: true}} {
+	for attack, f := range map[string]flaw{"filter": {byID: true}, "header": {byHeader: true}, "token": {unsigned: true},
+		"update": {patch: true},
+		"list":   {count: true}, "insert": {insert: true}, "error": {message: true}} {
 		t.Run(attack, func(t *testing.T) {
 			t.Parallel()
 			r := attackServer(t, f)

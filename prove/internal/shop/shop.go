@@ -44,10 +44,12 @@ REVOKE EXECUTE ON FUNCTION pg_catalog.pg_stat_get_activity(int), pg_catalog.pg_s
     pg_catalog.pg_cancel_backend(int), pg_catalog.pg_terminate_backend(int, bigint) FROM PUBLIC;
 CREATE TYPE app.status AS ENUM ('new', 'contacted', 'won');
 CREATE TABLE app.tenants (id uuid PRIMARY KEY, name text NOT NULL);
-CREATE TABLE app.campaigns (tenant_id uuid NOT NULL REFERENCES app.tenants(id), id uuid NOT NULL DEFAULT gen_random_uuid(),
+CREATE TABLE app.campaigns (tenant_id uuid NOT NULL REFERENCES app.tenants(id),
+	id uuid NOT NULL DEFAULT gen_random_uuid(),
     name text NOT NULL, PRIMARY KEY (tenant_id, id), UNIQUE (tenant_id, name));
 CREATE TABLE app.leads (tenant_id uuid NOT NULL REFERENCES app.tenants(id), id uuid NOT NULL DEFAULT gen_random_uuid(),
-    campaign_id uuid, email text NOT NULL, status app.status NOT NULL DEFAULT 'new', published boolean NOT NULL DEFAULT false,
+    campaign_id uuid, email text NOT NULL, status app.status NOT NULL DEFAULT 'new',
+	published boolean NOT NULL DEFAULT false,
     score integer CHECK (score BETWEEN 0 AND 100), created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, id), UNIQUE (tenant_id, email),
     FOREIGN KEY (tenant_id, campaign_id) REFERENCES app.campaigns (tenant_id, id));
@@ -70,9 +72,11 @@ ALTER TABLE app.visits_2025 OWNER TO $OWNER;
 const Rows = `
 INSERT INTO app.tenants VALUES ('` + TenantA + `', 'Acme'), ('` + TenantB + `', 'Bolt');
 INSERT INTO app.campaigns (tenant_id, name) SELECT id, name || ' spring' FROM app.tenants;
-INSERT INTO app.leads (tenant_id, campaign_id, email, score) SELECT c.tenant_id, c.id, n || '@' || c.name, n FROM app.campaigns c, generate_series(1, 5) n;
+INSERT INTO app.leads (tenant_id, campaign_id, email, score) SELECT c.tenant_id, c.id, n || '@' || c.name,
+	n FROM app.campaigns c, generate_series(1, 5) n;
 INSERT INTO app.events (tenant_id, lead_id, note) SELECT tenant_id, id, 'called ' || email FROM app.leads;
-INSERT INTO app.visits SELECT t.id, '2024-03-01'::timestamptz + n * interval '1 day', gen_random_uuid(), '/pricing' FROM app.tenants t, generate_series(1, 4) n;
+INSERT INTO app.visits SELECT t.id, '2024-03-01'::timestamptz + n * interval '1 day', gen_random_uuid(),
+	'/pricing' FROM app.tenants t, generate_series(1, 4) n;
 `
 
 // New makes a protected agency without rows and runs more statements.
@@ -88,7 +92,8 @@ func On(t *testing.T, db *pgtest.Database, statements ...string) *Fixture {
 	f.App = db.Role(t, "app", "LOGIN")
 	f.Owner = db.Role(t, "owner", "NOLOGIN")
 	f.SQL(t, protected)
-	for table, column := range map[string]string{"app.tenants": "id", "app.campaigns": "tenant_id", "app.leads": "tenant_id", "app.events": "tenant_id", "app.visits": "tenant_id"} {
+	for table, column := range map[string]string{"app.tenants": "id", "app.campaigns": "tenant_id",
+		"app.leads": "tenant_id", "app.events": "tenant_id", "app.visits": "tenant_id"} {
 		f.SQL(t, strings.NewReplacer("$T", table, "$C", column).Replace(Policy))
 	}
 	for _, s := range statements {
