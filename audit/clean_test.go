@@ -13,9 +13,10 @@ import (
 func TestCleanSchemas(t *testing.T) {
 	t.Parallel()
 	tests := map[string]map[string]string{
-		"moat":     {"app": "LOGIN", "owner": "NOLOGIN", "definer": "NOLOGIN BYPASSRLS"},
-		"bigint":   {"app": "LOGIN", "owner": "NOLOGIN"},
-		"supabase": {"anon": "NOLOGIN", "authenticated": "NOLOGIN", "service": "NOLOGIN BYPASSRLS", "authenticator": "LOGIN NOINHERIT"},
+		"moat":   {"app": "LOGIN", "owner": "NOLOGIN", "definer": "NOLOGIN BYPASSRLS"},
+		"bigint": {"app": "LOGIN", "owner": "NOLOGIN"},
+		"supabase": {"anon": "NOLOGIN", "authenticated": "NOLOGIN", "service": "NOLOGIN BYPASSRLS",
+			"authenticator": "LOGIN NOINHERIT"},
 	}
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		for name, roles := range tests {
@@ -61,7 +62,8 @@ func TestCleanSchemaBroken(t *testing.T) {
 	t.Parallel()
 	c := pgtest.Shared(t)
 	db := setUpClean(t, c, "bigint", map[string]string{"app": "LOGIN", "owner": "NOLOGIN"})
-	db.Exec(t, "DROP POLICY tasks_all ON app.tasks; CREATE POLICY tasks_all ON app.tasks USING (project_id = app.current_account_id())")
+	db.Exec(t, `DROP POLICY tasks_all ON app.tasks;
+		CREATE POLICY tasks_all ON app.tasks USING (project_id = app.current_account_id())`)
 	if len(alarming(runAs(t, db.Conn(t, db.URL), tenancy.Options{}, ""))) == 0 {
 		t.Error("a policy on the wrong column raises no alarm")
 	}

@@ -29,7 +29,8 @@ func TestFixesCloseWhatTheyClaim(t *testing.T) {
 				applyFixes(t, f.Admin(t), before)
 				after := run(t, f)
 				for _, x := range after.Findings {
-					was := slices.IndexFunc(before.Findings, func(b audit.Finding) bool { return b.Rule == x.Rule && b.Object == x.Object })
+					same := func(b audit.Finding) bool { return b.Rule == x.Rule && b.Object == x.Object }
+					was := slices.IndexFunc(before.Findings, same)
 					switch {
 					case was >= 0 && len(before.Findings[was].Fix) > 0:
 						t.Errorf("fixed, and still:%s\nby %q", describe([]audit.Finding{x}), before.Findings[was].Fix)

@@ -89,7 +89,8 @@ func TestEveryRuleHasAPage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, part := range []string{"# " + r.ID + "\n", r.Title, "| severity | " + string(r.Severity), "## What can happen", "## Why", "## How to fix", "## Example", "## How to accept"} {
+		for _, part := range []string{"# " + r.ID + "\n", r.Title, "| severity | " + string(r.Severity),
+			"## What can happen", "## Why", "## How to fix", "## Example", "## How to accept"} {
 			if !strings.Contains(string(text), part) {
 				t.Errorf("%s.md lacks %q", r.ID, part)
 			}

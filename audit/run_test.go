@@ -77,7 +77,8 @@ func TestRunAccepts(t *testing.T) {
 	if diff := cmp.Diff([]string{"rls-disabled"}, rulesOf(audit.Run(view(s, m), audit.Options{}))); diff != "" {
 		t.Fatal(diff)
 	}
-	r := audit.Run(view(s, m), audit.Options{Accepted: []audit.Acceptance{{Rule: "rls-disabled", Object: "app.doc", Reason: "a sample"}}})
+	sample := audit.Acceptance{Rule: "rls-disabled", Object: "app.doc", Reason: "a sample"}
+	r := audit.Run(view(s, m), audit.Options{Accepted: []audit.Acceptance{sample}})
 	if len(rulesOf(r)) > 0 || len(r.Accepted) != 1 || r.Accepted[0].Reason != "a sample" {
 		t.Errorf("findings %v, accepted %v", rulesOf(r), r.Accepted)
 	}
@@ -96,7 +97,8 @@ func TestRunLimitsToSchemas(t *testing.T) {
 func TestRunCountsCrossingRows(t *testing.T) {
 	t.Parallel()
 	s, m := vulnerable()
-	e := audit.Evidence{Crossing: []audit.CrossingRows{{Table: catalog.QName{Schema: "app", Name: "doc"}, Constraint: "fk", Rows: 3, Query: "SELECT 1"}},
+	doc := catalog.QName{Schema: "app", Name: "doc"}
+	e := audit.Evidence{Crossing: []audit.CrossingRows{{Table: doc, Constraint: "fk", Rows: 3, Query: "SELECT 1"}},
 		Unseen: []string{"something"}}
 	r := audit.Run(view(s, m), audit.Options{Evidence: e})
 	if !slices.Contains(rulesOf(r), "key-crossing-rows") || !slices.Contains(r.Unseen, "something") {

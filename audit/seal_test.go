@@ -24,7 +24,8 @@ func newSealed(t *testing.T, c *pgtest.Cluster) sealed {
 	d := c.New(t)
 	s := sealed{d, d.AppRole(t), d.Role(t, "sealer", "NOLOGIN")}
 	d.Exec(t, fmt.Sprintf(`create table leads (tenant_id uuid not null, id int, primary key (tenant_id, id));
-		create policy tenant_isolation on leads as restrictive using (tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid));
+		create policy tenant_isolation on leads as restrictive
+			using (tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid));
 		create policy tenant_access on leads to %[1]s using (true);
 		alter table leads enable row level security, force row level security; grant select on leads to %[1]s`, s.app))
 	conn := d.Conn(t, d.URL)
@@ -67,12 +68,14 @@ func TestSealedWeaknesses(t *testing.T) {
 	t.Parallel()
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		s := newSealed(t, c)
-		if found := s.rules(t); slices.ContainsFunc(found, func(id string) bool { return id[:5] == "seal-" || id == "session-set-config" }) {
+		about := func(id string) bool { return id[:5] == "seal-" || id == "session-set-config" }
+		if found := s.rules(t); slices.ContainsFunc(found, about) {
 			t.Errorf("a clean sealed database has %v", found)
 		}
 		install := func() {
 			conn := s.Conn(t, s.URL)
-			if err := seal.Install(t.Context(), conn, seal.InstallOptions{Owner: s.owner, Applications: []string{s.app}}); err != nil {
+			o := seal.InstallOptions{Owner: s.owner, Applications: []string{s.app}}
+			if err := seal.Install(t.Context(), conn, o); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -80,15 +83,23 @@ func TestSealedWeaknesses(t *testing.T) {
 			rule, broken string
 			mend         func()
 		}{
-			{"seal-key-readable", "grant select on moat.seal_key to " + s.app, func() { s.Exec(t, "revoke all on moat.seal_key from "+s.app) }},
-			{"seal-key-readable", "grant select (seal_inner) on moat.seal_key to public", func() { s.Exec(t, "revoke all on moat.seal_key from public") }},
-			{"seal-function", "create or replace function moat.enter(tenant text, expires bigint, key text, signature bytea, facts text) returns void language sql as $$ select set_config('moat.sealed', tenant, true) $$", install},
+			{"seal-key-readable", "grant select on moat.seal_key to " + s.app,
+				func() { s.Exec(t, "revoke all on moat.seal_key from "+s.app) }},
+			{"seal-key-readable", "grant select (seal_inner) on moat.seal_key to public",
+				func() { s.Exec(t, "revoke all on moat.seal_key from public") }},
+			{"seal-function", `create or replace function
+				moat.enter(tenant text, expires bigint, key text, signature bytea, facts text) returns void
+				language sql as $$ select set_config('moat.sealed', tenant, true) $$`, install},
 			{"seal-function", "grant execute on function moat.enter(text, bigint, text, bytea, text) to public", install},
 			{"seal-function", "alter function moat.current_tenant() reset search_path", install},
 			{"seal-function", "alter role " + s.owner + " login", func() { s.Exec(t, "alter role "+s.owner+" nologin") }},
 			{"seal-function", "grant " + s.owner + " to " + s.app, func() { s.Exec(t, "revoke "+s.owner+" from "+s.app) }},
-			{"seal-mixed", "create policy extra on leads as restrictive using (tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid))", func() { s.Exec(t, "drop policy extra on leads") }},
-			{"seal-old-key", "update moat.seal_key set created_at = now() - interval '3 days'; insert into moat.seal_key select 'newer000', token_inner, token_outer, seal_inner, seal_outer, false, now() - interval '2 days' from moat.seal_key",
+			{"seal-mixed", `create policy extra on leads as restrictive
+				using (tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid))`,
+				func() { s.Exec(t, "drop policy extra on leads") }},
+			{"seal-old-key", `update moat.seal_key set created_at = now() - interval '3 days';
+				insert into moat.seal_key select 'newer000', token_inner, token_outer, seal_inner, seal_outer, false,
+					now() - interval '2 days' from moat.seal_key`,
 				func() {
 					s.Exec(t, "update moat.seal_key set valid_until = $1 where id <> 'newer000'", time.Now().Add(time.Hour))
 				}},
