@@ -20,7 +20,8 @@ const bulkRows = 1000
 // The arguments are those of pgx's CopyFrom. Leave the tenant column out where its
 // default is the setting; a row of another tenant fails the policy and with it the
 // whole insert.
-func (db *DB) BulkInsert(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
+func (db *DB) BulkInsert(ctx context.Context, table pgx.Identifier, columns []string,
+	src pgx.CopyFromSource) (int64, error) {
 	var n int64
 	err := db.InTx(ctx, func(tx pgx.Tx) error {
 		var err error
@@ -34,7 +35,8 @@ func (db *DB) BulkInsert(ctx context.Context, table pgx.Identifier, columns []st
 }
 
 // CopyFrom is [DB.BulkInsert] under the name that pgx and sqlc (:copyfrom) use.
-func (db *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
+func (db *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string,
+	src pgx.CopyFromSource) (int64, error) {
 	return db.BulkInsert(ctx, table, columns, src)
 }
 
@@ -45,7 +47,8 @@ type querier interface {
 	Conn() *pgx.Conn
 }
 
-func bulkInsert(ctx context.Context, q querier, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
+func bulkInsert(ctx context.Context, q querier, table pgx.Identifier, columns []string,
+	src pgx.CopyFromSource) (int64, error) {
 	if len(columns) == 0 {
 		return 0, fmt.Errorf("bulk insert: no columns")
 	}
@@ -106,12 +109,12 @@ func columnTypes(ctx context.Context, q querier, table pgx.Identifier, columns [
 // the server turns into the column's type: unnest would flatten a column that is
 // itself an array.
 func bulkStatement(table pgx.Identifier, columns []string, types []columnType) string {
-	names, params, casts, fields := make([]string, len(columns)), make([]string, len(columns)), make([]string, len(columns)), make([]string, len(columns))
+	var names, params, casts, fields []string
 	for i, c := range columns {
-		names[i] = pgx.Identifier{c}.Sanitize()
-		params[i] = fmt.Sprintf("$%d::text[]", i+1)
-		fields[i] = fmt.Sprintf("c%d", i+1)
-		casts[i] = fmt.Sprintf("v.c%d::%s", i+1, types[i].Name)
+		names = append(names, pgx.Identifier{c}.Sanitize())
+		params = append(params, fmt.Sprintf("$%d::text[]", i+1))
+		fields = append(fields, fmt.Sprintf("c%d", i+1))
+		casts = append(casts, fmt.Sprintf("v.c%d::%s", i+1, types[i].Name))
 	}
 	return fmt.Sprintf("insert into %s (%s) select %s from unnest(%s) as v(%s)", table.Sanitize(),
 		strings.Join(names, ", "), strings.Join(casts, ", "), strings.Join(params, ", "), strings.Join(fields, ", "))

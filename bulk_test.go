@@ -43,14 +43,16 @@ func TestBulkInsertIsAllOrNothing(t *testing.T) {
 			rows = append(rows, []any{string(tenantA), 100 + i, "x"})
 		}
 		rows = append(rows, last)
-		if _, err := db.BulkInsert(as(tenantA), pgx.Identifier{"leads"}, []string{"tenant_id", "id", "name"}, pgx.CopyFromRows(rows)); err == nil {
+		if _, err := db.BulkInsert(as(tenantA), pgx.Identifier{"leads"}, []string{"tenant_id", "id", "name"},
+			pgx.CopyFromRows(rows)); err == nil {
 			t.Errorf("%s was accepted", what)
 		}
 		if got := names(t, as(tenantA), db, "select name from leads"); len(got) != 3 {
 			t.Errorf("%s: %d rows left behind", what, len(got)-3)
 		}
 	}
-	if _, err := db.BulkInsert(as(tenantA), pgx.Identifier{"leads"}, []string{"nosuch"}, pgx.CopyFromRows(nil)); err == nil {
+	if _, err := db.BulkInsert(as(tenantA), pgx.Identifier{"leads"}, []string{"nosuch"},
+		pgx.CopyFromRows(nil)); err == nil {
 		t.Error("an unknown column was accepted")
 	}
 }

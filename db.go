@@ -164,7 +164,8 @@ func (db *DB) query(ctx context.Context, sql string, args []any) (*rows, error) 
 // which is empty, and reads the results of the binding. Up to the Sync at its end such a pipeline is one
 // implicit transaction, so the transaction-local settings cover exactly these
 // statements; where binding fails the server skips the rest.
-func (db *DB) send(ctx context.Context, batch *pgx.Batch, queries ...*pgx.QueuedQuery) (*pgxpool.Conn, pgx.BatchResults, error) {
+func (db *DB) send(ctx context.Context, batch *pgx.Batch,
+	queries ...*pgx.QueuedQuery) (*pgxpool.Conn, pgx.BatchResults, error) {
 	conn, scope, err := db.acquire(ctx)
 	if err != nil {
 		return nil, nil, err

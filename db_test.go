@@ -78,7 +78,8 @@ func TestUnsetTenantSeesNothing(t *testing.T) {
 			t.Errorf("%s without a tenant: %v, %v", sql, tag, err)
 		}
 	}
-	if _, err := pool.Exec(context.Background(), "insert into leads (tenant_id, name) values ($1, 'x')", string(tenantA)); sqlState(err) != "42501" {
+	if _, err := pool.Exec(context.Background(), "insert into leads (tenant_id, name) values ($1, 'x')",
+		string(tenantA)); sqlState(err) != "42501" {
 		t.Errorf("insert without a tenant: %v, want a policy error", err)
 	}
 }
@@ -161,7 +162,8 @@ func TestOneRoundTripOncePrepared(t *testing.T) {
 	t.Parallel()
 	f := newLeads(t)
 	var trips tripCounter
-	db := f.open(t, 1, moat.Options{ConfigurePool: trips.install, SubjectSetting: "app.subject", ClaimsSetting: "request.jwt.claims"})
+	db := f.open(t, 1, moat.Options{ConfigurePool: trips.install, SubjectSetting: "app.subject",
+		ClaimsSetting: "request.jwt.claims"})
 	count := func(what string, run func()) {
 		t.Helper()
 		run() // prepares the statements on the only connection
@@ -220,9 +222,12 @@ func TestInTxBeginsInOneRoundTrip(t *testing.T) {
 
 func TestSettingsTravelTogether(t *testing.T) {
 	t.Parallel()
-	db := newLeads(t).open(t, 1, moat.Options{SubjectSetting: "app.subject", RoleSetting: "app.role", ClaimsSetting: "request.jwt.claims"})
-	const q = `select concat_ws('|', current_setting('app.current_tenant'), current_setting('app.subject'), current_setting('app.role'), current_setting('request.jwt.claims'))`
-	full := moat.WithScope(context.Background(), moat.Scope{Tenant: tenantA, Subject: "u'1", Role: "admin", Claims: json.RawMessage(`{"a":1}`)})
+	db := newLeads(t).open(t, 1,
+		moat.Options{SubjectSetting: "app.subject", RoleSetting: "app.role", ClaimsSetting: "request.jwt.claims"})
+	const q = `select concat_ws('|', current_setting('app.current_tenant'), current_setting('app.subject'),
+		current_setting('app.role'), current_setting('request.jwt.claims'))`
+	full := moat.WithScope(context.Background(),
+		moat.Scope{Tenant: tenantA, Subject: "u'1", Role: "admin", Claims: json.RawMessage(`{"a":1}`)})
 	if got := names(t, full, db, q); got[0] != string(tenantA)+`|u'1|admin|{"a":1}` {
 		t.Errorf("full scope set %q", got)
 	}

@@ -55,7 +55,8 @@ func newLeads(t testing.TB) *fixture {
 	t.Helper()
 	f := newFixture(t, moat.UUID)
 	f.Exec(t, fmt.Sprintf(`insert into leads (tenant_id, id, name) values
-		('%[1]s', 1, 'a1'), ('%[1]s', 2, 'a2'), ('%[1]s', 3, 'a3'), ('%[2]s', 1, 'b1'), ('%[2]s', 2, 'b2')`, tenantA, tenantB))
+		('%[1]s', 1, 'a1'), ('%[1]s', 2, 'a2'), ('%[1]s', 3, 'a3'), ('%[2]s', 1, 'b1'), ('%[2]s', 2, 'b2')`,
+		tenantA, tenantB))
 	return f
 }
 

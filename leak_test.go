@@ -58,7 +58,8 @@ func newLeakTest(t *testing.T, size int32, o moat.Options, configure func(*pgxpo
 		l.tenants = append(l.tenants, moat.Tenant(fmt.Sprintf("00000000-0000-4000-8000-%012d", i)))
 	}
 	f.Exec(t, `insert into leads (tenant_id, name)
-		select ('00000000-0000-4000-8000-' || lpad(i::text, 12, '0'))::uuid, '00000000-0000-4000-8000-' || lpad(i::text, 12, '0') || '/seed'
+		select ('00000000-0000-4000-8000-' || lpad(i::text, 12, '0'))::uuid, '00000000-0000-4000-8000-' || lpad(i::text, 12,
+			'0') || '/seed'
 		from generate_series(0, 999) i, generate_series(1, 5)`)
 	return l, f
 }
@@ -177,7 +178,8 @@ func (l *leakTest) audit(t *testing.T, f *fixture) (lost, misplaced int) {
 			lost++
 		}
 	}
-	if err := admin.QueryRow(context.Background(), "select count(*) from leads where name not like tenant_id::text || '/%'").Scan(&misplaced); err != nil {
+	if err := admin.QueryRow(context.Background(),
+		"select count(*) from leads where name not like tenant_id::text || '/%'").Scan(&misplaced); err != nil {
 		t.Fatal(err)
 	}
 	return lost, misplaced
@@ -208,7 +210,8 @@ func TestNoLeakOverOneConnection(t *testing.T) {
 	l.run(3000)
 	lost, misplaced := l.audit(t, f)
 	if l.foreign.Load()+l.unscoped.Load() != 0 || lost+misplaced != 0 {
-		t.Errorf("%d foreign rows, %d unscoped rows, %d lost, %d misplaced", l.foreign.Load(), l.unscoped.Load(), lost, misplaced)
+		t.Errorf("%d foreign rows, %d unscoped rows, %d lost, %d misplaced", l.foreign.Load(), l.unscoped.Load(),
+			lost, misplaced)
 	}
 }
 

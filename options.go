@@ -130,7 +130,8 @@ func configureParanoid(c *pgxpool.Config) {
 func checkPool(c *pgxpool.Config, o Options) error {
 	mode := c.ConnConfig.DefaultQueryExecMode
 	if mode == pgx.QueryExecModeSimpleProtocol {
-		return errors.New("the simple protocol is not supported: use default_query_exec_mode=exec or cache_describe behind a pooler")
+		return errors.New("the simple protocol is not supported: use default_query_exec_mode=exec or cache_describe " +
+			"behind a pooler")
 	}
 	if o.Paranoid && (c.AfterRelease == nil || (mode != pgx.QueryExecModeCacheDescribe && mode != pgx.QueryExecModeExec)) {
 		return errors.New("a paranoid pool must come from Configure: it clears the session on release and names no statement")

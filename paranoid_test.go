@@ -11,13 +11,19 @@ import (
 // leftovers are statements that leave something in a session, and a query that sees
 // it there afterwards.
 var leftovers = map[string][2]string{
-	"session setting": {"select set_config('app.mail', 'from A', false)", "select coalesce(current_setting('app.mail', true), '')"},
-	"search_path":     {"select set_config('search_path', 'pg_catalog', false)", "select case current_setting('search_path') when 'pg_catalog' then 'left' else '' end"},
-	"temporary table": {"create temporary table leads as select 'fake' as name", "select coalesce(to_regclass('pg_temp.leads')::text, '')"},
-	"advisory lock":   {"select pg_advisory_lock(42)", "select coalesce(max('held'), '') from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"},
-	"listen":          {"listen gossip", "select coalesce(max(c), '') from pg_listening_channels() c"},
-	"prepared":        {"prepare stolen as select 1", "select coalesce(max(name), '') from pg_prepared_statements where name = 'stolen'"},
-	"cursor":          {"declare held cursor with hold for select name from leads", "select coalesce(max(name), '') from pg_cursors where name = 'held'"},
+	"session setting": {"select set_config('app.mail', 'from A', false)",
+		"select coalesce(current_setting('app.mail', true), '')"},
+	"search_path": {"select set_config('search_path', 'pg_catalog', false)",
+		"select case current_setting('search_path') when 'pg_catalog' then 'left' else '' end"},
+	"temporary table": {"create temporary table leads as select 'fake' as name",
+		"select coalesce(to_regclass('pg_temp.leads')::text, '')"},
+	"advisory lock": {"select pg_advisory_lock(42)",
+		"select coalesce(max('held'), '') from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"},
+	"listen": {"listen gossip", "select coalesce(max(c), '') from pg_listening_channels() c"},
+	"prepared": {"prepare stolen as select 1",
+		"select coalesce(max(name), '') from pg_prepared_statements where name = 'stolen'"},
+	"cursor": {"declare held cursor with hold for select name from leads",
+		"select coalesce(max(name), '') from pg_cursors where name = 'held'"},
 }
 
 func TestParanoidLeavesNothing(t *testing.T) {
@@ -48,7 +54,8 @@ func TestPlainPoolKeepsLeftovers(t *testing.T) {
 			t.Fatalf("%s: %v", what, err)
 		}
 		var got string
-		if err := db.QueryRow(moat.WithScope(context.Background(), moat.Scope{Tenant: tenantB}), sql[1]).Scan(&got); err != nil {
+		if err := db.QueryRow(moat.WithScope(context.Background(), moat.Scope{Tenant: tenantB}), sql[1]).
+			Scan(&got); err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
 		if got == "" {

@@ -17,16 +17,18 @@ func TestOpenRefusesUnsafeRoles(t *testing.T) {
 		setup      func(f *fixture, role string) string
 		reason     string
 	}{
-		"superuser":        {"LOGIN SUPERUSER", nil, "is a superuser"},
-		"bypassrls":        {"LOGIN BYPASSRLS", nil, "has BYPASSRLS"},
-		"replication":      {"LOGIN REPLICATION", nil, "REPLICATION"},
-		"owner":            {"LOGIN", func(_ *fixture, r string) string { return "alter table leads owner to " + r }, "owns tables"},
+		"superuser":   {"LOGIN SUPERUSER", nil, "is a superuser"},
+		"bypassrls":   {"LOGIN BYPASSRLS", nil, "has BYPASSRLS"},
+		"replication": {"LOGIN REPLICATION", nil, "REPLICATION"},
+		"owner": {"LOGIN", func(_ *fixture, r string) string { return "alter table leads owner to " + r },
+			"owns tables"},
 		"member of owner":  {"LOGIN", memberOf("NOLOGIN", "alter table leads owner to %s"), "which owns tables"},
 		"noinherit member": {"LOGIN NOINHERIT", memberOf("NOLOGIN", "alter table leads owner to %s"), "which owns tables"},
 		"member of bypass": {"LOGIN", memberOf("NOLOGIN BYPASSRLS", ""), "which has BYPASSRLS"},
 		"member of super":  {"LOGIN", memberOf("NOLOGIN SUPERUSER", ""), "a superuser"},
 		"member by chain":  {"LOGIN", memberOfMember, "which has BYPASSRLS"},
-		"server files":     {"LOGIN", func(_ *fixture, r string) string { return "grant pg_read_server_files to " + r }, "server's files"},
+		"server files": {"LOGIN", func(_ *fixture, r string) string { return "grant pg_read_server_files to " + r },
+			"server's files"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()

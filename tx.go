@@ -139,7 +139,8 @@ func (t *tx) Begin(ctx context.Context) (pgx.Tx, error) {
 
 // CopyFrom inserts as [DB.BulkInsert] does: PostgreSQL refuses COPY FROM under
 // row-level security.
-func (t *tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
+func (t *tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string,
+	src pgx.CopyFromSource) (int64, error) {
 	if err := t.check(ctx); err != nil {
 		return 0, err
 	}

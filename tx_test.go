@@ -56,7 +56,8 @@ func TestInTxCommitsAndRollsBack(t *testing.T) {
 	if got := settingNow(t, pool); got != "" {
 		t.Errorf("setting left behind: %q", got)
 	}
-	if got := names(t, as(tenantA), db, "select name from leads order by id"); !cmp.Equal(got, []string{"a1", "a2", "a3", "kept"}) {
+	want := []string{"a1", "a2", "a3", "kept"}
+	if got := names(t, as(tenantA), db, "select name from leads order by id"); !cmp.Equal(got, want) {
 		t.Errorf("A has %q", got)
 	}
 }
@@ -72,7 +73,8 @@ func TestInTxRefusesAnotherTenant(t *testing.T) {
 		batchErr := tx.SendBatch(other, &pgx.Batch{}).Close()
 		_, beginErr := tx.Begin(other)
 		_, copyErr := tx.CopyFrom(other, pgx.Identifier{"leads"}, []string{"name"}, pgx.CopyFromRows(nil))
-		for what, err := range map[string]error{"Exec": execErr, "Query": queryErr, "QueryRow": rowErr, "SendBatch": batchErr, "Begin": beginErr, "CopyFrom": copyErr} {
+		for what, err := range map[string]error{"Exec": execErr, "Query": queryErr, "QueryRow": rowErr, "SendBatch": batchErr,
+			"Begin": beginErr, "CopyFrom": copyErr} {
 			if !errors.Is(err, moat.ErrTenantMismatch) {
 				t.Errorf("%s as B inside A's transaction: %v", what, err)
 			}

@@ -35,7 +35,8 @@ import (
 func BenchmarkRequests(b *testing.B) {
 	key, public := keyPair(b)
 	s := serve(b, func(c *api.Config) {
-		verifier, err := auth.New(b.Context(), auth.Config{Issuers: []auth.IssuerConfig{{Issuer: "test", Audience: []string{"moat"}, PEM: public}}})
+		verifier, err := auth.New(b.Context(),
+			auth.Config{Issuers: []auth.IssuerConfig{{Issuer: "test", Audience: []string{"moat"}, PEM: public}}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -48,7 +49,8 @@ func BenchmarkRequests(b *testing.B) {
 	}
 	s.signer = signer
 	s.db.Exec(b, `INSERT INTO app.events (tenant_id, lead_id, kind, amount, at)
-		SELECT '`+tenantA+`', 1, 'kind ' || n % 7, n, timestamptz '2024-01-01' + n * interval '1 minute' FROM generate_series(1, 20000) n; ANALYZE app.events`)
+		SELECT '`+tenantA+`', 1, 'kind ' || n % 7, n, timestamptz '2024-01-01' + n * interval '1
+			minute' FROM generate_series(1, 20000) n; ANALYZE app.events`)
 	plain := plainHandler(b, s, public)
 	for _, shape := range []struct{ name, moat, plain string }{
 		{"point", "events?id=eq.1500&select=id,lead_id,kind,at,amount", "/plain?id=1500"},
@@ -91,7 +93,8 @@ func processorTime(b *testing.B, db *pgtest.Database) time.Duration {
 		b.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	rows, err := conn.Query(context.Background(), "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+	rows, err := conn.Query(context.Background(),
+		"SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -131,7 +134,8 @@ func keyPair(b *testing.B) (private, public string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})), string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: shared}))
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: shared}))
 }
 
 type event struct {
@@ -149,14 +153,16 @@ func plainHandler(b *testing.B, s *server, public string) http.Handler {
 	if err != nil {
 		b.Fatal(err)
 	}
-	parser := jwt.NewParser(jwt.WithValidMethods([]string{"ES256"}), jwt.WithIssuer("test"), jwt.WithAudience("moat"), jwt.WithExpirationRequired())
+	parser := jwt.NewParser(jwt.WithValidMethods([]string{"ES256"}), jwt.WithIssuer("test"), jwt.WithAudience("moat"),
+		jwt.WithExpirationRequired())
 	pool, err := pgxpool.New(context.Background(), s.db.As(b, s.db.Roles["app"]))
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(pool.Close)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, err := parser.Parse(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), func(*jwt.Token) (any, error) { return key, nil })
+		token, err := parser.Parse(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "),
+			func(*jwt.Token) (any, error) { return key, nil })
 		if err != nil {
 			http.Error(w, "token", http.StatusUnauthorized)
 			return

@@ -100,7 +100,8 @@ func jsonPayload(text []byte, anyKeys bool) (payload, error) {
 		p.text = append(append([]byte{'['}, text...), ']')
 	case '[':
 	default:
-		return payload{}, errBody("All lines must have the same number of fields: an object or an array of objects is expected")
+		return payload{}, errBody(
+			"All lines must have the same number of fields: an object or an array of objects is expected")
 	}
 	var objects []map[string]json.RawMessage
 	if json.Unmarshal(p.text, &objects) != nil {

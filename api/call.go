@@ -43,7 +43,8 @@ func (h *Handler) call(w http.ResponseWriter, q *request, name string) error {
 		return err
 	}
 	if safe(q.Method) && f.Volatile {
-		return problem.New(http.StatusMethodNotAllowed, "25006", "cannot execute the volatile function %s with %s", name, q.Method).
+		return problem.New(http.StatusMethodNotAllowed, "25006", "cannot execute the volatile function %s with %s",
+			name, q.Method).
 			WithHint("Use POST, or declare the function stable or immutable.")
 	}
 	return q.callFunction(w, f, r, call)
@@ -167,7 +168,8 @@ func hexBytes(text []byte) []byte {
 
 func (q *request) callFunction(w http.ResponseWriter, f *schema.Function, r *query.Request, c plan.Call) error {
 	if q.prefer.MaxAffected != nil && q.prefer.Handling == "strict" && !f.Set {
-		return problem.New(http.StatusBadRequest, "PGRST128", "Function must return SETOF or TABLE when max-affected preference is used with handling=strict")
+		return problem.New(http.StatusBadRequest, "PGRST128",
+			"Function must return SETOF or TABLE when max-affected preference is used with handling=strict")
 	}
 	media, err := q.acceptCall(f)
 	if err != nil {

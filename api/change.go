@@ -126,7 +126,8 @@ func (q *request) delete(w http.ResponseWriter, t *schema.Table) error {
 }
 
 // changeRows runs an update or delete, whose If-Match holds for the row itself.
-func (q *request) changeRows(w http.ResponseWriter, t *schema.Table, r *query.Request, st *plan.Statement, media query.Media, in plan.Write) error {
+func (q *request) changeRows(w http.ResponseWriter, t *schema.Table, r *query.Request, st *plan.Statement,
+	media query.Media, in plan.Write) error {
 	a := &answer{}
 	if err := q.change(st, media, a, namesOneRow(t, r)); err != nil {
 		return err
@@ -147,7 +148,8 @@ func namesOneRow(t *schema.Table, r *query.Request) bool {
 	for _, name := range t.Key {
 		if !slices.ContainsFunc(r.Root.Where, func(c query.Cond) bool {
 			f := &c.Filter
-			return !c.Not && c.Logic == "" && f.Op == query.OpEq && f.Quantifier == "" && f.Field.Name == name && len(f.Field.Path) == 0
+			return !c.Not && c.Logic == "" && f.Op == query.OpEq && f.Quantifier == "" && f.Field.Name == name &&
+				len(f.Field.Path) == 0
 		}) {
 			return false
 		}

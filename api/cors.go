@@ -26,7 +26,8 @@ func (h *Handler) cors(next http.Handler) http.Handler {
 		}
 		header.Add("Vary", "Origin")
 		header.Set("Access-Control-Expose-Headers",
-			"Content-Range, Content-Location, Location, Preference-Applied, ETag, Link, Moat-Next-Cursor, Retry-After, Server-Timing, X-Request-Id")
+			"Content-Range, Content-Location, Location, Preference-Applied, ETag, Link, Moat-Next-Cursor, Retry-After, "+
+				"Server-Timing, X-Request-Id")
 		if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 			next.ServeHTTP(w, r)
 			return
@@ -34,7 +35,8 @@ func (h *Handler) cors(next http.Handler) http.Handler {
 		header.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 		// Any header may be sent: an origin that may bring a token may as well bring
 		// traceparent, or what a client library of tomorrow adds.
-		allow := "Authorization, Content-Type, Accept, Accept-Profile, Content-Profile, Prefer, Range, Range-Unit, If-Match, If-None-Match, X-Request-Id, X-Client-Info, apikey"
+		allow := "Authorization, Content-Type, Accept, Accept-Profile, Content-Profile, Prefer, Range, Range-Unit, " +
+			"If-Match, If-None-Match, X-Request-Id, X-Client-Info, apikey"
 		if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
 			allow = asked
 			header.Add("Vary", "Access-Control-Request-Headers")

@@ -31,7 +31,8 @@ func TestOpenAPI(t *testing.T) {
 				t.Errorf("%s is not described", want)
 			}
 		}
-		for _, hidden := range []string{"/unprotected", "/all_leads", "/lead_stats", "/secrets", "/rpc/hidden_function", "/items"} {
+		for _, hidden := range []string{"/unprotected", "/all_leads", "/lead_stats", "/secrets",
+			"/rpc/hidden_function", "/items"} {
 			if doc.Paths.Value(hidden) != nil {
 				t.Errorf("%s is described", hidden)
 			}
@@ -55,7 +56,8 @@ func TestOpenAPIWithoutTenant(t *testing.T) {
 	pool := pgxPool(t, db.As(t, db.Roles["app"]))
 	s := serveOn(t, db, func(c *api.Config) { c.Shared = api.WithoutTenant(pool, "app.current_tenant") })
 	got := s.do(t, call{tenant: "none"})
-	if !strings.Contains(got.Body, "/countries") || strings.Contains(got.Body, "/leads") || strings.Contains(got.Body, "/rpc/") {
+	if !strings.Contains(got.Body, "/countries") || strings.Contains(got.Body, "/leads") ||
+		strings.Contains(got.Body, "/rpc/") {
 		t.Errorf("a token without a tenant is shown more than it may reach: %s", got.Body)
 	}
 }
@@ -86,13 +88,15 @@ func TestReferencePage(t *testing.T) {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		return send(t, r)
 	}
-	if got := page("GET", ""); got.Status != 200 || !strings.Contains(got.Body, "<textarea") || strings.Contains(got.Body, "leads") {
+	if got := page("GET", ""); got.Status != 200 || !strings.Contains(got.Body, "<textarea") ||
+		strings.Contains(got.Body, "leads") {
 		t.Errorf("without a token: %d %s", got.Status, got.Body)
 	}
 	if got := page("POST", "wrong"); got.Status != 401 || !strings.Contains(got.Body, "refused") {
 		t.Errorf("with a wrong token: %d", got.Status)
 	}
-	if got := page("POST", s.token(t, tenantA)); got.Status != 200 || !strings.Contains(got.Body, "From 0 to 100") || !strings.Contains(got.Header.Get("Content-Security-Policy"), "default-src 'none'") {
+	if got := page("POST", s.token(t, tenantA)); got.Status != 200 || !strings.Contains(got.Body, "From 0 to 100") ||
+		!strings.Contains(got.Header.Get("Content-Security-Policy"), "default-src 'none'") {
 		t.Errorf("with a token: %d %s", got.Status, got.Body)
 	}
 }

@@ -232,7 +232,8 @@ func readResponse(row pgx.Row, a *answer) error {
 	}
 	var list []map[string]string
 	if err := json.Unmarshal([]byte(*headers), &list); err != nil {
-		return problem.New(http.StatusInternalServerError, "PGRST111", "response.headers GUC must be a JSON array composed of objects with a single key and a string value")
+		return problem.New(http.StatusInternalServerError, "PGRST111",
+			"response.headers GUC must be a JSON array composed of objects with a single key and a string value")
 	}
 	a.header = http.Header{}
 	for _, one := range list {

@@ -110,7 +110,8 @@ func loader(connect func(context.Context) (*pgx.Conn, error)) func(context.Conte
 			return nil, err
 		}
 		defer conn.Close(ctx)
-		return tenancy.Read(ctx, conn, tenancy.Options{Schemas: []string{"app", "extra"}, Shared: []catalog.QName{{Schema: "app", Name: "countries"}}})
+		return tenancy.Read(ctx, conn,
+			tenancy.Options{Schemas: []string{"app", "extra"}, Shared: []catalog.QName{{Schema: "app", Name: "countries"}}})
 	}
 }
 

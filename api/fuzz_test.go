@@ -26,11 +26,15 @@ func TestGeneratedRequests(t *testing.T) {
 	}
 	s := serve(t, func(c *api.Config) { c.AllowExplain, c.AllowRollback = true, true })
 	g := &fuzzquery.Generator{Rand: rand.New(rand.NewPCG(3, 4)), Tables: map[string][]string{
-		"leads":     {"id", "name", "status", "score", "tags", "details", "ages", "active_during", "search", "created_at", "home", "shout", "tenant_id", "email", "avatar"},
+		"leads": {"id", "name", "status", "score", "tags", "details", "ages", "active_during", "search", "created_at",
+			"home", "shout", "tenant_id", "email", "avatar"},
 		"campaigns": {"id", "name", "budget", "active", "starts"}, "events": {"id", "lead_id", "kind", "at"},
-		"labels": {"id", "name"}, "lead_labels": {"lead_id", "label_id"}, "countries": {"code", "name"}, "tenants": {"id", "name"},
-		"won_leads": {"id", "name"}, "transfers": {"id", "from_lead"}, "rpc/leads_with": {"s", "id"}, "rpc/numbers": {"upto"}, "rpc/totals": {"n"},
-	}, Related: []string{"campaigns", "leads", "events", "labels", "countries", "tenants", "lead_notes", "recent_events", "transfers_from"}}
+		"labels": {"id", "name"}, "lead_labels": {"lead_id", "label_id"}, "countries": {"code", "name"},
+		"tenants":   {"id", "name"},
+		"won_leads": {"id", "name"}, "transfers": {"id", "from_lead"}, "rpc/leads_with": {"s", "id"}, "rpc/numbers": {"upto"},
+		"rpc/totals": {"n"},
+	}, Related: []string{"campaigns", "leads", "events", "labels", "countries", "tenants", "lead_notes", "recent_events",
+		"transfers_from"}}
 	statuses := map[int]int{}
 	for range n {
 		table := g.Table()
@@ -47,7 +51,8 @@ func TestGeneratedRequests(t *testing.T) {
 		case 4:
 			c.method, c.body, c.header = "PATCH", `{"name":"x"}`, []string{"Prefer: tx=rollback, return=representation"}
 		case 5:
-			c.method, c.body, c.header = "POST", `[{"name":"x","id":5}]`, []string{"Prefer: tx=rollback, return=representation, resolution=merge-duplicates"}
+			c.method, c.body, c.header = "POST", `[{"name":"x","id":5}]`,
+				[]string{"Prefer: tx=rollback, return=representation, resolution=merge-duplicates"}
 		case 6:
 			c.header = []string{"Accept: application/vnd.pgrst.array+json;nulls=stripped"}
 		}

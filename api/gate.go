@@ -52,7 +52,8 @@ func (g *gate) enter(ctx context.Context, tenant string) (func(), error) {
 	l := g.lane(tenant)
 	if l.limiter != nil && !l.limiter.Allow() {
 		g.slow(ctx, l)
-		return nil, tooMany("the tenant's rate of requests is exceeded", time.Duration(float64(time.Second)/g.limits.RequestsPerSecond))
+		return nil, tooMany("the tenant's rate of requests is exceeded",
+			time.Duration(float64(time.Second)/g.limits.RequestsPerSecond))
 	}
 	if g.free > 0 && l.running < g.each && len(l.waiting) == 0 {
 		g.free--

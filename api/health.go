@@ -28,7 +28,8 @@ func (h *Handler) readyz(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		_, _ = w.Write([]byte("ready\n"))
 	case errors.As(err, &unsafe):
-		h.config.Logger.Error("not ready: row-level security does not bind the application role", "role", unsafe.Role, "reason", unsafe.Reasons)
+		h.config.Logger.Error("not ready: row-level security does not bind the application role", "role", unsafe.Role,
+			"reason", unsafe.Reasons)
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = w.Write([]byte("not ready: the application role is not safe\n"))
 	default:

@@ -15,7 +15,8 @@ func TestOptions(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)
 	checkAll(t, s, []expectation{
-		{name: "table", call: call{method: "OPTIONS", path: "leads"}, header: "Allow: OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE"},
+		{name: "table", call: call{method: "OPTIONS", path: "leads"},
+			header: "Allow: OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE"},
 		{name: "read only", call: call{method: "OPTIONS", path: "countries"}, header: "Allow: OPTIONS,GET,HEAD"},
 		{name: "function", call: call{method: "OPTIONS", path: "rpc/add"}, header: "Allow: OPTIONS,GET,HEAD,POST"},
 	})
@@ -25,15 +26,19 @@ func TestPartitions(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	db.Exec(t, strings.ReplaceAll(`
-		CREATE TABLE app.visits (tenant_id uuid NOT NULL DEFAULT nullif(current_setting('app.current_tenant', true), '')::uuid, id bigint, lead_id bigint, page text,
-			PRIMARY KEY (tenant_id, id), FOREIGN KEY (tenant_id, lead_id) REFERENCES app.leads (tenant_id, id)) PARTITION BY HASH (tenant_id);
+		CREATE TABLE app.visits (tenant_id uuid NOT NULL DEFAULT nullif(current_setting('app.current_tenant', true),
+			'')::uuid, id bigint, lead_id bigint, page text,
+			PRIMARY KEY (tenant_id, id), FOREIGN KEY (tenant_id, lead_id) REFERENCES app.leads (tenant_id, id))
+			PARTITION BY HASH (tenant_id);
 		CREATE TABLE app.visits_0 PARTITION OF app.visits FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 		CREATE TABLE app.visits_1 PARTITION OF app.visits FOR VALUES WITH (MODULUS 2, REMAINDER 1);
-		CREATE POLICY tenant_isolation ON app.visits AS RESTRICTIVE USING (tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid);
+		CREATE POLICY tenant_isolation ON app.visits AS RESTRICTIVE USING (tenant_id =
+			nullif(current_setting('app.current_tenant', true), '')::uuid);
 		CREATE POLICY tenant_access ON app.visits TO :app USING (true);
 		ALTER TABLE app.visits ENABLE ROW LEVEL SECURITY; ALTER TABLE app.visits FORCE ROW LEVEL SECURITY;
 		GRANT SELECT, INSERT, UPDATE ON app.visits, app.visits_0, app.visits_1 TO :app;
-		INSERT INTO app.visits (tenant_id, id, lead_id, page) VALUES ('`+tenantA+`', 1, 1, 'a'), ('`+tenantB+`', 1, 1, 'b')`, ":app", db.Roles["app"]))
+		INSERT INTO app.visits (tenant_id, id, lead_id, page) VALUES ('`+tenantA+`', 1, 1, 'a'), ('`+tenantB+`', 1, 1, 'b')`,
+		":app", db.Roles["app"]))
 	s := serveOn(t, db, nil)
 	checkAll(t, s, []expectation{
 		{name: "rows", call: call{path: "visits?select=page"}, body: `[{"page":"a"}]`},
@@ -49,7 +54,8 @@ func TestRaisePGRST(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	db.Exec(t, `CREATE FUNCTION app.raises() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
-		RAISE SQLSTATE 'PGRST' USING MESSAGE = '{"code":"T1","message":"own","details":"d","hint":null}', DETAIL = '{"status":419,"headers":{"X-Own":"yes"}}'; END $$`)
+		RAISE SQLSTATE 'PGRST' USING MESSAGE = '{"code":"T1","message":"own","details":"d","hint":null}', DETAIL =
+			'{"status":419,"headers":{"X-Own":"yes"}}'; END $$`)
 	s := serveOn(t, db, nil)
 	expectation{call: call{method: "POST", path: "rpc/raises"}, status: 419, header: "X-Own: yes",
 		body: `{"code":"T1","message":"own","details":"d","hint":null}`}.check(t, s)
@@ -70,15 +76,19 @@ func TestAggregatesAreASetting(t *testing.T) {
 func TestColumnPrivileges(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	db.Exec(t, fmt.Sprintf(`REVOKE ALL ON app.events FROM %[1]s; GRANT SELECT (tenant_id, id, kind), INSERT (tenant_id, id, lead_id, kind), UPDATE (kind) ON app.events TO %[1]s`, db.Roles["app"]))
+	db.Exec(t, fmt.Sprintf(`REVOKE ALL ON app.events FROM %[1]s; GRANT SELECT (tenant_id, id, kind), INSERT (tenant_id,
+		id, lead_id, kind), UPDATE (kind) ON app.events TO %[1]s`, db.Roles["app"]))
 	s := serveOn(t, db, nil)
 	checkAll(t, s, []expectation{
 		{name: "star", call: call{path: "events?id=eq.1"}, body: `[{"tenant_id":"` + tenantA + `","id":1,"kind":"call"}]`},
 		{name: "named", call: call{path: "events?select=amount"}, status: 400, text: "42703"},
 		{name: "filter", call: call{path: "events?amount=gt.1"}, status: 400, text: "42703"},
-		{name: "insert", call: call{method: "POST", path: "events?select=id", body: `{"id":70,"lead_id":1,"kind":"x"}`, header: []string{represent}}, status: 201, body: `[{"id":70}]`},
-		{name: "insert what is not granted", call: call{method: "POST", path: "events", body: `{"id":71,"lead_id":1,"kind":"x","amount":1}`}, status: 400, text: "PGRST204"},
-		{name: "update what is not granted", call: call{method: "PATCH", path: "events?id=eq.2", body: `{"id":9}`}, status: 403, text: "42501"},
+		{name: "insert", call: call{method: "POST", path: "events?select=id", body: `{"id":70,"lead_id":1,"kind":"x"}`,
+			header: []string{represent}}, status: 201, body: `[{"id":70}]`},
+		{name: "insert what is not granted", call: call{method: "POST", path: "events",
+			body: `{"id":71,"lead_id":1,"kind":"x","amount":1}`}, status: 400, text: "PGRST204"},
+		{name: "update what is not granted", call: call{method: "PATCH", path: "events?id=eq.2", body: `{"id":9}`},
+			status: 403, text: "42501"},
 		{name: "delete is not granted", call: call{method: "DELETE", path: "events?id=eq.2"}, status: 403, text: "42501"},
 		{name: "singular without an entity tag", call: call{path: "events?id=eq.1", header: []string{object}}},
 	})
@@ -126,7 +136,8 @@ func TestCompatibilityTable(t *testing.T) {
 		if !strings.Contains(source.String(), "func "+m[1]+"(") {
 			t.Errorf("%s is not a test", m[1])
 		}
-		if sub := strings.ReplaceAll(strings.TrimPrefix(m[2], "/"), "_", " "); sub != "" && !strings.Contains(strings.ReplaceAll(source.String(), "_", " "), `"`+sub+`"`) {
+		if sub := strings.ReplaceAll(strings.TrimPrefix(m[2], "/"), "_", " "); sub != "" &&
+			!strings.Contains(strings.ReplaceAll(source.String(), "_", " "), `"`+sub+`"`) {
 			t.Errorf("%s%s is not a test", m[1], m[2])
 		}
 	}

@@ -96,7 +96,8 @@ func (h *Handler) finish(r *http.Request, info *requestInfo, w *statusWriter, to
 	h.access(r, info, status, w.bytes, took, span)
 }
 
-func (h *Handler) access(r *http.Request, info *requestInfo, status int, bytes int64, took time.Duration, span trace.Span) {
+func (h *Handler) access(r *http.Request, info *requestInfo, status int, bytes int64, took time.Duration,
+	span trace.Span) {
 	level := slog.LevelInfo
 	if status >= http.StatusInternalServerError {
 		level = slog.LevelError

@@ -110,7 +110,8 @@ func (d description) document() object {
 	}
 	return object{
 		"openapi": "3.1.0",
-		"info":    object{"title": d.config.Title, "version": strconv.FormatUint(d.state.version, 10), "description": "Rows of the token's tenant, in PostgREST's language."},
+		"info": object{"title": d.config.Title, "version": strconv.FormatUint(d.state.version, 10),
+			"description": "Rows of the token's tenant, in PostgREST's language."},
 		"servers": []any{object{"url": d.config.Base}},
 		"paths":   paths,
 		"components": object{
@@ -142,7 +143,8 @@ func errorSchema() object {
 	text := object{"type": []any{"string", "null"}}
 	return object{
 		"type": "object", "required": []any{"code", "message"},
-		"properties": object{"code": object{"type": "string"}, "message": object{"type": "string"}, "details": object{}, "hint": text},
+		"properties": object{"code": object{"type": "string"}, "message": object{"type": "string"}, "details": object{},
+			"hint": text},
 	}
 }
 
@@ -227,7 +229,8 @@ func typeSchema(sqlType string) object {
 	case "timestamp with time zone":
 		return object{"type": "string", "format": "date-time"}
 	case "timestamp", "timestamp without time zone", "text", "character varying", "character", "interval", "inet",
-		"cidr", "bytea", "time", "money", "xml", "tsvector", "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange":
+		"cidr", "bytea", "time", "money", "xml", "tsvector", "int4range", "int8range", "numrange", "tsrange",
+		"tstzrange", "daterange":
 		return object{"type": "string"}
 	}
 	return object{}
@@ -241,17 +244,20 @@ func queryParameter(name, description string, s object) object {
 func commonParameters() object {
 	text, number := object{"type": "string"}, object{"type": "integer", "minimum": 0}
 	return object{
-		"select":      queryParameter("select", "Columns and related tables to return.", text),
-		"order":       queryParameter("order", "Order, such as created_at.desc.nullslast,id.", text),
-		"limit":       queryParameter("limit", "Most rows to return.", number),
-		"offset":      queryParameter("offset", "Rows to skip.", number),
-		"after":       queryParameter("after", "Cursor of the page before, from its Moat-Next-Cursor header; empty for the first page.", text),
+		"select": queryParameter("select", "Columns and related tables to return.", text),
+		"order":  queryParameter("order", "Order, such as created_at.desc.nullslast,id.", text),
+		"limit":  queryParameter("limit", "Most rows to return.", number),
+		"offset": queryParameter("offset", "Rows to skip.", number),
+		"after": queryParameter("after",
+			"Cursor of the page before, from its Moat-Next-Cursor header; empty for the first page.", text),
 		"or":          queryParameter("or", "Alternatives, such as (status.eq.new,score.gt.50).", text),
 		"and":         queryParameter("and", "Conditions that all hold.", text),
 		"on_conflict": queryParameter("on_conflict", "Unique columns that make a row the same.", text),
 		"columns":     queryParameter("columns", "Columns to take from the body.", text),
-		"prefer":      object{"name": "Prefer", "in": "header", "required": false, "description": "return, count, resolution, missing, handling, max-affected, timezone.", "schema": text},
-		"range":       object{"name": "Range", "in": "header", "required": false, "description": "First and last row, such as 0-9.", "schema": text},
+		"prefer": object{"name": "Prefer", "in": "header", "required": false,
+			"description": "return, count, resolution, missing, handling, max-affected, timezone.", "schema": text},
+		"range": object{"name": "Range", "in": "header", "required": false,
+			"description": "First and last row, such as 0-9.", "schema": text},
 	}
 }
 
@@ -277,7 +283,8 @@ func (d description) tablePath(t *schema.Table) object {
 	path := object{}
 	operation := func(method, id string, parameters []any, body object, status, description string) {
 		o := object{"operationId": id + "_" + component(t.Name.Name), "tags": []any{t.Name.Name}, "parameters": parameters,
-			"responses": object{status: answerWith(description, rows), "default": answerWith("An error.", ref("schemas", "error"))}}
+			"responses": object{status: answerWith(description, rows),
+				"default": answerWith("An error.", ref("schemas", "error"))}}
 		if t.Comment != "" {
 			o["description"] = t.Comment
 		}
@@ -287,12 +294,14 @@ func (d description) tablePath(t *schema.Table) object {
 		path[method] = o
 	}
 	if t.Select {
-		operation("get", "read", with("select", "order", "limit", "offset", "after", "or", "and", "prefer", "range"), nil, "200", "Rows.")
+		operation("get", "read", with("select", "order", "limit", "offset", "after", "or", "and", "prefer", "range"), nil,
+			"200", "Rows.")
 	}
 	for _, method := range allowed(t) {
 		switch method {
 		case "POST":
-			operation("post", "insert", []any{ref("parameters", "select"), ref("parameters", "columns"), ref("parameters", "on_conflict"), ref("parameters", "prefer")}, body, "201", "Inserted.")
+			operation("post", "insert", []any{ref("parameters", "select"), ref("parameters", "columns"),
+				ref("parameters", "on_conflict"), ref("parameters", "prefer")}, body, "201", "Inserted.")
 		case "PUT":
 			operation("put", "replace", with("select", "prefer"), body, "200", "Replaced.")
 		case "PATCH":
@@ -342,7 +351,8 @@ func functionPath(f *schema.Function) object {
 	}
 	operation := func(id string) object {
 		o := object{"operationId": id + "_" + component(f.Name.Name), "tags": []any{"functions"},
-			"responses": object{"200": answerWith("The result.", resultSchema(f)), "default": answerWith("An error.", ref("schemas", "error"))}}
+			"responses": object{"200": answerWith("The result.", resultSchema(f)),
+				"default": answerWith("An error.", ref("schemas", "error"))}}
 		if f.Comment != "" {
 			o["description"] = f.Comment
 		}

@@ -29,12 +29,17 @@ func TestErrors(t *testing.T) {
 		{name: "bad regular expression", call: call{path: "leads?name=match.("}, status: 400, text: `"code":"2201B"`},
 		{name: "invalid utf-8", call: call{path: "leads?name=eq.%FF"}, status: 400, text: `"code":"22021"`},
 		{name: "path", call: call{path: "leads/1"}, status: 404, text: "PGRST125"},
-		{name: "body too large", call: call{method: "POST", path: "labels", body: `{"name":"` + strings.Repeat("x", 2000) + `"}`}, status: 413, text: "MOAT111"},
-		{name: "answer too large", call: call{path: "rpc/numbers?upto=1000", header: []string{"Accept: application/json"}}, status: 200},
+		{name: "body too large", call: call{method: "POST", path: "labels",
+			body: `{"name":"` + strings.Repeat("x", 2000) + `"}`}, status: 413, text: "MOAT111"},
+		{name: "answer too large", call: call{path: "rpc/numbers?upto=1000", header: []string{"Accept: application/json"}},
+			status: 200},
 		{name: "max rows", call: call{path: "leads?select=id&order=id"}, body: `[{"id":1},{"id":2}]`},
-		{name: "max rows inside", call: call{path: "campaigns?id=eq.1&select=leads(events(id))&leads.order=id&leads.events.order=id"}, text: `"events":[{"id":1}, `[:15]},
+		{name: "max rows inside", call: call{
+			path: "campaigns?id=eq.1&select=leads(events(id))&leads.order=id&leads.events.order=id"},
+			text: `"events":[{"id":1}, `[:15]},
 		{name: "timeout", call: call{method: "POST", path: "rpc/sleepy", body: `{"seconds":10}`}, status: 504, text: "57014"},
-		{name: "plan is not allowed", call: call{path: "leads", header: []string{"Accept: application/vnd.pgrst.plan+json"}}, status: 406, text: "PGRST107"},
+		{name: "plan is not allowed", call: call{path: "leads", header: []string{"Accept: application/vnd.pgrst.plan+json"}},
+			status: 406, text: "PGRST107"},
 		{name: "unknown root path", call: call{path: "/other"}, status: 404, text: "PGRST125"},
 	})
 	big := s.do(t, call{method: "POST", path: "rpc/echo", body: `{"x":"` + strings.Repeat("y", 900) + `"}`})
@@ -50,11 +55,14 @@ func TestErrors(t *testing.T) {
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(c *api.Config) { c.AllowExplain = true })
-	got := s.do(t, call{path: "leads?id=eq.1", header: []string{`Accept: application/vnd.pgrst.plan+json; options=verbose`}})
-	if got.Status != 200 || !strings.Contains(got.Body, `"Plan"`) || !strings.HasPrefix(got.Header.Get("Content-Type"), "application/vnd.pgrst.plan+json") {
+	got := s.do(t, call{path: "leads?id=eq.1",
+		header: []string{`Accept: application/vnd.pgrst.plan+json; options=verbose`}})
+	if got.Status != 200 || !strings.Contains(got.Body, `"Plan"`) ||
+		!strings.HasPrefix(got.Header.Get("Content-Type"), "application/vnd.pgrst.plan+json") {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}
-	got = s.do(t, call{path: "leads?id=eq.1", header: []string{`Accept: application/vnd.pgrst.plan+text; options=analyze`}})
+	got = s.do(t, call{path: "leads?id=eq.1",
+		header: []string{`Accept: application/vnd.pgrst.plan+text; options=analyze`}})
 	if got.Status != 200 || !strings.Contains(got.Body, "actual time") {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}
@@ -74,14 +82,16 @@ func TestSettings(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	db.Exec(t, `CREATE FUNCTION app.seen() RETURNS json LANGUAGE sql STABLE AS
-		$$ SELECT json_build_array(current_setting('request.method'), current_setting('request.path'), current_setting('request.headers')::json->>'x-test',
+		$$ SELECT json_build_array(current_setting('request.method'), current_setting('request.path'),
+			current_setting('request.headers')::json->>'x-test',
 			current_setting('request.headers')::json->>'authorization', current_setting('test.before', true)) $$;
 		CREATE FUNCTION app.before() RETURNS void LANGUAGE sql AS $$ SELECT set_config('test.before', 'ran', true) $$`)
 	s := serveOn(t, db, func(c *api.Config) {
 		c.RequestSettings = true
 		c.PreRequest.Schema, c.PreRequest.Name = "app", "before"
 	})
-	sameJSON(t, s.do(t, call{path: "rpc/seen", header: []string{"X-Test: yes"}}).Body, `["GET","/rest/v1/rpc/seen","yes",null,"ran"]`)
+	sameJSON(t, s.do(t, call{path: "rpc/seen", header: []string{"X-Test: yes"}}).Body,
+		`["GET","/rest/v1/rpc/seen","yes",null,"ran"]`)
 }
 
 func TestHeaders(t *testing.T) {
@@ -99,7 +109,8 @@ func TestHeaders(t *testing.T) {
 	if !strings.Contains(s.log.String(), `"request_id":"abc-1"`) {
 		t.Error("the access log has no request id")
 	}
-	if got := s.do(t, call{path: "leads", header: []string{"X-Request-Id: bad id\t", "Origin: https://evil.example"}}); got.Header.Get("X-Request-Id") == "bad id" || got.Header.Get("Access-Control-Allow-Origin") != "" {
+	got = s.do(t, call{path: "leads", header: []string{"X-Request-Id: bad id\t", "Origin: https://evil.example"}})
+	if got.Header.Get("X-Request-Id") == "bad id" || got.Header.Get("Access-Control-Allow-Origin") != "" {
 		t.Error(got.Header)
 	}
 	r, err := http.NewRequest(http.MethodOptions, s.URL+"/rest/v1/leads", nil)
@@ -108,7 +119,8 @@ func TestHeaders(t *testing.T) {
 	}
 	r.Header.Set("Origin", "https://ui.example")
 	r.Header.Set("Access-Control-Request-Method", "PATCH")
-	if got := send(t, r); got.Status != http.StatusNoContent || !strings.Contains(got.Header.Get("Access-Control-Allow-Headers"), "Content-Profile") {
+	if got := send(t, r); got.Status != http.StatusNoContent ||
+		!strings.Contains(got.Header.Get("Access-Control-Allow-Headers"), "Content-Profile") {
 		t.Errorf("preflight: %d %v", got.Status, got.Header)
 	}
 }
@@ -121,7 +133,8 @@ func TestHealthAndMetrics(t *testing.T) {
 	checkAll(t, s, []expectation{
 		{name: "healthz", call: call{path: "/healthz"}, text: "ok"},
 		{name: "readyz", call: call{path: "/readyz"}, text: "ready"},
-		{name: "own label", call: call{path: "/metrics"}, text: `moat_http_requests_total{method="GET",status="200",target="leads",tenant="` + tenantA + `"} 1`},
+		{name: "own label", call: call{path: "/metrics"},
+			text: `moat_http_requests_total{method="GET",status="200",target="leads",tenant="` + tenantA + `"} 1`},
 		{name: "others share one", call: call{path: "/metrics"}, text: `tenant="other"`},
 		{name: "pool", call: call{path: "/metrics"}, text: "moat_pool_connections_max 8"},
 	})
@@ -147,7 +160,8 @@ func TestReadinessChecksTheRole(t *testing.T) {
 	if got := s.do(t, call{path: "/readyz"}); got.Status != 503 || !strings.Contains(got.Body, "not safe") {
 		t.Errorf("a role that passes by the policies is ready: %d %s", got.Status, got.Body)
 	}
-	if got := s.do(t, call{path: "leads"}); got.Status != 503 || !strings.Contains(got.Body, "MOAT131") || got.Header.Get("Retry-After") == "" {
+	if got := s.do(t, call{path: "leads"}); got.Status != 503 || !strings.Contains(got.Body, "MOAT131") ||
+		got.Header.Get("Retry-After") == "" {
 		t.Errorf("it is even served, or not said to come back: %d %s", got.Status, got.Body)
 	}
 	db.Exec(t, "ALTER ROLE "+db.Roles["app"]+" NOBYPASSRLS")
@@ -182,8 +196,10 @@ func TestSchemaReload(t *testing.T) {
 		}
 	}()
 	s.db.Exec(t, fmt.Sprintf(`CREATE TABLE app.colours (tenant_id uuid NOT NULL, id int, PRIMARY KEY (tenant_id, id));
-		CREATE POLICY p ON app.colours AS RESTRICTIVE USING (tenant_id = (SELECT nullif(current_setting('app.current_tenant', true), '')::uuid));
-		CREATE POLICY q ON app.colours USING (true); ALTER TABLE app.colours ENABLE ROW LEVEL SECURITY; GRANT SELECT, INSERT ON app.colours TO %s`, role))
+		CREATE POLICY p ON app.colours AS RESTRICTIVE USING (tenant_id = (SELECT
+			nullif(current_setting('app.current_tenant', true), '')::uuid));
+		CREATE POLICY q ON app.colours USING (true); ALTER TABLE app.colours ENABLE ROW LEVEL SECURITY; GRANT SELECT, INSERT
+			ON app.colours TO %s`, role))
 	eventually(t, func() bool { return s.do(t, call{path: "colours"}).Status == 200 })
 	s.db.Exec(t, "ALTER TABLE app.colours ADD COLUMN shade text; NOTIFY pgrst, 'reload schema'")
 	eventually(t, func() bool { return s.do(t, call{path: "colours?select=shade"}).Status == 200 })
@@ -261,7 +277,8 @@ func TestAgreesWithPostgreSQL(t *testing.T) {
 	s := serve(t, nil)
 	conn := s.db.Conn(t, s.db.URL)
 	var want []byte
-	err := conn.QueryRow(t.Context(), `SELECT json_agg(l ORDER BY id) FROM app.leads l WHERE tenant_id = $1`, tenantA).Scan(&want)
+	err := conn.QueryRow(t.Context(), `SELECT json_agg(l ORDER BY id) FROM app.leads l WHERE tenant_id = $1`,
+		tenantA).Scan(&want)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,8 @@ func TestDroppedColumn(t *testing.T) {
 func TestBrokenFunctionDoesNotReload(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	db.Exec(t, "CREATE FUNCTION app.broken() RETURNS int LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN (SELECT missing FROM app.labels LIMIT 1); END $$")
+	db.Exec(t, "CREATE FUNCTION app.broken() RETURNS int LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN (SELECT missing "+
+		"FROM app.labels LIMIT 1); END $$")
 	s := serveOn(t, db, func(c *api.Config) { c.PollInterval = time.Hour })
 	for range 20 {
 		if got := s.do(t, call{path: "rpc/broken"}); got.Status != 400 || !strings.Contains(got.Body, "42703") {

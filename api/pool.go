@@ -49,7 +49,8 @@ func (textCodec) PreferredFormat() int16 { return pgtype.TextFormatCode }
 // Their numbers are fixed and below the first one that a user's type can have.
 func preferText(m *pgtype.Map) {
 	for oid := range uint32(16384) {
-		if t, ok := m.TypeForOID(oid); ok && t.Codec.PreferredFormat() != pgtype.TextFormatCode && t.Codec.FormatSupported(pgtype.TextFormatCode) {
+		if t, ok := m.TypeForOID(oid); ok && t.Codec.PreferredFormat() != pgtype.TextFormatCode &&
+			t.Codec.FormatSupported(pgtype.TextFormatCode) {
 			m.RegisterType(&pgtype.Type{Name: t.Name, OID: t.OID, Codec: textCodec{t.Codec}})
 		}
 	}

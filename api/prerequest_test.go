@@ -28,15 +28,17 @@ func TestPreRequestMustBeCallable(t *testing.T) {
 		REVOKE EXECUTE ON FUNCTION hooks.revoked() FROM PUBLIC`, ":app", role))
 	url := db.As(t, role)
 	for name, want := range map[string]string{
-		"hooks.good": "", "hooks.missing": "no such function", "hooks.argument": "takes arguments", "hooks.procedure": "procedure",
-		"closed.inside": "schema closed", "hooks.revoked": "may not execute",
+		"hooks.good": "", "hooks.missing": "no such function", "hooks.argument": "takes arguments",
+		"hooks.procedure": "procedure",
+		"closed.inside":   "schema closed", "hooks.revoked": "may not execute",
 	} {
 		err := start(t, url, func(c *api.Config) { c.PreRequest.Schema, c.PreRequest.Name, _ = strings.Cut(name, ".") })
 		var refused *api.PreRequestError
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%s: %v", name, err)
-		case want != "" && (!errors.As(err, &refused) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name)):
+		case want != "" && (!errors.As(err, &refused) || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), name)):
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
 	}
@@ -51,7 +53,8 @@ func start(t *testing.T, url string, change func(*api.Config)) error {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	verifier, err := auth.New(ctx, auth.Config{Issuers: []auth.IssuerConfig{{Issuer: "test", Audience: []string{"moat"}, Secret: secret}}})
+	verifier, err := auth.New(ctx,
+		auth.Config{Issuers: []auth.IssuerConfig{{Issuer: "test", Audience: []string{"moat"}, Secret: secret}}})
 	if err != nil {
 		t.Fatal(err)
 	}

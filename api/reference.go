@@ -21,7 +21,8 @@ var referenceCSS string
 var referencePage = template.Must(template.New("reference").Parse(referenceHTML))
 
 // pagePolicy lets the page have its own style and send its own form, nothing else.
-var pagePolicy = "default-src 'none'; style-src 'sha256-" + styleHash() + "'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+var pagePolicy = "default-src 'none'; style-src 'sha256-" + styleHash() +
+	"'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 func styleHash() string {
 	sum := sha256.Sum256([]byte(referenceCSS))
@@ -47,7 +48,8 @@ type pageTable struct {
 
 // page renders the reference of one schema.
 func (d description) page() ([]byte, error) {
-	data := pageData{Title: d.config.Title, Base: d.config.Base, Schema: d.profile, Schemas: d.state.Schemas, Functions: d.functions()}
+	data := pageData{Title: d.config.Title, Base: d.config.Base, Schema: d.profile, Schemas: d.state.Schemas,
+		Functions: d.functions()}
 	for _, t := range d.tables() {
 		data.Tables = append(data.Tables, pageTable{t, allowed(t), d.state.TargetNames(t)})
 	}

@@ -60,7 +60,8 @@ func allowed(t *schema.Table) []string {
 }
 
 func (q *request) noTable(name string) error {
-	e := problem.New(http.StatusNotFound, "PGRST205", "Could not find the table '%s.%s' in the schema cache", q.profile, name)
+	e := problem.New(http.StatusNotFound, "PGRST205", "Could not find the table '%s.%s' in the schema cache",
+		q.profile, name)
 	if similar := schema.Similar(name, q.state.TableNames(q.profile)); similar != "" {
 		e = e.WithHint("Perhaps you meant the table '%s.%s'", q.profile, similar)
 	}

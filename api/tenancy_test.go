@@ -20,14 +20,17 @@ func TestIsolation(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)
 	for _, path := range []string{
-		"leads", "leads?tenant_id=eq." + tenantA, "leads?or=(tenant_id.eq." + tenantA + ",id.gt.0)", "leads?tenant_id=neq." + tenantB,
+		"leads", "leads?tenant_id=eq." + tenantA, "leads?or=(tenant_id.eq." + tenantA + ",id.gt.0)",
+		"leads?tenant_id=neq." + tenantB,
 		"leads?select=*,campaigns(*),events(*),labels(*),lead_notes(*),tenants(*),countries(*,leads(*))",
-		"countries?select=*,leads(*,campaigns(*))", "tenants?select=*,leads(*),campaigns(*)", "won_leads?select=*,campaigns(*)",
+		"countries?select=*,leads(*,campaigns(*))", "tenants?select=*,leads(*),campaigns(*)",
+		"won_leads?select=*,campaigns(*)",
 		"rpc/leads_with?s=new", "rpc/first_lead", "events?select=*,...leads(*)",
 		"leads?select=count(),amount.sum()&order=count", "campaigns?select=*,leads!inner(*)",
 	} {
 		got := s.do(t, call{tenant: tenantB, path: path})
-		if strings.Contains(got.Body, tenantA) || strings.Contains(got.Body, "Ada") || strings.Contains(got.Body, "example.com\",\"status\":\"won") {
+		if strings.Contains(got.Body, tenantA) || strings.Contains(got.Body, "Ada") ||
+			strings.Contains(got.Body, "example.com\",\"status\":\"won") {
 			t.Errorf("%s shows A's rows to B: %s", path, got.Body)
 		}
 	}
@@ -36,13 +39,15 @@ func TestIsolation(t *testing.T) {
 		{method: "DELETE", path: "leads?id=in.(2,3,4)"},
 		{method: "POST", path: "leads", body: `{"tenant_id":"` + tenantA + `","name":"planted"}`},
 		{method: "PUT", path: "labels?id=eq.2", body: `{"id":2,"name":"of B"}`},
-		{method: "POST", path: "labels", body: `{"id":2,"name":"of B"}`, header: []string{"Prefer: resolution=merge-duplicates"}},
+		{method: "POST", path: "labels", body: `{"id":2,"name":"of B"}`,
+			header: []string{"Prefer: resolution=merge-duplicates"}},
 		{method: "POST", path: "rpc/rename_lead", body: `{"lead":2,"new_name":"taken"}`},
 	} {
 		c.tenant = tenantB
 		s.do(t, c)
 	}
-	sameJSON(t, s.do(t, call{path: "leads?select=name&order=id&id=gt.1"}).Body, `[{"name":"Bert \"the\" \\ Boss"},{"name":"Cleo"},{"name":"Dora"}]`)
+	sameJSON(t, s.do(t, call{path: "leads?select=name&order=id&id=gt.1"}).Body,
+		`[{"name":"Bert \"the\" \\ Boss"},{"name":"Cleo"},{"name":"Dora"}]`)
 	sameJSON(t, s.do(t, call{path: "labels?select=name&order=id"}).Body, `[{"name":"hot"},{"name":"cold"}]`)
 }
 
@@ -82,13 +87,16 @@ func TestTokens(t *testing.T) {
 	if got := s.do(t, call{tenant: tenantC, path: "leads"}); got.Status != 403 || !strings.Contains(got.Body, "MOAT104") {
 		t.Errorf("suspended tenant: %d %s", got.Status, got.Body)
 	}
-	if got := s.do(t, call{tenant: "dddddddd-0000-4000-8000-000000000004", path: "leads"}); got.Status != 403 || !strings.Contains(got.Body, "MOAT103") {
+	if got := s.do(t, call{tenant: "dddddddd-0000-4000-8000-000000000004", path: "leads"}); got.Status != 403 ||
+		!strings.Contains(got.Body, "MOAT103") {
 		t.Errorf("unknown tenant: %d %s", got.Status, got.Body)
 	}
-	if got := s.do(t, call{tenant: "none", path: "countries"}); got.Status != 403 || !strings.Contains(got.Body, "MOAT102") {
+	if got := s.do(t, call{tenant: "none", path: "countries"}); got.Status != 403 ||
+		!strings.Contains(got.Body, "MOAT102") {
 		t.Errorf("no tenant: %d %s", got.Status, got.Body)
 	}
-	if text := s.log.String(); strings.Contains(text, "Bearer") || strings.Contains(text, s.token(t, tenantA)) || !strings.Contains(text, `"tenant":"`+tenantC) {
+	if text := s.log.String(); strings.Contains(text, "Bearer") || strings.Contains(text, s.token(t, tenantA)) ||
+		!strings.Contains(text, `"tenant":"`+tenantC) {
 		t.Errorf("log: %s", text)
 	}
 }
@@ -130,14 +138,19 @@ func TestWithoutTenant(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	pool := pgxPool(t, db.As(t, db.Roles["app"]))
-	s := serveOn(t, db, func(c *api.Config) { c.Shared = api.WithoutTenant(pool, "app.current_tenant", "request.jwt.claims") })
+	s := serveOn(t, db, func(c *api.Config) {
+		c.Shared = api.WithoutTenant(pool, "app.current_tenant", "request.jwt.claims")
+	})
 	checkAll(t, s, []expectation{
-		{name: "shared", call: call{tenant: "none", path: "countries?select=code&order=code"}, body: `[{"code":"de"},{"code":"fr"},{"code":"it"}]`},
+		{name: "shared", call: call{tenant: "none", path: "countries?select=code&order=code"},
+			body: `[{"code":"de"},{"code":"fr"},{"code":"it"}]`},
 		{name: "tenant table", call: call{tenant: "none", path: "leads"}, status: 403, text: "MOAT102"},
-		{name: "embedded tenant table", call: call{tenant: "none", path: "countries?select=code,leads(*)"}, status: 403, text: "MOAT102"},
+		{name: "embedded tenant table", call: call{tenant: "none", path: "countries?select=code,leads(*)"}, status: 403,
+			text: "MOAT102"},
 		{name: "function", call: call{tenant: "none", path: "rpc/totals"}, status: 403, text: "MOAT102"},
 		{name: "view", call: call{tenant: "none", path: "won_leads"}, status: 403, text: "MOAT102"},
-		{name: "write", call: call{tenant: "none", method: "POST", path: "labels", body: `{"id":1,"name":"x"}`}, status: 403, text: "MOAT102"},
+		{name: "write", call: call{tenant: "none", method: "POST", path: "labels", body: `{"id":1,"name":"x"}`}, status: 403,
+			text: "MOAT102"},
 	})
 }
 
@@ -166,7 +179,8 @@ func TestMembership(t *testing.T) {
 	s := serve(t, func(c *api.Config) {
 		c.Door = members(c.DB, api.Membership{Table: catalog.QName{Schema: "app", Name: "members"}, Role: "role"})
 	})
-	sameJSON(t, s.do(t, call{method: "POST", path: "rpc/whoami"}).Body, `{"tenant":"`+tenantA+`","sub":"ann","role":"admin"}`)
+	sameJSON(t, s.do(t, call{method: "POST", path: "rpc/whoami"}).Body,
+		`{"tenant":"`+tenantA+`","sub":"ann","role":"admin"}`)
 	token, err := s.signer.Sign(auth.Identity{Tenant: moat.Tenant(tenantA), Subject: "bob"}, time.Hour)
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +210,8 @@ func TestChecksReachHiddenTables(t *testing.T) {
 	checkAll(t, s, []expectation{
 		{name: "known", call: call{path: "leads?select=id&id=eq.1"}, body: `[{"id":1}]`},
 		{name: "suspended", call: call{tenant: tenantC, path: "leads"}, status: 403, text: "MOAT104"},
-		{name: "unknown", call: call{tenant: "dddddddd-0000-4000-8000-000000000004", path: "leads"}, status: 403, text: "MOAT103"},
+		{name: "unknown", call: call{tenant: "dddddddd-0000-4000-8000-000000000004", path: "leads"}, status: 403,
+			text: "MOAT103"},
 		{name: "hidden all the same", call: call{path: "tenants"}, status: 404, text: "PGRST205"},
 		{name: "hidden members", call: call{path: "members"}, status: 404, text: "PGRST205"},
 	})
@@ -214,7 +229,9 @@ func TestNamesMustExist(t *testing.T) {
 		"no table app.nope": func(c *api.Config) {
 			c.Door = members(c.DB, api.Membership{Table: catalog.QName{Schema: "app", Name: "nope"}})
 		},
-		"app.members has no column nope": func(c *api.Config) { c.Door = members(c.DB, api.Membership{Table: table, Subject: "nope"}) },
+		"app.members has no column nope": func(c *api.Config) {
+			c.Door = members(c.DB, api.Membership{Table: table, Subject: "nope"})
+		},
 	} {
 		if err := start(t, db.As(t, db.Roles["app"]), change); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", want, err)

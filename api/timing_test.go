@@ -52,10 +52,12 @@ func TestServerTiming(t *testing.T) {
 func TestRowsAreCompressed(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	db.Exec(t, "INSERT INTO app.labels (tenant_id, id, name) SELECT '"+tenantA+"', n, 'label number ' || n FROM generate_series(100, 400) AS n")
+	db.Exec(t, "INSERT INTO app.labels (tenant_id, id, name) SELECT '"+tenantA+"', n, 'label number ' || n FROM "+
+		"generate_series(100, 400) AS n")
 	for disabled, want := range map[bool]string{false: "gzip", true: ""} {
 		s := serveOn(t, db, func(c *api.Config) { c.DisableCompression = disabled })
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/rest/v1/labels?select=id,name&id=gte.100", nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
+			s.URL+"/rest/v1/labels?select=id,name&id=gte.100", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +68,8 @@ func TestRowsAreCompressed(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer res.Body.Close()
-		if res.Header.Get("Content-Encoding") != want || res.Header.Get("Content-Range") != "0-300/*" || res.Header.Get("Moat-Content-Range") != "" {
+		if res.Header.Get("Content-Encoding") != want || res.Header.Get("Content-Range") != "0-300/*" ||
+			res.Header.Get("Moat-Content-Range") != "" {
 			t.Fatalf("compression disabled %v: %v", disabled, res.Header)
 		}
 		body := io.Reader(res.Body)
@@ -86,7 +89,8 @@ func TestRowsAreCompressed(t *testing.T) {
 func TestPreflightAllowsHeaders(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(c *api.Config) { c.CORSOrigins = []string{"https://ui.example"} })
-	for origin, want := range map[string]string{"https://ui.example": "authorization,traceparent", "https://evil.example": ""} {
+	for origin, want := range map[string]string{"https://ui.example": "authorization,traceparent",
+		"https://evil.example": ""} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, s.URL+"/rest/v1/leads", nil)
 		if err != nil {
 			t.Fatal(err)

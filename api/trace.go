@@ -37,10 +37,12 @@ func (h *Handler) endSpan(span trace.Span, r *http.Request, info *requestInfo, s
 	if !span.IsRecording() {
 		return
 	}
-	attributes := append(make([]attribute.KeyValue, 0, 6), attribute.Int("http.response.status_code", status), attribute.String("moat.request_id", info.id))
+	attributes := append(make([]attribute.KeyValue, 0, 6), attribute.Int("http.response.status_code", status),
+		attribute.String("moat.request_id", info.id))
 	if info.target != "" {
 		span.SetName(known(r.Method) + " " + info.target)
-		attributes = append(attributes, attribute.String("http.route", h.config.Base+"/"+info.target), attribute.Int64("moat.rows", info.rows))
+		attributes = append(attributes, attribute.String("http.route", h.config.Base+"/"+info.target),
+			attribute.Int64("moat.rows", info.rows))
 	}
 	if info.tenant != "" {
 		attributes = append(attributes, attribute.String("moat.tenant", info.tenant))
@@ -68,7 +70,8 @@ func (q *request) atDatabase() func(*answer, error) {
 		attributes = append(attributes, attribute.String("db.collection.name", q.profile+"."+target))
 	}
 	attributes = append(attributes, attribute.String("db.operation.name", operation))
-	_, span := q.h.config.Tracer.Start(q.Context(), operation+" "+target, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...))
+	_, span := q.h.config.Tracer.Start(q.Context(), operation+" "+target, trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(attributes...))
 	return func(a *answer, err error) {
 		defer span.End()
 		if err == nil {

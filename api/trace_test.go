@@ -47,18 +47,21 @@ func TestTrace(t *testing.T) {
 		t.Fatalf("%d spans", len(ended))
 	}
 	statement, request := ended[0], ended[1]
-	if request.Name() != "GET leads" || request.SpanContext().TraceID().String() != parentTrace || request.Parent().SpanID().String() != parentSpan || !request.Parent().IsRemote() {
+	if request.Name() != "GET leads" || request.SpanContext().TraceID().String() != parentTrace ||
+		request.Parent().SpanID().String() != parentSpan || !request.Parent().IsRemote() {
 		t.Errorf("%s of %v", request.Name(), request.Parent())
 	}
 	if statement.Name() != "SELECT leads" || statement.Parent().SpanID() != request.SpanContext().SpanID() {
 		t.Errorf("%s of %v", statement.Name(), statement.Parent())
 	}
-	want := map[string]string{"http.request.method": "GET", "http.response.status_code": "200", "http.route": "/rest/v1/leads",
+	want := map[string]string{"http.request.method": "GET", "http.response.status_code": "200",
+		"http.route":      "/rest/v1/leads",
 		"moat.request_id": "r-1", "moat.rows": "1", "moat.tenant": tenantA}
 	if diff := cmp.Diff(want, attributes(request)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	want = map[string]string{"db.system.name": "postgresql", "db.operation.name": "SELECT", "db.collection.name": "app.leads", "db.response.returned_rows": "1"}
+	want = map[string]string{"db.system.name": "postgresql", "db.operation.name": "SELECT",
+		"db.collection.name": "app.leads", "db.response.returned_rows": "1"}
 	if diff := cmp.Diff(want, attributes(statement)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -102,8 +105,10 @@ func TestTraceOfFailures(t *testing.T) {
 func TestTraceHoldsNoValues(t *testing.T) {
 	t.Parallel()
 	s, spans := traced(t)
-	s.do(t, call{path: "leads?name=eq.Ada&select=name,status->>hidden-key", header: []string{"Cookie: session=hidden-cookie", "tracestate: vendor=ok"}})
-	s.do(t, call{method: "POST", path: "labels", body: `{"id":77,"name":"hidden-label"}`, header: []string{"Prefer: return=representation"}})
+	s.do(t, call{path: "leads?name=eq.Ada&select=name,status->>hidden-key",
+		header: []string{"Cookie: session=hidden-cookie", "tracestate: vendor=ok"}})
+	s.do(t, call{method: "POST", path: "labels", body: `{"id":77,"name":"hidden-label"}`,
+		header: []string{"Prefer: return=representation"}})
 	s.do(t, call{method: "POST", path: "labels", body: `{"id":77,"name":"hidden-label"}`})
 	text := ""
 	for _, span := range spans.Ended() {
@@ -127,7 +132,8 @@ func TestMadeUpNamesAreNoLabels(t *testing.T) {
 	for _, path := range []string{"rpc/made-up", "made-up", "made-up/1"} {
 		s.do(t, call{path: path})
 	}
-	if got := s.do(t, call{path: "/metrics"}); strings.Contains(got.Body, "made-up") || strings.Contains(s.log.String(), `"target":"rpc/made-up"`) {
+	if got := s.do(t, call{path: "/metrics"}); strings.Contains(got.Body, "made-up") ||
+		strings.Contains(s.log.String(), `"target":"rpc/made-up"`) {
 		t.Errorf("a client's own names are labels:\n%s", got.Body)
 	}
 }

@@ -51,31 +51,58 @@ func TestNewSaysWhatIsMissing(t *testing.T) {
 		{"empty audience", issuer1(func(ic *IssuerConfig) { ic.Audience = []string{audience, ""} }), "no audience"},
 		{"no key", keyed(func(*IssuerConfig) {}), "issuers[0] (https://a.example): no key"},
 		{"two keys", issuer1(func(ic *IssuerConfig) { ic.JWKSFile = "x" }), "several keys"},
-		{"two issuers of one name", Config{Issuers: append(issuer1(nil).Issuers, issuer1(nil).Issuers...)}, "issuers[1] (https://a.example): the same issuer as issuers[0]"},
+		{"two issuers of one name", Config{Issuers: append(issuer1(nil).Issuers, issuer1(nil).Issuers...)},
+			"issuers[1] (https://a.example): the same issuer as issuers[0]"},
 		{"leeway", issuer1(func(ic *IssuerConfig) { ic.Leeway = time.Hour }), "leeway 1h0m0s is more than 5m0s"},
 		{"tenant type", Config{TenantType: "numeric", Issuers: issuer1(nil).Issuers}, `tenant type "numeric"`},
 		{"cache age", Config{CacheMaxAge: -1, Issuers: issuer1(nil).Issuers}, "cache max age is negative"},
-		{"algorithm none", issuer1(func(ic *IssuerConfig) { ic.Algorithms = []string{"none"} }), `algorithm "none" is not supported`},
-		{"short secret", issuer1(func(ic *IssuerConfig) { ic.Secret = Secret(secretA[:31]) }), "the secret has 31 bytes, HS256 needs at least 32"},
-		{"short for HS384", issuer1(func(ic *IssuerConfig) { ic.Algorithms = []string{"HS384"}; ic.Secret = Secret(strings.Repeat("s", 47)) }), "has 47 bytes, HS384 needs at least 48"},
-		{"short for HS512", issuer1(func(ic *IssuerConfig) { ic.Algorithms = []string{"HS512"}; ic.Secret = Secret(strings.Repeat("s", 63)) }), "has 63 bytes, HS512 needs at least 64"},
-		{"RS256 with a secret", issuer1(func(ic *IssuerConfig) { ic.Algorithms = []string{"RS256"} }), "RS256 does not fit a secret"},
-		{"HS256 with a public key", keyed(func(ic *IssuerConfig) { ic.PEM = publicPEM(k.rsa.Public()); ic.Algorithms = []string{"HS256"} }), "HS256 does not fit the key"},
-		{"ES384 with P-256", keyed(func(ic *IssuerConfig) { ic.PEM = publicPEM(k.p256.Public()); ic.Algorithms = []string{"ES384"} }), "ES384 does not fit the key"},
+		{"algorithm none", issuer1(func(ic *IssuerConfig) { ic.Algorithms = []string{"none"} }),
+			`algorithm "none" is not supported`},
+		{"short secret", issuer1(func(ic *IssuerConfig) { ic.Secret = Secret(secretA[:31]) }),
+			"the secret has 31 bytes, HS256 needs at least 32"},
+		{"short for HS384", issuer1(func(ic *IssuerConfig) {
+			ic.Algorithms = []string{"HS384"}
+			ic.Secret = Secret(
+				strings.Repeat("s", 47))
+		}), "has 47 bytes, HS384 needs at least 48"},
+		{"short for HS512", issuer1(func(ic *IssuerConfig) {
+			ic.Algorithms = []string{"HS512"}
+			ic.Secret = Secret(
+				strings.Repeat("s", 63))
+		}), "has 63 bytes, HS512 needs at least 64"},
+		{"RS256 with a secret", issuer1(func(ic *IssuerConfig) { ic.Algorithms = []string{"RS256"} }),
+			"RS256 does not fit a secret"},
+		{"HS256 with a public key", keyed(func(ic *IssuerConfig) {
+			ic.PEM = publicPEM(k.rsa.Public())
+			ic.Algorithms = []string{"HS256"}
+		}), "HS256 does not fit the key"},
+		{"ES384 with P-256", keyed(func(ic *IssuerConfig) {
+			ic.PEM = publicPEM(k.p256.Public())
+			ic.Algorithms = []string{"ES384"}
+		}), "ES384 does not fit the key"},
 		{"weak RSA key", keyed(func(ic *IssuerConfig) { ic.PEM = publicPEM(small.Public()) }), "RSA of 2048 bits"},
-		{"private key", keyed(func(ic *IssuerConfig) { ic.PEM = string(privatePEM(k.rsa)) }), "only the public key is needed"},
-		{"two public keys", keyed(func(ic *IssuerConfig) { ic.PEM = publicPEM(k.rsa.Public()) + publicPEM(k.rsa2.Public()) }), "more than one PEM block"},
+		{"private key", keyed(func(ic *IssuerConfig) { ic.PEM = string(privatePEM(k.rsa)) }),
+			"only the public key is needed"},
+		{"two public keys", keyed(func(ic *IssuerConfig) { ic.PEM = publicPEM(k.rsa.Public()) + publicPEM(k.rsa2.Public()) }),
+			"more than one PEM block"},
 		{"no PEM", keyed(func(ic *IssuerConfig) { ic.PEM = "x" }), "no PEM block"},
 		{"PEM file missing", keyed(func(ic *IssuerConfig) { ic.PEMFile = "/nonexistent/key.pem" }), "/nonexistent/key.pem"},
 		{"secret file empty", keyed(func(ic *IssuerConfig) { ic.SecretFile = file("\n") }), "the secret has 0 bytes"},
-		{"JWKS file without keys", keyed(func(ic *IssuerConfig) { ic.JWKSFile = file(`{"keys":[]}`) }), "no usable signing key"},
+		{"JWKS file without keys", keyed(func(ic *IssuerConfig) { ic.JWKSFile = file(`{"keys":[]}`) }),
+			"no usable signing key"},
 		{"JWKS file that is none", keyed(func(ic *IssuerConfig) { ic.JWKSFile = file(`{}`) }), `no member "keys"`},
-		{"JWKS without kid", keyed(func(ic *IssuerConfig) { ic.JWKSFile = file(jwks(jwk(k.rsa.Public(), "", ""))) }), "no usable signing key with a kid"},
+		{"JWKS without kid", keyed(func(ic *IssuerConfig) { ic.JWKSFile = file(jwks(jwk(k.rsa.Public(), "", ""))) }),
+			"no usable signing key with a kid"},
 		{"JWKS over http", keyed(func(ic *IssuerConfig) { ic.JWKSURL = "http://id.example/jwks" }), "must be https"},
 		{"JWKS of a file", keyed(func(ic *IssuerConfig) { ic.JWKSURL = "file:///etc/passwd" }), "address"},
-		{"JWKS with a password", keyed(func(ic *IssuerConfig) { ic.JWKSURL = "https://u:hunter2@id.example/jwks" }), "holds a user name or password"},
-		{"JWKS URL with a secret's algorithm", keyed(func(ic *IssuerConfig) { ic.JWKSURL = "https://id.example"; ic.Algorithms = []string{"HS256"} }), "a URL must not serve"},
-		{"discovery over http", keyed(func(ic *IssuerConfig) { ic.Issuer = "http://id.example"; ic.Discovery = true }), "must be https"},
+		{"JWKS with a password", keyed(func(ic *IssuerConfig) { ic.JWKSURL = "https://u:hunter2@id.example/jwks" }),
+			"holds a user name or password"},
+		{"JWKS URL with a secret's algorithm", keyed(func(ic *IssuerConfig) {
+			ic.JWKSURL = "https://id.example"
+			ic.Algorithms = []string{"HS256"}
+		}), "a URL must not serve"},
+		{"discovery over http", keyed(func(ic *IssuerConfig) { ic.Issuer = "http://id.example"; ic.Discovery = true }),
+			"must be https"},
 		{"discovery of a word", keyed(func(ic *IssuerConfig) { ic.Issuer = "moat"; ic.Discovery = true }), "address"},
 	}
 	for _, tt := range tests {
@@ -177,7 +204,8 @@ func TestIdentityAndScope(t *testing.T) {
 	if !id.Expires.Equal(c.now().Add(time.Hour)) || string(id.Claims) != text(claims) {
 		t.Errorf("expires %v, claims %s", id.Expires, id.Claims)
 	}
-	if s := id.Scope(); s.Tenant != tenantA || s.Subject != "user-1" || s.Role != "editor" || string(s.Claims) != text(claims) {
+	if s := id.Scope(); s.Tenant != tenantA || s.Subject != "user-1" || s.Role != "editor" ||
+		string(s.Claims) != text(claims) {
 		t.Errorf("scope %+v", s)
 	}
 	upper := accepts(t, v, hs256(with(claims, map[string]any{"tenant_id": strings.ToUpper(tenantA)})))
@@ -230,7 +258,8 @@ func TestTenantTypes(t *testing.T) {
 		{moat.BigInt, `"0x2a"`, ""}, {moat.BigInt, `"4_2"`, ""}, {moat.BigInt, `""`, ""}, {moat.BigInt, `[42]`, ""},
 		{moat.Integer, `2147483647`, "2147483647"}, {moat.Integer, `2147483648`, ""},
 		{moat.Text, `"acme"`, "acme"}, {moat.Text, `"Ünïcode"`, "Ünïcode"}, {moat.Text, `"42"`, "42"},
-		{moat.Text, `42`, ""}, {moat.Text, `" acme"`, ""}, {moat.Text, `"\t"`, ""}, {moat.Text, `"\u00a0"`, ""}, {moat.Text, `false`, ""},
+		{moat.Text, `42`, ""}, {moat.Text, `" acme"`, ""}, {moat.Text, `"\t"`, ""}, {moat.Text, `"\u00a0"`, ""},
+		{moat.Text, `false`, ""},
 		{moat.UUID, `"` + tenantA + `"`, tenantA}, {moat.UUID, `42`, ""},
 	} {
 		config := issuer1(nil)
@@ -263,7 +292,8 @@ func TestTenantClaimPath(t *testing.T) {
 		{"URL", "https://example.com/tenant", object{"https://example.com/tenant": tenantB}, tenantB},
 		{"literal before dotted", "a.b", object{"a.b": tenantB, "a": object{"b": tenantA}}, tenantB},
 		{"literal that is wrong hides the dotted", "a.b", object{"a.b": 1, "a": object{"b": tenantA}}, ""},
-		{"user_metadata is not app_metadata", "app_metadata.tenant_id", object{"user_metadata": object{"tenant_id": tenantB}}, ""},
+		{"user_metadata is not app_metadata", "app_metadata.tenant_id",
+			object{"user_metadata": object{"tenant_id": tenantB}}, ""},
 		{"not from the default name", "app_metadata.tenant_id", object{"app_metadata": object{}}, ""},
 		{"way through a string", "a.b", object{"a": tenantB}, ""},
 		{"way through an array", "a.0", object{"a": []string{tenantB}}, ""},

@@ -21,7 +21,8 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	handler := auth.Middleware(verifier, auth.MiddlewareOptions{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := auth.Middleware(verifier,
+		auth.MiddlewareOptions{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scope, _ := moat.ScopeFrom(r.Context())
 		fmt.Fprintf(w, "%s of %s\n", scope.Subject, scope.Tenant)
 	}))

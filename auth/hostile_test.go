@@ -91,20 +91,26 @@ func hostileAlgorithms(good map[string]any) []hostile {
 		{"alg empty", none(""), Invalid, "key"},
 		{"alg missing", forge(`{"typ":"JWT"}`, text(good), jwt.SigningMethodHS256, []byte(secretA)), Invalid, "alg"},
 		{"alg not a string", forge(`{"alg":["HS256"]}`, text(good), jwt.SigningMethodHS256, []byte(secretA)), Invalid, "alg"},
-		{"HS256 keyed with the public key as PEM", sign(jwt.SigningMethodHS256, []byte(public), "", rsaClaims), Invalid, "signature"},
-		{"HS256 keyed with the public key as DER", sign(jwt.SigningMethodHS256, block.Bytes, "", rsaClaims), Invalid, "signature"},
-		{"HS256 keyed with the public key, by kid", sign(jwt.SigningMethodHS256, []byte(public), "rsa", with(good, map[string]any{"iss": "set"})), Invalid, "key"},
+		{"HS256 keyed with the public key as PEM", sign(jwt.SigningMethodHS256, []byte(public), "", rsaClaims), Invalid,
+			"signature"},
+		{"HS256 keyed with the public key as DER", sign(jwt.SigningMethodHS256, block.Bytes, "", rsaClaims), Invalid,
+			"signature"},
+		{"HS256 keyed with the public key, by kid",
+			sign(jwt.SigningMethodHS256, []byte(public), "rsa", with(good, map[string]any{"iss": "set"})), Invalid, "key"},
 		{"HS256 keyed with the empty secret", sign(jwt.SigningMethodHS256, []byte{}, "", good), Invalid, "signature"},
 		{"HS512 with the HS256 secret", sign(jwt.SigningMethodHS512, []byte(secretA), "", good), Invalid, "signature"},
 		{"RS384 with an RS256 key", sign(jwt.SigningMethodRS384, k.rsa, "", rsaClaims), Invalid, "signature"},
 		{"PS256 with an RS256 key", sign(jwt.SigningMethodPS256, k.rsa, "", rsaClaims), Invalid, "signature"},
-		{"RS384 with an RS256 key of a set", sign(jwt.SigningMethodRS384, k.rsa, "rsa", with(good, map[string]any{"iss": "set"})), Invalid, "key"},
-		{"PS256 with an RS256 key of a set", sign(jwt.SigningMethodPS256, k.rsa, "rsa", with(good, map[string]any{"iss": "set"})), Invalid, "key"},
+		{"RS384 with an RS256 key of a set",
+			sign(jwt.SigningMethodRS384, k.rsa, "rsa", with(good, map[string]any{"iss": "set"})), Invalid, "key"},
+		{"PS256 with an RS256 key of a set",
+			sign(jwt.SigningMethodPS256, k.rsa, "rsa", with(good, map[string]any{"iss": "set"})), Invalid, "key"},
 		{"wrong RSA key", sign(jwt.SigningMethodRS256, k.rsa2, "", rsaClaims), Invalid, "signature"},
 		{"wrong secret", sign(jwt.SigningMethodHS256, []byte(secretB), "", good), Invalid, "signature"},
 		{"ES256 with a zero signature", ecInput + zero, Invalid, "signature"},
 		{"ES256 with an empty signature", ecInput, Invalid, "signature"},
-		{"ES256 claimed for a P-384 key", b64(`{"alg":"ES256"}`) + "." + b64(text(with(good, map[string]any{"iss": "ec384"}))) + "." + zero, Invalid, "signature"},
+		{"ES256 claimed for a P-384 key", b64(`{"alg":"ES256"}`) + "." +
+			b64(text(with(good, map[string]any{"iss": "ec384"}))) + "." + zero, Invalid, "signature"},
 	}
 }
 
@@ -118,7 +124,8 @@ func hostileKeyIDs(good map[string]any) []hostile {
 		{"kid that is a path", sign(jwt.SigningMethodRS256, k.rsa, "../../dev/null", set), Invalid, "key"},
 		{"kid is a number", forge(`{"alg":"RS256","kid":1}`, text(set), jwt.SigningMethodRS256, k.rsa), Invalid, "kid"},
 		{"kid is null", forge(`{"alg":"RS256","kid":null}`, text(set), jwt.SigningMethodRS256, k.rsa), Invalid, "kid"},
-		{"kid is an object", forge(`{"alg":"RS256","kid":{"kid":"rsa"}}`, text(set), jwt.SigningMethodRS256, k.rsa), Invalid, "kid"},
+		{"kid is an object", forge(`{"alg":"RS256","kid":{"kid":"rsa"}}`, text(set), jwt.SigningMethodRS256, k.rsa),
+			Invalid, "kid"},
 		{"kid of a key of another type", sign(jwt.SigningMethodRS256, k.rsa, "ec", set), Invalid, "key"},
 		{"EdDSA with the kid of an RSA key", sign(jwt.SigningMethodEdDSA, k.ed, "rsa", set), Invalid, "key"},
 		{"kid of another key of the same type", sign(jwt.SigningMethodRS256, k.rsa2, "rsa", set), Invalid, "signature"},
@@ -177,7 +184,8 @@ func hostileTimes(c *clock, good map[string]any) []hostile {
 		{"issued in the far future", set("iat", c.in(24*time.Hour)), NotYetValid, "nbf or iat"},
 		{"iat an object", set("iat", map[string]any{}), Invalid, "claims"},
 		{"EXP in upper case", hs256(with(good, map[string]any{"exp": nil, "EXP": c.in(time.Hour)})), Invalid, "claims"},
-		{"expired for another audience", hs256(with(good, map[string]any{"exp": c.in(-time.Hour), "aud": "x"})), Invalid, "audience"},
+		{"expired for another audience", hs256(with(good, map[string]any{"exp": c.in(-time.Hour), "aud": "x"})),
+			Invalid, "audience"},
 	}
 }
 
@@ -228,7 +236,8 @@ func hostileForms(good map[string]any) []hostile {
 		{"zero byte", token + "\x00", Invalid, "form"},
 		{"standard base64", header + "." + payload + "." + "+/" + signature, Invalid, "form"},
 		{"spare bits in the signature", header + "." + payload + "." + spareBits(signature), Invalid, "form"},
-		{"changed payload", header + "." + b64(strings.Replace(body, tenantA, tenantB, 1)) + "." + signature, Invalid, "signature"},
+		{"changed payload", header + "." + b64(strings.Replace(body, tenantA, tenantB, 1)) + "." + signature, Invalid,
+			"signature"},
 		{"oversized", hs256(with(good, map[string]any{"x": strings.Repeat("x", maxTokenBytes)})), Invalid, "size"},
 		{"payload an array", raw("[" + body + "]"), Invalid, "payload"},
 		{"payload null", raw("null"), Invalid, "payload"},
@@ -271,5 +280,6 @@ func hostileTenants(good map[string]any) []hostile {
 	} {
 		all = append(all, hostile{"tenant " + name, raw(value), Invalid, "tenant claim"})
 	}
-	return append(all, hostile{"tenant missing", hs256(with(good, map[string]any{"tenant_id": nil})), Invalid, "tenant claim"})
+	return append(all, hostile{"tenant missing", hs256(with(good, map[string]any{"tenant_id": nil})), Invalid,
+		"tenant claim"})
 }

@@ -156,7 +156,8 @@ func (ic IssuerConfig) remoteSet(ctx context.Context, env environment, address s
 	return ic.setSource(remote, asymmetricAlgorithms(), &remote.generation)
 }
 
-func (ic IssuerConfig) setSource(storage jwkset.Storage, possible []string, generation *atomic.Uint64) (keySource, error) {
+func (ic IssuerConfig) setSource(storage jwkset.Storage, possible []string,
+	generation *atomic.Uint64) (keySource, error) {
 	set, err := keyfunc.New(keyfunc.Options{Storage: storage})
 	if err != nil {
 		return keySource{}, err

@@ -204,7 +204,8 @@ func TestNewFailsWithoutKeys(t *testing.T) {
 		{"down", down.URL + "/jwks?key=hunter2", "/jwks: dial"},
 		{"error", newStatusServer(t, http.StatusNotFound), "status 404"},
 		{"no keys", newKeyServer(t, `{"keys":[]}`).URL, "no usable signing key"},
-		{"a secret for all to read", newKeyServer(t, `{"keys":[{"kty":"oct","kid":"s","k":"`+b64(secretA)+`"}]}`).URL, "no usable signing key"},
+		{"a secret for all to read", newKeyServer(t, `{"keys":[{"kty":"oct","kid":"s","k":"`+b64(secretA)+`"}]}`).URL,
+			"no usable signing key"},
 		{"from https to http", redirect.URL, "redirect from https to http"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -212,7 +213,8 @@ func TestNewFailsWithoutKeys(t *testing.T) {
 			_, err := New(context.Background(), Config{Now: c.now, HTTPClient: redirect.Client(), Issuers: []IssuerConfig{
 				{Issuer: issuerA, Audience: []string{audience}, JWKSURL: tt.url},
 			}})
-			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), issuerA) || strings.Contains(err.Error(), "hunter2") {
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), issuerA) ||
+				strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("error %v", err)
 			}
 		})
@@ -273,10 +275,12 @@ func TestKeySetFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte(set), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	v := newVerifier(t, Config{Now: c.now, Issuers: []IssuerConfig{{Issuer: issuerA, Audience: []string{audience}, JWKSFile: path}}})
+	v := newVerifier(t, Config{Now: c.now,
+		Issuers: []IssuerConfig{{Issuer: issuerA, Audience: []string{audience}, JWKSFile: path}}})
 	accepts(t, v, sign(jwt.SigningMethodEdDSA, k.ed, "ed", goodClaims(c)))
 	accepts(t, v, sign(jwt.SigningMethodHS256, []byte(secretA), "s", goodClaims(c)))
-	refuses(t, v, sign(jwt.SigningMethodHS256, []byte(k.ed.Public().(ed25519.PublicKey)), "ed", goodClaims(c)), Invalid, "key")
+	refuses(t, v, sign(jwt.SigningMethodHS256, []byte(k.ed.Public().(ed25519.PublicKey)), "ed", goodClaims(c)),
+		Invalid, "key")
 
 	// A secret that is long enough for one configured algorithm is not for the other.
 	v = newVerifier(t, Config{Now: c.now, Issuers: []IssuerConfig{{

@@ -78,7 +78,8 @@ func chooseAlgorithms(key any, configured []string) ([]string, error) {
 		return chooseForSecret(len(secret), suitable, configured)
 	}
 	if len(suitable) == 0 {
-		return nil, fmt.Errorf("the key is of no supported type or size: RSA of %d bits and more, P-256, P-384, P-521, Ed25519", minRSABits)
+		return nil, fmt.Errorf("the key is of no supported type or size: RSA of %d bits and more, P-256, P-384, "+
+			"P-521, Ed25519", minRSABits)
 	}
 	if len(configured) == 0 {
 		return suitable[:1], nil

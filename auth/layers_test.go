@@ -66,7 +66,8 @@ func TestParserAlone(t *testing.T) {
 		"no audience":          {set("aud", nil), jwt.ErrTokenRequiredClaimMissing},
 		"no expiry":            {set("exp", nil), jwt.ErrTokenRequiredClaimMissing},
 		"issued in the future": {set("iat", c.in(time.Hour)), jwt.ErrTokenUsedBeforeIssued},
-		"another algorithm":    {sign(jwt.SigningMethodHS512, []byte(secretA), "", goodClaims(c)), jwt.ErrTokenSignatureInvalid},
+		"another algorithm": {sign(jwt.SigningMethodHS512, []byte(secretA), "", goodClaims(c)),
+			jwt.ErrTokenSignatureInvalid},
 	} {
 		if err := parseAlone(t, is, tt.token); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)
@@ -97,7 +98,8 @@ func TestIdentityAlone(t *testing.T) {
 func TestDeclaredAlgorithmOfAKey(t *testing.T) {
 	t.Parallel()
 	c, k := newClock(), keysOnce()
-	s := newKeyServer(t, jwks(jwk(k.rsa.Public(), "rs", "RS256"), jwk(k.rsa.Public(), "ps", "PS256"), jwk(k.rsa.Public(), "any", "")))
+	s := newKeyServer(t, jwks(jwk(k.rsa.Public(), "rs", "RS256"), jwk(k.rsa.Public(), "ps", "PS256"),
+		jwk(k.rsa.Public(), "any", "")))
 	config := s.config(c)
 	config.Issuers[0].Algorithms = []string{"RS256", "PS256"}
 	v := newVerifier(t, config)
@@ -136,7 +138,8 @@ func TestKeysDeclaredForSomethingElse(t *testing.T) {
 		s := newKeyServer(t, jwks(jwk(k.rsa.Public(), "one", tt.declared)))
 		config := s.config(c)
 		config.Issuers[0].Algorithms = tt.accepted
-		if _, err := New(context.Background(), config); err == nil || !strings.Contains(err.Error(), "no usable signing key") {
+		if _, err := New(context.Background(), config); err == nil ||
+			!strings.Contains(err.Error(), "no usable signing key") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

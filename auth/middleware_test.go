@@ -111,7 +111,8 @@ func TestMiddlewareTellsNothing(t *testing.T) {
 			}
 			resp := answer(h, "Bearer "+hostile.token)
 			got, _ := io.ReadAll(resp.Body)
-			if resp.StatusCode != http.StatusUnauthorized || resp.Header.Get("WWW-Authenticate") != `Bearer realm="moat", error="invalid_token"` {
+			if resp.StatusCode != http.StatusUnauthorized ||
+				resp.Header.Get("WWW-Authenticate") != `Bearer realm="moat", error="invalid_token"` {
 				t.Errorf("%s: %d, %q", hostile.name, resp.StatusCode, resp.Header.Get("WWW-Authenticate"))
 			}
 			if want := text(describe(&TokenError{Reason: hostile.reason})) + "\n"; string(got) != want {

@@ -45,7 +45,8 @@ func TestSignAndVerify(t *testing.T) {
 		{"HS512", "HS512", Secret(strings.Repeat("s", 64)), nil},
 		{"RS256", "", privatePEM(k.rsa), k.rsa.Public()},
 		{"PS384", "PS384", privatePEM(k.rsa), k.rsa.Public()},
-		{"RSA PKCS1", "", Secret(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k.rsa)})), k.rsa.Public()},
+		{"RSA PKCS1", "", Secret(pem.EncodeToMemory(
+			&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k.rsa)})), k.rsa.Public()},
 		{"ES256", "", privatePEM(k.p256), k.p256.Public()},
 		{"ES384 SEC1", "ES384", Secret(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})), k.p384.Public()},
 		{"EdDSA", "EdDSA", privatePEM(k.ed), k.ed.Public()},
@@ -100,7 +101,8 @@ func TestSignClaims(t *testing.T) {
 		// The extra claims name another tenant in every way, and another issuer.
 		extra := text(map[string]any{
 			path: tenantB, "app_metadata": map[string]any{"tenant_id": tenantB, "plan": "gold"}, "iss": "x", "aud": "x",
-			"exp": 1, "nbf": c.in(time.Hour), "sub": "x", "role": "x", "email": "a@example.com", "big": json.Number("9007199254740993"),
+			"exp": 1, "nbf": c.in(time.Hour), "sub": "x", "role": "x", "email": "a@example.com",
+			"big": json.Number("9007199254740993"),
 		})
 		token, err := s.Sign(Identity{Tenant: tenantA, Claims: json.RawMessage(extra)}, time.Hour)
 		if err != nil {
@@ -174,7 +176,10 @@ func TestSecretIsNotPublished(t *testing.T) {
 // The examples of RFC 7638, 3.1 and RFC 8037, A.3.
 func TestThumbprint(t *testing.T) {
 	t.Parallel()
-	const n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+	const n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiF" +
+		"V4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZ" +
+		"Hzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8a" +
+		"wapJzKnqDKgw"
 	modulus, err := base64.RawURLEncoding.DecodeString(n)
 	if err != nil {
 		t.Fatal(err)

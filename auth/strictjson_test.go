@@ -47,7 +47,8 @@ func TestDecodeObject(t *testing.T) {
 // What is accepted is what the standard library reads.
 func FuzzDecodeObject(f *testing.F) {
 	for _, seed := range []string{
-		`{"a":[1,2.5e3,{"b":null}],"c":"\ud83d\ude00\n","d":true}`, `{"a":1,"a":2}`, `{"\u0000":"\ud800"}`, `{"a":"\\u"}`, `[`, "{\"\xff\":1}",
+		`{"a":[1,2.5e3,{"b":null}],"c":"\ud83d\ude00\n","d":true}`, `{"a":1,"a":2}`, `{"\u0000":"\ud800"}`, `{"a":"\\u"}`,
+		`[`, "{\"\xff\":1}",
 	} {
 		f.Add([]byte(seed))
 	}

@@ -27,12 +27,15 @@ var gone = map[string]struct{ create, drop string }{
 	"constraint":  {`ALTER TABLE stays ADD CONSTRAINT k CHECK (x > 0)`, `ALTER TABLE stays DROP CONSTRAINT k`},
 	"view":        {`CREATE VIEW v AS SELECT x FROM stays`, `DROP VIEW v`},
 	"matview":     {`CREATE MATERIALIZED VIEW v AS SELECT x FROM stays`, `DROP MATERIALIZED VIEW v`},
-	"partition":   {`CREATE TABLE e (x int) PARTITION BY LIST (x); CREATE TABLE e1 PARTITION OF e FOR VALUES IN (1)`, `DROP TABLE e`},
-	"rule":        {`CREATE RULE r AS ON INSERT TO stays DO ALSO DELETE FROM stays`, `DROP RULE r ON stays`},
-	"trigger":     {`CREATE TRIGGER t BEFORE INSERT ON stays FOR EACH ROW EXECUTE FUNCTION touch()`, `DROP TRIGGER t ON stays`},
-	"function":    {`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'`, `DROP FUNCTION f`},
-	"body":        {`CREATE FUNCTION f(a int) RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT max(x) FROM stays; END`, `DROP FUNCTION f`},
-	"procedure":   {`CREATE PROCEDURE f(a int) LANGUAGE sql AS 'SELECT 1'`, `DROP PROCEDURE f`},
+	"partition": {`CREATE TABLE e (x int) PARTITION BY LIST (x); CREATE TABLE e1 PARTITION OF e FOR VALUES IN (1)`,
+		`DROP TABLE e`},
+	"rule": {`CREATE RULE r AS ON INSERT TO stays DO ALSO DELETE FROM stays`, `DROP RULE r ON stays`},
+	"trigger": {`CREATE TRIGGER t BEFORE INSERT ON stays FOR EACH ROW EXECUTE FUNCTION touch()`,
+		`DROP TRIGGER t ON stays`},
+	"function": {`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'`, `DROP FUNCTION f`},
+	"body": {`CREATE FUNCTION f(a int) RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT max(x) FROM stays; END`,
+		`DROP FUNCTION f`},
+	"procedure": {`CREATE PROCEDURE f(a int) LANGUAGE sql AS 'SELECT 1'`, `DROP PROCEDURE f`},
 }
 
 // Much of a text is written from the newest catalog. An object that is gone from there
@@ -45,7 +48,8 @@ func TestGoneObjectsAreNotReadInPart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := pgtest.New(t)
-			db.Exec(t, `CREATE TABLE stays (x int); CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'`)
+			db.Exec(t, `CREATE TABLE stays (x int); CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
+				'BEGIN RETURN NEW; END'`)
 			db.Exec(t, object.create)
 			want, err := loadOnce(ctx, db.Conn(t, db.URL), map[string]string{})
 			if err != nil {

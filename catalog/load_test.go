@@ -35,13 +35,15 @@ CREATE INDEX leads_lower ON app.leads (lower(email) DESC NULLS LAST) WHERE mood 
 ALTER TABLE app.leads ENABLE ROW LEVEL SECURITY; ALTER TABLE app.leads FORCE ROW LEVEL SECURITY;
 CREATE POLICY own ON app.leads AS RESTRICTIVE FOR UPDATE TO ROLE USING (tenant_id IS NULL) WITH CHECK (true);
 CREATE TABLE app.notes (id serial PRIMARY KEY, tenant_id uuid, lead_id bigint);
-ALTER TABLE app.notes ADD CONSTRAINT notes_lead FOREIGN KEY (tenant_id, lead_id) REFERENCES app.leads MATCH FULL ON UPDATE CASCADE NOT VALID;
+ALTER TABLE app.notes ADD CONSTRAINT notes_lead FOREIGN KEY (tenant_id, lead_id) REFERENCES app.leads MATCH FULL ON
+	UPDATE CASCADE NOT VALID;
 CREATE TABLE app.ev (tenant_id uuid, at date) PARTITION BY RANGE (at);
 CREATE TABLE app.ev_1 PARTITION OF app.ev FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
 CREATE TABLE app.base (a int); CREATE TABLE app.derived (b int) INHERITS (app.base);
 CREATE VIEW app.v WITH (security_barrier, check_option = local) AS SELECT id, tenant_id FROM app.leads;
 CREATE MATERIALIZED VIEW app.mv AS SELECT * FROM app.v;
-CREATE FUNCTION app.f(a int, b text DEFAULT 'x', OUT c int) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'SELECT 1';
+CREATE FUNCTION app.f(a int, b text DEFAULT 'x', OUT c int) LANGUAGE sql STABLE SECURITY DEFINER SET search_path =
+	pg_catalog, pg_temp AS 'SELECT 1';
 CREATE FUNCTION app.g() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT max(id) FROM app.leads; END;
 CREATE FUNCTION app.touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 CREATE TRIGGER touch BEFORE INSERT ON app.ev FOR EACH ROW EXECUTE FUNCTION app.touch();
@@ -59,7 +61,8 @@ func TestLoad(t *testing.T) {
 		t.Parallel()
 		db := c.New(t)
 		role := db.Role(t, "app", "LOGIN")
-		db.Exec(t, strings.NewReplacer("ROLE ROLE", "ROLE "+role, "TO ROLE", "TO "+role, "DATABASE DATABASE", "DATABASE "+db.Name).Replace(loadSchema))
+		db.Exec(t, strings.NewReplacer("ROLE ROLE", "ROLE "+role, "TO ROLE", "TO "+role, "DATABASE DATABASE",
+			"DATABASE "+db.Name).Replace(loadSchema))
 		s := load(t, db.Conn(t, db.URL))
 		v := catalog.NewLookup(s, nil)
 		if s.Version/10000 != c.Major || s.Database.Name != db.Name || len(s.Unseen) > 0 {
@@ -85,28 +88,32 @@ func checkTable(t *testing.T, v *catalog.Lookup, role string) {
 	}
 	var columns []string
 	for _, c := range r.Columns {
-		columns = append(columns, strings.TrimSpace(fmt.Sprintf("%s %s %s%s %v", c.Name, c.Type, c.Identity, c.Generated, c.NotNull)))
+		columns = append(columns, strings.TrimSpace(
+			fmt.Sprintf("%s %s %s%s %v", c.Name, c.Type, c.Identity, c.Generated, c.NotNull)))
 	}
 	want := []string{"id bigint always true", "tenant_id uuid  true", "email app.email  false", "mood app.mood  false",
 		"tags text[]  false", "code character varying(20)  false", "shout text stored false"}
 	if diff := cmp.Diff(want, columns); diff != "" {
 		t.Errorf("columns (-want +got):\n%s", diff)
 	}
-	if c := r.Column("email"); c.Comment != "where to" || !slices.ContainsFunc(c.Privileges, func(p catalog.Privilege) bool {
-		return p.Grantee == "" && p.Name == "UPDATE"
-	}) {
+	if c := r.Column("email"); c.Comment != "where to" ||
+		!slices.ContainsFunc(c.Privileges, func(p catalog.Privilege) bool {
+			return p.Grantee == "" && p.Name == "UPDATE"
+		}) {
 		t.Errorf("column email: %+v", c)
 	}
 	if c := r.Column("code"); c.Collation != "pg_catalog.C" {
 		t.Errorf("collation of code: %q", c.Collation)
 	}
-	if !slices.Contains(r.Privileges, catalog.Privilege{Grantee: role, Grantor: r.Owner, Name: "SELECT", Grantable: true}) {
+	if !slices.Contains(r.Privileges,
+		catalog.Privilege{Grantee: role, Grantor: r.Owner, Name: "SELECT", Grantable: true}) {
 		t.Errorf("privileges: %+v", r.Privileges)
 	}
 	wantKeys := map[string][]catalog.IndexKey{
 		"leads_tags":  {{Column: "tags", OpClass: "array_ops"}},
 		"leads_lower": {{Expression: "lower((email)::text)", OpClass: "text_ops", Descending: true, Leakproof: true}},
-		"leads_email": {{Column: "tenant_id", OpClass: "uuid_ops", Leakproof: true}, {Column: "email", OpClass: "text_ops", Leakproof: true}},
+		"leads_email": {{Column: "tenant_id", OpClass: "uuid_ops", Leakproof: true},
+			{Column: "email", OpClass: "text_ops", Leakproof: true}},
 	}
 	for _, ix := range r.Indexes {
 		if keys, ok := wantKeys[ix.Name]; ok {
@@ -115,7 +122,8 @@ func checkTable(t *testing.T, v *catalog.Lookup, role string) {
 			}
 		}
 	}
-	if p := r.Policies[0]; p.Permissive || p.Command != "UPDATE" || !slices.Equal(p.Roles, []string{role}) || p.Using.Root == nil || p.Check.Text != "true" {
+	if p := r.Policies[0]; p.Permissive || p.Command != "UPDATE" || !slices.Equal(p.Roles, []string{role}) ||
+		p.Using.Root == nil || p.Check.Text != "true" {
 		t.Errorf("policy: %+v", p)
 	}
 	for _, c := range v.Relation(app("notes")).Constraints {
@@ -129,22 +137,27 @@ func checkTable(t *testing.T, v *catalog.Lookup, role string) {
 func checkOthers(t *testing.T, s *catalog.Snapshot, v *catalog.Lookup, role string) {
 	t.Helper()
 	view := v.Relation(app("v"))
-	if !view.SecurityBarrier || view.CheckOption != "local" || !view.Insertable || !view.Updatable || !view.Deletable || !strings.Contains(view.Definition, "app.leads") {
+	if !view.SecurityBarrier || view.CheckOption != "local" || !view.Insertable || !view.Updatable || !view.Deletable ||
+		!strings.Contains(view.Definition, "app.leads") {
 		t.Errorf("view: %+v", view)
 	}
 	ev := v.Relation(app("ev_1"))
-	if !ev.Partition || !slices.Equal(ev.ParentNames, []catalog.QName{app("ev")}) || len(ev.Triggers) != 1 || !ev.Triggers[0].Inherited {
+	if !ev.Partition || !slices.Equal(ev.ParentNames, []catalog.QName{app("ev")}) || len(ev.Triggers) != 1 ||
+		!ev.Triggers[0].Inherited {
 		t.Errorf("partition: %+v", ev)
 	}
-	if diff := cmp.Diff(catalog.PartKey{Strategy: "range", Columns: []string{"at"}, Text: "RANGE (at)"}, v.Relation(app("ev")).PartitionKey); diff != "" {
+	if diff := cmp.Diff(catalog.PartKey{Strategy: "range", Columns: []string{"at"}, Text: "RANGE (at)"},
+		v.Relation(app("ev")).PartitionKey); diff != "" {
 		t.Errorf("partition key (-want +got):\n%s", diff)
 	}
 	if owned := v.Relation(app("notes_id_seq")).OwnedBy; owned == nil || owned.Column != "id" {
 		t.Errorf("owned by: %v", owned)
 	}
 	f := v.Functions(app("f"))[0]
-	wantParams := []catalog.Param{{Name: "a", Type: "integer", Mode: "in"}, {Name: "b", Type: "text", Mode: "in", HasDefault: true}, {Name: "c", Type: "integer", Mode: "out"}}
-	if diff := cmp.Diff(wantParams, f.Params); diff != "" || !f.Definer || f.Volatile != "stable" || !slices.Equal(f.Settings, []string{"search_path=pg_catalog, pg_temp"}) {
+	wantParams := []catalog.Param{{Name: "a", Type: "integer", Mode: "in"},
+		{Name: "b", Type: "text", Mode: "in", HasDefault: true}, {Name: "c", Type: "integer", Mode: "out"}}
+	if diff := cmp.Diff(wantParams, f.Params); diff != "" || !f.Definer || f.Volatile != "stable" ||
+		!slices.Equal(f.Settings, []string{"search_path=pg_catalog, pg_temp"}) {
 		t.Errorf("function: %+v\n%s", f, diff)
 	}
 	if g := v.Functions(app("g"))[0]; !g.BodyParsed || !strings.Contains(g.Body, "app.leads") {
@@ -163,7 +176,8 @@ func checkOthers(t *testing.T, s *catalog.Snapshot, v *catalog.Lookup, role stri
 			t.Errorf("no dependency %+v in %+v", d, s.Dependencies)
 		}
 	}
-	if !slices.Contains(s.Stored, catalog.StoredSetting{Role: role, Database: s.Database.Name, Name: "app.current_tenant", Value: "x"}) {
+	if !slices.Contains(s.Stored,
+		catalog.StoredSetting{Role: role, Database: s.Database.Name, Name: "app.current_tenant", Value: "x"}) {
 		t.Errorf("stored settings: %+v", s.Stored)
 	}
 	if !slices.ContainsFunc(s.Defaults, func(d catalog.DefaultPrivilege) bool {
@@ -171,7 +185,8 @@ func checkOthers(t *testing.T, s *catalog.Snapshot, v *catalog.Lookup, role stri
 	}) {
 		t.Errorf("default privileges: %+v", s.Defaults)
 	}
-	if s.LargeObjects != 1 || len(s.Publications) != 1 || !slices.Equal(s.Publications[0].Tables, []catalog.QName{app("leads")}) {
+	if s.LargeObjects != 1 || len(s.Publications) != 1 ||
+		!slices.Equal(s.Publications[0].Tables, []catalog.QName{app("leads")}) {
 		t.Errorf("large objects %d, publications %+v", s.LargeObjects, s.Publications)
 	}
 	var kinds []string
@@ -195,12 +210,15 @@ func TestLoadSeesLeakproofDeviations(t *testing.T) {
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		t.Parallel()
 		db := c.New(t)
-		db.Exec(t, `ALTER FUNCTION pg_catalog.texticlike(text, text) LEAKPROOF; ALTER FUNCTION pg_catalog.uuid_eq(uuid, uuid) NOT LEAKPROOF`)
+		db.Exec(t, `ALTER FUNCTION pg_catalog.texticlike(text, text) LEAKPROOF; ALTER FUNCTION pg_catalog.uuid_eq(uuid,
+			uuid) NOT LEAKPROOF`)
 		v := catalog.NewLookup(load(t, db.Conn(t, db.URL)), nil)
-		if f := v.Functions(catalog.QName{Schema: "pg_catalog", Name: "texticlike"}); len(f) != 1 || !f[0].Leakproof || f[0].LeakproofByDefault {
+		if f := v.Functions(catalog.QName{Schema: "pg_catalog", Name: "texticlike"}); len(f) != 1 || !f[0].Leakproof ||
+			f[0].LeakproofByDefault {
 			t.Errorf("texticlike: %+v", f)
 		}
-		if f := v.Functions(catalog.QName{Schema: "pg_catalog", Name: "uuid_eq"}); len(f) != 1 || f[0].Leakproof || !f[0].LeakproofByDefault {
+		if f := v.Functions(catalog.QName{Schema: "pg_catalog", Name: "uuid_eq"}); len(f) != 1 || f[0].Leakproof ||
+			!f[0].LeakproofByDefault {
 			t.Errorf("uuid_eq: %+v", f)
 		}
 	})
@@ -212,22 +230,26 @@ func TestLoadAsOrdinaryRole(t *testing.T) {
 		t.Parallel()
 		db := c.New(t)
 		role := db.AppRole(t)
-		db.Exec(t, `CREATE SCHEMA app; CREATE SCHEMA closed; CREATE TABLE app.a (x int); CREATE TABLE app.b (x int); CREATE TABLE closed.c (x int);
+		db.Exec(t, `CREATE SCHEMA app; CREATE SCHEMA closed; CREATE TABLE app.a (x int); CREATE TABLE app.b (x int); CREATE
+			TABLE closed.c (x int);
 			ALTER TABLE closed.c ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON closed.c USING (x = 1);
 			CREATE VIEW closed.v AS SELECT * FROM closed.c; CREATE VIEW app.v AS SELECT * FROM app.a;
 			GRANT USAGE ON SCHEMA app TO `+role+`; GRANT SELECT ON app.a TO `+role)
 		conn := db.Conn(t, db.As(t, role))
 		s := load(t, conn)
 		want := []string{
-			"schema app: role " + role + " may not read 1 of its tables, so that they cannot be probed and their statistics are hidden",
-			"schema closed: role " + role + " has no USAGE on it, so that its tables cannot be probed and their statistics are hidden",
+			"schema app: role " + role +
+				" may not read 1 of its tables, so that they cannot be probed and their statistics are hidden",
+			"schema closed: role " + role +
+				" has no USAGE on it, so that its tables cannot be probed and their statistics are hidden",
 		}
 		if diff := cmp.Diff(want, s.Unseen); diff != "" {
 			t.Errorf("unseen (-want +got):\n%s", diff)
 		}
 		// What it sees of the catalog is what a superuser sees.
 		full := load(t, db.Conn(t, db.URL))
-		full.User, full.Unseen, full.Schemas, full.Roles, full.Memberships = s.User, s.Unseen, s.Schemas, s.Roles, s.Memberships
+		full.User, full.Unseen, full.Schemas, full.Roles, full.Memberships = s.User, s.Unseen, s.Schemas, s.Roles,
+			s.Memberships
 		if diff := cmp.Diff(full, s); diff != "" {
 			t.Errorf("superuser and ordinary role differ:\n%s", diff)
 		}
@@ -246,7 +268,8 @@ func TestLoadWithoutPartOfTheCatalog(t *testing.T) {
 	db.Exec(t, `REVOKE SELECT ON pg_catalog.pg_event_trigger, pg_catalog.pg_publication FROM PUBLIC`)
 	conn := db.Conn(t, db.As(t, role))
 	s := load(t, conn)
-	if all := strings.Join(s.Unseen, "\n"); !strings.Contains(all, "event triggers could not be read") || !strings.Contains(all, "publications could not be read") {
+	if all := strings.Join(s.Unseen, "\n"); !strings.Contains(all, "event triggers could not be read") ||
+		!strings.Contains(all, "publications could not be read") {
 		t.Errorf("unseen: %q", s.Unseen)
 	}
 	db.Exec(t, `REVOKE SELECT ON pg_catalog.pg_policy FROM PUBLIC`)
@@ -275,15 +298,18 @@ func TestLoadLeavesNothing(t *testing.T) {
 		t.Error("the transaction's own table is not seen")
 	}
 	var path, lockTimeout string
-	if err := tx.QueryRow(ctx, `SELECT current_setting('search_path'), current_setting('lock_timeout')`).Scan(&path, &lockTimeout); err != nil {
+	if err := tx.QueryRow(ctx, `SELECT current_setting('search_path'), current_setting('lock_timeout')`).
+		Scan(&path, &lockTimeout); err != nil {
 		t.Fatal(err)
 	}
 	if path != "public" || lockTimeout != "0" {
 		t.Errorf("search_path %q, lock_timeout %q", path, lockTimeout)
 	}
 	var strong int
-	if err := tx.QueryRow(ctx, `SELECT count(*) FROM pg_catalog.pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'
-		AND mode <> 'AccessShareLock' AND relation IN ('a'::regclass, 'v'::regclass)`).Scan(&strong); err != nil || strong > 0 {
+	if err := tx.QueryRow(ctx,
+		`SELECT count(*) FROM pg_catalog.pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'
+		AND mode <> 'AccessShareLock' AND relation IN ('a'::regclass, 'v'::regclass)`).
+		Scan(&strong); err != nil || strong > 0 {
 		t.Errorf("%d strong locks, %v", strong, err)
 	}
 	if err := tx.Rollback(ctx); err != nil {

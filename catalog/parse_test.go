@@ -9,7 +9,10 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-const nodeSeed = `{OPEXPR :opno 2972 :args ({VAR :varno 1 :varattno 2 :varlevelsup 0 :location 7} {SUBLINK :subLinkType 4 :testexpr <> :operName ("=" "\<" "") :subselect {QUERY :hasAggs false :rtable <> :cols (i 1 2) :set (b) :jointree {FROMEXPR :fromlist <> :quals <>} :targetList ({TARGETENTRY :expr {CONST :consttype 25 :constlen -1 :constisnull false :constvalue 5 [ 20 0 0 0 -61 ]} :resname a\ b\(c :resjunk false})}}) :location -1}`
+const nodeSeed = `{OPEXPR :opno 2972 :args ({VAR :varno 1 :varattno 2 :varlevelsup 0 :location 7} {SUBLINK :subLinkT` +
+	`ype 4 :testexpr <> :operName ("=" "\<" "") :subselect {QUERY :hasAggs false :rtable <> :cols (i 1 2) :set (b) :joi` +
+	`ntree {FROMEXPR :fromlist <> :quals <>} :targetList ({TARGETENTRY :expr {CONST :consttype 25 :constlen -1 :constis` +
+	`null false :constvalue 5 [ 20 0 0 0 -61 ]} :resname a\ b\(c :resjunk false})}}) :location -1}`
 
 func TestParseNodeText(t *testing.T) {
 	t.Parallel()
@@ -18,7 +21,8 @@ func TestParseNodeText(t *testing.T) {
 		t.Fatal(err)
 	}
 	link := root.nodes("args")[1]
-	if root.tag != "OPEXPR" || root.oid("opno") != 2972 || len(link.get("operName").list) != 3 || link.get("operName").list[1].token != "<" {
+	if root.tag != "OPEXPR" || root.oid("opno") != 2972 || len(link.get("operName").list) != 3 ||
+		link.get("operName").list[1].token != "<" {
 		t.Errorf("tree: %+v", root)
 	}
 	target := link.node("subselect").nodes("targetList")[0]
@@ -28,7 +32,8 @@ func TestParseNodeText(t *testing.T) {
 	if diff := cmp.Diff([]byte{20, 0, 0, 0, 0xc3}, target.node("expr").get("constvalue").bytes); diff != "" {
 		t.Errorf("datum (-want +got):\n%s", diff)
 	}
-	for _, bad := range []string{"", "x", "{", "{A", "{A :b", "{A :b (", "{A :b 1 [ 300 ]}", "{A} x", "()", strings.Repeat("{A :b (", 5000)} {
+	for _, bad := range []string{"", "x", "{", "{A", "{A :b", "{A :b (", "{A :b 1 [ 300 ]}", "{A} x", "()",
+		strings.Repeat("{A :b (", 5000)} {
 		if _, err := parseNodeText(bad); err == nil {
 			t.Errorf("no error for %.40q", bad)
 		}
@@ -40,7 +45,9 @@ func TestParseNodeText(t *testing.T) {
 func FuzzNodeText(f *testing.F) {
 	f.Add(nodeSeed)
 	f.Add(`{CASEEXPR :arg <> :args ({CASEWHEN :expr <> :result <>}) :defresult <>}`)
-	f.Add(`{SUBLINK :subLinkType 2 :testexpr {OPEXPR :args ({VAR :varno 1 :varattno 1} {PARAM :paramid 1})} :subselect {QUERY :rtable ({RANGETBLENTRY :rtekind 0 :relid 1 :eref {ALIAS :colnames ("a" "b")}} {RTE :rtekind 2 :joinaliasvars ({VAR :varno 1 :varattno 1})}) :targetList ({TARGETENTRY :expr {VAR :varno 2 :varattno 1}})}}`)
+	f.Add(`{SUBLINK :subLinkType 2 :testexpr {OPEXPR :args ({VAR :varno 1 :varattno 1} {PARAM :paramid 1})} :subselect ` +
+		`{QUERY :rtable ({RANGETBLENTRY :rtekind 0 :relid 1 :eref {ALIAS :colnames ("a" "b")}} {RTE :rtekind 2 :joinaliasv` +
+		`ars ({VAR :varno 1 :varattno 1})}) :targetList ({TARGETENTRY :expr {VAR :varno 2 :varattno 1}})}}`)
 	f.Add(`{BOOLEXPR :boolop not :args ({NULLTEST :arg {VAR :varno 1 :varlevelsup 3} :nulltesttype 9})}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		l := newLoader(nil)

@@ -14,14 +14,20 @@ import (
 
 // privilegeSchema gives rights in every way there is; «x» are roles.
 const privilegeSchema = `
-GRANT «group» TO «member»; GRANT «top» TO «group»; GRANT «group» TO «noinherit»; GRANT «owner» TO «admin» WITH ADMIN OPTION;
+GRANT «group» TO «member»; GRANT «top» TO «group»; GRANT «group» TO «noinherit»; GRANT «owner» TO «admin» WITH ADMIN
+	OPTION;
 GRANT pg_read_all_data TO «reader»; GRANT pg_write_all_data TO «group»;
-CREATE SCHEMA s AUTHORIZATION «owner»; CREATE SCHEMA closed; GRANT USAGE ON SCHEMA s TO «member»; GRANT CREATE ON SCHEMA s TO «top»;
-CREATE TABLE s.a (x int, y int); ALTER TABLE s.a OWNER TO «owner»; GRANT SELECT, TRUNCATE ON s.a TO «top»; GRANT TRIGGER ON s.a TO PUBLIC;
-CREATE TABLE s.b (x int, y int); GRANT UPDATE (y) ON s.b TO «group»; GRANT SELECT (x) ON s.b TO PUBLIC; GRANT REFERENCES ON s.b TO «member» WITH GRANT OPTION;
+CREATE SCHEMA s AUTHORIZATION «owner»; CREATE SCHEMA closed; GRANT USAGE ON SCHEMA s TO «member»; GRANT CREATE ON
+	SCHEMA s TO «top»;
+CREATE TABLE s.a (x int, y int); ALTER TABLE s.a OWNER TO «owner»; GRANT SELECT, TRUNCATE ON s.a TO «top»; GRANT
+	TRIGGER ON s.a TO PUBLIC;
+CREATE TABLE s.b (x int, y int); GRANT UPDATE (y) ON s.b TO «group»; GRANT SELECT (x) ON s.b TO PUBLIC; GRANT
+	REFERENCES ON s.b TO «member» WITH GRANT OPTION;
 CREATE TABLE closed.c (x int); GRANT DELETE ON closed.c TO «noinherit»;
-CREATE FUNCTION s.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE FUNCTION s.g() RETURNS int LANGUAGE sql AS 'SELECT 1';
-REVOKE EXECUTE ON FUNCTION s.g() FROM PUBLIC; GRANT EXECUTE ON FUNCTION s.g() TO «top»; ALTER FUNCTION s.f() OWNER TO «owner»;
+CREATE FUNCTION s.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE FUNCTION s.g() RETURNS int LANGUAGE sql AS
+	'SELECT 1';
+REVOKE EXECUTE ON FUNCTION s.g() FROM PUBLIC; GRANT EXECUTE ON FUNCTION s.g() TO «top»; ALTER FUNCTION s.f() OWNER TO
+	«owner»;
 REVOKE TEMPORARY ON DATABASE «db» FROM PUBLIC; GRANT TEMPORARY ON DATABASE «db» TO «group»;
 `
 
@@ -33,14 +39,16 @@ func TestPrivilegesAgainstServer(t *testing.T) {
 		db := c.New(t)
 		sql := strings.ReplaceAll(privilegeSchema, "«db»", db.Name)
 		var roles []string
-		for name, attributes := range map[string]string{"member": "LOGIN", "group": "", "top": "", "noinherit": "LOGIN NOINHERIT",
-			"owner": "", "admin": "LOGIN", "reader": "LOGIN", "super": "SUPERUSER", "nothing": "LOGIN"} {
+		for name, attributes := range map[string]string{"member": "LOGIN", "group": "", "top": "",
+			"noinherit": "LOGIN NOINHERIT",
+			"owner":     "", "admin": "LOGIN", "reader": "LOGIN", "super": "SUPERUSER", "nothing": "LOGIN"} {
 			role := db.Role(t, name, attributes)
 			roles = append(roles, role)
 			sql = strings.ReplaceAll(sql, "«"+name+"»", role)
 		}
 		if c.Major >= 16 {
-			extra := `GRANT «top» TO «nothing» WITH INHERIT FALSE, SET FALSE; GRANT «owner» TO «reader» WITH INHERIT FALSE, SET TRUE; GRANT «group» TO «admin» WITH INHERIT TRUE, SET FALSE`
+			extra := `GRANT «top» TO «nothing» WITH INHERIT FALSE, SET FALSE; GRANT «owner» TO «reader» WITH INHERIT FALSE, SET
+				TRUE; GRANT «group» TO «admin» WITH INHERIT TRUE, SET FALSE`
 			for name, role := range db.Roles {
 				extra = strings.ReplaceAll(extra, "«"+name+"»", role)
 			}
@@ -60,15 +68,18 @@ func TestPrivilegesAgainstServer(t *testing.T) {
 			checkTables(t, conn, look, role)
 			for _, schema := range []string{"s", "closed"} {
 				for _, privilege := range []string{"USAGE", "CREATE"} {
-					agree(t, conn, look.HasSchemaPrivilege(role, schema, privilege), "has_schema_privilege($1, $2, $3)", role, schema, privilege)
+					agree(t, conn, look.HasSchemaPrivilege(role, schema, privilege), "has_schema_privilege($1, $2, $3)", role,
+						schema, privilege)
 				}
 			}
 			for _, name := range []string{"f", "g"} {
 				f := look.Functions(catalog.QName{Schema: "s", Name: name})[0]
-				agree(t, conn, look.HasFunctionPrivilege(role, f), "has_function_privilege($1, $2, 'EXECUTE')", role, "s."+name+"()")
+				agree(t, conn, look.HasFunctionPrivilege(role, f), "has_function_privilege($1, $2, 'EXECUTE')", role,
+					"s."+name+"()")
 			}
 			for _, privilege := range []string{"CREATE", "CONNECT", "TEMPORARY"} {
-				agree(t, conn, look.HasDatabasePrivilege(role, privilege), "has_database_privilege($1, current_database(), $2)", role, privilege)
+				agree(t, conn, look.HasDatabasePrivilege(role, privilege), "has_database_privilege($1, current_database(), $2)",
+					role, privilege)
 			}
 		}
 	})
@@ -76,14 +87,18 @@ func TestPrivilegesAgainstServer(t *testing.T) {
 
 func checkTables(t *testing.T, conn *pgx.Conn, look *catalog.Lookup, role string) {
 	t.Helper()
-	for _, name := range []catalog.QName{{Schema: "s", Name: "a"}, {Schema: "s", Name: "b"}, {Schema: "closed", Name: "c"}} {
+	for _, name := range []catalog.QName{{Schema: "s", Name: "a"}, {Schema: "s", Name: "b"},
+		{Schema: "closed", Name: "c"}} {
 		r := look.Relation(name)
 		for _, privilege := range []string{"SELECT", "INSERT", "UPDATE", "REFERENCES"} {
-			agree(t, conn, look.HasTablePrivilege(role, r, privilege), "has_any_column_privilege($1, $2, $3)", role, name.SQL(), privilege)
-			agree(t, conn, look.HasColumnPrivilege(role, r, "x", privilege), "has_column_privilege($1, $2, 'x', $3)", role, name.SQL(), privilege)
+			agree(t, conn, look.HasTablePrivilege(role, r, privilege), "has_any_column_privilege($1, $2, $3)", role,
+				name.SQL(), privilege)
+			agree(t, conn, look.HasColumnPrivilege(role, r, "x", privilege), "has_column_privilege($1, $2, 'x', $3)", role,
+				name.SQL(), privilege)
 		}
 		for _, privilege := range []string{"DELETE", "TRUNCATE", "TRIGGER"} {
-			agree(t, conn, look.HasTablePrivilege(role, r, privilege), "has_table_privilege($1, $2, $3)", role, name.SQL(), privilege)
+			agree(t, conn, look.HasTablePrivilege(role, r, privilege), "has_table_privilege($1, $2, $3)", role,
+				name.SQL(), privilege)
 		}
 	}
 }
@@ -112,10 +127,12 @@ func TestReach(t *testing.T) {
 		t.Parallel()
 		ctx := context.Background()
 		db := c.New(t)
-		app, creator, owner, middle := db.AppRole(t), db.Role(t, "creator", "LOGIN CREATEROLE"), db.Role(t, "owner", ""), db.Role(t, "middle", "")
+		app, creator, owner, middle := db.AppRole(t), db.Role(t, "creator", "LOGIN CREATEROLE"), db.Role(t, "owner", ""),
+			db.Role(t, "middle", "")
 		sql := "GRANT " + owner + " TO " + middle + " WITH ADMIN OPTION; GRANT " + middle + " TO " + app
 		if c.Major >= 16 {
-			sql = "GRANT " + owner + " TO " + middle + " WITH ADMIN OPTION, INHERIT FALSE, SET FALSE; GRANT " + middle + " TO " + app
+			sql = "GRANT " + owner + " TO " + middle + " WITH ADMIN OPTION, INHERIT FALSE, SET FALSE; GRANT " +
+				middle + " TO " + app
 		}
 		db.Exec(t, sql)
 		look := catalog.NewLookup(load(t, db.Conn(t, db.URL)), nil)
@@ -149,7 +166,8 @@ func TestReachByAdminOptionAlone(t *testing.T) {
 	}}, nil)
 	for role, want := range map[string][4]bool{
 		// usage, set, member, reach
-		"app": {true, true, true, true}, "group": {true, false, true, false}, "owner": {false, false, true, true}, "closed": {false, false, true, false},
+		"app": {true, true, true, true}, "group": {true, false, true, false}, "owner": {false, false, true, true},
+		"closed": {false, false, true, false},
 	} {
 		for i, mode := range []catalog.Mode{catalog.Usage, catalog.Set, catalog.Member, catalog.Reach} {
 			if got := look.MemberOf("app", role, mode); got != want[i] {

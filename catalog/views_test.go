@@ -19,7 +19,8 @@ func TestViewColumns(t *testing.T) {
 		db.Exec(t, `
 			CREATE TABLE a (id int, name text);
 			CREATE TABLE "b ""q" (id int, a_id int);
-			CREATE VIEW joined AS SELECT b.id AS x, a.name AS "the (name) {", a.id + 1 AS y FROM a JOIN "b ""q" b ON b.a_id = a.id ORDER BY b.a_id;
+			CREATE VIEW joined AS SELECT b.id AS x, a.name AS "the (name) {", a.id + 1 AS y FROM a JOIN "b ""q" b ON b.a_id =
+				a.id ORDER BY b.a_id;
 			CREATE VIEW chain AS SELECT x AS z FROM joined;
 			CREATE MATERIALIZED VIEW kept AS SELECT name FROM (SELECT * FROM a) s;
 			CREATE VIEW both_of AS SELECT id FROM a UNION SELECT id FROM "b ""q";
@@ -38,12 +39,14 @@ func TestViewColumns(t *testing.T) {
 				}
 			}
 		}
-		want := map[string]string{"joined.x": `b "q.id`, "joined.the (name) {": "a.name", "chain.z": "joined.x", "kept.name": "a.name"}
+		want := map[string]string{"joined.x": `b "q.id`, "joined.the (name) {": "a.name", "chain.z": "joined.x",
+			"kept.name": "a.name"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
 		for _, typ := range s.Types {
-			if diff := cmp.Diff([]catalog.Attribute{{Name: "p", Type: "integer"}, {Name: "q r", Type: "text[]"}}, typ.Attributes); typ.Name == "pair" && diff != "" {
+			if diff := cmp.Diff([]catalog.Attribute{{Name: "p", Type: "integer"}, {Name: "q r", Type: "text[]"}},
+				typ.Attributes); typ.Name == "pair" && diff != "" {
 				t.Error(diff)
 			}
 		}

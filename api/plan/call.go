@@ -116,7 +116,8 @@ func overloaded(found []*schema.Function) error {
 		}
 		list = append(list, f.Schema+"."+f.Name.Name+"("+strings.Join(params, ", ")+")")
 	}
-	return problem.New(http.StatusMultipleChoices, "PGRST203", "Could not choose the best candidate function between: %s", strings.Join(list, ", ")).
+	return problem.New(http.StatusMultipleChoices, "PGRST203", "Could not choose the best candidate function between: %s",
+		strings.Join(list, ", ")).
 		WithHint("Try renaming the parameters or the function itself in the database so function overloading can be resolved")
 }
 
@@ -215,7 +216,8 @@ func resultTable(f *schema.Function) *schema.Table {
 // scalarCall selects the value itself. A record without known columns is JSON.
 func (w *writer) scalarCall(f *schema.Function, r *query.Request, call string, from lead) (*Statement, error) {
 	if len(r.Root.Where) > 0 || len(r.Root.Order) > 0 || r.Selected {
-		return nil, problem.New(http.StatusBadRequest, "42703", "the function %s returns no columns to select, filter or order by", f.Name)
+		return nil, problem.New(http.StatusBadRequest, "42703",
+			"the function %s returns no columns to select, filter or order by", f.Name)
 	}
 	value := call
 	if !f.Scalar && !f.Void && !w.options.Text {

@@ -34,7 +34,8 @@ func (w *writer) noRelationship(s source, t *query.Target) error {
 	if t.Hint != "" {
 		using = " using the hint '" + t.Hint + "'"
 	}
-	e = e.WithDetails("Searched for a foreign key relationship between '%s' and '%s'%s in the schema '%s', but no matches were found.",
+	e = e.WithDetails("Searched for a foreign key relationship between '%s' and '%s'%s in the schema '%s', but no "+
+		"matches were found.",
 		s.table.Name.Name, t.Name, using, s.table.Schema)
 	if similar := schema.Similar(t.Name, w.schema.TargetNames(s.table)); similar != "" && similar != t.Name {
 		e = e.WithHint("Perhaps you meant '%s' instead of '%s'.", similar, t.Name)

@@ -187,7 +187,8 @@ func (w *writer) orderTerm(s source, r *query.Read, t *query.Term) (string, erro
 	}
 	target := embedCalled(r, t.Related)
 	if target == nil {
-		return "", problem.New(http.StatusBadRequest, "PGRST108", "'%s' is not an embedded resource in this request", t.Related).
+		return "", problem.New(http.StatusBadRequest, "PGRST108",
+			"'%s' is not an embedded resource in this request", t.Related).
 			WithHint("Verify that '%s' is included in the 'select' query parameter.", t.Related)
 	}
 	rel, err := w.relationship(s, target)

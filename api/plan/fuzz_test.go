@@ -158,10 +158,12 @@ func (g *target) plan(table, raw string, r *rand.Rand) (statements int, err erro
 
 // statements are the ways to use one query string.
 func (g *target) statements(t *schema.Table, request *query.Request, r *rand.Rand) []func() (*Statement, error) {
-	o := Options{Tenant: g.tenant != "", MaxRows: 100, Aggregates: true, Text: r.IntN(8) == 0, Stripped: r.IntN(2) == 0, ETag: r.IntN(3) == 0,
+	o := Options{Tenant: g.tenant != "", MaxRows: 100, Aggregates: true, Text: r.IntN(8) == 0, Stripped: r.IntN(2) == 0,
+		ETag:  r.IntN(3) == 0,
 		Count: []string{"", "exact", "planned", "estimated"}[r.IntN(4)]}
 	keys := []string{t.Columns[r.IntN(len(t.Columns))].Name, t.Columns[len(t.Columns)-1].Name}
-	in := Write{Body: []byte(`[{}]`), Keys: slices.Compact(keys), AllowUnfiltered: r.IntN(4) == 0, MissingDefault: r.IntN(4) == 0, Some: keys[:1], Every: keys[1:],
+	in := Write{Body: []byte(`[{}]`), Keys: slices.Compact(keys), AllowUnfiltered: r.IntN(4) == 0,
+		MissingDefault: r.IntN(4) == 0, Some: keys[:1], Every: keys[1:],
 		Returning:  []string{"", "headers-only", "representation", "representation"}[r.IntN(4)],
 		Resolution: []string{"", "merge-duplicates", "ignore-duplicates"}[r.IntN(3)]}
 	if r.IntN(6) == 0 {

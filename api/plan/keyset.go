@@ -62,7 +62,8 @@ func (w *writer) keyset(sel *selection, s source, r *query.Request) ([]keyColumn
 			return nil, err
 		}
 		keys = append(keys, k)
-		sel.outputs = append(sel.outputs, output{name: "moat_key", kind: Key, expr: expression{sql: k.expr.sql, scalar: true}})
+		sel.outputs = append(sel.outputs,
+			output{name: "moat_key", kind: Key, expr: expression{sql: k.expr.sql, scalar: true}})
 	}
 	return keys, nil
 }
@@ -70,7 +71,8 @@ func (w *writer) keyset(sel *selection, s source, r *query.Request) ([]keyColumn
 func (w *writer) keyColumn(s source, t query.Term) (keyColumn, error) {
 	c := s.table.Column(t.Field.Name)
 	if t.Related != "" || len(t.Field.Path) > 0 || c == nil {
-		return keyColumn{}, problem.New(http.StatusBadRequest, "MOAT120", "after can only follow an order by columns of the table")
+		return keyColumn{}, problem.New(http.StatusBadRequest, "MOAT120",
+			"after can only follow an order by columns of the table")
 	}
 	e, err := w.column(s, t.Field.Name)
 	if err != nil {

@@ -25,7 +25,8 @@ func Read(s *schema.Schema, t *schema.Table, r *query.Request, o Options) (*Stat
 
 // readFrom reads from anything that has the rows of a table. again opens it in
 // another statement, for counting.
-func (w *writer) readFrom(top source, sql string, r *query.Request, again func(*writer) (source, string)) (*Statement, error) {
+func (w *writer) readFrom(top source, sql string, r *query.Request,
+	again func(*writer) (source, string)) (*Statement, error) {
 	sel, err := w.selection(top, &r.Root, false)
 	if err != nil {
 		return nil, err
@@ -62,7 +63,8 @@ func (w *writer) extras(sel *selection, s source) {
 	if !w.options.ETag || sel.grouped || s.rows || !wholeRow(s.table) {
 		return
 	}
-	sel.outputs = append(sel.outputs, output{name: "moat_etag", kind: ETag, expr: expression{sql: rowHash(s), base: "text", scalar: true}})
+	sel.outputs = append(sel.outputs,
+		output{name: "moat_etag", kind: ETag, expr: expression{sql: rowHash(s), base: "text", scalar: true}})
 }
 
 // wholeRow reports whether every column may be read: a hash over others would tell
@@ -169,7 +171,8 @@ func (w *writer) counting(st *Statement, r *query.Request, again func(*writer) (
 	return nil
 }
 
-func (w *writer) countStatement(r *query.Request, again func(*writer) (source, string), limit string, explain bool) (*Statement, error) {
+func (w *writer) countStatement(r *query.Request, again func(*writer) (source, string), limit string,
+	explain bool) (*Statement, error) {
 	c := newWriter(w.schema, w.options)
 	top, from := again(c)
 	sel, err := c.selection(top, &r.Root, false)
@@ -188,7 +191,8 @@ func (w *writer) countStatement(r *query.Request, again func(*writer) (source, s
 	if err != nil {
 		return nil, err
 	}
-	inner := "SELECT " + list + " FROM " + from + joins + where(append(c.tenantCondition(top), conditions...)) + sel.grouping()
+	inner := "SELECT " + list + " FROM " + from + joins + where(append(c.tenantCondition(top), conditions...)) +
+		sel.grouping()
 	if explain {
 		return c.statement("EXPLAIN (FORMAT JSON) " + inner), nil
 	}

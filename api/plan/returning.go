@@ -82,7 +82,8 @@ func (w *writer) returnRows(sql string, target source, r *query.Request, in Writ
 	}
 	if outputs := w.inserted(target, in); outputs != nil && !sel.grouped {
 		returned = append(returned, outputs[0].expr.sql+" AS "+outputs[0].name)
-		sel.outputs = append(sel.outputs, output{name: "moat_inserted", kind: Inserted, expr: expression{sql: changed.alias + ".moat_inserted"}})
+		sel.outputs = append(sel.outputs,
+			output{name: "moat_inserted", kind: Inserted, expr: expression{sql: changed.alias + ".moat_inserted"}})
 	}
 	sel.fill()
 	order, err := w.order(changed, &r.Root)
@@ -92,8 +93,8 @@ func (w *writer) returnRows(sql string, target source, r *query.Request, in Writ
 	if order != "" {
 		order = " ORDER BY " + order
 	}
-	st := w.statement("WITH changed AS (" + sql + " RETURNING " + strings.Join(returned, ", ") + ") SELECT " + w.outer(sel) +
-		" FROM changed AS " + changed.alias + sel.laterals() + sel.grouping() + order)
+	st := w.statement("WITH changed AS (" + sql + " RETURNING " + strings.Join(returned, ", ") + ") SELECT " +
+		w.outer(sel) + " FROM changed AS " + changed.alias + sel.laterals() + sel.grouping() + order)
 	st.Outputs = sel.names()
 	return st, nil
 }

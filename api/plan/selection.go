@@ -78,7 +78,8 @@ func counted(t *schema.Table, items []query.Item) {
 // where the others are not.
 func onlyCounted(items []query.Item) bool {
 	return !slices.ContainsFunc(items, func(item query.Item) bool {
-		return item.Aggregate != "" || (item.Kind == query.Count && item.Field.Name == "") || (item.Target != nil && item.Target.Spread)
+		return item.Aggregate != "" || (item.Kind == query.Count && item.Field.Name == "") ||
+			(item.Target != nil && item.Target.Spread)
 	})
 }
 
@@ -90,7 +91,8 @@ func aggregated(items []query.Item, hoists func(*query.Target) bool) bool {
 		if item.Kind == query.Count || item.Aggregate != "" {
 			return true
 		}
-		if t := item.Target; t != nil && t.Spread && hoists(t) && aggregated(t.Read.Items, func(inner *query.Target) bool { return inner.Spread }) {
+		if t := item.Target; t != nil && t.Spread && hoists(t) &&
+			aggregated(t.Read.Items, func(inner *query.Target) bool { return inner.Spread }) {
 			return true
 		}
 	}
@@ -175,8 +177,9 @@ func (w *writer) aggregate(e expression, t *schema.Table, name, cast string) (ex
 
 func (w *writer) count(sel *selection, s source, item *query.Item, hoist bool) error {
 	if hoist {
-		sel.outputs = append(sel.outputs, output{name: outputName(item), expr: expression{sql: "1", base: "integer", scalar: true},
-			aggregate: "count", aggregateCast: item.AggregateCast})
+		sel.outputs = append(sel.outputs,
+			output{name: outputName(item), expr: expression{sql: "1", base: "integer", scalar: true},
+				aggregate: "count", aggregateCast: item.AggregateCast})
 		return nil
 	}
 	e, err := w.cast(expression{sql: "pg_catalog.count(*)", base: "bigint", scalar: true}, s.table, item.AggregateCast)
@@ -206,7 +209,8 @@ func (w *writer) embed(sel *selection, s source, t *query.Target) error {
 func (w *writer) groupByValue(sel *selection, t *query.Target, sql string) {
 	alias := w.alias()
 	value := alias + "." + schema.Quote(t.Label())
-	sel.joins = append(sel.joins, " LEFT JOIN LATERAL (SELECT CAST("+sql+" AS jsonb) AS "+schema.Quote(t.Label())+") AS "+alias+" ON true")
+	sel.joins = append(sel.joins,
+		" LEFT JOIN LATERAL (SELECT CAST("+sql+" AS jsonb) AS "+schema.Quote(t.Label())+") AS "+alias+" ON true")
 	sel.add(output{name: t.Label(), expr: expression{sql: value, base: "jsonb", scalar: true}})
 	remember(&w.values, t, value)
 }

@@ -44,7 +44,8 @@ func sameStatement(t *testing.T, g *target, table, raw string) (values int, shap
 		if err != nil {
 			return nil, err
 		}
-		return Read(g.schema, g.schema.Tables[schema.Name{Schema: g.profile, Name: table}], request, Options{Tenant: g.tenant != "", MaxRows: 100, Count: "estimated"})
+		return Read(g.schema, g.schema.Tables[schema.Name{Schema: g.profile, Name: table}], request,
+			Options{Tenant: g.tenant != "", MaxRows: 100, Count: "estimated"})
 	}
 	if g.schema.Tables[schema.Name{Schema: g.profile, Name: table}] == nil {
 		return 0, false

@@ -367,11 +367,15 @@ func set(list string) map[string]bool {
 
 var allowedLiterals = set(`'[]' 'UTF8' 'hex'`)
 
-var allowedWords = set(`SELECT FROM WHERE AND OR NOT AS IS NULL TRUE FALSE UNKNOWN NULLS FIRST LAST DESC ORDER BY GROUP LIMIT OFFSET EXISTS ANY ALL
-	LIKE ILIKE DISTINCT CAST LEFT JOIN CROSS LATERAL ON true false INSERT INTO UPDATE SET DELETE RETURNING CONFLICT DO NOTHING EXCLUDED WITH changed
+var allowedWords = set(`SELECT FROM WHERE AND OR NOT AS IS NULL TRUE FALSE UNKNOWN NULLS FIRST LAST DESC ORDER BY
+	GROUP LIMIT OFFSET EXISTS ANY ALL
+	LIKE ILIKE DISTINCT CAST LEFT JOIN CROSS LATERAL ON true false INSERT INTO UPDATE SET DELETE RETURNING CONFLICT DO
+		NOTHING EXCLUDED WITH changed
 	IN VALUES DEFAULT EXPLAIN FORMAT JSON VARIADIC args counted value calls j xmax moat_inserted
-	uuid bigint text int integer numeric jsonb json regconfig boolean time timestamp with without zone timestamptz character varying
-	coalesce json_agg row_to_json to_json to_jsonb json_strip_nulls json_to_recordset json_to_record json_array_elements jsonb_array_elements
+	uuid bigint text int integer numeric jsonb json regconfig boolean time timestamp with without zone timestamptz
+	character varying
+	coalesce json_agg row_to_json to_json to_jsonb json_strip_nulls json_to_recordset json_to_record json_array_elements
+	jsonb_array_elements
 	jsonb_to_record jsonb_build_object to_tsvector to_tsquery plainto_tsquery phraseto_tsquery websearch_to_tsquery
 	pg_catalog count sum avg min max substr encode sha256 convert_to`)
 
@@ -380,13 +384,16 @@ func TestVerifier(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(testSchema(t), tenant)
 	tests := map[string]string{
-		"untied":             `SELECT t1."id" FROM "app"."leads" AS t1 WHERE t1."id" = $1`,
-		"tied to another":    `SELECT t1."id" FROM "app"."leads" AS t1 WHERE t1."tenant_id" = $2::uuid AND t1."id" = $1`,
-		"beside an or":       `SELECT t1."id" FROM "app"."leads" AS t1 WHERE t1."tenant_id" = $1::uuid OR true`,
-		"within an or":       `SELECT t1."id" FROM "app"."leads" AS t1 WHERE (t1."tenant_id" = $1::uuid OR true)`,
-		"embed untied":       `SELECT (SELECT t2."id" FROM "app"."events" AS t2) AS "e" FROM "app"."leads" AS t1 WHERE t1."tenant_id" = $1::uuid`,
-		"insert untied":      `INSERT INTO "app"."leads" AS t1 ("name") SELECT t2."name" FROM json_to_recordset($1::json) AS t2("name" text)`,
-		"insert of another":  `INSERT INTO "app"."leads" AS t1 ("name", "tenant_id") SELECT $1, t2."id" FROM json_to_recordset($2::json) AS t2("id" text)`,
+		"untied":          `SELECT t1."id" FROM "app"."leads" AS t1 WHERE t1."id" = $1`,
+		"tied to another": `SELECT t1."id" FROM "app"."leads" AS t1 WHERE t1."tenant_id" = $2::uuid AND t1."id" = $1`,
+		"beside an or":    `SELECT t1."id" FROM "app"."leads" AS t1 WHERE t1."tenant_id" = $1::uuid OR true`,
+		"within an or":    `SELECT t1."id" FROM "app"."leads" AS t1 WHERE (t1."tenant_id" = $1::uuid OR true)`,
+		"embed untied": `SELECT (SELECT t2."id" FROM "app"."events" AS t2) AS "e" FROM "app"."leads" AS t1 WHERE
+			t1."tenant_id" = $1::uuid`,
+		"insert untied": `INSERT INTO "app"."leads" AS t1 ("name") SELECT t2."name" FROM json_to_recordset($1::json) AS
+			t2("name" text)`,
+		"insert of another": `INSERT INTO "app"."leads" AS t1 ("name", "tenant_id") SELECT $1, t2."id" FROM
+			json_to_recordset($2::json) AS t2("id" text)`,
 		"rows of a function": `SELECT t1."id" FROM "app"."find"($1::text) AS t1`,
 		"unknown table":      `SELECT 1 FROM "private"."secrets" AS t1`,
 		"unknown column":     `SELECT t1."ctid" FROM "app"."countries" AS t1`,

@@ -19,7 +19,8 @@ func newWorld(column, sqlType string, schemas ...string) *world {
 	w := &world{model: catalog.Model{Column: column, Type: sqlType}}
 	w.snapshot.User = "app"
 	for _, name := range schemas {
-		w.snapshot.Schemas = append(w.snapshot.Schemas, catalog.Schema{Name: name, Privileges: []catalog.Privilege{{Grantee: "app", Name: "USAGE"}}})
+		w.snapshot.Schemas = append(w.snapshot.Schemas,
+			catalog.Schema{Name: name, Privileges: []catalog.Privilege{{Grantee: "app", Name: "USAGE"}}})
 	}
 	return w
 }
@@ -28,7 +29,8 @@ func newWorld(column, sqlType string, schemas ...string) *world {
 func (w *world) table(in, name string, columns ...string) *catalog.Relation {
 	r := w.relation(in, name, append([]string{w.model.Column, w.model.Type}, columns...))
 	r.RLS, r.ForceRLS = true, true
-	w.model.Tables = append(w.model.Tables, catalog.TableModel{Table: r.QName(), Class: catalog.TenantTable, Column: w.model.Column, Type: w.model.Type})
+	w.model.Tables = append(w.model.Tables,
+		catalog.TableModel{Table: r.QName(), Class: catalog.TenantTable, Column: w.model.Column, Type: w.model.Type})
 	return r
 }
 
@@ -65,8 +67,9 @@ func (w *world) view(in, name string, columns []string, over ...string) {
 }
 
 func (w *world) function(in, name, result string, params ...catalog.Param) {
-	w.snapshot.Functions = append(w.snapshot.Functions, catalog.Function{Schema: in, Name: name, Kind: "function", Result: result,
-		Volatile: "stable", Params: params, Privileges: []catalog.Privilege{{Name: "EXECUTE"}}})
+	w.snapshot.Functions = append(w.snapshot.Functions,
+		catalog.Function{Schema: in, Name: name, Kind: "function", Result: result,
+			Volatile: "stable", Params: params, Privileges: []catalog.Privilege{{Name: "EXECUTE"}}})
 }
 
 func (w *world) build(t testing.TB) *schema.Schema {
@@ -83,7 +86,8 @@ func primary(columns ...string) catalog.Constraint {
 }
 
 func reference(name, in, table string, columns, references []string) catalog.Constraint {
-	return catalog.Constraint{Name: name, Type: catalog.ForeignKey, Columns: columns, References: schema.Name{Schema: in, Name: table}, RefColumns: references}
+	return catalog.Constraint{Name: name, Type: catalog.ForeignKey, Columns: columns,
+		References: schema.Name{Schema: in, Name: table}, RefColumns: references}
 }
 
 // oddSchema has two schemas with names that want quoting, a tenant of type bigint, a
@@ -93,22 +97,28 @@ func oddSchema(t testing.TB) *schema.Schema {
 	const in = "Odd Schema"
 	w := newWorld("Org", "bigint", in, "select")
 	key := []string{"Org", "Key; --"}
-	w.table(in, `or"der`, "Key; --", "bigint", "from", "bigint", "to.addr", "bigint", "naïve", "text", "a,b", `"Odd Schema"."Mood ""x"""`, "data->>x", "jsonb", "über(", "integer[]").
+	w.table(in, `or"der`, "Key; --", "bigint", "from", "bigint", "to.addr", "bigint", "naïve", "text", "a,b",
+		`"Odd Schema"."Mood ""x"""`, "data->>x", "jsonb", "über(", "integer[]").
 		Constraints = []catalog.Constraint{primary(key...),
 		reference("from_fk", in, "Address Book", []string{"Org", "from"}, key),
 		reference(`to"fk`, in, "Address Book", []string{"Org", "to.addr"}, key)}
 	w.table(in, "Address Book", "Key; --", "bigint", "parent", "bigint", "street name", "text", "ends", "daterange").
-		Constraints = []catalog.Constraint{primary(key...), reference("parent_fk", in, "Address Book", []string{"Org", "parent"}, key)}
-	w.table(in, "user", "Key; --", "bigint", "group", "text", "Größe", "numeric(10,2)").Constraints = []catalog.Constraint{primary(key...)}
+		Constraints = []catalog.Constraint{primary(key...),
+		reference("parent_fk", in, "Address Book", []string{"Org", "parent"}, key)}
+	w.table(in, "user", "Key; --", "bigint", "group", "text", "Größe", "numeric(10,2)").
+		Constraints = []catalog.Constraint{primary(key...)}
 	w.table(in, "user-address", "user", "bigint", "address", "bigint", "since", "timestamp with time zone").
 		Constraints = []catalog.Constraint{primary("Org", "user", "address"),
-		reference("ua_u", in, "user", []string{"Org", "user"}, key), reference("ua_a", in, "Address Book", []string{"Org", "address"}, key)}
+		reference("ua_u", in, "user", []string{"Org", "user"}, key),
+		reference("ua_a", in, "Address Book", []string{"Org", "address"}, key)}
 	w.table("select", "table", "id", "bigint", "where", "text").Constraints = []catalog.Constraint{primary("Org", "id")}
 	w.shared("select", "and", "or", "text").Constraints = []catalog.Constraint{primary("or")}
 	w.snapshot.Types = []catalog.Type{{Schema: in, Name: `Mood "x"`, Kind: "enum", Labels: []string{"so", "so so"}}}
-	w.function(in, "Do It", `SETOF "Odd Schema"."user"`, catalog.Param{Name: "the arg", Type: "text", Mode: "in"}, catalog.Param{Name: "list", Type: "integer[]", Mode: "variadic", HasDefault: true})
+	w.function(in, "Do It", `SETOF "Odd Schema"."user"`, catalog.Param{Name: "the arg", Type: "text", Mode: "in"},
+		catalog.Param{Name: "list", Type: "integer[]", Mode: "variadic", HasDefault: true})
 	w.function(in, "label of", "text", catalog.Param{Name: "row", Type: `"Odd Schema"."user"`, Mode: "in"})
-	w.function(in, "add", "integer", catalog.Param{Name: "a", Type: "integer", Mode: "in"}, catalog.Param{Name: "b", Type: "integer", Mode: "in", HasDefault: true})
+	w.function(in, "add", "integer", catalog.Param{Name: "a", Type: "integer", Mode: "in"},
+		catalog.Param{Name: "b", Type: "integer", Mode: "in", HasDefault: true})
 	return w.build(t)
 }
 
@@ -117,25 +127,32 @@ func oddSchema(t testing.TB) *schema.Schema {
 func webSchema(t testing.TB) *schema.Schema {
 	t.Helper()
 	w := newWorld("account", "text", "public")
-	w.table("public", "pages", "slug", "text", "title", "text", "body", "text", "views", "bigint", "author", "uuid", "language", "text", "words", "integer").
-		Constraints = []catalog.Constraint{primary("account", "slug"), reference("pages_author", "public", "people", []string{"account", "author"}, []string{"account", "id"}),
+	w.table("public", "pages", "slug", "text", "title", "text", "body", "text", "views", "bigint", "author", "uuid",
+		"language", "text", "words", "integer").
+		Constraints = []catalog.Constraint{primary("account", "slug"),
+		reference("pages_author", "public", "people", []string{"account", "author"}, []string{"account", "id"}),
 		reference("pages_language", "public", "languages", []string{"language"}, []string{"code"})}
-	w.table("public", "people", "id", "uuid", "name", "text", "born", "date").Constraints = []catalog.Constraint{primary("account", "id")}
+	w.table("public", "people", "id", "uuid", "name", "text", "born", "date").
+		Constraints = []catalog.Constraint{primary("account", "id")}
 	w.table("public", "profiles", "id", "uuid", "bio", "text").
-		Constraints = []catalog.Constraint{primary("account", "id"), reference("profiles_people", "public", "people", []string{"account", "id"}, []string{"account", "id"})}
+		Constraints = []catalog.Constraint{primary("account", "id"),
+		reference("profiles_people", "public", "people", []string{"account", "id"}, []string{"account", "id"})}
 	w.view("public", "titles", []string{"account", "text", "slug", "text", "title", "text"}, "pages")
 	w.view("public", "anyone", []string{"id", "uuid", "name", "text"}, "people")
 	w.shared("public", "languages", "code", "text", "name", "text").Constraints = []catalog.Constraint{primary("code")}
 	tenants := w.relation("public", "accounts", []string{"id", "text", "name", "text"})
 	tenants.RLS, tenants.ForceRLS, tenants.Constraints = true, true, []catalog.Constraint{primary("id")}
 	w.model.Tenants, w.model.Key = tenants.QName(), "id"
-	w.model.Tables = append(w.model.Tables, catalog.TableModel{Table: tenants.QName(), Class: catalog.TenantsTable, Column: "id", Type: "text"})
+	w.model.Tables = append(w.model.Tables,
+		catalog.TableModel{Table: tenants.QName(), Class: catalog.TenantsTable, Column: "id", Type: "text"})
 	pages := &w.snapshot.Relations[0]
 	pages.Columns[len(pages.Columns)-1].Generated = "stored"
 	pages.Columns[4].Default, pages.Columns[4].Identity = "0", "by default"
 	in := func(name, sqlType string) catalog.Param { return catalog.Param{Name: name, Type: sqlType, Mode: "in"} }
-	w.function("public", "totals", "TABLE(slug text, n bigint)", in("since", "date"), catalog.Param{Name: "slug", Type: "text", Mode: "table"}, catalog.Param{Name: "n", Type: "bigint", Mode: "table"})
-	w.function("public", "pair", "record", in("a", "text"), catalog.Param{Name: "x", Type: "text", Mode: "out"}, catalog.Param{Name: "y", Type: "json", Mode: "out"})
+	w.function("public", "totals", "TABLE(slug text, n bigint)", in("since", "date"),
+		catalog.Param{Name: "slug", Type: "text", Mode: "table"}, catalog.Param{Name: "n", Type: "bigint", Mode: "table"})
+	w.function("public", "pair", "record", in("a", "text"), catalog.Param{Name: "x", Type: "text", Mode: "out"},
+		catalog.Param{Name: "y", Type: "json", Mode: "out"})
 	w.function("public", "written_by", "SETOF people", in("p", "pages"))
 	w.function("public", "echo", "json", in("", "json"))
 	return w.build(t)

@@ -41,7 +41,8 @@ func errTenantColumn(t *schema.Table, name string) error {
 }
 
 func errNoColumn(t *schema.Table, name string) error {
-	e := problem.New(http.StatusBadRequest, "PGRST204", "Could not find the '%s' column of '%s' in the schema cache", name, t.Name.Name)
+	e := problem.New(http.StatusBadRequest, "PGRST204", "Could not find the '%s' column of '%s' in the schema cache",
+		name, t.Name.Name)
 	return e
 }
 
@@ -104,7 +105,8 @@ func Insert(s *schema.Schema, t *schema.Table, r *query.Request, in Write, o Opt
 	if len(names) == 0 {
 		return w.insertDefault(target, r, in)
 	}
-	sql := "INSERT INTO " + t.SQL() + " AS " + target.alias + " (" + quoteAll(names) + ") SELECT " + strings.Join(values, ", ") + from
+	sql := "INSERT INTO " + t.SQL() + " AS " + target.alias + " (" + quoteAll(names) + ") SELECT " +
+		strings.Join(values, ", ") + from
 	if in.Replace {
 		condition, err := w.replaces(target, rows, r, columns)
 		if err != nil {
@@ -159,7 +161,8 @@ func (w *writer) insertRows(target source, rows string, columns []*schema.Column
 		}
 	}
 	defaults := "jsonb_build_object(" + strings.Join(pairs, ", ") + ")"
-	return " FROM jsonb_array_elements(" + w.arg(string(in.Body)) + "::jsonb) AS " + element + "(j) CROSS JOIN LATERAL jsonb_to_record(" +
+	return " FROM jsonb_array_elements(" + w.arg(string(in.Body)) + "::jsonb) AS " + element +
+		"(j) CROSS JOIN LATERAL jsonb_to_record(" +
 		defaults + " || " + element + ".j) AS " + rows + "(" + record(columns) + ")", nil
 }
 
@@ -252,7 +255,8 @@ var ErrPut = problem.New(http.StatusBadRequest, "PGRST115", "Payload values do n
 
 // replaces says that a PUT's row is the one its filters name.
 func (w *writer) replaces(target source, rows string, r *query.Request, columns []*schema.Column) ([]string, error) {
-	bad := problem.New(http.StatusMethodNotAllowed, "PGRST105", "Filters must include all and only primary key columns with 'eq' operators")
+	bad := problem.New(http.StatusMethodNotAllowed, "PGRST105",
+		"Filters must include all and only primary key columns with 'eq' operators")
 	key := target.table.Key
 	if len(key) == 0 || len(r.Root.Where) != len(key) {
 		return nil, bad
@@ -261,7 +265,8 @@ func (w *writer) replaces(target source, rows string, r *query.Request, columns 
 	for i := range r.Root.Where {
 		c := &r.Root.Where[i]
 		f := &c.Filter
-		if c.Not || c.Logic != "" || f.Op != query.OpEq || f.Quantifier != "" || len(f.Field.Path) > 0 || !slices.Contains(key, f.Field.Name) {
+		if c.Not || c.Logic != "" || f.Op != query.OpEq || f.Quantifier != "" || len(f.Field.Path) > 0 ||
+			!slices.Contains(key, f.Field.Name) {
 			return nil, bad
 		}
 		if slices.ContainsFunc(r.Root.Where[:i], func(o query.Cond) bool { return o.Filter.Field.Name == f.Field.Name }) {
@@ -365,7 +370,8 @@ func (w *writer) limited(target source, r *query.Request, conditions []string) (
 	}
 	list := strings.Join(columns, ", ")
 	// The inner query has the same alias, which hides the outer one.
-	inner := "SELECT " + list + " FROM " + target.table.SQL() + " AS " + target.alias + where(conditions) + " ORDER BY " + order
+	inner := "SELECT " + list + " FROM " + target.table.SQL() + " AS " + target.alias + where(conditions) +
+		" ORDER BY " + order
 	if r.Root.Limit != nil {
 		inner += " LIMIT " + strconv.FormatInt(*r.Root.Limit, 10)
 	}

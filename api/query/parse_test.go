@@ -28,25 +28,35 @@ func TestParse(t *testing.T) {
 	}{
 		{"nothing", "", Request{Root: Read{Items: star}}},
 		{"filter", "a=eq.1", Request{Root: Read{Items: star, Where: []Cond{filter("a", "eq", "1")}}}},
-		{"value with dots and commas", "a=eq.1.2,3", Request{Root: Read{Items: star, Where: []Cond{filter("a", "eq", "1.2,3")}}}},
-		{"order of parameters does not matter", "b=lt.2&a=eq.1", Request{Root: Read{Items: star, Where: []Cond{filter("a", "eq", "1"), filter("b", "lt", "2")}}}},
-		{"select", "select=a,b:c", Request{Selected: true, Root: Read{Items: []Item{column("a"), {Kind: Column, Alias: "b", Field: Field{Name: "c"}}}}}},
+		{"value with dots and commas", "a=eq.1.2,3",
+			Request{Root: Read{Items: star, Where: []Cond{filter("a", "eq", "1.2,3")}}}},
+		{"order of parameters does not matter", "b=lt.2&a=eq.1",
+			Request{Root: Read{Items: star, Where: []Cond{filter("a", "eq", "1"), filter("b", "lt", "2")}}}},
+		{"select", "select=a,b:c", Request{Selected: true,
+			Root: Read{Items: []Item{column("a"), {Kind: Column, Alias: "b", Field: Field{Name: "c"}}}}}},
 		{"select nothing", "select=", Request{Selected: true}},
 		{"paging", "limit=2&offset=3", Request{Root: Read{Items: star, Limit: &two, Offset: 3}}},
 		{"cursor", "after=", Request{Root: Read{Items: star}, After: &empty}},
 		{"order", "order=a.desc.nullslast,b->>c", Request{Root: Read{Items: star, Order: []Term{
-			{Field: Field{Name: "a"}, Desc: true, Nulls: "last"}, {Field: Field{Name: "b", Path: []Step{{Key: "c", Text: true}}}}}}}},
+			{Field: Field{Name: "a"}, Desc: true, Nulls: "last"},
+			{Field: Field{Name: "b", Path: []Step{{Key: "c", Text: true}}}}}}}},
 		{"embed", "select=a,x:b!h!inner(c)&x.c=eq.1&b.limit=2", Request{Selected: true, Root: Read{Items: []Item{column("a"),
 			{Kind: Embed, Target: &Target{Name: "b", Alias: "x", Hint: "h", Inner: true, Read: Read{
 				Items: []Item{column("c")}, Where: []Cond{filter("c", "eq", "1")}, Limit: &two}}}}}}},
-		{"logic", "or=(a.eq.1,not.and(b.is.null,c.in.(1,\"2,3\")))", Request{Root: Read{Items: star, Where: []Cond{{Logic: "or", Children: []Cond{
-			filter("a", "eq", "1"), {Not: true, Logic: "and", Children: []Cond{filter("b", "is", "null"),
-				{Filter: Filter{Field: Field{Name: "c"}, Op: "in", Values: []string{"1", "2,3"}}}}}}}}}}},
-		{"embedded logic", "select=a(b)&a.not.or=(b.eq.1)", Request{Selected: true, Root: Read{Items: []Item{{Kind: Embed, Target: &Target{Name: "a",
-			Read: Read{Items: []Item{column("b")}, Where: []Cond{{Not: true, Logic: "or", Children: []Cond{filter("b", "eq", "1")}}}}}}}}}},
-		{"quantifier", "a=like(any).{x*,y}", Request{Root: Read{Items: star, Where: []Cond{{Filter: Filter{Field: Field{Name: "a"}, Op: "like", Quantifier: "any", Value: "{x*,y}"}}}}}},
-		{"language", "a=not.fts(english).x", Request{Root: Read{Items: star, Where: []Cond{{Not: true, Filter: Filter{Field: Field{Name: "a"}, Op: "fts", Language: "english", Value: "x"}}}}}},
-		{"columns", "columns=b,a,b&on_conflict=c", Request{Root: Read{Items: star}, Columns: []string{"b", "a"}, OnConflict: []string{"c"}}},
+		{"logic", "or=(a.eq.1,not.and(b.is.null,c.in.(1,\"2,3\")))",
+			Request{Root: Read{Items: star, Where: []Cond{{Logic: "or", Children: []Cond{
+				filter("a", "eq", "1"), {Not: true, Logic: "and", Children: []Cond{filter("b", "is", "null"),
+					{Filter: Filter{Field: Field{Name: "c"}, Op: "in", Values: []string{"1", "2,3"}}}}}}}}}}},
+		{"embedded logic", "select=a(b)&a.not.or=(b.eq.1)",
+			Request{Selected: true, Root: Read{Items: []Item{{Kind: Embed, Target: &Target{Name: "a",
+				Read: Read{Items: []Item{column("b")},
+					Where: []Cond{{Not: true, Logic: "or", Children: []Cond{filter("b", "eq", "1")}}}}}}}}}},
+		{"quantifier", "a=like(any).{x*,y}", Request{Root: Read{Items: star,
+			Where: []Cond{{Filter: Filter{Field: Field{Name: "a"}, Op: "like", Quantifier: "any", Value: "{x*,y}"}}}}}},
+		{"language", "a=not.fts(english).x", Request{Root: Read{Items: star,
+			Where: []Cond{{Not: true, Filter: Filter{Field: Field{Name: "a"}, Op: "fts", Language: "english", Value: "x"}}}}}},
+		{"columns", "columns=b,a,b&on_conflict=c",
+			Request{Root: Read{Items: star}, Columns: []string{"b", "a"}, OnConflict: []string{"c"}}},
 		{"plus is a blank", "a=eq.x+y%2B", Request{Root: Read{Items: star, Where: []Cond{filter("a", "eq", "x y+")}}}},
 	}
 	for _, tt := range tests {
@@ -105,7 +115,8 @@ func TestParseErrors(t *testing.T) {
 
 func TestPrefer(t *testing.T) {
 	t.Parallel()
-	p, err := ParsePrefer([]string{"return=minimal, count=exact", `return=representation,timezone="Europe/Berlin"`, "unknown=1"})
+	p, err := ParsePrefer([]string{"return=minimal, count=exact", `return=representation,timezone="Europe/Berlin"`,
+		"unknown=1"})
 	if err != nil || p.Return != "minimal" || p.Count != "exact" || p.Timezone != "Europe/Berlin" || len(p.Invalid) != 1 {
 		t.Errorf("%+v %v", p, err)
 	}

@@ -165,7 +165,8 @@ func TestFilterValues(t *testing.T) {
 		"or=(order.eq.1)":       tree(filter("order", "eq", "1")),
 		"or=(and.eq.1)":         tree(filter("and", "eq", "1")),
 		`"order"=eq.1`:          filter("order", "eq", "1"),
-		"order->a=eq.1":         {Filter: Filter{Field: Field{Name: "order", Path: []Step{{Key: "a"}}}, Op: "eq", Value: "1"}},
+		"order->a=eq.1": {
+			Filter: Filter{Field: Field{Name: "order", Path: []Step{{Key: "a"}}}, Op: "eq", Value: "1"}},
 	} {
 		r, err := Parse(raw, Options{})
 		if refused := cmp.Equal(want, Cond{}); refused != (err != nil) {

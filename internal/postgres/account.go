@@ -38,7 +38,8 @@ func serverAccount(data string) (*account, error) {
 			return &account{name: name, uid: uint32(uid), gid: uint32(gid)}, nil
 		}
 	}
-	return nil, errors.New("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody to run it as")
+	return nil, errors.New("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody " +
+		"to run it as")
 }
 
 // give hands a file or folder to the account.

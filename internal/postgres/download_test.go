@@ -130,7 +130,8 @@ func TestInstallRefusesOtherBytes(t *testing.T) {
 func TestInstallReportsTheFetch(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("no network")
-	_, err := pinOf(nil).install(t.Context(), t.TempDir(), func(context.Context, string, string) (string, error) { return "", broken })
+	_, err := pinOf(nil).install(t.Context(), t.TempDir(),
+		func(context.Context, string, string) (string, error) { return "", broken })
 	if !errors.Is(err, broken) {
 		t.Errorf("error %v, want the fetcher's", err)
 	}

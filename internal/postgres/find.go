@@ -38,7 +38,8 @@ func (e *NotFoundError) Error() string {
 	if e.Bin != "" {
 		where = "in " + e.Bin
 	}
-	return fmt.Sprintf("no %s binaries (postgres, initdb) found %s: %s, point %s to their folder, or use --download-postgres",
+	return fmt.Sprintf("no %s binaries (postgres, initdb) found %s: %s, point %s to their folder, or use "+
+		"--download-postgres",
 		name, where, installHint(), BinEnv)
 }
 

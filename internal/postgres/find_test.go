@@ -29,7 +29,8 @@ func fakePrograms(t *testing.T, version string) string {
 
 func TestNewestTakesTheHighestMajor(t *testing.T) {
 	t.Parallel()
-	pg9, pg14, pg15, pg18 := fakePrograms(t, "9.6.24"), fakePrograms(t, "14.2"), fakePrograms(t, "15.18 (Debian 15.18-0+deb12u1)"), fakePrograms(t, "18beta1")
+	pg9, pg14, pg15, pg18 := fakePrograms(t, "9.6.24"), fakePrograms(t, "14.2"),
+		fakePrograms(t, "15.18 (Debian 15.18-0+deb12u1)"), fakePrograms(t, "18beta1")
 	again15 := fakePrograms(t, "15.1")
 	empty := t.TempDir()
 	tests := []struct {

@@ -105,5 +105,6 @@ func killServer(pid int, data string) {
 // serverEnv is the whole environment of the server's programs: nothing of the
 // caller's PG* variables, locale or time zone may change what they do.
 func serverEnv(bin string) []string {
-	return []string{"PATH=" + bin + string(os.PathListSeparator) + "/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", "TZ=UTC", "HOME=/"}
+	return []string{"PATH=" + bin + string(os.PathListSeparator) + "/usr/local/bin:/usr/bin:/bin", "LC_ALL=C",
+		"TZ=UTC", "HOME=/"}
 }

@@ -160,7 +160,8 @@ func TestListenOnLoopbackWithPassword(t *testing.T) {
 	t.Parallel()
 	s := mustStart(t, Options{Listen: "127.0.0.1:0"})
 	execSQL(t, s.URL("postgres", Superuser), "CREATE ROLE visitor LOGIN PASSWORD 'secret'")
-	if got := query(t, "postgres://visitor:secret@"+s.Address()+"/postgres", "SELECT current_user::text"); got != "visitor" {
+	if got := query(t, "postgres://visitor:secret@"+s.Address()+"/postgres",
+		"SELECT current_user::text"); got != "visitor" {
 		t.Errorf("connected as %q", got)
 	}
 	for _, user := range []string{"visitor", "visitor:wrong", Superuser} {
@@ -175,7 +176,8 @@ func TestListenOnLoopbackWithPassword(t *testing.T) {
 func TestListenRefusesOtherAddresses(t *testing.T) {
 	t.Parallel()
 	for _, listen := range []string{"0.0.0.0:0", ":0", "[::]:5432", "192.0.2.1:5432", "example.com:5432", "127.0.0.1"} {
-		if _, err := Start(t.Context(), Options{Listen: listen}); err == nil || !strings.Contains(err.Error(), "listen address") {
+		if _, err := Start(t.Context(), Options{Listen: listen}); err == nil ||
+			!strings.Contains(err.Error(), "listen address") {
 			t.Errorf("listen on %q: %v", listen, err)
 		}
 	}

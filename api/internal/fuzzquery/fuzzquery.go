@@ -21,15 +21,19 @@ type Generator struct {
 	names   []string // of Tables, sorted: map order would make a seed mean nothing
 }
 
-var operators = []string{"eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "match", "imatch", "in", "is", "isdistinct",
-	"fts", "plfts", "phfts", "wfts", "cs", "cd", "ov", "sl", "sr", "nxr", "nxl", "adj", "fts(english)", "eq(any)", "like(all)", "gt(any)"}
+var operators = []string{"eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "match", "imatch", "in", "is",
+	"isdistinct", "fts", "plfts", "phfts", "wfts", "cs", "cd", "ov", "sl", "sr", "nxr", "nxl", "adj",
+	"fts(english)", "eq(any)", "like(all)", "gt(any)"}
 
-var values = []string{"1", "0", "-1", "null", "true", "a", "new", "won", "{a,b}", "(1,2)", "[1,5)", "2024-01-01", "ada@example.com", "*a*", "",
-	`"quoted"`, "1e400", "99999999999999999999", "a&b", "it's", `\`, `";drop table x;--`, "' or 1=1 --", "$1", "%00", "\xff", "☃", "{", "(", `{"a":1}`, "not_null", "unknown", "("}
+var values = []string{"1", "0", "-1", "null", "true", "a", "new", "won", "{a,b}", "(1,2)", "[1,5)", "2024-01-01",
+	"ada@example.com", "*a*", "", `"quoted"`, "1e400", "99999999999999999999", "a&b", "it's", `\`, `";drop table x;--`,
+	"' or 1=1 --", "$1", "%00", "\xff", "☃", "{", "(", `{"a":1}`, "not_null", "unknown", "("}
 
-var hostile = []string{"pg_class", "pg_catalog.pg_authid", `"x"; select 1`, "secrets", "private.secrets", "tenant_id", "ctid", "xmin", "moat_key", "*", "count()", "", "a->b->>c", "tableoid", "unprotected"}
+var hostile = []string{"pg_class", "pg_catalog.pg_authid", `"x"; select 1`, "secrets", "private.secrets", "tenant_id",
+	"ctid", "xmin", "moat_key", "*", "count()", "", "a->b->>c", "tableoid", "unprotected"}
 
-var casts = []string{"text", "int", "uuid", "jsonb", "regclass", "text[]", "lead_status", "numeric(3,1)", "int) from pg_class --", "varchar(5)", "timestamptz"}
+var casts = []string{"text", "int", "uuid", "jsonb", "regclass", "text[]", "lead_status", "numeric(3,1)",
+	"int) from pg_class --", "varchar(5)", "timestamptz"}
 
 func (g *Generator) pick(list []string) string { return list[g.Rand.IntN(len(list))] }
 
@@ -83,7 +87,8 @@ func (g *Generator) item(table string, depth int) string {
 		return "*"
 	case depth < 4 && g.chance(25):
 		name := g.pick(g.Related)
-		return g.pick([]string{"", "", "x:", "..."}) + quote(name) + g.pick([]string{"", "", "!inner", "!left", "!hint", "!lead_id"}) + "(" + g.list(name, depth+1) + ")"
+		return g.pick([]string{"", "", "x:", "..."}) + quote(name) +
+			g.pick([]string{"", "", "!inner", "!left", "!hint", "!lead_id"}) + "(" + g.list(name, depth+1) + ")"
 	case g.chance(8):
 		return g.column(table) + "." + g.pick([]string{"sum", "avg", "min", "max", "count"}) + "()"
 	case g.chance(4):
@@ -138,7 +143,9 @@ func (g *Generator) Query(table string) string {
 		add(g.path()+g.pick([]string{"or", "and", "not.or"}), g.tree(table, 0))
 	}
 	if g.chance(30) {
-		add(g.path()+"order", g.column(table)+g.pick([]string{"", ".desc", ".asc.nullsfirst", ".desc.nullslast", ".up"})+g.pick([]string{"", ",id", ",campaigns(name)"}))
+		add(g.path()+"order", g.column(table)+
+			g.pick([]string{"", ".desc", ".asc.nullsfirst", ".desc.nullslast", ".up"})+
+			g.pick([]string{"", ",id", ",campaigns(name)"}))
 	}
 	if g.chance(20) {
 		add(g.path()+"limit", strconv.Itoa(g.Rand.IntN(5)-1))

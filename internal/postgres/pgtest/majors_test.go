@@ -76,7 +76,8 @@ func TestOpenRefusesWhatCannotServe(t *testing.T) {
 	if err := c.admin("CREATE ROLE visitor LOGIN"); err != nil {
 		t.Fatal(err)
 	}
-	for _, url := range []string{"host=/tmp dbname=x", "http://example.com", c.urlOf("postgres", "visitor"), "postgres://nobody@127.0.0.1:1/none"} {
+	for _, url := range []string{"host=/tmp dbname=x", "http://example.com", c.urlOf("postgres", "visitor"),
+		"postgres://nobody@127.0.0.1:1/none"} {
 		if _, err := open(url); err == nil {
 			t.Errorf("%s was accepted", url)
 		}

@@ -30,7 +30,8 @@ func TestNewMakesAnEmptyDatabaseOnEachMajor(t *testing.T) {
 		if name := one[string](t, db, db.URL, "SELECT current_database()"); name != db.Name {
 			t.Errorf("connected to %s, want %s", name, db.Name)
 		}
-		if n := one[int](t, db, db.URL, "SELECT count(*) FROM pg_catalog.pg_class WHERE relnamespace = 'public'::regnamespace"); n != 0 {
+		if n := one[int](t, db, db.URL,
+			"SELECT count(*) FROM pg_catalog.pg_class WHERE relnamespace = 'public'::regnamespace"); n != 0 {
 			t.Errorf("%d relations in a new database", n)
 		}
 		if n := one[int](t, db, db.URL, "SELECT current_setting('server_version_num')::int / 10000"); n != c.Major {
@@ -59,7 +60,8 @@ func TestCleanupDropsDatabaseAndRoles(t *testing.T) {
 		db.Exec(t, "ALTER DATABASE "+name+" OWNER TO "+role+"; SET ROLE "+role+"; CREATE SCHEMA mine; CREATE TABLE mine.t ()")
 		db.Conn(t, db.As(t, role)) // an open connection must not hold the drop
 	})
-	if n := one[int](t, keeper, keeper.URL, "SELECT count(*) FROM pg_catalog.pg_database WHERE datname = $1", name); n != 0 {
+	if n := one[int](t, keeper, keeper.URL, "SELECT count(*) FROM pg_catalog.pg_database WHERE datname = $1",
+		name); n != 0 {
 		t.Errorf("database %s is still there", name)
 	}
 	if n := one[int](t, keeper, keeper.URL, "SELECT count(*) FROM pg_catalog.pg_roles WHERE rolname = $1", role); n != 0 {
@@ -86,7 +88,8 @@ func TestCleanupDropsWhatHoldsTheDatabase(t *testing.T) {
 			}
 		}
 	})
-	if n := one[int](t, keeper, keeper.URL, "SELECT count(*) FROM pg_catalog.pg_database WHERE datname = $1", name); n != 0 {
+	if n := one[int](t, keeper, keeper.URL, "SELECT count(*) FROM pg_catalog.pg_database WHERE datname = $1",
+		name); n != 0 {
 		t.Errorf("database %s is still there", name)
 	}
 }
@@ -174,7 +177,8 @@ func TestClusterIsFitForCatalogTests(t *testing.T) {
 	t.Parallel()
 	db := pgtest.NewCluster(t, postgres.Options{Settings: map[string]string{"work_mem": "3MB"}}).New(t)
 	for setting, want := range map[string]string{
-		"max_connections": "200", "wal_level": "logical", "max_prepared_transactions": "10", "fsync": "off", "work_mem": "3MB",
+		"max_connections": "200", "wal_level": "logical", "max_prepared_transactions": "10", "fsync": "off",
+		"work_mem": "3MB",
 	} {
 		if got := one[string](t, db, db.URL, "SELECT current_setting($1)", setting); got != want {
 			t.Errorf("%s is %s, want %s", setting, got, want)

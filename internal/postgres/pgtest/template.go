@@ -73,7 +73,8 @@ func (c *Cluster) close(database string) error {
 		return err
 	}
 	return withConn(c.urlOf("postgres", c.superuser), func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1", database)
+		_, err := conn.Exec(ctx, "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE "+
+			"datname = $1", database)
 		return err
 	})
 }
