@@ -52,7 +52,8 @@ func run(ctx context.Context, tenants []string, rows int, window time.Duration, 
 	if sealed {
 		return runSealed(ctx, server, slow, rows, window)
 	}
-	fmt.Printf("PostgreSQL %s, %d rows, pgx prepared statements, plan_cache_mode=force_generic_plan on both sides\n\n", server.Version(), rows)
+	fmt.Printf("PostgreSQL %s, %d rows, pgx prepared statements, plan_cache_mode=force_generic_plan on both sides\n\n",
+		server.Version(), rows)
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(out, "tenants\tshape\tlink\tplain p50\tmoat p50\tratio\tplain p99\tmoat p99\tratio\t")
 	for _, text := range tenants {

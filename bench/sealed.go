@@ -107,7 +107,8 @@ func (p sealedPair) close() {
 	}
 }
 
-func (p sealedPair) measure(ctx context.Context, out *tabwriter.Writer, sh shape, tenants, perTenant int, window time.Duration) error {
+func (p sealedPair) measure(ctx context.Context, out *tabwriter.Writer, sh shape, tenants, perTenant int,
+	window time.Duration) error {
 	var took [2][]time.Duration
 	until := time.Now().Add(2 * window)
 	for i := 0; time.Now().Before(until); i++ {

@@ -62,7 +62,8 @@ func setUp(ctx context.Context, server *postgres.Server, slow *delay, tenants, r
 	if err := exec(ctx, server.URL("postgres", postgres.Superuser), roles, "create database "+name); err != nil {
 		return nil, err
 	}
-	if err := exec(ctx, server.URL(name, postgres.Superuser), fmt.Sprintf(schema, tenants, rows), "vacuum (analyze, freeze)", "checkpoint"); err != nil {
+	if err := exec(ctx, server.URL(name, postgres.Superuser), fmt.Sprintf(schema, tenants, rows),
+		"vacuum (analyze, freeze)", "checkpoint"); err != nil {
 		return nil, err
 	}
 	b := &bench{tenants: tenants, perTenant: rows / tenants}

@@ -40,25 +40,30 @@ func shapes() []shape {
 	return []shape{
 		{"point",
 			func(ctx context.Context, q querier, t string, k int64) error {
-				return read(ctx, q, 1, "select tenant_id, id, name, status, created_at from leads where tenant_id = $1 and id = $2", t, k)
+				return read(ctx, q, 1, "select tenant_id, id, name, status, created_at from leads where tenant_id = $1 and id = $2",
+					t, k)
 			},
 			func(ctx context.Context, q querier, k int64) error {
 				return read(ctx, q, 1, "select tenant_id, id, name, status, created_at from leads where id = $1", k)
 			}},
 		{"list of 50",
 			func(ctx context.Context, q querier, t string, _ int64) error {
-				return read(ctx, q, 50, "select tenant_id, id, name, status, created_at from leads where tenant_id = $1 order by created_at desc limit 50", t)
+				return read(ctx, q, 50, "select tenant_id, id, name, status, created_at from leads where tenant_id = $1 order by "+
+					"created_at desc limit 50", t)
 			},
 			func(ctx context.Context, q querier, _ int64) error {
-				return read(ctx, q, 50, "select tenant_id, id, name, status, created_at from leads order by created_at desc limit 50")
+				return read(ctx, q, 50, "select tenant_id, id, name, status, created_at from leads order by created_at "+
+					"desc limit 50")
 			}},
 		{"insert",
 			func(ctx context.Context, q querier, t string, _ int64) error {
-				_, err := q.Exec(ctx, "insert into leads (tenant_id, id, name, status, created_at) values ($1, $2, 'x', 'new', timestamptz '2000-01-01')", t, -nextID.Add(1))
+				_, err := q.Exec(ctx, "insert into leads (tenant_id, id, name, status, created_at) values ($1, $2, 'x', 'new', "+
+					"timestamptz '2000-01-01')", t, -nextID.Add(1))
 				return err
 			},
 			func(ctx context.Context, q querier, _ int64) error {
-				_, err := q.Exec(ctx, "insert into leads (id, name, status, created_at) values ($1, 'x', 'new', timestamptz '2000-01-01')", -nextID.Add(1))
+				_, err := q.Exec(ctx, "insert into leads (id, name, status, created_at) values ($1, 'x', 'new', timestamptz "+
+					"'2000-01-01')", -nextID.Add(1))
 				return err
 			}},
 		{"count",

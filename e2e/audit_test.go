@@ -33,7 +33,8 @@ func TestAuditAfterProtect(t *testing.T) {
 			t.Parallel()
 			s := newSubjectOf(t, c.file)
 			c.setup(s)
-			if _, err := protect.Apply(t.Context(), s.open, s.plan(t), protect.ApplyOptions{Until: protect.GroupGuards}); err != nil {
+			if _, err := protect.Apply(t.Context(), s.open, s.plan(t),
+				protect.ApplyOptions{Until: protect.GroupGuards}); err != nil {
 				t.Fatal(err)
 			}
 			again := s.plan(t)
@@ -55,10 +56,12 @@ func TestAuditAfterProtect(t *testing.T) {
 func product(s *subject) {
 	s.opts = tenancy.Options{Column: "organization_id", Tenants: catalog.QName{Schema: "core", Name: "organizations"},
 		Schemas: []string{"core", "crm", "billing", "work", "support", "hr", "stock", "Reporting"}}
-	for _, name := range []string{"countries", "currencies", "languages", "time_zones", "plans", "features", "plan_features", "industries"} {
+	for _, name := range []string{"countries", "currencies", "languages", "time_zones", "plans", "features",
+		"plan_features", "industries"} {
 		s.opts.Shared = append(s.opts.Shared, catalog.QName{Schema: "core", Name: name})
 	}
-	s.cfg.Paths = map[string]string{"crm.form_entries": "form_entries_form_id_fkey", "hr.reviews": "reviews_employee_id_fkey",
+	s.cfg.Paths = map[string]string{"crm.form_entries": "form_entries_form_id_fkey",
+		"hr.reviews":           "reviews_employee_id_fkey",
 		"work.project_members": "project_members_project_id_fkey", "work.task_positions": "task_positions_task_id_fkey"}
 }
 

@@ -155,7 +155,8 @@ type subject struct {
 func newSubject(t *testing.T) *subject {
 	t.Helper()
 	s := newSubjectOf(t, "testdata/shop.sql")
-	s.opts = tenancy.Options{Column: "tenant_id", Tenants: catalog.QName{Schema: "shop", Name: "tenants"}, Schemas: []string{"shop"}}
+	s.opts = tenancy.Options{Column: "tenant_id", Tenants: catalog.QName{Schema: "shop", Name: "tenants"},
+		Schemas: []string{"shop"}}
 	return s
 }
 
@@ -165,7 +166,8 @@ func newSubjectOf(t *testing.T, file string) *subject {
 	s := &subject{Database: pgtest.New(t)}
 	s.Exec(t, readFile(t, file))
 	suffix := strings.ReplaceAll(s.Name, "moat_test", "")
-	s.cfg.Roles = protect.Roles{Owner: "own" + suffix, Application: "app" + suffix, Operator: "ops" + suffix, Definer: "def" + suffix}
+	s.cfg.Roles = protect.Roles{Owner: "own" + suffix, Application: "app" + suffix, Operator: "ops" + suffix,
+		Definer: "def" + suffix}
 	for _, r := range []string{s.cfg.Roles.Owner, s.cfg.Roles.Application, s.cfg.Roles.Operator, s.cfg.Roles.Definer} {
 		s.Adopt(r)
 	}
@@ -213,14 +215,16 @@ func (s *subject) schema(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.NewReplacer(s.Name, "DATABASE", strings.ReplaceAll(s.Name, "moat_test", ""), "ROLES").Replace(string(text))
+	return strings.NewReplacer(s.Name, "DATABASE", strings.ReplaceAll(s.Name, "moat_test", ""), "ROLES").
+		Replace(string(text))
 }
 
 func (s *subject) rows(t *testing.T) string {
 	t.Helper()
 	var text string
 	conn := s.Conn(t, s.URL)
-	err := conn.QueryRow(t.Context(), "SELECT string_agg(concat_ws(' ', i.id, i.tenant_id, o.tenant_id), E'\\n' ORDER BY i.id) FROM shop.items i JOIN shop.orders o ON o.id = i.order_id").Scan(&text)
+	err := conn.QueryRow(t.Context(), "SELECT string_agg(concat_ws(' ', i.id, i.tenant_id, o.tenant_id), E'\\n' ORDER "+
+		"BY i.id) FROM shop.items i JOIN shop.orders o ON o.id = i.order_id").Scan(&text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +236,8 @@ func TestToolsGiveTheSameSchema(t *testing.T) {
 	t.Parallel()
 	applied := newSubject(t)
 	before := applied.schema(t)
-	if _, err := protect.Apply(t.Context(), applied.open, applied.plan(t), protect.ApplyOptions{Until: protect.GroupGuards}); err != nil {
+	if _, err := protect.Apply(t.Context(), applied.open, applied.plan(t),
+		protect.ApplyOptions{Until: protect.GroupGuards}); err != nil {
 		t.Fatal(err)
 	}
 	want, wantRows := applied.schema(t), applied.rows(t)
@@ -270,7 +275,8 @@ func TestToolsGiveTheSameSchema(t *testing.T) {
 func emit(t *testing.T, s *subject, name string) string {
 	t.Helper()
 	dir := t.TempDir()
-	files, err := protect.Emit(s.plan(t), protect.EmitOptions{Tool: name, Now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)})
+	files, err := protect.Emit(s.plan(t),
+		protect.EmitOptions{Tool: name, Now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)})
 	if err != nil {
 		t.Fatal(err)
 	}

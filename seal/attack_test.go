@@ -140,7 +140,8 @@ func (f *fixture) prepare(t *testing.T) {
 func (a *arena) restore(t *testing.T) {
 	t.Helper()
 	_, err := a.admin.PgConn().Exec(t.Context(), fmt.Sprintf(`
-		delete from app.notes; delete from app.leads; insert into app.leads select * from public.leads; insert into app.notes select * from public.notes;
+		delete from app.notes; delete from app.leads; insert into app.leads select * from public.leads; insert into
+			app.notes select * from public.notes;
 		alter role %[1]s reset all; alter role %[1]s set search_path = app`, a.Role)).ReadAll()
 	must(t, err)
 }
@@ -153,7 +154,8 @@ func (a *arena) rowsOfB(t *testing.T) string {
 	must(t, a.admin.QueryRow(t.Context(), `select coalesce(string_agg(r, ';' order by id), '') from (
 		select id, 'lead ' || id || name as r from app.leads where tenant_id = $1 and id <= 20
 		union all select id, 'note ' || id || lead_id || body from app.notes where tenant_id = $1
-		union all select 999, 'taken ' || name from app.leads where tenant_id <> $1 and name like 'B-%') s`, string(tenantB)).Scan(&text))
+		union all select 999, 'taken ' || name from app.leads where tenant_id <> $1 and name like 'B-%') s`,
+		string(tenantB)).Scan(&text))
 	return text
 }
 
@@ -251,7 +253,8 @@ func ways(t *testing.T, f *fixture) []way {
 	sealed := moat.Options{SubjectSetting: "app.subject", Sealer: sealer}
 	paranoid := sealed
 	paranoid.Paranoid = true
-	return []way{{"plain", seal.Plain, facts}, {"sealed", seal.Sealed, sealed}, {"sealed, Paranoid", seal.Sealed, paranoid}}
+	return []way{{"plain", seal.Plain, facts}, {"sealed", seal.Sealed, sealed},
+		{"sealed, Paranoid", seal.Sealed, paranoid}}
 }
 
 // TestAttacks runs every attack in plain and in sealed mode. Injected expressions

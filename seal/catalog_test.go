@@ -15,9 +15,12 @@ import (
 func TestCatalogKnowsTheSealedTenant(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, pgtest.Shared(t))
-	f.Exec(t, `do $$ declare p record; begin for p in select polrelid::regclass as t, pg_get_expr(polqual, polrelid) as e from pg_policy where polname = 'tenant_isolation' loop
-		execute format('alter policy tenant_isolation on %s using (%s) with check (%2$s)', p.t, replace(p.e, 'app.current_tenant', 'my.org')); end loop; end $$;
-		alter table app.leads alter tenant_id drop default; alter table app.notes alter tenant_id drop default; alter table app.events alter tenant_id drop default`)
+	f.Exec(t, `do $$ declare p record; begin for p in select polrelid::regclass as t, pg_get_expr(polqual, polrelid) as e
+		from pg_policy where polname = 'tenant_isolation' loop
+		execute format('alter policy tenant_isolation on %s using (%s) with check (%2$s)', p.t, replace(p.e,
+			'app.current_tenant', 'my.org')); end loop; end $$;
+		alter table app.leads alter tenant_id drop default; alter table app.notes alter tenant_id drop default; alter table
+			app.events alter tenant_id drop default`)
 	o := f.install()
 	o.Setting = "my.org"
 	must(t, seal.Install(t.Context(), f.admin, o))
@@ -37,7 +40,8 @@ func TestCatalogKnowsTheSealedTenant(t *testing.T) {
 		}
 	}
 	for _, finding := range audit.Run(v, audit.Options{}).Findings {
-		if strings.HasPrefix(finding.Rule, "policy-") || strings.HasPrefix(finding.Rule, "func-") || finding.Severity.AtLeast(audit.High) {
+		if strings.HasPrefix(finding.Rule, "policy-") || strings.HasPrefix(finding.Rule, "func-") ||
+			finding.Severity.AtLeast(audit.High) {
 			t.Errorf("%s %s on %s: %s", finding.Severity, finding.Rule, finding.Object, finding.Message)
 		}
 	}

@@ -61,7 +61,8 @@ begin
 		using      (tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid)
 		with check (tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid);
 	foreach t in array array['leads', 'notes', 'events'] loop
-		execute format('create policy tenant_access on app.%%I as permissive for all to %[1]s using (true) with check (true)', t);
+		execute format('create policy tenant_access on app.%%I as permissive for all
+			to %[1]s using (true) with check (true)', t);
 		execute format('grant select, insert, update, delete on app.%%I to %[1]s', t);
 	end loop;
 	foreach t in array array['leads', 'notes', 'events', 'events_0', 'events_1'] loop

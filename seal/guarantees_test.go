@@ -41,18 +41,22 @@ var guarantees = []guarantee{
 		edits: [][3]string{{enterFunction, "moat.current_tenant() <> tenant", "false"}}},
 	{name: "the sealed value is compared", attack: "own MAC, B's name",
 		edits: [][3]string{{tenantFunction, "= left(sealed, 64)", "is not null"}}},
-	{name: "the sealed value holds in its own transaction", attack: "B's sealed value of an earlier transaction of this connection",
-		edits: withoutStart},
+	{name: "the sealed value holds in its own transaction",
+		attack: "B's sealed value of an earlier transaction of this connection",
+		edits:  withoutStart},
 	{name: "the sealed value holds in its own process", attack: "B's sealed value of a transaction that is open elsewhere",
-		edits: append(slices.Clone(withoutStart), [3]string{enterFunction, "|| int4send(pg_backend_pid()) ", ""}, [3]string{tenantFunction, "|| int4send(pg_backend_pid()) ", ""})},
+		edits: append(slices.Clone(withoutStart), [3]string{enterFunction, "|| int4send(pg_backend_pid()) ", ""},
+			[3]string{tenantFunction, "|| int4send(pg_backend_pid()) ", ""})},
 	{name: "the function has a fixed search_path", attack: "built-in functions in a schema of one's own",
 		sql: `alter function moat.current_tenant() reset search_path; grant create on database "{database}" to "{role}"`},
 	{name: "the keys are readable by the functions' owner only", attack: "key table",
 		sql: `grant select on moat.seal_key to "{role}"`},
 	{name: "the application does not own the functions", attack: "function moat.current_tenant replaced",
-		sql: `grant create on schema moat to "{role}"; alter function moat.current_tenant() owner to "{role}"; grant execute on function moat.current_tenant() to "{sealer}"`},
+		sql: `grant create on schema moat to "{role}"; alter function moat.current_tenant() owner to "{role}"; grant execute
+			on function moat.current_tenant() to "{sealer}"`},
 	{name: "the policies read the sealed tenant", attack: "set_config in a CASE around a sub-select",
-		sql: `alter policy tenant_isolation on app.leads using (tenant_id = (select current_setting('app.current_tenant')::uuid))`},
+		sql: `alter policy tenant_isolation on app.leads using (tenant_id = (select
+			current_setting('app.current_tenant')::uuid))`},
 }
 
 var withoutStart = [][3]string{
@@ -105,7 +109,8 @@ func sealedArena(t *testing.T) *arena {
 	t.Helper()
 	f := newFixture(t, pgtest.Shared(t))
 	f.prepare(t)
-	return newArena(t, f, way{"sealed", seal.Sealed, moat.Options{SubjectSetting: "app.subject", Sealer: f.sealer(t, nil)}})
+	return newArena(t, f, way{"sealed", seal.Sealed,
+		moat.Options{SubjectSetting: "app.subject", Sealer: f.sealer(t, nil)}})
 }
 
 func named(t *testing.T, name string) attack {

@@ -13,13 +13,14 @@ import (
 // hardened is what each measure closes: SQL that works before and fails after. Those
 // without one change limits only.
 var hardened = map[string][]string{
-	"temp":            {"create temp table x (a int)"},
-	"create":          {"create table public.x (a int)"},
-	"activity":        {"select query from pg_stat_activity", "select pg_stat_get_backend_activity(1)"},
-	"cancel":          {"select pg_cancel_backend(0)", "select pg_terminate_backend(0)"},
-	"large_objects":   {"select lo_from_bytea(0, 'x')", "select lo_creat(-1)"},
-	"advisory_locks":  {"select pg_advisory_lock(1)", "select pg_try_advisory_xact_lock_shared(1, 2)"},
-	"query_functions": {"select query_to_xml('select 1', true, false, '')", "select word from ts_stat('select ''a''::tsvector')"},
+	"temp":           {"create temp table x (a int)"},
+	"create":         {"create table public.x (a int)"},
+	"activity":       {"select query from pg_stat_activity", "select pg_stat_get_backend_activity(1)"},
+	"cancel":         {"select pg_cancel_backend(0)", "select pg_terminate_backend(0)"},
+	"large_objects":  {"select lo_from_bytea(0, 'x')", "select lo_creat(-1)"},
+	"advisory_locks": {"select pg_advisory_lock(1)", "select pg_try_advisory_xact_lock_shared(1, 2)"},
+	"query_functions": {"select query_to_xml('select 1', true, false, '')",
+		"select word from ts_stat('select ''a''::tsvector')"},
 }
 
 // TestHardening sees each measure close what it says, the program go on working with
@@ -57,7 +58,8 @@ func TestHardening(t *testing.T) {
 			}
 		}
 		for _, o := range []moat.Options{{Sealer: f.sealer(t, nil)}, {Sealer: f.sealer(t, nil), Paranoid: true}} {
-			if n := count(t, f.open(t, 1, o), as(tenantA), "select count(*) from app.leads l join app.events e using (tenant_id, id)"); n != 20 {
+			if n := count(t, f.open(t, 1, o), as(tenantA),
+				"select count(*) from app.leads l join app.events e using (tenant_id, id)"); n != 20 {
 				t.Errorf("%d rows with everything hardened, want 20", n)
 			}
 		}

@@ -79,7 +79,8 @@ func functionsSQL(setting string) string {
 }
 
 func enterSQL(setting string) string {
-	return strings.NewReplacer(":setting", sqltext.Literal(setting), ":signed", strings.TrimSpace(signedTemplate)).Replace(enterTemplate)
+	return strings.NewReplacer(":setting", sqltext.Literal(setting), ":signed", strings.TrimSpace(signedTemplate)).
+		Replace(enterTemplate)
 }
 
 // bodyOf returns what stands between the dollar quotes.
@@ -130,7 +131,8 @@ func Install(ctx context.Context, conn *pgx.Conn, o InstallOptions) error {
 // UninstallSQL returns what [Uninstall] runs.
 func UninstallSQL(o InstallOptions) string {
 	o = o.withDefaults()
-	return strings.NewReplacer(":owner_text", sqltext.Literal(o.Owner), ":owner", sqltext.Ident(o.Owner)).Replace(uninstallTemplate)
+	return strings.NewReplacer(":owner_text", sqltext.Literal(o.Owner), ":owner", sqltext.Ident(o.Owner)).
+		Replace(uninstallTemplate)
 }
 
 // Uninstall removes the functions, the keys and, where nothing else uses it, the

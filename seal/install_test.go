@@ -30,7 +30,8 @@ func TestInstallGrantsNothingElse(t *testing.T) {
 		must(t, seal.Install(t.Context(), conn, o))
 		must(t, seal.AddKey(t.Context(), conn, seal.NewKey(), seal.KeyOptions{}))
 		first := privileges(t, conn)
-		want := []string{"current_fact " + app, "current_fact " + owner, "current_tenant " + app, "current_tenant " + owner, "enter " + app, "enter " + owner, "seal_key " + owner}
+		want := []string{"current_fact " + app, "current_fact " + owner, "current_tenant " + app, "current_tenant " + owner,
+			"enter " + app, "enter " + owner, "seal_key " + owner}
 		slices.Sort(want)
 		if diff := cmp.Diff(want, first); diff != "" {
 			t.Errorf("privileges (-want +got):\n%s", diff)
@@ -44,7 +45,8 @@ func TestInstallGrantsNothingElse(t *testing.T) {
 		if len(keys) != 1 || !keys[0].Valid {
 			t.Errorf("keys after the second install: %+v", keys)
 		}
-		d.Exec(t, fmt.Sprintf("alter default privileges revoke all on tables from %[1]s, %[2]s; alter default privileges revoke all on functions from %[2]s", app, other))
+		d.Exec(t, fmt.Sprintf("alter default privileges revoke all on tables from %[1]s, %[2]s; alter default privileges "+
+			"revoke all on functions from %[2]s", app, other))
 	})
 }
 
@@ -54,9 +56,11 @@ func privileges(t *testing.T, conn *pgx.Conn) []string {
 	t.Helper()
 	rows, err := conn.Query(t.Context(), `
 		select distinct p.proname || ' ' || case when x.grantee = 0 then 'PUBLIC' else pg_get_userbyid(x.grantee) end
-		from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x where p.pronamespace = 'moat'::regnamespace
+		from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x where p.pronamespace =
+			'moat'::regnamespace
 		union select distinct c.relname || ' ' || case when x.grantee = 0 then 'PUBLIC' else pg_get_userbyid(x.grantee) end
-		from pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) x where c.oid = 'moat.seal_key'::regclass and x.grantee <> c.relowner
+		from pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) x where c.oid =
+			'moat.seal_key'::regclass and x.grantee <> c.relowner
 		order by 1`)
 	must(t, err)
 	got, err := pgx.CollectRows(rows, pgx.RowTo[string])
@@ -81,9 +85,12 @@ func TestInstallWithoutSuperuser(t *testing.T) {
 		must(t, seal.Install(t.Context(), conn, o))
 		key := seal.NewKey()
 		must(t, seal.AddKey(t.Context(), conn, key, seal.KeyOptions{}))
-		_, err := conn.Exec(t.Context(), fmt.Sprintf(`create table app.leads (tenant_id uuid, id int, primary key (tenant_id, id)); insert into app.leads values ('%s', 1), ('%s', 2);
-			create policy tenant_isolation on app.leads using (tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid));
-			alter table app.leads enable row level security, force row level security; grant usage on schema app to %s; grant select on app.leads to %[3]s`, tenantA, tenantB, app))
+		_, err := conn.Exec(t.Context(), fmt.Sprintf(`create table app.leads (tenant_id uuid, id int, primary key
+			(tenant_id, id)); insert into app.leads values ('%s', 1), ('%s', 2);
+			create policy tenant_isolation on app.leads 
+				using (tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid));
+			alter table app.leads enable row level security, force row level security; grant usage on schema app to %s; grant
+				select on app.leads to %[3]s`, tenantA, tenantB, app))
 		must(t, err)
 		_, err = seal.Switch(t.Context(), conn, seal.Sealed, nil)
 		must(t, err)
@@ -116,7 +123,8 @@ func TestInstallRefusesWhatIsNotSafe(t *testing.T) {
 			d := pgtest.New(t)
 			app, owner := d.AppRole(t), d.Role(t, "sealer", "NOLOGIN")
 			d.Exec(t, strings.NewReplacer("{owner}", owner, "{app}", app).Replace(prepare))
-			if err := seal.Install(t.Context(), d.Conn(t, d.URL), seal.InstallOptions{Owner: owner, Applications: []string{app}}); err == nil {
+			if err := seal.Install(t.Context(), d.Conn(t, d.URL),
+				seal.InstallOptions{Owner: owner, Applications: []string{app}}); err == nil {
 				t.Error("it was installed")
 			}
 		})
@@ -156,17 +164,24 @@ func TestSwitchThereAndBack(t *testing.T) {
 	t.Parallel()
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		f := newFixture(t, c)
-		f.Exec(t, fmt.Sprintf(`create role %[1]s_def nologin bypassrls; grant usage on schema app to %[1]s_def; grant select on app.leads to %[1]s_def;
-			create function app.helper() returns uuid language sql stable as $$ select nullif(current_setting('app.current_tenant', true), '')::uuid $$;
+		f.Exec(t, fmt.Sprintf(`create role %[1]s_def nologin bypassrls; grant usage on schema app to %[1]s_def; grant select
+			on app.leads to %[1]s_def;
+			create function app.helper() returns uuid language sql stable as $$ select
+				nullif(current_setting('app.current_tenant', true), '')::uuid $$;
 			create policy helped on app.notes as restrictive to public using (tenant_id = (select app.helper()));
-			create function app.search(text) returns setof app.leads language plpgsql stable security definer set search_path = pg_catalog, pg_temp as
-				$$ begin return query select l.* from app.leads l where l.tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid and l.name ilike $1; end $$;
-			alter function app.search(text) owner to %[1]s_def; grant execute on function app.search(text), app.helper() to %[1]s;
-			create function app.report() returns text language sql as $$ select current_setting('app.current_tenant', true) $$`, f.Role))
+			create function app.search(text) returns setof app.leads language plpgsql stable security definer set search_path =
+				pg_catalog, pg_temp as
+				$$ begin return query select l.* from app.leads l
+					where l.tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid and l.name ilike $1; end $$;
+			alter function app.search(text) owner to %[1]s_def; grant execute on function app.search(text), app.helper() to
+				%[1]s;
+			create function app.report() returns text language sql as $$ select current_setting('app.current_tenant', true) $$`,
+			f.Role))
 		f.Adopt(f.Role + "_def")
 		before := definitions(t, f)
 		to := f.switchTo(t, seal.Sealed)
-		if diff := cmp.Diff([]string{"app.events tenant_isolation", "app.leads tenant_isolation", "app.notes tenant_isolation"}, to.Policies); diff != "" {
+		if diff := cmp.Diff([]string{"app.events tenant_isolation", "app.leads tenant_isolation",
+			"app.notes tenant_isolation"}, to.Policies); diff != "" {
 			t.Errorf("policies (-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff([]string{"app.helper()", "app.search(text)"}, to.Functions); diff != "" {
@@ -176,10 +191,13 @@ func TestSwitchThereAndBack(t *testing.T) {
 			t.Errorf("left (-want +got):\n%s", diff)
 		}
 		db := f.openSealed(t, 1)
-		if n := count(t, db, as(tenantA), "select count(*) from app.search('%') s, app.notes n where n.lead_id = s.id"); n != 20 {
+		if n := count(t, db, as(tenantA),
+			"select count(*) from app.search('%') s, app.notes n where n.lead_id = s.id"); n != 20 {
 			t.Errorf("sealed search: %d rows, want 20", n)
 		}
-		if n := count(t, db, as(tenantA), fmt.Sprintf("select count(*) from (select set_config('app.current_tenant', '%s', true) as s offset 0) c, lateral (select name from app.search('B-%%') where c.s <> '' offset 0) l", tenantB)); n != 0 {
+		if n := count(t, db, as(tenantA), fmt.Sprintf("select count(*) from (select set_config('app.current_tenant', '%s', "+
+			"true) as s offset 0) c, lateral (select name from app.search('B-%%') where c.s <> '' offset 0) l",
+			tenantB)); n != 0 {
 			t.Errorf("a forged setting shows %d rows through the search function", n)
 		}
 		if again := f.switchTo(t, seal.Sealed); len(again.Policies)+len(again.Functions) > 0 {
@@ -196,7 +214,8 @@ func definitions(t *testing.T, f *fixture) string {
 	t.Helper()
 	var text string
 	must(t, f.admin.QueryRow(t.Context(), `select string_agg(d, E'\n' order by d) from (
-		select polrelid::regclass || polname || pg_get_expr(polqual, polrelid) || pg_get_expr(polwithcheck, polrelid) as d from pg_policy where polwithcheck is not null
+		select polrelid::regclass || polname || pg_get_expr(polqual, polrelid) || pg_get_expr(polwithcheck, polrelid) as d
+			from pg_policy where polwithcheck is not null
 		union all select pg_get_functiondef(oid) from pg_proc where pronamespace = 'app'::regnamespace) s`).Scan(&text))
 	return text
 }
@@ -217,7 +236,8 @@ func TestSwitchRefusesWhatWouldBreak(t *testing.T) {
 		t.Errorf("without a valid key: %v", err)
 	}
 	bare := pgtest.New(t)
-	if _, err := seal.Switch(t.Context(), bare.Conn(t, bare.URL), seal.Sealed, nil); !errors.Is(err, seal.ErrNotInstalled) {
+	if _, err := seal.Switch(t.Context(), bare.Conn(t, bare.URL), seal.Sealed, nil); !errors.Is(err,
+		seal.ErrNotInstalled) {
 		t.Errorf("not installed: %v", err)
 	}
 	if n := count(t, f.open(t, 1, moat.Options{}), as(tenantA), "select count(*) from app.leads"); n != 20 {

@@ -73,7 +73,8 @@ func TestParseKeyRefuses(t *testing.T) {
 	good := strings.TrimSpace(seal.NewKey().Encode())
 	secret := strings.Fields(good)[1]
 	for _, text := range []string{"", "abcdefgh", secret, "abcdefg " + secret, "abcdefghi " + secret, "ABCDEFGH " + secret,
-		"abc'efgh " + secret, good + " x", good[:len(good)-2], "abcdefgh " + base64.StdEncoding.EncodeToString(make([]byte, 31))} {
+		"abc'efgh " + secret, good + " x", good[:len(good)-2],
+		"abcdefgh " + base64.StdEncoding.EncodeToString(make([]byte, 31))} {
 		_, err := seal.ParseKey(text)
 		if err == nil {
 			t.Errorf("%q was accepted", text)
@@ -110,7 +111,8 @@ func TestBindSignsEverything(t *testing.T) {
 	must(t, err)
 	mac := hmac.New(sha256.New, bytes.Repeat([]byte{7}, 32))
 	mac.Write([]byte("moat token 1\x00\x00\x10\x92\x00\x00\x00\x00\x00\x0f\x42\x5e\x00\x00\x00\x04abcdefghacme"))
-	if sql != "select moat.enter($1, $2, $3, $4, $5)" || args[1] != int64(1_000_030) || !bytes.Equal(args[3].([]byte), mac.Sum(nil)) {
+	if sql != "select moat.enter($1, $2, $3, $4, $5)" || args[1] != int64(1_000_030) ||
+		!bytes.Equal(args[3].([]byte), mac.Sum(nil)) {
 		t.Errorf("%s with %v", sql, args)
 	}
 	signatures := map[string]bool{}

@@ -43,7 +43,8 @@ func AddKey(ctx context.Context, conn *pgx.Conn, k Key, o KeyOptions) error {
 			return err
 		}
 		_, err := tx.Exec(ctx, `insert into moat.seal_key (id, token_inner, token_outer, seal_inner, seal_outer, any_backend)
-			values ($1, $2, $3, $4, $5, $6)`, k.id, append(tokenInner, messagePrefix...), tokenOuter, sealInner, sealOuter, o.AnyBackend)
+			values ($1, $2, $3, $4, $5, $6)`, k.id, append(tokenInner, messagePrefix...), tokenOuter, sealInner, sealOuter,
+			o.AnyBackend)
 		if err != nil {
 			return err
 		}
@@ -120,7 +121,8 @@ func RetireOthers(ctx context.Context, conn *pgx.Conn, keep string, from time.Ti
 
 // Keys lists the keys of the database, the newest first.
 func Keys(ctx context.Context, conn *pgx.Conn) ([]KeyStatus, error) {
-	rows, err := conn.Query(ctx, `select id, any_backend, created_at, valid_until, valid_until is null or valid_until > clock_timestamp()
+	rows, err := conn.Query(ctx,
+		`select id, any_backend, created_at, valid_until, valid_until is null or valid_until > clock_timestamp()
 		from moat.seal_key order by created_at desc, id`)
 	if err != nil {
 		return nil, fmt.Errorf("list seal keys: %w", err)

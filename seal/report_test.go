@@ -44,7 +44,8 @@ func (r *report) check(t *testing.T) {
 	want, err := os.ReadFile(reportFile)
 	must(t, err)
 	if diff := cmp.Diff(string(want), text); diff != "" {
-		t.Errorf("%s is not what the attacks show; go test ./seal -run TestAttacks -update writes it (-file +attacks):\n%s", reportFile, diff)
+		t.Errorf("%s is not what the attacks show; go test ./seal -run TestAttacks -update writes it (-file +attacks):\n%s",
+			reportFile, diff)
 	}
 }
 
@@ -78,7 +79,8 @@ show on each supported version of PostgreSQL. The SQL of each attack is in
 | **attacks that work** | **%d** | **%d** | **%d** |
 `, len(r.order), leaks[0], leaks[1], leaks[2])
 	for _, k := range []kind{expression, statements, connection} {
-		fmt.Fprintf(&b, "\n## %s\n\n| attack | plain | sealed | sealed, Paranoid |\n|---|---|---|---|\n", strings.ToUpper(string(k[:1]))+string(k[1:]))
+		fmt.Fprintf(&b, "\n## %s\n\n| attack | plain | sealed | sealed, Paranoid |\n|---|---|---|---|\n",
+			strings.ToUpper(string(k[:1]))+string(k[1:]))
 		for _, a := range r.order {
 			if a.kind == k {
 				cells := r.seen[a.name]

@@ -37,7 +37,8 @@ func LoadStatus(ctx context.Context, conn *pgx.Conn, o *SwitchOptions) (Status, 
 				*names = append(*names, p.Relation+" "+p.Name)
 			}
 		}
-		err := tx.QueryRow(ctx, "select pg_catalog.to_regclass('moat.seal_key') is not null and pg_catalog.to_regprocedure('moat.current_tenant()') is not null").Scan(&s.Installed)
+		err := tx.QueryRow(ctx, "select pg_catalog.to_regclass('moat.seal_key') is not null and "+
+			"pg_catalog.to_regprocedure('moat.current_tenant()') is not null").Scan(&s.Installed)
 		if err != nil || !s.Installed {
 			return err
 		}
@@ -75,6 +76,7 @@ func altered(ctx context.Context, tx pgx.Tx, setting string) ([]string, error) {
 // makes them for a plain setting: for telling whether one was replaced.
 func Bodies(setting string) map[string]string {
 	return map[string]string{
-		"enter": bodyOf(enterSQL(setting)), "current_tenant": bodyOf(currentTenantSQL()), "current_fact": bodyOf(currentFactSQL()),
+		"enter": bodyOf(enterSQL(setting)), "current_tenant": bodyOf(currentTenantSQL()),
+		"current_fact": bodyOf(currentFactSQL()),
 	}
 }

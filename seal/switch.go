@@ -136,7 +136,8 @@ func PlanSwitch(ctx context.Context, conn *pgx.Conn, m Mode, o *SwitchOptions) (
 	s := switcher{rewrite: rewriter(m, opts.Setting)}
 	err := ready(ctx, conn, m)
 	if err == nil {
-		err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error { return s.plan(ctx, tx, m) })
+		err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly},
+			func(tx pgx.Tx) error { return s.plan(ctx, tx, m) })
 	}
 	if err != nil {
 		return Switched{}, fmt.Errorf("switch policies: %w", err)
@@ -158,7 +159,8 @@ func ready(ctx context.Context, conn *pgx.Conn, m Mode) error {
 	if !installed {
 		return ErrNotInstalled
 	}
-	err = conn.QueryRow(ctx, "select exists (select from moat.seal_key where valid_until is null or valid_until > clock_timestamp())").Scan(&key)
+	err = conn.QueryRow(ctx, "select exists (select from moat.seal_key where valid_until is null or valid_until > "+
+		"clock_timestamp())").Scan(&key)
 	if err == nil && !key {
 		err = ErrNoKey
 	}

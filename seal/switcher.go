@@ -75,7 +75,8 @@ func (s *switcher) plan(ctx context.Context, tx pgx.Tx, m Mode) error {
 }
 
 func (s *switcher) run(ctx context.Context, tx pgx.Tx, o SwitchOptions) error {
-	if _, err := tx.Exec(ctx, "select pg_catalog.set_config('lock_timeout', $1, true)", fmt.Sprint(o.LockTimeout.Milliseconds())); err != nil {
+	if _, err := tx.Exec(ctx, "select pg_catalog.set_config('lock_timeout', $1, true)",
+		fmt.Sprint(o.LockTimeout.Milliseconds())); err != nil {
 		return err
 	}
 	return unguarded(ctx, tx, s.policies, func() error {
@@ -163,7 +164,8 @@ func unguarded(ctx context.Context, tx pgx.Tx, policies []policyRow, fn func() e
 
 func remember(ctx context.Context, tx pgx.Tx, policies []policyRow) error {
 	var remembers bool
-	if err := tx.QueryRow(ctx, "select pg_catalog.to_regprocedure('moat.remember(regclass)') is not null").Scan(&remembers); err != nil || !remembers {
+	if err := tx.QueryRow(ctx, "select pg_catalog.to_regprocedure('moat.remember(regclass)') is not null").
+		Scan(&remembers); err != nil || !remembers {
 		return err
 	}
 	for _, p := range policies {

@@ -49,8 +49,10 @@ func TestSavepointsKeepTheTenant(t *testing.T) {
 func TestCursorsPlansAndFunctions(t *testing.T) {
 	t.Parallel()
 	f := newSealed(t, pgtest.Shared(t))
-	f.Exec(t, `create function app.invoker() returns bigint language sql stable set work_mem = '8MB' as 'select count(*) from app.leads';
-		create function app.inner() returns bigint language plpgsql set search_path = app as $$ begin return (select count(*) from leads); end $$`)
+	f.Exec(t, `create function app.invoker() returns bigint language sql stable set work_mem = '8MB' as
+		'select count(*) from app.leads';
+		create function app.inner() returns bigint language plpgsql set search_path = app as $$ begin return (select
+			count(*) from leads); end $$`)
 	db := f.openSealed(t, 1)
 	for _, tenant := range []moat.Tenant{tenantA, tenantB, "cccccccc-0000-4000-8000-000000000003"} {
 		want := map[moat.Tenant]int{tenantA: 20, tenantB: 20}[tenant]
@@ -90,7 +92,8 @@ func TestCommitInProcedureEndsTheBinding(t *testing.T) {
 	_, args, err := f.sealer(t, nil).Bind(t.Context(), tenantA, conn.PgConn().PID())
 	must(t, err)
 	call := strings.NewReplacer("{args}", literalArgs(args)).Replace(
-		`do $$ declare b bigint; a bigint; begin perform moat.enter({args}); call app.work(b, a); perform set_config('test.seen', b || ' ' || a, false); end $$`)
+		`do $$ declare b bigint; a bigint; begin perform moat.enter({args}); call app.work(b, a); perform
+			set_config('test.seen', b || ' ' || a, false); end $$`)
 	_, err = conn.Exec(t.Context(), call)
 	must(t, err)
 	var seen string
@@ -114,12 +117,15 @@ func parallelEvents(t *testing.T, f *fixture) {
 	f.Exec(t, `insert into app.events select $1, i, 'x' from generate_series(100, 20000) i`, string(tenantA))
 	f.Exec(t, "vacuum analyze app.events")
 	inTx(t, f, func(tx pgx.Tx) {
-		_, err := tx.Exec(context.Background(), `select set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_cost', '0', true),
+		_, err := tx.Exec(context.Background(),
+			`select set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_cost', '0', true),
 			set_config('min_parallel_table_scan_size', '0', true), set_config('parallel_leader_participation', 'off', true),
-			set_config('enable_indexscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_indexonlyscan', 'off', true)`)
+			set_config('enable_indexscan', 'off', true),
+			set_config('enable_bitmapscan', 'off', true), set_config('enable_indexonlyscan', 'off', true)`)
 		must(t, err)
 		const sql = "select count(kind) from app.events"
-		if plan := explain(t, tx, "explain (analyze, costs off, timing off) "+sql); !strings.Contains(plan, "Workers Launched: ") || strings.Contains(plan, "Workers Launched: 0") {
+		if plan := explain(t, tx, "explain (analyze, costs off, timing off) "+sql); !strings.Contains(plan,
+			"Workers Launched: ") || strings.Contains(plan, "Workers Launched: 0") {
 			t.Errorf("no worker ran, so this shows nothing:\n%s", plan)
 		}
 		if n := rowsIn(t, tx, sql); n != 20+19901 {
@@ -133,7 +139,8 @@ func TestIndexUseUnchanged(t *testing.T) {
 	t.Parallel()
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		f := newFixture(t, c)
-		f.Exec(t, `insert into app.leads select ('00000000-0000-4000-8000-' || lpad((i % 500)::text, 12, '0'))::uuid, i, 'lead' from generate_series(1, 50000) i`)
+		f.Exec(t, `insert into app.leads select ('00000000-0000-4000-8000-' || lpad((i % 500)::text, 12, '0'))::uuid, i,
+			'lead' from generate_series(1, 50000) i`)
 		f.Exec(t, "analyze app.leads")
 		shape := func() string {
 			var plan string
@@ -158,9 +165,12 @@ func TestIndexUseUnchanged(t *testing.T) {
 func TestFactsAreSealed(t *testing.T) {
 	t.Parallel()
 	f := newSealed(t, pgtest.Shared(t))
-	ctx := moat.WithScope(context.Background(), moat.Scope{Tenant: tenantA, Subject: "ann", Role: "clerk", Claims: json.RawMessage(`{"plan":"gold"}`)})
-	db := f.open(t, 1, moat.Options{Sealer: f.sealer(t, nil), SubjectSetting: "app.subject", RoleSetting: "app.role", ClaimsSetting: "app.claims"})
-	const sql = `select moat.current_fact('subject'), moat.current_fact('role'), moat.current_fact('claims')::json ->> 'plan',
+	ctx := moat.WithScope(context.Background(),
+		moat.Scope{Tenant: tenantA, Subject: "ann", Role: "clerk", Claims: json.RawMessage(`{"plan":"gold"}`)})
+	db := f.open(t, 1, moat.Options{Sealer: f.sealer(t, nil), SubjectSetting: "app.subject", RoleSetting: "app.role",
+		ClaimsSetting: "app.claims"})
+	const sql = `select moat.current_fact('subject'), moat.current_fact('role'), moat.current_fact('claims')::json ->>
+		'plan',
 		case when set_config('app.role', 'boss', true) <> '' then moat.current_fact('role') end`
 	var subject, role, plan, forged string
 	must(t, db.QueryRow(ctx, sql).Scan(&subject, &role, &plan, &forged))

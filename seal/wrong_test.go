@@ -55,7 +55,8 @@ func TestUnboundSeesNothing(t *testing.T) {
 	if n != 0 {
 		t.Errorf("%d rows without a tenant", n)
 	}
-	if _, err := conn.Exec(t.Context(), "insert into app.leads (tenant_id, id, name) values ($1, 99, 'x')", string(tenantA)); err == nil {
+	if _, err := conn.Exec(t.Context(), "insert into app.leads (tenant_id, id, name) values ($1, 99, 'x')",
+		string(tenantA)); err == nil {
 		t.Error("an insert without a tenant went through")
 	}
 

@@ -36,7 +36,8 @@ func startBare(ctx context.Context, d *database, name string, connections int) (
 		list:  func(c caller) []byte { return text("GET", path(c, ""), c.token, "") },
 		point: func(c caller) []byte { return text("GET", path(c, c.lead), c.token, "") },
 	}
-	return s, s.start(ctx, self, []string{"bare", "-address", address, "-url", d.url(name), "-connections", strconv.Itoa(connections)})
+	return s, s.start(ctx, self,
+		[]string{"bare", "-address", address, "-url", d.url(name), "-connections", strconv.Itoa(connections)})
 }
 
 func serveBare(ctx context.Context, args []string) error {
@@ -91,7 +92,8 @@ func bareLeads(pool *pgxpool.Pool) http.HandlerFunc {
 }
 
 func claimsOf(tenant, subject string) string {
-	return fmt.Sprintf(`{"aud":"%s","exp":1795532719,"iat":1795446319,"iss":"%s","role":"client","sub":"%s","tenant_id":"%s"}`, audience, issuer, subject, tenant)
+	return fmt.Sprintf(`{"aud":"%s","exp":1795532719,"iat":1795446319,"iss":"%s","role":"client","sub":"%s",`+
+		`"tenant_id":"%s"}`, audience, issuer, subject, tenant)
 }
 
 // bareRows writes the rows with every value as a string, and escapes nothing.

@@ -62,7 +62,8 @@ func (d *database) prepare(ctx context.Context) error {
 		return err
 	}
 	// Nothing but the servers under test is to take time.
-	for _, sql := range []string{"alter system set autovacuum = off", "alter system set jit = off", "select pg_reload_conf()"} {
+	for _, sql := range []string{"alter system set autovacuum = off", "alter system set jit = off",
+		"select pg_reload_conf()"} {
 		if _, err := d.admin.Exec(ctx, sql); err != nil {
 			return err
 		}
@@ -77,10 +78,12 @@ func (d *database) prepare(ctx context.Context) error {
 	for i := range tokens {
 		tenant := d.demo.Clients[i%len(d.demo.Clients)].Tenant
 		c := caller{tenant: string(tenant), subject: fmt.Sprintf("caller-%d", i)}
-		if c.token, err = signer.Sign(auth.Identity{Tenant: tenant, Subject: c.subject, Role: "client"}, time.Hour); err != nil {
+		if c.token, err = signer.Sign(auth.Identity{Tenant: tenant, Subject: c.subject, Role: "client"},
+			time.Hour); err != nil {
 			return err
 		}
-		if err := d.admin.QueryRow(ctx, "select id::text from app.leads where tenant_id = $1 order by id offset $2 limit 1", c.tenant, i).Scan(&c.lead); err != nil {
+		if err := d.admin.QueryRow(ctx, "select id::text from app.leads where tenant_id = $1 order by id offset $2 limit 1",
+			c.tenant, i).Scan(&c.lead); err != nil {
 			return err
 		}
 		d.callers = append(d.callers, c)

@@ -56,10 +56,12 @@ func fairness(ctx context.Context, d *database, o options) error {
 		refused, asked, greed = refused+got[429], asked+got.total(), greed+took
 	}
 	a, b := percentile(alone, 99), percentile(beside, 99)
-	fmt.Printf("\nFairness: a limit of %d requests a second; one tenant asks %.0f times a second (%d are meant) and is refused in %.0f %% of them, the other asks %d times and never is\n",
+	fmt.Printf("\nFairness: a limit of %d requests a second; one tenant asks %.0f times a second (%d are meant) and is "+
+		"refused in %.0f %% of them, the other asks %d times and never is\n",
 		tenantLimit, float64(asked)/greed.Seconds(), greedyRate, 100*float64(refused)/float64(asked), normalRate)
 	fmt.Printf("p50 alone %s, beside the greedy one %s\n", percentile(alone, 50), percentile(beside, 50))
-	fmt.Printf("p99 alone %s, beside the greedy one %s, %.2f ×; at most 2 ×: %s (%d requests each)\n", a, b, float64(b)/float64(a), verdict(b <= 2*a), len(alone))
+	fmt.Printf("p99 alone %s, beside the greedy one %s, %.2f ×; at most 2 ×: %s (%d requests each)\n", a, b,
+		float64(b)/float64(a), verdict(b <= 2*a), len(alone))
 	return nil
 }
 
@@ -140,7 +142,8 @@ func beGreedy(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("greedy", flag.ExitOnError)
 	address := f.String("address", "", "")
 	_ = f.Parse(args) // it exits by itself
-	request := text("GET", "/rest/v1/leads?select="+columns+"&order=created_at.desc&limit=50", os.Getenv("BENCH_TOKEN"), "")
+	request := text("GET", "/rest/v1/leads?select="+columns+"&order=created_at.desc&limit=50",
+		os.Getenv("BENCH_TOKEN"), "")
 	all := make(chan counts)
 	for range greedyConns {
 		go func() { all <- greedyClient(ctx, *address, request) }()

@@ -39,8 +39,10 @@ func memory(ctx context.Context, d *database, o options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nMemory: %d requests at once for %s, answers by status %v, %.0f µs of the server each\n", atOnce, 5*o.window.Round(time.Millisecond), got, 1e6*own.Seconds()/float64(got.total()))
-	fmt.Printf("resident at first %s, at most %s; below %s: %s\n", megabytes(idle), megabytes(peak), megabytes(memoryLimit), verdict(peak < memoryLimit))
+	fmt.Printf("\nMemory: %d requests at once for %s, answers by status %v, %.0f µs of the server each\n", atOnce,
+		5*o.window.Round(time.Millisecond), got, 1e6*own.Seconds()/float64(got.total()))
+	fmt.Printf("resident at first %s, at most %s; below %s: %s\n", megabytes(idle), megabytes(peak),
+		megabytes(memoryLimit), verdict(peak < memoryLimit))
 	return nil
 }
 

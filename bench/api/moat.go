@@ -18,13 +18,15 @@ limits: %s
 `
 
 // startMoat starts moat serve with a pool of so many connections; 0 means its default.
-func startMoat(ctx context.Context, d *database, name string, connections int, limits string, env ...string) (*server, error) {
+func startMoat(ctx context.Context, d *database, name string, connections int, limits string,
+	env ...string) (*server, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
 	file := filepath.Join(d.dir, name+".yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, issuer, audience, d.key, connections, limits), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, issuer, audience, d.key, connections, limits),
+		0o600); err != nil {
 		return nil, err
 	}
 	self, err := os.Executable()

@@ -15,11 +15,16 @@ import (
 // The statements that moat sends for the two shapes. pgbench prepares them, with what a
 // caller has in place of moat's parameters: its variables cannot be texts of a list.
 const (
-	bindSQL = `select pg_catalog.set_config('app.current_tenant', :tenant, true), pg_catalog.set_config('app.current_subject', :subject, true), pg_catalog.set_config('app.current_role', 'client', true), pg_catalog.set_config('request.jwt.claims', :claims, true);`
+	bindSQL = `select pg_catalog.set_config('app.current_tenant', :tenant, true),
+		pg_catalog.set_config('app.current_subject', :subject, true),
+		pg_catalog.set_config('app.current_role', 'client', true),
+		pg_catalog.set_config('request.jwt.claims', :claims, true);`
 
-	fieldsSQL = `SELECT t1."id" AS "id", t1."name" AS "name", t1."email" AS "email", t1."company" AS "company", t1."status" AS "status", t1."value" AS "value", t1."score" AS "score", t1."created_at" AS "created_at" FROM "app"."leads" AS t1 `
-	listSQL   = fieldsSQL + `WHERE t1."tenant_id" = :tenant::uuid ORDER BY t1."created_at" DESC LIMIT 50;`
-	pointSQL  = fieldsSQL + `WHERE t1."tenant_id" = :tenant::uuid AND t1."id" = :lead::uuid LIMIT 1000;`
+	fieldsSQL = `SELECT t1."id" AS "id", t1."name" AS "name", t1."email" AS "email", t1."company" AS "company",
+		t1."status" AS "status", t1."value" AS "value", t1."score" AS "score", t1."created_at" AS "created_at" FROM
+		"app"."leads" AS t1 `
+	listSQL  = fieldsSQL + `WHERE t1."tenant_id" = :tenant::uuid ORDER BY t1."created_at" DESC LIMIT 50;`
+	pointSQL = fieldsSQL + `WHERE t1."tenant_id" = :tenant::uuid AND t1."id" = :lead::uuid LIMIT 1000;`
 )
 
 // pgbench is PostgreSQL's own load generator with the statements of a shape.
@@ -59,7 +64,8 @@ func newPgbench(ctx context.Context, d *database, connections int, sql string) (
 func script(c caller, sql string) string {
 	claims := claimsOf(c.tenant, c.subject)
 	quoted := func(s string) string { return "'" + s + "'" }
-	bind := strings.NewReplacer(":claims", quoted(claims), ":subject", quoted(c.subject), ":tenant", quoted(c.tenant), ":lead", quoted(c.lead))
+	bind := strings.NewReplacer(":claims", quoted(claims), ":subject", quoted(c.subject), ":tenant", quoted(c.tenant),
+		":lead", quoted(c.lead))
 	return "\\startpipeline\n" + bind.Replace(bindSQL) + "\n" + bind.Replace(sql) + "\n\\endpipeline\n"
 }
 

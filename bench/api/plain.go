@@ -65,7 +65,8 @@ func servePlain(ctx context.Context, args []string) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /leads", leads(pool, "ORDER BY created_at DESC LIMIT 50", false))
 	mux.HandleFunc("GET /leads/{id}", leads(pool, "WHERE id = $1", true))
-	s := &http.Server{Addr: *address, Handler: auth.Middleware(verifier, auth.MiddlewareOptions{})(mux), ReadHeaderTimeout: 5 * time.Second}
+	s := &http.Server{Addr: *address, Handler: auth.Middleware(verifier, auth.MiddlewareOptions{})(mux),
+		ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { s.Close() })
 	if err := s.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -98,7 +99,8 @@ func leads(pool *pgxpool.Pool, rest string, byID bool) http.HandlerFunc {
 		}
 		var out []lead
 		err := pgx.BeginFunc(r.Context(), pool, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(r.Context(), "SELECT set_config('app.current_tenant', $1, true)", string(scope.Tenant)); err != nil {
+			if _, err := tx.Exec(r.Context(), "SELECT set_config('app.current_tenant', $1, true)",
+				string(scope.Tenant)); err != nil {
 				return err
 			}
 			rows, err := tx.Query(r.Context(), sql, args...)

@@ -21,7 +21,8 @@ const (
 
 // packages are the published ones, unmodified.
 func packages() []string {
-	return []string{"postgraphile@" + postgraphileVersion, "graphql@16.15.0", "jsonwebtoken@9.0.3", nodePackage() + "@" + nodeVersion}
+	return []string{"postgraphile@" + postgraphileVersion, "graphql@16.15.0", "jsonwebtoken@9.0.3",
+		nodePackage() + "@" + nodeVersion}
 }
 
 func nodePackage() string {
@@ -53,7 +54,8 @@ func installPostGraphile(ctx context.Context) (dir string, err error) {
 			return "", err
 		}
 		fmt.Fprintf(os.Stderr, "installing PostGraphile %s into %s …\n", postgraphileVersion, dir)
-		cmd := exec.CommandContext(ctx, npm, append([]string{"install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"}, packages()...)...)
+		cmd := exec.CommandContext(ctx, npm,
+			append([]string{"install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"}, packages()...)...)
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("npm install: %w: %s", err, out)
@@ -81,12 +83,15 @@ func startPostGraphile(ctx context.Context, d *database, connections int) (*serv
 			return graphQL(c, "{ allLeads(first: 50, orderBy: CREATED_AT_DESC) { nodes { "+fields+" } } }", nil)
 		},
 		point: func(c caller) []byte {
-			return graphQL(c, "query ($tenant: UUID!, $id: UUID!) { leadByTenantIdAndRowId(tenantId: $tenant, rowId: $id) { "+fields+" } }",
+			return graphQL(c, "query ($tenant: UUID!, $id: UUID!) { "+
+				"leadByTenantIdAndRowId(tenantId: $tenant, rowId: $id) { "+fields+" } }",
 				map[string]string{"tenant": c.tenant, "id": c.lead})
 		},
 	}
-	return s, s.start(ctx, filepath.Join(dir, "node_modules", nodePackage(), "bin", "node"), []string{filepath.Join(dir, "server.mjs")},
-		"NODE_ENV=production", "GRAPHILE_ENV=production", "BENCH_ADDRESS="+address, "BENCH_URL="+d.url(s.name), "BENCH_KEY="+d.key,
+	return s, s.start(ctx, filepath.Join(dir, "node_modules", nodePackage(), "bin", "node"),
+		[]string{filepath.Join(dir, "server.mjs")},
+		"NODE_ENV=production", "GRAPHILE_ENV=production", "BENCH_ADDRESS="+address, "BENCH_URL="+d.url(s.name),
+		"BENCH_KEY="+d.key,
 		"BENCH_CONNECTIONS="+strconv.Itoa(connections), "BENCH_ISSUER="+issuer, "BENCH_AUDIENCE="+audience)
 }
 

@@ -70,8 +70,10 @@ func requests(ctx context.Context, d *database, o options) error {
 	if err := out.Flush(); err != nil {
 		return err
 	}
-	fmt.Println("\nnet/http and pgx alone send the same statements too, and check, plan, limit, count and log nothing: the floor of this stack.")
-	fmt.Println("pgbench sends the same statements in the same pipeline; its own processor time counts as a server's does.")
+	fmt.Println("\nnet/http and pgx alone send the same statements too, and check, plan, limit, count and log nothing: " +
+		"the floor of this stack.")
+	fmt.Println("pgbench sends the same statements in the same pipeline; its own processor time counts as a " +
+		"server's does.")
 	fmt.Println("Targets: 1.8 × the plain handler, 5 × PostGraphile, 0.6 × pgbench, per CPU-second.")
 	for _, m := range missed {
 		fmt.Println("MISSED:", m)
@@ -84,7 +86,8 @@ func startAll(ctx context.Context, d *database, o options) ([]*server, error) {
 	var servers []*server
 	for _, start := range []func() (*server, error){
 		func() (*server, error) {
-			return startMoat(ctx, d, "bench_moat", o.connections, "{requests_per_second: 0, concurrent: 0}", profileEnv+"="+o.profile)
+			return startMoat(ctx, d, "bench_moat", o.connections, "{requests_per_second: 0, concurrent: 0}",
+				profileEnv+"="+o.profile)
 		},
 		func() (*server, error) {
 			return startPlain(ctx, d, "bench_plain", "plain handler", o.connections, false)
@@ -134,7 +137,8 @@ func sameRows(servers []*server, sh shape, callers []caller) error {
 				want[i] = got
 			}
 			if len(got) == 0 || !slices.Equal(got, want[i]) {
-				return fmt.Errorf("%s, %s: %d rows that are not moat's %d: %.300s\n%s", s.label, sh.name, len(got), len(want[i]), body.String(), s.tail.String())
+				return fmt.Errorf("%s, %s: %d rows that are not moat's %d: %.300s\n%s", s.label, sh.name, len(got), len(want[i]),
+					body.String(), s.tail.String())
 			}
 		}
 	}
@@ -199,7 +203,8 @@ func printTallies(out *tabwriter.Writer, shape string, tallies []tally) (missed 
 		if i > 0 {
 			ratio = fmt.Sprintf("%.2f ×", moat/t.perCPUSecond())
 		}
-		fmt.Fprintf(out, "%s\t%s\t%.0f\t%.0f\t%.0f\t%.0f\t%s\t\n", shape, t.label, t.perSecond(), t.perCPUSecond(), t.micro(t.own), t.micro(t.backends), ratio)
+		fmt.Fprintf(out, "%s\t%s\t%.0f\t%.0f\t%.0f\t%.0f\t%s\t\n", shape, t.label, t.perSecond(), t.perCPUSecond(),
+			t.micro(t.own), t.micro(t.backends), ratio)
 		if least := target(t.label); moat < least*t.perCPUSecond() {
 			missed = append(missed, fmt.Sprintf("%s: %s %s", shape, ratio, t.label))
 		}

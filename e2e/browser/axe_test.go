@@ -29,7 +29,8 @@ var axe = sync.OnceValues(func() (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	out, err := exec.Command("npm", "install", "--no-package-lock", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", dir, "axe-core@"+axeVersion).CombinedOutput()
+	out, err := exec.Command("npm", "install", "--no-package-lock", "--no-save", "--ignore-scripts", "--no-audit",
+		"--no-fund", "--prefix", dir, "axe-core@"+axeVersion).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("npm install axe-core: %w\n%s", err, out)
 	}
@@ -53,7 +54,10 @@ func (b *tab) accessible(name string) {
 	if !eval[bool](b, "typeof window.axe === 'object'") {
 		eval[bool](b, source+"; true")
 	}
-	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]violation](`axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations.map(v => ({ID: v.id, Impact: v.impact, Help: v.help, Targets: v.nodes.slice(0, 4).map(n => n.target.join(" ") + " " + (n.any[0] ? n.any[0].message : ""))})))`, chromedp.EvalAwaitPromise))
+	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]violation](`axe.run(document,`+
+		` {resultTypes: ["violations"]}).then(r => r.violations.map(v => ({ID: v.id, Impact: v.impact, Help: v.help,`+
+		` Targets: v.nodes.slice(0, 4).map(n => n.target.join(" ") + " " + (n.any[0] ? n.any[0].message : ""))})))`,
+		chromedp.EvalAwaitPromise))
 	if err != nil {
 		b.t.Fatalf("axe on %s: %v", name, err)
 	}

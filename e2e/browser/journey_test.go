@@ -36,15 +36,18 @@ func TestClientsFindTheirLeads(t *testing.T) {
 			// Search as one types, without leaving the page.
 			eval[bool](b, "window.stayed = true")
 			b.must(chromedp.SendKeys(chromedp.CSS("#search"), "marcus"))
-			b.until(`[...document.querySelectorAll("#results td.first")].every(x => x.innerText.toLowerCase().includes("marcus")) && location.search.includes("q=marcus") && !document.querySelector(".htmx-request")`)
+			b.until(`[...document.querySelectorAll("#results td.first")].every(x => x.innerText.toLowerCase().includes("marcu` +
+				`s")) && location.search.includes("q=marcus") && !document.querySelector(".htmx-request")`)
 			if !eval[bool](b, "window.stayed === true") {
 				t.Error("searching loads the page anew")
 			}
 			// The status tab keeps the search.
 			b.click(`#results .tabs a:nth-child(5)`)
 			b.until(`document.querySelector("#results .tabs a:nth-child(5)").getAttribute("aria-current") === "true"`)
-			b.until(`[...document.querySelectorAll("#results td select")].length > 0 && [...document.querySelectorAll("#results td select")].every(x => x.value === "won")`)
-			if q := eval[string](b, "location.search"); !strings.Contains(q, "q=marcus") || !strings.Contains(q, "f.status=won") {
+			b.until(`[...document.querySelectorAll("#results td select")].length > 0 && [...document.querySelectorAll("#results
+				td select")].every(x => x.value === "won")`)
+			if q := eval[string](b, "location.search"); !strings.Contains(q, "q=marcus") ||
+				!strings.Contains(q, "f.status=won") {
 				t.Errorf("the address is %s", q)
 			}
 			// A filter from the sheet, then sorting, then another page.
@@ -78,7 +81,8 @@ func (b *tab) exports(client int) {
 	b.t.Helper()
 	b.open("/t/leads?f.status=won")
 	shown := eval[string](b, `document.querySelector("#results .foot p").innerText.split(" of ")[1].replace(",", "")`)
-	eval[bool](b, `fetch(document.querySelector("a[download]").href).then(r => r.text()).then(t => { window.csv = t }) && true`)
+	eval[bool](b, `fetch(document.querySelector("a[download]").href).then(r => r.text()).then(t => { window.csv = t }) `+
+		`&& true`)
 	b.until("typeof window.csv === 'string'")
 	rows, err := csv.NewReader(strings.NewReader(eval[string](b, "window.csv"))).ReadAll()
 	if err != nil {
@@ -112,7 +116,8 @@ func TestClientsKeepTheirLeads(t *testing.T) {
 			b.fill("#field-email", strings.ToLower(strings.ReplaceAll(names[client], " ", "."))+"@example.com")
 			b.fill("#field-score", "77")
 			b.fill("#field-value", "1250.50")
-			b.must(chromedp.SetValue(chromedp.CSS("#field-campaign_id"), eval[string](b, `document.querySelector("#field-campaign_id option:nth-child(2)").value`)))
+			b.must(chromedp.SetValue(chromedp.CSS("#field-campaign_id"),
+				eval[string](b, `document.querySelector("#field-campaign_id option:nth-child(2)").value`)))
 			b.follow(".form .button.main")
 			b.has("h1", names[client])
 			b.has(".notice.good", "Saved")
@@ -154,7 +159,8 @@ func TestKeyboard(t *testing.T) {
 		t.Errorf("the first stop is %q", first)
 	}
 	b.open("/t/leads")
-	unreachable := eval[int](b, `[...document.querySelectorAll("main a, main button, main select, main input:not([type=hidden]), main summary")].filter(x => x.tabIndex < 0).length`)
+	unreachable := eval[int](b, `[...document.querySelectorAll("main a, main button, main select, main
+		input:not([type=hidden]), main summary")].filter(x => x.tabIndex < 0).length`)
 	if unreachable > 0 {
 		t.Errorf("%d controls cannot be reached by Tab", unreachable)
 	}
@@ -243,7 +249,8 @@ func TestOperator(t *testing.T) {
 	theirs.open("/dashboard")
 	theirs.has(".cards", "All leads")
 	b.open("/operator/log")
-	for _, want := range []string{"viewed as the client", "suspended the client", "resumed the client", "Quarterly review", "Bill of October"} {
+	for _, want := range []string{"viewed as the client", "suspended the client", "resumed the client", "Quarterly review",
+		"Bill of October"} {
 		b.has("table", want)
 	}
 	b.everyLook("operator-log", "/operator/log?all")

@@ -18,8 +18,9 @@ func TestClientPagesLook(t *testing.T) {
 	b.everyLook("sign-in", "/sign-in")
 	b.signIn(0)
 	lead := b.firstLead()
-	for name, path := range map[string]string{"dashboard": "/dashboard", "list": "/t/leads", "list-empty": "/t/leads?q=nobodyhasthisname",
-		"record": lead, "form-new": "/t/leads/new", "campaigns": "/t/campaigns", "error": "/t/nothing"} {
+	for name, path := range map[string]string{"dashboard": "/dashboard", "list": "/t/leads",
+		"list-empty": "/t/leads?q=nobodyhasthisname",
+		"record":     lead, "form-new": "/t/leads/new", "campaigns": "/t/campaigns", "error": "/t/nothing"} {
 		b.everyLook(name, path)
 	}
 }

@@ -100,7 +100,8 @@ func (w *world) portal(ctx context.Context) (http.Handler, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	clients, err := auth.New(ctx, auth.Config{Issuers: []auth.IssuerConfig{{Issuer: demo.Issuer, Audience: []string{demo.Audience}, SecretFile: w.demo.SecretFile}}})
+	clients, err := auth.New(ctx, auth.Config{Issuers: []auth.IssuerConfig{
+		{Issuer: demo.Issuer, Audience: []string{demo.Audience}, SecretFile: w.demo.SecretFile}}})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -118,7 +119,8 @@ func (w *world) portal(ctx context.Context) (http.Handler, func(), error) {
 }
 
 func options(conns int32) *moat.Options {
-	return &moat.Options{MaxConns: conns, SubjectSetting: "app.subject", RoleSetting: "app.role", ClaimsSetting: "app.claims"}
+	return &moat.Options{MaxConns: conns, SubjectSetting: "app.subject", RoleSetting: "app.role",
+		ClaimsSetting: "app.claims"}
 }
 
 func look(ctx context.Context, url string) (*policy.View, error) {
@@ -156,8 +158,9 @@ func (w *world) operator(pool *pgxpool.Pool) (*desk, error) {
 		return nil, err
 	}
 	application, err := pgx.ParseConfig(w.demo.ApplicationURL)
-	return &desk{signer: signer, Operator: portal.Operator{Pool: pool, Verifier: verifier, Admin: admin, Application: application,
-		Model: tenancy.Options{Schemas: []string{"app"}, Roles: []string{demo.ApplicationRole}}}}, err
+	return &desk{signer: signer,
+		Operator: portal.Operator{Pool: pool, Verifier: verifier, Admin: admin, Application: application,
+			Model: tenancy.Options{Schemas: []string{"app"}, Roles: []string{demo.ApplicationRole}}}}, err
 }
 
 func (d *desk) sign(subject string, ttl time.Duration) (string, error) {
@@ -166,8 +169,10 @@ func (d *desk) sign(subject string, ttl time.Duration) (string, error) {
 
 // openBrowser prepares a headless Chromium; it starts with the first step.
 func openBrowser(ctx context.Context) (context.Context, func()) {
-	flags := []chromedp.ExecAllocatorOption{chromedp.ExecPath("/usr/bin/chromium"), chromedp.Headless, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+	flags := []chromedp.ExecAllocatorOption{chromedp.ExecPath("/usr/bin/chromium"), chromedp.Headless, chromedp.DisableGPU,
+		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true), chromedp.Env("TZ=Europe/Berlin")}
 	if os.Getuid() == 0 {
 		flags = append(flags, chromedp.NoSandbox)

@@ -16,11 +16,13 @@ import (
 func newClient(t *testing.T, id, name, leads string) *tab {
 	t.Helper()
 	ctx := context.Background()
-	if _, err := shared.admin.Exec(ctx, "insert into app.tenants (id, name, slug) values ($1, $2, $3)", id, name, strings.ToLower(name)); err != nil {
+	if _, err := shared.admin.Exec(ctx, "insert into app.tenants (id, name, slug) values ($1, $2, $3)", id, name,
+		strings.ToLower(name)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		for _, sql := range []string{"delete from app.lead_events where tenant_id = $1", "delete from app.leads where tenant_id = $1", "delete from app.campaigns where tenant_id = $1",
+		for _, sql := range []string{"delete from app.lead_events where tenant_id = $1",
+			"delete from app.leads where tenant_id = $1", "delete from app.campaigns where tenant_id = $1",
 			"delete from moat.tenant_seen where tenant_id = $1", "delete from app.tenants where id = $1"} {
 			if _, err := shared.admin.Exec(ctx, sql, id); err != nil {
 				t.Error(err)
@@ -56,8 +58,10 @@ func (b *tab) signInWith(tenant string) {
 func TestDashboardWeight(t *testing.T) {
 	// Not parallel: it tells times, and the tests that are wait until it is done.
 	const id = "11111111-2222-4333-8444-555555555555"
-	b := newClient(t, id, "Thirty Thousand", `insert into app.leads (tenant_id, name, email, status, source, value, score, created_at)
-		select $1, name, 'w' || row_number() over () || '@example.com', status, source, value, score, created_at from app.leads
+	b := newClient(t, id, "Thirty Thousand",
+		`insert into app.leads (tenant_id, name, email, status, source, value, score, created_at)
+		select $1, name, 'w' || row_number() over () || '@example.com', status, source, value, score, created_at from
+			app.leads
 		where tenant_id <> $1 order by id limit 30000`)
 	if _, err := shared.admin.Exec(context.Background(), "vacuum analyze app.leads"); err != nil {
 		t.Fatal(err)
@@ -72,17 +76,20 @@ func TestDashboardWeight(t *testing.T) {
 		}
 		b.open("/dashboard")
 		b.until("performance.getEntriesByName('first-contentful-paint').length === 1 && document.readyState === 'complete'")
-		bytes := eval[int](b, `performance.getEntriesByType("navigation").concat(performance.getEntriesByType("resource")).reduce((n, e) => n + e.transferSize, 0)`)
+		bytes := eval[int](b, `performance.getEntriesByType("navigation").concat(performance.getEntriesByType("resource"))`+
+			`.reduce((n, e) => n + e.transferSize, 0)`)
 		paint := eval[float64](b, "performance.getEntriesByName('first-contentful-paint')[0].startTime")
 		server := eval[float64](b, `(e => e.responseEnd - e.requestStart)(performance.getEntriesByType("navigation")[0])`)
-		t.Logf("cache %v: %d bytes transferred, first paint after %.0f ms, of them %.0f ms for the page from the server", warm, bytes, paint, server)
+		t.Logf("cache %v: %d bytes transferred, first paint after %.0f ms, of them %.0f ms for the page from the server",
+			warm, bytes, paint, server)
 		if bytes > 150_000 {
 			t.Errorf("%d bytes", bytes)
 		}
 		if paint > 5000 {
 			t.Errorf("first paint after %.0f ms", paint)
 		}
-		if shift := eval[float64](b, `performance.getEntriesByType("layout-shift").reduce((n, e) => n + e.value, 0)`); shift > 0.01 {
+		if shift := eval[float64](b,
+			`performance.getEntriesByType("layout-shift").reduce((n, e) => n + e.value, 0)`); shift > 0.01 {
 			t.Errorf("the layout jumps by %.3f", shift)
 		}
 	}
@@ -93,29 +100,36 @@ func TestDashboardWeight(t *testing.T) {
 func TestHostileRowsStayText(t *testing.T) {
 	t.Parallel()
 	const id = "66666666-7777-4888-8999-aaaaaaaaaaaa"
-	const hostile = `'"><script>window.pwned=1</script><img src=x onerror=window.pwned=2><svg onload=window.pwned=3>{{constructor.constructor('window.pwned=4')()}}javascript:window.pwned=5`
-	b := newClient(t, id, "Hostile <script>window.pwned=9</script>", `insert into app.campaigns (tenant_id, name, channel) values ($1, '`+strings.ReplaceAll(hostile, "'", "''")+`', 'email')`)
-	if _, err := shared.admin.Exec(context.Background(), `insert into app.leads (tenant_id, campaign_id, name, email, phone, company, notes)
+	const hostile = `'"><script>window.pwned=1</script><img src=x onerror=window.pwned=2><svg onload=window.pwned=3>{{c` +
+		`onstructor.constructor('window.pwned=4')()}}javascript:window.pwned=5`
+	b := newClient(t, id, "Hostile <script>window.pwned=9</script>", `insert into app.campaigns (tenant_id, name,
+		channel) values ($1, '`+strings.ReplaceAll(hostile, "'", "''")+`', 'email')`)
+	if _, err := shared.admin.Exec(context.Background(),
+		`insert into app.leads (tenant_id, campaign_id, name, email, phone, company, notes)
 		select $1::uuid, id, name, name, name, name, name from app.campaigns where tenant_id = $1::uuid`, id); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := shared.admin.Exec(context.Background(), `insert into app.lead_events (tenant_id, lead_id, kind, body) select $1::uuid, id, 'note', name from app.leads where tenant_id = $1::uuid`, id); err != nil {
+	if _, err := shared.admin.Exec(context.Background(), `insert into app.lead_events (tenant_id, lead_id, kind, body)
+		select $1::uuid, id, 'note', name from app.leads where tenant_id = $1::uuid`, id); err != nil {
 		t.Fatal(err)
 	}
 	b.signInWith(id)
 	b.open("/t/leads")
 	lead := eval[string](b, `document.querySelector("a.name").getAttribute("href").replace("/portal", "")`)
-	for _, path := range []string{"/dashboard", "/t/leads", "/t/leads?q=%3Cscript%3Ewindow.pwned=6%3C/script%3E", lead, strings.Replace(lead, "/r/", "/e/", 1), "/t/campaigns", "/t/lead_events",
+	for _, path := range []string{"/dashboard", "/t/leads", "/t/leads?q=%3Cscript%3Ewindow.pwned=6%3C/script%3E", lead,
+		strings.Replace(lead, "/r/", "/e/", 1), "/t/campaigns", "/t/lead_events",
 		"/t/leads?cols=name&cols=notes&cols=phone", "/t/leads/new?name=%3Cimg%20src=x%20onerror=window.pwned=7%3E"} {
 		b.open(path)
 		if eval[bool](b, "window.pwned !== undefined") {
 			t.Errorf("%s runs what a row says", path)
 		}
-		if n := eval[int](b, `document.querySelectorAll("main img, main script, [onload], [onerror], a[href^='javascript']").length`); n > 0 {
+		if n := eval[int](b, `document.querySelectorAll("main img, main script, [onload], [onerror],`+
+			` a[href^='javascript']").length`); n > 0 {
 			t.Errorf("%s holds %d elements of a row", path, n)
 		}
 	}
-	if !strings.Contains(eval[string](b, `document.querySelector("title").textContent + document.querySelector(".who").textContent`), "<script>") {
+	if !strings.Contains(eval[string](b,
+		`document.querySelector("title").textContent + document.querySelector(".who").textContent`), "<script>") {
 		t.Error("the hostile name is not shown: the test proves nothing")
 	}
 	// The policy blocks code that got in.

@@ -52,7 +52,8 @@ func run(t *testing.T, folder, suite string) {
 	command := exec.CommandContext(t.Context(), "node", suite)
 	command.Dir = folder
 	command.Env = append(os.Environ(), "MOAT_URL="+root,
-		"TOKEN_A="+token("aaaaaaaa-0000-4000-8000-000000000001", "ann"), "TOKEN_B="+token("bbbbbbbb-0000-4000-8000-000000000002", "bob"))
+		"TOKEN_A="+token("aaaaaaaa-0000-4000-8000-000000000001", "ann"),
+		"TOKEN_B="+token("bbbbbbbb-0000-4000-8000-000000000002", "bob"))
 	output, err := command.CombinedOutput()
 	for line := range strings.Lines(string(output)) {
 		if !strings.HasPrefix(line, "ok ") {
@@ -77,7 +78,8 @@ func install(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	command := exec.CommandContext(t.Context(), "npm", "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund")
+	command := exec.CommandContext(t.Context(), "npm", "install", "--no-package-lock", "--ignore-scripts",
+		"--no-audit", "--no-fund")
 	command.Dir = folder
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("npm install: %v\n%s", err, output)
