@@ -27,7 +27,7 @@ test: tools
 	done
 
 test-majors: tools
-	MOAT_TEST_MAJORS=14,15,16,17,18 $(GO) test -timeout 60m ./internal/postgres/... ./catalog ./audit/... ./protect ./prove ./seal
+	MOAT_TEST_MAJORS=14,15,16,17,18 $(GO) test -timeout 60m ./internal/postgres/... ./internal/sqltext ./catalog ./policy ./tenancy ./audit/... ./protect ./prove/... ./seal
 
 test-short: tools
 	$(GO) test -short ./...
