@@ -96,6 +96,8 @@ CREATE FUNCTION app.cut_tenant() RETURNS text LANGUAGE plpgsql STABLE AS $$
 	DECLARE v varchar(3); BEGIN v := current_setting('app.current_tenant', true); RETURN v; END $$;
 CREATE FUNCTION app.averaged(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
 	SELECT EXISTS (SELECT avg(1) FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid()) $$;
+CREATE FUNCTION app.grouped_by_nothing(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+	SELECT EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid() GROUP BY ()) $$;
 CREATE FUNCTION app.numbers(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT t = app.tenant() OR 1 = 1.0 $$;
 CREATE FUNCTION app.over(t uuid, x int) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT t = app.tenant() $$;
 CREATE FUNCTION app.over(t uuid, x text) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT true $$;
@@ -354,6 +356,7 @@ func judgeCases() []struct{ table, expr, want string } {
 		{"", `app.cut_off(tenant_id)`, ""},
 		{"named", `tenant_id = app.cut_tenant()`, ""},
 		{"", `app.averaged(tenant_id)`, ""},
+		{"", `app.grouped_by_nothing(tenant_id)`, ""},
 		{"", `app.numbers(tenant_id)`, ""},
 		{"", `app.calls_over(tenant_id)`, ""},
 		{"", `app.sets_itself(tenant_id)`, ""},
