@@ -120,14 +120,14 @@ func (f *facts) grantees(r *catalog.Relation) []string {
 	return out
 }
 
-// seesPast says whether queries that run as role pass by the policies of r.
-func (f *facts) seesPast(role string, r *catalog.Relation) bool {
+// bypassesPolicies says whether queries that run as role pass by the policies of r.
+func (f *facts) bypassesPolicies(role string, r *catalog.Relation) bool {
 	return !r.RLS || f.look.Bypasses(role, r) != ""
 }
 
-// edgesTo returns the memberships granted to app itself that lead to role in the sense
+// membershipsTo returns the memberships granted to app itself that lead to role in the sense
 // of mode, in the order of the Snapshot.
-func (f *facts) edgesTo(app, role string, mode catalog.Mode) []catalog.Membership {
+func (f *facts) membershipsTo(app, role string, mode catalog.Mode) []catalog.Membership {
 	var out []catalog.Membership
 	for _, m := range f.s.Memberships {
 		if m.Member == app && mode.Follows(m) && f.look.Joined(m.Role, role, mode) {

@@ -222,7 +222,7 @@ func (r Rule) apply(f *facts) []Finding {
 		if x.Fix == nil {
 			x.Fix = []string{}
 		}
-		if slices.ContainsFunc(x.Fix, func(sql string) bool { return strings.Contains(sql, unwritten) }) {
+		if slices.ContainsFunc(x.Fix, func(sql string) bool { return strings.Contains(sql, noPredicate) }) {
 			x.Fix = []string{}
 			x.Decision = "Write the policy by hand, in the way in which other policies of this database find the caller's tenants: " +
 				"moat cannot tell what to compare the tenant with here."

@@ -12,9 +12,9 @@ import (
 // body says what a function's body uses.
 func (f *facts) body(fn *catalog.Function) *body.Uses { return &f.look.Body(fn).Uses }
 
-// knowsCaller says whether a body asks who the caller is: reads a setting itself, or
+// readsCaller says whether a body asks who the caller is: reads a setting itself, or
 // calls a function that policies or other bodies take the caller from.
-func (f *facts) knowsCaller(b *body.Uses) bool {
+func (f *facts) readsCaller(b *body.Uses) bool {
 	if b.Mentions("current_setting") {
 		return true
 	}

@@ -30,11 +30,11 @@ func (f *facts) definers() []*catalog.Function {
 	return out
 }
 
-// passesBy returns the first tenant table whose policies do not bind a function's
+// bypassedTable returns the first tenant table whose policies do not bind a function's
 // owner and that uses says the function concerns.
-func (f *facts) passesBy(fn *catalog.Function, uses func(*catalog.Relation) bool) *catalog.Relation {
+func (f *facts) bypassedTable(fn *catalog.Function, uses func(*catalog.Relation) bool) *catalog.Relation {
 	for _, t := range f.tenantTables {
-		if f.seesPast(fn.Owner, t) && uses(t) {
+		if f.bypassesPolicies(fn.Owner, t) && uses(t) {
 			return t
 		}
 	}

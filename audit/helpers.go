@@ -75,7 +75,7 @@ func (f *facts) collectIdentity() {
 	for {
 		before := len(f.identity)
 		for _, fn := range f.userFunctions {
-			if fn.Kind == "function" && len(fn.Params) == 0 && fn.Result != "trigger" && f.knowsCaller(f.body(fn)) {
+			if fn.Kind == "function" && len(fn.Params) == 0 && fn.Result != "trigger" && f.readsCaller(f.body(fn)) {
 				f.identity[strings.ToLower(fn.Name)] = true
 			}
 		}

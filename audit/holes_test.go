@@ -30,10 +30,10 @@ func runAs(t *testing.T, conn *pgx.Conn, o tenancy.Options, owner string) audit.
 	return audit.Run(v, audit.Options{Owner: owner})
 }
 
-// spoken returns the findings that speak of a hole of the catalogue.
+// spoken returns the findings about a hole of the catalogue.
 func spoken(r audit.Report, hole string) []audit.Finding {
-	silent := func(x audit.Finding) bool { return !slices.Contains(x.Holes, hole) }
-	return slices.DeleteFunc(slices.Clone(r.Findings), silent)
+	otherHole := func(x audit.Finding) bool { return !slices.Contains(x.Holes, hole) }
+	return slices.DeleteFunc(slices.Clone(r.Findings), otherHole)
 }
 
 func describe(findings []audit.Finding) string {
@@ -45,7 +45,7 @@ func describe(findings []audit.Finding) string {
 }
 
 // The rule of each hole speaks about the right object where the hole is, and is
-// silent once it is mended.
+// otherHole once it is mended.
 func TestHoles(t *testing.T) {
 	t.Parallel()
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {

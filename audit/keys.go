@@ -21,9 +21,9 @@ func uniqueOn(r *catalog.Relation, columns []string) bool {
 	return false
 }
 
-// tieSQL replaces a foreign key by one that carries the tenant on both sides, under
+// compositeKeySQL replaces a foreign key by one that carries the tenant on both sides, under
 // the same name.
-func (f *facts) tieSQL(r, parent *catalog.Relation, fk *catalog.Constraint, own, ref string) []string {
+func (f *facts) compositeKeySQL(r, parent *catalog.Relation, fk *catalog.Constraint, own, ref string) []string {
 	tied := *fk
 	tied.Columns, tied.RefColumns = append([]string{own}, fk.Columns...), append([]string{ref}, fk.RefColumns...)
 	if (fk.OnDelete == "set null" || fk.OnDelete == "set default") && len(fk.SetColumns) == 0 {

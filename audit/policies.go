@@ -45,7 +45,7 @@ func (f *facts) openOf(r *catalog.Relation) []openPolicy {
 	var out []openPolicy
 	for _, role := range f.subjects(r) {
 		for _, g := range f.gaps(r, role) {
-			if f.elsewhere(g) {
+			if f.otherRuleReports(g) {
 				continue
 			}
 			i := slices.IndexFunc(out, func(o openPolicy) bool { return o.p == g.p && o.side == g.side })
@@ -64,9 +64,9 @@ func (f *facts) openOf(r *catalog.Relation) []openPolicy {
 	})
 }
 
-// elsewhere says whether another rule speaks about a gap: one about the restrictive
+// otherRuleReports says whether another rule speaks about a gap: one about the restrictive
 // policy that should have closed it, or about the membership that brings it.
-func (f *facts) elsewhere(g gap) bool {
+func (f *facts) otherRuleReports(g gap) bool {
 	return len(f.restrictive(g.r)) > 0 || f.through(g.p, g.role) != ""
 }
 

@@ -21,7 +21,7 @@ func (f *facts) predefined(names []string, message, why string) []Finding {
 				continue
 			}
 			x := onRole(app, message, fmt.Sprintf("%s is a member of %s. %s", app, role, why))
-			for _, m := range f.edgesTo(app, role, catalog.Use) {
+			for _, m := range f.membershipsTo(app, role, catalog.Use) {
 				x = x.with("REVOKE " + sqltext.Ident(m.Role) + " FROM " + sqltext.Ident(app))
 			}
 			out = append(out, x)

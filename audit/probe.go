@@ -157,7 +157,7 @@ func ask(ctx context.Context, conn *pgconn.PgConn, all []question) {
 		err := line.Flush()
 		for _, q := range some {
 			if err == nil {
-				q.answer(hear(line))
+				q.answer(readAnswer(line))
 			} else {
 				q.answer(nil, err)
 			}
@@ -176,8 +176,8 @@ func (q question) settingsSQL() string {
 	return "SELECT " + strings.Join(calls, ", ")
 }
 
-// hear reads up to the sync. The last result is the answer's, unless anything failed.
-func hear(line *pgconn.Pipeline) (rows []string, err error) {
+// readAnswer reads up to the sync. The last result is the answer's, unless anything failed.
+func readAnswer(line *pgconn.Pipeline) (rows []string, err error) {
 	for {
 		got, failed := line.GetResults()
 		if result, ok := got.(*pgconn.ResultReader); ok {

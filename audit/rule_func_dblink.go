@@ -15,11 +15,11 @@ var ruleFuncDblink = Rule{
 		var out []Finding
 		for i := range f.s.Functions {
 			fn := &f.s.Functions[i]
-			wraps := fn.Extension == "" && !fn.System && dials(f.body(fn))
+			reconnects := fn.Extension == "" && !fn.System && callsDblink(f.body(fn))
 			if fn.Extension == "dblink" && (fn.Name == "dblink_connect_u") {
-				wraps = true
+				reconnects = true
 			}
-			if !wraps || !f.callable(fn) {
+			if !reconnects || !f.callable(fn) {
 				continue
 			}
 			x := onFunction(fn,
@@ -35,7 +35,7 @@ var ruleFuncDblink = Rule{
 	},
 }
 
-func dials(b *body.Uses) bool {
+func callsDblink(b *body.Uses) bool {
 	return slices.ContainsFunc([]string{"dblink", "dblink_connect", "dblink_connect_u",
 		"dblink_exec", "dblink_open", "dblink_send_query"}, func(n string) bool {
 		return b.Words[n]

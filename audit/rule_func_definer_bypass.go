@@ -16,11 +16,11 @@ var ruleFuncDefinerBypass = Rule{
 			if b.Dynamic || b.Mentions(xmlFunctions...) {
 				continue // func-definer-dynamic speaks
 			}
-			t := f.passesBy(fn, func(t *catalog.Relation) bool {
+			t := f.bypassedTable(fn, func(t *catalog.Relation) bool {
 				reads, _ := b.Of(t.QName())
 				return reads || b.Foreign
 			})
-			if t == nil || f.knowsCaller(b) {
+			if t == nil || f.readsCaller(b) {
 				continue
 			}
 			x := onFunction(fn,

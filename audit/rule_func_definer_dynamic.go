@@ -20,7 +20,7 @@ var ruleFuncDefinerDynamic = Rule{
 			}
 			why := "The function runs SQL built from text, with the rights of its owner, " + fn.Owner + "."
 			severity := High
-			if t := f.passesBy(fn, func(*catalog.Relation) bool { return true }); t != nil {
+			if t := f.bypassedTable(fn, func(*catalog.Relation) bool { return true }); t != nil {
 				severity = Critical
 				why += fmt.Sprintf(" The policies of %s do not bind that role.", t.QName())
 			}

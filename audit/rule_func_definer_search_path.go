@@ -1,6 +1,9 @@
 package audit
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 var ruleFuncDefinerSearchPath = Rule{
 	ID: "func-definer-search-path", Severity: Critical, Holes: []string{"P22", "P39"},
@@ -22,7 +25,7 @@ var ruleFuncDefinerSearchPath = Rule{
 			switch {
 			case name != "" || b.Dynamic:
 				x.Why = fmt.Sprintf("PostgreSQL searches pg_temp first for relations unless it is named last, even with "+
-					"search_path = ''. The function does not qualify %s.", orElse(name, "what EXECUTE runs"))
+					"search_path = ''. The function does not qualify %s.", cmp.Or(name, "what EXECUTE runs"))
 			case !set:
 				x.Severity = High
 				x.Why = "The function has no search_path of its own, so the caller decides which functions and operators it finds."
@@ -44,10 +47,3 @@ var ruleFuncDefinerSearchPath = Rule{
 
 // runs says whether a language resolves names while it runs, from text.
 func (f *facts) runs(language string) bool { return language != "internal" && language != "c" }
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
-}

@@ -14,7 +14,7 @@ var ruleFuncDefinerWrites = Rule{
 		var out []Finding
 		for _, fn := range f.definers() {
 			b := f.body(fn)
-			t := f.passesBy(fn, func(t *catalog.Relation) bool {
+			t := f.bypassedTable(fn, func(t *catalog.Relation) bool {
 				_, writes := b.Of(t.QName())
 				return writes && f.crossingKey(t) != ""
 			})

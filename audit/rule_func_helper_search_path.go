@@ -1,6 +1,9 @@
 package audit
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 var ruleFuncHelperSearchPath = Rule{
 	ID: "func-helper-search-path", Severity: Critical, Holes: []string{"P21"}, Peer: "function_search_path_mutable",
@@ -23,7 +26,7 @@ var ruleFuncHelperSearchPath = Rule{
 			out = append(out, onFunction(fn,
 				"A temporary table or operator of the caller's decides what the policy lets through: every tenant's rows.",
 				fmt.Sprintf("The policy %s of %s calls this function, which finds %s along the caller's search_path.",
-					h.policy, h.table.QName(), orElse(name, "operators"))).
+					h.policy, h.table.QName(), cmp.Or(name, "operators"))).
 				with(searchPathSQL(fn)))
 		}
 		return out

@@ -15,7 +15,7 @@ var ruleFuncImmutableHelper = Rule{
 				continue
 			}
 			b := f.body(fn)
-			if !f.knowsCaller(b) && len(b.Tables) == 0 {
+			if !f.readsCaller(b) && len(b.Tables) == 0 {
 				continue // the same input does give the same result
 			}
 			out = append(out, onFunction(fn,

@@ -4,13 +4,13 @@ var ruleFuncSearchPath = Rule{
 	ID: "func-search-path", Severity: Low, Holes: []string{"S22"}, Peer: "function_search_path_mutable",
 	Title: "A function looks up names along the caller's search_path",
 	Check: func(f *facts) []Finding {
-		spoken := map[string]bool{}
+		covered := map[string]bool{}
 		for _, x := range ruleFuncHelperSearchPath.Check(f) {
-			spoken[x.Object] = true
+			covered[x.Object] = true
 		}
 		var out []Finding
 		for _, fn := range f.userFunctions {
-			if fn.Definer || fn.BodyParsed || tempLast(fn) || fn.Result == "event_trigger" || spoken[functionObject(fn)] {
+			if fn.Definer || fn.BodyParsed || tempLast(fn) || fn.Result == "event_trigger" || covered[functionObject(fn)] {
 				continue
 			}
 			if fn.Language != "sql" && fn.Language != "plpgsql" || fn.Kind != "function" && fn.Kind != "procedure" {

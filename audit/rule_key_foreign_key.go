@@ -59,15 +59,15 @@ func (f *facts) crossingForeignKey(r *catalog.Relation, fk *catalog.Constraint) 
 	}
 	parent := f.look.Relation(fk.References)
 	own, ref := f.tenantColumn(r.QName()), f.tenantColumn(fk.References)
-	if reason := f.cannotTie(r, parent, fk, own, ref); reason != "" {
+	if reason := f.compositeProblem(r, parent, fk, own, ref); reason != "" {
 		return x.decide("%s", reason)
 	}
-	return x.with(f.tieSQL(r, parent, fk, own, ref)...)
+	return x.with(f.compositeKeySQL(r, parent, fk, own, ref)...)
 }
 
-// cannotTie says what a person must decide before the foreign key can carry the
+// compositeProblem says what a person must decide before the foreign key can carry the
 // tenant; "" when nothing.
-func (f *facts) cannotTie(r, parent *catalog.Relation, fk *catalog.Constraint, own, ref string) string {
+func (f *facts) compositeProblem(r, parent *catalog.Relation, fk *catalog.Constraint, own, ref string) string {
 	sets := fk.OnDelete == "set null" || fk.OnDelete == "set default"
 	switch {
 	case parent == nil:

@@ -51,7 +51,7 @@ func (f *facts) globalUnique(r *catalog.Relation, x *catalog.Index, own string) 
 			"anyone can claim a value first.",
 		fmt.Sprintf("The index compares rows of all tenants, because its key does not include %s.", own))
 	for _, other := range f.referrers(r, x) {
-		if !f.willTie(other, r, own) {
+		if !f.becomesComposite(other, r, own) {
 			return found.decide("A foreign key of %s refers to this key. Give that table the tenant column first, then put "+
 				"%s first in the key. If the value must be unique among all tenants, accept the finding.", other, own)
 		}
@@ -98,9 +98,9 @@ func (f *facts) referrers(r *catalog.Relation, x *catalog.Index) []catalog.QName
 	return out
 }
 
-// willTie says whether every foreign key from another table to r is one that
+// becomesComposite says whether every foreign key from another table to r is one that
 // key-foreign-key replaces by SQL of its own.
-func (f *facts) willTie(from catalog.QName, r *catalog.Relation, ref string) bool {
+func (f *facts) becomesComposite(from catalog.QName, r *catalog.Relation, ref string) bool {
 	other := f.look.Relation(from)
 	own := f.tenantColumn(from)
 	for i := range other.Constraints {
@@ -108,7 +108,7 @@ func (f *facts) willTie(from catalog.QName, r *catalog.Relation, ref string) boo
 		if fk.Type != catalog.ForeignKey || fk.References != r.QName() || fk.Inherited {
 			continue
 		}
-		if own == "" || !f.pairs(fk, own, ref) && f.cannotTie(other, r, fk, own, ref) != "" {
+		if own == "" || !f.pairs(fk, own, ref) && f.compositeProblem(other, r, fk, own, ref) != "" {
 			return false
 		}
 	}

@@ -17,7 +17,7 @@ var rulePerfForeignKeyIndex = Rule{
 		for _, r := range f.tenantTables {
 			for i := range r.Constraints {
 				fk := &r.Constraints[i]
-				if fk.Type != catalog.ForeignKey || fk.Inherited || r.Partition || ledByAll(r, fk.Columns) {
+				if fk.Type != catalog.ForeignKey || fk.Inherited || r.Partition || indexedByAll(r, fk.Columns) {
 					continue
 				}
 				name := sqltext.Name(append(append([]string{r.Name}, fk.Columns...), "idx")...)
@@ -33,8 +33,8 @@ var rulePerfForeignKeyIndex = Rule{
 	},
 }
 
-// ledByAll says whether an index starts with these columns, in any order.
-func ledByAll(r *catalog.Relation, columns []string) bool {
+// indexedByAll says whether an index starts with these columns, in any order.
+func indexedByAll(r *catalog.Relation, columns []string) bool {
 	want := slices.Sorted(slices.Values(columns))
 	return slices.ContainsFunc(r.Indexes, func(x catalog.Index) bool {
 		keys := x.Columns()

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func leakyKeys(x *catalog.Index) []string {
 	var out []string
 	for _, k := range x.Keys {
 		if !k.Leakproof {
-			out = append(out, orElse(k.Column, k.Expression))
+			out = append(out, cmp.Or(k.Column, k.Expression))
 		}
 	}
 	return slices.Compact(out)

@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"cmp"
+
 	"github.com/moat-db/moat/catalog"
 )
 
@@ -15,7 +17,7 @@ var rulePerfMembership = Rule{
 				"Every query reads the whole table and takes 200 times as long as with the index.",
 				"PostgreSQL evaluates IN (SELECT …) and EXISTS row by row, or as a join for which this table has no index.")
 			return x.decide("Rewrite it as %s = ANY (ARRAY(SELECT …)). The list is then built once, and the index is used.",
-				orElse(f.tenantColumn(r.QName()), "the column"))
+				cmp.Or(f.tenantColumn(r.QName()), "the column"))
 		})
 	},
 }

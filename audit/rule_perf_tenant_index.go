@@ -14,7 +14,7 @@ var rulePerfTenantIndex = Rule{
 		var out []Finding
 		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())
-			if !r.RLS || r.Partition || f.look.Class(r.QName()) == catalog.TenantsTable || led(r, own) {
+			if !r.RLS || r.Partition || f.look.Class(r.QName()) == catalog.TenantsTable || hasIndexOn(r, own) {
 				continue
 			}
 			if c := r.Column(own); c != nil && c.Generated == "virtual" {
@@ -31,8 +31,8 @@ var rulePerfTenantIndex = Rule{
 	},
 }
 
-// led says whether a complete index starts with a column.
-func led(r *catalog.Relation, col string) bool {
+// hasIndexOn says whether a complete index starts with a column.
+func hasIndexOn(r *catalog.Relation, col string) bool {
 	for i := range r.Indexes {
 		x := &r.Indexes[i]
 		if x.Valid && x.Predicate == "" && len(x.Keys) > 0 && x.Keys[0].Column == col {

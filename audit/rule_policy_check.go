@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/moat-db/moat/policy"
@@ -18,7 +19,7 @@ var rulePolicyCheck = Rule{
 			out = append(out, onPart(o.r, o.p.Name,
 				"A tenant can insert rows as another tenant's, or move its own rows there.",
 				fmt.Sprintf("The WITH CHECK expressions of permissive policies are combined with OR, apart from USING, and this "+
-					"one does not isolate (%s). %s", orElse(string(o.flaw), "open"), o.reach())).
+					"one does not isolate (%s). %s", cmp.Or(string(o.flaw), "open"), o.reach())).
 				with(f.checkSQL(o)...))
 		}
 		return out

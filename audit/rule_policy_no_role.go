@@ -16,7 +16,7 @@ var rulePolicyNoRole = Rule{
 		var out []Finding
 		for _, r := range f.judgedTables {
 			for _, app := range f.acting() {
-				if r.Partition || !f.touches(app, r, "SELECT") || f.admits(r, app, "SELECT") || f.throughOnly(app) {
+				if r.Partition || !f.touches(app, r, "SELECT") || f.admits(r, app, "SELECT") || f.assumedOnly(app) {
 					continue
 				}
 				x := onRelation(r,
@@ -29,9 +29,9 @@ var rulePolicyNoRole = Rule{
 	},
 }
 
-// throughOnly says whether a role stands among the acting ones only because another
+// assumedOnly says whether a role stands among the acting ones only because another
 // can become it.
-func (f *facts) throughOnly(role string) bool { return !slices.Contains(f.apps, role) }
+func (f *facts) assumedOnly(role string) bool { return !slices.Contains(f.apps, role) }
 
 // admits says whether a permissive policy with an expression applies to a role and
 // command.

@@ -34,7 +34,7 @@ func (f *facts) membershipGaps(want func(gap) bool, describe func(g gap, app, vi
 						continue
 					}
 					x := describe(g, app, via)
-					for _, m := range f.edgesTo(app, via, catalog.Use) {
+					for _, m := range f.membershipsTo(app, via, catalog.Use) {
 						x = x.with("REVOKE " + sqltext.Ident(m.Role) + " FROM " + sqltext.Ident(app))
 					}
 					out = append(out, x)

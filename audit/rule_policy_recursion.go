@@ -12,7 +12,7 @@ var rulePolicyRecursion = Rule{
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]
 			for _, p := range f.policies[r.QName()] {
-				if !r.RLS || !f.comesBack(r.QName(), p.reads()) {
+				if !r.RLS || !f.leadsBackTo(r.QName(), p.reads()) {
 					continue
 				}
 				x := onPart(r, p.Name,
@@ -26,8 +26,8 @@ var rulePolicyRecursion = Rule{
 	},
 }
 
-// comesBack says whether the policies of these tables lead to start.
-func (f *facts) comesBack(start catalog.QName, tables []catalog.QName) bool {
+// leadsBackTo says whether the policies of these tables lead to start.
+func (f *facts) leadsBackTo(start catalog.QName, tables []catalog.QName) bool {
 	seen := map[catalog.QName]bool{}
 	for len(tables) > 0 {
 		name := tables[0]

@@ -41,7 +41,7 @@ func (f *facts) openChild(r *catalog.Relation) Finding {
 		return x.decide("The table reaches its tenant through %s. Give the tables along the way a tenant column first, "+
 			"starting with the one nearest to the tenant. moat protect plans this, including the backfill.", pathText(paths[0]))
 	}
-	return x.with(f.adoptSQL(r, parent, col, step)...)
+	return x.with(f.addTenantSQL(r, parent, col, step)...)
 }
 
 func pathText(p catalog.Path) string {
@@ -52,9 +52,9 @@ func pathText(p catalog.Path) string {
 	return strings.Join(names, ", ")
 }
 
-// adoptSQL gives a child table its parent's tenant column, fills it, ties the foreign
+// addTenantSQL gives a child table its parent's tenant column, fills it, ties the foreign
 // key to it and protects it.
-func (f *facts) adoptSQL(r, parent *catalog.Relation, col string, step catalog.Step) []string {
+func (f *facts) addTenantSQL(r, parent *catalog.Relation, col string, step catalog.Step) []string {
 	table, c := r.QName().SQL(), parent.Column(col)
 	own := f.m.Column
 	if own == "" || r.Column(own) != nil {
@@ -74,7 +74,7 @@ func (f *facts) adoptSQL(r, parent *catalog.Relation, col string, step catalog.S
 			sqltext.Idents(append([]string{own}, step.Columns...))),
 	}
 	if fk := r.Constraint(step.Constraint); fk != nil && !slices.Contains(step.RefColumns, col) {
-		sql = append(sql, f.tieSQL(r, parent, fk, own, col)...)
+		sql = append(sql, f.compositeKeySQL(r, parent, fk, own, col)...)
 	}
 	expr := f.predicateOn(r, &catalog.Column{Name: own, Type: typ})
 	sql = append(sql, f.look.Pair(r.QName(), expr, f.apps)...)

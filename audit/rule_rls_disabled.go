@@ -12,7 +12,7 @@ var ruleRLSDisabled = Rule{
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedTables {
-			if !r.RLS && len(r.Policies) == 0 && f.exposed(r) && !f.protectedKin(r) {
+			if !r.RLS && len(r.Policies) == 0 && f.exposed(r) && !f.protectedRelative(r) {
 				out = append(out, f.rlsDisabled(r))
 			}
 		}
@@ -20,9 +20,9 @@ var ruleRLSDisabled = Rule{
 	},
 }
 
-// protectedKin says whether a parent or a child of r has row-level security: then
+// protectedRelative says whether a parent or a child of r has row-level security: then
 // rls-partition or rls-parent speaks.
-func (f *facts) protectedKin(r *catalog.Relation) bool {
+func (f *facts) protectedRelative(r *catalog.Relation) bool {
 	for _, p := range r.ParentNames {
 		if parent := f.look.Relation(p); parent != nil && parent.RLS {
 			return true

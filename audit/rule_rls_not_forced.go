@@ -46,7 +46,7 @@ func (f *facts) ownersFunction(r *catalog.Relation) *catalog.Function {
 		if !fn.Definer || fn.Owner != r.Owner {
 			continue
 		}
-		if b := f.body(fn); f.knowsCaller(b) {
+		if b := f.body(fn); f.readsCaller(b) {
 			if reads, _ := b.Of(r.QName()); reads {
 				return fn
 			}

@@ -21,7 +21,7 @@ var ruleRoleMemberOfOwner = Rule{
 					fmt.Sprintf("%s has the owner's rights: it can turn off row-level security and read every tenant's rows.", app),
 					fmt.Sprintf("%s is a member of the owner, %s. It inherits the owner's rights; with NOINHERIT, it can still use "+
 						"SET ROLE.", app, r.Owner))
-				for _, m := range f.edgesTo(app, r.Owner, catalog.Use) {
+				for _, m := range f.membershipsTo(app, r.Owner, catalog.Use) {
 					x = x.with("REVOKE " + sqltext.Ident(m.Role) + " FROM " + sqltext.Ident(app))
 				}
 				out = append(out, x)

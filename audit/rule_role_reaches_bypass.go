@@ -36,7 +36,7 @@ func (f *facts) reachesBypass(app, role string) Finding {
 		return x.at(Low).decide("%s has no privileges of its own and only switches to other roles. If %s is one of them "+
 			"on purpose, let no request choose it without a verified token. Otherwise revoke it.", app, role)
 	}
-	for _, m := range f.edgesTo(app, role, catalog.Set) {
+	for _, m := range f.membershipsTo(app, role, catalog.Set) {
 		x = x.with("REVOKE " + sqltext.Ident(m.Role) + " FROM " + sqltext.Ident(app))
 	}
 	return x

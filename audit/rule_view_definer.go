@@ -18,7 +18,7 @@ var ruleViewDefiner = Rule{
 			if v.Kind != catalog.View || v.SecurityInvoker || !f.viewExposed(v) {
 				continue
 			}
-			if t := f.seenPast(v); t != nil && !(f.filters(v) && v.SecurityBarrier) {
+			if t := f.bypassedBy(v); t != nil && !(f.filters(v) && v.SecurityBarrier) {
 				out = append(out, f.definerView(v, t))
 			}
 		}
@@ -39,16 +39,16 @@ func (f *facts) viewExposed(v *catalog.Relation) bool {
 	return false
 }
 
-// seenPast returns the first tenant table that a definer view reads itself and whose
+// bypassedBy returns the first tenant table that a definer view reads itself and whose
 // policies do not bind the view's owner. Through a view below it, that view's owner
 // counts, or the caller where it is security_invoker.
-func (f *facts) seenPast(v *catalog.Relation) *catalog.Relation {
+func (f *facts) bypassedBy(v *catalog.Relation) *catalog.Relation {
 	for _, d := range f.look.Reads(v.QName()) {
 		if d.Rule != "_RETURN" {
 			continue
 		}
 		t := f.look.Relation(d.On)
-		if t != nil && t.IsTable() && (f.holdsTenants(d.On) || t.RLS) && f.seesPast(v.Owner, t) {
+		if t != nil && t.IsTable() && (f.holdsTenants(d.On) || t.RLS) && f.bypassesPolicies(v.Owner, t) {
 			return t
 		}
 	}

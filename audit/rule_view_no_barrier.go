@@ -42,7 +42,7 @@ func (f *facts) isolatingView(v *catalog.Relation) bool {
 		if t.Kind == catalog.MaterializedView || t.Kind == catalog.ForeignTable {
 			return true
 		}
-		unbound := f.seesPast(v.Owner, t)
+		unbound := f.bypassesPolicies(v.Owner, t)
 		if v.SecurityInvoker {
 			unbound = !t.RLS
 		}

@@ -23,7 +23,7 @@ var ruleViewRule = Rule{
 					fmt.Sprintf("PostgreSQL checks what a rule touches with the rights of the owner of its relation, %s, "+
 						"even with security_invoker.", r.Owner)).
 					with(fmt.Sprintf("DROP RULE IF EXISTS %s ON %s", sqltext.Ident(rule.Name), r.QName().SQL()))
-				if !f.ruleSeesPast(r, rule.Name) {
+				if !f.ruleBypasses(r, rule.Name) {
 					x.Severity = Low
 					x.Message = "The rule hides what a write does. One change of owner or of FORCE lets it bypass the policies."
 				}
@@ -34,13 +34,13 @@ var ruleViewRule = Rule{
 	},
 }
 
-func (f *facts) ruleSeesPast(r *catalog.Relation, rule string) bool {
+func (f *facts) ruleBypasses(r *catalog.Relation, rule string) bool {
 	for _, d := range f.look.Reads(r.QName()) {
 		if d.Rule != rule {
 			continue
 		}
 		t := f.look.Relation(d.On)
-		if t != nil && t.IsTable() && f.holdsTenants(d.On) && f.seesPast(r.Owner, t) {
+		if t != nil && t.IsTable() && f.holdsTenants(d.On) && f.bypassesPolicies(r.Owner, t) {
 			return true
 		}
 	}

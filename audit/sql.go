@@ -55,9 +55,9 @@ func enableSQL(r *catalog.Relation) []string {
 	return sql
 }
 
-// unwritten stands in SQL where the tenant would have to be compared with something that
+// noPredicate stands in SQL where the tenant would have to be compared with something that
 // nobody can tell. A finding whose SQL has it gets a decision in its place.
-const unwritten = "\x00"
+const noPredicate = "\x00"
 
 // predicate returns the expression that isolates rows of r: the one that other
 // policies of this database use where there is one, else moat's own form.
@@ -75,11 +75,11 @@ func (f *facts) predicateOn(r *catalog.Relation, c *catalog.Column) string {
 	used, ok := f.predicates[predicateKey(c.Name, c.Type)]
 	switch {
 	case ok && slices.Contains(used.reads, r.QName()):
-		return unwritten // a policy that reads its own table fails in every query
+		return noPredicate // a policy that reads its own table fails in every query
 	case ok:
 		return used.text
 	}
-	return cmp.Or(f.look.IsolatingCurrent(c.Name, f.look.BaseType(c.Type), f.look.FormOf(r)), unwritten)
+	return cmp.Or(f.look.IsolatingCurrent(c.Name, f.look.BaseType(c.Type), f.look.FormOf(r)), noPredicate)
 }
 
 func predicateKey(col, typ string) string { return col + "\x00" + typ }
