@@ -224,8 +224,8 @@ func (r Rule) apply(f *facts) []Finding {
 		}
 		if slices.ContainsFunc(x.Fix, func(sql string) bool { return strings.Contains(sql, noPredicate) }) {
 			x.Fix = []string{}
-			x.Decision = "Write the policy by hand, in the way in which other policies of this database find the caller's tenants: " +
-				"moat cannot tell what to compare the tenant with here."
+			x.Decision = "Write the policy by hand, in the way in which other policies of this database find the " +
+				"caller's tenants: moat cannot tell what to compare the tenant with here."
 		}
 	}
 	slices.SortStableFunc(found, func(a, b Finding) int { return strings.Compare(a.Object, b.Object) })

@@ -11,7 +11,8 @@ import (
 )
 
 const memberships = `
-CREATE FUNCTION uid() RETURNS uuid LANGUAGE sql STABLE AS $$ SELECT nullif(current_setting('request.jwt.claim.sub', true), '')::uuid $$;
+CREATE FUNCTION uid() RETURNS uuid LANGUAGE sql STABLE AS $$
+	SELECT nullif(current_setting('request.jwt.claim.sub', true), '')::uuid $$;
 CREATE TABLE org (id uuid PRIMARY KEY);
 CREATE TABLE member (org_id uuid NOT NULL REFERENCES org, user_id uuid NOT NULL, PRIMARY KEY (org_id, user_id));
 CREATE TABLE project (id int PRIMARY KEY, org_id uuid NOT NULL REFERENCES org);
@@ -57,7 +58,8 @@ func TestFixesForMemberships(t *testing.T) {
 		return audit.Run(v, audit.Options{})
 	}
 	report := look()
-	if !slices.ContainsFunc(report.Findings, func(x audit.Finding) bool { return x.Rule == "policy-fail-open" && len(x.Fix) > 0 }) {
+	mends := func(x audit.Finding) bool { return x.Rule == "policy-fail-open" && len(x.Fix) > 0 }
+	if !slices.ContainsFunc(report.Findings, mends) {
 		t.Fatal("the branch that opens without a user is not found, or not mended")
 	}
 	before := seen()

@@ -18,8 +18,9 @@ var rulePolicyRecursion = Rule{
 				x := onPart(r, p.Name,
 					"Every query of the table fails with the error \"infinite recursion detected in policy\".",
 					"To decide about a row, the policy reads a table whose policy leads back to this one.")
-				out = append(out, x.decide("Compare a column of %s itself: the user's with the caller, or the tenant's with the "+
-					"current tenant. Or read the table in a SECURITY DEFINER function whose owner its policies do not bind.", r.QName()))
+				out = append(out, x.decide("Compare a column of %s itself: the user's with the caller, or the tenant's "+
+					"with the current tenant. Or read the table in a SECURITY DEFINER function whose owner its "+
+					"policies do not bind.", r.QName()))
 			}
 		}
 		return out

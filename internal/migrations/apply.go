@@ -47,7 +47,8 @@ func Apply(ctx context.Context, conn *pgx.Conn, f Folder) ([]string, error) {
 			return a.notes, err
 		}
 	}
-	if err := a.exec(ctx, "RESET ALL; RESET SESSION AUTHORIZATION; ALTER ROLE "+Migrator+" NOSUPERUSER NOLOGIN"); err != nil {
+	const reset = "RESET ALL; RESET SESSION AUTHORIZATION; ALTER ROLE " + Migrator + " NOSUPERUSER NOLOGIN"
+	if err := a.exec(ctx, reset); err != nil {
 		return a.notes, fmt.Errorf("leave the private server: %w", err)
 	}
 	return a.notes, nil

@@ -54,7 +54,8 @@ type Migration struct {
 // All lists the tools. Where a folder could be of several, the first that knows it by a
 // file is taken; the last reads any folder.
 func All() []*Tool {
-	return append([]*Tool{atlas(), golangMigrate(), goose(), dbmate(), tern(), flyway(), supabase()}, append(others(), plain())...)
+	known := []*Tool{atlas(), golangMigrate(), goose(), dbmate(), tern(), flyway(), supabase()}
+	return append(append(known, others()...), plain())
 }
 
 // Named returns the tool of that name, nil when there is none.
