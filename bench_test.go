@@ -53,7 +53,7 @@ func BenchmarkPoint(b *testing.B) {
 	}
 }
 
-// TestAllocations bounds what a scoped statement allocates beside what pgx does. It
+// TestAllocations bounds what a scoped statement allocates in addition to what pgx does. It
 // does not run in parallel: the counter is the whole process's.
 func TestAllocations(t *testing.T) {
 	p := newPair(t, moat.Options{})

@@ -19,7 +19,7 @@ type binder struct {
 	idType TenantType
 }
 
-// extra is a fact of the scope that travels beside the tenant.
+// extra is a fact of the scope that travels in addition to the tenant.
 type extra struct {
 	setting string
 	value   func(*Scope) string

@@ -45,7 +45,7 @@ func TestParanoidLeavesNothing(t *testing.T) {
 	}
 }
 
-// Without Paranoid these are left: the test above would pass by itself otherwise.
+// Without Paranoid these are left: the test above would pass anyway.
 func TestPlainPoolKeepsLeftovers(t *testing.T) {
 	t.Parallel()
 	for what, sql := range leftovers {

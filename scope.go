@@ -11,7 +11,7 @@ import (
 )
 
 // Tenant is the text form of a tenant id, as it is put into the tenant setting:
-// a uuid ("5f3c…"), a decimal number, or text. The empty Tenant is no tenant.
+// a uuid ("5f3c…"), a decimal number, or text. The empty Tenant is not a tenant.
 type Tenant string
 
 // Scope is what one statement or transaction runs as: the tenant whose rows are

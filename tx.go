@@ -10,7 +10,7 @@ import (
 )
 
 // InTx runs fn in a transaction in which only the rows of the tenant of ctx are
-// visible. It commits if fn returns nil and rolls back otherwise, also when fn panics.
+// visible. It commits if fn returns nil and rolls back otherwise, even when fn panics.
 //
 // BEGIN and the settings go to the server together before fn is called, and the
 // settings end with the transaction, so the connection carries nothing back to the

@@ -80,7 +80,7 @@ func (q *request) read(t *schema.Table, media query.Media) (*execution, error) {
 	return &execution{statement: st, media: media}, err
 }
 
-// appendVariant writes what a statement depends on beside the query string.
+// appendVariant writes what a statement depends on besides the query string.
 func (q *request) appendVariant(key []byte, t *schema.Table, media query.Media) []byte {
 	key = append(append(key, t.Name.Schema...), 0)
 	key = append(append(key, t.Name.Name...), 0)

@@ -12,7 +12,7 @@ import (
 	"github.com/moat-db/moat/api/schema"
 )
 
-// Reload reads the schema again. Requests go on with the old one until the new one is
+// Reload reads the schema again. Requests continue with the old one until the new one is
 // complete; when it cannot be read the old one stays.
 func (h *Handler) Reload(ctx context.Context) error {
 	h.reloading.Lock()

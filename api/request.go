@@ -188,7 +188,7 @@ func stalePlan(err error) bool {
 	return errors.As(err, &pgErr) && pgErr.Code == "0A000" && pgErr.Routine == "RevalidateCachedQuery"
 }
 
-// errRollback undoes a transaction whose answer is given all the same.
+// errRollback undoes a transaction whose answer is given anyway.
 var errRollback = problem.New(http.StatusOK, "", "rolled back on request")
 
 // preludes are the statements that come before the main one.

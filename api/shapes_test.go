@@ -42,7 +42,7 @@ func TestShapesAreShared(t *testing.T) {
 }
 
 // A shape's second request must be told what is wrong with it as the first one is, and
-// what decides about the answer beside the query string must not come from another.
+// what decides about the answer besides the query string must not come from another.
 func TestShapesAndTheirRequests(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(c *api.Config) { c.Limits.Query.Bytes = 400 })

@@ -37,7 +37,7 @@ func attributes(s trace.ReadOnlySpan) map[string]string {
 	return out
 }
 
-// A request's span goes on where the client's ends, and holds that of its statement.
+// A request's span continues where the client's ends, and holds that of its statement.
 func TestTrace(t *testing.T) {
 	t.Parallel()
 	s, spans := traced(t)

@@ -6,7 +6,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 )
 
-// has says whether role has the privileges of another, or is it, without SET ROLE.
+// has reports whether role has the privileges of another, or is it, without SET ROLE.
 func (f *facts) has(role, other string) bool { return f.look.Joined(role, other, catalog.Usage) }
 
 func (f *facts) bypasses(role string) bool { return f.look.Bypasses(role, nil) != "" }
@@ -24,7 +24,7 @@ func (f *facts) actsAs(app string) []string {
 	return roles
 }
 
-// owns says whether role owns something of owner's, directly or as a member.
+// owns reports whether role owns something of owner's, directly or as a member.
 func (f *facts) owns(role, owner string) bool { return slices.Contains(f.actsAs(role), owner) }
 
 // ownedByApp returns the first application role that owns or can become owner.
@@ -59,12 +59,12 @@ func (f *facts) grantedToApps(grantee string) bool {
 	return f.granted[grantee]
 }
 
-// appMay says whether an application role has a privilege, the owner's own included.
+// appMay reports whether an application role has a privilege, the owner's own included.
 func (f *facts) appMay(list []catalog.Privilege, name string) bool {
 	return len(f.grantsToApps(list, name, "\x00")) > 0
 }
 
-// touches says whether a role, as it is, was given one of the privileges on the
+// touches reports whether a role, as it is, was given one of the privileges on the
 // relation or on a column of it.
 func (f *facts) touches(role string, r *catalog.Relation, names ...string) bool {
 	for p := range r.Grants() {
@@ -75,7 +75,7 @@ func (f *facts) touches(role string, r *catalog.Relation, names ...string) bool 
 	return false
 }
 
-// appTouches says whether any application role, or a role it can become, has one of
+// appTouches reports whether any application role, or a role it can become, has one of
 // the privileges on the relation or a column; any grantee's when none is known.
 func (f *facts) appTouches(r *catalog.Relation, names ...string) bool {
 	for p := range r.Grants() {
@@ -88,7 +88,7 @@ func (f *facts) appTouches(r *catalog.Relation, names ...string) bool {
 
 var rowPrivileges = []string{"SELECT", "INSERT", "UPDATE", "DELETE"}
 
-// exposed says whether the rows of a relation can be reached by an application role.
+// exposed reports whether the rows of a relation can be reached by an application role.
 // Where none is known every table counts: somebody's program reads it.
 func (f *facts) exposed(r *catalog.Relation) bool {
 	return len(f.apps) == 0 || f.appTouches(r, rowPrivileges...)
@@ -120,7 +120,7 @@ func (f *facts) grantees(r *catalog.Relation) []string {
 	return out
 }
 
-// bypassesPolicies says whether queries that run as role pass by the policies of r.
+// bypassesPolicies reports whether queries that run as role bypass the policies of r.
 func (f *facts) bypassesPolicies(role string, r *catalog.Relation) bool {
 	return !r.RLS || f.look.Bypasses(role, r) != ""
 }
@@ -137,7 +137,7 @@ func (f *facts) membershipsTo(app, role string, mode catalog.Mode) []catalog.Mem
 	return out
 }
 
-// switchOnly says whether a role is only a door to others: it inherits nothing and
+// switchOnly reports whether a role is only a door to others: it inherits nothing and
 // has no privilege on any tenant table itself, like PostgREST's authenticator.
 func (f *facts) switchOnly(role string) bool {
 	if len(f.look.RolesOf(role, catalog.Usage)) > 1 {

@@ -20,7 +20,7 @@ import (
 	"github.com/moat-db/moat/policy"
 )
 
-// Options say what is known beside the catalog. The zero value works.
+// Options say what is known in addition to the catalog. The zero value works.
 type Options struct {
 	// Schemas limits the report to objects of these schemas and to facts about roles,
 	// the database and the server. Empty means every schema of the model.

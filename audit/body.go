@@ -12,7 +12,7 @@ import (
 // body says what a function's body uses.
 func (f *facts) body(fn *catalog.Function) *body.Uses { return &f.look.Body(fn).Uses }
 
-// readsCaller says whether a body asks who the caller is: reads a setting itself, or
+// readsCaller reports whether a body asks who the caller is: reads a setting itself, or
 // calls a function that policies or other bodies take the caller from.
 func (f *facts) readsCaller(b *body.Uses) bool {
 	if b.Mentions("current_setting") {
@@ -36,7 +36,7 @@ func setting(fn *catalog.Function, name string) (string, bool) {
 	return "", false
 }
 
-// tempLast says whether a function's search_path is fixed and names pg_temp last.
+// tempLast reports whether a function's search_path is fixed and names pg_temp last.
 func tempLast(fn *catalog.Function) bool {
 	path, ok := setting(fn, "search_path")
 	if !ok {

@@ -2,11 +2,11 @@ package audit
 
 import "github.com/moat-db/moat/catalog"
 
-// Evidence is what the database itself answered, beside its catalog. [Probe] gathers
+// Evidence is what the database itself answered, in addition to its catalog. [Probe] gathers
 // it; the zero value is none.
 type Evidence struct {
 	// Plans says, by table, how the planner reads one tenant's rows as an application
-	// role. It counts where rules speak of speed.
+	// role. Rules about speed use it.
 	Plans map[catalog.QName]Plan
 	// Crossing is the number of rows that refer to another tenant's, for each foreign
 	// key that does not compare the tenants.

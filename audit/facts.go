@@ -78,7 +78,7 @@ func (f *facts) collectRoles() {
 	}
 }
 
-// reported says whether findings about this schema are wanted.
+// reported reports whether findings about this schema are wanted.
 func (f *facts) reported(schema string) bool {
 	wanted := f.o.Schemas
 	if len(wanted) == 0 {
@@ -97,7 +97,7 @@ func (f *facts) tenantColumn(name catalog.QName) string {
 	return t.Column
 }
 
-// holdsTenants says whether a table holds one tenant's rows beside another's.
+// holdsTenants reports whether a table holds one tenant's rows in addition to another's.
 func (f *facts) holdsTenants(name catalog.QName) bool { return f.look.Class(name).HasTenants() }
 
 // readers returns every view and materialized view that reads a relation, through

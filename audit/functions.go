@@ -4,7 +4,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 )
 
-// callable says whether an application role's statements can run a function: by
+// callable reports whether an application role's statements can run a function: by
 // calling it, or by writing to a table that has it as a trigger.
 func (f *facts) callable(fn *catalog.Function) bool {
 	if fn.Result != "trigger" && fn.Result != "event_trigger" {

@@ -13,7 +13,7 @@ type guard struct {
 	fn    *catalog.Function
 }
 
-// guards returns the event triggers whose function speaks of row-level security or
+// guards returns the event triggers whose function mentions row-level security or
 // policies.
 func (f *facts) guards() []guard {
 	var out []guard
@@ -30,7 +30,7 @@ func (f *facts) guards() []guard {
 	return out
 }
 
-// guarded says whether a guard enables row-level security on new tables.
+// guarded reports whether a guard enables row-level security on new tables.
 func (f *facts) guarded() bool {
 	return slices.ContainsFunc(f.guards(), func(g guard) bool {
 		return g.event.Event == "ddl_command_end" && g.event.Enabled != "disabled" &&

@@ -85,7 +85,7 @@ func (f *facts) collectIdentity() {
 	}
 }
 
-// callsIdentity says whether a text mentions one of the identity functions.
+// callsIdentity reports whether a text mentions one of the identity functions.
 func (f *facts) callsIdentity(text string) bool {
 	text = strings.ToLower(text)
 	for name := range f.identity {

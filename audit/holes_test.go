@@ -44,7 +44,7 @@ func describe(findings []audit.Finding) string {
 	return b.String()
 }
 
-// The rule of each hole speaks about the right object where the hole is, and is
+// The rule of each hole is about the right object where the hole is, and is
 // otherHole once it is mended.
 func TestHoles(t *testing.T) {
 	t.Parallel()

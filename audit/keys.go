@@ -8,7 +8,7 @@ import (
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
-// uniqueOn says whether a table has a unique, unconditional index whose key columns
+// uniqueOn reports whether a table has a unique, unconditional index whose key columns
 // are exactly these, in any order: what a foreign key can refer to.
 func uniqueOn(r *catalog.Relation, columns []string) bool {
 	want := slices.Sorted(slices.Values(columns))

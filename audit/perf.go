@@ -8,7 +8,7 @@ import (
 const bigTable = 10_000
 
 // cost is how bad something slow is: a note on a small table, more on a big one,
-// unless the planner said that it reads that one by an index all the same.
+// unless the planner said that it reads that one by an index anyway.
 func (f *facts) cost(r *catalog.Relation) Severity {
 	if p, ok := f.o.Evidence.Plans[r.QName()]; ok && !p.Sequential || r.Estimate.Rows < bigTable {
 		return Low
@@ -16,7 +16,7 @@ func (f *facts) cost(r *catalog.Relation) Severity {
 	return Medium
 }
 
-// skewed says whether one tenant has far more rows than the others.
+// skewed reports whether one tenant has far more rows than the others.
 func (f *facts) skewed(r *catalog.Relation) bool {
 	c := r.Column(f.tenantColumn(r.QName()))
 	return c != nil && c.MostCommon > 0.05 && r.Estimate.Rows >= bigTable

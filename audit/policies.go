@@ -64,7 +64,7 @@ func (f *facts) openOf(r *catalog.Relation) []openPolicy {
 	})
 }
 
-// otherRuleReports says whether another rule speaks about a gap: one about the restrictive
+// otherRuleReports reports whether another rule is about a gap: one about the restrictive
 // policy that should have closed it, or about the membership that brings it.
 func (f *facts) otherRuleReports(g gap) bool {
 	return len(f.restrictive(g.r)) > 0 || f.through(g.p, g.role) != ""

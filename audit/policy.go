@@ -31,10 +31,10 @@ func (f *facts) judgePolicies() {
 	f.collectPredicates()
 }
 
-// covers says whether a policy applies to a command.
+// covers reports whether a policy applies to a command.
 func (p *judgedPolicy) covers(command string) bool { return p.Command == "ALL" || p.Command == command }
 
-// binds says whether a policy applies to a role: PUBLIC, or a role whose privileges
+// binds reports whether a policy applies to a role: PUBLIC, or a role whose privileges
 // it has.
 func (f *facts) binds(p *judgedPolicy, role string) bool {
 	return slices.ContainsFunc(p.Roles, func(r string) bool { return r == "" || f.has(role, r) })
@@ -60,7 +60,7 @@ func sidesOf(command string) []side {
 	return []side{seen}
 }
 
-// reads returns the relations that a policy's sub-queries read.
+// reads returns the relations that a policy's subqueries read.
 func (p *judgedPolicy) reads() []catalog.QName {
 	return slices.Concat(p.using.Subqueries, p.check.Subqueries)
 }
@@ -105,14 +105,14 @@ func (f *facts) gaps(r *catalog.Relation, role string) []gap {
 	return out
 }
 
-// closed says whether an expression isolates, but perhaps for the plan that is kept or
+// closed reports whether an expression isolates, but perhaps for the plan that is kept or
 // the spelling of a tenant, of which rules of their own speak.
 func closed(j policy.Judgement) bool {
 	return j.Flaw == policy.Sound || j.Flaw == policy.Frozen || j.Flaw == policy.Inexact
 }
 
-// opens says whether an expression lets another tenant's rows through for a command.
-// To read rows that have no tenant is no leak; to write them is.
+// opens reports whether an expression lets another tenant's rows through for a command.
+// To read rows that have no tenant is not a leak; to write them is.
 func opens(j policy.Judgement, command string, s side) bool {
 	switch {
 	case closed(j), j.Flaw == policy.Absent:
@@ -133,7 +133,7 @@ func (f *facts) restricted(r *catalog.Relation, role, command string, s side) bo
 }
 
 // restrictive returns the restrictive policies of a table that are meant to isolate:
-// they do, or they speak of the tenant column, or of nothing at all.
+// they do, or they mention the tenant column, or nothing at all.
 func (f *facts) restrictive(r *catalog.Relation) []*judgedPolicy {
 	var out []*judgedPolicy
 	for _, p := range f.policies[r.QName()] {

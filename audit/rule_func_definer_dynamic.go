@@ -32,7 +32,7 @@ var ruleFuncDefinerDynamic = Rule{
 	},
 }
 
-// trustedDynamic says whether what is put together cannot come from a caller: a
+// trustedDynamic reports whether what is put together cannot come from a caller: a
 // trigger that quotes identifiers through format's %I alone.
 func (f *facts) trustedDynamic(fn *catalog.Function, b *body.Uses) bool {
 	if fn.Result != "trigger" {
@@ -46,7 +46,7 @@ func (f *facts) trustedDynamic(fn *catalog.Function, b *body.Uses) bool {
 	return true
 }
 
-// containsVerb says whether a format string holds a verb such as %s or %1$s.
+// containsVerb reports whether a format string holds a verb such as %s or %1$s.
 func containsVerb(text string, verb byte) bool {
 	for i := 0; i+1 < len(text); i++ {
 		if text[i] != '%' {

@@ -45,5 +45,5 @@ var ruleFuncDefinerSearchPath = Rule{
 	},
 }
 
-// runs says whether a language resolves names while it runs, from text.
+// runs reports whether a language resolves names while it runs, from text.
 func (f *facts) runs(language string) bool { return language != "internal" && language != "c" }

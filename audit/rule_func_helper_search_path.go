@@ -33,7 +33,7 @@ var ruleFuncHelperSearchPath = Rule{
 	},
 }
 
-// appCreates says whether an application role may create objects in some schema.
+// appCreates reports whether an application role may create objects in some schema.
 func (f *facts) appCreates() bool {
 	for _, sch := range f.s.Schemas {
 		if len(f.grantsToApps(sch.Privileges, "CREATE", "\x00")) > 0 {

@@ -36,7 +36,7 @@ var ruleFuncSecret = Rule{
 	},
 }
 
-// keepsSecret says whether a body hashes or signs with a string constant that looks
+// keepsSecret reports whether a body hashes or signs with a string constant that looks
 // like a key.
 func keepsSecret(b *body.Uses) bool {
 	if !b.Mentions("sha224", "sha256", "sha384", "sha512", "hmac", "digest", "sign",
@@ -54,8 +54,8 @@ func keepsSecret(b *body.Uses) bool {
 	return false
 }
 
-// knownArgument says whether a string is the argument of a call whose first argument
-// is no secret: current_setting('app.sig'), encode(…, 'hex'), hmac(…, 'sha256').
+// knownArgument reports whether a string is the argument of a call whose first argument
+// is not a secret: current_setting('app.sig'), encode(…, 'hex'), hmac(…, 'sha256').
 func knownArgument(b *body.Uses, i int, v string) bool {
 	if name := b.At(i - 2).Name(); b.At(i-1).Text == "(" && (name == "current_setting" || name == "format") {
 		return true
@@ -69,7 +69,7 @@ var (
 		"sha512", "md5", "utf8", "utf-8", "hs256", "hs384", "hs512"}
 )
 
-// plainWord says whether a string is an encoding, an algorithm, or prose.
+// plainWord reports whether a string is an encoding, an algorithm, or prose.
 func plainWord(v string) bool {
 	for _, w := range plainWords {
 		if strings.EqualFold(v, w) {

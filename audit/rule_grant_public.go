@@ -27,7 +27,7 @@ var ruleGrantPublic = Rule{
 	},
 }
 
-// showsTenants says whether a relation holds or reads a tenant's rows.
+// showsTenants reports whether a relation holds or reads a tenant's rows.
 func (f *facts) showsTenants(r *catalog.Relation) bool {
 	if r.RLS || f.holdsTenants(r.QName()) {
 		return true

@@ -23,7 +23,7 @@ var ruleKeyForeignKey = Rule{
 	},
 }
 
-// crosses says whether a foreign key lets a row refer to another tenant's: both
+// crosses reports whether a foreign key lets a row refer to another tenant's: both
 // tables have a tenant column, and the key does not pair the two.
 func (f *facts) crosses(r *catalog.Relation, fk *catalog.Constraint) bool {
 	if fk.Type != catalog.ForeignKey || fk.Inherited {
@@ -36,7 +36,7 @@ func (f *facts) crosses(r *catalog.Relation, fk *catalog.Constraint) bool {
 	return !f.pairs(fk, own, ref)
 }
 
-// pairs says whether a foreign key refers from one column to the other.
+// pairs reports whether a foreign key refers from one column to the other.
 func (f *facts) pairs(fk *catalog.Constraint, own, ref string) bool {
 	for i := range fk.Columns {
 		if fk.Columns[i] == own && fk.RefColumns[i] == ref {

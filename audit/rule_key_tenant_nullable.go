@@ -32,7 +32,7 @@ var ruleKeyTenantNullable = Rule{
 	},
 }
 
-// sharesNulls says whether a policy shows rows without a tenant to everybody.
+// sharesNulls reports whether a policy shows rows without a tenant to everybody.
 func (f *facts) sharesNulls(r *catalog.Relation) bool {
 	for _, p := range f.policies[r.QName()] {
 		if p.using.NullMeansShared {

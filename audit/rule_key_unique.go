@@ -31,8 +31,8 @@ var ruleKeyUnique = Rule{
 	},
 }
 
-// surrogate says whether a unique index holds one column that no one chooses: a key
-// that the database numbers, or a random uuid. key-surrogate speaks about the former.
+// surrogate reports whether a unique index holds one column that no one chooses: a key
+// that the database numbers, or a random uuid. key-surrogate is about the former.
 func (f *facts) surrogate(r *catalog.Relation, x *catalog.Index) bool {
 	if len(x.Keys) != 1 || x.Predicate != "" {
 		return false
@@ -98,7 +98,7 @@ func (f *facts) referrers(r *catalog.Relation, x *catalog.Index) []catalog.QName
 	return out
 }
 
-// becomesComposite says whether every foreign key from another table to r is one that
+// becomesComposite reports whether every foreign key from another table to r is one that
 // key-foreign-key replaces by SQL of its own.
 func (f *facts) becomesComposite(from catalog.QName, r *catalog.Relation, ref string) bool {
 	other := f.look.Relation(from)

@@ -28,14 +28,14 @@ var rulePerfDirectForm = Rule{
 	},
 }
 
-// direct says whether a policy that isolates reads the caller's setting outside of a
-// sub-select, for every row anew.
+// direct reports whether a policy that isolates reads the caller's setting outside of a
+// subquery, for every row.
 func (p *judgedPolicy) direct() bool {
 	v := p.using
 	if !closed(v) || v.InexactEquality || v.SubLinkPerRow || v.Wrapped || len(v.Settings) == 0 || len(v.Subqueries) > 0 {
 		return false
 	}
-	// A helper that is asked about the row cannot stand in a sub-select.
+	// A helper that is asked about the row cannot stand in a subquery.
 	for n := range p.Using.Root.All() {
 		if n.Kind == catalog.NodeFunction && n.Has(catalog.NodeColumn) {
 			return false

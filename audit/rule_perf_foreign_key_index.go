@@ -33,7 +33,7 @@ var rulePerfForeignKeyIndex = Rule{
 	},
 }
 
-// indexedByAll says whether an index starts with these columns, in any order.
+// indexedByAll reports whether an index starts with these columns, in any order.
 func indexedByAll(r *catalog.Relation, columns []string) bool {
 	want := slices.Sorted(slices.Values(columns))
 	return slices.ContainsFunc(r.Indexes, func(x catalog.Index) bool {

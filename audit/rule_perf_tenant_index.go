@@ -31,7 +31,7 @@ var rulePerfTenantIndex = Rule{
 	},
 }
 
-// hasIndexOn says whether a complete index starts with a column.
+// hasIndexOn reports whether a complete index starts with a column.
 func hasIndexOn(r *catalog.Relation, col string) bool {
 	for i := range r.Indexes {
 		x := &r.Indexes[i]

@@ -59,14 +59,14 @@ func (f *facts) lookups() []lookup {
 	return out
 }
 
-// namesRows says whether a policy lets through what rows of another table name.
+// namesRows reports whether a policy lets through what rows of another table name.
 func (p *judgedPolicy) namesRows(link catalog.QName) bool {
 	return slices.ContainsFunc(slices.Concat(p.using.Links, p.check.Links), func(c catalog.ColumnRef) bool {
 		return c.Relation == link
 	})
 }
 
-// writable says whether rows of another tenant's, or for it, can be written: there is
+// writable reports whether rows of another tenant's, or for it, can be written: there is
 // the privilege, and no policy stands in the way.
 func (f *facts) writable(t *catalog.Relation, command string) bool {
 	if !f.appTouches(t, command) {

@@ -29,11 +29,11 @@ var rulePolicyNoRole = Rule{
 	},
 }
 
-// assumedOnly says whether a role stands among the acting ones only because another
+// assumedOnly reports whether a role stands among the acting ones only because another
 // can become it.
 func (f *facts) assumedOnly(role string) bool { return !slices.Contains(f.apps, role) }
 
-// admits says whether a permissive policy with an expression applies to a role and
+// admits reports whether a permissive policy with an expression applies to a role and
 // command.
 func (f *facts) admits(r *catalog.Relation, role, command string) bool {
 	return slices.ContainsFunc(f.policies[r.QName()], func(p *judgedPolicy) bool {

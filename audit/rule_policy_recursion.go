@@ -27,7 +27,7 @@ var rulePolicyRecursion = Rule{
 	},
 }
 
-// leadsBackTo says whether the policies of these tables lead to start.
+// leadsBackTo reports whether the policies of these tables lead to start.
 func (f *facts) leadsBackTo(start catalog.QName, tables []catalog.QName) bool {
 	seen := map[catalog.QName]bool{}
 	for len(tables) > 0 {

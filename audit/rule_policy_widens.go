@@ -25,7 +25,7 @@ var rulePolicyWidens = Rule{
 	},
 }
 
-// widens says whether another permissive policy for the same command isolates.
+// widens reports whether another permissive policy for the same command isolates.
 func (f *facts) widens(o openPolicy) bool {
 	return slices.ContainsFunc(f.policies[o.r.QName()], func(p *judgedPolicy) bool {
 		return p != o.p && p.Permissive && closed(p.on(o.side)) &&

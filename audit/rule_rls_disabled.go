@@ -20,8 +20,8 @@ var ruleRLSDisabled = Rule{
 	},
 }
 
-// protectedRelative says whether a parent or a child of r has row-level security: then
-// rls-partition or rls-parent speaks.
+// protectedRelative reports whether a parent or a child of r has row-level security: then
+// rls-partition or rls-parent reports it.
 func (f *facts) protectedRelative(r *catalog.Relation) bool {
 	for _, p := range r.ParentNames {
 		if parent := f.look.Relation(p); parent != nil && parent.RLS {

@@ -44,7 +44,7 @@ func (f *facts) peopleIn(r *catalog.Relation) string {
 	return ""
 }
 
-// personal says whether a column, by its name, holds what identifies a person or lets
+// personal reports whether a column, by its name, holds what identifies a person or lets
 // somebody in as one.
 func personal(column string) bool {
 	name := strings.ToLower(strings.ReplaceAll(column, "_", ""))

@@ -28,7 +28,7 @@ var ruleRoleAdminOption = Rule{
 	},
 }
 
-// dangerous says whether becoming role passes by the policies of some tenant table.
+// dangerous reports whether becoming role bypasses the policies of some tenant table.
 func (f *facts) dangerous(role string) bool {
 	for _, r := range f.look.RolesOf(role, catalog.Gain) {
 		if f.bypasses(r) {

@@ -26,7 +26,7 @@ var ruleViewDefiner = Rule{
 	},
 }
 
-// viewExposed says whether an application role can query a view, or a view above it.
+// viewExposed reports whether an application role can query a view, or a view above it.
 func (f *facts) viewExposed(v *catalog.Relation) bool {
 	if f.appTouches(v, rowPrivileges...) {
 		return true
@@ -55,7 +55,7 @@ func (f *facts) bypassedBy(v *catalog.Relation) *catalog.Relation {
 	return nil
 }
 
-// filters says whether a view's own text compares rows with the caller's tenant.
+// filters reports whether a view's own text compares rows with the caller's tenant.
 func (f *facts) filters(v *catalog.Relation) bool {
 	return strings.Contains(v.Definition, "current_setting") || f.callsIdentity(v.Definition)
 }

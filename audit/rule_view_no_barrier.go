@@ -25,7 +25,7 @@ var ruleViewNoBarrier = Rule{
 	},
 }
 
-// isolatingView says whether a view's own WHERE is what keeps tenants apart: it reads
+// isolatingView reports whether a view's own WHERE is what keeps tenants apart: it reads
 // rows that no policy restrains for it, and filters them by the caller's tenant.
 func (f *facts) isolatingView(v *catalog.Relation) bool {
 	if v.Kind != catalog.View || !f.filters(v) || !f.viewExposed(v) {

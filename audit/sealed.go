@@ -34,7 +34,7 @@ func (f *facts) sealed() (sealed, plain []string) {
 	return slices.Compact(sealed), slices.Compact(plain)
 }
 
-// sealInstalled says whether the functions are there.
+// sealInstalled reports whether the functions are there.
 func (f *facts) sealInstalled() bool { return len(f.look.Functions(sealedTenant)) > 0 }
 
 // sealOwner is the role that the functions run as, "" where they are not there.

@@ -33,7 +33,7 @@ func (s Severity) rank() int {
 	return 0
 }
 
-// AtLeast says whether s is as bad as other or worse.
+// AtLeast reports whether s is as bad as other or worse.
 func (s Severity) AtLeast(other Severity) bool { return s.rank() >= other.rank() }
 
 // ParseSeverity reads a severity's name.

@@ -74,7 +74,7 @@ func decodePart(part string) (map[string]any, []byte, error) {
 
 // checkHeader refuses what this package does not understand (RFC 7515, 4.1). No
 // extension is implemented, so any crit is one too many, and a token that says it is
-// of another kind (RFC 8725, 3.11: logout+jwt, dpop+jwt) is no access token.
+// of another kind (RFC 8725, 3.11: logout+jwt, dpop+jwt) is not an access token.
 func checkHeader(header map[string]any) error {
 	if _, ok := header["crit"]; ok {
 		return invalid("crit")

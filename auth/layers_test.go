@@ -93,7 +93,7 @@ func TestIdentityAlone(t *testing.T) {
 	}
 }
 
-// A key is used with the algorithm that its JWK declares and no other, also when the
+// A key is used with the algorithm that its JWK declares and no other, even when the
 // configuration accepts both and the key itself would do.
 func TestDeclaredAlgorithmOfAKey(t *testing.T) {
 	t.Parallel()

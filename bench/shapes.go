@@ -76,7 +76,7 @@ func shapes() []shape {
 	}
 }
 
-// read collects rows and insists on their number: a fast wrong answer is no result.
+// read collects rows and insists on their number: a fast wrong answer is not a result.
 func read(ctx context.Context, q querier, want int, sql string, args ...any) error {
 	rows, err := q.Query(ctx, sql, args...)
 	if err != nil {

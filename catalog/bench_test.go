@@ -35,8 +35,8 @@ CREATE POLICY members ON app.t%[1]d FOR SELECT USING (EXISTS (SELECT 1 FROM app.
 	return b.String()
 }
 
-// BenchmarkLoad reads 1,000 tables with 3,000 policies; the empty database beside
-// it is what the built-in objects cost. Judging all of it is the third figure.
+// BenchmarkLoad reads 1,000 tables with 3,000 policies; the empty database
+// shows what the built-in objects cost. Judging all of it is the third figure.
 func BenchmarkLoad(b *testing.B) {
 	for _, tables := range []int{0, 1000} {
 		b.Run(fmt.Sprintf("tables=%d", tables), func(b *testing.B) {

@@ -4,7 +4,7 @@
 // tells its tenants apart, a [Model], is found by package tenancy.
 //
 // It guarantees that reading changes nothing and needs no privilege: what a role
-// cannot see is said in Snapshot.Unseen.
+// cannot see is listed in Snapshot.Unseen.
 //
 // Its limits: it looks at definitions, not at rows. Settings in the server's files and
 // what a client sends as a setting are not seen.

@@ -5,7 +5,7 @@ import "slices"
 // Expr is an expression as the server stored it: the text that pg_get_expr
 // prints, and the tree it parsed to, with every name resolved. Judging an
 // expression by its tree cannot be fooled by spelling, by a search_path or by a
-// column that a sub-query captured.
+// column that a subquery captured.
 type Expr struct {
 	Text string `json:"text"`
 	Root *Node  `json:"root,omitempty"` // nil when the tree could not be read
@@ -15,7 +15,7 @@ type Expr struct {
 type NodeKind string
 
 // The kinds of node. Anything the reader does not know is NodeOther, which no
-// rule takes for isolating.
+// rule considers isolating.
 const (
 	NodeAnd        NodeKind = "and"
 	NodeOr         NodeKind = "or"
@@ -27,7 +27,7 @@ const (
 	NodeAny        NodeKind = "any"         // Name: operator; x op ANY (array): Args[0], Args[1]
 	NodeAll        NodeKind = "all"         // x op ALL (array)
 	NodeArray      NodeKind = "array"       // Args
-	NodeSubquery   NodeKind = "subquery"    // scalar sub-select: Query
+	NodeSubquery   NodeKind = "subquery"    // scalar subquery: Query
 	NodeArrayQuery NodeKind = "array query" // ARRAY(SELECT …): Query
 	NodeExists     NodeKind = "exists"      // Query
 	NodeAnyQuery   NodeKind = "any query"   // x op ANY (SELECT …), IN (SELECT …): Args, one a column of Query
@@ -53,7 +53,7 @@ type Node struct {
 	Type     string   `json:"type,omitempty"` // result type where known, e.g. uuid
 	Relation QName    `json:"relation,omitzero"`
 	Column   string   `json:"column,omitempty"`
-	// Level is 0 for a column of the policy's own query level: inside a sub-query
+	// Level is 0 for a column of the policy's own query level: inside a subquery
 	// the policy's table has level 1 or more.
 	Level int `json:"level,omitempty"`
 	// Entry tells apart the tables of one query level that have the same name: it
@@ -67,14 +67,14 @@ type Node struct {
 	OID OID `json:"-"`
 }
 
-// Query is a sub-select inside an expression, as far as rules need it.
+// Query is a subquery inside an expression, as far as rules need it.
 type Query struct {
 	Tables []QName `json:"tables,omitempty"` // relations read, at this level and below
 	Select []*Node `json:"select,omitempty"` // target list
 	// Where is WHERE and the ON of inner joins, ANDed. What an outer join is ON
 	// filters nothing and stands in a NodeOther.
 	Where *Node `json:"where,omitempty"`
-	// From are the sub-selects that stand in FROM or WITH, and the branches of a
+	// From are the subqueries that stand in FROM or WITH, and the branches of a
 	// set operation; Calls the functions in FROM.
 	From  []*Query `json:"from,omitempty"`
 	Calls []*Node  `json:"calls,omitempty"`

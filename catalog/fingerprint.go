@@ -12,7 +12,7 @@ import (
 // grant, a role or a stored setting changed between them.
 func Fingerprint(s *Snapshot) string {
 	c := *s
-	// Who looks, and what that role could not see, is no part of the schema; nor is
+	// Who looks, and what that role could not see, is not a part of the schema; nor is
 	// the number of large objects, which are rows.
 	c.User, c.Unseen, c.LargeObjects, c.Settings = "", nil, 0, nil
 	c.Schemas = nil

@@ -34,7 +34,7 @@ var ErrOldServer = errors.New("server is older than PostgreSQL 13")
 // takes no lock but ACCESS SHARE, on what views and indexes that it deparses are
 // made of, until it has read all; it gives them up rather than wait so long that
 // somebody's change of the schema could fail for a deadlock. It leaves no setting
-// behind. The role needs no privilege: what it cannot see is said in
+// behind. The role needs no privilege: what it cannot see is listed in
 // [Snapshot.Unseen].
 //
 // An object that is dropped while Load reads makes it begin again, and so does a
@@ -74,7 +74,7 @@ func (e *readError) Error() string {
 }
 func (e *readError) Unwrap() error { return e.err }
 
-// tryAgain says whether loading can succeed if begun anew, and notes in skip the
+// tryAgain reports whether loading can succeed if begun again, and notes in skip the
 // query that the role is not allowed to run.
 func tryAgain(err error, skip map[string]string) bool {
 	if errors.Is(err, errGone) {

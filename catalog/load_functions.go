@@ -54,7 +54,7 @@ func params(types, names, modes []string, defaults int) []Param {
 	return all
 }
 
-// IsInput says whether a call gives an argument for the parameter.
+// IsInput reports whether a call gives an argument for the parameter.
 func (p Param) IsInput() bool { return p.Mode == "in" || p.Mode == "inout" || p.Mode == "variadic" }
 
 func paramMode(letter string) string {
@@ -101,7 +101,7 @@ func (f *Function) Inputs() []Param {
 	return all
 }
 
-// Takes says whether the function can be called with so many arguments.
+// Takes reports whether the function can be called with so many arguments.
 func (f *Function) Takes(arguments int) bool {
 	inputs, defaults := f.Inputs(), 0
 	for _, p := range inputs {

@@ -260,7 +260,7 @@ func TestLoadAsOrdinaryRole(t *testing.T) {
 	})
 }
 
-// A role from whom part of the catalog was taken learns what it could not see.
+// A role from which part of the catalog was taken learns what it could not see.
 func TestLoadWithoutPartOfTheCatalog(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)

@@ -8,7 +8,7 @@ import (
 )
 
 // loader turns rows into a Snapshot. The maps resolve the numbers by which
-// catalog rows and expression trees speak of each other.
+// catalog rows and expression trees refer to each other.
 type loader struct {
 	version int
 	snap    *Snapshot

@@ -155,7 +155,7 @@ func (r *Relation) Grants() iter.Seq[Privilege] {
 	}
 }
 
-// IsTable says whether the relation is a table, partitioned or not.
+// IsTable reports whether the relation is a table, partitioned or not.
 func (r *Relation) IsTable() bool { return r.Kind == Table || r.Kind == PartitionedTable }
 
 // Columns are the key columns of an index in order; "" stands for an expression.

@@ -22,7 +22,7 @@ const (
 	Reach
 )
 
-// MemberOf says whether member is a member of role in the sense of mode. Every role
+// MemberOf reports whether member is a member of role in the sense of mode. Every role
 // is a member of itself, and a superuser of all.
 func (v *Lookup) MemberOf(member, role string, mode Mode) bool {
 	if r := v.roles[member]; r != nil && r.Super {
@@ -70,7 +70,7 @@ func (v *Lookup) follow(member string, mode Mode) closure {
 	return c
 }
 
-// Follows says whether one membership is a step in the sense of the mode. For [Reach]
+// Follows reports whether one membership is a step in the sense of the mode. For [Reach]
 // there are steps besides.
 func (mode Mode) Follows(m Membership) bool {
 	switch mode {

@@ -51,7 +51,7 @@ const (
 	UnknownTable Class = "unknown" // neither: a person must say
 )
 
-// HasTenants says whether tables of the class hold rows of one tenant beside another's.
+// HasTenants reports whether tables of the class hold rows of one tenant in addition to another's.
 func (c Class) HasTenants() bool { return c == TenantTable || c == TenantsTable || c == ChildTable }
 
 // TableModel is one table's class, with the foreign-key path that led to it.

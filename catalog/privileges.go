@@ -2,7 +2,7 @@ package catalog
 
 import "slices"
 
-// HasTablePrivilege says whether role has a privilege on a relation or on any of
+// HasTablePrivilege reports whether role has a privilege on a relation or on any of
 // its columns, as it is: by name, by PUBLIC, by inherited membership, as owner, as
 // superuser, or by a predefined role. Policies do not count here.
 func (v *Lookup) HasTablePrivilege(role string, r *Relation, privilege string) bool {
@@ -17,7 +17,7 @@ func (v *Lookup) HasTablePrivilege(role string, r *Relation, privilege string) b
 	return false
 }
 
-// HasColumnPrivilege says whether role has a privilege on one column.
+// HasColumnPrivilege reports whether role has a privilege on one column.
 func (v *Lookup) HasColumnPrivilege(role string, r *Relation, column, privilege string) bool {
 	if v.hasRelationWide(role, r, privilege) {
 		return true
@@ -26,13 +26,13 @@ func (v *Lookup) HasColumnPrivilege(role string, r *Relation, column, privilege 
 	return c != nil && v.granted(role, c.Privileges, privilege)
 }
 
-// hasRelationWide says whether role has a privilege on all of a relation. An owner
+// hasRelationWide reports whether role has a privilege on all of a relation. An owner
 // who gave up a right can take it back at any time, so ownership counts as having.
 func (v *Lookup) hasRelationWide(role string, r *Relation, privilege string) bool {
 	return v.owns(role, r.Owner) || v.granted(role, r.Privileges, privilege) || v.predefined(role, privilege)
 }
 
-// predefined says whether a role of PostgreSQL's own gives a privilege on every table.
+// predefined reports whether a role of PostgreSQL's own gives a privilege on every table.
 func (v *Lookup) predefined(role, privilege string) bool {
 	switch privilege {
 	case "SELECT":
@@ -45,7 +45,7 @@ func (v *Lookup) predefined(role, privilege string) bool {
 	return false
 }
 
-// HasSchemaPrivilege says whether role has USAGE or CREATE on a schema.
+// HasSchemaPrivilege reports whether role has USAGE or CREATE on a schema.
 func (v *Lookup) HasSchemaPrivilege(role, schema, privilege string) bool {
 	s := v.schemas[schema]
 	if s == nil {
@@ -55,22 +55,22 @@ func (v *Lookup) HasSchemaPrivilege(role, schema, privilege string) bool {
 	return all && privilege == "USAGE" || v.owns(role, s.Owner) || v.granted(role, s.Privileges, privilege)
 }
 
-// HasDatabasePrivilege says whether role has CREATE, CONNECT or TEMPORARY on the
+// HasDatabasePrivilege reports whether role has CREATE, CONNECT or TEMPORARY on the
 // connected database.
 func (v *Lookup) HasDatabasePrivilege(role, privilege string) bool {
 	d := v.Snapshot.Database
 	return v.owns(role, d.Owner) || v.granted(role, d.Privileges, privilege)
 }
 
-// HasFunctionPrivilege says whether role may execute a function.
+// HasFunctionPrivilege reports whether role may execute a function.
 func (v *Lookup) HasFunctionPrivilege(role string, f *Function) bool {
 	return v.owns(role, f.Owner) || v.granted(role, f.Privileges, "EXECUTE")
 }
 
-// owns says whether role is owner, or has the owner's privileges.
+// owns reports whether role is owner, or has the owner's privileges.
 func (v *Lookup) owns(role, owner string) bool { return v.MemberOf(role, owner, Usage) }
 
-// granted says whether an access list gives role a privilege.
+// granted reports whether an access list gives role a privilege.
 func (v *Lookup) granted(role string, list []Privilege, privilege string) bool {
 	return slices.ContainsFunc(list, func(p Privilege) bool {
 		return p.Name == privilege && (p.Grantee == "" || v.Joined(role, p.Grantee, Usage))

@@ -15,7 +15,7 @@ type scope struct {
 type rangeEntry struct {
 	relation OID      // of a table or view
 	columns  []string // names at the time the tree was made
-	// exprs are what the columns stand for: in a join, a grouping or a sub-select.
+	// exprs are what the columns stand for: in a join, a grouping or a subquery.
 	// They belong to this query level.
 	exprs []*Node
 }

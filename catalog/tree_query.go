@@ -20,7 +20,7 @@ const (
 	entryGroup    = 9
 )
 
-// subLink maps a sub-select of an expression.
+// subLink maps a subquery of an expression.
 func (m *treeMapper) subLink(n *treeNode) *Node {
 	q := n.node("subselect")
 	if q == nil || q.tag != "QUERY" {
@@ -81,7 +81,7 @@ func (m *treeMapper) comparison(n *treeNode, mapped *Node) bool {
 	return true
 }
 
-// paramOf returns the number of the sub-select's column that a test compares with,
+// paramOf returns the number of the subquery's column that a test compares with,
 // through the casts that the parser put around it, 0 when it is something else.
 func paramOf(n *treeNode) int {
 	for n != nil && n.tag != "PARAM" {
@@ -95,7 +95,7 @@ func paramOf(n *treeNode) int {
 	return n.number("paramid")
 }
 
-// query maps a sub-select and everything below it.
+// query maps a subquery and everything below it.
 func (m *treeMapper) query(n *treeNode) *Query {
 	inner := treeMapper{l: m.l, scopes: append(slices.Clone(m.scopes), &scope{})}
 	q := &Query{}
@@ -127,8 +127,8 @@ func (m *treeMapper) query(n *treeNode) *Query {
 	return q
 }
 
-// entry reads one entry of the range table. Entries come in an order in which those
-// that an entry speaks of stand before it.
+// entry reads one entry of the range table. An entry comes after those
+// that it mentions.
 func (m *treeMapper) entry(n *treeNode, q *Query) {
 	at := m.scopes[len(m.scopes)-1]
 	e := rangeEntry{columns: columnNames(n)}
@@ -161,8 +161,8 @@ func (m *treeMapper) entry(n *treeNode, q *Query) {
 	at.tables = append(at.tables, e)
 }
 
-// plainColumns returns what a sub-select's columns are where that is a column of a
-// table at its own level, nil where it is anything else. entry is the sub-select's
+// plainColumns returns what a subquery's columns are where that is a column of a
+// table at its own level, nil where it is anything else. entry is the subquery's
 // place in the reader's FROM.
 func plainColumns(q *Query, entry int) []*Node {
 	exprs := make([]*Node, len(q.Select))
@@ -189,7 +189,7 @@ func columnNames(entry *treeNode) []string {
 }
 
 // quals returns the conditions of a FROM clause: those of inner joins as they are,
-// those of outer joins as something that no rule takes for a filter.
+// those of outer joins as something that no rule considers a filter.
 func (m *treeMapper) quals(n *treeNode) []*Node {
 	var all []*Node
 	switch n.tag {
@@ -214,7 +214,7 @@ func (m *treeMapper) quals(n *treeNode) []*Node {
 	return all
 }
 
-// isSimple says whether a query is SELECT expr and nothing more.
+// isSimple reports whether a query is SELECT expr and nothing more.
 func isSimple(n *treeNode) bool {
 	if tree := n.node("jointree"); tree != nil && (len(tree.nodes("fromlist")) > 0 || tree.node("quals") != nil) {
 		return false

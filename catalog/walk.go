@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// All returns every node of an expression, those of its sub-queries too, each before
+// All returns every node of an expression, those of its subqueries too, each before
 // what stands below it; none for nil.
 func (n *Node) All() iter.Seq[*Node] { return func(yield func(*Node) bool) { n.each(yield) } }
 
@@ -32,7 +32,7 @@ func eachOf(nodes []*Node, yield func(*Node) bool) bool {
 	return !slices.ContainsFunc(nodes, func(n *Node) bool { return !n.each(yield) })
 }
 
-// Has says whether a node of one of the kinds stands anywhere in an expression.
+// Has reports whether a node of one of the kinds stands anywhere in an expression.
 func (n *Node) Has(kinds ...NodeKind) bool {
 	for at := range n.All() {
 		if slices.Contains(kinds, at.Kind) {
@@ -42,7 +42,7 @@ func (n *Node) Has(kinds ...NodeKind) bool {
 	return false
 }
 
-// Map returns a copy of an expression, sub-queries included, with what put returns in
+// Map returns a copy of an expression, subqueries included, with what put returns in
 // the place of each node for which that is not nil. depth counts the query levels
 // between the expression and the node.
 func (n *Node) Map(put func(n *Node, depth int) *Node) *Node { return n.mapped(put, 0) }

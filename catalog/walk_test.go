@@ -7,7 +7,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 )
 
-// Every node is met, wherever in a sub-query it stands, and a walk can be left.
+// Every node is met, wherever in a subquery it stands, and a walk can be left.
 func TestAll(t *testing.T) {
 	t.Parallel()
 	node := func(name string, args ...*catalog.Node) *catalog.Node { return &catalog.Node{Name: name, Args: args} }

@@ -31,7 +31,7 @@ type Effect struct {
 	Restrictive []*catalog.Policy `json:"restrictive,omitempty"`
 }
 
-// Isolated says whether the command can neither read nor change nor plant a row of
+// Isolated reports whether the command can neither read nor change nor plant a row of
 // another tenant, as far as policies go.
 func (e Effect) Isolated() bool { return e.Bypass == "" && (e.Denied || e.Rows && e.Written) }
 
@@ -75,7 +75,7 @@ func (v *View) Effective(t *catalog.Relation, role, command string) Effect {
 	return e
 }
 
-// Applies says whether a policy applies to a role and a command.
+// Applies reports whether a policy applies to a role and a command.
 func (v *View) Applies(p *catalog.Policy, role, command string) bool {
 	if p.Command != "ALL" && p.Command != command {
 		return false
@@ -85,9 +85,9 @@ func (v *View) Applies(p *catalog.Policy, role, command string) bool {
 	})
 }
 
-// combined says whether the permissive conditions together, or any restrictive one,
+// combined reports whether the permissive conditions together, or any restrictive one,
 // bind the rows; whether there is no permissive condition that can be met; and which
-// of the permissive policies are open. own says whether binding a row to the caller
+// of the permissive policies are open. own reports whether binding a row to the caller
 // is enough.
 func (v *View) combined(t *catalog.Relation, e Effect, expr func(*catalog.Policy) *catalog.Expr, own bool) (
 	bound, denied bool, open []*catalog.Policy,

@@ -25,7 +25,7 @@ func (v *View) looselyCollated(c *catalog.Column) string {
 	return ""
 }
 
-// exact says whether a column, as it stands in a comparison, is equal only to what its
+// exact reports whether a column, as it stands in a comparison, is equal only to what its
 // values are equal to byte by byte.
 func (a *analyst) exact(own value) bool {
 	c := a.t.Column(own.node.Column)

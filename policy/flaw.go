@@ -22,7 +22,7 @@ const (
 	Negative    Flaw = "negative"    // <>, NOT
 	Pattern     Flaw = "pattern"     // LIKE, regular expressions, parts of strings
 	ByRole      Flaw = "role"        // current_user and its like
-	Captured    Flaw = "captured"    // a sub-query that never looks at the row's tenant
+	Captured    Flaw = "captured"    // a subquery that never looks at the row's tenant
 	OwnRows     Flaw = "own rows"    // the caller's rows, of whatever tenant
 	Literal     Flaw = "literal"     // one tenant's id
 	Alternative Flaw = "alternative" // tenant AND a OR b
@@ -69,16 +69,16 @@ func (a *analyst) flaw(n *catalog.Node) Flaw {
 	return Unrelated
 }
 
-// isolates says whether a part of the expression isolates by itself.
+// isolates reports whether a part of the expression isolates by itself.
 func (a *analyst) isolates(n *catalog.Node) bool { return a.v.weigh(n, a.t).Isolates }
 
-// isOwn says whether n is the tenant column of the policy's own table, cast or not.
+// isOwn reports whether n is the tenant column of the policy's own table, cast or not.
 func (a *analyst) isOwn(n *catalog.Node) bool {
 	n = bare(n)
 	return n.Kind == catalog.NodeColumn && n.Relation == a.t.QName() && n.Column == a.column && a.column != ""
 }
 
-// namesTenant says whether the row's tenant is compared with a constant anywhere.
+// namesTenant reports whether the row's tenant is compared with a constant anywhere.
 func (a *analyst) namesTenant(root *catalog.Node) bool {
 	isConst := func(n *catalog.Node) bool { return bare(n).Kind == catalog.NodeConst }
 	for n := range root.All() {
@@ -90,7 +90,7 @@ func (a *analyst) namesTenant(root *catalog.Node) bool {
 	return false
 }
 
-// sharesNull says whether an expression lets through the caller's rows, or none, and
+// sharesNull reports whether an expression lets through the caller's rows, or none, and
 // those without a tenant.
 func (a *analyst) sharesNull(root *catalog.Node) bool {
 	nobodys := func(n *catalog.Node) bool {

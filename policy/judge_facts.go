@@ -8,7 +8,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 )
 
-// facts notes what an expression reads and how it is spelt, sub-queries included.
+// facts notes what an expression reads and how it is spelt, subqueries included.
 func (a *analyst) facts(n *catalog.Node, depth int) {
 	switch n.Kind {
 	case catalog.NodeColumn:

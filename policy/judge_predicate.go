@@ -130,7 +130,7 @@ func (a *analyst) comparison(n *catalog.Node, depth int) verdict {
 	return verdict{}
 }
 
-// touchesTenant says whether an expression speaks of the tenant column or of what
+// touchesTenant reports whether an expression mentions the tenant column or of what
 // names the caller.
 func (a *analyst) touchesTenant(n *catalog.Node, depth int) bool {
 	if x := a.value(n, depth); x.isContext() || x.kind == valueOwn && x.node.Column == a.column && a.column != "" {
@@ -190,7 +190,7 @@ func (a *analyst) bind(own, y value) verdict {
 	return result
 }
 
-// namesTenant says whether a claim can be a tenant: those that tell the caller's
+// namesTenant reports whether a claim can be a tenant: those that tell the caller's
 // role or the token's own data are not.
 func namesTenant(path []string) bool {
 	if len(path) == 0 {
@@ -203,7 +203,7 @@ func namesTenant(path []string) bool {
 	return true
 }
 
-// isSubject says whether a claim is the caller's own id.
+// isSubject reports whether a claim is the caller's own id.
 func isSubject(x value) bool {
 	if x.kind != valueClaim || len(x.path) == 0 {
 		return false

@@ -6,7 +6,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 )
 
-// binding is how a table of a sub-query is bound.
+// binding is how a table of a subquery is bound.
 type binding int
 
 const (
@@ -16,9 +16,9 @@ const (
 	boundTo             // to the current tenant
 )
 
-// subquery is what is known of the tables of one sub-query.
+// subquery is what is known of the tables of one subquery.
 type subquery struct {
-	tables map[int]catalog.QName // by entry, of those whose columns are spoken of
+	tables map[int]catalog.QName // by entry, of those whose columns are mentioned
 	bound  map[int]binding       // by entry
 	links  []link                // columns compared with columns of the policy's table
 	joins  [][2]*catalog.Node    // columns compared with each other
@@ -29,7 +29,7 @@ type subquery struct {
 // link is inner = own.
 type link struct{ inner, own *catalog.Node }
 
-// inspect reads the conditions of a sub-query that stand at its top.
+// inspect reads the conditions of a subquery that stand at its top.
 func (a *analyst) inspect(q *catalog.Query, depth int) *subquery {
 	s := &subquery{tables: map[int]catalog.QName{}, bound: map[int]binding{}, users: map[int]*catalog.Node{}}
 	for _, part := range q.Where.Conjuncts() {
@@ -49,7 +49,7 @@ func (s *subquery) spread(a *analyst) {
 	}
 }
 
-// condition reads one condition at depth, the sub-query's own.
+// condition reads one condition at depth, the subquery's own.
 func (a *analyst) condition(s *subquery, n *catalog.Node, depth int) {
 	s.direct = s.direct.and(a.predicate(n, depth))
 	if (n.Kind != catalog.NodeOperator && n.Kind != catalog.NodeAny && n.Kind != catalog.NodeAnyQuery) || n.Name != "=" {
@@ -127,7 +127,7 @@ func (s *subquery) carry(a *analyst, from, to *catalog.Node) {
 	}
 }
 
-// isKey says whether a column alone identifies a row of its table.
+// isKey reports whether a column alone identifies a row of its table.
 func (a *analyst) isKey(c catalog.ColumnRef) bool {
 	r := a.v.Relation(c.Relation)
 	if r == nil {
@@ -138,7 +138,7 @@ func (a *analyst) isKey(c catalog.ColumnRef) bool {
 	})
 }
 
-// references says whether a foreign key leads from one column to the other.
+// references reports whether a foreign key leads from one column to the other.
 func (a *analyst) references(from, to catalog.ColumnRef) bool {
 	r := a.v.Relation(from.Relation)
 	if r == nil {
@@ -151,7 +151,7 @@ func (a *analyst) references(from, to catalog.ColumnRef) bool {
 	})
 }
 
-// isTenantColumn says whether a column of another table holds tenants: it is that
+// isTenantColumn reports whether a column of another table holds tenants: it is that
 // table's tenant column, has the same name as the model's, is the key of the
 // tenants table, or references it.
 func (a *analyst) isTenantColumn(c catalog.ColumnRef) bool {
@@ -173,10 +173,10 @@ func ref(n *catalog.Node) catalog.ColumnRef {
 	return catalog.ColumnRef{Relation: n.Relation, Column: n.Column}
 }
 
-// queryValue is what a scalar sub-select, or ARRAY(SELECT …), gives.
+// queryValue is what a scalar subquery, or ARRAY(SELECT …), gives.
 func (a *analyst) queryValue(q *catalog.Query, depth int) value { return a.selected(q, 0, depth) }
 
-// selected says where the values of a sub-query's column come from.
+// selected says where the values of a subquery's column come from.
 func (a *analyst) selected(q *catalog.Query, i, depth int) value {
 	if q.SetOperation {
 		return a.selectedFromAll(q.From, i, depth)
@@ -220,7 +220,7 @@ func (a *analyst) selectedFromAll(branches []*catalog.Query, i, depth int) value
 	return result
 }
 
-// protects says whether a table's own policies bind whoever reads it here. Inside a
+// protects reports whether a table's own policies bind whoever reads it here. Inside a
 // SECURITY DEFINER function they are another role's.
 func (a *analyst) protects(name catalog.QName) bool {
 	for _, f := range a.calls {
@@ -260,7 +260,7 @@ func (a *analyst) callerIn(caller value, q *catalog.Query, i, depth int) verdict
 	return a.linked(s)
 }
 
-// bindMember is own IN (what a sub-query selects for the caller).
+// bindMember is own IN (what a subquery selects for the caller).
 func (a *analyst) bindMember(own, y value, tenant bool) verdict {
 	if tenant && a.isTenantColumn(y.ref) && y.binding >= boundToUser {
 		a.j.Memberships = append(a.j.Memberships, y.ref)

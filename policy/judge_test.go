@@ -13,7 +13,7 @@ import (
 	"github.com/moat-db/moat/tenancy"
 )
 
-// judgeSchema is what the expressions of judgeCases speak of.
+// judgeSchema is what the expressions of judgeCases mention.
 const judgeSchema = `
 CREATE SCHEMA app; CREATE SCHEMA auth;
 CREATE TABLE app.tenants (id uuid PRIMARY KEY, slug text UNIQUE, name text);

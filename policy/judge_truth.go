@@ -116,7 +116,7 @@ func truthOf(holds bool) certainty {
 	return impossible
 }
 
-// spelledOneWay says whether values of a type that are written differently differ:
+// spelledOneWay reports whether values of a type that are written differently differ:
 // 1.0 and 1.00 do not.
 func spelledOneWay(typeName string) bool {
 	switch typeName {
@@ -149,7 +149,7 @@ func bare(n *catalog.Node) *catalog.Node {
 	return n
 }
 
-// isConstant says whether a tree reads nothing.
+// isConstant reports whether a tree reads nothing.
 func isConstant(n *catalog.Node) bool {
 	switch n.Kind {
 	case catalog.NodeColumn, catalog.NodeValue, catalog.NodeFunction, catalog.NodeOther, catalog.NodeParam:

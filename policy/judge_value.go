@@ -38,8 +38,8 @@ const (
 	valueClient            // something the client writes itself
 	valueRole              // the name of a role
 	valueOwn               // a column of the policy's own table
-	valueInner             // a column of a table of a sub-query
-	valueMember            // what a sub-query selects for the caller
+	valueInner             // a column of a table of a subquery
+	valueMember            // what a subquery selects for the caller
 )
 
 // value is what is known of where an expression's value comes from.
@@ -53,19 +53,19 @@ type value struct {
 	raises  bool              // evaluating it fails when the setting is absent
 	empty   bool              // it may be the empty text
 	text    bool              // it has not been cast away from text
-	wrapped bool              // it stands in a sub-select of its own
+	wrapped bool              // it stands in a subquery of its own
 	changed bool              // valueOwn: a cast stands around the column
 	// valueOwn: a cast to a type of exact equality, or a COLLATE, stands around it
 	cast, collated bool
 }
 
-// isContext says whether the value speaks for the caller.
+// isContext reports whether the value speaks for the caller.
 func (x value) isContext() bool {
 	return x.kind == valueTenant || x.kind == valueClaim || x.kind == valueMember ||
 		x.kind == valueSetting && NamesCaller(x.setting)
 }
 
-// same says whether two values are one and the same to whoever compares with them.
+// same reports whether two values are one and the same to whoever compares with them.
 func (x value) same(y value) bool {
 	switch {
 	case x.kind != y.kind:
@@ -162,7 +162,7 @@ func (a *analyst) castValue(n *catalog.Node, depth int) value {
 	return x
 }
 
-// isEmptyArray says whether a literal is '{}', of a type of arrays.
+// isEmptyArray reports whether a literal is '{}', of a type of arrays.
 func isEmptyArray(n *catalog.Node) bool {
 	return strings.HasSuffix(n.Type, "[]") && bare(n).Kind == catalog.NodeConst && bare(n).Value == "{}"
 }
@@ -203,7 +203,7 @@ func (a *analyst) firstOf(args []*catalog.Node, depth int) value {
 	return result
 }
 
-// nobody says whether a literal is an id that stands for no tenant: the nil uuid,
+// nobody reports whether a literal is an id that stands for no tenant: the nil uuid,
 // zero or a negative number.
 func nobody(n *catalog.Node) bool {
 	for n.Kind == catalog.NodeCast && len(n.Args) == 1 {
@@ -396,7 +396,7 @@ func isRoleName(name string) bool {
 	return false
 }
 
-// NamesCaller says whether a setting, by its name, holds who the caller is.
+// NamesCaller reports whether a setting, by its name, holds who the caller is.
 func NamesCaller(setting string) bool {
 	name := setting[strings.LastIndexByte(setting, '.')+1:]
 	for _, part := range []string{"user", "uid", "sub", "member", "person", "actor", "email", "login", "principal",

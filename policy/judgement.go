@@ -10,7 +10,7 @@ import (
 // Judgement says what a policy's expression means for the rows of one table. It is
 // an allow-list: an expression of a shape that is not known does not isolate.
 //
-// Facts are about the whole expression, sub-queries included; those that speak of
+// Facts are about the whole expression, subqueries included; those that mention
 // settings and functions look into the bodies of the user's functions it calls too.
 type Judgement struct {
 	// Isolates is true when the expression lets through only rows of the current
@@ -38,7 +38,7 @@ type Judgement struct {
 	// BypassFlags are the settings other than the tenant's that an OR's branch
 	// reads which does not isolate: forgeable ways around.
 	BypassFlags []string `json:"bypass_flags,omitempty"`
-	// ColumnCaptured: inside a sub-query a column is compared with itself, where
+	// ColumnCaptured: inside a subquery a column is compared with itself, where
 	// the policy's table was meant.
 	ColumnCaptured bool `json:"column_captured,omitempty"`
 	// ComparesPattern: LIKE, a regular expression, or a part of a text.
@@ -46,7 +46,7 @@ type Judgement struct {
 	// InexactEquality: the tenant column's equality holds for unequal texts
 	// (citext, a non-deterministic collation, char(n), name).
 	InexactEquality bool `json:"inexact_equality,omitempty"`
-	// NullMeansShared: beside the caller's rows, or none, those without a tenant are let
+	// NullMeansShared: besides the caller's rows, or none, those without a tenant are let
 	// through to everyone.
 	NullMeansShared bool `json:"null_means_shared,omitempty"`
 	// NotDistinct: IS NOT DISTINCT FROM, which no index serves and which lets an
@@ -69,7 +69,7 @@ type Judgement struct {
 	Claims   []string `json:"claims,omitempty"`
 	// RaisesWhenUnset: an unset or emptied setting is an error instead of no rows.
 	RaisesWhenUnset bool `json:"raises_when_unset,omitempty"`
-	// Wrapped: what is compared with stands in a sub-select, evaluated once a
+	// Wrapped: what is compared with stands in a subquery, evaluated once a
 	// statement (an InitPlan).
 	Wrapped bool `json:"wrapped,omitempty"`
 	// ColumnWrapped: a cast or a function stands around the tenant column, so that
@@ -82,7 +82,7 @@ type Judgement struct {
 	// Columns are the columns of the policy's own table that are read.
 	Columns []string `json:"columns,omitempty"`
 
-	// Subqueries are the tables that sub-queries read; Memberships those columns of
+	// Subqueries are the tables that subqueries read; Memberships those columns of
 	// theirs that decide which tenants the caller belongs to.
 	Subqueries  []catalog.QName     `json:"subqueries,omitempty"`
 	Memberships []catalog.ColumnRef `json:"memberships,omitempty"`

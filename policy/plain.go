@@ -6,7 +6,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 )
 
-// Plain says whether an expression is one equality of the table's tenant column with
+// Plain reports whether an expression is one equality of the table's tenant column with
 // the model's setting, in whatever spelling.
 func (v *View) Plain(e *catalog.Expr, t *catalog.Relation) bool {
 	value := v.compared(e, t)
@@ -26,7 +26,7 @@ func (v *View) OtherValue(e *catalog.Expr, t *catalog.Relation) string {
 }
 
 // compared is what an expression of the form "tenant column = value" compares with,
-// without the sub-select around it; nil for any other.
+// without the subquery around it; nil for any other.
 func (v *View) compared(e *catalog.Expr, t *catalog.Relation) *catalog.Node {
 	if e == nil || e.Root == nil {
 		return nil
@@ -41,7 +41,7 @@ func (v *View) compared(e *catalog.Expr, t *catalog.Relation) *catalog.Node {
 	return unwrapped(n.Args[1])
 }
 
-// unwrapped takes casts off, and the sub-select that makes a value an InitPlan.
+// unwrapped takes casts off, and the subquery that makes a value an InitPlan.
 func unwrapped(n *catalog.Node) *catalog.Node {
 	n = bare(n)
 	if n.Kind == catalog.NodeSubquery && n.Query.Simple {
@@ -51,7 +51,7 @@ func unwrapped(n *catalog.Node) *catalog.Node {
 }
 
 // Setting returns the setting that a node reads, cast, made NULL when empty or in a
-// sub-select of its own; "" for any other node.
+// subquery of its own; "" for any other node.
 func Setting(n *catalog.Node) string {
 	n = bare(unwrapped(n))
 	if n.Kind == catalog.NodeNullIf {
@@ -87,7 +87,7 @@ func Comparisons(e *catalog.Expr) []Comparison {
 }
 
 // rightSide returns the right-hand side of "(column = value)" as PostgreSQL prints it,
-// without the sub-select around it.
+// without the subquery around it.
 func rightSide(text string) string {
 	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, "(") && strings.HasSuffix(text, ")") {

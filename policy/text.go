@@ -21,11 +21,11 @@ const (
 type Form int
 
 const (
-	// Wrapped reads it in a sub-select, once a statement; its plan is the same for
+	// Wrapped reads it in a subquery, once a statement; its plan is the same for
 	// every tenant.
 	Wrapped Form = iota
 	// Direct compares with the function itself: partitions are pruned when the
-	// executor starts, which a sub-select prevents, and Citus' shards accept it.
+	// executor starts, which a subquery prevents, and Citus' shards accept it.
 	Direct
 )
 
@@ -68,7 +68,7 @@ func Equals(column, tenant string, form Form) string {
 }
 
 // FormOf is the form for a table: the direct one where partitions have to be pruned,
-// and on Citus, whose shards refuse sub-selects.
+// and on Citus, whose shards refuse subqueries.
 func (v *View) FormOf(r *catalog.Relation) Form {
 	if r.Kind == catalog.PartitionedTable || v.Citus() {
 		return Direct
@@ -76,13 +76,13 @@ func (v *View) FormOf(r *catalog.Relation) Form {
 	return Wrapped
 }
 
-// Citus says whether the extension is installed. There a restrictive policy reaches the
+// Citus reports whether the extension is installed. There a restrictive policy reaches the
 // shards as a permissive one, so that the wall has to be the only policy.
 func (v *View) Citus() bool {
 	return slices.ContainsFunc(v.Snapshot.Extensions, func(e catalog.Extension) bool { return e.Name == "citus" })
 }
 
-// Comparable says whether a tenant column of type typ can be isolated: its equality is
+// Comparable reports whether a tenant column of type typ can be isolated: its equality is
 // exact and leakproof. Those of numeric, citext and character(n) are not.
 func Comparable(typ string) bool {
 	switch typ {
@@ -134,7 +134,7 @@ func (v *View) Wall(table catalog.QName, name, expr string) string {
 	return Create(table, name, v.Citus(), "ALL", []string{""}, expr, expr)
 }
 
-// Pair writes both policies of a table anew: the wall, and access to all that is behind
+// Pair writes both policies of a table again: the wall, and access to all that is behind
 // it for the roles; none means everybody.
 func (v *View) Pair(table catalog.QName, expr string, roles []string) []string {
 	sql := []string{Drop(table, Isolation), v.Wall(table, Isolation, expr)}

@@ -118,7 +118,7 @@ var shadowing = []attack{
 }
 
 // hijack needs the right to create a schema; encode then returns what the forged value
-// has in the place of a MAC.
+// has in place of a MAC.
 const hijack = `create schema evil;; create function evil.encode(bytea, text) returns text language sql immutable as
 	$$ select repeat('0', 64) $$;;
 	grant usage on schema evil to public;; set local search_path = evil, pg_catalog, app;; set local moat.sealed =

@@ -10,7 +10,7 @@ import (
 	"github.com/moat-db/moat/tenancy"
 )
 
-// The catalog takes sealed policies for isolating, and knows the plain setting beside
+// The catalog takes sealed policies for isolating, and knows the plain setting in addition to
 // them; an audit of a sealed database reports no policy and no function.
 func TestCatalogKnowsTheSealedTenant(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,7 @@ const fileCheck = time.Second
 // file again when it has changed: keys rotate without a restart. source is as in
 // [LoadKeys]; o may be nil.
 //
-// While a changed file cannot be read the key that was read last goes on signing,
+// While a changed file cannot be read the key that was read last keeps signing,
 // until the database retires it.
 func Open(source string, o *Options) (*Sealer, error) {
 	keys, err := LoadKeys(source)

@@ -125,7 +125,7 @@ func named(t *testing.T, name string) attack {
 }
 
 // edit changes the text of a function, as superuser. The open transaction elsewhere is
-// bound anew, by the function as it is now.
+// bound again, by the function as it is now.
 func (a *arena) edit(t *testing.T, e [3]string) {
 	t.Helper()
 	var source string

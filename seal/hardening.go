@@ -7,9 +7,9 @@ import (
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
-// Measure closes something that SQL on the application's connection can do beside
-// reading rows. Each stands for itself, and each may break a program that uses what
-// it takes away.
+// Measure closes something that SQL on the application's connection can do apart from
+// reading rows. Measures are independent, and each may break a program that uses what
+// it revokes.
 type Measure struct {
 	// ID names it: "temp", "activity".
 	ID string

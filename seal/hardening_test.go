@@ -23,7 +23,7 @@ var hardened = map[string][]string{
 		"select word from ts_stat('select ''a''::tsvector')"},
 }
 
-// TestHardening sees each measure close what it says, the program go on working with
+// TestHardening sees each measure close what it says, the program keep working with
 // all of them, and their undo give everything back. It changes what belongs to
 // every database of the cluster only through roles of its own.
 func TestHardening(t *testing.T) {

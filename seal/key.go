@@ -51,7 +51,7 @@ func validID(id string) bool {
 	return strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
-// ID returns the id that the database knows the key by. It is no secret.
+// ID returns the id that the database knows the key by. It is not a secret.
 func (k Key) ID() string { return k.id }
 
 // Encode returns the key as a line of a key file, secret included.

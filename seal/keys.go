@@ -28,7 +28,7 @@ type KeyStatus struct {
 	Valid bool
 }
 
-// AddKey gives a key to the database, which from then on accepts it beside the
+// AddKey gives a key to the database, which from then on accepts it in addition to the
 // others. Adding a key that is there, with the same secret or another, is an error.
 //
 // The key travels as a bind parameter; where the role may, logging of statements and

@@ -167,7 +167,7 @@ func foreignSchema(v *catalog.Lookup, s *catalog.Schema) string {
 	return ""
 }
 
-// hasAuth says whether one of Supabase's functions that tell who is calling is there.
+// hasAuth reports whether one of Supabase's functions that tell who is calling is there.
 func hasAuth(v *catalog.Lookup) bool {
 	return slices.ContainsFunc([]string{"uid", "jwt"}, func(name string) bool {
 		return len(v.Functions(catalog.QName{Schema: "auth", Name: name})) > 0

@@ -64,7 +64,7 @@ func (f *inference) targets() []*catalog.Relation {
 	return all
 }
 
-// touches says whether a role has any privilege on any of the relations, as it is
+// touches reports whether a role has any privilege on any of the relations, as it is
 // or as a role that it may become.
 func (f *inference) touches(role string, targets []*catalog.Relation) bool {
 	for _, acting := range f.v.RolesOf(role, catalog.Set) {
@@ -102,7 +102,7 @@ func (f *inference) namedRoles(targets []*catalog.Relation) map[string]bool {
 	return named
 }
 
-// switchedTo says whether a login role that is no superuser may SET ROLE to a role
+// switchedTo reports whether a login role that is no superuser may SET ROLE to a role
 // whose privileges it does not have already.
 func (f *inference) switchedTo(role string) bool {
 	return slices.ContainsFunc(f.v.Snapshot.Roles, func(r catalog.Role) bool {

@@ -152,7 +152,7 @@ func (f *inference) anySetting() string {
 	return DefaultSetting
 }
 
-// telling says whether a name speaks of tenants.
+// telling reports whether a name mentions tenants.
 func telling(name string) bool {
 	parts := []string{"tenant", "org", "account", "workspace", "company", "team", "customer", "client"}
 	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(name, part) })

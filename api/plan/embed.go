@@ -172,7 +172,7 @@ func (w *writer) exists(s source, t *query.Target) (string, error) {
 	return "EXISTS (SELECT 1 FROM " + f.sql + where(append(f.conditions, conditions...)) + ")", nil
 }
 
-// embedded is the JSON value of an embed, as a scalar sub-select: PostgreSQL computes
+// embedded is the JSON value of an embed, as a scalar subquery: PostgreSQL computes
 // it after ORDER BY and LIMIT have chosen the rows, where a join would come before.
 func (w *writer) embedded(s source, t *query.Target) (string, error) {
 	r, err := w.relationship(s, t)

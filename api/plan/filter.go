@@ -207,7 +207,7 @@ func (w *writer) orderTerm(s source, r *query.Read, t *query.Term) (string, erro
 }
 
 // groupColumn is a column that a spread embed selects, or a member of an embed that is
-// grouped by: both may stand beside aggregates, where a sub-select could not. It is ""
+// grouped by: both may stand next to aggregates, where a subquery could not. It is ""
 // for other embeds and columns.
 func (w *writer) groupColumn(r *schema.Relationship, t *query.Target, field query.Field) (string, error) {
 	alias, spread := w.spreads[t]

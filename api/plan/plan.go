@@ -4,7 +4,7 @@
 // object of the schema.Schema, or the quoted name of an output column; every value of
 // the request is a bound parameter, except whole numbers that it parsed itself (LIMIT)
 // and words from fixed lists (operators, directions). A statement over a tenant table
-// carries "tenant_id = $n" for each table it names, beside the policies that
+// carries "tenant_id = $n" for each table it names, in addition to the policies that
 // PostgreSQL enforces: it keeps plans and partitions right, and the policies do not
 // rely on it.
 //
@@ -21,7 +21,7 @@ import (
 
 // Options say for whom and how a statement is made.
 type Options struct {
-	// Tenant says that the caller speaks for a tenant; without one he reaches shared
+	// Tenant says that the caller speaks for a tenant; without one they reach shared
 	// tables only. A statement does not hold the tenant itself: see Statement.Bind.
 	Tenant bool
 	// MaxRows bounds every list, embedded ones too; 0 means no bound.

@@ -135,7 +135,7 @@ func (w *writer) star(sel *selection, s source) error {
 	return nil
 }
 
-// add appends a column and, since it is no aggregate, groups by it.
+// add appends a column and, since it is not an aggregate, groups by it.
 func (s *selection) add(o output) {
 	s.outputs = append(s.outputs, o)
 	if s.grouped && o.aggregate == "" {
@@ -204,7 +204,7 @@ func (w *writer) embed(sel *selection, s source, t *query.Target) error {
 	return nil
 }
 
-// groupByValue lets an embed stand beside aggregates: rows whose embeds show the same
+// groupByValue lets an embed stand next to aggregates: rows whose embeds show the same
 // are one group, as they are with a column.
 func (w *writer) groupByValue(sel *selection, t *query.Target, sql string) {
 	alias := w.alias()
@@ -215,7 +215,7 @@ func (w *writer) groupByValue(sel *selection, t *query.Target, sql string) {
 	remember(&w.values, t, value)
 }
 
-// spread puts the columns of an embed beside those of its parent: the values of a
+// spread puts the columns of an embed next to those of its parent: the values of a
 // to-one, and one array a column for a to-many.
 func (w *writer) spread(sel *selection, s source, t *query.Target) error {
 	r, err := w.relationship(s, t)

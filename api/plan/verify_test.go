@@ -217,7 +217,7 @@ func (c *check) column(i int) error {
 
 // frame checks what lies between two parentheses, which is where a SELECT begins and
 // ends: each tenant table that it opens is tied to the tenant, in a condition that no OR
-// stands beside. It returns where the frame ends.
+// stands next to. It returns where the frame ends.
 func (c *check) frame(i int) (int, error) {
 	var opened []string
 	tied := map[string]bool{}

@@ -249,7 +249,7 @@ func TestApplyRange(t *testing.T) {
 		{header: "50-99", offset: 2, limit: n(10), wantOffset: 50, wantLimit: n(0)},
 		{header: "0-3", offset: 2, limit: n(10), wantOffset: 2, wantLimit: n(4)},
 		{header: "0-9223372036854775807", wantLimit: n(math.MaxInt64)},
-		// What is no range of rows is ignored.
+		// What is not a range of rows is ignored.
 		{header: "", limit: n(3), wantLimit: n(3)},
 		{header: "bytes=0-9"},
 		{header: "a-b"},

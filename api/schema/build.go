@@ -98,7 +98,7 @@ func (b *builder) tables() {
 		}
 		t := b.table(r)
 		if !(t.Select || t.Insert || t.Update || t.Delete) {
-			continue // not granted: no reason to speak of it
+			continue // not granted: no reason to mention it
 		}
 		if reason := b.Hidden(r); reason != "" {
 			b.schema.Hidden = append(b.schema.Hidden, Hidden{r.QName(), reason})

@@ -75,7 +75,7 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// What is not granted is not spoken of, and what is no table of the schema is not there.
+// What is not granted is not mentioned, and what is not a table of the schema is not there.
 func TestNotExposed(t *testing.T) {
 	t.Parallel()
 	for name, make := range map[string]func(*world){

@@ -36,7 +36,7 @@ type Relationship struct {
 	// fromKey is true when the source holds the foreign key.
 	fromKey bool
 	// plainName is what PostgreSQL would have called a foreign key over the one column
-	// beside the tenant column. Protecting a table replaces that key by the one with the
+	// in addition to the tenant column. Protecting a table replaces that key by the one with the
 	// tenant, and clients may still use its name as a hint.
 	plainName string
 }
@@ -140,7 +140,7 @@ func (b *builder) foreignKeys() []foreignKey {
 
 // join is the foreign key between two tables by their own names for its columns. The
 // tenant column is left out where a view does not show it: its rows are those of one
-// tenant all the same.
+// tenant anyway.
 func join(from, to standIn) foreignKey {
 	k := foreignKey{from: from.table, to: to.table}
 	for i, name := range from.columns {
@@ -152,7 +152,7 @@ func join(from, to standIn) foreignKey {
 }
 
 // shortest drops a foreign key that a longer one between the same tables contains:
-// protect adds (tenant_id, lead_id) beside (lead_id), and they mean the same.
+// protect adds (tenant_id, lead_id) in addition to (lead_id), and they mean the same.
 func shortest(keys []foreignKey) []foreignKey {
 	covered := func(k foreignKey) bool {
 		return slices.ContainsFunc(keys, func(o foreignKey) bool {
@@ -265,7 +265,7 @@ func (r *Relationship) namesSelf(target, hint, tenant string) bool {
 // isKey reports whether a name is that of the foreign key.
 func (r *Relationship) isKey(name string) bool { return name == r.Constraint || name == r.plainName }
 
-// single returns the only column of a key beside the tenant column, or "".
+// single returns the only column of a key other than the tenant column, or "".
 func single(columns []string, tenant string) string {
 	if len(columns) == 1 {
 		return columns[0]

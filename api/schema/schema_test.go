@@ -33,7 +33,7 @@ func to(role string, names ...string) (all []catalog.Privilege) {
 	return all
 }
 
-// table adds a protected tenant table with these columns beside the tenant's.
+// table adds a protected tenant table with these columns in addition to the tenant's.
 func (w *world) table(name string, columns ...string) *catalog.Relation {
 	r := catalog.Relation{Schema: "app", Name: name, Kind: catalog.Table, Owner: "owner", RLS: true, ForceRLS: true,
 		Privileges: everything}
@@ -170,7 +170,7 @@ func reference(name, table string, columns, references []string) catalog.Constra
 }
 
 // TestJunction: what protect makes of a junction, whose key lacks the tenant column,
-// still joins its two sides; single foreign keys beside the composite ones are the same.
+// still joins its two sides; single foreign keys in addition to the composite ones are the same.
 func TestJunction(t *testing.T) {
 	t.Parallel()
 	w := newWorld()

@@ -35,7 +35,7 @@ type Hole struct {
 	roles              []string // "prefix ATTRIBUTES"
 }
 
-// Applies says whether the fixture is for this major version.
+// Applies reports whether the fixture is for this major version.
 func (h Hole) Applies(major int) bool {
 	return major >= h.MinMajor && (h.MaxMajor == 0 || major <= h.MaxMajor)
 }
@@ -188,7 +188,7 @@ func read(t testing.TB, path ...string) string {
 	return string(text)
 }
 
-// testdata is beside this package, so that tests of other packages find it too.
+// testdata is next to this package, so that tests of other packages find it too.
 func testdata() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "..", "testdata")

@@ -22,7 +22,7 @@ const (
 )
 
 // fairness measures what a tenant at 20 times its limit costs another one. Time alone
-// and time beside it alternate, so that the machine's other work is in both.
+// and time under that load alternate, so that the machine's other work is in both.
 func fairness(ctx context.Context, d *database, o options) error {
 	s, err := startMoat(ctx, d, "bench_fairness", o.connections, fmt.Sprintf("{requests_per_second: %d}", tenantLimit))
 	if err != nil {

@@ -1,5 +1,5 @@
 // Command api measures moat serve over HTTP on loopback: requests for each second of
-// processor time beside a plain handler, PostGraphile and pgbench; its memory with 500
+// processor time compared with a plain handler, PostGraphile and pgbench; its memory with 500
 // requests at once; and what a greedy tenant costs another one.
 //
 // Each server is a process of its own over the demo's database, with as many
@@ -124,7 +124,7 @@ func loadAverage() string {
 	return strings.Join(strings.Fields(string(text))[:3], " ")
 }
 
-// verdict says whether a figure reaches its target.
+// verdict reports whether a figure reaches its target.
 func verdict(reached bool) string {
 	if reached {
 		return "reached"

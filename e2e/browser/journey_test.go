@@ -66,7 +66,7 @@ func TestClientsFindTheirLeads(t *testing.T) {
 			if b.text("#results td.first") == first {
 				t.Error("the second page begins like the first")
 			}
-			// Columns of one's own choice.
+			// Columns of your own choice.
 			b.open("/t/leads?cols=name&cols=phone&cols=score")
 			if head := b.text("#results thead"); !strings.Contains(head, "Phone") || strings.Contains(head, "Email") {
 				t.Errorf("the columns are %q", head)

@@ -95,7 +95,7 @@ func TestDashboardWeight(t *testing.T) {
 	}
 }
 
-// Rows that are markup stay text in the browser, and what would get in all the same is
+// Rows that are markup stay text in the browser, and what would get in anyway is
 // stopped by the policy.
 func TestHostileRowsStayText(t *testing.T) {
 	t.Parallel()

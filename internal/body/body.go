@@ -37,7 +37,7 @@ func Read(l *catalog.Lookup, f *catalog.Function) *Body {
 	return b
 }
 
-// Call returns a result with a call's arguments in the place of the parameters.
+// Call returns a result with a call's arguments in place of the parameters.
 func Call(result *catalog.Node, args []*catalog.Node) *catalog.Node {
 	return result.Map(func(n *catalog.Node, _ int) *catalog.Node {
 		if n.Kind != catalog.NodeParam {
@@ -76,7 +76,7 @@ type refusal struct{}
 
 func (r *reader) refuse() { panic(refusal{}) }
 
-// try says whether read got through. Where it did not, everything is as before but for
+// try reports whether read got through. Where it did not, everything is as before but for
 // the steps taken.
 func (r *reader) try(read func()) (ok bool) {
 	at, depth, scopes, with := r.at, r.depth, r.scopes, r.with
@@ -164,7 +164,7 @@ func (r *reader) expect(texts ...string) {
 	}
 }
 
-// next says whether one of these comes next.
+// next reports whether one of these comes next.
 func (r *reader) next(texts ...string) bool { return slices.ContainsFunc(texts, r.peek().Is) }
 
 // name takes an identifier.
@@ -192,7 +192,7 @@ func (r *reader) skipTo(texts ...string) {
 	}
 }
 
-// distinctFrom says whether FROM belongs to IS DISTINCT FROM.
+// distinctFrom reports whether FROM belongs to IS DISTINCT FROM.
 func (r *reader) distinctFrom() bool {
 	return r.next("from") && r.at > 0 && r.tokens[r.at-1].Is("distinct")
 }

@@ -76,7 +76,7 @@ func (r *reader) joinCondition(q *catalog.Query) {
 	}
 }
 
-// item reads a table, a function or a sub-select with its alias.
+// item reads a table, a function or a subquery with its alias.
 func (r *reader) item(q *catalog.Query, outer bool) {
 	r.accept("lateral")
 	var t table
@@ -190,13 +190,13 @@ func (r *reader) alias(t *table) {
 	r.skipParentheses()
 }
 
-// derived reads a sub-select of FROM. Where each of its rows is one of its own FROM's,
+// derived reads a subquery of FROM. Where each of its rows is one of its own FROM's,
 // that and its conditions become the query's. Of any other nothing is known.
 func (r *reader) derived(q *catalog.Query, outer bool) table {
 	r.deeper()
 	start, top := r.at, len(r.scopes)-1
 	own, inner := r.scopes[top], &scope{}
-	r.scopes[top] = inner // what stands beside it is out of its sight
+	r.scopes[top] = inner // what stands next to it is out of its sight
 	var sub *catalog.Query
 	var names []string
 	flat := r.try(func() {
@@ -223,8 +223,8 @@ func (r *reader) derived(q *catalog.Query, outer bool) table {
 	return t
 }
 
-// spread makes a sub-select a part of q, and returns its columns. On the outer side of
-// a join they may be NULL in the place of what they are: columns of tables alone stay.
+// spread makes a subquery a part of q, and returns its columns. On the outer side of
+// a join they may be NULL in place of what they are: columns of tables alone stay.
 func spread(q, sub *catalog.Query, names []string, tables []table, outer bool) table {
 	and(q, sub.Where)
 	q.Calls, q.From = append(q.Calls, sub.Calls...), append(q.From, sub.From...)

@@ -79,7 +79,7 @@ func (r *reader) declaration() string {
 	return name
 }
 
-// declaredType passes over a variable's type, and says whether a value comes out of it
+// declaredType passes over a variable's type, and reports whether a value comes out of it
 // as it went in.
 func (r *reader) declaredType() bool {
 	start := r.at
@@ -100,7 +100,7 @@ func (r *reader) declaredType() bool {
 	return known && (name == "boolean" || Exact(name))
 }
 
-// Exact says whether a cast to a type keeps different values apart. One to any other
+// Exact reports whether a cast to a type keeps different values apart. One to any other
 // might make two tenants one.
 func Exact(typeName string) bool {
 	switch strings.TrimSuffix(typeName, "[]") {
@@ -110,7 +110,7 @@ func Exact(typeName string) bool {
 	return false
 }
 
-// statements reads up to one of the words that end a list, and says whether the last
+// statements reads up to one of the words that end a list, and reports whether the last
 // statement leaves the function.
 func (r *reader) statements(ends ...string) (leaves bool) {
 	r.deeper()
@@ -122,7 +122,7 @@ func (r *reader) statements(ends ...string) (leaves bool) {
 	return leaves
 }
 
-// leaves says whether the statement that comes next ends the function.
+// leaves reports whether the statement that comes next ends the function.
 func (r *reader) leaves() bool {
 	next := r.ahead(1)
 	return r.next("return") && !next.Is("next") && !next.Is("query") ||
@@ -237,7 +237,7 @@ func refuted(n *catalog.Node) []*catalog.Node {
 	return nil
 }
 
-// isDecided says whether a condition is never NULL.
+// isDecided reports whether a condition is never NULL.
 func isDecided(n *catalog.Node) bool {
 	switch n.Kind {
 	case catalog.NodeExists:

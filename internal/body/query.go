@@ -11,13 +11,13 @@ import (
 // scope is one SELECT's FROM.
 type scope struct{ tables []table }
 
-// table is one entry of a FROM: a relation, or what a sub-select or a function gives.
+// table is one entry of a FROM: a relation, or what a subquery or a function gives.
 type table struct {
 	alias    string
 	relation *catalog.Relation
 	entry    int
-	columns  map[string]*catalog.Node // of what is no relation
-	within   []table                  // where a sub-select's * comes from
+	columns  map[string]*catalog.Node // of what is not a relation
+	within   []table                  // where a subquery's * comes from
 	opaque   bool                     // it may have columns besides
 }
 
@@ -43,7 +43,7 @@ func (t *table) column(name string) *catalog.Node {
 }
 
 // common is a common table expression: where its SELECT stands, and in how many scopes.
-// It is read anew wherever it is named, as if it stood there.
+// It is read again wherever it is named, as if it stood there.
 type common struct{ at, scopes int }
 
 // parenthesised reads (SELECT …).
@@ -207,13 +207,13 @@ func (r *reader) target() (*catalog.Node, string) {
 	return n, ""
 }
 
-// ends says whether a word ends what an alias might follow.
+// ends reports whether a word ends what an alias might follow.
 func (r *reader) ends() bool {
 	t := r.peek()
 	return t.Kind == sqltext.Word && sqltext.IsKeyword(t.Name())
 }
 
-// aggregates says whether an expression may make one row of all, even of none:
+// aggregates reports whether an expression may make one row of all, even of none:
 // whatever calls a function of PostgreSQL's that is not known not to.
 func (r *reader) aggregates(n *catalog.Node) bool {
 	for n := range n.All() {

@@ -95,10 +95,10 @@ func (u *Uses) At(i int) sqltext.Token {
 	return u.Tokens[i]
 }
 
-// is says whether the token at i is one of these.
+// is reports whether the token at i is one of these.
 func (u *Uses) is(i int, texts ...string) bool { return slices.ContainsFunc(texts, u.At(i).Is) }
 
-// composed says whether the text after EXECUTE is more than one string constant.
+// composed reports whether the text after EXECUTE is more than one string constant.
 func (u *Uses) composed(i int) bool {
 	for ; i < len(u.Tokens) && !u.is(i, ";", "using", "into"); i++ {
 		if u.At(i).Kind != sqltext.String {
@@ -145,7 +145,7 @@ func (u *Uses) table(i int) (use Table, ok bool) {
 	return use, use.Writes || !u.is(at+1, "(")
 }
 
-// inCall says whether FROM at i belongs to extract(… FROM …) and its like.
+// inCall reports whether FROM at i belongs to extract(… FROM …) and its like.
 func (u *Uses) inCall(i int) bool {
 	depth := 0
 	for i--; i > 0; i-- {
@@ -184,7 +184,7 @@ func (u *Uses) Of(name catalog.QName) (reads, writes bool) {
 	return reads, writes
 }
 
-// Mentions says whether one of these words stands anywhere.
+// Mentions reports whether one of these words stands anywhere.
 func (u *Uses) Mentions(words ...string) bool {
 	return slices.ContainsFunc(words, func(w string) bool { return u.Words[w] })
 }

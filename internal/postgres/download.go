@@ -61,7 +61,7 @@ func (p pin) install(ctx context.Context, dir string, fetch fetcher) (Installati
 	return inspect(ctx, filepath.Join(home, "bin"))
 }
 
-// fetchInto fetches, checks and unpacks beside home, and renames at the end, so that
+// fetchInto fetches, checks and unpacks next to home, and renames at the end, so that
 // home is whole or absent.
 func (p pin) fetchInto(ctx context.Context, home string, fetch fetcher) (err error) {
 	work, err := os.MkdirTemp(filepath.Dir(home), ".fetch-")

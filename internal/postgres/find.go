@@ -175,7 +175,7 @@ func installedFolders(ctx context.Context) []string {
 }
 
 // pathFolders returns where the postgres programs of PATH really live: a link in
-// /usr/bin has no initdb beside it, its target has.
+// /usr/bin has no initdb next to it, its target has.
 func pathFolders() []string {
 	var folders []string
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {

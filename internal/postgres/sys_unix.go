@@ -54,5 +54,5 @@ func detached(a *account) *syscall.SysProcAttr {
 	return attr
 }
 
-// signal sends sig. That the process may have ended this instant is no error.
+// signal sends sig. That the process may have ended this instant is not an error.
 func signal(pid int, sig syscall.Signal) { _ = syscall.Kill(pid, sig) }

@@ -48,7 +48,7 @@ func (v Verdict) Admit(s moat.Scope) (moat.Scope, error) {
 }
 
 // Look lets an operator look at a tenant, suspended or not, without being a member. What
-// is looked at must be there all the same.
+// is looked at must be there anyway.
 func (v Verdict) Look() error {
 	if !v.Known {
 		return ErrUnknownTenant
@@ -131,7 +131,7 @@ func (x *Exposure) parameter(c *catalog.Column) string {
 	return base
 }
 
-// Asks says whether there is anything to ask: else the verified token alone decides.
+// Asks reports whether there is anything to ask: else the verified token alone decides.
 func (c *Check) Asks() bool { return c.tenant != "" || c.member != "" }
 
 // Queue adds the questions to a batch, which must run in the scope that they are about.
@@ -166,7 +166,7 @@ func (c *Check) Read(results pgx.BatchResults) (Verdict, error) {
 	return v, nil
 }
 
-// one scans a row, and says whether there was any.
+// one scans a row, and reports whether there was any.
 func one(row pgx.Row, into ...any) (found bool, err error) {
 	err = row.Scan(into...)
 	if errors.Is(err, pgx.ErrNoRows) {

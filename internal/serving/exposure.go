@@ -17,15 +17,15 @@ type Exposure struct {
 // Expose returns the exposure of the role that a View was read as.
 func Expose(v *policy.View) *Exposure { return &Exposure{View: v, Role: v.Snapshot.User} }
 
-// Uses says whether the role may look into a schema.
+// Uses reports whether the role may look into a schema.
 func (x *Exposure) Uses(schema string) bool { return x.HasSchemaPrivilege(x.Role, schema, "USAGE") }
 
-// May says whether the role may run a command on a relation, or on a column of it.
+// May reports whether the role may run a command on a relation, or on a column of it.
 func (x *Exposure) May(r *catalog.Relation, command string) bool {
 	return x.HasTablePrivilege(x.Role, r, command)
 }
 
-// MayColumn says whether the role may read a column, or give it a value by INSERT or
+// MayColumn reports whether the role may read a column, or give it a value by INSERT or
 // UPDATE: nobody can write one that the database computes.
 func (x *Exposure) MayColumn(r *catalog.Relation, c *catalog.Column, command string) bool {
 	if command != "SELECT" && (c.Generated != "" || c.Identity == "always") {
@@ -34,7 +34,7 @@ func (x *Exposure) MayColumn(r *catalog.Relation, c *catalog.Column, command str
 	return x.HasColumnPrivilege(x.Role, r, c.Name, command)
 }
 
-// Isolated says whether the policies alone keep what the role reads of a relation to
+// Isolated reports whether the policies alone keep what the role reads of a relation to
 // one tenant.
 func (x *Exposure) Isolated(r *catalog.Relation) bool {
 	return x.Effective(r, x.Role, "SELECT").Isolated()

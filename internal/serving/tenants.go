@@ -62,7 +62,7 @@ func (x *Exposure) Tenants(suspended string) (*Tenants, error) {
 	return t, nil
 }
 
-// readable says whether the role may read a column, which may be missing.
+// readable reports whether the role may read a column, which may be missing.
 func (x *Exposure) readable(r *catalog.Relation, column string) bool {
 	c := r.Column(column)
 	return c != nil && x.Uses(r.Schema) && x.MayColumn(r, c, "SELECT")

@@ -23,7 +23,7 @@ func isPlain(name string) bool {
 	return name != ""
 }
 
-// IsKeyword says whether a word, in lower case, is one of the key words of PostgreSQL 14
+// IsKeyword reports whether a word, in lower case, is one of the key words of PostgreSQL 14
 // to 18 that quote_ident quotes: all but the unreserved ones (pg_get_keywords).
 func IsKeyword(name string) bool {
 	switch name {

@@ -27,13 +27,13 @@ type Token struct {
 	Pos, End int
 }
 
-// Is says whether the token is this word, whatever its case, or this symbol. A quoted
+// Is reports whether the token is this word, whatever its case, or this symbol. A quoted
 // identifier is never a keyword.
 func (t Token) Is(text string) bool {
 	return t.Kind == Word && strings.EqualFold(t.Text, text) || t.Kind == Symbol && t.Text == text
 }
 
-// IsName says whether the token can be an identifier.
+// IsName reports whether the token can be an identifier.
 func (t Token) IsName() bool { return t.Kind == Word || t.Kind == Quoted }
 
 // Name returns the identifier that a word or quoted token stands for.
@@ -45,7 +45,7 @@ func (t Token) Name() string {
 	return strings.ToLower(t.Text)
 }
 
-// Plain says whether [Token.Value] is all that a string says: no prefix gives escapes
+// Plain reports whether [Token.Value] is all that a string says: no prefix gives escapes
 // or bits another meaning.
 func (t Token) Plain() bool {
 	if t.Kind != String {

@@ -92,7 +92,7 @@ func (d *Database) Adopt(role string) {
 	d.drops = append(d.drops, role)
 }
 
-// Foreign says whether a role of the cluster is neither PostgreSQL's own nor of this
+// Foreign reports whether a role of the cluster is neither PostgreSQL's own nor of this
 // database's test: one that another test made, or who shares the cluster. What looks at
 // all roles must leave those out.
 func (d *Database) Foreign(role string) bool {
@@ -109,7 +109,7 @@ func (d *Database) Foreign(role string) bool {
 const AppAttributes = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION"
 
 // AppRole creates a role as an application has: it logs in, owns nothing and cannot
-// pass by row-level security. Privileges on tables are the test's to grant.
+// bypass row-level security. Privileges on tables are the test's to grant.
 func (d *Database) AppRole(t testing.TB) string {
 	t.Helper()
 	role := d.Role(t, "app", AppAttributes)
@@ -185,7 +185,7 @@ func objectInUse(err error) bool {
 	return errors.As(err, &pgErr) && pgErr.Code == "55006"
 }
 
-// describe adds what PostgreSQL says beside its message: a test's SQL is no secret.
+// describe adds what PostgreSQL says in addition to its message: a test's SQL is not a secret.
 func describe(err error) string {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {

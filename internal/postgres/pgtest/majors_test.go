@@ -56,7 +56,7 @@ func TestExistingClusterIsLeftAsItWas(t *testing.T) {
 	}
 }
 
-// census lists what a cluster has beside its databases' contents.
+// census lists what a cluster has in addition to its databases' contents.
 func census(t *testing.T, c *Cluster) string {
 	t.Helper()
 	var all string
