@@ -82,7 +82,7 @@ func (db *DB) Close() {
 // Stat returns the pool's counters.
 func (db *DB) Stat() *pgxpool.Stat { return db.pool.Stat() }
 
-// Check looks again whether row-level security binds the role of the pool's
+// Check checks again whether row-level security binds the role of the pool's
 // connections, and returns [*UnsafeRoleError] when it does not. It is for readiness
 // probes: attributes and memberships may change while a program runs.
 func (db *DB) Check(ctx context.Context) error {

@@ -14,8 +14,8 @@
 //
 // # Limits
 //
-// The wall is the policies in the database; "moat audit" tells whether they stand.
-// Whoever can run SQL of his own choosing on the application's connection can set
+// The wall is the policies in the database; "moat audit" says whether they are sound.
+// Whoever can run their own SQL on the application's connection can set
 // the plain setting to another tenant; sealed mode closes that. What a whole foreign
 // statement may leave in a session (a temporary table, a LISTEN, a WITH HOLD cursor)
 // is cleared on release only with [Options].Paranoid.

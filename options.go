@@ -43,7 +43,7 @@ type Options struct {
 	// mode). Zero means the plain setting.
 	Sealer Sealer
 
-	// Tracer is told about every statement; see pgx's tracelog and multitracer.
+	// Tracer is called for every statement; see pgx's tracelog and multitracer.
 	// A tracer sees statements in batches, so it should be a pgx.BatchTracer. Zero
 	// means none. Only [Open] uses it.
 	Tracer pgx.QueryTracer
@@ -54,8 +54,8 @@ type Options struct {
 	// StatementTimeout is the server's statement_timeout for each connection. Zero
 	// leaves the server's own. Only [Open] uses it.
 	StatementTimeout time.Duration
-	// ConfigurePool, when set, has the last word on the pool's configuration before
-	// [Open] connects. What it breaks it owns.
+	// ConfigurePool, when set, has the final say on the pool's configuration before
+	// [Open] connects. The caller answers for what it breaks.
 	ConfigurePool func(*pgxpool.Config)
 }
 
@@ -64,7 +64,7 @@ type Options struct {
 type Sealer interface {
 	// Bind returns the statement that binds the scope's tenant on the connection
 	// with this backend process id, and its arguments. The statement's text must be
-	// constant: it is prepared once a connection.
+	// constant: it is prepared once per connection.
 	Bind(ctx context.Context, tenant Tenant, backend uint32) (sql string, args []any, err error)
 }
 

@@ -19,7 +19,7 @@ func (e *UnsafeRoleError) Error() string {
 	return fmt.Sprintf("role %s is not safe for tenants: it %s", e.Role, strings.Join(e.Reasons, ", and "))
 }
 
-// roleQuery has one row a reason. session_user counts in addition to current_user, because
+// roleQuery has one row per reason. session_user counts in addition to current_user, because
 // RESET ROLE leads back to it. Membership of any kind counts: SET ROLE, or the right
 // to grant itself that, is one statement away.
 const roleQuery = `

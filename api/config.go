@@ -48,7 +48,7 @@ type Config struct {
 	Title string
 	// Logger is for the access log and for what goes wrong; nil discards.
 	Logger *slog.Logger
-	// Tracer makes one span a request; nil means none.
+	// Tracer makes one span per request; nil means none.
 	Tracer trace.Tracer
 
 	// Door says who may come in. What else serves the database, such as the portal,

@@ -1,5 +1,5 @@
-// Package api serves the tables, views and functions of a database over HTTP in
-// PostgREST's language, each request as the tenant of its token.
+// Package api serves the tables, views and functions of a database over HTTP,
+// compatible with PostgREST, each request as the tenant of its token.
 //
 // # Guarantee
 //

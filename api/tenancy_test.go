@@ -218,7 +218,7 @@ func TestChecksReachHiddenTables(t *testing.T) {
 }
 
 // What the configuration names and the database does not have ends the start: a check
-// must not be left out because its name is misspelt.
+// must not be left out because its name is misspelled.
 func TestNamesMustExist(t *testing.T) {
 	t.Parallel()
 	db := database(t)

@@ -6,8 +6,8 @@
 // itself for what the catalog cannot say, in transactions that are rolled back.
 //
 // Limits: the catalog does not show what a program does with its connections
-// (holes/sessions), what a function written in C does, or what a body of dynamic SQL
-// comes to. A clean report is no proof; package prove attacks the result.
+// (holes/sessions), what a function written in C does, or what dynamic SQL
+// amounts to. A clean report is no proof; package prove attacks the result.
 package audit
 
 import (
@@ -47,8 +47,8 @@ type Kind string
 // The kinds of finding.
 const (
 	Leak   Kind = "leak"   // a way to another tenant's rows, or to facts about them
-	Slow   Kind = "slow"   // isolation that costs more than it must
-	Outage Kind = "outage" // fails closed, where it should not fail
+	Slow   Kind = "slow"   // isolation that costs more than it needs to
+	Outage Kind = "outage" // fails closed where it should not fail
 )
 
 // Finding is one hole in one object.
@@ -62,10 +62,10 @@ type Finding struct {
 	// Group is what the finding is listed under: a relation, a schema, "roles",
 	// "database" or "server".
 	Group string `json:"group"`
-	// Message says in one sentence what an attacker gets; Why, how that comes.
+	// Message says in one sentence what an attacker gets; Why says how.
 	Message string `json:"message"`
 	Why     string `json:"why"`
-	// Fix is SQL that closes the hole, to be run in this order; each statement can be
+	// Fix is SQL that closes the hole, to run in this order; each statement can be
 	// run again without harm. Empty where a person must decide: Decision says what.
 	Fix      []string `json:"fix"`
 	Decision string   `json:"decision,omitempty"`

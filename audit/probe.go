@@ -21,9 +21,9 @@ import (
 // question is a read-only transaction of its own that waits at most five seconds; they
 // are sent without waiting for one another's answers.
 //
-// Counting takes a superuser or BYPASSRLS: policies would hide what is looked for.
+// Counting requires a superuser or BYPASSRLS: policies would hide what is looked for.
 // What could not be counted is in [Evidence.Unseen]. It returns an error only when ctx
-// is done or the connection is of no more use.
+// is done or the connection is no longer usable.
 func Probe(ctx context.Context, conn *pgx.Conn, v *policy.View) (Evidence, error) {
 	p := prober{facts: newFacts(v, Options{}), evidence: Evidence{Plans: map[catalog.QName]Plan{}}}
 	for _, r := range p.facts.keyedTables {

@@ -7,7 +7,7 @@ type Severity string
 
 // The severities. Critical: another tenant's rows can be read or changed. High: the
 // same under one more condition, or rows can be planted or probed for. Medium: facts
-// about another tenant leak, or isolation hangs by a thread. Low: true of most
+// about another tenant leak, or isolation is fragile. Low: true of most
 // databases, or the cost of a choice. Info: worth knowing.
 const (
 	Critical Severity = "critical"

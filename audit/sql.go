@@ -97,7 +97,7 @@ func (f *facts) appRoles() []string {
 	return f.apps
 }
 
-// recreateSQL replaces a policy by one for a command with the same name.
+// recreateSQL replaces a policy by one of the same name for one command.
 func recreateSQL(r *catalog.Relation, p *catalog.Policy, command, using string) []string {
 	create := policy.Create(r.QName(), p.Name, p.Permissive, command, p.Roles, using, "")
 	return []string{policy.Drop(r.QName(), p.Name), create}

@@ -23,7 +23,7 @@
 //
 // # Limits
 //
-// A token is good until it expires: there is no revocation list. A key that the
+// A token is valid until it expires: there is no revocation list. A key that the
 // issuer withdraws is refused once the key set has been fetched again, which is
 // within [RefreshInterval] while the issuer answers; while it does not, the last
 // known keys stay in use. Key files are read once. The dates of a certificate are not

@@ -10,7 +10,7 @@ import (
 // the most telling one.
 type Flaw string
 
-// The flaws, the most telling first.
+// The flaws, the most significant first.
 const (
 	Sound       Flaw = ""            // it isolates
 	Absent      Flaw = "absent"      // there is no expression: it lets nothing through
@@ -21,7 +21,7 @@ const (
 	NullEqual   Flaw = "null equal"  // IS NOT DISTINCT FROM
 	Negative    Flaw = "negative"    // <>, NOT
 	Pattern     Flaw = "pattern"     // LIKE, regular expressions, parts of strings
-	ByRole      Flaw = "role"        // current_user and its like
+	ByRole      Flaw = "role"        // current_user and similar
 	Captured    Flaw = "captured"    // a subquery that never looks at the row's tenant
 	OwnRows     Flaw = "own rows"    // the caller's rows, of whatever tenant
 	Literal     Flaw = "literal"     // one tenant's id

@@ -33,10 +33,10 @@ type Judgement struct {
 	Constant bool `json:"constant,omitempty"`
 
 	// FailsOpen: lets rows through because a setting is absent or empty, or takes
-	// the row's own column, or a fixed tenant, in its stead.
+	// the row's own column, or a fixed tenant, instead.
 	FailsOpen bool `json:"fails_open,omitempty"`
 	// BypassFlags are the settings other than the tenant's that an OR's branch
-	// reads which does not isolate: forgeable ways around.
+	// reads which does not isolate: ways around that can be forged.
 	BypassFlags []string `json:"bypass_flags,omitempty"`
 	// ColumnCaptured: inside a subquery a column is compared with itself, where
 	// the policy's table was meant.
@@ -54,7 +54,7 @@ type Judgement struct {
 	NotDistinct bool `json:"not_distinct,omitempty"`
 	// Negated: the tenant is compared by <>, NOT or IS DISTINCT FROM.
 	Negated bool `json:"negated,omitempty"`
-	// UsesRoleName: reads current_user, session_user or the like.
+	// UsesRoleName: reads current_user, session_user or similar.
 	UsesRoleName bool `json:"uses_role_name,omitempty"`
 	// ClientValue: reads what the client itself may write: a request header, a
 	// cookie, or a token's user_metadata.

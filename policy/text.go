@@ -21,7 +21,7 @@ const (
 type Form int
 
 const (
-	// Wrapped reads it in a subquery, once a statement; its plan is the same for
+	// Wrapped reads it in a subquery, once per statement; its plan is the same for
 	// every tenant.
 	Wrapped Form = iota
 	// Direct compares with the function itself: partitions are pruned when the

@@ -22,7 +22,7 @@ type KeyStatus struct {
 	ID         string
 	AnyBackend bool
 	Created    time.Time
-	// ValidUntil is when the database stops to accept it; nil means never.
+	// ValidUntil is when the database stops accepting it; nil means never.
 	ValidUntil *time.Time
 	// Valid reports whether it is accepted now.
 	Valid bool

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// LoadKeys reads a key file: one key a line, the first one signs, lines that start
+// LoadKeys reads a key file: one key per line, the first one signs, lines that start
 // with # are comments. A source of the form "env:NAME" is read from that environment
 // variable instead.
 //

@@ -23,7 +23,7 @@ const maxValidity = 300 * time.Second
 
 // Signer signs the tenants of one key. [Key.Signer] signs in this process; another
 // may ask a key management service that computes HMAC-SHA-256 with the same key. It
-// is called once a statement or transaction and must be safe for concurrent use.
+// is called once per statement or transaction and must be safe for concurrent use.
 type Signer interface {
 	// KeyID is the id that the database knows the key by: 8 lower-case letters and
 	// digits.
@@ -81,7 +81,7 @@ func newSealer(signer func() (Signer, error), o *Options) (*Sealer, error) {
 	return s, nil
 }
 
-// enterStatement has constant text, so that it is prepared once a connection.
+// enterStatement has constant text, so that it is prepared once per connection.
 const enterStatement = "select moat.enter($1, $2, $3, $4, $5)"
 
 // Bind implements [moat.Sealer]. The subject, role and claims of the scope on ctx

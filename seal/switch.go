@@ -78,7 +78,7 @@ var ErrNotInstalled = errors.New("sealed mode is not installed")
 // show no row to anybody.
 var ErrNoKey = errors.New("the database has no valid seal key")
 
-// RolesError names the roles that use the tables and may not call the functions:
+// RolesError names the roles that use the tables and cannot call the functions:
 // their statements would fail in sealed mode.
 type RolesError struct{ Roles []string }
 

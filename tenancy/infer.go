@@ -38,7 +38,7 @@ func (e *NoTenantColumnError) Error() string {
 }
 
 // NoSuchObjectError is returned by [Infer] when an option names a schema, table,
-// column or role that the database does not have: a misspelt name must not leave
+// column or role that the database does not have: a misspelled name must not leave
 // a table out in silence.
 type NoSuchObjectError struct{ Kind, Name string }
 
@@ -56,7 +56,7 @@ func Read(ctx context.Context, conn *pgx.Conn, o Options) (*policy.View, error) 
 
 // Infer says how a database tells its tenants apart: from o where that says so,
 // else from the columns, foreign keys, policies and grants of s. What it found by
-// itself is told in [catalog.Model.Inferred].
+// itself is recorded in [catalog.Model.Inferred].
 //
 // It returns [*NoTenantColumnError] when no column looks like a tenant's, and
 // [*NoSuchObjectError] when o names what does not exist.

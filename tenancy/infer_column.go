@@ -10,7 +10,7 @@ import (
 	"github.com/moat-db/moat/policy"
 )
 
-// UsualColumns are the names a tenant column usually has, most telling first.
+// UsualColumns are the names a tenant column usually has, most significant first.
 func UsualColumns() []string {
 	return []string{"tenant_id", "organization_id", "account_id", "org_id", "workspace_id", "company_id", "team_id",
 		"customer_id", "client_id"}

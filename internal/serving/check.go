@@ -75,7 +75,7 @@ type Check struct {
 }
 
 // newCheck writes the questions. What is asked for and cannot be read is an error: a
-// check must not be left out because a name is misspelt.
+// check must not be left out because a name is misspelled.
 func newCheck(x *Exposure, a Admission) (*Check, error) {
 	t, err := x.Tenants(a.SuspendedColumn)
 	if err != nil {

@@ -23,7 +23,7 @@ type Tenants struct {
 	Checked bool
 }
 
-// suspensions are the columns that suspend a tenant by their names, most telling first.
+// suspensions are the columns that suspend a tenant by their names, most significant first.
 var suspensions = []string{"suspended", "suspended_at", "disabled_at", "deleted_at", "status"}
 
 // labels are the columns that name a tenant for people.
