@@ -131,7 +131,7 @@ func (st *site) collision(constraint string, columns []string) (attack, bool) {
 			judge: func(outcome) finding { return isolated("tenant A may use the value that tenant B uses") },
 			onError: func(e *pgconn.PgError) finding {
 				if e.Code == codeUnique || e.Code == codeExclusion {
-					return leak("the error of %q tells tenant A that another tenant has the value, and keeps A from using it",
+					return leak("the error of %q tells tenant A that another tenant has the value, and stops A from using it",
 						e.ConstraintName)
 				}
 				if e.Code == codeForeignKey {

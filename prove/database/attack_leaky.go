@@ -85,7 +85,7 @@ func toldByError(err *pgconn.PgError) finding {
 	case strings.Contains(err.Message, "-000000009999"), strings.Contains(err.Message, `"moat-tenant-9999"`):
 		return unclear(err) // the policy could not read the tenant that was bound
 	case strings.HasPrefix(err.Code, "22"), strings.HasPrefix(err.Code, "P0"):
-		return leak("a condition saw another tenant's row before the policy did, and told: %s", err.Message)
+		return leak("a condition saw another tenant's row before the policy did, and its error says so: %s", err.Message)
 	}
 	return unclear(err)
 }

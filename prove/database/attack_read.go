@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -55,9 +56,9 @@ func (st *site) countAttacks() []attack {
 	judge := func(what string, number func(outcome) int64) func(outcome) finding {
 		return func(o outcome) finding {
 			if n := number(o); n > own {
-				return leak("%s shows %d rows where tenant A has %d", what, n, own)
+				return leak("%s shows %s where tenant A has %d", what, english.Count(n, "row"), own)
 			}
-			return absent("no more rows than tenant A's own %d", own)
+			return absent("no more than tenant A's own %s", english.Count(own, "row"))
 		}
 	}
 	out := []attack{{name: "count", steps: []string{"SELECT count(*) FROM " + st.sql() + st.exceptNull()},

@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -52,11 +53,11 @@ func (st *site) insertAttacks() []attack {
 // orphanAttack plants a row without a tenant and asks whether B sees it.
 func (st *site) orphanAttack() attack {
 	steps := []string{st.insert(st.spareA.with(row{st.tenant: null}))}
-	judge := accepted("a row of no tenant was planted")
+	judge := accepted("a row without a tenant was planted")
 	if st.seesTenant() && (st.prover.Sealer == nil || st.staged) {
 		steps = slices.Concat(steps, st.asB, []string{"SELECT 1 FROM " + st.sql() + " x WHERE x." +
 			sqltext.Ident(st.tenant) + " IS NULL LIMIT 1"})
-		judge = seen("a row of no tenant, planted by A, reached tenant B")
+		judge = seen("a row without a tenant, planted by A, reached tenant B")
 	}
 	return attack{name: "insert for all", steps: steps, judge: judge, onError: func(e *pgconn.PgError) finding {
 		if e.Code == codeNotNull || e.Code == codeCheck {
@@ -81,7 +82,7 @@ func (st *site) upsertAttacks() []attack {
 			" RETURNING " + sqltext.Ident(st.tenant)},
 			judge: func(o outcome) finding {
 				if rows := o.last().rows; len(rows) > 0 && rows[0][0] != st.a {
-					return leak("an upsert under A's name changed tenant B's row")
+					return leak("an upsert as tenant A changed tenant B's row")
 				}
 				return isolated("the upsert met no row of tenant B")
 			}, onError: pastPolicy})
@@ -292,7 +293,7 @@ func (st *site) unboundAttacks(nobody string, as []string) []attack {
 	}
 	touched := func(o outcome) finding {
 		if n := o.last().n; n > 0 {
-			return leak("%s a statement without WHERE changed %d rows", who, n)
+			return leak("%s a statement without WHERE changed %s", who, english.Count(n, "row"))
 		}
 		return isolated("%s no row was seen or changed", who)
 	}

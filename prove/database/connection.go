@@ -45,7 +45,7 @@ func (p *prover) attackConnection(ctx context.Context) error {
 			return err
 		}
 	}
-	p.report.Skip("by nature, not judged: sizes and row estimates of tables that tenants share (pg_class.reltuples, " +
+	p.report.Skip("not judged, because tenants of one table share them: sizes and row estimates (pg_class.reltuples, " +
 		"pg_relation_size, EXPLAIN), locks and waiting, the order of numbers drawn from a shared sequence, NOTIFY and " +
 		"advisory locks; see docs/explanation/prove.md")
 	return nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/prove"
 )
@@ -25,7 +26,7 @@ func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 	sweep := s.sweep()
 	judge := func(o outcome) finding {
 		if n := o.last().number(); sweep != "" && n > 0 {
-			return leak("after tenant A wrote its own row, %d rows that A can read name tenant B's", n)
+			return leak("after tenant A wrote its own row, %s that A can read named tenant B", english.Count(n, "row"))
 		}
 		if len(o.watched) > 0 && o.watched[len(o.watched)-1].text() != s.calm {
 			return leak("writing tenant A's own row changed tenant B's rows: %s",

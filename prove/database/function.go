@@ -195,7 +195,7 @@ func (s *stage) harm(ctx context.Context, o *observable) (finding, int) {
 		}
 		if now := got.watched[len(got.watched)-1].text(); now != s.calm {
 			o.harmed = true
-			return leak("calling it as tenant A changed tenant B's rows: %s", changedLine(s.calm, now)), i
+			return leak("a call by tenant A changed tenant B's rows: %s", changedLine(s.calm, now)), i
 		}
 	}
 	return finding{}, 0

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/prove"
 )
 
@@ -136,7 +137,7 @@ func unclear(err *pgconn.PgError) finding {
 func seen(what string) func(outcome) finding {
 	return func(o outcome) finding {
 		if n := o.last().n; n > 0 {
-			return leak("%s: %d of another tenant's rows came back", what, n)
+			return leak("%s: %s of another tenant came back", what, english.Count(n, "row"))
 		}
 		return absent("no row of another tenant came back")
 	}
@@ -146,7 +147,7 @@ func seen(what string) func(outcome) finding {
 func counted(what string) func(outcome) finding {
 	return func(o outcome) finding {
 		if n := o.last().number(); n > 0 {
-			return leak("%s: %d rows of other tenants", what, n)
+			return leak("%s: %s of other tenants", what, english.Count(n, "row"))
 		}
 		return absent("counted no row of another tenant")
 	}
@@ -156,7 +157,7 @@ func counted(what string) func(outcome) finding {
 func changed(what string) func(outcome) finding {
 	return func(o outcome) finding {
 		if n := o.last().n; n > 0 {
-			return leak("%s: %d rows of another tenant", what, n)
+			return leak("%s: %s of another tenant", what, english.Count(n, "row"))
 		}
 		return absent("no row of another tenant was changed")
 	}

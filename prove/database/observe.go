@@ -146,7 +146,8 @@ func (s *stage) compare(ctx context.Context, o *observable) (finding, int) {
 		return undecided("it could not be refreshed (%s), so planted rows cannot show in it", why), 0
 	}
 	if unsteady > 0 {
-		return undecided("it answers differently each time it is asked, so that B's part in it cannot be told: look at its " +
+		return undecided("it answers differently each time it is asked, so B's part in it cannot be told apart: look at " +
+			"its " +
 			"definition, or revoke it"), 0
 	}
 	return s.unchanged(o), 0

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/moat-db/moat/internal/english"
 )
 
 // ProductionError is returned for a database that looks like production. Signs are
@@ -47,7 +48,7 @@ func (p *prover) refuseProduction(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("look for signs of production: %w", err)
 	}
 	if clients > manyClients {
-		signs = append(signs, fmt.Sprintf("%d other connections are at work", clients))
+		signs = append(signs, english.Count(clients, "recent connection of others", "recent connections of others"))
 	}
 	if bytes > largeBytes {
 		signs = append(signs, fmt.Sprintf("it holds %d GB", bytes>>30))

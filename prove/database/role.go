@@ -19,7 +19,7 @@ func (p *prover) attackRoles(ctx context.Context, st *site) error {
 				if o.last().n > 0 {
 					return leak("the application role becomes %s, which sees every row", role.Name)
 				}
-				return isolated("the role can be taken, and shows no more")
+				return isolated("the role can be assumed, and shows no more")
 			}},
 			{name: "grant role", steps: []string{"GRANT " + sqltext.Ident(role.Name) + " TO " + sqltext.Ident(p.role)},
 				judge: func(outcome) finding { return leak("the application role grants itself %s", role.Name) }}}
@@ -106,11 +106,11 @@ func (p *prover) attackOwners(ctx context.Context) error {
 					return leak("the application role switches row-level security off")
 				}},
 			{name: "drop", steps: []string{"DROP TABLE " + t.sql() + " CASCADE"}, judge: func(outcome) finding {
-				return leak("the application role drops the table, and can make it anew without policies")
+				return leak("the application role drops the table, and can create it again without policies")
 			}},
 			{name: "create trigger", steps: []string{"CREATE TRIGGER moat_probe BEFORE UPDATE ON " + t.sql() +
 				" FOR EACH ROW EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()"}, judge: func(outcome) finding {
-				return leak("the application role hangs a trigger on the table: it runs with the rights of whoever writes next")
+				return leak("the application role puts a trigger on the table: it runs with the rights of whoever writes next")
 			}},
 		}
 		if len(t.key) > 0 {

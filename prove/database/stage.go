@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/prove"
 )
@@ -342,7 +343,7 @@ func (st *site) plantedAttacks() []attack {
 	cols := qualified("x", st.reach.selects)
 	return []attack{{name: "planted rows", steps: []string{"SELECT " + cols + " FROM " + st.sql() + " x WHERE " + where +
 		" LIMIT 20"},
-		judge: seen(fmt.Sprintf("of %d rows of differing shape planted for B", len(st.rowsB)))}}
+		judge: seen("of " + english.Count(len(st.rowsB), "row") + " of differing shape planted for B")}}
 }
 
 // unplanted judges a table in which no rows could be planted: by its committed

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/prove"
 )
@@ -82,9 +83,9 @@ func Attack(ctx context.Context, acquire Acquire, query Query, o Options) (*prov
 		a.act(ctx, step)
 	}
 	if !o.Hostile {
-		a.report.Skip("whole statements of an attacker's on a borrowed connection: only with Hostile")
+		a.report.Skip("statements written by an attacker on a borrowed connection: only with Hostile")
 	}
-	a.report.Skip("failed COMMITs: a pool's own transactions are its program's to test")
+	a.report.Skip("failed COMMITs: the program tests its own transactions")
 	a.interleave(ctx)
 	a.report.Context.DurationMS = time.Since(started).Milliseconds()
 	return a.report.Finish(), ctx.Err()
@@ -177,7 +178,7 @@ func (a *attack) act(ctx context.Context, step act) {
 	for range 4 {
 		rows, err := a.query(ctx, second, a.rowsSQL())
 		if n := foreignIn(rows, second); n > 0 {
-			p.Verdict, p.Reason = prove.VerdictLeak, fmt.Sprintf("tenant B then read %d rows of other tenants", n)
+			p.Verdict, p.Reason = prove.VerdictLeak, "tenant B then read "+english.Count(n, "row")+" of other tenants"
 		} else if err != nil && p.Verdict == prove.VerdictIsolated {
 			p.Verdict, p.Reason = prove.VerdictUndecided, "tenant B could not read afterwards: "+prove.Message(err)
 		}
@@ -320,7 +321,8 @@ func (a *attack) interleave(ctx context.Context) {
 			strconv.Itoa(a.Workers) + " at once; every seventh is cancelled, times out or fails"}
 	switch {
 	case foreign > 0:
-		p.Verdict, p.Reason = prove.VerdictLeak, fmt.Sprintf("%d of %d rows belonged to another tenant", foreign, rows)
+		p.Verdict, p.Reason = prove.VerdictLeak, fmt.Sprintf("%d of %s belonged to another tenant", foreign,
+			english.Count(rows, "row"))
 	case rows == 0:
 		p.Verdict, p.Reason = prove.VerdictUndecided, "no borrowing returned a row"
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/prove"
 )
 
@@ -79,7 +80,7 @@ func (h *httpAttack) try(ctx context.Context, t *resource, name string, trials [
 		return
 	}
 	p := prove.Probe{Attack: name, Object: "/" + t.name, Verdict: prove.VerdictIsolated,
-		Reason: fmt.Sprintf("%d requests, nothing of tenant B's came back or changed", len(trials))}
+		Reason: english.Count(len(trials), "request") + ": nothing of tenant B's came back or changed"}
 	var scripts []string
 	for _, c := range trials {
 		scripts = append(scripts, c.script(h.URL))
@@ -128,7 +129,7 @@ func (h *httpAttack) lists(t *resource) []trial {
 	counted.worked = func(r reply) string {
 		_, total, _ := strings.Cut(r.header.Get("Content-Range"), "/")
 		if n, err := strconv.Atoi(total); err == nil && len(t.a) < 50 && n > len(t.a) {
-			return fmt.Sprintf("the count is %d where tenant A sees %d rows", n, len(t.a))
+			return fmt.Sprintf("the count is %d where tenant A sees %s", n, english.Count(len(t.a), "row"))
 		}
 		return ""
 	}
