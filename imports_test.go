@@ -2,6 +2,8 @@ package moat_test
 
 import (
 	"encoding/json"
+	"go/parser"
+	"go/token"
 	"os/exec"
 	"path"
 	"slices"
@@ -105,4 +107,35 @@ func levelOf(t *testing.T, importPath string) (name string, level int) {
 		t.Fatalf("package %s has no level: add it to levels", importPath)
 	}
 	return "", levels[""]
+}
+
+// The rooms of a demonstration, break-in and signing in without a token, are wired in by
+// the demo command and by nothing else, so that moat serve cannot reach them.
+func TestDemoIsWiredInByItsCommandAlone(t *testing.T) {
+	t.Parallel()
+	const format = "{{$p := .ImportPath}}{{$d := .Dir}}{{range .GoFiles}}{{$p}} {{$d}}/{{.}}\n{{end}}"
+	out, err := exec.Command("go", "list", "-f", format, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wired := 0
+	for line := range strings.Lines(string(out)) {
+		name, file, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if name == modulePath+"/internal/cli" && strings.HasPrefix(path.Base(file), "demo") {
+			wired++
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range parsed.Imports {
+			if i.Path.Value == `"`+modulePath+`/portal/demo"` {
+				t.Errorf("%s imports %s", file, i.Path.Value)
+			}
+		}
+	}
+	if wired == 0 {
+		t.Error("the demo command has no file of its own")
+	}
 }

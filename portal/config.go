@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,6 +15,8 @@ import (
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/policy"
+	"github.com/moat-db/moat/portal/internal/client"
+	"github.com/moat-db/moat/portal/internal/console"
 	"github.com/moat-db/moat/prove/database"
 	"github.com/moat-db/moat/tenancy"
 )
@@ -42,8 +45,6 @@ type Config struct {
 	Door *serving.Door
 	// Scope makes the scope of a verified token; nil means its own Scope method.
 	Scope func(auth.Identity) moat.Scope
-	// Sealed says that the tenant is bound by a signature (sealed mode).
-	Sealed bool
 	// Timeout is the statement timeout of a page; zero means [DefaultTimeout].
 	Timeout time.Duration
 	// SessionTTL is how long a session lives at most, and never beyond its token;
@@ -54,8 +55,9 @@ type Config struct {
 	SecureCookies bool
 	// Operator turns the operator's console on; nil means there is none.
 	Operator *Operator
-	// Demo turns on signing in without a token and the break-in page; nil means off.
-	Demo *Demo
+	// Extend adds pages to those of clients and operators (nil without an Operator), for
+	// a demonstration: see package portal/demo. Nil means none.
+	Extend func(mux *http.ServeMux, clients *client.Pages, desk *console.Pages) error
 	// Logger gets what visitors do not: nil means slog.Default.
 	Logger *slog.Logger
 	// Now is the clock; nil means [time.Now].
@@ -82,28 +84,6 @@ type Operator struct {
 	Model tenancy.Options
 	Audit audit.Options
 	Prove database.Options
-}
-
-// Demo is what only a demonstration has.
-type Demo struct {
-	// Clients are offered on the sign-in page.
-	Clients []DemoClient
-	// Sign makes a client's token, SignOperator an operator's (nil: not offered).
-	Sign         func(tenant moat.Tenant, subject, role string, ttl time.Duration) (string, error)
-	SignOperator func(subject string, ttl time.Duration) (string, error)
-	// BreakIn runs visitors' SQL as the application role; it should be a paranoid DB of
-	// its own, so that no other client gets a connection it was run on. Nil means no
-	// break-in page.
-	BreakIn *moat.DB
-	// Referee sees every row and says whose a row is that came back; usually the
-	// operator's pool. Nil means that only the tenant column is judged.
-	Referee *pgxpool.Pool
-}
-
-// DemoClient is one sample client.
-type DemoClient struct {
-	Name   string
-	Tenant moat.Tenant
 }
 
 func (c Config) withDefaults() (Config, error) {

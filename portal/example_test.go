@@ -18,7 +18,8 @@ import (
 func Example() {
 	ctx := context.Background()
 	const url = "postgres://moat_app@db.internal/app"
-	db, err := moat.Open(ctx, url, &moat.Options{SubjectSetting: "app.subject", RoleSetting: "app.role", ClaimsSetting: "app.claims"})
+	db, err := moat.Open(ctx, url, &moat.Options{SubjectSetting: "app.subject", RoleSetting: "app.role",
+		ClaimsSetting: "app.claims"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/moat-db/moat/portal/internal/text"
 )
 
 // A schema that is not the demo's: what the forms take and refuse.
@@ -13,7 +15,8 @@ func TestFormsOfAnySchema(t *testing.T) {
 	w := newWorld(t, nil)
 	v := w.signedIn("1")
 	form := v.get("/t/Order/new").body
-	for _, want := range []string{`name="title"`, `maxlength="20"`, `<option value="paid">Paid</option>`, `name="quantity" type="number" value="1"`, `max="99"`, `type="date"`,
+	for _, want := range []string{`name="title"`, `maxlength="20"`, `<option value="paid">Paid</option>`,
+		`name="quantity" type="number" value="1"`, `max="99"`, `type="date"`,
 		`<option value="USD">Dollar</option>`, `type="checkbox"`, `name="extra"`} {
 		if !strings.Contains(form, want) {
 			t.Errorf("the form lacks %s", want)
@@ -29,17 +32,18 @@ func TestFormsOfAnySchema(t *testing.T) {
 		status int
 		says   string
 	}{
-		"good":            {url.Values{"title": {"fine"}, "tags": {"{a,b}"}, "extra": {`{"a":1}`}, "urgent": {"true"}}, 303, ""},
-		"no title":        {url.Values{"title": {""}}, 422, "This is needed."},
-		"title too long":  {url.Values{"title": {strings.Repeat("x", 21)}}, 422, "At most 20 characters"},
-		"title taken":     {url.Values{"title": {"MARK-A 1"}}, 422, "has this already"},
+		"good": {url.Values{"title": {"fine"}, "tags": {"{a,b}"}, "extra": {`{"a":1}`}, "urgent": {"true"}}, 303,
+			""},
+		"no title":        {url.Values{"title": {""}}, 422, "This field is required."},
+		"title too long":  {url.Values{"title": {strings.Repeat("x", 21)}}, 422, "at most 20 characters; this has 21"},
+		"title taken":     {url.Values{"title": {"MARK-A 1"}}, 422, "already has this value"},
 		"another's title": {url.Values{"title": {"MARK-B 1"}}, 303, ""},
 		"quantity":        {url.Values{"title": {"q"}, "quantity": {"100"}}, 422, "at most 99"},
 		"total":           {url.Values{"title": {"t"}, "total": {"1000000"}}, 422, "less than 1,000,000"},
-		"stage":           {url.Values{"title": {"s"}, "stage": {"flying"}}, 422, "Choose one of the list."},
+		"stage":           {url.Values{"title": {"s"}, "stage": {"flying"}}, 422, "Choose one from the list."},
 		"currency":        {url.Values{"title": {"c"}, "currency": {"XXX"}}, 422, "does not exist"},
-		"json":            {url.Values{"title": {"j"}, "extra": {"{"}}, 422, "not of the right kind"},
-		"date":            {url.Values{"title": {"d"}, "due": {"tomorrow"}}, 422, "must be a date"},
+		"json":            {url.Values{"title": {"j"}, "extra": {"{"}}, 422, "wrong format"},
+		"date":            {url.Values{"title": {"d"}, "due": {"tomorrow"}}, 422, "Enter a date."},
 		"markup":          {url.Values{"title": {"<b>bold</b>"}}, 303, ""},
 	} {
 		if tt.status != 303 {
@@ -53,7 +57,9 @@ func TestFormsOfAnySchema(t *testing.T) {
 			t.Errorf("%s: what was typed is lost", name)
 		}
 	}
-	if got := w.query(`select string_agg(title, ',' order by title collate "C") from shop."Order" where account_id = 1 and title !~ '^MARK-A'`); got != "<b>bold</b>,MARK-B 1,fine" {
+	const added = `select string_agg(title, ',' order by title collate "C") from shop."Order"
+		where account_id = 1 and title !~ '^MARK-A'`
+	if got := w.query(added); got != "<b>bold</b>,MARK-B 1,fine" {
 		t.Errorf("added %s", got)
 	}
 }
@@ -66,23 +72,27 @@ func TestSecondSaveIsTold(t *testing.T) {
 	id := w.query(`select min(id)::text from shop."Order" where account_id = 1`)
 	version := between(v.get("/t/Order/e/"+id).body, `name="version" value="`, `"`)
 	save := func(title string) answer {
-		return v.do("POST", "/t/Order/e/"+id, url.Values{"title": {title}, "quantity": {"3"}, "stage": {"paid"}, "version": {version}})
+		return v.do("POST", "/t/Order/e/"+id, url.Values{"title": {title}, "quantity": {"3"}, "stage": {"paid"},
+			"version": {version}})
 	}
 	if a := save("first"); a.status != http.StatusSeeOther {
 		t.Fatalf("%d\n%s", a.status, a.body)
 	}
-	if a := save("second"); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, "Somebody else changed this") {
+	if a := save("second"); a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body,
+		"Somebody else has changed this") {
 		t.Errorf("the second save: %d", a.status)
 	}
 	if got := w.query(`select title || stage from shop."Order" where account_id = 1 and id = ` + id); got != "firstpaid" {
 		t.Errorf("the row is %s", got)
 	}
 	// A status in place, and one that is not in the list.
-	if a := v.do("POST", "/t/Order/set/"+id, url.Values{"value": {"void"}}, "HX-Request", "true"); a.status != http.StatusOK || !strings.Contains(a.body, "Saved") {
+	if a := v.do("POST", "/t/Order/set/"+id, url.Values{"value": {"void"}}, "HX-Request",
+		"true"); a.status != http.StatusOK || !strings.Contains(a.body, "Saved") {
 		t.Errorf("status: %d", a.status)
 	}
 	a := v.do("POST", "/t/Order/set/"+id, url.Values{"value": {"flying"}}, "HX-Request", "true")
-	if a.status != http.StatusUnprocessableEntity || a.header.Get("HX-Retarget") != "#notice" || strings.Contains(a.body, "<html") {
+	if a.status != http.StatusUnprocessableEntity || a.header.Get("HX-Retarget") != "#notice" || strings.Contains(a.body,
+		"<html") {
 		t.Errorf("a wrong status: %d, %v", a.status, a.header)
 	}
 }
@@ -98,15 +108,15 @@ func TestListsOfAnyAddress(t *testing.T) {
 		"?q=%25":                          "Nothing matches",
 		"?q=%00":                          "60",
 		"?q=" + strings.Repeat("x", 5000): "Nothing matches",
-		"?f.id=nonsense":                  "cannot be a value",
+		"?f.id=nonsense":                  "cannot be “",
 		"?f.total.min=600":                "4",
-		"?f.total.min=1e400":              "cannot be a value",
+		"?f.total.min=1e400":              "cannot be “",
 		"?f.total.min=" + strings.Repeat("9", 90):    "Nothing matches",
-		"?f.quantity=99999999999":                    "cannot be a value",
+		"?f.quantity=99999999999":                    "cannot be “",
 		"?f.due.min=2026-10-01&f.due.max=2026-12-01": "60",
 		"?f.created_at.min=2020-01-01":               "60",
 		"?f.stage=flying":                            "",
-		"?f.urgent=maybe":                            "cannot be a value",
+		"?f.urgent=maybe":                            "cannot be “",
 		"?sort=nothing&dir=sideways":                 "60",
 		"?sort=select%22%3B--":                       "60",
 		"?page=999999999999999999999":                "60",
@@ -115,11 +125,12 @@ func TestListsOfAnyAddress(t *testing.T) {
 	} {
 		a := v.get("/t/Order" + address)
 		if a.status >= 500 || !strings.Contains(a.body, says) {
-			t.Errorf("%s: %d, no %q", clip(address, 60), a.status, says)
+			t.Errorf("%s: %d, no %q", text.Clip(address, 60), a.status, says)
 		}
 	}
 	a := v.get("/t/Order/export?q=MARK-A+5&sort=id&dir=asc")
-	if rows := strings.Count(a.body, "MARK-A 5"); rows != 11 || !strings.HasPrefix(a.body, "id,title,select") || !strings.Contains(a.header.Get("Content-Disposition"), "Order.csv") {
-		t.Errorf("the file has %d rows: %s", rows, clip(a.body, 200))
+	if rows := strings.Count(a.body, "MARK-A 5"); rows != 11 || !strings.HasPrefix(a.body, "id,title,select") ||
+		!strings.Contains(a.header.Get("Content-Disposition"), "Order.csv") {
+		t.Errorf("the file has %d rows: %s", rows, text.Clip(a.body, 200))
 	}
 }

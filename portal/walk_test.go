@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/moat-db/moat/portal/internal/frame"
 )
 
 var href = regexp.MustCompile(`(?:href|action|hx-get|hx-post)="(/portal/[^"#]*)`)
@@ -68,21 +70,26 @@ func TestWalkAsTheOtherFindsNothing(t *testing.T) {
 		t.Fatalf("only %d pages with %d own rows: the walk proves nothing", n, own)
 	}
 
-	const state = `select md5(string_agg(t::text, '|' order by t::text)) from (select o::text as t from shop."Order" o where account_id = 2
+	const state = `select md5(string_agg(t::text, '|' order by t::text)) from (
+		select o::text as t from shop."Order" o where account_id = 2
 		union all select l::text from shop.lines l where account_id = 2) x`
 	before := w.query(state)
 	order := w.query(`select min(id)::text from shop."Order" where account_id = 2`)
 	keys := []string{order, order + ",1", "1", "2", "1,2", order + `%2C1`, "' or true --", "%5C", "..%2f.."}
-	tables := []string{"Order", "lines", "visits", "currencies", "accounts", "loose", "open_notes", "operator_log", "shop.Order", "tenant_seen", "pg_class"}
-	hostile := url.Values{"value": {"void"}, "title": {"stolen"}, "account_id": {"2"}, "select": {"x"}, "stage": {"void"}, "quantity": {"1"}, "version": {"1"}, "article": {"stolen"},
-		"number": {"77"}, "order_id": {order}, "sql": {`select * from shop."Order"`}, "reason": {"none of yours"}, "state": {"suspended"}, "token": {"x"}}
+	tables := []string{"Order", "lines", "visits", "currencies", "accounts", "loose", "open_notes", "operator_log",
+		"shop.Order", "tenant_seen", "pg_class"}
+	hostile := url.Values{"value": {"void"}, "title": {"stolen"}, "account_id": {"2"}, "select": {"x"},
+		"stage": {"void"}, "quantity": {"1"}, "version": {"1"}, "article": {"stolen"},
+		"number": {"77"}, "order_id": {order}, "sql": {`select * from shop."Order"`}, "reason": {"none of yours"},
+		"state": {"suspended"}, "token": {"x"}}
 	tried := 0
-	for _, pattern := range slices.Sorted(maps.Keys(w.portal.clientRoutes())) {
+	for _, pattern := range slices.Sorted(maps.Keys(w.portal.clients.Routes())) {
 		method, path, _ := strings.Cut(pattern, " ")
 		for _, table := range tables {
 			for _, key := range keys {
 				at := strings.NewReplacer("{table}", table, "{key}", url.PathEscape(key)).Replace(path)
-				for _, query := range []string{"", "?f.account_id=2&q=MARK-B", "?f.order_id=" + order + "&f.id=" + order + "&cols=account_id&sort=account_id", "?table=" + table} {
+				for _, query := range []string{"", "?f.account_id=2&q=MARK-B", "?f.order_id=" + order + "&f.id=" + order +
+					"&cols=account_id&sort=account_id", "?table=" + table} {
 					tried++
 					got := a.do(method, at+query, hostile)
 					if strings.Contains(query, "q=MARK-B") { // the page may repeat what was searched for
@@ -95,10 +102,10 @@ func TestWalkAsTheOtherFindsNothing(t *testing.T) {
 			}
 		}
 	}
-	for _, pattern := range slices.Sorted(maps.Keys(w.portal.console.operatorRoutes())) {
+	for _, pattern := range slices.Sorted(maps.Keys(w.portal.desk.Routes())) {
 		method, path, _ := strings.Cut(pattern, " ")
 		got := a.do(method, "/operator"+strings.NewReplacer("{id}", "2", "{$}", "").Replace(path), hostile)
-		if tried++; got.status != http.StatusSeeOther || got.header.Get("Location") != base+"/operator/sign-in" {
+		if tried++; got.status != http.StatusSeeOther || got.header.Get("Location") != frame.Base+"/operator/sign-in" {
 			t.Errorf("%s answers a client with %d", pattern, got.status)
 		}
 	}
@@ -122,7 +129,8 @@ func TestWalkWouldSeeAHole(t *testing.T) {
 		t.Error("the list relies on the policy alone: its statement does not name the tenant")
 	}
 	// The break-in page has no predicate of its own: there the hole shows, and is called one.
-	got := a.do("POST", "/break-in", url.Values{"sql": {`select title from shop."Order" where title like 'MARK-B%' limit 3`}})
+	got := a.do("POST", "/break-in", url.Values{
+		"sql": {`select title from shop."Order" where title like 'MARK-B%' limit 3`}})
 	if !strings.Contains(got.body, "The moat leaks") || !strings.Contains(got.body, "Other") {
 		t.Errorf("a hole in the policies goes unseen: %s", between(got.body, `id="verdict"`, "</section>"))
 	}
@@ -149,13 +157,16 @@ func TestPagesCarryNoCode(t *testing.T) {
 	w := newWorld(t, nil)
 	check := func(path string, a answer) {
 		t.Helper()
-		if a.header.Get("Content-Security-Policy") != contentPolicy || a.header.Get("X-Content-Type-Options") != "nosniff" || a.header.Get("Cache-Control") != "no-store" {
+		if a.header.Get("Content-Security-Policy") != frame.ContentPolicy ||
+			a.header.Get("X-Content-Type-Options") != "nosniff" || a.header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s lacks headers: %v", path, a.header)
 		}
 		if !strings.HasPrefix(a.header.Get("Content-Type"), "text/html") {
 			return
 		}
-		for name, found := range map[string]string{"inline code": inlineCode.FindString(quoted.ReplaceAllString(a.body, `""`)), "a script as an address": scriptLink.FindString(a.body), "another origin": thirdParty.FindString(a.body), "markup of a row": hostileText.FindString(a.body)} {
+		for name, found := range map[string]string{"inline code": inlineCode.FindString(quoted.ReplaceAllString(a.body,
+			`""`)), "a script as an address": scriptLink.FindString(a.body), "another origin": thirdParty.FindString(a.body),
+			"markup of a row": hostileText.FindString(a.body)} {
 			if found != "" {
 				t.Errorf("%s has %s: %q", path, name, found)
 			}
@@ -171,7 +182,8 @@ func TestPagesCarryNoCode(t *testing.T) {
 	}
 	w.desk().crawl("/operator/", check)
 	anyone := w.visitor()
-	for _, path := range []string{"/sign-in", "/operator/sign-in", "/nothing", "/dashboard", "/sign-in?problem=<script>alert(1)</script>"} {
+	for _, path := range []string{"/sign-in", "/operator/sign-in", "/nothing", "/dashboard",
+		"/sign-in?problem=<script>alert(1)</script>"} {
 		check(path, anyone.get(path))
 	}
 	check("a refused token", anyone.do("POST", "/sign-in", url.Values{"token": {"<script>alert(1)</script>"}}))

@@ -21,7 +21,10 @@ import (
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/policy"
+	"github.com/moat-db/moat/portal/demo"
+	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/tenancy"
 )
 
@@ -38,6 +41,7 @@ type world struct {
 	t        *testing.T
 	db       *pgtest.Database
 	admin    *pgx.Conn
+	config   Config
 	portal   *Portal
 	server   *httptest.Server
 	client   *auth.Signer
@@ -52,9 +56,12 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 	app := db.AppRole(t)
 	operator := db.Role(t, "operator", "LOGIN BYPASSRLS NOSUPERUSER")
 	db.Exec(t, fmt.Sprintf(`GRANT USAGE ON SCHEMA shop TO %[1]s, %[2]s; GRANT SELECT ON ALL TABLES IN SCHEMA shop TO %[1]s;
-		GRANT INSERT, UPDATE, DELETE ON shop."Order", shop.lines TO %[1]s; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA shop TO %[2]s`, app, operator))
-	w := &world{t: t, db: db, admin: db.Conn(t, db.URL), client: signer(t, clientSecret, "https://clients.test"), operator: signer(t, operatorSecret, "https://operators.test")}
-	options := &moat.Options{TenantType: moat.BigInt, SubjectSetting: "app.subject", RoleSetting: "app.role", ClaimsSetting: "app.claims", MaxConns: 4}
+		GRANT INSERT, UPDATE, DELETE ON shop."Order", shop.lines TO %[1]s;
+		GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA shop TO %[2]s`, app, operator))
+	w := &world{t: t, db: db, admin: db.Conn(t, db.URL), client: signer(t, clientSecret, "https://clients.test"),
+		operator: signer(t, operatorSecret, "https://operators.test")}
+	options := &moat.Options{TenantType: moat.BigInt, SubjectSetting: "app.subject", RoleSetting: "app.role",
+		ClaimsSetting: "app.claims", MaxConns: 4}
 	moatDB, err := moat.Open(ctx, db.As(t, app), options)
 	must(t, err)
 	t.Cleanup(moatDB.Close)
@@ -65,17 +72,23 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 	must(t, err)
 	application, err := pgx.ParseConfig(db.As(t, app))
 	must(t, err)
-	known := tenancy.Options{Schemas: []string{"shop"}, Roles: []string{app}, Column: "account_id", Tenants: catalog.QName{Schema: "shop", Name: "accounts"}, Key: "id",
+	known := tenancy.Options{Schemas: []string{"shop"}, Roles: []string{app}, Column: "account_id",
+		Tenants: catalog.QName{Schema: "shop", Name: "accounts"}, Key: "id",
 		Setting: "app.current_tenant", Shared: []catalog.QName{{Schema: "shop", Name: "currencies"}}}
 	read, err := tenancy.Read(ctx, db.Conn(t, db.As(t, app)), known)
 	must(t, err)
-	config := Config{DB: moatDB, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Verifier: verifier(t, clientSecret, "https://clients.test", false),
-		Source:   func(context.Context) (*policy.View, error) { return read, nil },
-		Operator: &Operator{Pool: pool, Admin: admin, Application: application, Model: known, Verifier: verifier(t, operatorSecret, "https://operators.test", true)},
-		Demo:     &Demo{BreakIn: moatDB, Referee: pool, Clients: []DemoClient{{"MARK-A", "1"}, {"Other", "2"}}}}
+	config := Config{DB: moatDB, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Verifier: verifier(t,
+		clientSecret, "https://clients.test", false),
+		Source: func(context.Context) (*policy.View, error) { return read, nil },
+		Operator: &Operator{Pool: pool, Admin: admin, Application: application, Model: known, Verifier: verifier(t,
+			operatorSecret, "https://operators.test", true)},
+		Extend: demo.Config{BreakIn: moatDB, Referee: pool,
+			Clients: []demo.Client{{Name: "MARK-A", Tenant: "1"}, {Name: "Other", Tenant: "2"}}}.Extend}
+	config.Door = serving.NewDoor(moatDB, serving.Admission{})
 	if change != nil {
 		change(&config)
 	}
+	w.config = config
 	w.portal, err = New(config)
 	must(t, err)
 	must(t, w.portal.Prepare(ctx))
@@ -122,13 +135,16 @@ type answer struct {
 func (w *world) visitor() *visitor {
 	jar, err := cookiejar.New(nil)
 	must(w.t, err)
-	return &visitor{w, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &visitor{w, &http.Client{Jar: jar, CheckRedirect: func(*http.Request,
+		[]*http.Request) error {
+		return http.ErrUseLastResponse
+	}}}
 }
 
 func (v *visitor) do(method, path string, form url.Values, headers ...string) answer {
 	v.w.t.Helper()
-	if !strings.HasPrefix(path, base) {
-		path = base + path
+	if !strings.HasPrefix(path, frame.Base) {
+		path = frame.Base + path
 	}
 	r, err := http.NewRequest(method, v.w.server.URL+path, strings.NewReader(form.Encode()))
 	must(v.w.t, err)
@@ -174,7 +190,8 @@ func (w *world) desk() *visitor {
 	v := w.visitor()
 	token, err := w.operator.Sign(auth.Identity{Subject: "olga", Role: "operator"}, time.Hour)
 	must(w.t, err)
-	if a := v.do("POST", "/operator/sign-in", url.Values{"token": {token}, "reason": {"a test of it"}}); a.status != http.StatusSeeOther {
+	if a := v.do("POST", "/operator/sign-in", url.Values{"token": {token},
+		"reason": {"a test of it"}}); a.status != http.StatusSeeOther {
 		w.t.Fatalf("operator sign-in: %d\n%s", a.status, a.body)
 	}
 	return v

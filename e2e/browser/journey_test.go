@@ -108,7 +108,7 @@ func TestClientsKeepTheirLeads(t *testing.T) {
 			b.fill("#field-score", "101")
 			b.fill("#field-value", "-1")
 			b.follow(".form .button.main")
-			b.has("#field-name-problem", "needed")
+			b.has("#field-name-problem", "required")
 			b.has("#field-score-problem", "at most 100")
 			b.has("#field-value-problem", "at least 0")
 			b.shot("form-problems-1440-light")
@@ -267,7 +267,7 @@ func TestOperatorIsolation(t *testing.T) {
 	b.has("#policies", "app.leads")
 	b.has("#prove", "Not run yet")
 	b.follow("#prove form button")
-	b.has("#prove", "Attacking")
+	b.has("#prove", "Running probes")
 	b.shot("operator-isolation-running-1440-light")
 	deadline := time.Now().Add(4 * time.Minute)
 	for b.text("#prove .matrix") == "" && time.Now().Before(deadline) {
@@ -313,7 +313,7 @@ func TestBreakIn(t *testing.T) {
 		{"names only", "select name, email from app.leads limit 5", "good", "every one of them is yours"},
 		{"theirs", "select * from app.leads where tenant_id = '" + other + "'", "good", "Nothing came back"},
 		{"count", "select count(*) from app.leads", "open", "18,000 are yours"},
-		{"json", "select json_agg(l.id) from (select id from app.leads limit 3) l", "good", "every one of them is yours"},
+		{"json", "select json_agg(l.id) from (select id from app.leads limit 3) l", "good", "it is yours"},
 		{"ddl", "alter table app.leads disable row level security", "good", "must be owner"},
 		{"commit", "commit", "open", "rolled back"},
 		{"two", "select 1; select 2", "open", "One statement at a time"},

@@ -21,6 +21,7 @@ import (
 	"github.com/moat-db/moat/internal/demo"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal"
+	pages "github.com/moat-db/moat/portal/demo"
 	"github.com/moat-db/moat/tenancy"
 )
 
@@ -105,17 +106,17 @@ func (w *world) portal(ctx context.Context) (http.Handler, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	d := &portal.Demo{Sign: w.demo.Token, SignOperator: desk.sign, BreakIn: open, Referee: operator}
+	d := pages.Config{Sign: w.demo.Token, SignOperator: desk.sign, BreakIn: open, Referee: operator}
 	for _, c := range w.demo.Clients {
-		d.Clients = append(d.Clients, portal.DemoClient{Name: c.Name, Tenant: c.Tenant})
+		d.Clients = append(d.Clients, pages.Client(c))
 	}
-	h, err := portal.New(portal.Config{DB: db, Verifier: clients, Demo: d, Operator: &desk.Operator,
+	h, err := portal.New(portal.Config{DB: db, Verifier: clients, Extend: d.Extend, Operator: &desk.Operator,
 		Source: func(context.Context) (*policy.View, error) { return read, nil },
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
-	if err == nil {
-		err = h.Prepare(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
-	return h, func() { db.Close(); open.Close(); operator.Close(); w.admin.Close() }, err
+	return h, func() { h.Close(); db.Close(); open.Close(); operator.Close(); w.admin.Close() }, h.Prepare(ctx)
 }
 
 func options(conns int32) *moat.Options {

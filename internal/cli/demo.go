@@ -90,7 +90,8 @@ func (a *app) serveDemo(ctx context.Context, d *demo.Demo, l net.Listener, forma
 	}
 	c.Limits = config.Limits{} // one visitor tries everything at once
 	log := slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	s, err := openService(ctx, &service{config: c, appURL: d.ApplicationURL, operatorURL: d.OperatorURL, log: log, demo: d})
+	s, err := openService(ctx, &service{config: c, appURL: d.ApplicationURL, operatorURL: d.OperatorURL, log: log,
+		extend: demoPages(d)})
 	if err != nil {
 		return err
 	}
@@ -169,8 +170,11 @@ func (a *app) printDemo(d *demo.Demo, clients []demoClient, url, format string) 
 	for i, t := range trials(d, clients, url+"/rest/v1") {
 		fmt.Fprintf(w, "  %d. %s\n     %s\n", i+1, t.what, p.cyan(t.command))
 	}
-	fmt.Fprintf(w, "\n%s\n  %s\n", p.bold("Break in: any SQL as client A"), p.cyan(fmt.Sprintf("%s breakin --config %s --app-url '%s' --tenant %s", self(), d.ConfigFile, d.ApplicationURL, clients[0].Tenant)))
-	fmt.Fprintf(w, "\n%s\n  %s\n", p.bold("More tokens"), p.cyan(fmt.Sprintf("%s token --config %s --tenant %s", self(), d.ConfigFile, clients[0].Tenant)))
+	fmt.Fprintf(w, "\n%s\n  %s\n", p.bold("Break in: any SQL as client A"),
+		p.cyan(fmt.Sprintf("%s breakin --config %s --app-url '%s' --tenant %s", self(), d.ConfigFile, d.ApplicationURL,
+			clients[0].Tenant)))
+	fmt.Fprintf(w, "\n%s\n  %s\n", p.bold("More tokens"), p.cyan(fmt.Sprintf("%s token --config %s --tenant %s", self(),
+		d.ConfigFile, clients[0].Tenant)))
 	fmt.Fprintf(w, "\n%s\n", p.dim("Ctrl-C ends the demo."))
 	return w.Flush()
 }
@@ -185,7 +189,9 @@ func trials(d *demo.Demo, clients []demoClient, api string) []trial {
 		{"The latest leads of " + a.Name, fmt.Sprintf("curl -s -H @%s '%s'", a.header, list)},
 		{"The same request as " + b.Name, fmt.Sprintf("curl -s -H @%s '%s'", b.header, list)},
 		{"Without a token: 401", fmt.Sprintf("curl -s -w '\\n%%{http_code}\\n' '%s'", list)},
-		{fmt.Sprintf("%s asks for %s's rows: none", a.Name, b.Name), fmt.Sprintf("curl -s -H @%s '%s/leads?or=(tenant_id.eq.%s,and(tenant_id.eq.%s,id.not.is.null))'", a.header, api, b.Tenant, b.Tenant)},
+		{fmt.Sprintf("%s asks for %s's rows: none", a.Name, b.Name),
+			fmt.Sprintf("curl -s -H @%s '%s/leads?or=(tenant_id.eq.%s,and(tenant_id.eq.%s,id.not.is.null))'", a.header, api,
+				b.Tenant, b.Tenant)},
 		{"SQL as the application role: no setting, no rows; with it, that client's", sqlTrial(d, a)},
 	}
 }
@@ -195,7 +201,8 @@ func trials(d *demo.Demo, clients []demoClient, api string) []trial {
 func sqlTrial(d *demo.Demo, c demoClient) string {
 	const count = "SELECT count(*) FROM leads"
 	if _, err := exec.LookPath("psql"); err == nil && d.SealKeyFile == "" {
-		return fmt.Sprintf(`psql '%s' -c '%s' -c BEGIN -c "SET LOCAL app.current_tenant = '%s'" -c '%s' -c COMMIT`, d.ApplicationURL, count, c.Tenant, count)
+		return fmt.Sprintf(`psql '%s' -c '%s' -c BEGIN -c "SET LOCAL app.current_tenant = '%s'" -c '%s' -c COMMIT`,
+			d.ApplicationURL, count, c.Tenant, count)
 	}
 	sql := fmt.Sprintf("%s sql --config %s --app-url '%s'", self(), d.ConfigFile, d.ApplicationURL)
 	return fmt.Sprintf("%s '%s'; %s --tenant %s '%s'", sql, count, sql, c.Tenant, count)

@@ -32,7 +32,8 @@ func TestDemoHoldsAgainstItsOwnTools(t *testing.T) {
 			if testing.Short() || len(mode) > 0 {
 				requests = 300
 			}
-			code, text, errs := run(t, "prove", "--http", ready.API, "--token", ready.Clients[0].Token, "--token", ready.Clients[1].Token,
+			code, text, errs := run(t, "prove", "--http", ready.API, "--token", ready.Clients[0].Token, "--token",
+				ready.Clients[1].Token,
 				"--requests", strconv.Itoa(requests), "--disposable")
 			if code != exitOK {
 				t.Errorf("prove --http: exit %d\n%s%s", code, text, errs)
@@ -40,7 +41,8 @@ func TestDemoHoldsAgainstItsOwnTools(t *testing.T) {
 			if len(mode) > 0 {
 				return // prove signs with the demo's key, which the JSON line does not name
 			}
-			if code, text, errs := run(t, "prove", admin, "--app-url", ready.App); code != exitOK || !strings.Contains(text, " 0 leaks, 0 undecided") {
+			if code, text, errs := run(t, "prove", admin, "--app-url", ready.App); code != exitOK || !strings.Contains(text,
+				" 0 leaks, 0 undecided") {
 				t.Errorf("prove: exit %d\n%s%s", code, text, errs)
 			}
 		})

@@ -52,7 +52,8 @@ func startDemo(t *testing.T, args ...string) (out, errs *output) {
 	out, errs = &output{}, &output{}
 	code := make(chan int, 1)
 	go func() {
-		code <- Main(ctx, append([]string{"demo", "--addr", "127.0.0.1:0"}, args...), IO{In: strings.NewReader(""), Out: out, Err: errs})
+		code <- Main(ctx, append([]string{"demo", "--addr", "127.0.0.1:0"}, args...), IO{In: strings.NewReader(""),
+			Out: out, Err: errs})
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -89,7 +90,8 @@ func TestDemoCommands(t *testing.T) {
 	if strings.TrimSpace(results[3]) != "[]" {
 		t.Errorf("A asked for B's rows: %s", results[3])
 	}
-	if counts := regexp.MustCompile(`(?m)^ +(\d+)$`).FindAllStringSubmatch(results[4], -1); len(counts) != 2 || counts[0][1] != "0" || counts[1][1] != "18000" {
+	if counts := regexp.MustCompile(`(?m)^ +(\d+)$`).FindAllStringSubmatch(results[4], -1); len(counts) != 2 ||
+		counts[0][1] != "0" || counts[1][1] != "18000" {
 		t.Errorf("SQL without and with the setting: %s", results[4])
 	}
 }
@@ -103,14 +105,16 @@ func TestSealedDemo(t *testing.T) {
 	app := regexp.MustCompile(`--app-url '([^']+)'`).FindStringSubmatch(out.String())[1]
 	tenants := regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`).FindAllString(out.String(), 2)
 	const count = "select count(*) from leads"
-	if _, got, errs := run(t, "sql", "--config", config, "--app-url", app, "--tenant", tenants[0], count); !strings.Contains(got, "18000") {
+	if _, got, errs := run(t, "sql", "--config", config, "--app-url", app, "--tenant", tenants[0],
+		count); !strings.Contains(got, "18000") {
 		t.Errorf("sealed tenant: %s%s", got, errs)
 	}
 	if _, got, _ := run(t, "sql", "--config", config, "--app-url", app, count); strings.Contains(got, "18000") {
 		t.Errorf("no tenant: %s", got)
 	}
 	forge := "select set_config('app.current_tenant', '" + tenants[1] + "', true); select tenant_id from leads limit 1"
-	if code, got, _ := run(t, "breakin", "--config", config, "--app-url", app, "--tenant", tenants[0], forge); code != exitOK {
+	if code, got, _ := run(t, "breakin", "--config", config, "--app-url", app, "--tenant", tenants[0],
+		forge); code != exitOK {
 		t.Errorf("a forged setting showed another client's rows: %s", got)
 	}
 }
@@ -131,7 +135,8 @@ func TestDemoJSONDrivesScripts(t *testing.T) {
 	if err := d.Decode(&ready); err != nil {
 		t.Fatalf("%v in %s", err, out)
 	}
-	if strings.Count(out.String(), "\n") != 1 || len(ready.Clients) != 5 || ready.App == "" || ready.Op == "" || ready.API != ready.URL+"/rest/v1" {
+	if strings.Count(out.String(), "\n") != 1 || len(ready.Clients) != 5 || ready.App == "" || ready.Op == "" ||
+		ready.API != ready.URL+"/rest/v1" {
 		t.Fatalf("ready line: %s", out)
 	}
 	for _, c := range ready.Clients {
@@ -146,7 +151,8 @@ func TestDemoJSONDrivesScripts(t *testing.T) {
 		}
 		body, _ := io.ReadAll(res.Body)
 		res.Body.Close()
-		if res.StatusCode != http.StatusOK || strings.Count(string(body), "tenant_id") != strings.Count(string(body), c.Tenant) || !strings.Contains(string(body), c.Tenant) {
+		if res.StatusCode != http.StatusOK || strings.Count(string(body), "tenant_id") != strings.Count(string(body),
+			c.Tenant) || !strings.Contains(string(body), c.Tenant) {
 			t.Errorf("%s: %s, rows of others or none", c.Name, res.Status)
 		}
 	}

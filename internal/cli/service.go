@@ -18,7 +18,7 @@ import (
 	"github.com/moat-db/moat/api/query"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/config"
-	"github.com/moat-db/moat/internal/demo"
+	"github.com/moat-db/moat/portal"
 )
 
 // service is what answers requests: the API and the portal over the application
@@ -28,7 +28,8 @@ type service struct {
 	appURL      string
 	operatorURL string // for the operator's console; may be empty
 	log         *slog.Logger
-	demo        *demo.Demo // nil but for moat demo
+	// extend changes the portal before it is opened; nil but for moat demo.
+	extend func(context.Context, *service, *portal.Config) error
 
 	db       *moat.DB
 	door     *api.Door  // of the API and the portal

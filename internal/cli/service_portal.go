@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/portal"
 )
 
@@ -20,7 +19,6 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 		Verifier:      s.verifier,
 		Source:        s.schema.Last,
 		Door:          s.door,
-		Sealed:        s.config.Sealed.Enabled,
 		Timeout:       s.config.Serve.StatementTimeout,
 		SecureCookies: s.config.Portal.SecureCookies,
 		Logger:        s.log,
@@ -29,8 +27,8 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 	if c.Operator, err = s.openOperator(ctx); err != nil {
 		return nil, fmt.Errorf("operator's console: %w", err)
 	}
-	if s.demo != nil {
-		if c.Demo, err = s.demoPages(ctx, c.Operator); err != nil {
+	if s.extend != nil {
+		if err := s.extend(ctx, s, &c); err != nil {
 			return nil, err
 		}
 	}
@@ -78,32 +76,8 @@ func (s *service) openOperator(ctx context.Context) (*portal.Operator, error) {
 	if err != nil {
 		return nil, connectError(err)
 	}
-	o := &portal.Operator{Pool: pool, Verifier: verifier, Role: s.config.Portal.OperatorRole, Application: application, Model: modelOptions(s.config)}
-	if o.Prove.Sealer, err = sealerOf(s.config); err != nil {
-		return nil, err
-	}
-	if s.demo != nil {
-		o.Admin, err = pgx.ParseConfig(s.demo.AdminURL)
-	}
+	o := &portal.Operator{Pool: pool, Verifier: verifier, Role: s.config.Portal.OperatorRole, Application: application,
+		Model: modelOptions(s.config)}
+	o.Prove.Sealer, err = sealerOf(s.config)
 	return o, err
-}
-
-// demoPages lets visitors in without a token, and lets them try to break in over a
-// pool of its own that is cleared after each attempt.
-func (s *service) demoPages(ctx context.Context, o *portal.Operator) (*portal.Demo, error) {
-	options, err := scopeOptions(s.config)
-	if err != nil {
-		return nil, err
-	}
-	options.Paranoid, options.MaxConns, options.StatementTimeout = true, 2, s.config.Serve.StatementTimeout
-	breakIn, err := moat.Open(ctx, s.appURL, options)
-	if err != nil {
-		return nil, err
-	}
-	s.onClose(breakIn.Close)
-	d := &portal.Demo{Sign: s.demo.Token, SignOperator: s.demo.OperatorToken, BreakIn: breakIn, Referee: o.Pool}
-	for _, c := range s.demo.Clients {
-		d.Clients = append(d.Clients, portal.DemoClient{Name: c.Name, Tenant: c.Tenant})
-	}
-	return d, nil
 }

@@ -47,7 +47,8 @@ func TestMemoryLimitLeavesRoom(t *testing.T) {
 func TestHangupReloads(t *testing.T) {
 	t.Parallel()
 	d, role := leadsDatabase(t)
-	c, err := config.Parse([]byte(strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32))) + "\nportal: {disabled: true}"))
+	c, err := config.Parse([]byte(strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32))) +
+		"\nportal: {disabled: true}"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,8 @@ type sample struct {
 // fill writes the sample into a database that has the schema, as superuser: COPY is
 // not for roles that row-level security binds.
 func fill(ctx context.Context, conn *pgx.Conn, now time.Time) error {
-	s := &sample{random: rand.New(rand.NewPCG(20, 26)), dates: rand.New(rand.NewPCG(11, 23)), now: now.UTC().Truncate(time.Hour)}
+	s := &sample{random: rand.New(rand.NewPCG(20, 26)), dates: rand.New(rand.NewPCG(11, 23)),
+		now: now.UTC().Truncate(time.Hour)}
 	tx, err := conn.Begin(ctx)
 	if err != nil {
 		return err
@@ -41,7 +42,8 @@ func fill(ctx context.Context, conn *pgx.Conn, now time.Time) error {
 		ids := make([]string, len(c.campaigns))
 		for i, k := range c.campaigns {
 			ids[i] = s.uuid()
-			campaigns = append(campaigns, []any{c.id, ids[i], k.name, k.channel, float64(500 * (1 + s.random.IntN(40))), s.now.AddDate(0, -6-i, 0), i < 3, since})
+			campaigns = append(campaigns, []any{c.id, ids[i], k.name, k.channel, float64(500 * (1 + s.random.IntN(40))),
+				s.now.AddDate(0, -6-i, 0), i < 3, since})
 		}
 		s.addLeads(c, ids)
 	}
@@ -52,11 +54,14 @@ func fill(ctx context.Context, conn *pgx.Conn, now time.Time) error {
 		rows    [][]any
 	}{
 		{"tenants", []string{"id", "name", "slug", "created_at"}, tenants},
-		{"campaigns", []string{"tenant_id", "id", "name", "channel", "budget", "starts_on", "active", "created_at"}, campaigns},
-		{"leads", []string{"tenant_id", "id", "campaign_id", "name", "email", "phone", "company", "status", "source", "value", "score", "created_at", "updated_at"}, s.leads},
+		{"campaigns", []string{"tenant_id", "id", "name", "channel", "budget", "starts_on", "active", "created_at"},
+			campaigns},
+		{"leads", []string{"tenant_id", "id", "campaign_id", "name", "email", "phone", "company", "status", "source",
+			"value", "score", "created_at", "updated_at"}, s.leads},
 		{"lead_events", []string{"tenant_id", "id", "lead_id", "kind", "body", "happened_at"}, s.events},
 	} {
-		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"app", table.name}, table.columns, pgx.CopyFromRows(table.rows)); err != nil {
+		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"app", table.name}, table.columns,
+			pgx.CopyFromRows(table.rows)); err != nil {
 			return fmt.Errorf("fill %s: %w", table.name, err)
 		}
 	}
@@ -82,8 +87,10 @@ func (s *sample) addLeads(c client, campaigns []string) {
 		created := s.created()
 		status, value, score := s.progress(created)
 		s.leads = append(s.leads, []any{c.id, s.uuid(), campaigns[k], first + " " + last,
-			strings.ToLower(fmt.Sprintf("%s.%s%d@example.com", first, last, i)), fmt.Sprintf("+1 555 %03d %04d", 100+s.random.IntN(900), s.random.IntN(10000)),
-			company, status, source(s, c.campaigns[k].channel), value, score, created, created.Add(time.Duration(s.dates.IntN(72)) * time.Hour)})
+			strings.ToLower(fmt.Sprintf("%s.%s%d@example.com", first, last, i)), fmt.Sprintf("+1 555 %03d %04d",
+				100+s.random.IntN(900), s.random.IntN(10000)),
+			company, status, source(s, c.campaigns[k].channel), value, score, created,
+			created.Add(time.Duration(s.dates.IntN(72)) * time.Hour)})
 	}
 }
 

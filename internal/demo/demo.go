@@ -156,7 +156,8 @@ func (d *Demo) prepare(ctx context.Context, server *postgres.Server) error {
 	}
 	defer admin.Close(ctx)
 	var there bool
-	if err := admin.QueryRow(ctx, "select exists (select from pg_catalog.pg_database where datname = $1)", database).Scan(&there); err != nil || there {
+	if err := admin.QueryRow(ctx, "select exists (select from pg_catalog.pg_database where datname = $1)",
+		database).Scan(&there); err != nil || there {
 		return err
 	}
 	const building = database + "_building"
@@ -216,7 +217,8 @@ func (d *Demo) writeFiles(dir string) error {
 	if d.operator, err = signer(operatorSecret, OperatorIssuer); err != nil {
 		return err
 	}
-	text := fmt.Appendf(nil, configText, Issuer, Audience, d.SecretFile, OperatorIssuer, Audience, operatorSecret, d.SealKeyFile != "", d.SealKeyFile)
+	text := fmt.Appendf(nil, configText, Issuer, Audience, d.SecretFile, OperatorIssuer, Audience, operatorSecret,
+		d.SealKeyFile != "", d.SealKeyFile)
 	return os.WriteFile(d.ConfigFile, text, 0o600)
 }
 
@@ -230,5 +232,6 @@ func signer(file, issuer string) (*auth.Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keep the token secret: %w", err)
 	}
-	return auth.NewSigner(auth.SignerConfig{Algorithm: "HS256", Key: auth.Secret(strings.TrimSpace(string(secret))), Issuer: issuer, Audience: Audience})
+	return auth.NewSigner(auth.SignerConfig{Algorithm: "HS256", Key: auth.Secret(strings.TrimSpace(string(secret))),
+		Issuer: issuer, Audience: Audience})
 }

@@ -39,7 +39,8 @@ func TestDemo(t *testing.T) {
 	for _, c := range d.Clients {
 		var leads, own, happened int
 		err := db.QueryRow(moat.WithScope(ctx, moat.Scope{Tenant: c.Tenant}),
-			"select count(*), count(*) filter (where tenant_id = $1), (select count(*) from lead_events) from leads", string(c.Tenant)).Scan(&leads, &own, &happened)
+			"select count(*), count(*) filter (where tenant_id = $1), (select count(*) from lead_events) from leads",
+			string(c.Tenant)).Scan(&leads, &own, &happened)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,218 @@
+// Package client is the room of clients: what somebody signed in sees of its own rows.
+//
+// Every statement runs with the scope of the session, in one read-only snapshot a page.
+package client
+
+import (
+	"cmp"
+	"context"
+	"embed"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/portal/internal/frame"
+	"github.com/moat-db/moat/portal/internal/ledger"
+	"github.com/moat-db/moat/portal/internal/schema"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// Config is what the pages work with.
+type Config struct {
+	*frame.Frame
+	Source *schema.Source
+	// DB runs the statements, as the application role.
+	DB       *moat.DB
+	Verifier *auth.Verifier
+	// Scope makes the scope of a verified token.
+	Scope func(auth.Identity) moat.Scope
+	// Ledger is that of the operator's console; nil where there is none.
+	Ledger *ledger.Ledger
+}
+
+// Pages are the pages of clients.
+type Pages struct {
+	Config
+	*frame.Views
+	sessions *frame.Sessions
+	routes   map[string]Handler
+	links    []frame.Link
+}
+
+// New returns the pages. It does no I/O.
+func New(config Config) (*Pages, error) {
+	p := &Pages{Config: config, sessions: config.Frame.Sessions("moat_client", frame.Base)}
+	p.routes = map[string]Handler{
+		"GET /dashboard":            p.dashboard,
+		"GET /t/{table}":            p.list,
+		"GET /t/{table}/export":     p.export,
+		"GET /t/{table}/new":        p.newForm,
+		"POST /t/{table}/new":       p.create,
+		"GET /t/{table}/r/{key}":    p.record,
+		"GET /t/{table}/e/{key}":    p.editForm,
+		"POST /t/{table}/e/{key}":   p.change,
+		"POST /t/{table}/set/{key}": p.set,
+	}
+	if config.Ledger != nil {
+		p.routes["GET /access"] = p.access
+	}
+	var err error
+	p.Views, err = config.Frame.Views(templates, nil)
+	return p, err
+}
+
+// Routes are the pages that a client must be signed in for, below the base.
+func (p *Pages) Routes() map[string]Handler { return maps.Clone(p.routes) }
+
+// Add adds a page, and where link has a title a place in the navigation. It must be
+// called before Mount.
+func (p *Pages) Add(pattern string, h Handler, link frame.Link) {
+	p.routes[pattern] = h
+	if link.Title != "" {
+		p.links = append(p.links, link)
+	}
+}
+
+// Mount adds the pages to mux.
+func (p *Pages) Mount(mux *http.ServeMux) {
+	mux.Handle("GET "+frame.Base+"/{$}", p.Handle(p.home))
+	mux.Handle("GET "+frame.Base+"/sign-in", p.Handle(p.signInPage))
+	mux.Handle("POST "+frame.Base+"/sign-in", p.Handle(p.signIn))
+	mux.Handle("POST "+frame.Base+"/sign-out", p.Handle(p.signOut))
+	for pattern, h := range p.routes {
+		method, path, _ := strings.Cut(pattern, " ")
+		mux.Handle(method+" "+frame.Base+path, p.Handle(p.signedIn(h)))
+	}
+}
+
+// Visit is what a page knows of its visitor.
+type Visit struct {
+	context.Context
+	Session *frame.Session
+	Schema  *schema.Schema
+	Zone    *time.Location
+	Tenant  string
+	Name    string // of the tenant, for people
+}
+
+// MayAdd and MayChange say whether a page offers it: nothing is changed while an
+// operator views as a client.
+func (v *Visit) MayAdd(t *schema.Table) bool    { return t.MayAdd && v.Session.ViewAs == nil }
+func (v *Visit) MayChange(t *schema.Table) bool { return t.MayChange && v.Session.ViewAs == nil }
+
+// Handler answers a visitor who is signed in.
+type Handler func(w http.ResponseWriter, r *http.Request, v *Visit) error
+
+// signedIn lets those through whom the door admits at this moment, with their scope on
+// the context: a session does not outlive a membership.
+func (p *Pages) signedIn(h Handler) frame.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		s := p.sessions.Of(r)
+		if s == nil {
+			return frame.Elsewhere(frame.Base + "/sign-in")
+		}
+		if s.ViewAs != nil && r.Method != http.MethodGet {
+			return &frame.Refusal{Status: http.StatusForbidden, Title: "You are viewing as a client",
+				Hint: "Nothing can be changed while you do."}
+		}
+		sc, err := p.Source.Schema(r.Context())
+		if err != nil {
+			return err
+		}
+		scope, name, err := p.admit(r.Context(), sc, s)
+		if err != nil {
+			return err
+		}
+		ctx := moat.WithScope(r.Context(), scope)
+		if p.Ledger != nil && s.ViewAs == nil {
+			p.Ledger.Seen(ctx, scope.Tenant)
+		}
+		v := &Visit{Context: ctx, Session: s, Schema: sc, Zone: frame.ZoneOf(r), Tenant: string(scope.Tenant), Name: name}
+		return h(w, r.WithContext(ctx), v)
+	}
+}
+
+// admit asks the door about a session's tenant and caller, and returns the scope to act
+// in and the tenant's name for people. An operator who views as a client may look at a
+// suspended one, and is no member.
+func (p *Pages) admit(ctx context.Context, sc *schema.Schema, s *frame.Session) (moat.Scope, string, error) {
+	verdict, err := p.Source.Door.Ask(ctx, sc.Check, s.Scope)
+	if err != nil {
+		return moat.Scope{}, "", err
+	}
+	name := cmp.Or(verdict.Name, string(s.Scope.Tenant))
+	if s.ViewAs != nil {
+		return s.Scope, name, verdict.Look()
+	}
+	scope, err := verdict.Admit(s.Scope)
+	return scope, name, err
+}
+
+// Page is a page with a client's navigation.
+func (p *Pages) Page(r *http.Request, v *Visit, title, active string) *frame.Page {
+	out := p.Frame.Page(r, title)
+	out.Shell, out.Tenant, out.Subject, out.ViewAs = "client", v.Name, v.Session.Subject, v.Session.ViewAs
+	link := func(title, href, icon string) {
+		out.Nav = append(out.Nav, frame.Link{Title: title, Href: frame.Base + "/" + href, Icon: icon, On: active == href})
+	}
+	link("Dashboard", "dashboard", "chart")
+	for _, t := range v.Schema.Tables {
+		icon := "table"
+		if t.Shared {
+			icon = "book"
+		}
+		link(t.Title, "t/"+url.PathEscape(t.Slug), icon)
+	}
+	if p.Ledger != nil {
+		link("Agency access", "access", "eye")
+	}
+	for _, l := range p.links {
+		if v.Session.ViewAs == nil {
+			link(l.Title, l.Href, l.Icon)
+		}
+	}
+	return out
+}
+
+// show renders a page of a table.
+func (p *Pages) show(w http.ResponseWriter, r *http.Request, v *Visit, status int, name, title string,
+	t *schema.Table, data any) error {
+	out := p.Page(r, v, title, "t/"+url.PathEscape(t.Slug))
+	out.Data = data
+	return p.Render(w, status, name, out)
+}
+
+// table is the one that the address names.
+func (v *Visit) table(r *http.Request) (*schema.Table, error) {
+	if t := v.Schema.Find(r.PathValue("table")); t != nil {
+		return t, nil
+	}
+	return nil, frame.ErrNotFound
+}
+
+// read runs fn in a read-only snapshot of the tenant of ctx.
+func (p *Pages) read(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return p.DB.InReadTx(ctx, p.limited(ctx, fn))
+}
+
+// write runs fn in a transaction of the tenant of ctx.
+func (p *Pages) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return p.DB.InTx(ctx, p.limited(ctx, fn))
+}
+
+func (p *Pages) limited(ctx context.Context, fn func(tx pgx.Tx) error) func(tx pgx.Tx) error {
+	return func(tx pgx.Tx) error {
+		if err := p.Limit(ctx, tx); err != nil {
+			return err
+		}
+		return fn(tx)
+	}
+}

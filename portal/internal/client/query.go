@@ -1,0 +1,245 @@
+package client
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/moat-db/moat/portal/internal/schema"
+	"github.com/moat-db/moat/portal/internal/text"
+)
+
+const (
+	perPage = 50
+	// maxCount is where counting and paging stop: a page further down is not found by
+	// paging but by a filter.
+	maxCount = 10_000
+	// maxSearch bounds the text searched for.
+	maxSearch = 200
+)
+
+// query is what a list was asked for.
+type query struct {
+	Search  string
+	Filters []condition
+	Sort    *schema.Column
+	Desc    bool
+	Page    int
+	Columns []*schema.Column
+	Chosen  bool // the columns are not the usual ones
+	// Problems are filters that say nothing a column can hold.
+	Problems []string
+}
+
+// condition is one filter. Op is eq, min, max or null.
+type condition struct {
+	Column *schema.Column
+	Op     string
+	Value  string
+}
+
+// name is the condition's parameter in the address.
+func (c condition) name() string {
+	if c.Op == "eq" {
+		return "f." + c.Column.Name
+	}
+	return "f." + c.Column.Name + "." + c.Op
+}
+
+// possible says whether a column can hold the value.
+func (c condition) possible() bool {
+	return c.Op == "null" || c.Column.Accepts(c.Value) || c.Column.Kind == schema.KindMoment && schema.IsDate(c.Value)
+}
+
+// parseQuery reads a list's address. What it does not know it leaves out, except a
+// filter it cannot obey: showing more than was asked for would be wrong.
+func parseQuery(t *schema.Table, form url.Values) query {
+	q := query{Search: strings.TrimSpace(text.Clip(form.Get("q"), maxSearch)), Page: 1, Sort: t.Created, Desc: true}
+	q.Search = strings.ToValidUTF8(strings.ReplaceAll(q.Search, "\x00", ""), "")
+	q.parseFilters(t, form)
+	if c := t.Column(form.Get("sort")); c != nil && c.Sortable() {
+		q.Sort, q.Desc = c, form.Get("dir") == "desc"
+	}
+	if n, err := strconv.Atoi(form.Get("page")); err == nil && n > 1 {
+		q.Page = min(n, maxCount/perPage)
+	}
+	q.choose(t, form["cols"])
+	return q
+}
+
+func (q *query) parseFilters(t *schema.Table, form url.Values) {
+	for _, c := range t.Columns {
+		for _, op := range []string{"eq", "min", "max", "null"} {
+			one := condition{Column: c, Op: op}
+			one.Value = strings.TrimSpace(form.Get(one.name()))
+			switch {
+			case one.Value == "":
+			case one.possible():
+				q.Filters = append(q.Filters, one)
+			default:
+				q.Problems = append(q.Problems, c.Title+" cannot be “"+text.Clip(one.Value, 40)+"”.")
+			}
+		}
+	}
+}
+
+// choose takes the columns of those names, or the usual ones.
+func (q *query) choose(t *schema.Table, names []string) {
+	for _, c := range t.Columns {
+		if slices.Contains(names, c.Name) {
+			q.Columns, q.Chosen = append(q.Columns, c), true
+		}
+	}
+	usual := t.Listed()
+	if !q.Chosen || sameColumns(q.Columns, usual) {
+		q.Columns, q.Chosen = usual, false
+		return
+	}
+	// What a row is called stands first, and leads to it.
+	if i := slices.Index(q.Columns, t.Label); i > 0 {
+		q.Columns = slices.Insert(slices.Delete(q.Columns, i, i+1), 0, t.Label)
+	}
+}
+
+func sameColumns(a, b []*schema.Column) bool {
+	other := func(c *schema.Column) bool { return !slices.Contains(b, c) }
+	return len(a) == len(b) && !slices.ContainsFunc(a, other)
+}
+
+// values is the address of the query; change alters it, an empty value takes out.
+func (q query) values(change ...string) url.Values {
+	v := url.Values{}
+	if q.Search != "" {
+		v.Set("q", q.Search)
+	}
+	for _, f := range q.Filters {
+		v.Set(f.name(), f.Value)
+	}
+	if q.Sort != nil {
+		v.Set("sort", q.Sort.Name)
+		v.Set("dir", direction(q.Desc))
+	}
+	if q.Page > 1 {
+		v.Set("page", strconv.Itoa(q.Page))
+	}
+	if q.Chosen {
+		for _, c := range q.Columns {
+			v.Add("cols", c.Name)
+		}
+	}
+	for i := 0; i+1 < len(change); i += 2 {
+		v.Set(change[i], change[i+1])
+		if change[i+1] == "" {
+			v.Del(change[i])
+		}
+	}
+	return v
+}
+
+func direction(desc bool) string {
+	if desc {
+		return "desc"
+	}
+	return "asc"
+}
+
+// suffix is what values add to an address.
+func suffix(v url.Values) string {
+	if len(v) == 0 {
+		return ""
+	}
+	return "?" + v.Encode()
+}
+
+// value returns what a filter was set to, for the form.
+func (q query) value(name string) string {
+	for _, f := range q.Filters {
+		if f.name() == name {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// Value is what a list of values was filtered to, for the form.
+func (q query) Value(c *schema.Column) string { return q.value(condition{Column: c, Op: "eq"}.name()) }
+
+// where is the condition of the whole query; without leaves one column's filters out.
+func (q query) where(v *Visit, t *schema.Table, a *schema.Arguments, without *schema.Column) string {
+	parts := t.TenantWhere(a, v.Tenant)
+	for _, f := range q.Filters {
+		if f.Column != without {
+			parts = append(parts, f.where(a, v.Zone))
+		}
+	}
+	if q.Search != "" {
+		parts = append(parts, matches(t, a, q.Search))
+	}
+	if len(q.Problems) > 0 {
+		parts = append(parts, "false")
+	}
+	if len(parts) == 0 {
+		return "true"
+	}
+	return strings.Join(parts, " and ")
+}
+
+// matches looks for a text in the columns that hold words, or in the first one.
+func matches(t *schema.Table, a *schema.Arguments, search string) string {
+	pattern := a.Add("%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(search) + "%")
+	columns := t.Searched()
+	if len(columns) == 0 {
+		columns = t.Columns[:1]
+	}
+	parts := make([]string, len(columns))
+	for i, c := range columns {
+		parts[i] = "t." + c.SQL() + "::text ilike " + pattern
+	}
+	return "(" + strings.Join(parts, " or ") + ")"
+}
+
+func (c condition) where(a *schema.Arguments, zone *time.Location) string {
+	name := "t." + c.Column.SQL()
+	if c.Op == "null" {
+		if c.Value == "no" {
+			return name + " is not null"
+		}
+		return name + " is null"
+	}
+	operator := map[string]string{"eq": "=", "min": ">=", "max": "<="}[c.Op]
+	value := c.Value
+	moment := c.Column.Kind == schema.KindMoment || c.Column.Kind == schema.KindLocal
+	if day, err := time.ParseInLocation(time.DateOnly, value, zone); err == nil && moment {
+		if c.Op == "max" { // the whole day
+			day, operator = day.AddDate(0, 0, 1), "<"
+		}
+		value = day.UTC().Format(time.RFC3339)
+		if c.Column.Kind == schema.KindLocal {
+			value = day.Format(schema.LocalLayout)
+		}
+	}
+	return name + " " + operator + " " + a.Add(value)
+}
+
+// order is the ORDER BY of the query, made total by the key.
+func (q query) order(t *schema.Table) string {
+	var parts []string
+	if q.Sort != nil {
+		one := "t." + q.Sort.SQL() + " " + direction(q.Desc)
+		if !q.Sort.NotNull {
+			one += " nulls last"
+		}
+		parts = append(parts, one)
+	}
+	for _, c := range t.Key {
+		if c != q.Sort {
+			parts = append(parts, "t."+c.SQL()+" "+direction(q.Desc))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " order by " + strings.Join(parts, ", ")
+}

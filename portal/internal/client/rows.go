@@ -1,0 +1,146 @@
+package client
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/portal/internal/frame"
+	"github.com/moat-db/moat/portal/internal/schema"
+)
+
+// row is a row of a list.
+type row struct {
+	Path  string // "" where the table has no key
+	Key   string
+	Cells []cell
+}
+
+// cell is a value with what a list does with it.
+type cell struct {
+	schema.Cell
+	Minor bool        // left out on small screens
+	Edit  *statusCell // a status that may be changed where it stands
+}
+
+// listing is a table of rows.
+type listing struct {
+	Columns []*schema.Column
+	Rows    []row
+}
+
+// outputs are what is selected: the key, each column, and after it what a referenced
+// row is called.
+func outputs(t *schema.Table, columns []*schema.Column, short bool) string {
+	var out []string
+	for _, c := range t.Key {
+		out = append(out, "t."+c.SQL()+"::text")
+	}
+	for _, c := range columns {
+		out = append(out, c.Expression("t", short))
+		if c.Ref != nil {
+			out = append(out, c.LabelExpression(t, "t"))
+		}
+	}
+	if len(out) == 0 {
+		return "null::text"
+	}
+	return strings.Join(out, ", ")
+}
+
+// row takes apart what outputs selected.
+func (v *Visit) row(t *schema.Table, columns []*schema.Column, values []*string) row {
+	var out row
+	if len(t.Key) > 0 {
+		key := make([]string, len(t.Key))
+		for i := range t.Key {
+			key[i] = *values[i]
+		}
+		out.Path, out.Key = t.RowPath(key), schema.JoinKey(key)
+	}
+	telling := []*schema.Column{t.Label, t.Status, t.Source, t.Amount, t.Created}
+	i := len(t.Key)
+	for _, c := range columns {
+		var label *string
+		raw := values[i]
+		if i++; c.Ref != nil {
+			label = values[i]
+			i++
+		}
+		one := cell{Cell: c.Cell(raw, label, v.Zone), Minor: !slices.Contains(telling, c)}
+		if c == t.Status && out.Key != "" && c.MayChange && v.Session.ViewAs == nil {
+			one.Edit = v.statusCell(t, out.Key, one.Cell)
+		}
+		out.Cells = append(out.Cells, one)
+	}
+	return out
+}
+
+// each runs fn for each row of text columns that a statement returns.
+func (v *Visit) each(tx pgx.Tx, sql string, a *schema.Arguments, fn func(values []*string) error) error {
+	rows, err := tx.Query(v, sql, a.Values...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		values := make([]*string, len(rows.FieldDescriptions()))
+		dest := make([]any, len(values))
+		for i := range values {
+			dest[i] = &values[i]
+		}
+		if err := rows.Scan(dest...); err != nil {
+			return err
+		}
+		if err := fn(values); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// rows reads rows of a table by a statement that selects its outputs.
+func (v *Visit) rows(tx pgx.Tx, t *schema.Table, columns []*schema.Column, sql string, a *schema.Arguments) ([]row,
+	error) {
+	var out []row
+	err := v.each(tx, sql, a, func(values []*string) error {
+		out = append(out, v.row(t, columns, values))
+		return nil
+	})
+	return out, err
+}
+
+// page reads the rows of a page of a query.
+func (v *Visit) page(tx pgx.Tx, t *schema.Table, q query) ([]row, error) {
+	a := &schema.Arguments{}
+	inner := "select t.* from " + t.SQL() + " t where " + q.where(v, t, a, nil) + q.order(t) +
+		" limit " + strconv.Itoa(perPage) + " offset " + strconv.Itoa((q.Page-1)*perPage)
+	return v.rows(tx, t, q.Columns, "select "+outputs(t, q.Columns, true)+" from ("+inner+") t"+q.order(t), a)
+}
+
+// single is one row with the version that a change is checked against.
+type single struct {
+	row
+	Version string
+}
+
+// one reads one row by its key; it is not found when the tenant has none such.
+func (v *Visit) one(tx pgx.Tx, t *schema.Table, key string, columns []*schema.Column) (single, error) {
+	a := &schema.Arguments{}
+	where, ok := t.KeyWhere(a, v.Tenant, key)
+	if !ok {
+		return single{}, frame.ErrNotFound
+	}
+	var out single
+	sql := "select t.xmin::text, " + outputs(t, columns, false) + " from " + t.SQL() + " t where " + where
+	err := v.each(tx, sql, a, func(values []*string) error {
+		out = single{v.row(t, columns, values[1:]), *values[0]}
+		return nil
+	})
+	if err == nil && out.Version == "" {
+		err = frame.ErrNotFound
+	}
+	return out, err
+}

@@ -1,0 +1,90 @@
+package client
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/portal/internal/frame"
+)
+
+type signInPage struct {
+	Operator bool
+	Problem  string
+}
+
+// home sends a visitor to where it belongs.
+func (p *Pages) home(w http.ResponseWriter, r *http.Request) error {
+	if p.sessions.Of(r) == nil {
+		return frame.Elsewhere(frame.Base + "/sign-in")
+	}
+	return frame.Elsewhere(frame.Base + "/dashboard")
+}
+
+func (p *Pages) signInPage(w http.ResponseWriter, r *http.Request) error {
+	return p.showSignIn(w, r, http.StatusOK, "")
+}
+
+func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, status int, problem string) error {
+	out := p.Frame.Page(r, "Sign in")
+	out.Data = &signInPage{Problem: problem, Operator: p.Ledger != nil}
+	return p.Render(w, status, "sign-in", out)
+}
+
+// signIn takes a token.
+func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	token := frame.Token(r)
+	if token == "" {
+		return p.showSignIn(w, r, http.StatusUnprocessableEntity, "Paste the token that your agency gave you.")
+	}
+	return p.Enter(w, r, token)
+}
+
+// Enter signs in whoever holds a token.
+func (p *Pages) Enter(w http.ResponseWriter, r *http.Request, token string) error {
+	identity, err := p.Verifier.Verify(r.Context(), token)
+	if err != nil || identity.Tenant == "" {
+		return p.showSignIn(w, r, http.StatusUnauthorized, refused(err))
+	}
+	s := &frame.Session{Scope: p.Scope(identity), Subject: identity.Subject, Expires: p.Expiry(identity.Expires)}
+	sc, err := p.Source.Schema(r.Context())
+	if err != nil {
+		return err
+	}
+	if _, _, err := p.admit(r.Context(), sc, s); err != nil {
+		return err
+	}
+	p.sessions.Start(w, r, s)
+	return frame.Elsewhere(frame.Base + "/dashboard")
+}
+
+// ViewAs signs an operator in as a client, to look and change nothing.
+func (p *Pages) ViewAs(w http.ResponseWriter, r *http.Request, tenant moat.Tenant, by frame.ViewAs,
+	end time.Time) error {
+	p.sessions.Start(w, r, &frame.Session{Scope: moat.Scope{Tenant: tenant}, Expires: end, ViewAs: &by})
+	return frame.Elsewhere(frame.Base + "/dashboard")
+}
+
+// refused says why a token does not do, as far as its holder may know.
+func refused(err error) string {
+	var token *auth.TokenError
+	if errors.As(err, &token) && token.Reason == auth.Expired {
+		return "This token has expired. Ask your agency for a new one."
+	}
+	if errors.As(err, &token) && token.Reason == auth.NotYetValid {
+		return "This token is not valid yet. Check your clock, or ask your agency."
+	}
+	return "This token does not work here. Copy all of it, without quotation marks, and try again."
+}
+
+func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) error {
+	s := p.sessions.Of(r)
+	p.sessions.End(w, r)
+	if s != nil && s.ViewAs != nil {
+		return frame.Elsewhere(frame.Base + "/operator/")
+	}
+	return frame.Elsewhere(frame.Base + "/sign-in")
+}

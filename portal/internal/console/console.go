@@ -1,0 +1,156 @@
+// Package console is the room of operators: the clients and their sizes, what the audit
+// finds and prove attacks, what has drifted, and the log of all that operators do.
+//
+// Whatever runs as the operator role has a reason and a line in the log first.
+package console
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/audit"
+	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/portal/internal/client"
+	"github.com/moat-db/moat/portal/internal/frame"
+	"github.com/moat-db/moat/portal/internal/ledger"
+	"github.com/moat-db/moat/portal/internal/schema"
+	"github.com/moat-db/moat/portal/internal/text"
+	"github.com/moat-db/moat/prove/database"
+	"github.com/moat-db/moat/tenancy"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// base is where the console lives.
+const base = frame.Base + "/operator"
+
+// Config is what the pages work with.
+type Config struct {
+	*frame.Frame
+	Source  *schema.Source
+	Ledger  *ledger.Ledger
+	Clients *client.Pages
+	// Verifier accepts the operators' tokens, with the role claim Role.
+	Verifier *auth.Verifier
+	Role     string
+	// Application connects as the application role; nil means that prove cannot run.
+	Application *pgx.ConnConfig
+	Model       tenancy.Options
+	Audit       audit.Options
+	Prove       database.Options
+}
+
+// Pages are the pages of operators.
+type Pages struct {
+	Config
+	*frame.Views
+	sessions *frame.Sessions
+	looks    looks
+	prover   prover
+}
+
+// New returns the pages. It does no I/O.
+func New(config Config) (*Pages, error) {
+	p := &Pages{Config: config, sessions: config.Frame.Sessions("moat_operator", base)}
+	var err error
+	p.Views, err = config.Frame.Views(templates, template.FuncMap{"finding": newFinding, "since": newSince})
+	return p, err
+}
+
+// finding is a finding with an id of its own on the page.
+type finding struct {
+	ID string
+	audit.Finding
+}
+
+func newFinding(prefix string, i int, f audit.Finding) finding {
+	return finding{fmt.Sprint(prefix, i), f}
+}
+
+// since is a moment told by how long ago it was.
+type since struct {
+	At   time.Time
+	Zone *time.Location
+}
+
+func newSince(at *time.Time, zone *time.Location) since { return since{*at, zone} }
+
+// Close cuts a run of prove short and waits until it has ended.
+func (p *Pages) Close() { p.prover.close() }
+
+// Routes are the pages that an operator must be signed in for, below the console's base.
+func (p *Pages) Routes() map[string]Handler {
+	return map[string]Handler{
+		"GET /{$}":                 p.tenantsPage,
+		"GET /tenants/{id}":        p.tenantPage,
+		"POST /tenants/{id}/state": p.setState,
+		"POST /tenants/{id}/view":  p.viewAs,
+		"GET /isolation":           p.isolationPage,
+		"POST /isolation/look":     p.lookAgain,
+		"POST /isolation/good":     p.keepGood,
+		"POST /isolation/prove":    p.startProve,
+		"GET /isolation/prove":     p.proveProgress,
+		"GET /log":                 p.logPage,
+	}
+}
+
+// Mount adds the pages to mux.
+func (p *Pages) Mount(mux *http.ServeMux) {
+	mux.Handle("GET "+base+"/sign-in", p.Handle(p.signInPage))
+	mux.Handle("POST "+base+"/sign-in", p.Handle(p.signIn))
+	mux.Handle("POST "+base+"/sign-out", p.Handle(p.signOut))
+	for pattern, h := range p.Routes() {
+		method, path, _ := strings.Cut(pattern, " ")
+		mux.Handle(method+" "+base+path, p.Handle(p.signedIn(h)))
+	}
+}
+
+// Handler answers an operator who is signed in.
+type Handler func(w http.ResponseWriter, r *http.Request, s *frame.Session) error
+
+// signedIn lets a signed-in operator through, and nobody else.
+func (p *Pages) signedIn(h Handler) frame.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		s := p.sessions.Of(r)
+		if s == nil {
+			return frame.Elsewhere(base + "/sign-in")
+		}
+		return h(w, r, s)
+	}
+}
+
+// show renders a page with the operator's navigation, at the place that is active.
+func (p *Pages) show(w http.ResponseWriter, r *http.Request, s *frame.Session, name, title, active string,
+	data any) error {
+	out := p.Page(r, title)
+	out.Shell, out.Subject, out.Data = "operator", s.Subject, data
+	for _, l := range []frame.Link{
+		{Title: "Clients", Href: base + "/", Icon: "people"},
+		{Title: "Isolation", Href: base + "/isolation", Icon: "shield"},
+		{Title: "Operator log", Href: base + "/log", Icon: "list"},
+	} {
+		l.On = l.Title == active
+		out.Nav = append(out.Nav, l)
+	}
+	return p.Render(w, http.StatusOK, name, out)
+}
+
+// minReason is the shortest text that can be a reason.
+const minReason = 4
+
+func reasonOf(r *http.Request) (string, error) {
+	reason := strings.ToValidUTF8(strings.ReplaceAll(r.PostFormValue("reason"), "\x00", ""), "")
+	reason = strings.Join(strings.Fields(text.Clip(reason, 300)), " ")
+	if len(reason) < minReason {
+		return "", &frame.Refusal{Status: http.StatusUnprocessableEntity, Title: "Give a reason",
+			Hint: "Say in a few words why you are doing this. The client can read it."}
+	}
+	return reason, nil
+}

@@ -1,0 +1,133 @@
+package console
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/serving"
+	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/portal/internal/frame"
+	"github.com/moat-db/moat/portal/internal/ledger"
+	"github.com/moat-db/moat/portal/internal/schema"
+)
+
+type tenantPage struct {
+	Client     tenant
+	CanSuspend bool
+	Log        []ledger.Line
+	Done       string
+}
+
+// one reads the tenant of the address, after the look at it was logged.
+func (p *Pages) one(r *http.Request, e ledger.Entry, then func(tx pgx.Tx, sc *schema.Schema, one tenant) error) error {
+	ctx := r.Context()
+	sc, err := p.Source.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	e.Tenant = r.PathValue("id")
+	if moat.TenantType(sc.Model.Type).Validate(moat.Tenant(e.Tenant)) != nil {
+		return frame.ErrNotFound
+	}
+	return p.Ledger.Use(ctx, e, func(tx pgx.Tx) error {
+		all, _, err := p.tenants(ctx, tx, sc, e.Tenant)
+		if err != nil {
+			return err
+		}
+		if len(all) != 1 {
+			return frame.ErrNotFound
+		}
+		return then(tx, sc, all[0])
+	})
+}
+
+func (p *Pages) tenantPage(w http.ResponseWriter, r *http.Request, s *frame.Session) error {
+	data := &tenantPage{Done: r.URL.Query().Get("done")}
+	look := ledger.Entry{By: s, Action: ledger.LookedAtOne}
+	err := p.one(r, look, func(tx pgx.Tx, sc *schema.Schema, one tenant) (err error) {
+		data.Client, data.CanSuspend = one, canSuspend(sc.Tenants)
+		data.Log, err = p.Ledger.Lines(r.Context(), tx, ledger.Question{Tenant: one.ID, Looks: true, Most: 50})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return p.show(w, r, s, "tenant", data.Client.Name, "Clients", data)
+}
+
+// canSuspend says whether the console can lock a tenant out and let it in again.
+func canSuspend(t *serving.Tenants) bool {
+	if t == nil {
+		return false
+	}
+	_, ok := t.Suspension.Set(true)
+	return ok
+}
+
+func cannotSuspend(t *serving.Tenants) *frame.Refusal {
+	hint := "The tenants table has no column for this that the application role can read. " +
+		"Add one: suspended_at timestamptz."
+	if t != nil && t.Suspension != nil {
+		hint = "The column " + t.Suspension.Column + " holds a word, and only your application knows all of them. " +
+			"Change it there."
+	}
+	return &frame.Refusal{Status: http.StatusConflict, Title: "The console cannot suspend clients here", Hint: hint}
+}
+
+// setState suspends a tenant or lets it in again.
+func (p *Pages) setState(w http.ResponseWriter, r *http.Request, s *frame.Session) error {
+	reason, err := reasonOf(r)
+	if err != nil {
+		return err
+	}
+	suspend := r.PostFormValue("state") == "suspended"
+	done := "resumed"
+	if suspend {
+		done = "suspended"
+	}
+	var path string
+	act := ledger.Entry{By: s, Action: done + " the client", Reason: reason}
+	err = p.one(r, act, func(tx pgx.Tx, sc *schema.Schema, one tenant) error {
+		t := sc.Tenants
+		if !canSuspend(t) {
+			return cannotSuspend(t)
+		}
+		path = one.Path()
+		value, _ := t.Suspension.Set(suspend)
+		_, err := tx.Exec(r.Context(), "update "+t.QName().SQL()+" set "+sqltext.Ident(t.Suspension.Column)+" = "+value+
+			" where "+sqltext.Ident(t.Key)+" = $1", one.ID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p.Source.Door.Flush()
+	return frame.Elsewhere(path + "?done=" + done)
+}
+
+// viewTime is how long an operator may view as a client.
+const viewTime = 30 * time.Minute
+
+// viewAs signs the operator in as a client, to look and change nothing.
+func (p *Pages) viewAs(w http.ResponseWriter, r *http.Request, s *frame.Session) error {
+	reason, err := reasonOf(r)
+	if err != nil {
+		return err
+	}
+	var id moat.Tenant
+	act := ledger.Entry{By: s, Action: "viewed as the client", Reason: reason}
+	if err := p.one(r, act, func(_ pgx.Tx, _ *schema.Schema, one tenant) error {
+		id = moat.Tenant(one.ID)
+		return nil
+	}); err != nil {
+		return err
+	}
+	end := p.Now().Add(viewTime)
+	if s.Expires.Before(end) {
+		end = s.Expires
+	}
+	return p.Clients.ViewAs(w, r, id, frame.ViewAs{Operator: s.Subject, Reason: reason}, end)
+}

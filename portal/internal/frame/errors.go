@@ -1,0 +1,128 @@
+package frame
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/serving"
+)
+
+// Refusal is an error that its page explains.
+type Refusal struct {
+	Status      int
+	Title, Hint string
+}
+
+func (e *Refusal) Error() string { return e.Title }
+
+// Elsewhere is an error that sends the visitor to another page.
+type Elsewhere string
+
+func (e Elsewhere) Error() string { return "see " + string(e) }
+
+// What more than one room refuses.
+var (
+	ErrNotFound = &Refusal{http.StatusNotFound, "Page not found",
+		"This page does not exist, or you do not have access to it."}
+	ErrSlow = &Refusal{http.StatusServiceUnavailable, "This took too long",
+		"It was stopped. Try a shorter period, one more filter or a longer search term."}
+
+	errForeign = &Refusal{http.StatusForbidden, "This form was sent from another site",
+		"Open the portal itself and try again."}
+	errOurs = &Refusal{http.StatusInternalServerError, "Something went wrong",
+		"The problem is on our side, and nothing was changed. Try again in a moment. " +
+			"If it happens again, tell your agency what time it was."}
+)
+
+// Explain is the one place where an error becomes a status and words. What a database
+// says stays in the log: it may name what is not the visitor's.
+func Explain(err error) *Refusal {
+	var known *Refusal
+	if errors.As(err, &known) {
+		return known
+	}
+	var pg *pgconn.PgError
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return ErrNotFound
+	case errors.Is(err, serving.ErrUnknownTenant):
+		return &Refusal{http.StatusForbidden, "This account does not exist",
+			"It may have been removed. Ask your agency."}
+	case errors.Is(err, serving.ErrSuspended):
+		return &Refusal{http.StatusForbidden, "This account is suspended",
+			"Your data is safe, but you cannot open it for now. Ask your agency."}
+	case errors.Is(err, serving.ErrNotMember):
+		return &Refusal{http.StatusForbidden, "You have no access to this account",
+			"You are not one of its members. Ask your agency."}
+	case errors.Is(err, moat.ErrNoTenant), errors.As(err, new(*moat.InvalidTenantError)):
+		return &Refusal{http.StatusForbidden, "Your sign-in is not for any account",
+			"Ask your agency for a new token."}
+	case errors.Is(err, context.DeadlineExceeded):
+		return ErrSlow
+	case errors.As(err, &pg):
+		return explainPg(pg)
+	}
+	return errOurs
+}
+
+func explainPg(pg *pgconn.PgError) *Refusal {
+	switch pg.Code {
+	case "57014":
+		return ErrSlow
+	case "42501":
+		return &Refusal{http.StatusForbidden, "You cannot do this", "Your account does not have permission."}
+	case "22P02", "22003", "22007", "22008", "22023":
+		return &Refusal{http.StatusBadRequest, "A value in the address is not valid",
+			"Go back and choose the filter again."}
+	case "53300", "57P03":
+		return &Refusal{http.StatusServiceUnavailable, "The database is busy", "Try again in a moment."}
+	}
+	return errOurs
+}
+
+// fail answers with what became of an error: another page, or its explanation.
+func (f *Frame) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var elsewhere Elsewhere
+	switch {
+	case errors.As(err, &elsewhere):
+		Redirect(w, r, string(elsewhere))
+		return
+	case r.Context().Err() != nil:
+		return // the visitor has gone
+	}
+	e := Explain(err)
+	if e.Status >= http.StatusInternalServerError {
+		f.Logger.Error("portal", "method", r.Method, "path", r.URL.Path, "error", err.Error())
+	}
+	if r.Header.Get("HX-Request") != "" {
+		w.Header().Set("HX-Retarget", "#notice")
+		w.Header().Set("HX-Reswap", "innerHTML show:none")
+		w.Header().Set("HX-Reselect", "#problem")
+		w.Header().Set("HX-Push-Url", "false")
+		err = f.views.Fragment(w, e.Status, "problem", e)
+	} else {
+		page := f.Page(r, e.Title)
+		page.Data = e
+		err = f.views.Render(w, e.Status, "error", page)
+	}
+	if err != nil {
+		f.Logger.Error("portal: error page", "error", err.Error())
+		http.Error(w, e.Title, e.Status)
+	}
+}
+
+// Redirect sends the browser on; htmx must be told in a header, or it would swap the
+// other page in as a fragment.
+func Redirect(w http.ResponseWriter, r *http.Request, to string) {
+	if r.Header.Get("HX-Request") != "" {
+		w.Header().Set("HX-Redirect", to)
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}

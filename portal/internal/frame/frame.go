@@ -1,0 +1,100 @@
+// Package frame is what the rooms of the portal share: the layout around every page,
+// the headers of every answer, sessions, and how an error becomes a page. It knows
+// nothing of any room.
+package frame
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/klauspost/compress/gzhttp"
+)
+
+// Base is where the portal lives on the server.
+const Base = "/portal"
+
+// Config is what every room obeys.
+type Config struct {
+	// Timeout is the statement timeout of a page.
+	Timeout time.Duration
+	// SessionTTL is how long a session lives at most.
+	SessionTTL time.Duration
+	// SecureCookies marks cookies Secure although the request came without TLS.
+	SecureCookies bool
+	Logger        *slog.Logger
+	Now           func() time.Time
+}
+
+// Frame serves what the rooms have in common.
+type Frame struct {
+	Config
+	assets *assets
+	views  *Views
+}
+
+// New returns a Frame. It does no I/O.
+func New(config Config) (*Frame, error) {
+	f := &Frame{Config: config}
+	var err error
+	if f.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	f.views, err = f.Views(templateFiles, nil)
+	return f, err
+}
+
+// Handler answers a request, or returns why not.
+type Handler func(w http.ResponseWriter, r *http.Request) error
+
+// Handle turns the error of a handler into its page.
+func (f *Frame) Handle(h Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			f.fail(w, r, err)
+		}
+	})
+}
+
+// Wrap puts around the routes of all rooms what every answer needs.
+func (f *Frame) Wrap(mux *http.ServeMux) http.Handler {
+	mux.Handle("GET "+Base+"/assets/{version}/{file}", f.assets)
+	mux.Handle(Base+"/", f.Handle(func(http.ResponseWriter, *http.Request) error { return ErrNotFound }))
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(f.Handle(func(http.ResponseWriter, *http.Request) error { return errForeign }))
+	return f.recovered(headers(gzhttp.GzipHandler(guard.Handler(mux))))
+}
+
+// recovered turns a panic into an error page and a line in the log.
+func (f *Frame) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			caught := recover()
+			if caught == nil {
+				return
+			}
+			if caught == http.ErrAbortHandler {
+				panic(caught)
+			}
+			f.Logger.Error("portal: panic", "path", r.URL.Path, "panic", fmt.Sprintf("%T", caught),
+				"stack", string(debug.Stack()))
+			f.fail(w, r, fmt.Errorf("panic in %s", r.URL.Path))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Limit sets the statement timeout for the rest of the transaction.
+func (f *Frame) Limit(ctx context.Context, tx pgx.Tx) error { return Limit(ctx, tx, f.Timeout) }
+
+// Limit sets a statement timeout for the rest of the transaction.
+func Limit(ctx context.Context, tx pgx.Tx, d time.Duration) error {
+	_, err := tx.Exec(ctx, "select pg_catalog.set_config('statement_timeout', $1, true)",
+		strconv.FormatInt(d.Milliseconds(), 10))
+	return err
+}

@@ -1,0 +1,117 @@
+package frame
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/moat-db/moat/portal/internal/text"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// Views are the templates of a room: the parts that its pages share, and each page with
+// the layout around it.
+type Views struct {
+	parts *template.Template
+	pages map[string]*template.Template
+}
+
+// Views parses the folder templates of a room: parts.html is shared by the pages, and
+// every other file is the page of that name.
+func (f *Frame) Views(files fs.FS, funcs template.FuncMap) (*Views, error) {
+	parts := template.New("").Funcs(f.functions()).Funcs(funcs)
+	if _, err := parts.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"); err != nil {
+		return nil, fmt.Errorf("parse templates: %w", err)
+	}
+	v := &Views{parts, map[string]*template.Template{}}
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := fs.Stat(files, "templates/parts.html"); err == nil {
+		if _, err := parts.ParseFS(files, "templates/parts.html"); err != nil {
+			return nil, fmt.Errorf("parse templates: %w", err)
+		}
+	}
+	for _, name := range names {
+		page, err := parts.Clone()
+		if err == nil {
+			_, err = page.ParseFS(files, name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("parse template %s: %w", name, err)
+		}
+		v.pages[strings.TrimSuffix(path.Base(name), ".html")] = page
+	}
+	return v, nil
+}
+
+// Change parses another file over a page, whose blocks it may define anew. It must be
+// called before the page is first rendered.
+func (v *Views) Change(page string, files fs.FS, name string, funcs template.FuncMap) error {
+	_, err := v.pages[page].Funcs(funcs).ParseFS(files, name)
+	return err
+}
+
+func (f *Frame) functions() template.FuncMap {
+	return template.FuncMap{
+		"base": func() string { return Base }, "asset": f.assets.path,
+		"count": text.Count[int64], "counted": text.Counted[int], "lower": text.Lower, "clip": text.Clip,
+		"join": strings.Join, "int64": func(n int) int64 { return int64(n) },
+		"ago":    func(at time.Time) string { return text.Ago(f.Now(), at) },
+		"moment": func(at time.Time, zone *time.Location) string { return at.In(zone).Format(text.Moment) },
+		"iso":    func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
+	}
+}
+
+// Page is what the layout needs beside a page's own data.
+type Page struct {
+	Title   string
+	Zone    *time.Location
+	Shell   string // client, operator, or "" for a page without navigation
+	Nav     []Link
+	Tenant  string // for people
+	Subject string
+	ViewAs  *ViewAs
+	Data    any
+}
+
+// Link is one place of the navigation.
+type Link struct {
+	Title, Href, Icon string
+	On                bool
+}
+
+// Page is a page without navigation.
+func (f *Frame) Page(r *http.Request, title string) *Page {
+	return &Page{Title: title, Zone: ZoneOf(r)}
+}
+
+// Render writes a whole page; nothing is sent when the template fails.
+func (v *Views) Render(w http.ResponseWriter, status int, name string, data *Page) error {
+	return execute(w, status, v.pages[name], "layout", data)
+}
+
+// Fragment writes one part of a page, for htmx to put in its place.
+func (v *Views) Fragment(w http.ResponseWriter, status int, name string, data any) error {
+	return execute(w, status, v.parts, name, data)
+}
+
+func execute(w http.ResponseWriter, status int, t *template.Template, name string, data any) error {
+	var b bytes.Buffer
+	if err := t.ExecuteTemplate(&b, name, data); err != nil {
+		return fmt.Errorf("render: %w", err)
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // a client that has gone cannot be told
+	return nil
+}

@@ -1,0 +1,35 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// State reads one of the things the console keeps; the time is zero when it was never
+// kept.
+func State(ctx context.Context, tx pgx.Tx, name string, into any) (at time.Time, err error) {
+	var text []byte
+	err = tx.QueryRow(ctx, "select at, value from moat.console_state where name = $1", name).Scan(&at, &text)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return at, json.Unmarshal(text, into)
+}
+
+// Keep keeps it.
+func Keep(ctx context.Context, tx pgx.Tx, name string, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, "insert into moat.console_state (name, at, value) values ($1, clock_timestamp(), $2) "+
+		"on conflict (name) do update set at = excluded.at, value = excluded.value", name, string(text))
+	return err
+}

@@ -1,0 +1,208 @@
+package schema
+
+import (
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/portal/internal/text"
+)
+
+// Kind is how a column is shown and asked for.
+type Kind string
+
+// The kinds of columns.
+const (
+	KindText     Kind = "text"
+	KindInteger  Kind = "integer"
+	KindNumber   Kind = "number"
+	KindBool     Kind = "boolean"
+	KindDate     Kind = "date"
+	KindTime     Kind = "time"   // time of day
+	KindMoment   Kind = "moment" // timestamptz
+	KindLocal    Kind = "local"  // timestamp without time zone
+	KindUUID     Kind = "uuid"
+	KindJSON     Kind = "json"
+	KindBytes    Kind = "bytes" // size only
+	KindInterval Kind = "interval"
+	KindOther    Kind = "other" // PostgreSQL's text form
+)
+
+// Column is one column of a table.
+type Column struct {
+	Name, Title, Comment string
+	Type                 string
+	Kind                 Kind
+	Required             bool // NOT NULL without a default
+	NotNull              bool
+	Default              string
+	Options              []string
+	Min, Max             string
+	MinExclusive         bool
+	MaxExclusive         bool
+	MaxLen               int
+	NotBlank             bool
+	Ref                  *Table
+	MaySet, MayChange    bool // on insert, on update
+}
+
+// SQL is the quoted name.
+func (c *Column) SQL() string { return sqltext.Ident(c.Name) }
+
+// Numeric says whether values are aligned to the right.
+func (c *Column) Numeric() bool { return c.Kind == KindNumber || c.Kind == KindInteger && c.Ref == nil }
+
+// Sortable says whether values have an order that means something.
+func (c *Column) Sortable() bool {
+	return c.Kind != KindJSON && c.Kind != KindBytes && c.Kind != KindOther
+}
+
+// columns adds the columns the role may read; the tenant column is everywhere the
+// same and is left out.
+func (b *builder) columns(t *Table, r *catalog.Relation) {
+	for i := range r.Columns {
+		if c := &r.Columns[i]; c.Name != t.Tenant && b.MayColumn(r, c, "SELECT") {
+			t.Columns = append(t.Columns, b.column(r, c))
+		}
+	}
+	t.key(r.PrimaryKey())
+	t.Constraints = map[string][]string{}
+	for _, k := range r.Constraints {
+		t.Constraints[k.Name] = k.Columns
+		if k.Type != catalog.Check || len(k.Columns) != 1 {
+			continue
+		}
+		if c := t.Column(k.Columns[0]); c != nil {
+			c.check(k.Definition)
+		}
+	}
+	for _, x := range r.Indexes {
+		if !x.Unique {
+			continue
+		}
+		names := make([]string, len(x.Keys))
+		for i, key := range x.Keys {
+			names[i] = key.Column
+		}
+		t.Constraints[x.Name] = names
+	}
+}
+
+// key takes the primary key, unless a column of it may not be read.
+func (t *Table) key(names []string) {
+	for _, name := range names {
+		if name == t.Tenant {
+			continue
+		}
+		c := t.Column(name)
+		if c == nil {
+			t.Key = nil
+			return
+		}
+		t.Key = append(t.Key, c)
+	}
+}
+
+func (b *builder) column(r *catalog.Relation, c *catalog.Column) *Column {
+	out := &Column{
+		Name: c.Name, Title: text.Column(c.Name), Comment: c.Comment,
+		Type: c.Type, Kind: kindOf(c.TypeName), MaxLen: lengthOf(c.Type),
+		NotNull: c.NotNull, Required: c.NotNull && c.Default == "" && c.Identity == "", Default: constant(c.Default),
+		MaySet: b.MayColumn(r, c, "INSERT"), MayChange: b.MayColumn(r, c, "UPDATE"),
+	}
+	b.userType(out, c.TypeName)
+	return out
+}
+
+// userType takes an enum's labels and what a domain adds to its base type.
+func (b *builder) userType(c *Column, name catalog.QName) {
+	for range 8 { // a domain over a domain, and no endless chain
+		t := b.types[name]
+		switch {
+		case t == nil:
+			return
+		case t.Kind == "enum":
+			c.Kind, c.Options = KindText, t.Labels
+			return
+		case t.Kind != "domain":
+			return
+		}
+		c.domain(t)
+		bare, _, _ := strings.Cut(t.Base, "(")
+		c.Kind = kindByName(bare)
+		if schema, rest, ok := strings.Cut(bare, "."); ok {
+			name, bare = catalog.QName{Schema: unquote(schema)}, rest
+		}
+		name.Name = unquote(bare)
+	}
+}
+
+// domain takes what a domain asks of its values.
+func (c *Column) domain(t *catalog.Type) {
+	for _, check := range t.Checks {
+		c.check(check)
+	}
+	if t.NotNull {
+		c.NotNull, c.Required = true, c.Required || c.Default == "" && t.Default == ""
+	}
+	if n := lengthOf(t.Base); n > 0 {
+		c.MaxLen = n
+	}
+}
+
+func unquote(name string) string {
+	if len(name) > 1 && name[0] == '"' {
+		return strings.ReplaceAll(name[1:len(name)-1], `""`, `"`)
+	}
+	return name
+}
+
+// may says whether rows can be added, and changed in at least one column, by a role
+// that may insert something or not.
+func (t *Table) may(insert bool) (add, change bool) {
+	add = insert && !t.Shared
+	for _, c := range t.Columns {
+		if c.Required && !c.MaySet {
+			add = false
+		}
+		change = change || c.MayChange
+	}
+	return add, change && !t.Shared && len(t.Key) > 0
+}
+
+func kindOf(name catalog.QName) Kind {
+	if name.Schema != "pg_catalog" && name.Name != "citext" {
+		return KindOther
+	}
+	return kindByName(name.Name)
+}
+
+func kindByName(name string) Kind {
+	switch name {
+	case "text", "varchar", "bpchar", "citext", "name", "char", "character varying", "character":
+		return KindText
+	case "int2", "int4", "int8", "smallint", "integer", "bigint":
+		return KindInteger
+	case "numeric", "float4", "float8", "real", "double precision":
+		return KindNumber
+	case "bool", "boolean":
+		return KindBool
+	case "date":
+		return KindDate
+	case "time", "time without time zone":
+		return KindTime
+	case "timestamptz", "timestamp with time zone":
+		return KindMoment
+	case "timestamp", "timestamp without time zone":
+		return KindLocal
+	case "uuid":
+		return KindUUID
+	case "json", "jsonb":
+		return KindJSON
+	case "bytea":
+		return KindBytes
+	case "interval":
+		return KindInterval
+	}
+	return KindOther
+}

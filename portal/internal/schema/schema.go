@@ -1,0 +1,239 @@
+// Package schema says what the portal shows of a database: which tables and columns,
+// what each is called, which values it takes and how they are asked for. It reads a
+// catalog and never the database itself.
+package schema
+
+import (
+	"cmp"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/serving"
+	"github.com/moat-db/moat/policy"
+	"github.com/moat-db/moat/portal/internal/frame"
+	"github.com/moat-db/moat/portal/internal/text"
+)
+
+// Schema is what the portal shows of a database: the tables that row-level security
+// protects and the application role may read.
+type Schema struct {
+	*policy.View // what it was made of
+	Tables       []*Table
+	Check        *serving.Check
+	Tenants      *serving.Tenants
+}
+
+// Table is one table of the portal.
+type Table struct {
+	Name              catalog.QName
+	Slug              string
+	Title, Singular   string
+	Comment           string
+	Tenant            string // tenant column; "" for a shared table
+	Shared            bool
+	Columns           []*Column
+	Key               []*Column // primary key without the tenant column
+	Label             *Column   // what a row is called
+	Created           *Column   // when a row came into being
+	Status, Source    *Column   // the two best lists of values
+	Amount            *Column
+	Children          []Child
+	MayAdd, MayChange bool
+	Rows              float64             // estimate; -1 unknown
+	Constraints       map[string][]string // the columns of each constraint and unique index
+}
+
+// Child is a table whose rows point at this one's.
+type Child struct {
+	Table  *Table
+	Column *Column
+}
+
+// Build makes the portal's view of what the role that read the catalog may reach.
+func Build(v *policy.View, check *serving.Check) *Schema {
+	b := &builder{Exposure: serving.Expose(v), types: map[catalog.QName]*catalog.Type{},
+		byName: map[catalog.QName]*Table{}}
+	for i := range v.Snapshot.Types {
+		t := &v.Snapshot.Types[i]
+		b.types[catalog.QName{Schema: t.Schema, Name: t.Name}] = t
+	}
+	for i := range v.Snapshot.Relations {
+		b.add(&v.Snapshot.Relations[i])
+	}
+	b.slugs()
+	b.references()
+	b.dropLoose()
+	for _, t := range b.tables {
+		t.choose()
+	}
+	slices.SortFunc(b.tables, func(a, b *Table) int {
+		return cmp.Or(cmp.Compare(b.weight(), a.weight()), cmp.Compare(a.Title, b.Title))
+	})
+	return &Schema{View: v, Tables: b.tables, Check: check, Tenants: check.Tenants}
+}
+
+// weight orders tables for the navigation: what moves through a pipeline first, then
+// what has a name and a date of its own, and at last what only hangs on another.
+func (t *Table) weight() int {
+	w := 0
+	if !t.Shared {
+		w += 100
+	}
+	if t.Status != nil {
+		w += 10
+	}
+	if t.Amount != nil {
+		w += 4
+	}
+	if t.Label != nil && t.Label.Kind == KindText && !strings.Contains(t.Label.Name, "kind") {
+		w += 10
+	}
+	if t.Created != nil {
+		w += 5
+	}
+	return w
+}
+
+// Find returns the table with the slug, nil where there is none.
+func (s *Schema) Find(slug string) *Table {
+	return s.first(func(t *Table) bool { return t.Slug == slug })
+}
+
+// Shown returns the table of that name, nil where the portal does not show it.
+func (s *Schema) Shown(name catalog.QName) *Table {
+	return s.first(func(t *Table) bool { return t.Name == name })
+}
+
+// Main is the table that the dashboard is about unless another is asked for.
+func (s *Schema) Main() *Table {
+	return s.first(func(t *Table) bool { return !t.Shared })
+}
+
+func (s *Schema) first(fit func(*Table) bool) *Table {
+	if i := slices.IndexFunc(s.Tables, fit); i >= 0 {
+		return s.Tables[i]
+	}
+	return nil
+}
+
+// SQL is the table's quoted name.
+func (t *Table) SQL() string { return t.Name.SQL() }
+
+// Path is the table's page.
+func (t *Table) Path() string { return frame.Base + "/t/" + url.PathEscape(t.Slug) }
+
+// Column returns the column with the name, nil when the portal does not show it.
+func (t *Table) Column(name string) *Column {
+	for _, c := range t.Columns {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+type builder struct {
+	*serving.Exposure
+	types  map[catalog.QName]*catalog.Type
+	tables []*Table
+	byName map[catalog.QName]*Table
+}
+
+// add takes a relation in when it is a table that is safe to show and readable.
+func (b *builder) add(r *catalog.Relation) {
+	class := b.Class(r.QName())
+	if !isTable(r) || !b.Uses(r.Schema) || b.Hidden(r) != "" || !b.safe(r, class) {
+		return
+	}
+	t := &Table{
+		Name: r.QName(), Title: text.Name(r.Name), Comment: r.Comment,
+		Shared: class == catalog.SharedTable, Rows: r.Estimate.Rows,
+	}
+	t.Singular = text.Singular(t.Title)
+	if class == catalog.TenantTable {
+		t.Tenant = b.Table(r.QName()).Column
+	}
+	b.columns(t, r)
+	if len(t.Columns) == 0 {
+		return
+	}
+	t.MayAdd, t.MayChange = t.may(b.May(r, "INSERT"))
+	b.tables, b.byName[t.Name] = append(b.tables, t), t
+}
+
+func isTable(r *catalog.Relation) bool {
+	return (r.Kind == catalog.Table || r.Kind == catalog.PartitionedTable) && !r.Partition && r.Extension == "" &&
+		r.Schema != "moat"
+}
+
+// safe says whether a client is shown no row of another: a table with the tenant column
+// is asked with the tenant's predicate as well; one without it is shown only when its
+// policies alone are known to isolate.
+func (b *builder) safe(r *catalog.Relation, class catalog.Class) bool {
+	return class == catalog.TenantTable || class == catalog.SharedTable || class == catalog.ChildTable && b.Isolated(r)
+}
+
+// slugs gives each table a name of its own in the address: the bare one where it is
+// the only one.
+func (b *builder) slugs() {
+	count := map[string]int{}
+	for _, t := range b.tables {
+		count[t.Name.Name]++
+	}
+	for _, t := range b.tables {
+		t.Slug = t.Name.Name
+		if count[t.Slug] > 1 {
+			t.Slug = t.Name.String()
+			t.Title += " (" + t.Name.Schema + ")"
+		}
+	}
+}
+
+// references follows the foreign keys between the tables shown.
+func (b *builder) references() {
+	for _, from := range b.tables {
+		for _, k := range b.Relation(from.Name).Constraints {
+			if to := b.byName[k.References]; k.Type == catalog.ForeignKey && to != nil {
+				refer(from, to, k)
+			}
+		}
+	}
+}
+
+// dropLoose leaves out shared tables that no protected table points at: that a table
+// has no tenant column and is only read may be a wish, and not what it is.
+func (b *builder) dropLoose() {
+	referenced := map[catalog.QName]bool{}
+	for _, t := range b.tables {
+		if t.Shared {
+			continue
+		}
+		for _, k := range b.Relation(t.Name).Constraints {
+			referenced[k.References] = true
+		}
+	}
+	b.tables = slices.DeleteFunc(b.tables, func(t *Table) bool { return t.Shared && !referenced[t.Name] })
+}
+
+// refer takes a foreign key of one column, beside the tenant column, that points at
+// the whole key of the other table.
+func refer(from, to *Table, k catalog.Constraint) {
+	var column, target string
+	for i, name := range k.Columns {
+		if i < len(k.RefColumns) && name != from.Tenant {
+			if column != "" {
+				return
+			}
+			column, target = name, k.RefColumns[i]
+		}
+	}
+	c := from.Column(column)
+	if c == nil || c.Ref != nil || len(to.Key) != 1 || to.Key[0].Name != target {
+		return
+	}
+	c.Ref = to
+	c.Title = strings.TrimSuffix(strings.TrimSuffix(c.Title, " ID"), " id")
+	to.Children = append(to.Children, Child{Table: from, Column: c})
+}

@@ -1,0 +1,38 @@
+package schema
+
+import (
+	"context"
+	"sync"
+
+	"github.com/moat-db/moat/internal/serving"
+	"github.com/moat-db/moat/policy"
+)
+
+// Source answers with the schema of the moment, made anew when the database has
+// another one. It is safe for concurrent use.
+type Source struct {
+	// Read is asked each time; another pointer means a changed schema.
+	Read func(context.Context) (*policy.View, error)
+	Door *serving.Door
+
+	mu   sync.Mutex
+	last *Schema
+}
+
+// Schema returns the schema of the moment.
+func (s *Source) Schema(ctx context.Context) (*Schema, error) {
+	read, err := s.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last == nil || s.last.View != read {
+		check, err := s.Door.Check(read)
+		if err != nil {
+			return nil, err
+		}
+		s.last = Build(read, check)
+	}
+	return s.last, nil
+}
