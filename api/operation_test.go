@@ -198,8 +198,8 @@ func TestSchemaReload(t *testing.T) {
 	s.db.Exec(t, fmt.Sprintf(`CREATE TABLE app.colours (tenant_id uuid NOT NULL, id int, PRIMARY KEY (tenant_id, id));
 		CREATE POLICY p ON app.colours AS RESTRICTIVE USING (tenant_id = (SELECT
 			nullif(current_setting('app.current_tenant', true), '')::uuid));
-		CREATE POLICY q ON app.colours USING (true); ALTER TABLE app.colours ENABLE ROW LEVEL SECURITY; GRANT SELECT, INSERT
-			ON app.colours TO %s`, role))
+		CREATE POLICY q ON app.colours USING (true); ALTER TABLE app.colours ENABLE ROW LEVEL SECURITY;
+			GRANT SELECT, INSERT ON app.colours TO %s`, role))
 	eventually(t, func() bool { return s.do(t, call{path: "colours"}).Status == 200 })
 	s.db.Exec(t, "ALTER TABLE app.colours ADD COLUMN shade text; NOTIFY pgrst, 'reload schema'")
 	eventually(t, func() bool { return s.do(t, call{path: "colours?select=shade"}).Status == 200 })

@@ -210,8 +210,8 @@ func TestLoadSeesLeakproofDeviations(t *testing.T) {
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		t.Parallel()
 		db := c.New(t)
-		db.Exec(t, `ALTER FUNCTION pg_catalog.texticlike(text, text) LEAKPROOF; ALTER FUNCTION pg_catalog.uuid_eq(uuid,
-			uuid) NOT LEAKPROOF`)
+		db.Exec(t, `ALTER FUNCTION pg_catalog.texticlike(text, text) LEAKPROOF;
+			ALTER FUNCTION pg_catalog.uuid_eq(uuid, uuid) NOT LEAKPROOF`)
 		v := catalog.NewLookup(load(t, db.Conn(t, db.URL)), nil)
 		if f := v.Functions(catalog.QName{Schema: "pg_catalog", Name: "texticlike"}); len(f) != 1 || !f[0].Leakproof ||
 			f[0].LeakproofByDefault {
@@ -230,8 +230,8 @@ func TestLoadAsOrdinaryRole(t *testing.T) {
 		t.Parallel()
 		db := c.New(t)
 		role := db.AppRole(t)
-		db.Exec(t, `CREATE SCHEMA app; CREATE SCHEMA closed; CREATE TABLE app.a (x int); CREATE TABLE app.b (x int); CREATE
-			TABLE closed.c (x int);
+		db.Exec(t, `CREATE SCHEMA app; CREATE SCHEMA closed; CREATE TABLE app.a (x int); CREATE TABLE app.b (x int);
+			CREATE TABLE closed.c (x int);
 			ALTER TABLE closed.c ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON closed.c USING (x = 1);
 			CREATE VIEW closed.v AS SELECT * FROM closed.c; CREATE VIEW app.v AS SELECT * FROM app.a;
 			GRANT USAGE ON SCHEMA app TO `+role+`; GRANT SELECT ON app.a TO `+role)

@@ -14,20 +14,20 @@ import (
 
 // privilegeSchema gives rights in every way there is; «x» are roles.
 const privilegeSchema = `
-GRANT «group» TO «member»; GRANT «top» TO «group»; GRANT «group» TO «noinherit»; GRANT «owner» TO «admin» WITH ADMIN
-	OPTION;
+GRANT «group» TO «member»; GRANT «top» TO «group»; GRANT «group» TO «noinherit»;
+	GRANT «owner» TO «admin» WITH ADMIN OPTION;
 GRANT pg_read_all_data TO «reader»; GRANT pg_write_all_data TO «group»;
-CREATE SCHEMA s AUTHORIZATION «owner»; CREATE SCHEMA closed; GRANT USAGE ON SCHEMA s TO «member»; GRANT CREATE ON
-	SCHEMA s TO «top»;
-CREATE TABLE s.a (x int, y int); ALTER TABLE s.a OWNER TO «owner»; GRANT SELECT, TRUNCATE ON s.a TO «top»; GRANT
-	TRIGGER ON s.a TO PUBLIC;
-CREATE TABLE s.b (x int, y int); GRANT UPDATE (y) ON s.b TO «group»; GRANT SELECT (x) ON s.b TO PUBLIC; GRANT
-	REFERENCES ON s.b TO «member» WITH GRANT OPTION;
+CREATE SCHEMA s AUTHORIZATION «owner»; CREATE SCHEMA closed; GRANT USAGE ON SCHEMA s TO «member»;
+	GRANT CREATE ON SCHEMA s TO «top»;
+CREATE TABLE s.a (x int, y int); ALTER TABLE s.a OWNER TO «owner»; GRANT SELECT, TRUNCATE ON s.a TO «top»;
+	GRANT TRIGGER ON s.a TO PUBLIC;
+CREATE TABLE s.b (x int, y int); GRANT UPDATE (y) ON s.b TO «group»; GRANT SELECT (x) ON s.b TO PUBLIC;
+	GRANT REFERENCES ON s.b TO «member» WITH GRANT OPTION;
 CREATE TABLE closed.c (x int); GRANT DELETE ON closed.c TO «noinherit»;
-CREATE FUNCTION s.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE FUNCTION s.g() RETURNS int LANGUAGE sql AS
-	'SELECT 1';
-REVOKE EXECUTE ON FUNCTION s.g() FROM PUBLIC; GRANT EXECUTE ON FUNCTION s.g() TO «top»; ALTER FUNCTION s.f() OWNER TO
-	«owner»;
+CREATE FUNCTION s.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+	CREATE FUNCTION s.g() RETURNS int LANGUAGE sql AS 'SELECT 1';
+REVOKE EXECUTE ON FUNCTION s.g() FROM PUBLIC; GRANT EXECUTE ON FUNCTION s.g() TO «top»;
+	ALTER FUNCTION s.f() OWNER TO «owner»;
 REVOKE TEMPORARY ON DATABASE «db» FROM PUBLIC; GRANT TEMPORARY ON DATABASE «db» TO «group»;
 `
 
@@ -47,8 +47,8 @@ func TestPrivilegesAgainstServer(t *testing.T) {
 			sql = strings.ReplaceAll(sql, "«"+name+"»", role)
 		}
 		if c.Major >= 16 {
-			extra := `GRANT «top» TO «nothing» WITH INHERIT FALSE, SET FALSE; GRANT «owner» TO «reader» WITH INHERIT FALSE, SET
-				TRUE; GRANT «group» TO «admin» WITH INHERIT TRUE, SET FALSE`
+			extra := `GRANT «top» TO «nothing» WITH INHERIT FALSE, SET FALSE;
+				GRANT «owner» TO «reader» WITH INHERIT FALSE, SET TRUE; GRANT «group» TO «admin» WITH INHERIT TRUE, SET FALSE`
 			for name, role := range db.Roles {
 				extra = strings.ReplaceAll(extra, "«"+name+"»", role)
 			}

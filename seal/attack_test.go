@@ -132,16 +132,16 @@ func (a *arena) victim(db *moat.DB) {
 // prepare keeps a copy of the rows and lets the program use names without schema.
 func (f *fixture) prepare(t *testing.T) {
 	t.Helper()
-	f.Exec(t, `create table public.leads as select * from app.leads; create table public.notes as select * from app.notes;
-		analyze; alter role `+f.Role+` set search_path = app`)
+	f.Exec(t, `create table public.leads as select * from app.leads;
+		create table public.notes as select * from app.notes; analyze; alter role `+f.Role+` set search_path = app`)
 }
 
 // restore makes the arena as it was.
 func (a *arena) restore(t *testing.T) {
 	t.Helper()
 	_, err := a.admin.PgConn().Exec(t.Context(), fmt.Sprintf(`
-		delete from app.notes; delete from app.leads; insert into app.leads select * from public.leads; insert into
-			app.notes select * from public.notes;
+		delete from app.notes; delete from app.leads; insert into app.leads select * from public.leads;
+			insert into app.notes select * from public.notes;
 		alter role %[1]s reset all; alter role %[1]s set search_path = app`, a.Role)).ReadAll()
 	must(t, err)
 }

@@ -6,8 +6,8 @@ var settingInStatements = []attack{
 	{name: "SET LOCAL", leaks: true, sql: `set local app.current_tenant = '{B}'; select name from leads`},
 	{name: "SET", leaks: true, sql: `set app.current_tenant = '{B}'; select name from leads`},
 	{name: "DO block", leaks: true,
-		sql: `do $$ declare s text; begin perform set_config('app.current_tenant', '{B}', true); select string_agg(name,
-			',') into s from leads; raise notice '%', s; end $$`},
+		sql: `do $$ declare s text; begin perform set_config('app.current_tenant', '{B}', true);
+			select string_agg(name, ',') into s from leads; raise notice '%', s; end $$`},
 	{name: "COMMIT, then a transaction of its own", leaks: true,
 		sql: `commit; begin; set local app.current_tenant = '{B}'; select name from leads`},
 	{name: "COMMIT, then SET for the session", leaks: true,
@@ -24,8 +24,8 @@ var settingInStatements = []attack{
 	{name: "SET between savepoints", leaks: true,
 		sql: `savepoint s; set local app.current_tenant = '{B}'; select name from leads; rollback to s`},
 	{name: "SET in a block with an exception handler", leaks: true,
-		sql: `do $$ declare s text; begin begin set local app.current_tenant = '{B}'; select string_agg(name, ',') into s
-			from leads; raise notice '%', s; exception when others then null; end; end $$`},
+		sql: `do $$ declare s text; begin begin set local app.current_tenant = '{B}';
+			select string_agg(name, ',') into s from leads; raise notice '%', s; exception when others then null; end; end $$`},
 	{name: "procedure that commits and sets", leaks: true,
 		sql: `create procedure pg_temp.p() language plpgsql as $$ declare s text; begin commit; perform
 			set_config('app.current_tenant', '{B}', false); select string_agg(name, ',') into s from app.leads; raise notice
@@ -62,8 +62,8 @@ var forgedInStatements = []attack{
 	{name: "sealed value for the session, outside a transaction",
 		sql: `commit; set moat.sealed = '{seal earlier}';; select name from leads`},
 	{name: "sealed value with the other's snapshot and transaction start",
-		sql: `commit; begin isolation level repeatable read; set local moat.sealed = '{seal elsewhere}'; select name from
-			leads`},
+		sql: `commit; begin isolation level repeatable read; set local moat.sealed = '{seal elsewhere}';
+			select name from leads`},
 	{name: "no binding at all", sql: `commit;; select name from leads`},
 	{name: "rollback to a savepoint before the forgery",
 		sql: `savepoint s; set local moat.sealed = '{seal elsewhere}'; rollback to s; select name from leads`},
@@ -74,12 +74,12 @@ var forgedInStatements = []attack{
 	{name: "retired key in a transaction of its own",
 		sql: `commit; begin; select {enter retired};; select name from leads`},
 	{name: "second binding after clearing the first, with a stale token",
-		sql: `set local moat.sealed = ''; do $$ begin perform {enter elsewhere}; exception when others then raise notice
-			'no'; end $$; select name from leads`},
+		sql: `set local moat.sealed = ''; do $$ begin perform {enter elsewhere};
+			exception when others then raise notice 'no'; end $$; select name from leads`},
 	{name: "plans printed to the client", sql: `set local client_min_messages = debug5; set local debug_print_plan = on;
 		set local debug_print_parse = on; select moat.current_tenant(); select name from leads`},
-	{name: "custom plans printed to the client", sql: `set local plan_cache_mode = force_custom_plan; set local
-		client_min_messages = debug5; set local debug_print_plan = on; set local debug_print_rewritten = on; select
+	{name: "custom plans printed to the client", sql: `set local plan_cache_mode = force_custom_plan;
+		set local client_min_messages = debug5; set local debug_print_plan = on; set local debug_print_rewritten = on; select
 		moat.current_tenant()`},
 	{name: "EXPLAIN of the function",
 		sql: `explain (analyze, verbose) select moat.current_tenant(), moat.enter('{B}', 1, '{key}', '', '')`},
@@ -91,8 +91,8 @@ var shadowing = []attack{
 	{name: "function of the same name in pg_temp", sql: `create function pg_temp.current_tenant() returns text language
 		sql as $$ select '{B}' $$; set local search_path = pg_temp, moat, app; select name from app.leads`},
 	{name: "built-in functions in pg_temp, ahead of pg_catalog",
-		sql: `create function pg_temp.sha256(bytea) returns bytea language sql as $$ select '\x00'::bytea $$; create
-			function pg_temp.encode(bytea, text) returns text language sql as $$ select repeat('0', 64) $$; set local
+		sql: `create function pg_temp.sha256(bytea) returns bytea language sql as $$ select '\x00'::bytea $$;
+			create function pg_temp.encode(bytea, text) returns text language sql as $$ select repeat('0', 64) $$; set local
 			search_path = pg_temp, pg_catalog, app; set local moat.sealed =
 			'0000000000000000000000000000000000000000000000000000000000000000{key}{B}'; select name from app.leads`},
 	{name: "key table in pg_temp", sql: `create temp table seal_key (id text, token_inner bytea, token_outer bytea,
@@ -103,8 +103,8 @@ var shadowing = []attack{
 	{name: "equality of uuid in pg_temp", sql: `create function pg_temp.yes(uuid, uuid) returns boolean language sql as
 		$$ select true $$; create operator pg_temp.= (function = pg_temp.yes, leftarg = uuid, rightarg = uuid); set local
 		search_path = pg_temp, pg_catalog, app; select name from app.leads`},
-	{name: "type uuid in pg_temp", sql: `create domain pg_temp.uuid as text; set local search_path = pg_temp, pg_catalog,
-		app; select name from app.leads`},
+	{name: "type uuid in pg_temp", sql: `create domain pg_temp.uuid as text;
+		set local search_path = pg_temp, pg_catalog, app; select name from app.leads`},
 	{name: "statistics view in pg_temp, for the worker's leader", sql: `create function pg_temp.pg_stat_get_activity(int)
 		returns table (leader_pid int) language sql as $$ select 1 $$; set local search_path = pg_temp, pg_catalog, app; set
 		local moat.sealed = '{seal elsewhere}'; select name from app.leads`},
@@ -150,10 +150,10 @@ var rights = []attack{
 	{name: "MERGE over B's rows", sql: `merge into leads l using (values ('{B}'::uuid, 1::bigint)) v(t, i) on l.tenant_id
 		= v.t and l.id = v.i when matched then update set name = 'pwned' when not matched then do nothing;; commit`},
 	{name: "reference to B's row", sql: `insert into notes (id, lead_id, body) values (99, 999, 'x');; commit`},
-	{name: "foreign server", sql: `create extension if not exists postgres_fdw;; create server s foreign data wrapper
-		postgres_fdw;; select name from leads`},
-	{name: "snapshot of B's transaction", sql: `commit; begin isolation level repeatable read; set transaction snapshot
-		'00000003-00000001-1';; select name from leads`},
+	{name: "foreign server", sql: `create extension if not exists postgres_fdw;;
+		create server s foreign data wrapper postgres_fdw;; select name from leads`},
+	{name: "snapshot of B's transaction", sql: `commit; begin isolation level repeatable read;
+		set transaction snapshot '00000003-00000001-1';; select name from leads`},
 	{name: "two-phase commit",
 		sql: `prepare transaction 'moat_attack';; select name from leads;; rollback prepared 'moat_attack'`},
 }
@@ -162,12 +162,12 @@ var rights = []attack{
 // clearing the session between requests closes these: Paranoid.
 var leftBehind = []attack{
 	{name: "temporary table in the place of a real one", leaks: true,
-		sql: `create temp table leads (tenant_id uuid, id bigint, name text); grant all on pg_temp.leads to public; set
-			search_path = pg_temp, app; commit`,
+		sql: `create temp table leads (tenant_id uuid, id bigint, name text); grant all on pg_temp.leads to public;
+			set search_path = pg_temp, app; commit`,
 		later: `select name from pg_temp.leads`},
 	{name: "program's statement replaced by one that copies", leaks: true,
-		sql: `create temp table loot (name text); do $$ declare p record; begin for p in select name from
-			pg_prepared_statements where statement like 'select name from leads%' loop
+		sql: `create temp table loot (name text); do $$ declare p record;
+			begin for p in select name from pg_prepared_statements where statement like 'select name from leads%' loop
 			execute format('deallocate %I', p.name); execute
 				format('prepare %I (bigint) as insert into pg_temp.loot select name '
 					|| 'from app.leads where $1 is not null returning name', p.name); end loop; end $$; commit`,
@@ -187,14 +187,14 @@ var leftBehind = []attack{
 	{name: "temporary view over the table", sql: `create temp view v as select name from app.leads; commit`,
 		later: `select name from pg_temp.v`},
 	{name: "trigger on a temporary table in the place of a real one", leaks: true,
-		sql: `create temp table loot (name text); create temp table leads (tenant_id uuid, id bigint, name text); create
-			function pg_temp.t() returns trigger language plpgsql as $$ begin insert into pg_temp.loot values (new.name);
+		sql: `create temp table loot (name text); create temp table leads (tenant_id uuid, id bigint, name text);
+			create function pg_temp.t() returns trigger language plpgsql as $$ begin insert into pg_temp.loot values (new.name);
 			return new; end $$;
 			create trigger t before insert on pg_temp.leads for each row execute function pg_temp.t(); commit`,
 		later: `select name from pg_temp.loot`},
 	{name: "tenant set for the session", sql: `commit; set app.current_tenant = '{B}'`, later: `select name from leads`},
-	{name: "plan made under a forged tenant", sql: `set local app.current_tenant = '{B}'; prepare q as select name from
-		leads where tenant_id <> '{B}'; execute q; commit`, later: `execute q`},
+	{name: "plan made under a forged tenant", sql: `set local app.current_tenant = '{B}';
+		prepare q as select name from leads where tenant_id <> '{B}'; execute q; commit`, later: `execute q`},
 	{name: "role set for the session", sql: `commit; set role "{sealer}"`, later: `select name from leads`},
 }
 

@@ -19,8 +19,8 @@ func TestCatalogKnowsTheSealedTenant(t *testing.T) {
 		from pg_policy where polname = 'tenant_isolation' loop
 		execute format('alter policy tenant_isolation on %s using (%s) with check (%2$s)', p.t, replace(p.e,
 			'app.current_tenant', 'my.org')); end loop; end $$;
-		alter table app.leads alter tenant_id drop default; alter table app.notes alter tenant_id drop default; alter table
-			app.events alter tenant_id drop default`)
+		alter table app.leads alter tenant_id drop default; alter table app.notes alter tenant_id drop default;
+			alter table app.events alter tenant_id drop default`)
 	o := f.install()
 	o.Setting = "my.org"
 	must(t, seal.Install(t.Context(), f.admin, o))

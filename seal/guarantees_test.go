@@ -52,8 +52,8 @@ var guarantees = []guarantee{
 	{name: "the keys are readable by the functions' owner only", attack: "key table",
 		sql: `grant select on moat.seal_key to "{role}"`},
 	{name: "the application does not own the functions", attack: "function moat.current_tenant replaced",
-		sql: `grant create on schema moat to "{role}"; alter function moat.current_tenant() owner to "{role}"; grant execute
-			on function moat.current_tenant() to "{sealer}"`},
+		sql: `grant create on schema moat to "{role}"; alter function moat.current_tenant() owner to "{role}";
+			grant execute on function moat.current_tenant() to "{sealer}"`},
 	{name: "the policies read the sealed tenant", attack: "set_config in a CASE around a sub-select",
 		sql: `alter policy tenant_isolation on app.leads using (tenant_id = (select
 			current_setting('app.current_tenant')::uuid))`},

@@ -89,8 +89,8 @@ func TestInstallWithoutSuperuser(t *testing.T) {
 			(tenant_id, id)); insert into app.leads values ('%s', 1), ('%s', 2);
 			create policy tenant_isolation on app.leads 
 				using (tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid));
-			alter table app.leads enable row level security, force row level security; grant usage on schema app to %s; grant
-				select on app.leads to %[3]s`, tenantA, tenantB, app))
+			alter table app.leads enable row level security, force row level security; grant usage on schema app to %s;
+				grant select on app.leads to %[3]s`, tenantA, tenantB, app))
 		must(t, err)
 		_, err = seal.Switch(t.Context(), conn, seal.Sealed, nil)
 		must(t, err)
@@ -164,8 +164,8 @@ func TestSwitchThereAndBack(t *testing.T) {
 	t.Parallel()
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		f := newFixture(t, c)
-		f.Exec(t, fmt.Sprintf(`create role %[1]s_def nologin bypassrls; grant usage on schema app to %[1]s_def; grant select
-			on app.leads to %[1]s_def;
+		f.Exec(t, fmt.Sprintf(`create role %[1]s_def nologin bypassrls; grant usage on schema app to %[1]s_def;
+			grant select on app.leads to %[1]s_def;
 			create function app.helper() returns uuid language sql stable as $$ select
 				nullif(current_setting('app.current_tenant', true), '')::uuid $$;
 			create policy helped on app.notes as restrictive to public using (tenant_id = (select app.helper()));
@@ -173,8 +173,8 @@ func TestSwitchThereAndBack(t *testing.T) {
 				pg_catalog, pg_temp as
 				$$ begin return query select l.* from app.leads l
 					where l.tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid and l.name ilike $1; end $$;
-			alter function app.search(text) owner to %[1]s_def; grant execute on function app.search(text), app.helper() to
-				%[1]s;
+			alter function app.search(text) owner to %[1]s_def;
+				grant execute on function app.search(text), app.helper() to %[1]s;
 			create function app.report() returns text language sql as $$ select current_setting('app.current_tenant', true) $$`,
 			f.Role))
 		f.Adopt(f.Role + "_def")

@@ -92,8 +92,8 @@ func TestCommitInProcedureEndsTheBinding(t *testing.T) {
 	_, args, err := f.sealer(t, nil).Bind(t.Context(), tenantA, conn.PgConn().PID())
 	must(t, err)
 	call := strings.NewReplacer("{args}", literalArgs(args)).Replace(
-		`do $$ declare b bigint; a bigint; begin perform moat.enter({args}); call app.work(b, a); perform
-			set_config('test.seen', b || ' ' || a, false); end $$`)
+		`do $$ declare b bigint; a bigint; begin perform moat.enter({args}); call app.work(b, a);
+			perform set_config('test.seen', b || ' ' || a, false); end $$`)
 	_, err = conn.Exec(t.Context(), call)
 	must(t, err)
 	var seen string

@@ -61,13 +61,16 @@ func TestInfer(t *testing.T) {
 	for _, c := range []struct{ name, schema, want string }{
 		{"nothing but columns", `CREATE SCHEMA app; CREATE TABLE app.doc (id int, tenant_id uuid);`,
 			"tenant_id uuid by app.current_tenant\napp.doc tenant tenant_id uuid"},
-		{"the usual", `CREATE SCHEMA app; CREATE TABLE app.tenants (id uuid PRIMARY KEY); CREATE TABLE app.countries (code text PRIMARY KEY);
-			CREATE TABLE app.leads (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES app.tenants, country text REFERENCES app.countries);
+		{"the usual", `CREATE SCHEMA app; CREATE TABLE app.tenants (id uuid PRIMARY KEY);
+			CREATE TABLE app.countries (code text PRIMARY KEY);
+			CREATE TABLE app.leads (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES app.tenants, country text
+				REFERENCES app.countries);
 			CREATE TABLE app.notes (id uuid PRIMARY KEY, lead_id uuid NOT NULL REFERENCES app.leads);
 			CREATE TABLE app.files (id uuid PRIMARY KEY, note_id uuid REFERENCES app.notes);
 			CREATE TABLE app.links (a uuid REFERENCES app.leads, b uuid NOT NULL REFERENCES app.leads);
 			CREATE TABLE app.owners (id int, belongs_to uuid NOT NULL REFERENCES app.tenants);
-			CREATE TABLE app.transfers (source uuid NOT NULL REFERENCES app.tenants, target uuid NOT NULL REFERENCES app.tenants);
+			CREATE TABLE app.transfers (source uuid NOT NULL REFERENCES app.tenants, target uuid NOT NULL
+				REFERENCES app.tenants);
 			CREATE TABLE app.inbox (id int, body text);
 			CREATE TABLE app.schema_migrations (version text);
 			GRANT USAGE ON SCHEMA app TO APP; GRANT SELECT ON ALL TABLES IN SCHEMA app TO APP; GRANT INSERT ON app.inbox TO APP;
@@ -85,9 +88,12 @@ app.tenants tenants id uuid
 app.transfers child | app.transfers (source) → app.tenants | app.transfers (target) → app.tenants`},
 		{"bigint account by a helper", `CREATE SCHEMA shop; CREATE TABLE shop.accounts (id bigserial PRIMARY KEY);
 			CREATE TABLE shop.customers (id bigserial PRIMARY KEY, account_id bigint NOT NULL REFERENCES shop.accounts);
-			CREATE TABLE shop.orders (id bigserial PRIMARY KEY, account_id bigint NOT NULL REFERENCES shop.accounts, customer_id bigint REFERENCES shop.customers);
-			CREATE TABLE shop.mails (id int, customer_id bigint REFERENCES shop.customers); CREATE TABLE shop.calls (id int, customer_id bigint REFERENCES shop.customers);
-			CREATE FUNCTION shop.current_account() RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT nullif(current_setting('shop.account', true), '')::bigint $$;
+			CREATE TABLE shop.orders (id bigserial PRIMARY KEY, account_id bigint NOT NULL
+				REFERENCES shop.accounts, customer_id bigint REFERENCES shop.customers);
+			CREATE TABLE shop.mails (id int, customer_id bigint REFERENCES shop.customers);
+				CREATE TABLE shop.calls (id int, customer_id bigint REFERENCES shop.customers);
+			CREATE FUNCTION shop.current_account() RETURNS bigint LANGUAGE sql STABLE AS $$
+				SELECT nullif(current_setting('shop.account', true), '')::bigint $$;
 			CREATE POLICY p ON shop.orders USING (account_id = (SELECT shop.current_account()));`,
 			`account_id bigint by shop.account; shop.accounts.id
 shop.accounts tenants id bigint
@@ -102,13 +108,16 @@ public.profiles unknown
 public.projects tenant org_id uuid
 public.tasks child | public.tasks (project_id) → public.projects`},
 		{"rows of users", `CREATE SCHEMA auth; CREATE TABLE auth.users (id uuid PRIMARY KEY);
-			CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS $$ select (current_setting('request.jwt.claims', true)::jsonb ->> 'sub')::uuid $$;
+			CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS $$
+				select (current_setting('request.jwt.claims', true)::jsonb ->> 'sub')::uuid $$;
 			CREATE TABLE public.todos (id int, user_id uuid NOT NULL REFERENCES auth.users);
 			CREATE POLICY p ON public.todos USING (auth.uid() = user_id);`,
 			"user_id uuid by request.jwt.claims sub; auth.users.id\npublic.todos tenant user_id uuid"},
-		{"partitions", `CREATE TABLE public.ev (tenant_id int, at date) PARTITION BY LIST (tenant_id); CREATE TABLE public.ev_1 PARTITION OF public.ev DEFAULT;`,
+		{"partitions", `CREATE TABLE public.ev (tenant_id int, at date) PARTITION BY LIST (tenant_id);
+			CREATE TABLE public.ev_1 PARTITION OF public.ev DEFAULT;`,
 			"tenant_id integer by app.current_tenant\npublic.ev tenant tenant_id integer\npublic.ev_1 tenant tenant_id integer"},
-		{"no column yet", `CREATE TABLE public.tenants (id bigint PRIMARY KEY); CREATE TABLE public.users (id int PRIMARY KEY, home bigint REFERENCES public.tenants);
+		{"no column yet", `CREATE TABLE public.tenants (id bigint PRIMARY KEY);
+			CREATE TABLE public.users (id int PRIMARY KEY, home bigint REFERENCES public.tenants);
 			CREATE TABLE public.posts (id int, author int REFERENCES public.users);`,
 			`tenant_id bigint by app.current_tenant; public.tenants.id
 public.posts child | public.posts (author) → public.users (home) → public.tenants
@@ -132,20 +141,25 @@ public.users child | public.users (home) → public.tenants`},
 const supabaseSchema = `
 CREATE SCHEMA auth; CREATE TABLE auth.users (id uuid PRIMARY KEY);
 CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS $$
-	select coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''), (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'))::uuid $$;
+	select coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''),
+		(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'))::uuid $$;
 CREATE TABLE public.orgs (id uuid PRIMARY KEY, name text);
 CREATE TABLE public.profiles (id uuid PRIMARY KEY REFERENCES auth.users, name text);
-CREATE TABLE public.members (org_id uuid NOT NULL REFERENCES public.orgs, user_id uuid NOT NULL REFERENCES auth.users, PRIMARY KEY (org_id, user_id));
+CREATE TABLE public.members (org_id uuid NOT NULL REFERENCES public.orgs, user_id uuid NOT NULL REFERENCES auth.users,
+	PRIMARY KEY (org_id, user_id));
 CREATE TABLE public.projects (id uuid PRIMARY KEY, org_id uuid NOT NULL REFERENCES public.orgs, name text);
 CREATE TABLE public.tasks (id uuid PRIMARY KEY, project_id uuid NOT NULL REFERENCES public.projects);
-CREATE FUNCTION public.my_orgs() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$ SELECT org_id FROM members WHERE user_id = auth.uid() $$;
-ALTER TABLE public.orgs ENABLE ROW LEVEL SECURITY; ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY; ALTER TABLE public.members ENABLE ROW LEVEL SECURITY;
+CREATE FUNCTION public.my_orgs() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER
+	SET search_path = public, pg_temp AS $$ SELECT org_id FROM members WHERE user_id = auth.uid() $$;
+ALTER TABLE public.orgs ENABLE ROW LEVEL SECURITY;
+	ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY; ALTER TABLE public.members ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.projects ENABLE ROW LEVEL SECURITY; ALTER TABLE public.tasks ENABLE ROW LEVEL SECURITY;
 CREATE POLICY p ON public.orgs FOR SELECT USING (id IN (SELECT public.my_orgs()));
 CREATE POLICY p ON public.profiles USING ((SELECT auth.uid()) = id);
 CREATE POLICY p ON public.members FOR SELECT USING (user_id = (SELECT auth.uid()));
 CREATE POLICY p ON public.projects USING (org_id IN (SELECT public.my_orgs()));
-CREATE POLICY p ON public.tasks USING (EXISTS (SELECT 1 FROM public.projects p WHERE p.id = tasks.project_id AND p.org_id IN (SELECT public.my_orgs())));
+CREATE POLICY p ON public.tasks USING (EXISTS (SELECT 1 FROM public.projects p WHERE p.id = tasks.project_id
+	AND p.org_id IN (SELECT public.my_orgs())));
 `
 
 // Every policy of the Supabase schema isolates, for every command it is for.
@@ -173,8 +187,10 @@ func TestInferRoles(t *testing.T) {
 	db := pgtest.New(t)
 	names := map[string]string{}
 	for name, attributes := range map[string]string{
-		"direct": "LOGIN", "column": "LOGIN", "group": "NOLOGIN", "member": "LOGIN", "bypass": "LOGIN BYPASSRLS", "owner": "LOGIN",
-		"super": "LOGIN SUPERUSER", "nothing": "LOGIN", "gate": "LOGIN NOINHERIT", "anon": "NOLOGIN", "service": "NOLOGIN BYPASSRLS", "viewer": "LOGIN",
+		"direct": "LOGIN", "column": "LOGIN", "group": "NOLOGIN", "member": "LOGIN", "bypass": "LOGIN BYPASSRLS",
+		"owner": "LOGIN",
+		"super": "LOGIN SUPERUSER", "nothing": "LOGIN", "gate": "LOGIN NOINHERIT", "anon": "NOLOGIN",
+		"service": "NOLOGIN BYPASSRLS", "viewer": "LOGIN",
 	} {
 		names[name] = db.Role(t, name, attributes)
 	}
@@ -207,12 +223,14 @@ func TestInferRoles(t *testing.T) {
 func TestInferOptionsAndErrors(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	db.Exec(t, `CREATE TABLE public.sites (id int PRIMARY KEY); CREATE TABLE public.pages (site_id int REFERENCES public.sites, lang text);
+	db.Exec(t, `CREATE TABLE public.sites (id int PRIMARY KEY);
+		CREATE TABLE public.pages (site_id int REFERENCES public.sites, lang text);
 		CREATE TABLE public.langs (id text); CREATE TABLE public.noise (id int);`)
 	s := snapshot(t, db)
 	public := func(name string) catalog.QName { return catalog.QName{Schema: "public", Name: name} }
 	var none *tenancy.NoTenantColumnError
-	if _, err := tenancy.Infer(s, tenancy.Options{}); !errors.As(err, &none) || none.Tables != 4 || !strings.Contains(err.Error(), "site_id (in 1)") {
+	if _, err := tenancy.Infer(s, tenancy.Options{}); !errors.As(err, &none) || none.Tables != 4 ||
+		!strings.Contains(err.Error(), "site_id (in 1)") {
 		t.Errorf("without options: %v", err)
 	}
 	var missing *tenancy.NoSuchObjectError
@@ -224,7 +242,8 @@ func TestInferOptionsAndErrors(t *testing.T) {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
-	_, got := inferred(t, db, tenancy.Options{Column: "site_id", Shared: []catalog.QName{public("langs")}, Ignored: []catalog.QName{public("noise")}, Setting: "my.site"})
+	_, got := inferred(t, db, tenancy.Options{Column: "site_id", Shared: []catalog.QName{public("langs")},
+		Ignored: []catalog.QName{public("noise")}, Setting: "my.site"})
 	want := `site_id integer by my.site; public.sites.id
 public.langs shared
 public.noise ignored

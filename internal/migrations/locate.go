@@ -37,7 +37,8 @@ func NewLocator(f Folder) *Locator {
 
 // verb names a statement by its first words: "create policy", "alter table", "grant".
 func verb(tokens []sqltext.Token) string {
-	skip := []string{"or", "replace", "temp", "temporary", "unique", "unlogged", "recursive", "constraint", "materialized", "foreign", "global", "local"}
+	skip := []string{"or", "replace", "temp", "temporary", "unique", "unlogged", "recursive", "constraint", "materialized",
+		"foreign", "global", "local"}
 	var words []string
 	for _, t := range tokens {
 		if t.Kind != sqltext.Word || len(words) == 2 {
@@ -91,7 +92,8 @@ func (l *Locator) Find(rule, object string) (Place, bool) {
 func preferred(group, part string) []string {
 	switch {
 	case part != "":
-		return []string{"create policy", "alter policy", "create index", "create trigger", "create rule", "create table", "alter table"}
+		return []string{"create policy", "alter policy", "create index", "create trigger", "create rule", "create table",
+			"alter table"}
 	case group == "grant":
 		return []string{"grant", "alter default"}
 	case group == "role":
@@ -163,7 +165,8 @@ func (s located) about(schema, name string) bool {
 
 // introduces says whether the token before a name makes the name the subject.
 func (s located) introduces(i int) bool {
-	words := []string{"table", "view", "function", "procedure", "sequence", "index", "on", "only", "exists", "role", "user", "group",
+	words := []string{"table", "view", "function", "procedure", "sequence", "index", "on", "only", "exists", "role",
+		"user", "group",
 		"schema", "database", "trigger", "publication", "to", "from", "into", "grant", "revoke"}
 	if s.verb == "grant" || s.verb == "revoke" {
 		return true

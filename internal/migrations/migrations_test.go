@@ -22,14 +22,22 @@ func TestTools(t *testing.T) {
 		files  []string
 		policy migrations.Place
 	}{
-		"goose":          {[]string{"00001_init.sql", "00002_policy.sql"}, migrations.Place{File: "testdata/goose/00002_policy.sql", Line: 10}},
-		"tern":           {[]string{"001_init.sql", "002_policy.sql"}, migrations.Place{File: "testdata/tern/002_policy.sql", Line: 8}},
-		"golang-migrate": {[]string{"9_init.up.sql", "10_policy.up.sql"}, migrations.Place{File: "testdata/golang-migrate/10_policy.up.sql", Line: 8}},
-		"dbmate":         {[]string{"20260101000000_init.sql", "20260102000000_policy.sql"}, migrations.Place{File: "testdata/dbmate/20260102000000_policy.sql", Line: 9}},
-		"atlas":          {[]string{"20260101000000_init.sql", "20260102000000_policy.sql"}, migrations.Place{File: "testdata/atlas/20260102000000_policy.sql", Line: 9}},
-		"flyway":         {[]string{"V1.9__init.sql", "V1.10__policy.sql", "R__view.sql"}, migrations.Place{File: "testdata/flyway/V1.10__policy.sql", Line: 8}},
-		"supabase":       {[]string{"20260101000000_init.sql", "20260102000000_policy.sql"}, migrations.Place{File: "testdata/supabase/migrations/20260102000000_policy.sql", Line: 8}},
-		"plain":          {[]string{"20260101000000_init.sql", "20260102000000_policy.sql"}, migrations.Place{File: "testdata/plain/20260102000000_policy.sql", Line: 8}},
+		"goose": {[]string{"00001_init.sql", "00002_policy.sql"},
+			migrations.Place{File: "testdata/goose/00002_policy.sql", Line: 10}},
+		"tern": {[]string{"001_init.sql", "002_policy.sql"},
+			migrations.Place{File: "testdata/tern/002_policy.sql", Line: 8}},
+		"golang-migrate": {[]string{"9_init.up.sql", "10_policy.up.sql"},
+			migrations.Place{File: "testdata/golang-migrate/10_policy.up.sql", Line: 8}},
+		"dbmate": {[]string{"20260101000000_init.sql", "20260102000000_policy.sql"},
+			migrations.Place{File: "testdata/dbmate/20260102000000_policy.sql", Line: 9}},
+		"atlas": {[]string{"20260101000000_init.sql", "20260102000000_policy.sql"},
+			migrations.Place{File: "testdata/atlas/20260102000000_policy.sql", Line: 9}},
+		"flyway": {[]string{"V1.9__init.sql", "V1.10__policy.sql", "R__view.sql"},
+			migrations.Place{File: "testdata/flyway/V1.10__policy.sql", Line: 8}},
+		"supabase": {[]string{"20260101000000_init.sql", "20260102000000_policy.sql"},
+			migrations.Place{File: "testdata/supabase/migrations/20260102000000_policy.sql", Line: 8}},
+		"plain": {[]string{"20260101000000_init.sql", "20260102000000_policy.sql"},
+			migrations.Place{File: "testdata/plain/20260102000000_policy.sql", Line: 8}},
 	}
 	for tool, test := range tests {
 		t.Run(string(tool), func(t *testing.T) {
@@ -72,7 +80,8 @@ func checkApplied(t *testing.T, conn *pgx.Conn) {
 	var owner string
 	var super bool
 	err := conn.QueryRow(context.Background(), `SELECT (SELECT count(*) FROM pg_catalog.pg_policy), r.rolname, r.rolsuper
-		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_roles r ON r.oid = c.relowner WHERE c.relname = 'leads'`).Scan(&policies, &owner, &super)
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_roles r ON r.oid = c.relowner WHERE c.relname = 'leads'`).
+		Scan(&policies, &owner, &super)
 	if err != nil || policies != 1 || owner != migrations.Migrator || super {
 		t.Errorf("%d policies, owner %s, superuser %v, %v", policies, owner, super, err)
 	}
