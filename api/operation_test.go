@@ -158,7 +158,7 @@ func TestReadinessChecksTheRole(t *testing.T) {
 	}
 	db.Exec(t, "ALTER ROLE "+db.Roles["app"]+" BYPASSRLS")
 	if got := s.do(t, call{path: "/readyz"}); got.Status != 503 || !strings.Contains(got.Body, "not safe") {
-		t.Errorf("a role that passes by the policies is ready: %d %s", got.Status, got.Body)
+		t.Errorf("a role that bypasses the policies is ready: %d %s", got.Status, got.Body)
 	}
 	if got := s.do(t, call{path: "leads"}); got.Status != 503 || !strings.Contains(got.Body, "MOAT131") ||
 		got.Header.Get("Retry-After") == "" {

@@ -3,7 +3,7 @@
 -- role the functions run as, :applications the roles that may call them, :setting the
 -- plain tenant setting.
 
--- 1. The owner of the functions: it cannot log in, passes by nothing and is nobody's
+-- 1. The owner of the functions: it cannot log in, bypasses nothing and is nobody's
 -- way to anything. Without a superuser, whoever installs joins it for this transaction.
 DO $moat$
 DECLARE
@@ -13,7 +13,7 @@ BEGIN
   IF NOT FOUND THEN
     CREATE ROLE :owner NOLOGIN;
   ELSIF r.rolsuper OR r.rolbypassrls OR r.rolcanlogin OR r.rolcreaterole OR r.rolreplication THEN
-    RAISE EXCEPTION 'moat: role % may own nothing of sealed mode: it can log in or passes by row-level security', :owner_text;
+    RAISE EXCEPTION 'moat: role % may own nothing of sealed mode: it can log in or bypasses row-level security', :owner_text;
   END IF;
   IF EXISTS (SELECT FROM pg_catalog.pg_roles a WHERE a.rolname = ANY (:application_texts) AND pg_catalog.pg_has_role(a.oid, :owner_text, 'MEMBER')) THEN
     RAISE EXCEPTION 'moat: an application role is a member of %, which reads the keys', :owner_text;

@@ -141,7 +141,7 @@ func (d *Database) CheckAppRole(t testing.TB, role string) {
 		t.Fatalf("pgtest: look at role %s: %v", role, err)
 	}
 	if len(bypassing) > 0 {
-		t.Fatalf("pgtest: role %s passes by row-level security through %s", role, strings.Join(bypassing, ", "))
+		t.Fatalf("pgtest: role %s bypasses row-level security through %s", role, strings.Join(bypassing, ", "))
 	}
 }
 
