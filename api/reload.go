@@ -37,11 +37,11 @@ func (h *Handler) Reload(ctx context.Context) error {
 	}
 	h.schema.Store(next)
 	h.config.Door.Flush()
-	h.tell(next)
+	h.logSchema(next)
 	return nil
 }
 
-func (h *Handler) tell(s *state) {
+func (h *Handler) logSchema(s *state) {
 	log := h.config.Logger
 	log.Info("schema loaded", "schemas", s.Schemas, "tables", len(s.Tables), "functions", len(s.Functions),
 		"hidden", len(s.Hidden))

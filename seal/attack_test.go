@@ -24,7 +24,7 @@ type attack struct {
 	name string
 	kind kind
 	// sql is what is run as A. Words in braces are filled in: {A} and {B} are the
-	// tenants, {seal …} and {enter …} stolen or forged proofs (see loot).
+	// tenants, {seal …} and {enter …} stolen or forged proofs (see proof).
 	sql string
 	// later is run as A in a later request, after B has used the same connection.
 	later string
@@ -52,8 +52,8 @@ type way struct {
 // programStatement is the statement into which expressions are injected.
 const programStatement = "select tenant_id::text, name from leads where id = 1 "
 
-// arena is a database to attack and what the attacker may have stolen.
-type arena struct {
+// target is a database to attack and what the attacker may have stolen.
+type target struct {
 	*fixture
 	way     way
 	retired seal.Key
@@ -62,9 +62,9 @@ type arena struct {
 	secrets []string  // an answer with one of these is a leak
 }
 
-func newArena(t *testing.T, f *fixture, w way) *arena {
+func newTarget(t *testing.T, f *fixture, w way) *target {
 	t.Helper()
-	a := &arena{fixture: f, way: w, secrets: []string{secretB}}
+	a := &target{fixture: f, way: w, secrets: []string{secretB}}
 	a.retired = seal.NewKey()
 	must(t, seal.AddKey(t.Context(), f.admin, a.retired, seal.KeyOptions{}))
 	f.Exec(t, "update moat.seal_key set valid_until = now() - interval '1 second' where id = $1", a.retired.ID())
@@ -81,7 +81,7 @@ func newArena(t *testing.T, f *fixture, w way) *arena {
 }
 
 // openOther leaves a transaction of B's open on a connection of its own.
-func (a *arena) openOther(t *testing.T) {
+func (a *target) openOther(t *testing.T) {
 	t.Helper()
 	a.other = a.Conn(t, a.App)
 	sql, args, err := a.sealer(t, nil).Bind(t.Context(), tenantB, a.other.PgConn().PID())
@@ -93,13 +93,13 @@ func (a *arena) openOther(t *testing.T) {
 	a.secrets = append(a.secrets, hex.EncodeToString(args[3].([]byte)))
 }
 
-// run reports whether an attack got at B's rows, and what it heard.
-func (a *arena) run(t *testing.T, at attack) bool {
+// run reports whether an attack got at B's rows or a secret.
+func (a *target) run(t *testing.T, at attack) bool {
 	t.Helper()
-	e := &ear{}
+	e := &transcript{}
 	o := a.way.Options
 	o.ConfigurePool = func(c *pgxpool.Config) {
-		c.ConnConfig.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { e.hear(n.Message, n.Detail, n.Hint) }
+		c.ConnConfig.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { e.add(n.Message, n.Detail, n.Hint) }
 	}
 	db := a.open(t, 1, o)
 	defer db.Close()
@@ -107,12 +107,12 @@ func (a *arena) run(t *testing.T, at attack) bool {
 	a.stolen = ""
 	_ = db.QueryRow(as(tenantB), "select coalesce(current_setting('moat.sealed', true), '')").Scan(&a.stolen)
 	before := a.rowsOfB(t)
-	a.strike(t, db, e, at.kind, at.sql)
+	a.execute(t, db, e, at.kind, at.sql)
 	a.victim(db)
 	if at.later != "" {
-		a.strike(t, db, e, at.kind, at.later)
+		a.execute(t, db, e, at.kind, at.later)
 	}
-	leaked := slices.ContainsFunc(a.secrets, e.heard)
+	leaked := slices.ContainsFunc(a.secrets, e.contains)
 	if after := a.rowsOfB(t); after != before {
 		leaked = true
 		t.Logf("%s: B's rows have changed", at.name)
@@ -122,7 +122,7 @@ func (a *arena) run(t *testing.T, at attack) bool {
 }
 
 // victim is a request of B's, with statements of the program: it reads and writes.
-func (a *arena) victim(db *moat.DB) {
+func (a *target) victim(db *moat.DB) {
 	ctx := as(tenantB)
 	var name string
 	_ = db.QueryRow(ctx, "select name from leads where id = $1", 1).Scan(&name)
@@ -136,8 +136,8 @@ func (f *fixture) prepare(t *testing.T) {
 		create table public.notes as select * from app.notes; analyze; alter role `+f.Role+` set search_path = app`)
 }
 
-// restore makes the arena as it was.
-func (a *arena) restore(t *testing.T) {
+// restore puts the target back as it was.
+func (a *target) restore(t *testing.T) {
 	t.Helper()
 	_, err := a.admin.PgConn().Exec(t.Context(), fmt.Sprintf(`
 		delete from app.notes; delete from app.leads; insert into app.leads select * from public.leads;
@@ -148,7 +148,7 @@ func (a *arena) restore(t *testing.T) {
 
 // rowsOfB is what B had at the beginning, as superuser sees it, and what of B others
 // have.
-func (a *arena) rowsOfB(t *testing.T) string {
+func (a *target) rowsOfB(t *testing.T) string {
 	t.Helper()
 	var text string
 	must(t, a.admin.QueryRow(t.Context(), `select coalesce(string_agg(r, ';' order by id), '') from (
@@ -159,8 +159,8 @@ func (a *arena) rowsOfB(t *testing.T) string {
 	return text
 }
 
-// strike runs one part of an attack and listens to all that comes back.
-func (a *arena) strike(t *testing.T, db *moat.DB, e *ear, k kind, sql string) {
+// execute runs one part of an attack and keeps all that comes back.
+func (a *target) execute(t *testing.T, db *moat.DB, e *transcript, k kind, sql string) {
 	t.Helper()
 	ctx := moat.WithScope(context.Background(), moat.Scope{Tenant: tenantA, Subject: string(tenantB)})
 	if k == connection {
@@ -175,20 +175,20 @@ func (a *arena) strike(t *testing.T, db *moat.DB, e *ear, k kind, sql string) {
 			if err != nil {
 				return err
 			}
-			return e.listen(rows)
+			return e.addRows(rows)
 		}
 		for part := range strings.SplitSeq(text, ";;") {
 			results, err := conn.PgConn().Exec(ctx, part).ReadAll()
-			e.hearResults(results)
-			e.hearError(err)
+			e.addResults(results)
+			e.addError(err)
 		}
 		return nil
 	})
-	e.hearError(err)
+	e.addError(err)
 }
 
 // connect opens a connection of the application role's with options, and reads.
-func (a *arena) connect(e *ear, options string) {
+func (a *target) connect(e *transcript, options string) {
 	config, err := pgx.ParseConfig(a.App)
 	if err != nil {
 		return
@@ -197,42 +197,42 @@ func (a *arena) connect(e *ear, options string) {
 	ctx := context.Background()
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		e.hearError(err)
+		e.addError(err)
 		return
 	}
 	defer conn.Close(ctx)
 	rows, err := conn.Query(ctx, "select name from app.leads")
-	e.hearError(err)
-	e.hearError(e.listen(rows))
+	e.addError(err)
+	e.addError(e.addRows(rows))
 }
 
-// ear keeps every text that came back.
-type ear struct{ texts []string }
+// transcript keeps every text that came back.
+type transcript struct{ texts []string }
 
-func (e *ear) hear(texts ...string) { e.texts = append(e.texts, texts...) }
+func (e *transcript) add(texts ...string) { e.texts = append(e.texts, texts...) }
 
-func (e *ear) heard(secret string) bool {
+func (e *transcript) contains(secret string) bool {
 	return slices.ContainsFunc(e.texts, func(text string) bool { return strings.Contains(text, secret) })
 }
 
-func (e *ear) hearError(err error) {
+func (e *transcript) addError(err error) {
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) {
-		e.hear(pgErr.Message, pgErr.Detail, pgErr.Hint, pgErr.Where)
+		e.add(pgErr.Message, pgErr.Detail, pgErr.Hint, pgErr.Where)
 	}
 }
 
-func (e *ear) hearResults(results []*pgconn.Result) {
+func (e *transcript) addResults(results []*pgconn.Result) {
 	for _, r := range results {
 		for _, row := range r.Rows {
 			for _, value := range row {
-				e.hear(string(value))
+				e.add(string(value))
 			}
 		}
 	}
 }
 
-func (e *ear) listen(rows pgx.Rows) error {
+func (e *transcript) addRows(rows pgx.Rows) error {
 	defer rows.Close()
 	for rows.Next() {
 		values, err := rows.Values()
@@ -240,7 +240,7 @@ func (e *ear) listen(rows pgx.Rows) error {
 			return err
 		}
 		for _, v := range values {
-			e.hear(fmt.Sprint(v))
+			e.add(fmt.Sprint(v))
 		}
 	}
 	return rows.Err()
@@ -267,7 +267,7 @@ func TestAttacks(t *testing.T) {
 		f.prepare(t)
 		table := newReport()
 		for i, w := range ways(t, f) {
-			a := newArena(t, f, w)
+			a := newTarget(t, f, w)
 			for _, at := range attacks() {
 				leaked := a.run(t, at)
 				table.add(at, i, leaked)

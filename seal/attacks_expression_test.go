@@ -8,7 +8,7 @@ func attacks() []attack {
 		attacks []attack
 	}{
 		{expression, settingInExpression}, {expression, forgedInExpression}, {expression, tokenInExpression},
-		{expression, roundAboutInExpression}, {statements, settingInStatements}, {statements, forgedInStatements},
+		{expression, otherInExpression}, {statements, settingInStatements}, {statements, forgedInStatements},
 		{statements, shadowing}, {statements, rights}, {statements, leftBehind}, {connection, connections},
 	} {
 		for _, a := range group.attacks {
@@ -122,8 +122,8 @@ var tokenInExpression = []attack{
 	{name: "unexpired token of B's captured on this connection", sql: enterAs(`{enter live}`), remains: true},
 }
 
-// roundAboutInExpression never touches the binding.
-var roundAboutInExpression = []attack{
+// otherInExpression never touches the binding.
+var otherInExpression = []attack{
 	{name: "condition that is always true", sql: `or true`},
 	{name: "UNION over another table", sql: `union all select tenant_id::text, body from notes`},
 	{name: "condition on B's id", sql: `or tenant_id = '{B}'`},

@@ -108,7 +108,7 @@ var shadowing = []attack{
 	{name: "statistics view in pg_temp, for the worker's leader", sql: `create function pg_temp.pg_stat_get_activity(int)
 		returns table (leader_pid int) language sql as $$ select 1 $$; set local search_path = pg_temp, pg_catalog, app; set
 		local moat.sealed = '{seal elsewhere}'; select name from app.leads`},
-	{name: "built-in functions in a schema of one's own", sql: hijack},
+	{name: "built-in functions in a schema of one's own", sql: replacedFunctions},
 	{name: "function moat.current_tenant replaced", sql: `create or replace function moat.current_tenant() returns text
 		language sql as $$ select '{B}' $$;; select name from leads`},
 	{name: "function moat.enter with other arguments",
@@ -117,9 +117,9 @@ var shadowing = []attack{
 		sql: `alter function moat.current_tenant() set moat.sealed = '{seal elsewhere}';; select name from leads`},
 }
 
-// hijack needs the right to create a schema; encode then returns what the forged value
+// replacedFunctions needs the right to create a schema; encode then returns what the forged value
 // has in place of a MAC.
-const hijack = `create schema evil;; create function evil.encode(bytea, text) returns text language sql immutable as
+const replacedFunctions = `create schema evil;; create function evil.encode(bytea, text) returns text language sql immutable as
 	$$ select repeat('0', 64) $$;;
 	grant usage on schema evil to public;; set local search_path = evil, pg_catalog, app;; set local moat.sealed =
 		'0000000000000000000000000000000000000000000000000000000000000000{key}{B}';; select name from app.leads;; rollback`

@@ -20,7 +20,7 @@ func Open(source string, o *Options) (*Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &watched{source: source, signer: keys[0].Signer(), seen: stampOf(source), now: time.Now}
+	w := &watched{source: source, signer: keys[0].Signer(), seen: fileStateOf(source), now: time.Now}
 	w.next = w.now().Add(fileCheck)
 	return newSealer(w.current, o)
 }
@@ -32,22 +32,22 @@ type watched struct {
 
 	mu     sync.Mutex
 	signer Signer
-	seen   stamp
+	seen   fileState
 	next   time.Time
 }
 
-// stamp tells one state of a file from another.
-type stamp struct {
+// fileState tells one state of a file from another.
+type fileState struct {
 	modified time.Time
 	size     int64
 }
 
-func stampOf(source string) stamp {
+func fileStateOf(source string) fileState {
 	info, err := os.Stat(source)
 	if err != nil {
-		return stamp{}
+		return fileState{}
 	}
-	return stamp{info.ModTime(), info.Size()}
+	return fileState{info.ModTime(), info.Size()}
 }
 
 func (w *watched) current() (Signer, error) {
@@ -58,8 +58,8 @@ func (w *watched) current() (Signer, error) {
 		return w.signer, nil
 	}
 	w.next = now.Add(fileCheck)
-	seen := stampOf(w.source)
-	if seen == w.seen || seen == (stamp{}) {
+	seen := fileStateOf(w.source)
+	if seen == w.seen || seen == (fileState{}) {
 		return w.signer, nil
 	}
 	if keys, err := LoadKeys(w.source); err == nil {

@@ -71,7 +71,7 @@ func TestGuaranteesCarry(t *testing.T) {
 	for _, g := range guarantees {
 		t.Run(g.name, func(t *testing.T) {
 			t.Parallel()
-			a := sealedArena(t)
+			a := sealedTarget(t)
 			at := named(t, g.attack)
 			if a.run(t, at) {
 				t.Fatalf("%s works with every guarantee in force", at.name)
@@ -96,7 +96,7 @@ func TestGuaranteesCarry(t *testing.T) {
 // the process id alone still voids a value of another connection.
 func TestProcessIsPartOfTheSeal(t *testing.T) {
 	t.Parallel()
-	a := sealedArena(t)
+	a := sealedTarget(t)
 	for _, e := range withoutStart {
 		a.edit(t, e)
 	}
@@ -105,11 +105,11 @@ func TestProcessIsPartOfTheSeal(t *testing.T) {
 	}
 }
 
-func sealedArena(t *testing.T) *arena {
+func sealedTarget(t *testing.T) *target {
 	t.Helper()
 	f := newFixture(t, pgtest.Shared(t))
 	f.prepare(t)
-	return newArena(t, f, way{"sealed", seal.Sealed,
+	return newTarget(t, f, way{"sealed", seal.Sealed,
 		moat.Options{SubjectSetting: "app.subject", Sealer: f.sealer(t, nil)}})
 }
 
@@ -126,7 +126,7 @@ func named(t *testing.T, name string) attack {
 
 // edit changes the text of a function, as superuser. The open transaction elsewhere is
 // bound again, by the function as it is now.
-func (a *arena) edit(t *testing.T, e [3]string) {
+func (a *target) edit(t *testing.T, e [3]string) {
 	t.Helper()
 	var source string
 	must(t, a.admin.QueryRow(t.Context(), "select pg_get_functiondef($1::regprocedure)", e[0]).Scan(&source))

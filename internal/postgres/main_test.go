@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 var common struct{ binary, cache string }
 
 func run(m *testing.M) int {
-	heedSignals()
+	handleSignals()
 	dir, err := os.MkdirTemp("/tmp", "moat-test-")
 	if err != nil {
 		panic(err)
@@ -60,10 +60,10 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// heedSignals takes back that a signal is ignored, as under nohup: children would
+// handleSignals takes back that a signal is ignored, as under nohup: children would
 // inherit that, and a test waits for one to end by it. A signal that is handled is its
 // default again in a child.
-func heedSignals() {
+func handleSignals() {
 	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
 		if signals.Ignored(s) {
 			signals.Notify(make(chan os.Signal, 1), s)

@@ -151,7 +151,7 @@ func (d *Database) drop(t testing.TB) {
 	sql := fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", quote(d.Name))
 	err := d.cluster.admin(sql)
 	if objectInUse(err) {
-		err = errors.Join(d.letGo(), d.cluster.admin(sql))
+		err = errors.Join(d.releaseHolds(), d.cluster.admin(sql))
 	}
 	if err != nil {
 		t.Errorf("pgtest: %s", describe(err))
@@ -164,9 +164,9 @@ func (d *Database) drop(t testing.TB) {
 	}
 }
 
-// letGo ends what holds a database against FORCE: prepared transactions, which only
+// releaseHolds ends what holds a database against FORCE: prepared transactions, which only
 // a session in that database can end, and inactive replication slots.
-func (d *Database) letGo() error {
+func (d *Database) releaseHolds() error {
 	return withConn(d.URL, func(ctx context.Context, conn *pgx.Conn) error {
 		rows, _ := conn.Query(ctx, "SELECT gid FROM pg_catalog.pg_prepared_xacts WHERE database = current_database()")
 		gids, err := pgx.CollectRows(rows, pgx.RowTo[string])

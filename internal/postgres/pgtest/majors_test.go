@@ -37,7 +37,7 @@ func TestExistingClusterIsLeftAsItWas(t *testing.T) {
 	if err := server.admin("CREATE ROLE chief LOGIN SUPERUSER PASSWORD 'secret'"); err != nil {
 		t.Fatal(err)
 	}
-	before := census(t, server)
+	before := inventory(t, server)
 	t.Run("inner", func(t *testing.T) {
 		c, err := open("postgres://chief:secret@" + server.Server.Address() + "/postgres?application_name=tests")
 		if err != nil {
@@ -51,13 +51,13 @@ func TestExistingClusterIsLeftAsItWas(t *testing.T) {
 			db.Conn(t, db.As(t, db.Roles["app"])) // logs in over TCP, with a password
 		}
 	})
-	if diff := cmp.Diff(before, census(t, server)); diff != "" {
+	if diff := cmp.Diff(before, inventory(t, server)); diff != "" {
 		t.Errorf("the cluster has changed (-before +after):\n%s", diff)
 	}
 }
 
-// census lists what a cluster has in addition to its databases' contents.
-func census(t *testing.T, c *Cluster) string {
+// inventory lists what a cluster has in addition to its databases' contents.
+func inventory(t *testing.T, c *Cluster) string {
 	t.Helper()
 	var all string
 	db := Database{URL: c.urlOf("postgres", c.superuser)}

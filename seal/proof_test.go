@@ -14,12 +14,12 @@ var brace = regexp.MustCompile(`\{[a-zA-Z ]+\}`)
 
 // fill puts what the attacker knows, forged or stole into the text of an attack that
 // runs on the connection with this process id.
-func (a *arena) fill(t *testing.T, text string, backend uint32) string {
+func (a *target) fill(t *testing.T, text string, backend uint32) string {
 	t.Helper()
-	return brace.ReplaceAllStringFunc(text, func(word string) string { return a.loot(t, word, backend) })
+	return brace.ReplaceAllStringFunc(text, func(word string) string { return a.proof(t, word, backend) })
 }
 
-func (a *arena) loot(t *testing.T, word string, backend uint32) string {
+func (a *target) proof(t *testing.T, word string, backend uint32) string {
 	t.Helper()
 	switch word {
 	case "{A}":
@@ -61,7 +61,7 @@ func (a *arena) loot(t *testing.T, word string, backend uint32) string {
 
 // token renders a call of moat.enter whose token was signed for one tenant and names
 // another; shift moves the time of signing.
-func (a *arena) token(t *testing.T, k seal.Key, signed, named moat.Tenant, backend uint32, shift time.Duration) string {
+func (a *target) token(t *testing.T, k seal.Key, signed, named moat.Tenant, backend uint32, shift time.Duration) string {
 	t.Helper()
 	s := sealerOf(t, k, nil)
 	seal.SetClock(s, func() time.Time { return time.Now().Add(shift) })
