@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"cmp"
 	"io/fs"
 	"slices"
 	"strings"
@@ -89,8 +90,16 @@ func TestEveryRuleHasAPage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, part := range []string{"# " + r.ID + "\n", r.Title, "| severity | " + string(r.Severity),
-			"## What can happen", "## Why", "## How to fix", "## Example", "## How to accept"} {
+		parts := []string{"# " + r.ID + "\n", r.Title + ".\n", "| severity | " + string(r.Severity),
+			"| kind | " + string(cmp.Or(r.Kind, audit.Leak)) + " |", "## What can happen", "## Why", "## How to fix",
+			"## Example", "## How to accept", "- rule: " + r.ID + "\n"}
+		if len(r.Holes) > 0 {
+			parts = append(parts, "| holes | "+strings.Join(r.Holes, ", ")+" |")
+		}
+		if r.Peer != "" {
+			parts = append(parts, "| in splinter | "+r.Peer+" |")
+		}
+		for _, part := range parts {
 			if !strings.Contains(string(text), part) {
 				t.Errorf("%s.md lacks %q", r.ID, part)
 			}

@@ -119,7 +119,8 @@ var shadowing = []attack{
 
 // replacedFunctions needs the right to create a schema; encode then returns what the forged value
 // has in place of a MAC.
-const replacedFunctions = `create schema evil;; create function evil.encode(bytea, text) returns text language sql immutable as
+const replacedFunctions = `create schema evil;; create function evil.encode(bytea, text) returns text
+	language sql immutable as
 	$$ select repeat('0', 64) $$;;
 	grant usage on schema evil to public;; set local search_path = evil, pg_catalog, app;; set local moat.sealed =
 		'0000000000000000000000000000000000000000000000000000000000000000{key}{B}';; select name from app.leads;; rollback`

@@ -61,7 +61,8 @@ func (a *target) proof(t *testing.T, word string, backend uint32) string {
 
 // token renders a call of moat.enter whose token was signed for one tenant and names
 // another; shift moves the time of signing.
-func (a *target) token(t *testing.T, k seal.Key, signed, named moat.Tenant, backend uint32, shift time.Duration) string {
+func (a *target) token(t *testing.T, k seal.Key, signed, named moat.Tenant, backend uint32,
+	shift time.Duration) string {
 	t.Helper()
 	s := sealerOf(t, k, nil)
 	seal.SetClock(s, func() time.Time { return time.Now().Add(shift) })
