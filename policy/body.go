@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/body"
@@ -26,7 +27,7 @@ func (v *View) Body(f *catalog.Function) *body.Body {
 // call's arguments in place; nil when the function is not understood. What is
 // entered must be left.
 func (a *analyst) enter(n *catalog.Node, f *catalog.Function) []*catalog.Node {
-	if f == nil || f.System || len(a.calls) >= maxCalls || slices.Contains(a.calls, f) {
+	if f == nil || f.System || len(a.calls) >= maxCalls || slices.Contains(a.calls, f) || !a.v.meansWhatItSays(f) {
 		return nil
 	}
 	var all []*catalog.Node
@@ -37,6 +38,45 @@ func (a *analyst) enter(n *catalog.Node, f *catalog.Function) []*catalog.Node {
 		a.calls = append(a.calls, f)
 	}
 	return all
+}
+
+// meansWhatItSays says whether the names in a function's body are those that they seem.
+// A setting of the function's own may be the tenant's, a path that comes to pg_catalog
+// late finds a user's current_setting or = first, and so does a caller's path where the
+// function has none and somebody made one.
+func (v *View) meansWhatItSays(f *catalog.Function) bool {
+	pathed := f.BodyParsed
+	for _, setting := range f.Settings {
+		name, path, _ := strings.Cut(setting, "=")
+		if !strings.EqualFold(name, "search_path") || slices.Contains(schemasOf(path)[1:], "pg_catalog") && !f.BodyParsed {
+			return false
+		}
+		pathed = true
+	}
+	return pathed || !v.shadowed()
+}
+
+// schemasOf lists the schemas of a search_path; there is always a first.
+func schemasOf(path string) []string {
+	names := strings.Split(path, ",")
+	for i, name := range names {
+		names[i] = strings.Trim(strings.TrimSpace(name), `"'`)
+	}
+	return names
+}
+
+// shadowed says whether any function of a user's has the name of one that the reader of
+// bodies takes for PostgreSQL's.
+func (v *View) shadowed() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.shadows == nil {
+		found := slices.ContainsFunc(v.Snapshot.Functions, func(f catalog.Function) bool {
+			return !f.System && f.Extension == "" && body.IsBuiltin(f.Name)
+		})
+		v.shadows = &found
+	}
+	return *v.shadows
 }
 
 func (a *analyst) leave() { a.calls = a.calls[:len(a.calls)-1] }

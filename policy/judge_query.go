@@ -91,7 +91,8 @@ func (a *analyst) condition(s *subquery, n *catalog.Node, depth int) {
 
 // bind notes that a table's column equals something that speaks for the caller.
 func (s *subquery) bind(a *analyst, column *catalog.Node, x value) {
-	if !x.isContext() {
+	// A view may compute what it compares with: only rows that are stored are bound.
+	if r := a.v.Relation(column.Relation); !x.isContext() || r == nil || !r.IsTable() {
 		return
 	}
 	how := boundToUser

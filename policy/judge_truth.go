@@ -1,6 +1,10 @@
 package policy
 
-import "github.com/moat-db/moat/catalog"
+import (
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
 
 // certainty is what is known of a condition before any row is looked at. NULL is
 // neither true nor false: a condition that is certain is never false, one that is
@@ -46,7 +50,7 @@ func (a *analyst) truth(n *catalog.Node, depth int) certainty {
 			return a.truth(n.Query.Select[0], depth+1)
 		}
 	case catalog.NodeCast:
-		if n.Type == "boolean" {
+		if n.Type == "boolean" && builtinCast(n) {
 			return a.truth(n.Args[0], depth)
 		}
 	case catalog.NodeBoolTest:
@@ -129,16 +133,33 @@ func spelledOneWay(typeName string) bool {
 // nullTruth is IS NULL and IS NOT NULL of a literal, or of a column of the policy's
 // table that is never NULL.
 func (a *analyst) nullTruth(n *catalog.Node, depth int) certainty {
-	x := bare(n.Args[0])
-	never := x.Kind == catalog.NodeConst && !x.Null
+	x := n.Args[0]
+	for ; x.Kind == catalog.NodeCast; x = x.Args[0] {
+		if !builtinCast(x) || !scalar(x.Type) {
+			return depends
+		}
+	}
+	never := x.Kind == catalog.NodeConst && !x.Null && scalar(x.Type)
 	if x.Kind == catalog.NodeColumn && x.Level == depth && x.Relation == a.t.QName() {
 		c := a.t.Column(x.Column)
-		never = c != nil && c.NotNull
+		never = c != nil && c.NotNull && scalar(c.Type)
 	}
 	if !never {
 		return depends
 	}
 	return truthOf(n.Name == "is not null")
+}
+
+// builtinCast says whether a cast is PostgreSQL's own: a user's function may make
+// anything of NULL, and NULL of anything.
+func builtinCast(n *catalog.Node) bool {
+	return len(n.Args) == 1 && (n.OID == 0 || strings.HasPrefix(n.Name, "pg_catalog."))
+}
+
+// scalar says whether a type is PostgreSQL's own and no row type: a row of NULLs is NULL
+// although it is a value.
+func scalar(typeName string) bool {
+	return typeName != "" && typeName != "record" && !strings.Contains(typeName, ".")
 }
 
 // bare takes casts off.

@@ -209,7 +209,8 @@ func nobody(n *catalog.Node) bool {
 	for n.Kind == catalog.NodeCast && len(n.Args) == 1 {
 		n = n.Args[0]
 	}
-	return n.Kind == catalog.NodeConst && (strings.Trim(n.Value, "0-") == "" || strings.HasPrefix(n.Value, "-"))
+	digits, negative := strings.CutPrefix(n.Value, "-")
+	return n.Kind == catalog.NodeConst && (strings.Trim(n.Value, "0-") == "" || negative && strings.Trim(digits, "0123456789") == "")
 }
 
 // settingValue is current_setting(name).

@@ -12,9 +12,10 @@ import (
 type View struct {
 	*catalog.Lookup
 
-	mu     sync.Mutex
-	judged map[judged]Judgement
-	bodies map[*catalog.Function]*body.Body
+	mu      sync.Mutex
+	judged  map[judged]Judgement
+	shadows *bool // see shadowed
+	bodies  map[*catalog.Function]*body.Body
 }
 
 // judged is an expression as a policy of one table says it.

@@ -212,7 +212,7 @@ func (r *reader) resolve(parts []string, args []*catalog.Node) *catalog.Node {
 		n.Name = "pg_catalog." + name
 		schemas = r.schemas()
 	}
-	if len(parts) == 1 && isBuiltin(name) {
+	if len(parts) == 1 && IsBuiltin(name) {
 		return n
 	}
 	var found []*catalog.Function
@@ -233,9 +233,9 @@ func (r *reader) resolve(parts []string, args []*catalog.Node) *catalog.Node {
 	return n
 }
 
-// isBuiltin names PostgreSQL's functions that helpers are made of, none of which makes
+// IsBuiltin names PostgreSQL's functions that helpers are made of, none of which makes
 // one row of several: pg_catalog comes first in every search_path that does not name it.
-func isBuiltin(name string) bool {
+func IsBuiltin(name string) bool {
 	switch name {
 	case "current_setting", "to_jsonb", "jsonb_array_elements_text", "json_array_elements_text", "jsonb_array_elements",
 		"json_array_elements", "jsonb_extract_path", "json_extract_path", "jsonb_extract_path_text", "json_extract_path_text",

@@ -229,5 +229,5 @@ func (r *reader) mayAggregate(n *catalog.Node) bool {
 		return f.Kind != "function"
 	}
 	name, builtin := strings.CutPrefix(n.Name, "pg_catalog.")
-	return !builtin || !isBuiltin(name) || isAggregate(name)
+	return !builtin || !IsBuiltin(name) || isAggregate(name)
 }
