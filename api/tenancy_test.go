@@ -176,22 +176,26 @@ func members(db *moat.DB, m api.Membership) *api.Door {
 
 func TestMembership(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(c *api.Config) {
+	db := database(t)
+	db.Exec(t, "INSERT INTO app.members (tenant_id, subject, role) VALUES ('"+tenantA+"', '', 'admin')")
+	s := serveOn(t, db, func(c *api.Config) {
 		c.Door = members(c.DB, api.Membership{Table: catalog.QName{Schema: "app", Name: "members"}, Role: "role"})
 	})
 	sameJSON(t, s.do(t, call{method: "POST", path: "rpc/whoami"}).Body,
 		`{"tenant":"`+tenantA+`","sub":"ann","role":"admin"}`)
-	token, err := s.signer.Sign(auth.Identity{Tenant: moat.Tenant(tenantA), Subject: "bob"}, time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := http.NewRequest(http.MethodGet, s.URL+"/rest/v1/leads", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+token)
-	if got := send(t, r); got.Status != 403 || !strings.Contains(got.Body, "MOAT105") {
-		t.Errorf("a member of another tenant: %d %s", got.Status, got.Body)
+	for who, subject := range map[string]string{"a member of another tenant": "bob", "nobody, though a row has no subject": ""} {
+		token, err := s.signer.Sign(auth.Identity{Tenant: moat.Tenant(tenantA), Subject: subject}, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.NewRequest(http.MethodGet, s.URL+"/rest/v1/leads", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		if got := send(t, r); got.Status != 403 || !strings.Contains(got.Body, "MOAT105") {
+			t.Errorf("%s: %d %s", who, got.Status, got.Body)
+		}
 	}
 }
 

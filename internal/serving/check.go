@@ -117,7 +117,8 @@ func (x *Exposure) memberQuestion(m Membership) (string, error) {
 	if m.Role != "" {
 		role = sqltext.Ident(m.Role) + "::text"
 	}
-	return "select " + role + " from " + m.Table.SQL() + " where " + sqltext.Ident(subject) + "::text = $1 and " +
+	// A token without a subject is nobody, also where a row has an empty one.
+	return "select " + role + " from " + m.Table.SQL() + " where " + sqltext.Ident(subject) + "::text = $1 and $1 <> '' and " +
 		sqltext.Ident(tenant) + " = $2::" + x.parameter(r.Column(tenant)), nil
 }
 
