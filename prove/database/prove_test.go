@@ -1,6 +1,7 @@
 package database_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/moat-db/moat/prove"
@@ -39,5 +40,16 @@ func TestProtectedSchemaIsIsolated(t *testing.T) {
 					r.Count(prove.VerdictUndecided))
 			}
 		})
+	}
+}
+
+// A table whose only policies are restrictive lets nobody at a row: that A sees nothing of
+// its own there is isolation, not a sign of a wrong setting.
+func TestTableClosedToEveryTenantIsIsolated(t *testing.T) {
+	t.Parallel()
+	r := newFixture(t, rows, "DROP POLICY tenant_access ON app.events").prove(t, database.Options{})
+	p := r.Find("read:app.events")
+	if p == nil || p.Verdict != prove.VerdictIsolated || !strings.Contains(p.Reason, "closed to every tenant") {
+		t.Errorf("%+v", p)
 	}
 }
