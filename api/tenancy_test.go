@@ -183,7 +183,8 @@ func TestMembership(t *testing.T) {
 	})
 	sameJSON(t, s.do(t, call{method: "POST", path: "rpc/whoami"}).Body,
 		`{"tenant":"`+tenantA+`","sub":"ann","role":"admin"}`)
-	for who, subject := range map[string]string{"a member of another tenant": "bob", "nobody, though a row has no subject": ""} {
+	for who, subject := range map[string]string{"a member of another tenant": "bob",
+		"nobody, though a row has no subject": ""} {
 		token, err := s.signer.Sign(auth.Identity{Tenant: moat.Tenant(tenantA), Subject: subject}, time.Hour)
 		if err != nil {
 			t.Fatal(err)

@@ -15,37 +15,62 @@ import (
 // seems: operators, casts, row types, views and helpers that are not what they are named.
 const attackSchema = `
 CREATE TYPE app.comp AS (a int, b int);
-CREATE TABLE app.comped (tenant_id uuid NOT NULL, c app.comp NOT NULL); INSERT INTO app.comped SELECT id, '(,)' FROM app.tenants;
-CREATE FUNCTION app.comp_bool(app.comp) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true'; CREATE CAST (app.comp AS boolean) WITH FUNCTION app.comp_bool(app.comp);
+CREATE TABLE app.comped (tenant_id uuid NOT NULL, c app.comp NOT NULL);
+	INSERT INTO app.comped SELECT id, '(,)' FROM app.tenants;
+CREATE FUNCTION app.comp_bool(app.comp) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
+	CREATE CAST (app.comp AS boolean) WITH FUNCTION app.comp_bool(app.comp);
 CREATE FUNCTION app.yes(uuid, uuid) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
 CREATE OPERATOR app.= (LEFTARG = uuid, RIGHTARG = uuid, FUNCTION = app.yes);
 CREATE OPERATOR app.<> (LEFTARG = uuid, RIGHTARG = uuid, FUNCTION = app.yes);
 CREATE FUNCTION app.yes2(jsonb, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
 CREATE OPERATOR app.? (LEFTARG = jsonb, RIGHTARG = text, FUNCTION = app.yes2);
 CREATE VIEW app.everyone AS SELECT id AS tenant_id, auth.uid() AS user_id FROM app.tenants;
-CREATE FUNCTION app.tz() RETURNS boolean LANGUAGE sql STABLE SET app.current_tenant = 'bbbbbbbb-0000-0000-0000-000000000002' AS $$ SELECT true $$;
-CREATE FUNCTION app.fixed_tenant() RETURNS uuid LANGUAGE sql STABLE SET app.current_tenant = 'bbbbbbbb-0000-0000-0000-000000000002' AS $$ SELECT nullif(current_setting('app.current_tenant', true), '')::uuid $$;
-CREATE FUNCTION app.eqpath(t uuid) RETURNS boolean LANGUAGE sql STABLE SET search_path = app, pg_catalog AS $$ SELECT t = app.tenant() $$;
-CREATE FUNCTION app.nullif2(text) RETURNS uuid LANGUAGE sql STABLE AS $$ SELECT app.tenant() UNION ALL SELECT id FROM app.tenants ORDER BY 1 DESC LIMIT 1 $$;
-CREATE FUNCTION app.current_setting(text, boolean) RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'bbbbbbbb-0000-0000-0000-000000000002' $$;
-CREATE FUNCTION app.shadow_cs() RETURNS uuid LANGUAGE sql STABLE SET search_path = app, pg_catalog AS $$ SELECT current_setting('app.current_tenant', true)::uuid $$;
-CREATE FUNCTION app.shadow_pl(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE SET search_path = app, pg_catalog AS $$ BEGIN RETURN t = app.tenant(); END $$;
-CREATE FUNCTION app.loop_pl(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ DECLARE x uuid := app.tenant(); BEGIN FOR x IN SELECT id FROM app.tenants LOOP IF x = t THEN RETURN true; END IF; END LOOP; RETURN false; END $$;
-CREATE FUNCTION app.dyn_pl(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ DECLARE x uuid := app.tenant(); BEGIN EXECUTE 'select $1' INTO x USING t; RETURN x = t; END $$;
-CREATE FUNCTION app.assign_param(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ BEGIN t := app.tenant(); RETURN t = app.tenant(); END $$;
-CREATE FUNCTION app.out_p(t uuid, OUT r boolean) LANGUAGE plpgsql STABLE AS $$ BEGIN r := t = app.tenant(); r := true; END $$;
-CREATE FUNCTION app.exc(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ BEGIN PERFORM 1/0; RETURN t = app.tenant(); EXCEPTION WHEN others THEN RETURN true; END $$;
+CREATE FUNCTION app.tz() RETURNS boolean LANGUAGE sql STABLE SET app.current_tenant =
+	'bbbbbbbb-0000-0000-0000-000000000002' AS $$ SELECT true $$;
+CREATE FUNCTION app.fixed_tenant() RETURNS uuid
+	LANGUAGE sql STABLE SET app.current_tenant = 'bbbbbbbb-0000-0000-0000-000000000002' AS $$
+	SELECT nullif(current_setting('app.current_tenant', true), '')::uuid $$;
+CREATE FUNCTION app.eqpath(t uuid) RETURNS boolean LANGUAGE sql STABLE SET search_path = app, pg_catalog AS $$
+	SELECT t = app.tenant() $$;
+CREATE FUNCTION app.nullif2(text) RETURNS uuid LANGUAGE sql STABLE AS $$ SELECT app.tenant() UNION ALL SELECT id
+	FROM app.tenants ORDER BY 1 DESC LIMIT 1 $$;
+CREATE FUNCTION app.current_setting(text, boolean) RETURNS text LANGUAGE sql STABLE AS $$
+	SELECT 'bbbbbbbb-0000-0000-0000-000000000002' $$;
+CREATE FUNCTION app.shadow_cs() RETURNS uuid LANGUAGE sql STABLE SET search_path = app, pg_catalog AS $$
+	SELECT current_setting('app.current_tenant', true)::uuid $$;
+CREATE FUNCTION app.shadow_pl(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE
+	SET search_path = app, pg_catalog AS $$ BEGIN RETURN t = app.tenant(); END $$;
+CREATE FUNCTION app.loop_pl(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ DECLARE x uuid := app.tenant();
+	BEGIN FOR x IN SELECT id FROM app.tenants LOOP IF x = t THEN RETURN true; END IF; END LOOP; RETURN false; END $$;
+CREATE FUNCTION app.dyn_pl(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ DECLARE x uuid := app.tenant();
+	BEGIN EXECUTE 'select $1' INTO x USING t; RETURN x = t; END $$;
+CREATE FUNCTION app.assign_param(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ BEGIN t := app.tenant();
+	RETURN t = app.tenant(); END $$;
+CREATE FUNCTION app.out_p(t uuid, OUT r boolean) LANGUAGE plpgsql STABLE AS $$ BEGIN r := t = app.tenant(); r := true;
+	END $$;
+CREATE FUNCTION app.exc(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ BEGIN PERFORM 1/0;
+	RETURN t = app.tenant(); EXCEPTION WHEN others THEN RETURN true; END $$;
 CREATE FUNCTION app.def(t uuid, x uuid DEFAULT app.tenant()) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT t = x $$;
 CREATE FUNCTION app.vari(VARIADIC t uuid[]) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT app.tenant() = ANY (t) $$;
-CREATE FUNCTION app.lat(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT EXISTS (SELECT 1 FROM app.tenants x LEFT JOIN LATERAL (SELECT 1 AS o WHERE t = app.tenant()) y ON true) $$;
-CREATE FUNCTION app.setof_b(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT t = app.tenant() UNION ALL SELECT true ORDER BY 1 DESC $$;
+CREATE FUNCTION app.lat(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT EXISTS (SELECT 1
+	FROM app.tenants x LEFT JOIN LATERAL (SELECT 1 AS o WHERE t = app.tenant()) y ON true) $$;
+CREATE FUNCTION app.setof_b(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT t = app.tenant() UNION ALL
+	SELECT true ORDER BY 1 DESC $$;
 CREATE FUNCTION app.two_stmt(t uuid) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT t = app.tenant(); SELECT true $$;
-CREATE FUNCTION app.into_two(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ DECLARE a uuid; b uuid; BEGIN SELECT app.tenant(), t INTO b, a; RETURN a = t; END $$;
-CREATE FUNCTION app.nested_into() RETURNS uuid LANGUAGE plpgsql STABLE AS $$ DECLARE x uuid; BEGIN SELECT m.tenant_id INTO x FROM app.membership m WHERE m.user_id = auth.uid(); IF NOT FOUND THEN SELECT id INTO x FROM app.tenants ORDER BY id DESC LIMIT 1; END IF; RETURN x; END $$;
-CREATE FUNCTION app.whileq(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ DECLARE ok boolean := t = app.tenant(); BEGIN WHILE NOT ok LOOP ok := true; END LOOP; RETURN ok; END $$;
-CREATE FUNCTION app.nullbool(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ DECLARE m boolean; BEGIN m := t = app.tenant() AND NULL; IF m IS FALSE THEN RETURN false; END IF; RETURN true; END $$;
-CREATE FUNCTION app.notnull(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ BEGIN IF NOT (t = app.tenant()) IS TRUE THEN RETURN false; END IF; RETURN true; END $$;
-CREATE TABLE app.dashed (tenant_id text NOT NULL); INSERT INTO app.dashed VALUES ('-bbbbbbbb'), ('aaaaaaaa-0000-0000-0000-000000000001');
+CREATE FUNCTION app.into_two(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ DECLARE a uuid; b uuid;
+	BEGIN SELECT app.tenant(), t INTO b, a; RETURN a = t; END $$;
+CREATE FUNCTION app.nested_into() RETURNS uuid LANGUAGE plpgsql STABLE AS $$ DECLARE x uuid;
+	BEGIN SELECT m.tenant_id INTO x FROM app.membership m WHERE m.user_id = auth.uid();
+	IF NOT FOUND THEN SELECT id INTO x FROM app.tenants ORDER BY id DESC LIMIT 1; END IF; RETURN x; END $$;
+CREATE FUNCTION app.whileq(t uuid) RETURNS boolean
+	LANGUAGE plpgsql STABLE AS $$ DECLARE ok boolean := t = app.tenant(); BEGIN WHILE NOT ok LOOP ok := true; END LOOP;
+	RETURN ok; END $$;
+CREATE FUNCTION app.nullbool(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ DECLARE m boolean;
+	BEGIN m := t = app.tenant() AND NULL; IF m IS FALSE THEN RETURN false; END IF; RETURN true; END $$;
+CREATE FUNCTION app.notnull(t uuid) RETURNS boolean
+	LANGUAGE plpgsql STABLE AS $$ BEGIN IF NOT (t = app.tenant()) IS TRUE THEN RETURN false; END IF; RETURN true; END $$;
+CREATE TABLE app.dashed (tenant_id text NOT NULL);
+	INSERT INTO app.dashed VALUES ('-bbbbbbbb'), ('aaaaaaaa-0000-0000-0000-000000000001');
 `
 
 // attack is an expression that looks as if it isolated.
@@ -112,15 +137,19 @@ func attacks() []attack {
 		{"doc", `tenant_id IN (SELECT ` + setting + ` UNION SELECT id FROM app.tenants)`},
 		{"doc", `tenant_id IN (SELECT id FROM app.tenants EXCEPT SELECT ` + setting + `)`},
 		{"doc", `tenant_id = (SELECT max(id::text)::uuid FROM app.tenants)`},
-		{"doc", `tenant_id = (SELECT coalesce(max(tenant_id::text), 'bbbbbbbb-0000-0000-0000-000000000002')::uuid FROM app.membership WHERE user_id = auth.uid())`},
+		{"doc", `tenant_id = (SELECT coalesce(max(tenant_id::text), 'bbbbbbbb-0000-0000-0000-000000000002')::uuid
+			FROM app.membership WHERE user_id = auth.uid())`},
 		{"doc", `tenant_id = (SELECT lag(m.tenant_id) OVER () FROM app.membership m WHERE m.user_id = auth.uid())`},
 		{"doc", `tenant_id IN (SELECT m.tenant_id FROM app.users u LEFT JOIN app.membership m ON u.id = auth.uid())`},
-		{"doc", `tenant_id IN (SELECT m.tenant_id FROM app.membership m LEFT JOIN app.users u ON u.id = m.user_id AND m.user_id = auth.uid())`},
+		{"doc", `tenant_id IN (SELECT m.tenant_id FROM app.membership m LEFT JOIN app.users u ON u.id = m.user_id
+			AND m.user_id = auth.uid())`},
 		{"doc", `tenant_id IN (SELECT m.tenant_id FROM app.membership m FULL JOIN app.users u ON m.user_id = auth.uid())`},
-		{"doc", `tenant_id IN (SELECT x FROM app.membership m, unnest(ARRAY[m.tenant_id, 'bbbbbbbb-0000-0000-0000-000000000002']) x WHERE m.user_id = auth.uid())`},
+		{"doc", `tenant_id IN (SELECT x FROM app.membership m, unnest(ARRAY[m.tenant_id,
+			'bbbbbbbb-0000-0000-0000-000000000002']) x WHERE m.user_id = auth.uid())`},
 		{"doc", `tenant_id IN (VALUES (` + setting + `), ('bbbbbbbb-0000-0000-0000-000000000002'))`},
 		{"doc", `tenant_id IN (WITH w AS (SELECT id FROM app.tenants) SELECT id FROM w)`},
-		{"doc", `tenant_id = ANY ((SELECT array_agg(tenant_id) FILTER (WHERE user_id = auth.uid()) || array_agg(tenant_id) FROM app.membership)::uuid[])`},
+		{"doc", `tenant_id = ANY ((SELECT array_agg(tenant_id) FILTER (WHERE user_id = auth.uid()) || array_agg(tenant_id)
+			FROM app.membership)::uuid[])`},
 		{"doc", `(tenant_id, true) = (` + setting + `, true) OR (tenant_id, id) <> (tenant_id, tenant_id)`},
 		{"doc", `(tenant_id, id) >= (` + setting + `, id)`},
 		{"doc", `(tenant_id, id) IN (SELECT d.tenant_id, d.id FROM app.doc d)`},
@@ -131,7 +160,8 @@ func attacks() []attack {
 		{"doc", `jsonb_extract_path_text(auth.jwt(), 'user_metadata', 'tenant_id')::uuid = tenant_id`},
 		{"doc", `(current_setting('request.jwt.claim.user_metadata', true)::jsonb ->> 'tenant_id')::uuid = tenant_id`},
 		{"doc", `NOT EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = doc.tenant_id AND m.user_id = auth.uid())`},
-		{"users", `id = ANY (ARRAY(SELECT m.user_id FROM app.membership m WHERE m.tenant_id = ` + setting + ` OR m.role = 'admin'))`},
+		{"users", `id = ANY (ARRAY(SELECT m.user_id FROM app.membership m WHERE m.tenant_id = ` + setting +
+			` OR m.role = 'admin'))`},
 		{"users", `id IN (SELECT o.user_id FROM app.membership m, app.membership o WHERE m.tenant_id = ` + setting + `)`},
 		{"users", `id IN (SELECT d.owner_id FROM app.doc d WHERE d.tenant_id = ` + setting + `)`},
 	}
@@ -207,7 +237,8 @@ func foreignRows(t *testing.T, db *pgtest.Database, role string, x attack) (fore
 		if _, err := conn.PgConn().Exec(t.Context(), alone).ReadAll(); err != nil {
 			t.Fatalf("%s: %v", x.expr, err)
 		}
-		if _, err := tx.Exec(t.Context(), `SELECT set_config('app.current_tenant', $1, true), set_config('request.jwt.claims', $2, true)`,
+		if _, err := tx.Exec(t.Context(),
+			`SELECT set_config('app.current_tenant', $1, true), set_config('request.jwt.claims', $2, true)`,
 			s[0], s[1]); err != nil {
 			t.Fatal(err)
 		}

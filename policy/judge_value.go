@@ -210,7 +210,8 @@ func nobody(n *catalog.Node) bool {
 		n = n.Args[0]
 	}
 	digits, negative := strings.CutPrefix(n.Value, "-")
-	return n.Kind == catalog.NodeConst && (strings.Trim(n.Value, "0-") == "" || negative && strings.Trim(digits, "0123456789") == "")
+	return n.Kind == catalog.NodeConst &&
+		(strings.Trim(n.Value, "0-") == "" || negative && strings.Trim(digits, "0123456789") == "")
 }
 
 // settingValue is current_setting(name).

@@ -118,7 +118,8 @@ func (x *Exposure) memberQuestion(m Membership) (string, error) {
 		role = sqltext.Ident(m.Role) + "::text"
 	}
 	// A token without a subject is nobody, also where a row has an empty one.
-	return "select " + role + " from " + m.Table.SQL() + " where " + sqltext.Ident(subject) + "::text = $1 and $1 <> '' and " +
+	return "select " + role + " from " + m.Table.SQL() + " where " + sqltext.Ident(subject) +
+		"::text = $1 and $1 <> '' and " +
 		sqltext.Ident(tenant) + " = $2::" + x.parameter(r.Column(tenant)), nil
 }
 
