@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/moat-db/moat/internal/english"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
@@ -90,7 +92,7 @@ type ApplyError struct {
 }
 
 func (e *ApplyError) Error() string {
-	return fmt.Sprintf("step %s, after %d that are done: %v", e.Failed, e.Applied, e.Err)
+	return fmt.Sprintf("step %s failed after %s: %v", e.Failed, english.Count(e.Applied, "finished step"), e.Err)
 }
 
 func (e *ApplyError) Unwrap() error { return e.Err }
@@ -110,14 +112,15 @@ type SubjectError struct {
 }
 
 func (e *SubjectError) Error() string {
-	return fmt.Sprintf("role %s is subject to row-level security of %s: this step needs a superuser or a BYPASSRLS role", e.Role, e.Table)
+	return fmt.Sprintf("row-level security of %[2]s applies to role %[1]s: this step needs a superuser or a role with BYPASSRLS", e.Role, e.Table)
 }
 
 // Apply runs the plan, one step at a time, to the end of group opts.Until.
 //
 // Each step that needs more than a weak lock gives up early and tries again. The
 // journal in schema moat holds what was done and how to undo it; a process that was
-// killed at any moment is gone on from by planning again and applying that plan. A
+// killed at any moment leaves nothing behind that planning and applying again does not
+// finish. A
 // step whose check finds rows is left out, and those that need it; all others run.
 //
 // Errors: [ErrRunning], [*StaleError], and [*ApplyError] for the step that failed.
@@ -144,7 +147,7 @@ func Apply(ctx context.Context, open Opener, plan *Plan, opts ApplyOptions) (*Re
 func (s *session) fresh(ctx context.Context, plan *Plan) error {
 	now, err := catalog.Load(ctx, s.conn)
 	if err != nil {
-		return fmt.Errorf("look at the database again: %w", err)
+		return fmt.Errorf("read the catalog again: %w", err)
 	}
 	if fingerprint(now) != plan.Fingerprint {
 		return &StaleError{}
@@ -187,7 +190,7 @@ func (r *runner) run(ctx context.Context) (*Result, error) {
 	return r.result, nil
 }
 
-func (r *runner) tell(state State, s Step) {
+func (r *runner) reportState(state State, s Step) {
 	r.report(Progress{State: state, Step: s})
 }
 
@@ -200,7 +203,7 @@ func (r *runner) report(p Progress) {
 }
 
 func (r *runner) step(ctx context.Context, s Step) error {
-	r.tell(Started, s)
+	r.reportState(Started, s)
 	if s.Data {
 		if err := r.mayReadAll(ctx, s); err != nil {
 			return err
@@ -221,7 +224,7 @@ func (r *runner) step(ctx context.Context, s Step) error {
 	}
 	if !r.stopped[s.ID] {
 		r.result.Applied = append(r.result.Applied, s.ID)
-		r.tell(Done, s)
+		r.reportState(Done, s)
 	}
 	return nil
 }
@@ -229,7 +232,7 @@ func (r *runner) step(ctx context.Context, s Step) error {
 func (r *runner) stop(s Step, f Found) {
 	r.stopped[s.ID] = true
 	r.result.Stopped = append(r.result.Stopped, f)
-	r.tell(Stopped, s)
+	r.reportState(Stopped, s)
 }
 
 func (r *runner) kind(ctx context.Context, s Step) error {
@@ -248,7 +251,7 @@ func (r *runner) kind(ctx context.Context, s Step) error {
 		for _, q := range s.Remember {
 			more, err := remember(ctx, tx, q)
 			if err != nil {
-				return fmt.Errorf("remember what goes: %w", err)
+				return fmt.Errorf("save what the step removes: %w", err)
 			}
 			undo = append(undo, more...)
 		}

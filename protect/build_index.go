@@ -67,9 +67,9 @@ func (p *planner) buildIndex(b indexBuild) {
 
 // uniqueConstraint makes a unique index into a constraint of its name.
 func (p *planner) uniqueConstraint(b indexBuild, index, needs string) {
-	p.add(Step{ID: b.id, Group: b.group, Table: b.rel.QName(), Needs: needs, Title: "constraint " + b.title,
+	p.add(Step{ID: b.id, Group: b.group, Table: b.rel.QName(), Needs: needs, Title: "add constraint " + b.title,
 		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s UNIQUE USING INDEX %s%s", b.rel.QName().SQL(), sqltext.Ident(index), sqltext.Ident(index), b.deferrable)},
-		Undo: []string{dropConstraint(b.rel.QName(), index)}, Lock: AccessExclusive, Reason: "the index is there: nothing is read"})
+		Undo: []string{dropConstraint(b.rel.QName(), index)}, Lock: AccessExclusive, Reason: "the index exists already, so no scan is needed"})
 }
 
 func (p *planner) concurrently(b indexBuild, rel *catalog.Relation, index, id, needs string) {
@@ -84,9 +84,9 @@ func (p *planner) concurrently(b indexBuild, rel *catalog.Relation, index, id, n
 	if rel.Partition {
 		undo = []string{} // the parent's undo takes it along
 	}
-	p.add(Step{ID: id, Group: b.group, Kind: KindConcurrent, Table: rel.QName(), Needs: needs, Title: "index " + b.title, SQL: sql, Undo: undo, Index: q,
+	p.add(Step{ID: id, Group: b.group, Kind: KindConcurrent, Table: rel.QName(), Needs: needs, Title: "create index " + b.title, SQL: sql, Undo: undo, Index: q,
 		Lock: ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(rel, 300_000),
-		Hazards: []string{"waits for transactions that are older than itself"}, Reason: b.reason})
+		Hazards: []string{"waits for transactions that started before it"}, Reason: b.reason})
 }
 
 func onlyTable(rel *catalog.Relation) string { return rel.QName().SQL() + " " }
@@ -136,7 +136,7 @@ func (p *planner) onOnly(b indexBuild, rel *catalog.Relation, index, id string) 
 			undo = append(undo, "DROP INDEX IF EXISTS "+catalog.QName{Schema: part.Schema, Name: partIndex(b, part)}.SQL())
 		}
 	}
-	p.add(Step{ID: id, Group: b.group, Table: rel.QName(), Title: "index " + b.title + " of the partitioned table, empty",
+	p.add(Step{ID: id, Group: b.group, Table: rel.QName(), Title: "create index " + b.title + " on the partitioned table, without its partitions",
 		SQL:  []string{fmt.Sprintf("CREATE %sINDEX IF NOT EXISTS %s ON ONLY %s%s%s", uniqueWord(b.unique), sqltext.Ident(index), onlyTable(rel), b.keys, b.tail)},
 		Undo: undo, Lock: ShareUpdateExclusive, Reason: b.reason})
 }
@@ -175,7 +175,7 @@ func (p *planner) attach(b indexBuild, part *catalog.Relation, parentSchema, par
 	child := catalog.QName{Schema: part.Schema, Name: index}
 	p.add(Step{ID: stepID(b.group, part.QName(), index+"/attach"), Group: b.group, Table: part.QName(), Needs: needs, Title: "attach index " + index + " to " + parentIndex,
 		SQL:  []string{fmt.Sprintf("ALTER INDEX %s ATTACH PARTITION %s", parent.SQL(), child.SQL())},
-		Undo: []string{}, Lock: ShareUpdateExclusive, Reason: "the parent's index is complete when every partition's is attached"})
+		Undo: []string{}, Lock: ShareUpdateExclusive, Reason: "the parent's index becomes valid once every partition's index is attached"})
 }
 
 // sizeOf estimates a step over a table; perSecond is rows a second, 0 for a step

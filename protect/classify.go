@@ -106,7 +106,7 @@ func (p *planner) children(models []catalog.TableModel) {
 		pending = later
 	}
 	for _, tm := range pending {
-		p.askPath(tm, "the table its path leads through has an open question itself")
+		p.askPath(tm, "the table it leads to is itself waiting for a decision")
 	}
 }
 
@@ -163,7 +163,7 @@ func (p *planner) firstStep(tm catalog.TableModel) (catalog.Step, string) {
 	case 1:
 		for _, step := range firsts {
 			if step.Nullable {
-				return step, fmt.Sprintf("%s may be NULL, and such a row has no tenant", strings.Join(step.Columns, ", "))
+				return step, fmt.Sprintf("%s may be NULL, which leaves a row without a tenant", strings.Join(step.Columns, ", "))
 			}
 			return step, ""
 		}
@@ -193,23 +193,24 @@ func (p *planner) askPath(tm catalog.TableModel, why string) {
 		choice = strings.Join(names, " | ")
 	}
 	p.decide(Decision{ID: "path/" + key(tm.Table), Table: tm.Table,
-		Question: "Which foreign key says whose tenant a row of " + key(tm.Table) + " belongs to?",
-		Why:      "It has no tenant column, and " + why + ". " + tm.Why,
+		Question: "Which foreign key of " + key(tm.Table) + " leads to the tenant of a row?",
+		Why:      "The table has no tenant column, and " + why + ". " + tm.Why,
 		Config:   fmt.Sprintf("protect: {paths: {%s: %s}}   # or tables: {shared: [%s]}", key(tm.Table), choice, key(tm.Table))})
 }
 
 func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {
 	if rel.Kind == catalog.ForeignTable {
 		p.decide(Decision{ID: "foreign/" + key(tm.Table), Table: tm.Table,
-			Question: "Foreign table: who may read it?",
-			Why:      "Row-level security cannot be enabled on a foreign table, so every role with SELECT reads every tenant's rows. The application role gets no grant on it.",
-			SQL:      []string{fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", rel.QName().SQL(), sqltext.Ident(p.c.Roles.Application))},
-			Config:   fmt.Sprintf("tables: {shared: [%s]}", key(tm.Table))})
+			Question: "Who may read this foreign table?",
+			Why: "PostgreSQL has no row-level security for foreign tables: a role with SELECT reads every tenant's rows. " +
+				"The application role gets no privileges on it.",
+			SQL:    []string{fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", rel.QName().SQL(), sqltext.Ident(p.c.Roles.Application))},
+			Config: fmt.Sprintf("tables: {shared: [%s]}", key(tm.Table))})
 		return
 	}
 	p.decide(Decision{ID: "class/" + key(tm.Table), Table: tm.Table,
-		Question: "Is " + key(tm.Table) + " shared by all tenants, or does it lack a tenant column?",
-		Why:      tm.Why + " Until it is said, the application role gets no grant on it.",
+		Question: "Do all tenants share " + key(tm.Table) + ", or is its tenant column missing?",
+		Why:      tm.Why + " Until you decide, the application role gets no privileges on it.",
 		Config:   fmt.Sprintf("tables: {shared: [%s]}   # or tables: {ignore: [%s]}", key(tm.Table), key(tm.Table))})
 }
 

@@ -118,7 +118,7 @@ func concurrentMigrations(s Step) []migration {
 func comments(s Step) []string {
 	lines := []string{s.Title + ": " + s.Reason}
 	if s.Lock != NoLock {
-		lines = append(lines, fmt.Sprintf("lock: %s, keeps waiting: %s", s.Lock, s.Lock.Blocks()))
+		lines = append(lines, fmt.Sprintf("lock: %s, blocks %s", s.Lock, s.Lock.Blocks()))
 	}
 	for _, h := range s.Hazards {
 		lines = append(lines, "hazard: "+h)
@@ -171,7 +171,7 @@ func numbering(o EmitOptions, numbered bool) (func() string, error) {
 	}
 	n, err := strconv.ParseUint(last, 10, 63)
 	if err != nil {
-		return nil, fmt.Errorf("number of the last migration %q: %w", last, err)
+		return nil, fmt.Errorf("read the number of the last migration %q: %w", last, err)
 	}
 	return func() string { n++; return fmt.Sprintf("%0*d", width, n) }, nil
 }

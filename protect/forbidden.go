@@ -26,7 +26,7 @@ func (p *planner) dropForbidden() {
 			continue
 		}
 		gone[s.ID] = true
-		p.leave(Left{Title: s.Title + " (" + key(s.Table) + ")", Reason: fmt.Sprintf("%s does not own it", p.user.Name), SQL: s.SQL})
+		p.leave(Left{Title: s.Title + " (" + key(s.Table) + ")", Reason: fmt.Sprintf("%s does not own the table", p.user.Name), SQL: s.SQL})
 	}
 	p.plan.Steps = kept
 }

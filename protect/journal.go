@@ -38,7 +38,7 @@ func openJournal(ctx context.Context, conn *pgx.Conn, plan *Plan) error {
 		}
 		for table, path := range plan.Chosen {
 			if _, err := tx.Exec(ctx, "INSERT INTO moat.chosen VALUES ($1, $2) ON CONFLICT DO NOTHING", table, path); err != nil {
-				return fmt.Errorf("keep the path of %s: %w", table, err)
+				return fmt.Errorf("save the path of %s: %w", table, err)
 			}
 		}
 		return nil

@@ -33,13 +33,13 @@ func (p *planner) backfill(t *table) {
 	}
 	hazards := []string{"each batch locks the rows it fills until it commits"}
 	if !p.user.Super && len(t.rel.Triggers) > 0 {
-		hazards = append(hazards, "the table's own UPDATE triggers fire for every row: only a superuser can hold them back")
+		hazards = append(hazards, "the table's UPDATE triggers fire for every row: only a superuser can suppress them")
 	}
 	p.add(Step{ID: stepID(GroupBackfill, q, "fill"), Group: GroupBackfill, Kind: KindBackfill, Table: q, Backfill: b, Data: true,
 		Title: "fill " + t.column + " from " + key(t.source.parent.rel.QName()),
 		SQL:   []string{b.batchSQL(b.Parts[0], "…")},
 		Lock:  RowExclusive, Scans: true, Estimate: p.sizeOf(t.rel, 20_000), Hazards: hazards,
-		Reason: "existing rows get the tenant of the row they belong to"})
+		Reason: "existing rows get the tenant of the row they refer to"})
 }
 
 // partitions returns every partition below a relation, the nearest first.
@@ -75,22 +75,22 @@ func (p *planner) notNull(t *table) {
 	drop := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", q.SQL(), notNullCheck)
 	add := stepID(GroupBackfill, q, "not-null-check")
 	if existing == nil {
-		p.add(Step{ID: add, Group: GroupBackfill, Table: q, Title: t.column + " must not be NULL: new rows",
+		p.add(Step{ID: add, Group: GroupBackfill, Table: q, Title: "check that " + t.column + " is not NULL in new rows",
 			SQL:   []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID", q.SQL(), notNullCheck, sqltext.Ident(t.column))},
 			Undo:  []string{drop},
-			Check: p.nullCheck(t), Data: true, Lock: AccessExclusive, Hazards: []string{"from here on a row without a tenant is refused"},
-			Reason: "a row without a tenant belongs to nobody, and keys that hold NULL are not checked"})
+			Check: p.nullCheck(t), Data: true, Lock: AccessExclusive, Hazards: []string{"from here on PostgreSQL rejects a row without a tenant"},
+			Reason: "a row without a tenant belongs to nobody, and a foreign key with a NULL in it is not checked"})
 	}
 	valid := stepID(GroupBackfill, q, "not-null-validate")
 	if existing == nil || !existing.Validated {
-		p.add(Step{ID: valid, Group: GroupBackfill, Kind: KindValidate, Table: q, Needs: add, Title: t.column + " must not be NULL: existing rows",
+		p.add(Step{ID: valid, Group: GroupBackfill, Kind: KindValidate, Table: q, Needs: add, Title: "check that " + t.column + " is not NULL in existing rows",
 			SQL:  []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", q.SQL(), notNullCheck)},
 			Data: true, Lock: ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(t.rel, 2_000_000),
-			Reason: "a validated check lets SET NOT NULL skip its scan"})
+			Reason: "with a validated check, SET NOT NULL needs no scan"})
 	}
-	p.add(Step{ID: notNullStep(t), Group: GroupBackfill, Table: q, Needs: valid, Title: t.column + " NOT NULL",
+	p.add(Step{ID: notNullStep(t), Group: GroupBackfill, Table: q, Needs: valid, Title: "set " + t.column + " NOT NULL",
 		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", q.SQL(), sqltext.Ident(t.column)), drop},
-		Undo: p.undoNotNull(t), Lock: AccessExclusive, Reason: "the validated check has proved it: no scan"})
+		Undo: p.undoNotNull(t), Lock: AccessExclusive, Reason: "the validated check proves it, so no scan is needed"})
 }
 
 func notNullStep(t *table) string { return stepID(GroupBackfill, t.rel.QName(), "not-null") }

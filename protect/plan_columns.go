@@ -44,14 +44,14 @@ func (p *planner) addColumn(t *table) {
 	p.add(Step{ID: stepID(GroupColumns, q, "add"), Group: GroupColumns, Table: q, Title: fmt.Sprintf("add column %s %s", t.column, t.typ),
 		SQL: do, Undo: undo, Lock: AccessExclusive, Estimate: p.sizeOf(t.rel, 0),
 		Reason:  p.whyColumn(t),
-		Hazards: []string{"a statement with SELECT * or INSERT without a column list sees one more column"}})
+		Hazards: []string{"SELECT * and INSERT without a column list see one more column"}})
 }
 
 func (p *planner) whyColumn(t *table) string {
 	if t.source == nil {
 		return "inherited from " + key(t.inherits.rel.QName())
 	}
-	return fmt.Sprintf("its rows belong to the tenant of %s, through %s; until enforce a trigger fills the column for writers that do not know it",
+	return fmt.Sprintf("its rows belong to the tenant of %s, through %s; until group enforce, a trigger fills the column for writers that do not know about it",
 		key(t.source.parent.rel.QName()), t.source.constraint)
 }
 
@@ -62,17 +62,17 @@ func (p *planner) defaultFor(t *table) {
 	col := t.rel.Column(t.column)
 	q := t.rel.QName()
 	if col.Default == "" && col.Generated == "" {
-		p.add(Step{ID: stepID(GroupColumns, q, "default"), Group: GroupColumns, Table: q, Title: "default of " + t.column + ": the current tenant",
+		p.add(Step{ID: stepID(GroupColumns, q, "default"), Group: GroupColumns, Table: q, Title: "default " + t.column + " to the current tenant",
 			SQL: []string{setDefault(q, t.column, p.Current(t.typ))}, Undo: []string{dropDefault(q, t.column)},
-			Lock: AccessExclusive, Reason: "an INSERT that leaves the column out writes into the tenant that is set"})
+			Lock: AccessExclusive, Reason: "an INSERT that omits the column then belongs to the current tenant"})
 		return
 	}
 	if strings.Contains(col.Default, p.m.Setting) || col.Generated != "" {
 		return
 	}
 	p.decide(Decision{ID: "default/" + key(q), Table: q, Object: t.column,
-		Question: fmt.Sprintf("Column %s has the default %s. Replace it by the current tenant?", t.column, col.Default),
-		Why:      "A default that does not read the setting puts a row of a writer that leaves the column out into a tenant of its own choosing, or fails under the policy.",
+		Question: fmt.Sprintf("Column %s defaults to %s. Make the current tenant its default instead?", t.column, col.Default),
+		Why:      "When an INSERT omits the column, this default puts the row into a fixed tenant, or the policy refuses it.",
 		SQL:      []string{setDefault(q, t.column, p.Current(t.typ))}})
 }
 
@@ -103,7 +103,7 @@ func fillFunction(q catalog.QName) catalog.QName { return own(sqltext.Name("fill
 
 func (p *planner) fillTrigger(t *table) {
 	q := t.rel.QName()
-	p.add(Step{ID: stepID(GroupColumns, q, "trigger"), Group: GroupColumns, Table: q, Title: "trigger that fills " + t.column,
+	p.add(Step{ID: stepID(GroupColumns, q, "trigger"), Group: GroupColumns, Table: q, Title: "add a trigger that fills " + t.column,
 		SQL: p.fillSQL(t), Undo: undoFill(t), Lock: ShareRowExclusive, Reason: p.whyColumn(t)})
 }
 

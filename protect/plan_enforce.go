@@ -43,7 +43,7 @@ func (p *planner) enable(rel *catalog.Relation, t *table) {
 		return
 	}
 	step := Step{ID: stepID(GroupEnforce, q, "enable"), Group: GroupEnforce, Table: q, Title: "enable and force row-level security", Lock: AccessExclusive,
-		Reason:  "from here on only rows of the tenant that is set are visible, to the owner as well",
+		Reason:  "from here on only the current tenant's rows are visible, even to the owner",
 		Hazards: []string{"a connection that sets no tenant sees no rows"}}
 	if len(do) > 0 {
 		step.SQL = []string{fmt.Sprintf("ALTER TABLE %s %s", q.SQL(), strings.Join(do, ", "))}
@@ -82,7 +82,7 @@ func (p *planner) revokes() {
 				p.revokeRelation(&set, r)
 			}
 		}
-		p.addRevokes("schema/"+schema, "revoke what policies do not cover in schema "+schema, set)
+		p.addRevokes("schema/"+schema, "revoke privileges that policies do not cover in schema "+schema, set)
 	}
 	p.revokeDatabase()
 	p.revokeDefaults()
@@ -96,15 +96,15 @@ type privilegeChange struct {
 
 func (p *planner) addRevokes(id, title string, set privilegeChange) {
 	if len(set.left) > 0 {
-		p.leave(Left{Title: title, Reason: p.user.Name + " does not own these", SQL: set.left})
+		p.leave(Left{Title: title, Reason: p.user.Name + " does not own these objects", SQL: set.left})
 	}
 	if len(set.do) == 0 {
 		return
 	}
 	slices.Reverse(set.undo)
 	p.add(Step{ID: "enforce/revoke/" + id, Group: GroupEnforce, Title: title, SQL: set.do, Undo: set.undo,
-		Hazards: []string{"whoever relied on these rights loses them"},
-		Reason:  "TRUNCATE, TRIGGER, REFERENCES and MAINTAIN know no policies, and PUBLIC is every role"})
+		Hazards: []string{"whoever relies on these privileges loses them"},
+		Reason:  "policies do not apply to TRUNCATE, TRIGGER, REFERENCES and MAINTAIN, and PUBLIC means every role"})
 }
 
 // revoke takes one privilege away as its grantor gave it.
@@ -196,7 +196,7 @@ func (p *planner) revokeDatabase() {
 			set.revoke("DATABASE "+sqltext.Ident(d.Name), d.Owner, h)
 		}
 	}
-	p.addRevokes("database", "revoke temporary tables and schemas in database "+d.Name, set)
+	p.addRevokes("database", "revoke temporary tables and new schemas in database "+d.Name, set)
 }
 
 // revokeDefaults ends default privileges that would open a new table before it has
@@ -237,14 +237,14 @@ func (p *planner) owners() {
 		q := r.QName()
 		change := fmt.Sprintf("ALTER TABLE %s OWNER TO %s", q.SQL(), sqltext.Ident(p.c.Roles.Owner))
 		if !p.c.ChangeOwner || !p.ownerRole() {
-			p.decide(Decision{ID: "owner/" + key(q), Table: q, Question: "The application role owns " + key(q) + ". Give it to " + p.c.Roles.Owner + "?",
-				Why: "An owner can switch row-level security off.", SQL: []string{change}, Config: "protect: {change_owner: true}"})
+			p.decide(Decision{ID: "owner/" + key(q), Table: q, Question: "The application role owns " + key(q) + ". Make " + p.c.Roles.Owner + " its owner?",
+				Why: "An owner can turn row-level security off.", SQL: []string{change}, Config: "protect: {change_owner: true}"})
 			continue
 		}
-		p.add(Step{ID: stepID(GroupEnforce, q, "owner"), Group: GroupEnforce, Table: q, Title: "owned by " + p.c.Roles.Owner,
+		p.add(Step{ID: stepID(GroupEnforce, q, "owner"), Group: GroupEnforce, Table: q, Title: "make " + p.c.Roles.Owner + " its owner",
 			SQL:  append([]string{change}, p.keepRights(r, app)...),
 			Undo: append(p.dropRights(r, app), fmt.Sprintf("ALTER TABLE %s OWNER TO %s", q.SQL(), sqltext.Ident(app))),
-			Lock: AccessExclusive, Hazards: []string{"migrations that ran as " + app + " need another role"}, Reason: "an owner can switch row-level security off"})
+			Lock: AccessExclusive, Hazards: []string{"migrations that run as " + app + " need another role"}, Reason: "an owner can turn row-level security off"})
 	}
 }
 

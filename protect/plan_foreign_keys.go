@@ -91,19 +91,19 @@ func (p *planner) addKey(n newKey, rel *catalog.Relation, id, needs string, chec
 		needs = n.needs
 	}
 	p.add(Step{ID: id, Group: GroupKeys, Table: q, Needs: needs, Check: check, Data: check != nil,
-		Title: fmt.Sprintf("foreign key %s → %s: new rows", strings.Join(n.columns, ", "), key(n.parent.rel.QName())),
+		Title: fmt.Sprintf("add foreign key %s → %s for new rows", strings.Join(n.columns, ", "), key(n.parent.rel.QName())),
 		SQL:   []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", q.SQL(), sqltext.Ident(n.name), n.definition())},
 		Undo:  []string{dropConstraint(q, n.name)},
 		Lock:  ShareRowExclusive, Hazards: n.hazards(),
-		Reason: fmt.Sprintf("%s does not carry the tenant: a row can point at another tenant's row", n.old.Name)})
+		Reason: fmt.Sprintf("%s does not include the tenant: a row can refer to another tenant's row", n.old.Name)})
 }
 
 func (p *planner) addKeyToParent(n newKey, id, needs string) {
 	q := n.table.rel.QName()
-	p.add(Step{ID: id, Group: GroupKeys, Table: q, Needs: needs, Title: fmt.Sprintf("foreign key %s of the partitioned table", n.name),
+	p.add(Step{ID: id, Group: GroupKeys, Table: q, Needs: needs, Title: fmt.Sprintf("add foreign key %s to the partitioned table", n.name),
 		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", q.SQL(), sqltext.Ident(n.name), n.definition())},
 		Undo: []string{dropConstraint(q, n.name)}, Lock: ShareRowExclusive, Hazards: n.hazards(),
-		Reason: "takes over the partitions' validated keys without reading a row; new partitions get it by themselves"})
+		Reason: "adopts the partitions' validated keys without a scan; new partitions inherit it"})
 }
 
 // dropConstraint leaves alone what has gone with a parent's constraint.
@@ -113,9 +113,9 @@ func dropConstraint(q catalog.QName, name string) string {
 
 func (p *planner) validateKey(n newKey, rel *catalog.Relation, needs string) {
 	p.add(Step{ID: stepID(GroupKeys, rel.QName(), n.name+"/validate"), Group: GroupKeys, Kind: KindValidate, Table: rel.QName(), Needs: needs, Data: true,
-		Title: fmt.Sprintf("foreign key %s: existing rows", n.name),
+		Title: fmt.Sprintf("validate foreign key %s for existing rows", n.name),
 		SQL:   []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", rel.QName().SQL(), sqltext.Ident(n.name))},
-		Lock:  ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(rel, 500_000), Reason: "rows of before the key are checked while writers go on"})
+		Lock:  ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(rel, 500_000), Reason: "existing rows are checked while writers carry on"})
 }
 
 // dropOldKey plans the end of the key that the composite one replaces, unless the
@@ -129,7 +129,7 @@ func (p *planner) dropOldKey(n newKey) {
 	p.add(Step{ID: stepID(GroupKeys, q, n.old.Name+"/drop"), Group: GroupKeys, Table: q, Needs: p.lastOf(n),
 		Title: "drop foreign key " + n.old.Name, SQL: []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", q.SQL(), sqltext.Ident(n.old.Name))},
 		Undo: p.restoreKey(n.table.rel, n.old), Remember: []string{commentOnConstraint(q, n.old.Name)}, Lock: AccessExclusive,
-		Reason: n.name + " checks the same and the tenant as well"})
+		Reason: n.name + " checks the same columns and the tenant"})
 }
 
 func (p *planner) lastOf(n newKey) string {
@@ -190,7 +190,7 @@ func (n newKey) definition() string {
 
 func (n newKey) hazards() []string {
 	if n.old.OnUpdate == "cascade" {
-		return []string{"ON UPDATE CASCADE is not kept: it would carry rows from one tenant to another"}
+		return []string{"ON UPDATE CASCADE is dropped: it would move rows from one tenant to another"}
 	}
 	return nil
 }
@@ -213,7 +213,7 @@ func (p *planner) crossing(n newKey) *Check {
 	}
 	cond := build("c."+sqltext.Ident(n.table.column), "p."+sqltext.Ident(n.parent.column))
 	ck := &Check{ID: "crossing/" + key(q) + "/" + n.old.Name,
-		What:  fmt.Sprintf("rows of %s whose %s points at a row of %s that is not their tenant's", key(q), strings.Join(n.old.Columns, ", "), key(parent)),
+		What:  fmt.Sprintf("rows of %s whose %s refers to another tenant's row in %s", key(q), strings.Join(n.old.Columns, ", "), key(parent)),
 		Count: countWhere(q.SQL()+" c", cond), Sample: sample(n.table.rel, q.SQL()+" c", cond)}
 	if n.table.open || n.parent.open {
 		ahead := build(p.tenantAhead(n.table, "c"), p.tenantAhead(n.parent, "p"))

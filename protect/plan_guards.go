@@ -49,10 +49,10 @@ func (p *planner) guard() {
 	if p.guardStands() || len(p.tables) == 0 {
 		return
 	}
-	step := Step{ID: "guards/event-triggers", Group: GroupGuards, Title: "event triggers that keep new tables closed and policies as they are",
+	step := Step{ID: "guards/event-triggers", Group: GroupGuards, Title: "create event triggers that close new tables and protect the policies",
 		SQL: p.guardSQL(), Undo: undoGuard(),
-		Hazards: []string{"a new table in a protected schema is empty to everyone until it has policies", "DDL that weakens the isolation fails, for superusers too"},
-		Reason:  "the next migration's table would otherwise be open; ALTER ROLE, GRANT and TRUNCATE pass by unseen, so audit from time to time"}
+		Hazards: []string{"a new table in a protected schema looks empty to everyone until it has policies", "DDL that weakens the isolation fails, even for superusers"},
+		Reason:  "otherwise the next migration's table would be open; event triggers do not see ALTER ROLE, GRANT and TRUNCATE, so audit from time to time"}
 	if !p.user.Super {
 		p.leave(Left{Title: step.Title, Reason: "only a superuser may create event triggers", SQL: step.SQL})
 		return

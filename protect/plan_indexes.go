@@ -51,9 +51,9 @@ func (p *planner) wantedIndexes(t *table) []wantedIndex {
 		if k.Type != catalog.ForeignKey || p.byName[k.References] == nil || k.Inherited {
 			continue
 		}
-		wanted = append(wanted, p.plainIndex(t, without(k.Columns, t.column), "the foreign key "+k.Name+" is followed from its parent through it"))
+		wanted = append(wanted, p.plainIndex(t, without(k.Columns, t.column), "PostgreSQL follows the foreign key "+k.Name+" from its parent through it"))
 	}
-	return append(wanted, p.plainIndex(t, nil, "reads of one tenant start from it"))
+	return append(wanted, p.plainIndex(t, nil, "reads of one tenant use it"))
 }
 
 func (p *planner) plainIndex(t *table, cols []string, reason string) wantedIndex {
@@ -74,7 +74,7 @@ func tenantLed(t *table, x catalog.Index) (wantedIndex, bool) {
 	if !ok {
 		return wantedIndex{}, false
 	}
-	w := wantedIndex{replaces: x.Name, label: []string{t.column}, columns: []string{t.column}, reason: "takes the place of " + x.Name + ", which does not start with the tenant"}
+	w := wantedIndex{replaces: x.Name, label: []string{t.column}, columns: []string{t.column}, reason: "replaces " + x.Name + ", which does not start with the tenant column"}
 	for _, k := range x.Keys {
 		if k.Column == t.column {
 			return wantedIndex{}, false
@@ -178,8 +178,8 @@ func (p *planner) uselessIndexes(t *table) {
 		q := catalog.QName{Schema: t.rel.Schema, Name: x.Name}
 		if !p.c.DropIndexes || t.rel.Kind == catalog.PartitionedTable {
 			p.decide(Decision{ID: "index/" + q.String(), Table: t.rel.QName(), Object: x.Name,
-				Question: "May index " + x.Name + " go?",
-				Why:      fmt.Sprintf("The one on (%s) serves the same queries. This one still costs every write, and EXPLAIN (ANALYZE) through it counts other tenants' rows.", strings.Join(w.label, ", ")),
+				Question: "Drop index " + x.Name + "?",
+				Why:      fmt.Sprintf("The index on (%s) serves the same queries. This one still slows down every write, and EXPLAIN (ANALYZE) through it counts other tenants' rows.", strings.Join(w.label, ", ")),
 				SQL:      []string{dropIndexSQL(t.rel, q)}, Config: "protect: {drop_replaced_indexes: true}"})
 			continue
 		}
@@ -208,7 +208,7 @@ func (p *planner) tenantUnique(t *table, x catalog.Index) {
 	q := t.rel.QName()
 	full := key(q) + "." + x.Name
 	if why := p.uniqueInUse(t, x); why != "" {
-		p.decide(Decision{ID: "unique/" + full, Table: q, Object: x.Name, Question: "How should " + x.Name + " become unique within a tenant?", Why: why})
+		p.decide(Decision{ID: "unique/" + full, Table: q, Object: x.Name, Question: "How should " + x.Name + " become unique within each tenant?", Why: why})
 		return
 	}
 	_, def, ok := strings.Cut(x.Definition, " USING "+x.Method+" ")
@@ -268,23 +268,23 @@ func (p *planner) hasIndexLike(t *table, def string) bool {
 func (p *planner) uniqueInUse(t *table, x catalog.Index) string {
 	for _, ref := range p.References(t.rel.QName()) {
 		if ref.Key.Index == x.Name {
-			return "The foreign key " + ref.Key.Name + " of " + ref.From.QName().String() + " points at it."
+			return "The foreign key " + ref.Key.Name + " of " + ref.From.QName().String() + " refers to it."
 		}
 	}
 	if t.rel.Replica == "index" || strings.Contains(t.rel.Replica, x.Name) {
-		return "The table's replica identity may use it."
+		return "It may be the table's replica identity."
 	}
 	return ""
 }
 
 func (p *planner) dropUnique(t *table, x catalog.Index, needs string) {
 	q := t.rel.QName()
-	step := Step{ID: stepID(GroupKeys, q, x.Name+"/drop"), Group: GroupKeys, Table: q, Needs: needs, Title: "drop the global unique " + x.Name, Reason: "uniqueness now holds within a tenant"}
+	step := Step{ID: stepID(GroupKeys, q, x.Name+"/drop"), Group: GroupKeys, Table: q, Needs: needs, Title: "drop " + x.Name + ", unique across all tenants", Reason: "values are now unique within each tenant"}
 	if k := t.rel.Constraint(x.Name); k != nil {
 		step.SQL = []string{dropConstraint(q, k.Name)}
 		step.Undo = []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", q.SQL(), sqltext.Ident(k.Name), k.Definition)}
 		step.Remember, step.Lock = []string{commentOnConstraint(q, k.Name)}, AccessExclusive
-		step.Hazards = []string{"the undo builds the index again under a lock that keeps writers out, and needs the values to be unique across tenants"}
+		step.Hazards = []string{"undoing this blocks writers while it rebuilds the index, and needs values that are unique across all tenants"}
 	} else {
 		index := catalog.QName{Schema: t.rel.Schema, Name: x.Name}
 		step.Kind, step.Lock = KindConcurrent, ShareUpdateExclusive

@@ -80,7 +80,7 @@ func (p *planner) unique(t *table, cols []string) string {
 	b := indexBuild{group: GroupKeys, id: id, rel: t.rel, unique: true, keys: "(" + sqltext.Idents(cols) + ")",
 		name:   p.indexName(t.rel, append(slices.Clone(cols), "key")),
 		title:  "unique " + strings.Join(cols, ", "),
-		reason: "foreign keys that carry the tenant point at it, and reads of one tenant start from it"}
+		reason: "foreign keys that include the tenant refer to it, and reads of one tenant use it"}
 	p.buildIndex(b)
 	return id
 }
@@ -123,8 +123,8 @@ func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 	}
 	if parent.class == catalog.TenantsTable && slices.Equal(k.RefColumns, []string{parent.column}) {
 		p.decide(Decision{ID: "foreign-key/" + key(t.rel.QName()) + "/" + k.Name, Table: t.rel.QName(), Object: k.Name,
-			Question: fmt.Sprintf("%s points at another tenant's row of %s by design. Keep it?", strings.Join(k.Columns, ", "), key(parent.rel.QName())),
-			Why:      "A foreign key to the tenants table that is not the tenant column lets a row name any tenant, and tells whether that tenant exists.",
+			Question: fmt.Sprintf("%s may refer to another tenant in %s. Is that intended?", strings.Join(k.Columns, ", "), key(parent.rel.QName())),
+			Why:      "This foreign key to the tenants table does not use the tenant column: a row can name any tenant, and thereby find out whether it exists.",
 			SQL:      []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", t.rel.QName().SQL(), sqltext.Ident(k.Name))}})
 		return
 	}
@@ -134,7 +134,7 @@ func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 	}
 	if why != "" {
 		p.decide(Decision{ID: "foreign-key/" + key(t.rel.QName()) + "/" + k.Name, Table: t.rel.QName(), Object: k.Name,
-			Question: "How should " + k.Name + " carry the tenant?", Why: why})
+			Question: "How should " + k.Name + " include the tenant?", Why: why})
 		return
 	}
 	n := newKey{table: t, parent: parent, old: k, columns: append([]string{t.column}, k.Columns...), refs: append([]string{parent.column}, k.RefColumns...)}
@@ -171,11 +171,11 @@ func (p *planner) cannotCarry(k catalog.Constraint) string {
 	sets := k.OnDelete == "set null" || k.OnDelete == "set default"
 	switch {
 	case sets && p.major() < 15:
-		return "ON DELETE " + strings.ToUpper(k.OnDelete) + " of a composite key would also clear the tenant column: naming the columns to clear needs PostgreSQL 15. Use CASCADE or RESTRICT, or upgrade."
+		return "ON DELETE " + strings.ToUpper(k.OnDelete) + " of a composite key would also clear the tenant column: listing the columns to clear needs PostgreSQL 15. Use CASCADE or RESTRICT, or upgrade."
 	case k.OnUpdate == "set null" || k.OnUpdate == "set default":
 		return "ON UPDATE " + strings.ToUpper(k.OnUpdate) + " of a composite key would also clear the tenant column."
 	case k.MatchFull && len(k.Columns) > 1:
-		return "MATCH FULL of several columns cannot be kept beside a tenant column that is never NULL."
+		return "MATCH FULL over several columns cannot work with a tenant column that is never NULL."
 	}
 	return ""
 }
@@ -192,7 +192,7 @@ func (p *planner) mendActions(t, parent *table, k catalog.Constraint) {
 	if p.major() < 15 || len(rest) == 0 {
 		p.decide(Decision{ID: "foreign-key/" + key(t.rel.QName()) + "/" + k.Name, Table: t.rel.QName(), Object: k.Name,
 			Question: "Which action should " + k.Name + " have instead of ON DELETE " + strings.ToUpper(k.OnDelete) + "?",
-			Why:      "It clears the tenant column together with the reference: a deleted parent leaves rows that belong to nobody."})
+			Why:      "It also clears the tenant column: deleting the parent leaves rows that belong to nobody."})
 		return
 	}
 	n := newKey{table: t, parent: parent, old: k, columns: k.Columns, refs: k.RefColumns}
@@ -225,11 +225,11 @@ func (p *planner) globalUniques(t *table) {
 
 func (p *planner) askUnique(t *table, x catalog.Index, full string) {
 	d := Decision{ID: "unique/" + full, Table: t.rel.QName(), Object: x.Name,
-		Question: fmt.Sprintf("%s is unique across all tenants. May it be unique within a tenant instead?", x.Name),
-		Why:      "The duplicate-key error tells one tenant that another has the value, and keeps it from using it. Changing it changes what the application may assume.",
+		Question: fmt.Sprintf("%s is unique across all tenants. May it be unique within each tenant instead?", x.Name),
+		Why:      "The duplicate-key error tells a tenant that another one has the value, and stops it from using that value. Check that the application does not rely on global uniqueness.",
 		Config:   fmt.Sprintf("protect: {tenant_led_uniques: [%s]}", full)}
 	if x.Primary {
-		d.Question = fmt.Sprintf("The primary key %s can be guessed. Put the tenant into it?", x.Name)
+		d.Question = fmt.Sprintf("Values of the primary key %s can be guessed. Add the tenant to it?", x.Name)
 		d.Config = ""
 		d.SQL = []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s, ADD PRIMARY KEY (%s, %s)", t.rel.QName().SQL(), sqltext.Ident(x.Name), sqltext.Ident(t.column), keyList(x))}
 	}
@@ -265,8 +265,8 @@ func (p *planner) exclusions(t *table) {
 		}
 		def := strings.Replace(k.Definition, " (", fmt.Sprintf(" (%s WITH =, ", sqltext.Ident(t.column)), 1)
 		p.decide(Decision{ID: "exclude/" + key(t.rel.QName()) + "." + k.Name, Table: t.rel.QName(), Object: k.Name,
-			Question: fmt.Sprintf("%s excludes across all tenants. Should it hold within a tenant?", k.Name),
-			Why:      "A conflict tells one tenant what another has; with ranges it can be bisected. The changed constraint is built under a lock that keeps writers out, and a uuid column in it needs extension btree_gist.",
+			Question: fmt.Sprintf("%s applies across all tenants. Should it apply within each tenant instead?", k.Name),
+			Why:      "A conflict tells a tenant what another one has; with ranges it can be narrowed down. Building the new constraint blocks writers, and a uuid column in it needs the extension btree_gist.",
 			SQL: []string{"CREATE EXTENSION IF NOT EXISTS btree_gist", fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s, ADD CONSTRAINT %s %s",
 				t.rel.QName().SQL(), sqltext.Ident(k.Name), sqltext.Ident(k.Name), def)}})
 	}

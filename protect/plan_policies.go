@@ -31,7 +31,7 @@ func (p *planner) isolation(t *table) {
 	q := t.rel.QName()
 	if found := p.isolatingPolicy(t); found != "" {
 		if found != policy.Isolation {
-			p.note(key(q), "policy "+found+" isolates it")
+			p.note(key(q), "already isolated by policy "+found)
 		}
 		return
 	}
@@ -39,7 +39,7 @@ func (p *planner) isolation(t *table) {
 	name := freePolicy(t.rel, policy.Isolation)
 	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, policy.Isolation), Group: p.policyGroup(t), Table: q, Title: "policy " + name,
 		SQL: []string{p.Wall(q, name, expr)}, Undo: []string{policy.Drop(q, name)}, Lock: AccessExclusive,
-		Reason: "restrictive: no permissive policy that is added later can widen it"}))
+		Reason: "restrictive: no permissive policy added later can widen it"}))
 }
 
 // isolatingPolicy returns the name of a restrictive policy that isolates every
@@ -77,7 +77,7 @@ func (p *planner) access(t *table) {
 	if len(theirs) > 0 {
 		p.askCommands(t)
 		if !slices.Equal(theirs, []string{policy.Access}) {
-			p.note(key(t.rel.QName()), "its own permissive policies stay in the place of "+policy.Access+": "+strings.Join(theirs, ", "))
+			p.note(key(t.rel.QName()), "keeps its own permissive policies instead of "+policy.Access+": "+strings.Join(theirs, ", "))
 		}
 		return
 	}
@@ -85,7 +85,7 @@ func (p *planner) access(t *table) {
 	name := freePolicy(t.rel, policy.Access)
 	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, policy.Access), Group: p.policyGroup(t), Table: q, Title: "policy " + name,
 		SQL: []string{policy.Create(q, name, true, "ALL", roles, "true", "true")}, Undo: []string{policy.Drop(q, name)}, Lock: AccessExclusive,
-		Reason: "inside its tenant the application sees every row; replace it by rules of your own"}))
+		Reason: "within its tenant the application sees every row; replace this policy with rules of your own"}))
 }
 
 // askCommands asks about commands that the application may run but no permissive
@@ -108,8 +108,8 @@ func (p *planner) askCommands(t *table) {
 		return
 	}
 	q := t.rel.QName()
-	d := Decision{ID: "access/" + key(q), Table: q, Question: "May the application " + strings.Join(denied, ", ") + " here?",
-		Why: "The table's own policies say nothing of it, so from enforce on it touches no row. The restrictive policy keeps it within the tenant either way."}
+	d := Decision{ID: "access/" + key(q), Table: q, Question: "Should the application be allowed to " + strings.Join(denied, ", ") + " here?",
+		Why: "The table's own policies do not allow it, so from group enforce on it affects no rows. The restrictive policy keeps it within the tenant either way."}
 	for _, command := range denied {
 		using, check := "true", "true"
 		switch command {

@@ -14,9 +14,9 @@ import (
 // right away from a running application waits for group enforce.
 func (p *planner) roles() {
 	p.app = p.role(p.c.Roles.Application, "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS INHERIT",
-		"the application connects as this role: it owns nothing and row-level security applies to it")
+		"the application connects as this role: it owns nothing, and row-level security applies to it")
 	operator := p.role(p.c.Roles.Operator, "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS",
-		"migrations, backfills and exports run as this role, in a pool of their own")
+		"migrations, backfills and exports run as this role, in a separate pool")
 	p.askConnections()
 	if p.app {
 		p.checkApplication()
@@ -40,7 +40,7 @@ func (p *planner) role(role, attributes, reason string) bool {
 	}
 	p.add(Step{ID: "roles/role/" + role, Group: GroupRoles, Title: "create role " + role,
 		SQL: []string{create}, Undo: []string{dropRole(role)},
-		Hazards: []string{"the role has no password; set one where the server asks for it"}, Reason: reason})
+		Hazards: []string{"the role has no password; set one if the server asks for it"}, Reason: reason})
 	return true
 }
 
@@ -91,11 +91,11 @@ func (p *planner) checkApplication() {
 		}
 	}
 	if len(set) > 0 {
-		p.add(Step{ID: "enforce/role/" + role.Name, Group: GroupEnforce, Title: "make role " + role.Name + " subject to row-level security",
+		p.add(Step{ID: "enforce/role/" + role.Name, Group: GroupEnforce, Title: "apply row-level security to role " + role.Name,
 			SQL:     []string{fmt.Sprintf("ALTER ROLE %s %s", sqltext.Ident(role.Name), strings.Join(set, " "))},
 			Undo:    []string{fmt.Sprintf("ALTER ROLE %s %s", sqltext.Ident(role.Name), strings.Join(reset, " "))},
-			Hazards: []string{"whatever relied on these attributes stops working"},
-			Reason:  "the attributes " + strings.Join(reset, ", ") + " let the role past every policy"})
+			Hazards: []string{"whatever relies on these attributes stops working"},
+			Reason:  "the attributes " + strings.Join(reset, ", ") + " let the role bypass every policy"})
 	}
 	p.askMemberships(role.Name)
 }
@@ -109,12 +109,12 @@ func (p *planner) askConnections() {
 		if role == app || r == nil || r.Super || p.Joined(role, app, catalog.Usage) || slices.Contains([]string{p.c.Roles.Owner, p.c.Roles.Operator, p.c.Roles.Definer}, role) {
 			continue
 		}
-		why := "It has rights on tenants' tables, and " + policy.Access + " is not for it: from enforce on it sees no rows there."
+		why := "It has privileges on tenants' tables, but " + policy.Access + " does not apply to it: from group enforce on it sees no rows there."
 		if r.BypassRLS {
-			why = "It has rights on tenants' tables, and no policy binds it."
+			why = "It has privileges on tenants' tables, and no policy applies to it."
 		}
 		p.decide(Decision{ID: "connect/" + role, Object: role, Question: fmt.Sprintf("Does the application connect as %s today?", role),
-			Why:    why + fmt.Sprintf(" Either connect as %s instead, or keep the role and name it in the configuration. For a job that needs every tenant's rows there is %s.", app, p.c.Roles.Operator),
+			Why:    why + fmt.Sprintf(" Connect as %s instead, or keep the role and name it in moat.yaml. A job that needs every tenant's rows can use %s.", app, p.c.Roles.Operator),
 			Config: fmt.Sprintf("roles: {application: %s}", role)})
 	}
 }
@@ -126,7 +126,7 @@ func (p *planner) askMemberships(app string) {
 		}
 		p.decide(Decision{ID: "member/" + app + "/" + m.Role, Object: m.Role,
 			Question: fmt.Sprintf("Role %s is a member of %s. Revoke it?", app, m.Role),
-			Why:      "Through that membership the application can leave its policies behind.",
+			Why:      "Through that membership the application can bypass its policies.",
 			SQL:      []string{fmt.Sprintf("REVOKE %s FROM %s", sqltext.Ident(m.Role), sqltext.Ident(app))}})
 	}
 }
@@ -173,13 +173,13 @@ func (p *planner) grants(label, role string, wants func(schema string) []want) {
 			undo = append(undo, fmt.Sprintf("REVOKE %s ON %s FROM %s", list, w.object, sqltext.Ident(role)))
 		}
 		if len(left) > 0 {
-			p.leave(Left{Title: fmt.Sprintf("grant %s its rights in schema %s", role, schema), Reason: p.user.Name + " does not own these", SQL: left})
+			p.leave(Left{Title: fmt.Sprintf("grant %s its privileges in schema %s", role, schema), Reason: p.user.Name + " does not own these", SQL: left})
 		}
 		if len(do) == 0 {
 			continue
 		}
-		p.add(Step{ID: "roles/grant/" + label + "/" + schema, Group: GroupRoles, Title: fmt.Sprintf("grant %s its rights in schema %s", role, schema),
-			SQL: do, Undo: undo, Reason: "the " + label + " role reads and writes through these and nothing else"})
+		p.add(Step{ID: "roles/grant/" + label + "/" + schema, Group: GroupRoles, Title: fmt.Sprintf("grant %s its privileges in schema %s", role, schema),
+			SQL: do, Undo: undo, Reason: "the " + label + " role needs these privileges and no others"})
 	}
 }
 

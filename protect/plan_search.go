@@ -37,7 +37,7 @@ func (p *planner) searches() {
 			}
 			at, s := searchKey(x)
 			if at < 0 {
-				p.note(t.rel.Schema+"."+x.Name, "row-level security keeps the application from using it: its operators are not leakproof")
+				p.note(t.rel.Schema+"."+x.Name, "the application cannot use it under row-level security: its operators are not leakproof")
 				continue
 			}
 			p.searchFunction(t, x, x.Keys[at], s)
@@ -69,33 +69,33 @@ func (p *planner) searchFunction(t *table, x catalog.Index, k catalog.IndexKey, 
 			return
 		}
 	}
-	step := Step{ID: stepID(GroupGuards, q, "search/"+x.Name), Group: GroupGuards, Table: q, Title: "search function " + f.String(),
+	step := Step{ID: stepID(GroupGuards, q, "search/"+x.Name), Group: GroupGuards, Table: q, Title: "create search function " + f.String(),
 		SQL: p.searchSQL(t, f, s, body), Undo: p.undoSearch(t, f, s),
-		Hazards: []string{"the function passes by the policies and carries the tenant itself: read it before you apply"},
-		Reason:  fmt.Sprintf("%s (%s) is not leakproof, so under a policy index %s is read last or not at all", s.operator, s.argument, x.Name)}
+		Hazards: []string{"the function bypasses the policies and checks the tenant itself: read it before you apply"},
+		Reason:  fmt.Sprintf("%s (%s) is not leakproof, so with a policy PostgreSQL hardly ever uses index %s", s.operator, s.argument, x.Name)}
 	if why := p.cannotSearch(t); why != "" {
-		p.decide(Decision{ID: "search/" + key(q) + "/" + x.Name, Table: q, Object: x.Name, Question: "Is a search function wanted for index " + x.Name + "?", Why: why, SQL: step.SQL})
+		p.decide(Decision{ID: "search/" + key(q) + "/" + x.Name, Table: q, Object: x.Name, Question: "Do you want a search function for index " + x.Name + "?", Why: why, SQL: step.SQL})
 		return
 	}
 	if !p.user.Super {
-		p.leave(Left{Title: step.Title, Reason: "it has to belong to a BYPASSRLS role, which only a superuser can arrange here", SQL: step.SQL})
+		p.leave(Left{Title: step.Title, Reason: "it must belong to a role with BYPASSRLS, which only a superuser can set up here", SQL: step.SQL})
 		return
 	}
 	if !p.planned("roles/role/" + p.c.Roles.Definer) {
-		p.role(p.c.Roles.Definer, "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS", "owns the search functions, which carry the tenant themselves")
+		p.role(p.c.Roles.Definer, "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS", "owns the search functions, which check the tenant themselves")
 	}
 	p.add(step)
 }
 
-// cannotSearch keeps a team's own rules: the function would pass by them.
+// cannotSearch keeps a team's own rules: the function would bypass them.
 func (p *planner) cannotSearch(t *table) string {
 	if !p.app {
-		return "there is no application role yet"
+		return "There is no application role yet."
 	}
 	for _, pol := range t.rel.Policies {
 		everything := pol.Permissive && pol.Using != nil && p.Judge(pol.Using, t.rel).AlwaysTrue
 		if !everything && !p.Judge(pol.Using, t.rel).Isolates {
-			return "The table has a policy of its own, " + pol.Name + ", and the function would pass by it. Add its condition to the function."
+			return "The table has a policy of its own, " + pol.Name + ", which the function would bypass. Add its condition to the function."
 		}
 	}
 	return ""

@@ -87,12 +87,12 @@ func (p *planner) invoker(v *catalog.Relation) {
 		return
 	}
 	q := v.QName()
-	p.add(Step{ID: stepID(GroupEnforce, q, "invoker"), Group: GroupEnforce, Table: q, Title: "view reads with its caller's rights",
+	p.add(Step{ID: stepID(GroupEnforce, q, "invoker"), Group: GroupEnforce, Table: q, Title: "make the view read with its caller's privileges",
 		SQL:      []string{fmt.Sprintf("ALTER VIEW %s SET (security_invoker = true)", q.SQL())},
 		Undo:     []string{fmt.Sprintf("ALTER VIEW IF EXISTS %s RESET (security_invoker)", q.SQL())},
 		Remember: []string{optionOfView(q)}, Lock: AccessExclusive,
-		Hazards: []string{"whoever reads the view needs rights on the tables below it"},
-		Reason:  "otherwise the policies of the view's owner apply, not those of the reader"})
+		Hazards: []string{"whoever reads the view needs privileges on the tables beneath it"},
+		Reason:  "otherwise the policies that apply to the view's owner count, not those for the reader"})
 }
 
 // optionOfView finds a security_invoker that was set to false: a Snapshot does not
@@ -122,11 +122,11 @@ func (p *planner) viewOwner(v *catalog.Relation) {
 			take = append(take, fmt.Sprintf("REVOKE %s ON %s FROM %s", missing[0], w.object, sqltext.Ident(owner)))
 		}
 	}
-	p.add(Step{ID: stepID(GroupEnforce, q, "owner"), Group: GroupEnforce, Table: q, Title: "view owned by " + owner,
+	p.add(Step{ID: stepID(GroupEnforce, q, "owner"), Group: GroupEnforce, Table: q, Title: "make " + owner + " the view's owner",
 		SQL:  append(give, fmt.Sprintf("ALTER VIEW %s OWNER TO %s", q.SQL(), sqltext.Ident(owner))),
 		Undo: append([]string{fmt.Sprintf("ALTER VIEW %s OWNER TO %s", q.SQL(), sqltext.Ident(v.Owner))}, take...), Lock: AccessExclusive,
-		Hazards: []string{"CREATE OR REPLACE VIEW is for the new owner from here on"},
-		Reason:  "a view reads with its owner's rights, and " + v.Owner + " is not subject to the tenants' policies"})
+		Hazards: []string{"from here on only the new owner can run CREATE OR REPLACE VIEW"},
+		Reason:  "a view reads with its owner's privileges, and the tenants' policies do not apply to " + v.Owner})
 }
 
 // ownerRole plans the owner role once; false means that it cannot be made.
@@ -134,15 +134,15 @@ func (p *planner) ownerRole() bool {
 	if p.planned("roles/role/" + p.c.Roles.Owner) {
 		return true
 	}
-	return p.role(p.c.Roles.Owner, "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS", "owns tables and views, and nobody logs in as it")
+	return p.role(p.c.Roles.Owner, "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS", "owns tables and views; nobody logs in as it")
 }
 
 // askMaterialized proposes a view in front of a materialized view: row-level
 // security cannot be enabled on one.
 func (p *planner) askMaterialized(mv *catalog.Relation) {
 	q := mv.QName()
-	d := Decision{ID: "materialized/" + key(q), Table: q, Object: mv.Name, Question: "Materialized view: who may read it?",
-		Why: "It holds the rows of every tenant and knows no policies. The application role gets no grant on it."}
+	d := Decision{ID: "materialized/" + key(q), Table: q, Object: mv.Name, Question: "Who may read this materialized view?",
+		Why: "It holds every tenant's rows, and policies do not apply to it. The application role gets no privileges on it."}
 	col := p.tenantColumnOf(mv)
 	if col == nil {
 		d.Why += " It has no tenant column, so a view cannot filter it."
@@ -175,11 +175,12 @@ func (p *planner) definers() {
 		}
 		q := catalog.QName{Schema: f.Schema, Name: f.Name}
 		signature := fmt.Sprintf("%s(%s)", q.SQL(), f.Arguments)
-		why := "It runs with the rights of " + f.Owner + ", who is subject to the policies once they are forced but has no permissive one: it will see no rows."
+		why := "It runs with the privileges of " + f.Owner + ". Once policies are forced they apply to that role, and none lets it " +
+			"see rows: the function will see none."
 		if r := p.Role(f.Owner); r != nil && (r.Super || r.BypassRLS) {
-			why = "It runs with the rights of " + f.Owner + ", whom no policy binds: whatever it reads or writes is every tenant's."
+			why = "It runs with the privileges of " + f.Owner + ", to whom no policy applies: it reads and writes every tenant's rows."
 		}
-		p.decide(Decision{ID: "definer/" + signature, Object: signature, Question: "SECURITY DEFINER function: should it run with its caller's rights?", Why: why,
+		p.decide(Decision{ID: "definer/" + signature, Object: signature, Question: "Should this SECURITY DEFINER function run with its caller's privileges?", Why: why,
 			SQL: []string{
 				fmt.Sprintf("ALTER %s %s SECURITY INVOKER", routine(f), signature),
 				fmt.Sprintf("-- or, where it has to see more: carry the tenant in its own WHERE, and\nREVOKE EXECUTE ON %s %s FROM PUBLIC;\nALTER %s %s SET search_path = pg_catalog, pg_temp",

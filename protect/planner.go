@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moat-db/moat/internal/english"
+
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/policy"
 )
@@ -15,10 +17,10 @@ import (
 func New(v *policy.View, c Config) (*Plan, error) {
 	m := v.Model
 	if m.Column == "" || m.Type == "" {
-		return nil, fmt.Errorf("no tenant column: name one in the configuration (tenant.column, tenant.type)")
+		return nil, fmt.Errorf("no tenant column found: set tenant.column and tenant.type in moat.yaml")
 	}
 	if !strings.Contains(m.Setting, ".") {
-		return nil, fmt.Errorf("setting %q: a custom setting has a dot in its name", m.Setting)
+		return nil, fmt.Errorf("setting %q: the name of a custom setting needs a dot, as in app.current_tenant", m.Setting)
 	}
 	if v.Current("text") == "" {
 		return nil, &PersonError{Setting: m.Setting, Claim: m.Claim, Membership: m.Membership}
@@ -158,7 +160,7 @@ func (p *planner) schemaStep() {
 	}
 	step := Step{ID: "roles/schema", Group: GroupRoles, Kind: KindSchema, Title: "create schema " + Schema,
 		SQL: []string{"CREATE SCHEMA IF NOT EXISTS " + Schema}, Undo: []string{"DROP SCHEMA IF EXISTS " + Schema},
-		Transactional: true, Reason: "moat keeps its own functions there, out of the application's schemas"}
+		Transactional: true, Reason: "moat keeps its own functions there, apart from the application's schemas"}
 	p.plan.Steps = append([]Step{step}, p.plan.Steps...)
 }
 
@@ -190,8 +192,8 @@ func (p *planner) dropStopped() {
 
 func stoppedDecision(s Step, f Found) Decision {
 	return Decision{ID: "rows/" + s.Check.ID, Table: s.Table, Object: s.Title,
-		Question: fmt.Sprintf("%d rows: %s. Which tenant do they belong to?", f.Count, s.Check.What),
-		Why:      "moat moves no rows between tenants. Correct or remove them, then plan again. For example: " + strings.Join(f.Sample, "; "),
+		Question: fmt.Sprintf("%s: %s. Which tenant owns them?", english.Count(f.Count, "row"), s.Check.What),
+		Why:      "moat does not move rows between tenants. Correct or delete these rows, then plan again. Examples: " + strings.Join(f.Sample, "; "),
 		SQL:      []string{s.Check.Sample}}
 }
 
@@ -202,8 +204,8 @@ func (p *planner) major() int { return p.s.Version / 10000 }
 
 func (p *planner) connect() string {
 	app := p.c.Roles.Application
-	return fmt.Sprintf("Connect the application as %s: replace the user in its connection string by %s. "+
-		"The role has no password: set one with \\password %s in psql, or use certificates or peer authentication.", app, app, app)
+	return fmt.Sprintf("Connect the application as %s: put %s in place of the user in its connection string. "+
+		"The role has no password: set one with \\password %s in psql, or use certificate or peer authentication.", app, app, app)
 }
 
 func key(q catalog.QName) string { return q.String() }

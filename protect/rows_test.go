@@ -35,7 +35,7 @@ func TestCrossingRows(t *testing.T) {
 	plan := b.plan(t)
 	want := map[string]string{
 		"rows/crossing/app.payments/payments_order_id_fkey": "2 rows",
-		"rows/crossing/app.lines/lines_payment_id_fkey":     "1 rows", // found before the column is there
+		"rows/crossing/app.lines/lines_payment_id_fkey":     "1 row: ", // found before the column is there
 		"rows/null/app.jobs":                                "3 rows",
 	}
 	for id, count := range want {

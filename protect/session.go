@@ -15,7 +15,7 @@ import (
 type Opener func(ctx context.Context) (*pgx.Conn, error)
 
 // ErrRunning is returned when another apply or undo works on the same database.
-var ErrRunning = errors.New("another moat protect is working on this database")
+var ErrRunning = errors.New("another moat protect is running on this database")
 
 // lockKey is the advisory lock of apply and undo: "moat" in ASCII.
 const lockKey = 0x6d6f6174

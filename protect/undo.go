@@ -36,17 +36,17 @@ func Undo(ctx context.Context, open Opener, opts ApplyOptions) (*UndoResult, err
 	}
 	for i, e := range all {
 		step := Step{ID: e.id, Group: e.group, Title: "undo: " + e.title}
-		s.tell(Progress{State: Started, Step: step, Number: i + 1, Total: len(all)})
+		s.report(Progress{State: Started, Step: step, Number: i + 1, Total: len(all)})
 		if err := s.undo(ctx, e); err != nil {
 			return res, &ApplyError{Applied: len(res.Undone), Failed: e.id, Err: err}
 		}
 		res.Undone = append(res.Undone, e.id)
-		s.tell(Progress{State: Done, Step: step, Number: i + 1, Total: len(all)})
+		s.report(Progress{State: Done, Step: step, Number: i + 1, Total: len(all)})
 	}
 	return res, s.removeJournal(ctx, res, all)
 }
 
-func (s *session) tell(p Progress) {
+func (s *session) report(p Progress) {
 	if s.opts.Progress != nil {
 		s.opts.Progress(p)
 	}
@@ -110,7 +110,7 @@ func (s *session) removeJournal(ctx context.Context, res *UndoResult, all []entr
 			return err
 		}
 		if there {
-			res.Kept = append(res.Kept, "role "+role+": something outside this database depends on it")
+			res.Kept = append(res.Kept, "role "+role+": another database still uses it")
 		}
 	}
 	return s.inTx(ctx, nil, func(tx pgx.Tx) error {
@@ -119,14 +119,14 @@ func (s *session) removeJournal(ctx context.Context, res *UndoResult, all []entr
 			"WHERE n.nspname = 'moat' AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname NOT IN ('steps', 'backfills', 'chosen', 'state')) "+
 			"OR EXISTS (SELECT FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace WHERE n.nspname = 'moat')").Scan(&created, &others)
 		if err != nil {
-			return fmt.Errorf("look at schema moat: %w", err)
+			return fmt.Errorf("inspect schema moat: %w", err)
 		}
 		drop := []string{"DROP TABLE moat.steps, moat.backfills, moat.chosen, moat.state"}
 		switch {
 		case created && !others:
 			drop = append(drop, "DROP SCHEMA moat")
 		case created:
-			res.Kept = append(res.Kept, "schema moat: it holds something that is not moat protect's")
+			res.Kept = append(res.Kept, "schema moat: it holds objects that moat protect did not create")
 		}
 		return execute(ctx, tx.Conn(), drop)
 	})

@@ -33,7 +33,7 @@ func (p *Plan) Why(table string) (*Explanation, error) {
 	}
 	switch {
 	case len(found) == 0:
-		return nil, fmt.Errorf("no table %q in the schemas looked at (%s)", table, strings.Join(p.Model.Schemas, ", "))
+		return nil, fmt.Errorf("no table %q in the schemas %s", table, strings.Join(p.Model.Schemas, ", "))
 	case len(found) > 1:
 		return nil, fmt.Errorf("table %q is in several schemas: name it as schema.table", table)
 	}

@@ -118,7 +118,7 @@ func auditOutcome(r audit.Report, failOn audit.Severity) error {
 		return errFound
 	}
 	if n := len(r.Unseen); n > 0 {
-		return withHint(fmt.Errorf("not everything was seen: the report is not complete"), "run it as a role that may look, such as the owner's or a superuser")
+		return withHint(fmt.Errorf("the report is incomplete: see what was not checked"), "run it as a role that may read everything, such as the owner or a superuser")
 	}
 	return nil
 }
@@ -157,7 +157,7 @@ func look(ctx context.Context, conn *pgx.Conn, c config.Config, f auditFlags, o 
 	}
 	v, err := tenancy.Infer(s, model)
 	if err != nil {
-		return audit.Report{}, withHint(fmt.Errorf("find the tenant model: %w", err), "say tenant.column in moat.yaml, or which --schema to look at")
+		return audit.Report{}, withHint(fmt.Errorf("find the tenant model: %w", err), "set tenant.column in moat.yaml, or choose the schemas with --schema")
 	}
 	if !f.noProbe {
 		if o.Evidence, err = audit.Probe(ctx, conn, v); err != nil {

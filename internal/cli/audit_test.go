@@ -80,7 +80,7 @@ func TestAuditUnseenExits2(t *testing.T) {
 	f.Mend(t)
 	stranger := f.Role(t, "stranger", "LOGIN")
 	code, out, errs := command(t, "audit", f.As(t, stranger), "--role", f.App)
-	if code != exitError || !strings.Contains(out, "Not seen:") || !strings.Contains(errs, "not everything was seen") {
+	if code != exitError || !strings.Contains(out, "Not seen:") || !strings.Contains(errs, "the report is incomplete") {
 		t.Errorf("exit %d, %s%s", code, errs, out)
 	}
 }

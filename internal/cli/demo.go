@@ -76,7 +76,7 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 	return errors.Join(err, d.Stop())
 }
 
-func (f demoFlags) address() (address string, wish bool) {
+func (f demoFlags) address() (address string, preferred bool) {
 	if f.addr != "" {
 		return f.addr, false
 	}

@@ -79,6 +79,9 @@ func TestHelpEndsInAnExample(t *testing.T) {
 		if !strings.HasPrefix(strings.TrimSpace(c.Example), "moat "+c.Name()) {
 			t.Errorf("moat %s has no example", c.Name())
 		}
+		if !strings.HasSuffix(c.UsageString(), "Examples:\n"+c.Example+"\n") {
+			t.Errorf("the help of moat %s does not end in its example:\n%s", c.Name(), c.UsageString())
+		}
 		if c.Short == "" || len(c.Long) < 60 {
 			t.Errorf("moat %s does not say what it is for", c.Name())
 		}

@@ -72,11 +72,10 @@ func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
 	return nil
 }
 
-// listen takes the address, and any free port instead where the address was only a
-// wish.
-func listen(address string, wish bool) (net.Listener, error) {
+// listen takes the address, or any free port where the address is only preferred.
+func listen(address string, preferred bool) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
-	if err != nil && wish {
+	if err != nil && preferred {
 		host, _, _ := net.SplitHostPort(address)
 		l, err = net.Listen("tcp", net.JoinHostPort(host, "0"))
 	}

@@ -37,13 +37,12 @@ func (a *app) newProtect() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "protect [URL]",
 		Short: "Plan, and run, the change to isolated tables without downtime",
-		Long: "Plan what the database lacks to keep its tenants apart, and show it. With --apply\n" +
-			"run it, one small step at a time, up to and including group policies: from\n" +
-			"enforce on, a connection that sets no tenant sees no rows, so that needs\n" +
-			"--until guards. What was run can be undone, and a run that was stopped is gone\n" +
-			"on from by running it again.\n\n" +
-			"Exit code 0: nothing is missing, or all of it was applied. 1: something is\n" +
-			"planned, or rows stand in the way. 2: an error.",
+		Long: "Show what the database still needs to keep its tenants apart. --apply makes the\n" +
+			"changes, one small step at a time, up to group policies. From group enforce on, a\n" +
+			"connection that sets no tenant sees no rows: that takes --until guards. --undo\n" +
+			"reverses the changes. If a run is interrupted, run it again to continue.\n\n" +
+			"Exit code 0: nothing to do, or everything was applied. 1: steps are planned, or\n" +
+			"rows must be corrected first. 2: an error.",
 		Example: "  moat protect postgres://localhost/app\n" +
 			"  moat protect --apply --until guards\n" +
 			"  moat protect --why app.invoices\n" +
@@ -54,7 +53,7 @@ func (a *app) newProtect() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.BoolVar(&f.apply, "apply", false, "run the plan")
-	flags.BoolVar(&f.undo, "undo", false, "return the schema to where it was before the first --apply")
+	flags.BoolVar(&f.undo, "undo", false, "restore the schema as it was before the first --apply")
 	flags.BoolVar(&f.sealed, "sealed", false, "with --apply: install sealed mode too, and have the policies read the sealed tenant")
 	flags.BoolVar(&f.sql, "sql", false, "show each step's statements")
 	flags.StringVar(&f.until, "until", "", "last group to run or write: "+groupNames()+" (default: policies, guards with --emit)")
@@ -63,8 +62,8 @@ func (a *app) newProtect() *cobra.Command {
 	flags.StringVar(&f.dir, "dir", "", "folder of the migration files")
 	formatFlag(c, &f.format, report.TextOrJSON())
 	flags.DurationVar(&f.lockTimeout, "lock-timeout", 0, "how long a statement waits for a lock before it tries again (default 400ms)")
-	flags.IntVar(&f.batchSize, "batch-size", 0, "rows of one batch of a backfill (default: as many as fit into 0.1 s)")
-	flags.IntVar(&f.throttle, "throttle", 0, "rows a second that a backfill may not exceed (default: none)")
+	flags.IntVar(&f.batchSize, "batch-size", 0, "rows in each batch of a backfill (default: as many as take about 0.1 s)")
+	flags.IntVar(&f.throttle, "throttle", 0, "most rows a backfill fills in a second (default: no limit)")
 	c.MarkFlagsMutuallyExclusive("apply", "undo", "why", "emit")
 	return c
 }
@@ -88,10 +87,10 @@ func (f protectFlags) check() error {
 		return withHint(fmt.Errorf("unknown migration tool %q", f.emit), "use %s", english.Or(tools.Writers()))
 	}
 	if f.sealed && !f.apply {
-		return errors.New("--sealed goes with --apply")
+		return errors.New("--sealed needs --apply")
 	}
 	if (f.emit == "") != (f.dir == "") {
-		return errors.New("--emit and --dir belong together")
+		return errors.New("--emit and --dir must be used together")
 	}
 	if f.batchSize < 0 || f.throttle < 0 || f.lockTimeout < 0 {
 		return errors.New("--batch-size, --throttle and --lock-timeout cannot be negative")
@@ -157,10 +156,10 @@ func (a *app) planProtect(ctx context.Context, open protect.Opener, c config.Con
 		return nil, err
 	}
 	for _, sentence := range s.Unseen {
-		fmt.Fprintf(a.Err, "moat: not seen: %s\n", sentence)
+		fmt.Fprintf(a.Err, "moat: not checked: %s\n", sentence)
 	}
 	if unseen != nil {
-		fmt.Fprintf(a.Err, "moat: rows that cross tenants were not looked for: %v\n", unseen)
+		fmt.Fprintf(a.Err, "moat: could not look for rows that cross tenants: %v\n", unseen)
 	}
 	return plan, nil
 }
@@ -186,7 +185,7 @@ func (a *app) applyProtect(ctx context.Context, open protect.Opener, plan *prote
 	opts := f.options(a)
 	res, err := protect.Apply(ctx, open, plan, opts)
 	if err != nil {
-		return withHint(err, "what is done stays done: run the same command again to go on, or --undo to go back")
+		return withHint(err, "finished steps stay: run the same command again to continue, or --undo to reverse them")
 	}
 	if f.format == "json" {
 		err = report.ApplyJSON(a.Out, res)
@@ -209,7 +208,7 @@ func (a *app) undoProtect(ctx context.Context, open protect.Opener, f protectFla
 	}
 	res, err := protect.Undo(ctx, open, f.options(a))
 	if err != nil {
-		return withHint(err, "run --undo again to go on")
+		return withHint(err, "run --undo again to continue")
 	}
 	if f.format == "json" {
 		return report.UndoJSON(a.Out, res)

@@ -40,7 +40,7 @@ func TestProtectPlansAppliesAndUndoes(t *testing.T) {
 	t.Parallel()
 	_, base := protectCase(t)
 	code, out, errs := command(t, base...)
-	if code != exitFound || !strings.Contains(out, "Nothing was changed;") {
+	if code != exitFound || !strings.Contains(out, "Nothing has changed yet;") {
 		t.Fatalf("plan: exit %d\n%s%s", code, out, errs)
 	}
 	for line := range strings.SplitSeq(out, "\n") {

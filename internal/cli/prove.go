@@ -39,9 +39,9 @@ func (a *app) newProve() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prove [URL]",
 		Short: "Attack the isolation as one tenant against another, and roll it all back",
-		Long: "prove plays tenant A and tries everything against tenant B: reading, writing,\nlocking, keys, views, functions, roles. URL is the operator's connection, which\n" +
+		Long: "Act as tenant A and try everything against tenant B: reading, writing, locking,\nkeys, views, functions, roles. URL is the operator's connection, which\n" +
 			"chooses the tenants and compares; --app-url is the application's, which attacks.\nEvery statement runs in a transaction that is rolled back.\n\n" +
-			"Exit code 0: all isolated; 1: a leak; 2: something is undecided, or could not be\nlooked at.",
+			"Exit code 0: everything is isolated. 1: a leak. 2: a probe is undecided, or an error.",
 		Example: "  moat prove postgres://postgres@localhost/app --app-url postgres://moat_app@localhost/app\n" +
 			"  moat prove --format html --output isolation.html\n  moat prove --script read:app.leads\n" +
 			"  moat prove --http http://127.0.0.1:8080/rest/v1 --token $A --token $B",
@@ -49,19 +49,19 @@ func (a *app) newProve() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.prove(cmd.Context(), args, f) },
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.schemas, "schema", nil, "look at this schema only (repeatable)")
+	flags.StringArrayVar(&f.schemas, "schema", nil, "check only this schema (repeatable)")
 	flags.StringVar(&f.tenantA, "tenant-a", "", "the attacking tenant (default: one that has rows)")
 	flags.StringVar(&f.tenantB, "tenant-b", "", "the attacked tenant (default: another)")
 	flags.StringArrayVar(&f.settings, "set", nil, "a further setting that policies read, as name=value (repeatable)")
-	flags.BoolVar(&f.strict, "strict", false, "also attack default rights, sequences and definitions that tell of other tenants")
-	flags.BoolVar(&f.disposable, "disposable", false, "also run what cannot be rolled back; only on a database to throw away")
-	flags.BoolVar(&f.produced, "yes-production", false, "go on although it looks like production")
+	flags.BoolVar(&f.strict, "strict", false, "also attack default privileges, sequences and definitions that reveal other tenants")
+	flags.BoolVar(&f.disposable, "disposable", false, "also run what cannot be rolled back; use a disposable database")
+	flags.BoolVar(&f.produced, "yes-production", false, "continue although the database looks like production")
 	flags.DurationVar(&f.statement, "statement-timeout", 0, "limit of each statement (default 5s)")
 	flags.DurationVar(&f.lock, "lock-timeout", 0, "limit of each wait for a lock (default 1s)")
 	formatFlag(cmd, &f.format, report.Names(report.ProveFormats()))
 	flags.StringVarP(&f.output, "output", "o", "", "write the report to this file")
 	flags.StringVar(&f.script, "script", "", "print what the probe with this id runs (\"forge\": the script at the report's head)")
-	flags.BoolVar(&f.pool, "pool", false, "attack the connection pool too: what one borrower leaves to the next")
+	flags.BoolVar(&f.pool, "pool", false, "attack the connection pool too: what one user of a connection leaves for the next")
 	flags.StringVar(&f.http, "http", "", "attack this API instead of the database")
 	flags.StringArrayVar(&f.tokens, "token", nil, "bearer token for --http: first tenant A's, then tenant B's")
 	flags.StringVar(&f.tenantColumn, "tenant-column", "", "the tenant column as the API shows it (default: tenant.column, else found)")
@@ -128,7 +128,7 @@ func (a *app) proveDatabase(ctx context.Context, args []string, c config.Config,
 	var production *database.ProductionError
 	switch {
 	case errors.As(err, &production):
-		return nil, withHint(err, "prove against staging, or say --yes-production")
+		return nil, withHint(err, "prove against staging, or add --yes-production")
 	case errors.Is(err, database.ErrNoTenantTables):
 		return nil, withHint(err, "name the tenant column in moat.yaml under tenant.column")
 	case err != nil:

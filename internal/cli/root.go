@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -97,7 +98,18 @@ func newRoot(a *app) *cobra.Command {
 	flags.StringVar(&a.appURL, "app-url", "", "application role's connection (default: $MOAT_APP_URL)")
 	flags.BoolVar(&a.noColor, "no-color", false, "plain text (also: NO_COLOR)")
 	root.AddCommand(a.commands()...)
+	root.SetUsageTemplate(examplesLast(root.UsageTemplate()))
 	return root
+}
+
+// examplesLast moves the examples of a usage template behind its flags: they are what a
+// reader looks for, and the last lines stay on the screen.
+func examplesLast(template string) string {
+	const from, to = "{{if .HasExample}}", "{{end}}"
+	start := strings.Index(template, from)
+	end := start + strings.Index(template[start:], to) + len(to)
+	examples := template[start:end]
+	return strings.TrimRight(template[:start]+template[end:], "\n") + examples + "\n"
 }
 
 // commands lists the subcommands in the order --help shows them.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/moat-db/moat/internal/english"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
@@ -108,22 +110,22 @@ func (a *app) nothingToSwitch(ctx context.Context, conn *pgx.Conn, mode seal.Mod
 		return withHint(fmt.Errorf("no policy reads the setting %s", o.Setting),
 			"tenant.setting in moat.yaml names it; policies that read a token's claims are not switched: write moat.current_tenant() into them")
 	}
-	fmt.Fprintf(a.Out, "Every policy that reads the tenant is %s already.\n", mode)
+	fmt.Fprintf(a.Out, "Every policy that reads the tenant is already %s.\n", mode)
 	return nil
 }
 
 // printSwitch shows the statements of a planned switch, or what a switch did.
 func printSwitch(w io.Writer, s seal.Switched, mode seal.Mode, applied bool) {
 	if !applied {
-		fmt.Fprintf(w, "-- %d policies and %d functions become %s, in one transaction:\n", len(s.Policies), len(s.Functions), mode)
+		fmt.Fprintf(w, "-- %s and %s become %s, in one transaction:\n", english.Count(len(s.Policies), "policy"), english.Count(len(s.Functions), "function"), mode)
 		for _, sql := range s.SQL {
 			fmt.Fprintln(w, strings.TrimRight(sql, "\n")+";")
 		}
 		return
 	}
-	fmt.Fprintf(w, "%d policies and %d functions are %s now.\n", len(s.Policies), len(s.Functions), mode)
+	fmt.Fprintf(w, "Now %s: %s and %s.\n", mode, english.Count(len(s.Policies), "policy"), english.Count(len(s.Functions), "function"))
 	for _, f := range s.Left {
-		fmt.Fprintf(w, "left as it is: %s reads the plain setting; no policy calls it\n", f)
+		fmt.Fprintf(w, "unchanged: %s reads the plain setting, but no policy calls it\n", f)
 	}
 }
 
@@ -178,16 +180,16 @@ func (a *app) newSealHarden() *cobra.Command {
 	var only []string
 	c := &cobra.Command{
 		Use:   "harden [URL]",
-		Short: "Take from the application role what crosses tenants beside rows",
-		Long: "List the measures against what SQL on the application's connection can do beside\n" +
+		Short: "Revoke rights that let the application role reach other tenants without reading rows",
+		Long: "List measures against what SQL on the application's connection can do besides\n" +
 			"reading rows: see other sessions' statements, cancel them, shadow tables, fill the\n" +
-			"disk. Each may break a program that uses what it takes away; --only picks some.",
+			"disk. Each can break a program that relies on that right; --only selects measures.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.harden(cmd.Context(), args, only, apply, undo) },
 	}
 	c.Flags().BoolVar(&apply, "apply", false, "run the measures")
-	c.Flags().BoolVar(&undo, "undo", false, "give back what they take, as PostgreSQL comes")
-	c.Flags().StringSliceVar(&only, "only", nil, "these measures only, by id")
+	c.Flags().BoolVar(&undo, "undo", false, "restore PostgreSQL's defaults")
+	c.Flags().StringSliceVar(&only, "only", nil, "only the measures with these ids")
 	return c
 }
 

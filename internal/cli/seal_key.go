@@ -9,6 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/moat-db/moat/internal/english"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
@@ -33,8 +35,8 @@ func (a *app) newSealKey() *cobra.Command {
 		Use:   "new [URL]",
 		Short: "Make the first key, and install sealed mode with it",
 		Long: "Write a new key to the key file, unless the file is there, and give the database the\n" +
-			"functions and the key. Nothing reads them until moat seal on. Run again, it brings\n" +
-			"the functions up to date and adds the key of the file where the database lacks it.",
+			"functions and the key. Nothing reads them until moat seal on. Run again, it\n" +
+			"updates the functions and adds the key of the file where the database lacks it.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.sealKeyNew(cmd.Context(), args, f) },
 	}
@@ -42,14 +44,14 @@ func (a *app) newSealKey() *cobra.Command {
 	created.Flags().BoolVar(&f.anyBackend, "any-connection", false, "accept the key's signatures on every connection, for a pooler that hides the server's (weaker)")
 	rotate := &cobra.Command{
 		Use:   "rotate [URL]",
-		Short: "Sign with a new key, and retire the others after a grace",
+		Short: "Sign with a new key, and retire the others after a grace period",
 		Long: "Give the database a new key beside the others, put it first in the key file, and have\n" +
-			"the database refuse the others after the grace. Servers read the file again within a\n" +
+			"the database refuse the others after the grace period. Servers read the file again within a\n" +
 			"second of its change; those on other machines need the new file within the grace.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.sealKeyRotate(cmd.Context(), args, f) },
 	}
-	rotate.Flags().DurationVar(&f.grace, "grace", time.Hour, "how long the old keys stay good")
+	rotate.Flags().DurationVar(&f.grace, "grace", time.Hour, "how long the old keys stay valid")
 	for _, c := range []*cobra.Command{created, rotate} {
 		c.Flags().BoolVar(&f.apply, "apply", false, "do it")
 	}
@@ -71,12 +73,12 @@ func (f sealKeyFlags) keyFile(c config.Config) string {
 	return c.Sealed.KeyFile
 }
 
-// dry ends a command that was told to change nothing.
-func (a *app) dry(what ...string) error {
+// preview ends a command that was told to change nothing.
+func (a *app) preview(what ...string) error {
 	for _, line := range what {
 		fmt.Fprintln(a.Out, line)
 	}
-	fmt.Fprintln(a.Err, "moat: nothing was changed; --apply does it")
+	fmt.Fprintln(a.Err, "moat: nothing has changed yet; --apply makes the change")
 	return errFound
 }
 
@@ -92,7 +94,7 @@ func (a *app) sealKeyNew(ctx context.Context, args []string, f sealKeyFlags) err
 			if err != nil {
 				return err
 			}
-			return a.dry(strings.TrimRight(sql, "\n"), "-- and the key of "+file+", made where the file is missing")
+			return a.preview(strings.TrimRight(sql, "\n"), "-- and the key of "+file+", made where the file is missing")
 		}
 		key, made, err := firstKey(file)
 		if err != nil {
@@ -165,7 +167,7 @@ func (a *app) sealKeyRotate(ctx context.Context, args []string, f sealKeyFlags) 
 			return withHint(err, "moat seal key new --apply installs sealed mode")
 		}
 		if !f.apply {
-			return a.dry(fmt.Sprintf("a new key is added to the database and put first in %s; %s is refused after %s", file, old[0], f.grace))
+			return a.preview(fmt.Sprintf("a new key is added to the database and put first in %s; %s is refused after %s", file, old[0], f.grace))
 		}
 		o := seal.KeyOptions{}
 		for _, k := range known {
@@ -176,7 +178,7 @@ func (a *app) sealKeyRotate(ctx context.Context, args []string, f sealKeyFlags) 
 			return err
 		}
 		if err := seal.WriteKeys(file, key, old[0]); err != nil {
-			return withHint(errors.Join(err, seal.DropKey(ctx, conn, key.ID())), "nothing has changed: the old key goes on")
+			return withHint(errors.Join(err, seal.DropKey(ctx, conn, key.ID())), "nothing has changed: the old key stays in use")
 		}
 		retired, err := seal.RetireOthers(ctx, conn, key.ID(), time.Now().Add(f.grace))
 		if err != nil {
@@ -194,7 +196,7 @@ func (a *app) sealKeyStatus(ctx context.Context, args []string) error {
 			return err
 		}
 		if !s.Installed {
-			fmt.Fprintf(a.Out, "Sealed mode is not installed; %d policies read the plain setting.\n", len(s.Plain))
+			fmt.Fprintf(a.Out, "Sealed mode is not installed; the plain setting is read by %s.\n", english.Count(len(s.Plain), "policy"))
 			return nil
 		}
 		out := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
@@ -216,7 +218,7 @@ func (a *app) sealKeyStatus(ctx context.Context, args []string) error {
 			fmt.Fprintf(out, "%s\t%s\t%s\t\n", k.ID, k.Created.UTC().Format(time.RFC3339), until)
 		}
 		out.Flush()
-		fmt.Fprintf(a.Out, "%d policies are sealed, %d read the plain setting.\n", len(s.Sealed), len(s.Plain))
+		fmt.Fprintf(a.Out, "Sealed: %s. Reading the plain setting: %d.\n", english.Count(len(s.Sealed), "policy"), len(s.Plain))
 		for _, f := range s.Altered {
 			fmt.Fprintf(a.Out, "%s is not the function that this version installs.\n", f)
 		}

@@ -72,9 +72,9 @@ func TestSealFromPlainAndBack(t *testing.T) {
 	// A signing client works with plain policies already.
 	breakIn(s.sealed, exitOK, "held", "select tenant_id, name from leads")
 	seal(exitFound, "ALTER POLICY", "on")
-	seal(exitOK, "1 policies and 0 functions are sealed", "on", "--apply")
-	seal(exitOK, "sealed already", "on")
-	seal(exitOK, "1 policies are sealed, 0 read", "key", "status")
+	seal(exitOK, "Now sealed: 1 policy and 0 functions", "on", "--apply")
+	seal(exitOK, "already sealed", "on")
+	seal(exitOK, "Sealed: 1 policy. Reading the plain setting: 0", "key", "status")
 	breakIn(s.sealed, exitOK, "held", forge)
 	breakIn(s.sealed, exitOK, "own    "+sealTenantA, "select tenant_id, name from leads")
 	breakIn(s.sealed, exitError, "cannot tell: select tenant_id of public.leads too", "select name from leads")
@@ -88,7 +88,7 @@ func TestSealFromPlainAndBack(t *testing.T) {
 	s.Exec(t, "create or replace function moat.current_tenant() returns text language sql as $$ select 'x' $$")
 	seal(exitFound, "moat.current_tenant is not the function", "key", "status")
 	seal(exitOK, "", "key", "new", "--apply")
-	seal(exitOK, "1 policies and 0 functions are plain", "off", "--apply")
+	seal(exitOK, "Now plain: 1 policy and 0 functions", "off", "--apply")
 	breakIn(s.plain, exitFound, "BROKEN IN", forge)
 }
 
@@ -138,16 +138,16 @@ func TestProtectSealed(t *testing.T) {
 		t.Helper()
 		s.step(t, exitOK, "held", "breakin", "--tenant", sealTenantA, "--app-url", s.app, "--config", config, sql)
 	}
-	protect(exitError, "goes with --apply", "--sealed")
-	protect(exitOK, "are sealed now", "--apply", "--until", "guards", "--sealed")
+	protect(exitError, "--sealed needs --apply", "--sealed")
+	protect(exitOK, "Now sealed: ", "--apply", "--until", "guards", "--sealed")
 	breakIn(forge)
 	s.step(t, exitOK, "(1 row)", "sql", "--tenant", sealTenantA, "--app-url", s.app, "--config", config, "select * from leads")
 	protect(exitOK, "")
 
 	d.Exec(t, `create table notes (tenant_id uuid not null references tenants, id int primary key)`)
-	protect(exitOK, "are sealed now", "--apply", "--until", "guards")
-	s.step(t, exitOK, "0 read the plain setting", "seal", "key", "status", "--config", config, "--database-url", d.URL)
+	protect(exitOK, "Now sealed: ", "--apply", "--until", "guards")
+	s.step(t, exitOK, "Reading the plain setting: 0", "seal", "key", "status", "--config", config, "--database-url", d.URL)
 	s.step(t, exitOK, "", "audit", "--fail-on", "medium", "--config", config, d.URL)
 	protect(exitOK, "", "--undo")
-	s.step(t, exitOK, "not installed; 0 policies", "seal", "key", "status", "--config", config, "--database-url", d.URL)
+	s.step(t, exitOK, "the plain setting is read by 0 policies", "seal", "key", "status", "--config", config, "--database-url", d.URL)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/audit"
+	"github.com/moat-db/moat/internal/english"
 )
 
 // AuditText writes a report for people: the verdict, then the findings by table, the
@@ -19,7 +20,7 @@ func AuditText(w io.Writer, r *audit.Report, colour bool) error {
 	}
 	t.list("Not seen:", r.Unseen)
 	if n := len(r.Accepted); n > 0 {
-		t.line(0, "%s accepted.", count(n, "finding"))
+		t.line(0, "%s accepted.", english.Count(n, "finding"))
 	}
 	if len(r.Findings) > 0 {
 		t.line(0, "moat explain RULE tells more. --format json holds every statement.")
@@ -64,7 +65,7 @@ func (t *auditText) head(r *audit.Report) {
 		return
 	}
 	t.line(0, "%s: tenant column %s, setting %s, %s, %s", r.Database, orNone(r.Model.Column), orNone(r.Model.Setting),
-		count(len(r.Model.Tables), "table"), rolesText(r.Model.Roles))
+		english.Count(len(r.Model.Tables), "table"), rolesText(r.Model.Roles))
 	for _, sentence := range r.Model.Inferred {
 		t.line(2, "%s", sentence)
 	}
@@ -136,7 +137,7 @@ func (t *auditText) fix(fix []string) {
 	for i, sql := range fix {
 		lines += 1 + strings.Count(sql, "\n")
 		if lines > most {
-			t.line(6, "… %s more: --format markdown shows them.", count(len(fix)-i, "statement"))
+			t.line(6, "… %s more: --format markdown shows them.", english.Count(len(fix)-i, "statement"))
 			return
 		}
 		t.sql(sql)
@@ -245,11 +246,4 @@ func columns(text string) int {
 		}
 	}
 	return n
-}
-
-func count(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moat-db/moat/internal/english"
+
 	"github.com/moat-db/moat/protect"
 )
 
@@ -39,21 +41,21 @@ func WhyText(w io.Writer, e *protect.Explanation) {
 // ApplyText says what an apply did and what is next.
 func ApplyText(w io.Writer, p *protect.Plan, r *protect.Result, until protect.Group) {
 	t := &planText{w: w}
-	fmt.Fprintf(w, "%s applied.\n", plural(len(r.Applied), "step"))
+	fmt.Fprintf(w, "%s applied.\n", english.Count(len(r.Applied), "step"))
 	for _, f := range r.Stopped {
 		fmt.Fprintln(w)
-		t.line(0, "Stopped: %d %s. %s behind it were not run.", f.Count, f.Check.What, "The keys")
+		t.line(0, "Stopped: %d %s. The steps that depend on them did not run.", f.Count, f.Check.What)
 		for _, row := range f.Sample {
 			t.line(4, "%s", row)
 		}
-		t.line(2, "all of them:")
+		t.line(2, "To list them all:")
 		t.block(6, f.Check.Sample+";")
 	}
 	t.decisions(p.Decisions)
 	t.left(p.Left)
 	if r.Later > 0 {
 		fmt.Fprintln(w)
-		t.line(0, "%s after group %s are left: once the application sets its tenant, run it again with --until guards.", plural(r.Later, "step"), until)
+		t.line(0, "%s after group %s remain. Once the application sets its tenant, run this again with --until guards.", english.Count(r.Later, "step"), until)
 	}
 	fmt.Fprintln(w)
 	t.line(0, "%s", p.Connect)
@@ -62,7 +64,7 @@ func ApplyText(w io.Writer, p *protect.Plan, r *protect.Result, until protect.Gr
 // UndoText says what an undo did.
 func UndoText(w io.Writer, r *protect.UndoResult) {
 	t := &planText{w: w}
-	fmt.Fprintf(w, "%s undone.\n", plural(len(r.Undone), "step"))
+	fmt.Fprintf(w, "%s undone.\n", english.Count(len(r.Undone), "step"))
 	for _, k := range r.Kept {
 		t.line(2, "kept: %s", k)
 	}
@@ -91,7 +93,7 @@ func PlanProgress(w io.Writer, terminal bool) func(protect.Progress) {
 		case protect.Done:
 			text += ": done"
 		case protect.Stopped:
-			text += ": stopped, rows stand in the way"
+			text += ": stopped, rows must be corrected first"
 		}
 		end := "\n"
 		if terminal && p.State != protect.Done && p.State != protect.Stopped {
@@ -105,7 +107,7 @@ func PlanProgress(w io.Writer, terminal bool) func(protect.Progress) {
 }
 
 func movement(p protect.Progress) string {
-	text := fmt.Sprintf("%d rows, %.0f/s", p.Rows, p.Rate)
+	text := fmt.Sprintf("%s, %.0f/s", english.Count(p.Rows, "row"), p.Rate)
 	if p.Of > 0 {
 		text = fmt.Sprintf("%d of about %d rows, %.0f/s", p.Rows, p.Of, p.Rate)
 	}

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/moat-db/moat/internal/english"
+
 	"github.com/moat-db/moat/protect"
 )
 
@@ -66,9 +68,9 @@ func (t *planText) group(p *protect.Plan, g protect.Group) {
 		}
 	}
 	clear(t.said)
-	fmt.Fprintf(t.w, "\n%s (%s)\n", strings.ToUpper(string(g)), plural(n, "step"))
+	fmt.Fprintf(t.w, "\n%s (%s)\n", strings.ToUpper(string(g)), english.Count(n, "step"))
 	if g == protect.GroupEnforce {
-		t.line(2, "From here on a connection that sets no tenant sees no rows. --apply stops before this group unless told --until enforce or --until guards.")
+		t.line(2, "From here on a connection that sets no tenant sees no rows. --apply stops before this group; --until enforce or --until guards goes on.")
 	}
 }
 
@@ -85,7 +87,7 @@ func (t *planText) step(s protect.Step, sql bool) {
 		t.once("hazard: " + h)
 	}
 	if s.Check != nil {
-		t.line(4, "only if there are no %s", s.Check.What)
+		t.line(4, "runs only if there are no %s", s.Check.What)
 	}
 	if sql {
 		for _, q := range s.SQL {
@@ -116,9 +118,9 @@ func cost(s protect.Step) string {
 	case s.Lock == protect.NoLock:
 		parts = append(parts, "no table lock")
 	case s.Kind == protect.KindSQL:
-		parts = append(parts, fmt.Sprintf("lock %s for an instant (%s wait)", s.Lock, s.Lock.Blocks()))
+		parts = append(parts, fmt.Sprintf("locks %s for an instant (blocks %s)", s.Lock, s.Lock.Blocks()))
 	default:
-		parts = append(parts, fmt.Sprintf("lock %s (%s waits)", s.Lock, s.Lock.Blocks()))
+		parts = append(parts, fmt.Sprintf("locks %s (blocks %s)", s.Lock, s.Lock.Blocks()))
 	}
 	switch {
 	case s.Rewrites:
@@ -137,9 +139,9 @@ func cost(s protect.Step) string {
 
 func size(e protect.Estimate) string {
 	if e.Rows < 0 {
-		return fmt.Sprintf("size unknown, %s: ANALYZE it", bytesText(e.Bytes))
+		return fmt.Sprintf("size unknown, %s: run ANALYZE", bytesText(e.Bytes))
 	}
-	text := fmt.Sprintf("about %d rows, %s", e.Rows, bytesText(e.Bytes))
+	text := fmt.Sprintf("about %s, %s", english.Count(e.Rows, "row"), bytesText(e.Bytes))
 	if e.Seconds > 0 {
 		text += fmt.Sprintf(", %d s", e.Seconds)
 	}
@@ -159,7 +161,7 @@ func (t *planText) decisions(all []protect.Decision) {
 	if len(all) == 0 {
 		return
 	}
-	fmt.Fprintf(t.w, "\nFOR YOU TO DECIDE (%d)\n", len(all))
+	fmt.Fprintf(t.w, "\nYOUR DECISIONS (%d)\n", len(all))
 	for _, d := range all {
 		fmt.Fprintln(t.w)
 		if d.Table.Name != "" && !strings.Contains(d.Question, d.Table.String()) {
@@ -181,7 +183,7 @@ func (t *planText) left(all []protect.Left) {
 	if len(all) == 0 {
 		return
 	}
-	fmt.Fprintf(t.w, "\nLEFT OUT: THIS ROLE MAY NOT DO IT (%d)\n", len(all))
+	fmt.Fprintf(t.w, "\nLEFT OUT: THIS ROLE LACKS THE RIGHT (%d)\n", len(all))
 	for _, l := range all {
 		fmt.Fprintln(t.w)
 		t.line(2, "%s", l.Title)
@@ -196,7 +198,7 @@ func (t *planText) unchanged(all []protect.Note) {
 	if len(all) == 0 {
 		return
 	}
-	fmt.Fprintf(t.w, "\nLEFT AS IT IS (%d)\n\n", len(all))
+	fmt.Fprintf(t.w, "\nUNCHANGED (%d)\n\n", len(all))
 	for _, n := range all {
 		t.line(2, "%s: %s", n.Object, n.Reason)
 	}
@@ -205,16 +207,10 @@ func (t *planText) unchanged(all []protect.Note) {
 func (t *planText) summary(p *protect.Plan) {
 	fmt.Fprintln(t.w)
 	if p.Empty() {
-		t.line(0, "Nothing to do: %s open for you to decide, %s left out.", plural(len(p.Decisions), "question"), plural(len(p.Left), "statement"))
+		t.line(0, "Nothing to do: %s for you to make, %s left out.", english.Count(len(p.Decisions), "decision"), english.Count(len(p.Left), "statement"))
 		return
 	}
-	t.line(0, "%s planned, %s, %s left out. Nothing was changed; --apply runs it.",
-		plural(len(p.Steps), "step"), plural(len(p.Decisions), "open question"), plural(len(p.Left), "statement"))
-}
-
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
+	t.line(0, "%s planned, %s, %s left out.",
+		english.Count(len(p.Steps), "step"), english.Count(len(p.Decisions), "open decision"), english.Count(len(p.Left), "statement"))
+	t.line(0, "Nothing has changed yet; --apply runs the plan.")
 }
