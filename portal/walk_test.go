@@ -166,7 +166,8 @@ func TestPagesCarryNoCode(t *testing.T) {
 		}
 		for name, found := range map[string]string{"inline code": inlineCode.FindString(quoted.ReplaceAllString(a.body,
 			`""`)), "a script as an address": scriptLink.FindString(a.body), "another origin": thirdParty.FindString(a.body),
-			"markup of a row": hostileText.FindString(a.body)} {
+			"markup of a row":           hostileText.FindString(a.body),
+			"what the template refused": regexp.MustCompile("ZgotmplZ").FindString(a.body)} {
 			if found != "" {
 				t.Errorf("%s has %s: %q", path, name, found)
 			}

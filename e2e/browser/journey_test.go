@@ -44,8 +44,8 @@ func TestClientsFindTheirLeads(t *testing.T) {
 			// The status tab keeps the search.
 			b.click(`#results .tabs a:nth-child(5)`)
 			b.until(`document.querySelector("#results .tabs a:nth-child(5)").getAttribute("aria-current") === "true"`)
-			b.until(`[...document.querySelectorAll("#results td select")].length > 0 && [...document.querySelectorAll("#results
-				td select")].every(x => x.value === "won")`)
+			b.until(`(all => all.length > 0 && all.every(x => x.value === "won"))` +
+				`([...document.querySelectorAll("#results td select")])`)
 			if q := eval[string](b, "location.search"); !strings.Contains(q, "q=marcus") ||
 				!strings.Contains(q, "f.status=won") {
 				t.Errorf("the address is %s", q)
@@ -159,8 +159,8 @@ func TestKeyboard(t *testing.T) {
 		t.Errorf("the first stop is %q", first)
 	}
 	b.open("/t/leads")
-	unreachable := eval[int](b, `[...document.querySelectorAll("main a, main button, main select, main
-		input:not([type=hidden]), main summary")].filter(x => x.tabIndex < 0).length`)
+	unreachable := eval[int](b, `[...document.querySelectorAll("main a, main button, main select, `+
+		`main input:not([type=hidden]), main summary")].filter(x => x.tabIndex < 0).length`)
 	if unreachable > 0 {
 		t.Errorf("%d controls cannot be reached by Tab", unreachable)
 	}
