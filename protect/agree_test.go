@@ -44,7 +44,8 @@ func TestAuditAndProtectAgree(t *testing.T) {
 				t.Fatal(err)
 			}
 			hole := slices.ContainsFunc(audit.Run(v, audit.Options{}).Findings, func(x audit.Finding) bool {
-				return strings.HasPrefix(x.Object, "public.notes") && x.Severity.AtLeast(audit.High) && strings.HasPrefix(x.Rule, "policy-")
+				return strings.HasPrefix(x.Object, "public.notes") && x.Severity.AtLeast(audit.High) &&
+					strings.HasPrefix(x.Rule, "policy-")
 			})
 			plan, err := New(v, Config{})
 			if err != nil {

@@ -112,7 +112,8 @@ type SubjectError struct {
 }
 
 func (e *SubjectError) Error() string {
-	return fmt.Sprintf("row-level security of %[2]s applies to role %[1]s: this step needs a superuser or a role with BYPASSRLS", e.Role, e.Table)
+	return fmt.Sprintf("row-level security of %[2]s applies to role %[1]s: this step needs a superuser or a role with "+
+		"BYPASSRLS", e.Role, e.Table)
 }
 
 // Apply runs the plan, one step at a time, to the end of group opts.Until.
@@ -133,7 +134,8 @@ func Apply(ctx context.Context, open Opener, plan *Plan, opts ApplyOptions) (*Re
 	if err := s.fresh(ctx, plan); err != nil {
 		return nil, err
 	}
-	r := &runner{session: s, plan: plan, result: &Result{Applied: []string{}, Stopped: []Found{}, Skipped: []string{}}, stopped: map[string]bool{}}
+	r := &runner{session: s, plan: plan, result: &Result{Applied: []string{}, Stopped: []Found{}, Skipped: []string{}},
+		stopped: map[string]bool{}}
 	if plan.Empty() {
 		return r.result, nil
 	}
@@ -313,7 +315,9 @@ func (r *runner) mayReadAll(ctx context.Context, s Step) error {
 	}
 	for _, q := range tables {
 		var subject bool
-		err := r.conn.QueryRow(ctx, "SELECT coalesce(pg_catalog.row_security_active(pg_catalog.to_regclass($1)::oid), false)", q.SQL()).Scan(&subject)
+		err := r.conn.QueryRow(ctx,
+			"SELECT coalesce(pg_catalog.row_security_active(pg_catalog.to_regclass($1)::oid), false)",
+			q.SQL()).Scan(&subject)
 		if err != nil {
 			return fmt.Errorf("ask whether row-level security applies: %w", err)
 		}

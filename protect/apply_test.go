@@ -46,7 +46,8 @@ func newBenchOn(t *testing.T, c *pgtest.Cluster, schema string) *bench {
 
 // benchOf is the bench of a database that another process has made.
 func benchOf(url, suffix string) *bench {
-	return &bench{url: url, suffix: suffix, cfg: Config{Roles: Roles{Owner: "owner" + suffix, Application: "app" + suffix, Operator: "operator" + suffix, Definer: "definer" + suffix}}}
+	return &bench{url: url, suffix: suffix, cfg: Config{Roles: Roles{Owner: "owner" + suffix, Application: "app" +
+		suffix, Operator: "operator" + suffix, Definer: "definer" + suffix}}}
 }
 
 func (b *bench) open(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, b.url) }
@@ -119,14 +120,18 @@ func diff(a, b string) string { return cmp.Diff(strings.Split(a, "\n"), strings.
 const simple = `
 CREATE SCHEMA app;
 CREATE TABLE app.tenants (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL);
-CREATE TABLE app.orders (id bigserial PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES app.tenants, status text NOT NULL DEFAULT 'new', search tsvector);
+CREATE TABLE app.orders (id bigserial PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES app.tenants,
+  status text NOT NULL DEFAULT 'new', search tsvector);
 CREATE INDEX orders_status ON app.orders (status);
 CREATE INDEX orders_search ON app.orders USING gin (search);
-CREATE TABLE app.lines (id bigserial PRIMARY KEY, order_id bigint NOT NULL REFERENCES app.orders ON DELETE CASCADE, qty int NOT NULL);
+CREATE TABLE app.lines (id bigserial PRIMARY KEY, order_id bigint NOT NULL REFERENCES app.orders ON DELETE CASCADE,
+  qty int NOT NULL);
 CREATE TABLE app.notes (line_id bigint NOT NULL REFERENCES app.lines, body text);
 CREATE VIEW app.open_orders AS SELECT * FROM app.orders WHERE status = 'new';
-INSERT INTO app.tenants SELECT ('00000000-0000-0000-0000-00000000000' || i)::uuid, 'tenant ' || i FROM generate_series(1, 3) i;
-INSERT INTO app.orders (tenant_id) SELECT ('00000000-0000-0000-0000-00000000000' || 1 + i % 3)::uuid FROM generate_series(1, 300) i;
+INSERT INTO app.tenants SELECT ('00000000-0000-0000-0000-00000000000' || i)::uuid, 'tenant ' || i FROM
+  generate_series(1, 3) i;
+INSERT INTO app.orders (tenant_id) SELECT ('00000000-0000-0000-0000-00000000000' || 1 + i % 3)::uuid FROM
+  generate_series(1, 300) i;
 INSERT INTO app.lines (order_id, qty) SELECT 1 + i % 300, i FROM generate_series(1, 2000) i;
 INSERT INTO app.notes SELECT 1 + i % 2000, 'note ' || i FROM generate_series(1, 3000) i;
 `

@@ -24,7 +24,8 @@ const (
 // batchSQL renders the UPDATE of one batch; where bounds it.
 func (b *Backfill) batchSQL(part Part, where string) string {
 	col := sqltext.Ident(b.Column)
-	return fmt.Sprintf("UPDATE ONLY %s c SET %s = %s\n  WHERE c.%s IS NULL AND %s", part.Table.SQL(), col, b.Set, col, where)
+	return fmt.Sprintf("UPDATE ONLY %s c SET %s = %s\n  WHERE c.%s IS NULL AND %s", part.Table.SQL(), col, b.Set, col,
+		where)
 }
 
 // filler walks one physical table.
@@ -46,7 +47,8 @@ func (r *runner) backfill(ctx context.Context, s Step) error {
 	if f.size == 0 {
 		f.size = firstBatch
 	}
-	if err := r.conn.QueryRow(ctx, "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user").Scan(&f.super); err != nil {
+	err := r.conn.QueryRow(ctx, "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user").Scan(&f.super)
+	if err != nil {
 		return err
 	}
 	for _, part := range s.Backfill.Parts {
@@ -153,7 +155,8 @@ func (f *filler) walkPages(ctx context.Context) error {
 	pages := int64(max(f.size/50, 1))
 	for {
 		var end int64
-		if err := f.conn.QueryRow(ctx, "SELECT pg_relation_size(pg_catalog.to_regclass($1)) / current_setting('block_size')::bigint", f.part.Table.SQL()).Scan(&end); err != nil {
+		if err := f.conn.QueryRow(ctx, "SELECT pg_relation_size(pg_catalog.to_regclass($1)) / "+
+			"current_setting('block_size')::bigint", f.part.Table.SQL()).Scan(&end); err != nil {
 			return err
 		}
 		if low >= end {
@@ -175,7 +178,8 @@ func (f *filler) batch(ctx context.Context, where string, args []any, position [
 	var filled int64
 	err := f.inTx(ctx, f.waiting(f.step), func(tx pgx.Tx) error {
 		// A batch that waits for a row keeps those it has: it gives up sooner than DDL.
-		if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)", fmt.Sprintf("%dms", min(f.opts.LockTimeout, batchTime).Milliseconds())); err != nil {
+		if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)",
+			fmt.Sprintf("%dms", min(f.opts.LockTimeout, batchTime).Milliseconds())); err != nil {
 			return err
 		}
 		if f.super {
@@ -191,7 +195,8 @@ func (f *filler) batch(ctx context.Context, where string, args []any, position [
 		if position == nil {
 			return nil
 		}
-		_, err = tx.Exec(ctx, "INSERT INTO moat.backfills VALUES ($1, $2, $3) ON CONFLICT (part) DO UPDATE SET position = $2, filled = moat.backfills.filled + $3, updated_at = clock_timestamp()",
+		_, err = tx.Exec(ctx, "INSERT INTO moat.backfills VALUES ($1, $2, $3) ON CONFLICT (part) DO UPDATE SET position "+
+			"= $2, filled = moat.backfills.filled + $3, updated_at = clock_timestamp()",
 			key(f.part.Table), position, filled)
 		return err
 	})

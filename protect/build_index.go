@@ -68,8 +68,10 @@ func (p *planner) buildIndex(b indexBuild) {
 // uniqueConstraint makes a unique index into a constraint of its name.
 func (p *planner) uniqueConstraint(b indexBuild, index, needs string) {
 	p.add(Step{ID: b.id, Group: b.group, Table: b.rel.QName(), Needs: needs, Title: "add constraint " + b.title,
-		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s UNIQUE USING INDEX %s%s", b.rel.QName().SQL(), sqltext.Ident(index), sqltext.Ident(index), b.deferrable)},
-		Undo: []string{dropConstraint(b.rel.QName(), index)}, Lock: AccessExclusive, Reason: "the index exists already, so no scan is needed"})
+		SQL: []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s UNIQUE USING INDEX %s%s", b.rel.QName().SQL(),
+			sqltext.Ident(index), sqltext.Ident(index), b.deferrable)},
+		Undo: []string{dropConstraint(b.rel.QName(), index)}, Lock: AccessExclusive,
+		Reason: "the index exists already, so no scan is needed"})
 }
 
 func (p *planner) concurrently(b indexBuild, rel *catalog.Relation, index, id, needs string) {
@@ -79,12 +81,14 @@ func (p *planner) concurrently(b indexBuild, rel *catalog.Relation, index, id, n
 	if leftover(rel, index) {
 		sql = append(sql, drop)
 	}
-	sql = append(sql, fmt.Sprintf("CREATE %sINDEX CONCURRENTLY %s ON %s%s%s", uniqueWord(b.unique), sqltext.Ident(index), onlyTable(rel), b.keys, b.tail))
+	sql = append(sql, fmt.Sprintf("CREATE %sINDEX CONCURRENTLY %s ON %s%s%s", uniqueWord(b.unique), sqltext.Ident(index),
+		onlyTable(rel), b.keys, b.tail))
 	undo := []string{drop}
 	if rel.Partition {
 		undo = []string{} // the parent's undo takes it along
 	}
-	p.add(Step{ID: id, Group: b.group, Kind: KindConcurrent, Table: rel.QName(), Needs: needs, Title: "create index " + b.title, SQL: sql, Undo: undo, Index: q,
+	p.add(Step{ID: id, Group: b.group, Kind: KindConcurrent, Table: rel.QName(), Needs: needs, Title: "create index " +
+		b.title, SQL: sql, Undo: undo, Index: q,
 		Lock: ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(rel, 300_000),
 		Hazards: []string{"waits for transactions that started before it"}, Reason: b.reason})
 }
@@ -136,8 +140,10 @@ func (p *planner) onOnly(b indexBuild, rel *catalog.Relation, index, id string) 
 			undo = append(undo, "DROP INDEX IF EXISTS "+catalog.QName{Schema: part.Schema, Name: partIndex(b, part)}.SQL())
 		}
 	}
-	p.add(Step{ID: id, Group: b.group, Table: rel.QName(), Title: "create index " + b.title + " on the partitioned table, without its partitions",
-		SQL:  []string{fmt.Sprintf("CREATE %sINDEX IF NOT EXISTS %s ON ONLY %s%s%s", uniqueWord(b.unique), sqltext.Ident(index), onlyTable(rel), b.keys, b.tail)},
+	p.add(Step{ID: id, Group: b.group, Table: rel.QName(), Title: "create index " + b.title +
+		" on the partitioned table, without its partitions",
+		SQL: []string{fmt.Sprintf("CREATE %sINDEX IF NOT EXISTS %s ON ONLY %s%s%s", uniqueWord(b.unique),
+			sqltext.Ident(index), onlyTable(rel), b.keys, b.tail)},
 		Undo: undo, Lock: ShareUpdateExclusive, Reason: b.reason})
 }
 
@@ -173,9 +179,11 @@ func (p *planner) attachAll(b indexBuild, parent *catalog.Relation, parentIndex 
 func (p *planner) attach(b indexBuild, part *catalog.Relation, parentSchema, parentIndex, index, needs string) {
 	parent := catalog.QName{Schema: parentSchema, Name: parentIndex}
 	child := catalog.QName{Schema: part.Schema, Name: index}
-	p.add(Step{ID: stepID(b.group, part.QName(), index+"/attach"), Group: b.group, Table: part.QName(), Needs: needs, Title: "attach index " + index + " to " + parentIndex,
-		SQL:  []string{fmt.Sprintf("ALTER INDEX %s ATTACH PARTITION %s", parent.SQL(), child.SQL())},
-		Undo: []string{}, Lock: ShareUpdateExclusive, Reason: "the parent's index becomes valid once every partition's index is attached"})
+	p.add(Step{ID: stepID(b.group, part.QName(), index+"/attach"), Group: b.group, Table: part.QName(), Needs: needs,
+		Title: "attach index " + index + " to " + parentIndex,
+		SQL:   []string{fmt.Sprintf("ALTER INDEX %s ATTACH PARTITION %s", parent.SQL(), child.SQL())},
+		Undo:  []string{}, Lock: ShareUpdateExclusive,
+		Reason: "the parent's index becomes valid once every partition's index is attached"})
 }
 
 // sizeOf estimates a step over a table; perSecond is rows a second, 0 for a step

@@ -175,7 +175,8 @@ func (p *planner) foreignKeyStep(q catalog.QName, constraint string) (catalog.St
 	rel := p.Relation(q)
 	for _, k := range rel.Constraints {
 		if k.Type == catalog.ForeignKey && k.Name == constraint {
-			return catalog.Step{From: q, Constraint: k.Name, Columns: k.Columns, To: k.References, RefColumns: k.RefColumns}, true
+			return catalog.Step{From: q, Constraint: k.Name, Columns: k.Columns, To: k.References, RefColumns: k.RefColumns},
+				true
 		}
 	}
 	return catalog.Step{}, false
@@ -195,7 +196,8 @@ func (p *planner) askPath(tm catalog.TableModel, why string) {
 	p.decide(Decision{ID: "path/" + key(tm.Table), Table: tm.Table,
 		Question: "Which foreign key of " + key(tm.Table) + " leads to the tenant of a row?",
 		Why:      "The table has no tenant column, and " + why + ". " + tm.Why,
-		Config:   fmt.Sprintf("protect: {paths: {%s: %s}}   # or tables: {shared: [%s]}", key(tm.Table), choice, key(tm.Table))})
+		Config: fmt.Sprintf("protect: {paths: {%s: %s}}   # or tables: {shared: [%s]}", key(tm.Table), choice,
+			key(tm.Table))})
 }
 
 func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {
@@ -204,7 +206,8 @@ func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {
 			Question: "Who may read this foreign table?",
 			Why: "PostgreSQL has no row-level security for foreign tables: a role with SELECT reads every tenant's rows. " +
 				"The application role gets no privileges on it.",
-			SQL:    []string{fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", rel.QName().SQL(), sqltext.Ident(p.c.Roles.Application))},
+			SQL: []string{fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", rel.QName().SQL(),
+				sqltext.Ident(p.c.Roles.Application))},
 			Config: fmt.Sprintf("tables: {shared: [%s]}", key(tm.Table))})
 		return
 	}

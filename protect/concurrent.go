@@ -61,7 +61,8 @@ func (r *runner) clear(ctx context.Context, s Step) error {
 		return nil
 	}
 	var left bool
-	err := r.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indexrelid = pg_catalog.to_regclass($1) AND NOT indisvalid)", s.Index.SQL()).Scan(&left)
+	err := r.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indexrelid = "+
+		"pg_catalog.to_regclass($1) AND NOT indisvalid)", s.Index.SQL()).Scan(&left)
 	if err != nil || !left {
 		return err
 	}

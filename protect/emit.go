@@ -86,7 +86,8 @@ func migrations(plan *Plan, o EmitOptions) []migration {
 		if s.Kind == KindBackfill {
 			m.up, m.tx = []string{s.Backfill.loopSQL()}, false
 		}
-		if last := len(all) - 1; last >= 0 && m.mergeable && all[last].mergeable && all[last].group == m.group && all[last].table == m.table && m.table != "" {
+		if last := len(all) - 1; last >= 0 && m.mergeable && all[last].mergeable && all[last].group == m.group &&
+			all[last].table == m.table && m.table != "" {
 			all[last].add(m)
 			continue
 		}
@@ -136,9 +137,13 @@ func (b *Backfill) loopSQL() string {
 	body.WriteString("\nDECLARE\n  page bigint;\n  pages bigint;\nBEGIN\n")
 	for _, part := range b.Parts {
 		target := sqltext.Literal(part.Table.SQL())
-		fmt.Fprintf(&body, "  page := 0;\n  LOOP\n    pages := pg_catalog.pg_relation_size(%s::regclass) / pg_catalog.current_setting('block_size')::bigint;\n    EXIT WHEN page >= pages;\n", target)
-		body.WriteString("    -- The table's own triggers are held back where the role may do that.\n    IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN\n      PERFORM pg_catalog.set_config('session_replication_role', 'replica', true);\n    END IF;\n")
-		fmt.Fprintf(&body, "    %s;\n", b.batchSQL(part, "c.ctid >= format('(%s,0)', page)::tid AND c.ctid < format('(%s,0)', page + 50)::tid"))
+		fmt.Fprintf(&body, "  page := 0;\n  LOOP\n    pages := pg_catalog.pg_relation_size(%s::regclass) / "+
+			"pg_catalog.current_setting('block_size')::bigint;\n    EXIT WHEN page >= pages;\n", target)
+		body.WriteString("    -- The table's own triggers are held back where the role may do that.\n    IF (SELECT " +
+			"rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN\n      PERFORM " +
+			"pg_catalog.set_config('session_replication_role', 'replica', true);\n    END IF;\n")
+		fmt.Fprintf(&body, "    %s;\n", b.batchSQL(part,
+			"c.ctid >= format('(%s,0)', page)::tid AND c.ctid < format('(%s,0)', page + 50)::tid"))
 		body.WriteString("    COMMIT;\n    PERFORM pg_catalog.pg_sleep(0.02);\n    page := page + 50;\n  END LOOP;\n")
 	}
 	body.WriteString("END\n")
@@ -182,7 +187,8 @@ func (m migration) rendered(number string, lockTimeout time.Duration) tools.Migr
 	if len(down) == 0 {
 		down = []string{"SELECT 1"}
 	}
-	return tools.Migration{Name: number + "_" + m.slug(), Comments: m.head(), Up: m.up, Down: down, Transaction: m.tx, LockTimeout: lockTimeout}
+	return tools.Migration{Name: number + "_" + m.slug(), Comments: m.head(), Up: m.up, Down: down, Transaction: m.tx,
+		LockTimeout: lockTimeout}
 }
 
 func (m migration) head() string {

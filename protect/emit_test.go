@@ -12,7 +12,8 @@ func TestNumbering(t *testing.T) {
 	t.Parallel()
 	plan := &Plan{Steps: []Step{
 		{Group: GroupRoles, Kind: KindSQL, Title: "one", SQL: []string{"SELECT 1"}},
-		{Group: GroupIndexes, Kind: KindConcurrent, Title: "two", Table: catalog.QName{Schema: "a", Name: "b"}, SQL: []string{"SELECT 2"}},
+		{Group: GroupIndexes, Kind: KindConcurrent, Title: "two", Table: catalog.QName{Schema: "a", Name: "b"},
+			SQL: []string{"SELECT 2"}},
 	}}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	for _, c := range []struct {

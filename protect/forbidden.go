@@ -26,7 +26,8 @@ func (p *planner) dropForbidden() {
 			continue
 		}
 		gone[s.ID] = true
-		p.leave(Left{Title: s.Title + " (" + key(s.Table) + ")", Reason: fmt.Sprintf("%s does not own the table", p.user.Name), SQL: s.SQL})
+		p.leave(Left{Title: s.Title + " (" + key(s.Table) + ")",
+			Reason: fmt.Sprintf("%s does not own the table", p.user.Name), SQL: s.SQL})
 	}
 	p.plan.Steps = kept
 }

@@ -23,7 +23,8 @@ func testIsolated(t *testing.T, c *pgtest.Cluster) {
 	b.apply(t, GroupGuards)
 	app := b.Conn(t, b.As(t, b.cfg.Roles.Application))
 	b.CheckAppRole(t, b.cfg.Roles.Application)
-	for table, own := range map[string]int{"app.orders": 100, "app.lines": 667, "app.notes": 1001, "app.tenants": 1, "app.open_orders": 100} {
+	for table, own := range map[string]int{"app.orders": 100, "app.lines": 667, "app.notes": 1001, "app.tenants": 1,
+		"app.open_orders": 100} {
 		if n := visible(t, app, "", table); n != 0 {
 			t.Errorf("%s without a tenant: %d rows", table, n)
 		}
@@ -105,7 +106,8 @@ func TestGuardRefuses(t *testing.T) {
 }
 
 func testGuardRefuses(t *testing.T, c *pgtest.Cluster) {
-	b := newBenchOn(t, c, simple+"CREATE TABLE app.events (tenant_id uuid NOT NULL, at date NOT NULL) PARTITION BY RANGE (at); CREATE TABLE app.events_1 PARTITION OF app.events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');")
+	b := newBenchOn(t, c, simple+"CREATE TABLE app.events (tenant_id uuid NOT NULL, at date NOT NULL) PARTITION BY "+
+		"RANGE (at); CREATE TABLE app.events_1 PARTITION OF app.events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');")
 	b.apply(t, GroupGuards)
 	conn := b.Conn(t, b.URL)
 	for _, attempt := range []string{
@@ -134,7 +136,8 @@ func testGuardRefuses(t *testing.T, c *pgtest.Cluster) {
 		t.Error("allowed in a replica session")
 	}
 	_ = tx.Rollback(t.Context())
-	for _, fine := range []string{"ALTER TABLE app.orders ADD COLUMN x int", "CREATE POLICY more ON app.orders USING (status = 'new')", "DROP POLICY tenant_access ON app.orders",
+	for _, fine := range []string{"ALTER TABLE app.orders ADD COLUMN x int",
+		"CREATE POLICY more ON app.orders USING (status = 'new')", "DROP POLICY tenant_access ON app.orders",
 		"DROP TABLE app.notes", "ALTER TABLE app.orders RENAME TO purchases", "CREATE TEMP TABLE x (a int)"} {
 		if err := as(t, conn, tenantA, fine); err != nil {
 			t.Errorf("refused: %s: %v", fine, err)
@@ -149,14 +152,16 @@ func TestGuardCloses(t *testing.T) {
 }
 
 func testGuardCloses(t *testing.T, c *pgtest.Cluster) {
-	b := newBenchOn(t, c, simple+"CREATE TABLE app.events (tenant_id uuid NOT NULL, at date NOT NULL) PARTITION BY RANGE (at);")
+	b := newBenchOn(t, c, simple+"CREATE TABLE app.events (tenant_id uuid NOT NULL, at date NOT NULL) PARTITION BY "+
+		"RANGE (at);")
 	b.apply(t, GroupGuards)
 	b.Exec(t, `CREATE TABLE app.new_1 (id int);`)
 	b.Exec(t, `CREATE TABLE app.new_2 AS SELECT * FROM app.orders;`)
 	b.Exec(t, `SELECT * INTO app.new_3 FROM app.orders;`)
 	b.Exec(t, `CREATE TABLE app.new_4 (LIKE app.orders INCLUDING ALL);`)
 	b.Exec(t, `CREATE TABLE app.new_5 PARTITION OF app.events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');`)
-	b.Exec(t, `CREATE TABLE public.outside (id int); ALTER TABLE public.outside DISABLE ROW LEVEL SECURITY; CREATE TABLE app.goose_db_version (id int)`)
+	b.Exec(t, `CREATE TABLE public.outside (id int); ALTER TABLE public.outside DISABLE ROW LEVEL SECURITY;
+	CREATE TABLE app.goose_db_version (id int)`)
 	b.Exec(t, `CREATE TABLE app.new_6 () INHERITS (app.orders);`)
 	s := b.snapshot(t)
 	for _, name := range []string{"new_1", "new_2", "new_3", "new_4", "new_5", "new_6"} {

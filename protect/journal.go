@@ -17,7 +17,8 @@ CREATE TABLE IF NOT EXISTS moat.steps (
   sql text[] NOT NULL, undo text[] NOT NULL, transactional boolean NOT NULL,
   state text NOT NULL, started_at timestamptz NOT NULL DEFAULT clock_timestamp(), finished_at timestamptz);
 CREATE TABLE IF NOT EXISTS moat.backfills (
-  part text PRIMARY KEY, position text[] NOT NULL, filled bigint NOT NULL, updated_at timestamptz NOT NULL DEFAULT clock_timestamp());
+  part text PRIMARY KEY, position text[] NOT NULL, filled bigint NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp());
 CREATE TABLE IF NOT EXISTS moat.chosen (relation text PRIMARY KEY, path text NOT NULL);
 CREATE TABLE IF NOT EXISTS moat.state (name text PRIMARY KEY, value text NOT NULL);
 REVOKE ALL ON moat.steps, moat.backfills, moat.chosen, moat.state FROM PUBLIC;`
@@ -26,7 +27,9 @@ REVOKE ALL ON moat.steps, moat.backfills, moat.chosen, moat.state FROM PUBLIC;`
 func openJournal(ctx context.Context, conn *pgx.Conn, plan *Plan) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		var there bool
-		if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'moat')").Scan(&there); err != nil {
+		err := tx.QueryRow(ctx,
+			"SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'moat')").Scan(&there)
+		if err != nil {
 			return err
 		}
 		create := journalSQL
@@ -37,7 +40,8 @@ func openJournal(ctx context.Context, conn *pgx.Conn, plan *Plan) error {
 			return fmt.Errorf("create the journal: %w", err)
 		}
 		for table, path := range plan.Chosen {
-			if _, err := tx.Exec(ctx, "INSERT INTO moat.chosen VALUES ($1, $2) ON CONFLICT DO NOTHING", table, path); err != nil {
+			if _, err := tx.Exec(ctx, "INSERT INTO moat.chosen VALUES ($1, $2) ON CONFLICT DO NOTHING", table,
+				path); err != nil {
 				return fmt.Errorf("save the path of %s: %w", table, err)
 			}
 		}
@@ -59,8 +63,10 @@ func journalExists(ctx context.Context, conn *pgx.Conn) (bool, error) {
 func ChosenPaths(ctx context.Context, conn *pgx.Conn) (map[string]string, error) {
 	paths := map[string]string{}
 	var readable bool
-	err := conn.QueryRow(ctx, "SELECT coalesce(pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'), false) "+
-		"FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid WHERE n.nspname = 'moat' AND c.relname = 'chosen'").Scan(&readable)
+	err := conn.QueryRow(ctx, "SELECT coalesce(pg_catalog.has_table_privilege(c.oid, 'SELECT') AND "+
+		"pg_catalog.has_schema_privilege(n.oid, 'USAGE'), false) "+
+		"FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid WHERE n.nspname = 'moat' "+
+		"AND c.relname = 'chosen'").Scan(&readable)
 	if err == pgx.ErrNoRows || (err == nil && !readable) {
 		return paths, nil
 	}
@@ -120,7 +126,8 @@ type entry struct {
 // entries returns the journal in the order to undo it: the guard first, because it
 // refuses what the rest does, then backwards.
 func entries(ctx context.Context, conn *pgx.Conn) ([]entry, error) {
-	rows, err := conn.Query(ctx, "SELECT seq, id, title, step_group, undo, transactional FROM moat.steps ORDER BY id <> 'guards/event-triggers', seq DESC")
+	rows, err := conn.Query(ctx, "SELECT seq, id, title, step_group, undo, transactional FROM moat.steps ORDER BY id "+
+		"<> 'guards/event-triggers', seq DESC")
 	if err != nil {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}

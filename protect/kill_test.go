@@ -30,17 +30,20 @@ func TestChild(t *testing.T) {
 	}
 	b := benchOf(url, os.Getenv(child+"_ROLES"))
 	step := func(p Progress) { fmt.Println(stepMark, p.Number) }
-	if _, err := Apply(t.Context(), b.open, b.plan(t), ApplyOptions{Until: GroupGuards, BatchSize: 2000, Progress: step}); err != nil {
+	if _, err := Apply(t.Context(), b.open, b.plan(t),
+		ApplyOptions{Until: GroupGuards, BatchSize: 2000, Progress: step}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // larger has rows enough for a kill to hit a backfill, and every kind of step.
 const larger = simple + `
-INSERT INTO app.orders (tenant_id) SELECT ('00000000-0000-0000-0000-00000000000' || 1 + i % 3)::uuid FROM generate_series(1, 5000) i;
+INSERT INTO app.orders (tenant_id) SELECT ('00000000-0000-0000-0000-00000000000' || 1 + i % 3)::uuid FROM
+  generate_series(1, 5000) i;
 INSERT INTO app.lines (order_id, qty) SELECT 1 + i % 5000, i FROM generate_series(1, 9000) i;
 INSERT INTO app.notes SELECT 1 + i % 9000, 'note ' || i FROM generate_series(1, 9000) i;
-CREATE TABLE app.events (id bigserial, line_id bigint NOT NULL REFERENCES app.lines, at date NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE TABLE app.events (id bigserial, line_id bigint NOT NULL REFERENCES app.lines, at date NOT NULL,
+  PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
 CREATE TABLE app.events_old PARTITION OF app.events FOR VALUES FROM (MINVALUE) TO ('2026-01-01');
 CREATE TABLE app.events_new PARTITION OF app.events FOR VALUES FROM ('2026-01-01') TO (MAXVALUE);
 CREATE INDEX events_at ON app.events (at);
@@ -55,9 +58,12 @@ func rowsOf(t *testing.T, b *bench) string {
 	  (SELECT md5(string_agg(l.id || ':' || l.order_id || ':' || l.qty, ',' ORDER BY l.id)) FROM app.lines l),
 	  (SELECT md5(string_agg(n.line_id || n.body, ',' ORDER BY n.line_id, n.body)) FROM app.notes n),
 	  (SELECT md5(string_agg(e.id || ':' || e.line_id || ':' || e.at, ',' ORDER BY e.id)) FROM app.events e),
-	  (SELECT count(*) FROM app.lines l JOIN app.orders o ON o.id = l.order_id WHERE l.tenant_id IS DISTINCT FROM o.tenant_id),
-	  (SELECT count(*) FROM app.notes n JOIN app.lines l ON l.id = n.line_id WHERE n.tenant_id IS DISTINCT FROM l.tenant_id),
-	  (SELECT count(*) FROM app.events e JOIN app.lines l ON l.id = e.line_id WHERE e.tenant_id IS DISTINCT FROM l.tenant_id))`
+	  (SELECT count(*) FROM app.lines l JOIN app.orders o ON o.id = l.order_id WHERE l.tenant_id IS DISTINCT FROM
+	    o.tenant_id),
+	  (SELECT count(*) FROM app.notes n JOIN app.lines l ON l.id = n.line_id WHERE n.tenant_id IS DISTINCT FROM
+	    l.tenant_id),
+	  (SELECT count(*) FROM app.events e JOIN app.lines l ON l.id = e.line_id WHERE e.tenant_id IS DISTINCT FROM
+	    l.tenant_id))`
 	var sum string
 	if err := b.Conn(t, b.URL).QueryRow(t.Context(), q).Scan(&sum); err != nil {
 		t.Fatal(err)
@@ -150,7 +156,8 @@ func (b *bench) quiet(t *testing.T) {
 	conn := b.Conn(t, b.URL)
 	for busy := 1; busy > 0; time.Sleep(time.Millisecond) {
 		err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
-			WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle'`).Scan(&busy)
+			WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND
+			  state <> 'idle'`).Scan(&busy)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,11 +21,14 @@ const loaded = `
 CREATE SCHEMA app;
 CREATE TABLE app.tenants (id uuid PRIMARY KEY, name text NOT NULL);
 CREATE TABLE app.orders (id bigserial PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES app.tenants);
-CREATE TABLE app.lines (id bigserial PRIMARY KEY, order_id bigint NOT NULL REFERENCES app.orders ON DELETE CASCADE, qty int NOT NULL, note text NOT NULL DEFAULT repeat('x', 80));
+CREATE TABLE app.lines (id bigserial PRIMARY KEY, order_id bigint NOT NULL REFERENCES app.orders ON DELETE CASCADE,
+  qty int NOT NULL, note text NOT NULL DEFAULT repeat('x', 80));
 CREATE INDEX lines_order ON app.lines (order_id);
 CREATE INDEX lines_qty ON app.lines (qty);
-INSERT INTO app.tenants SELECT ('00000000-0000-0000-0000-00000000000' || i)::uuid, 'tenant ' || i FROM generate_series(1, 3) i;
-INSERT INTO app.orders (tenant_id) SELECT ('00000000-0000-0000-0000-00000000000' || 1 + i %% 3)::uuid FROM generate_series(1, 3000) i;
+INSERT INTO app.tenants SELECT ('00000000-0000-0000-0000-00000000000' || i)::uuid, 'tenant ' || i FROM
+  generate_series(1, 3) i;
+INSERT INTO app.orders (tenant_id) SELECT ('00000000-0000-0000-0000-00000000000' || 1 + i %% 3)::uuid FROM
+  generate_series(1, 3000) i;
 INSERT INTO app.lines (order_id, qty) SELECT 1 + i %% 3000, i FROM generate_series(1, %d) i;
 ANALYZE;
 `
@@ -53,7 +56,9 @@ func TestUnderLoad(t *testing.T) {
 	// The application keeps its role, which sets its tenant already.
 	app := b.Role(t, "shop", "LOGIN")
 	b.cfg.Roles.Application = app
-	b.Exec(t, "GRANT USAGE ON SCHEMA app TO "+app+"; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA app TO "+app+"; GRANT USAGE ON ALL SEQUENCES IN SCHEMA app TO "+app)
+	b.Exec(t, "GRANT USAGE ON SCHEMA app TO "+app+
+		"; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA app TO "+app+
+		"; GRANT USAGE ON ALL SEQUENCES IN SCHEMA app TO "+app)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var wg sync.WaitGroup
@@ -69,7 +74,8 @@ func TestUnderLoad(t *testing.T) {
 	wg.Go(func() { blocked = longestWait(ctx, watcher, app) })
 	time.Sleep(time.Second)
 	begun := time.Now()
-	res, err := Apply(t.Context(), b.open, b.plan(t), ApplyOptions{Until: GroupGuards, Progress: func(p Progress) { step.Store(&p.Step.ID) }})
+	res, err := Apply(t.Context(), b.open, b.plan(t),
+		ApplyOptions{Until: GroupGuards, Progress: func(p Progress) { step.Store(&p.Step.ID) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +84,8 @@ func TestUnderLoad(t *testing.T) {
 	wg.Wait()
 	statements, longest, slowest := 0, time.Duration(0), ""
 	for i, c := range clients {
-		t.Logf("client %d: longest %v before, %v (%s)", i, c.before.Round(time.Millisecond), c.longest.Round(time.Millisecond), c.slowest)
+		t.Logf("client %d: longest %v before, %v (%s)", i, c.before.Round(time.Millisecond),
+			c.longest.Round(time.Millisecond), c.slowest)
 		statements += c.statements
 		if c.longest > longest {
 			longest, slowest = c.longest, c.slowest
@@ -87,12 +94,16 @@ func TestUnderLoad(t *testing.T) {
 			t.Errorf("client %d: %v", i, err)
 		}
 	}
-	t.Logf("%d rows, %d steps in %v; %d statements meanwhile, the longest %v (%s), the longest wait for a lock %v", rows, len(res.Applied), took.Round(time.Millisecond), statements, longest.Round(time.Millisecond), slowest, blocked.Round(time.Millisecond))
+	t.Logf("%d rows, %d steps in %v; %d statements meanwhile, the longest %v (%s), the longest wait for a lock %v", rows,
+		len(res.Applied), took.Round(time.Millisecond), statements, longest.Round(time.Millisecond), slowest,
+		blocked.Round(time.Millisecond))
 	if len(res.Stopped) > 0 {
 		t.Errorf("stopped: %+v", res.Stopped)
 	}
 	var wrong int
-	if err := b.Conn(t, b.URL).QueryRow(t.Context(), "SELECT count(*) FROM app.lines l JOIN app.orders o ON o.id = l.order_id WHERE l.tenant_id IS DISTINCT FROM o.tenant_id").Scan(&wrong); err != nil {
+	if err := b.Conn(t, b.URL).QueryRow(t.Context(),
+		"SELECT count(*) FROM app.lines l JOIN app.orders o ON o.id = l.order_id WHERE l.tenant_id IS DISTINCT FROM "+
+			"o.tenant_id").Scan(&wrong); err != nil {
 		t.Fatal(err)
 	}
 	if wrong != 0 {
@@ -106,8 +117,10 @@ func longestWait(ctx context.Context, conn *pgx.Conn, role string) time.Duration
 	var longest time.Duration
 	for ctx.Err() == nil {
 		var seconds float64
-		err := conn.QueryRow(context.WithoutCancel(ctx), "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - l.waitstart)), 0)::float8 "+
-			"FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE NOT l.granted AND a.usename = $1", role).Scan(&seconds)
+		err := conn.QueryRow(context.WithoutCancel(ctx),
+			"SELECT coalesce(max(extract(epoch FROM clock_timestamp() - l.waitstart)), 0)::float8 "+
+				"FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE NOT l.granted AND a.usename = $1",
+			role).Scan(&seconds)
 		if err != nil {
 			return longest
 		}

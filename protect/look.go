@@ -16,7 +16,8 @@ import (
 //
 // unseen is not nil when the role may not look at all tenants' rows: then the plan
 // is made without its checks, which run again, and may stop, before their steps.
-func Look(ctx context.Context, conn *pgx.Conn, o tenancy.Options, c Config) (plan *Plan, s *catalog.Snapshot, unseen, err error) {
+func Look(ctx context.Context, conn *pgx.Conn, o tenancy.Options, c Config) (plan *Plan, s *catalog.Snapshot, unseen,
+	err error) {
 	if o.Operators == nil {
 		r := c.withDefaults().Roles
 		o.Operators = []string{r.Owner, r.Operator, r.Definer}

@@ -67,7 +67,8 @@ func TestSubjectRole(t *testing.T) {
 	if unseen == nil {
 		t.Error("rows were counted by a role that cannot see them")
 	}
-	_, err = Apply(t.Context(), func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, b.url) }, plan, ApplyOptions{Until: GroupGuards})
+	_, err = Apply(t.Context(), func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, b.url) }, plan,
+		ApplyOptions{Until: GroupGuards})
 	var subject *SubjectError
 	if !errors.As(err, &subject) {
 		t.Errorf("apply as a subject role: %v", err)

@@ -22,5 +22,6 @@ func (e *PersonError) Error() string {
 		return fmt.Sprintf("the policies of this database find a caller's tenants in %s, by %s: "+
 			"a wall around one current tenant would hide rows that they show", e.Membership.Relation, source)
 	}
-	return fmt.Sprintf("the policies of this database read who the caller is (%s), and not which tenant is current", source)
+	return fmt.Sprintf("the policies of this database read who the caller is (%s), and not which tenant is current",
+		source)
 }

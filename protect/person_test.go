@@ -18,11 +18,13 @@ func TestPeopleAreNotTenants(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	db.Exec(t, claimsFunctions+`CREATE TABLE accounts (id uuid PRIMARY KEY);
-		CREATE TABLE account_user (user_id uuid NOT NULL, account_id uuid NOT NULL REFERENCES accounts, PRIMARY KEY (user_id, account_id));
+		CREATE TABLE account_user (user_id uuid NOT NULL, account_id uuid NOT NULL REFERENCES accounts,
+		  PRIMARY KEY (user_id, account_id));
 		CREATE TABLE docs (id uuid PRIMARY KEY, account_id uuid NOT NULL REFERENCES accounts);
 		ALTER TABLE docs ENABLE ROW LEVEL SECURITY; ALTER TABLE account_user ENABLE ROW LEVEL SECURITY;
 		CREATE POLICY own ON account_user FOR SELECT USING (user_id = auth.uid());
-		CREATE POLICY m ON docs FOR SELECT USING (account_id IN (SELECT account_id FROM account_user WHERE user_id = auth.uid()));`)
+		CREATE POLICY m ON docs FOR SELECT USING (account_id IN (SELECT account_id FROM
+		  account_user WHERE user_id = auth.uid()));`)
 	conn := db.Conn(t, db.URL)
 	_, _, _, err := Look(t.Context(), conn, tenancy.Options{}, Config{})
 	var person *PersonError
@@ -41,13 +43,15 @@ func TestWallsReadTheClaim(t *testing.T) {
 		CREATE TABLE app.a (id int PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES app.tenants);
 		CREATE TABLE app.b (id int PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES app.tenants);
 		ALTER TABLE app.a ENABLE ROW LEVEL SECURITY;
-		CREATE POLICY t ON app.a USING (tenant_id = (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'tenant_id')::uuid);
+		CREATE POLICY t ON app.a USING (tenant_id = (nullif(current_setting('request.jwt.claims', true),
+		  '')::jsonb ->> 'tenant_id')::uuid);
 		INSERT INTO app.tenants VALUES ('`+tenantA+`', 'A'), ('22222222-2222-4222-8222-222222222222', 'B');
 		INSERT INTO app.b SELECT row_number() OVER (), id FROM app.tenants;`)
 	b.opts = tenancy.Options{Column: "tenant_id", Schemas: []string{"app"}}
 	b.apply(t, GroupGuards)
 	conn := b.Conn(t, b.As(t, b.cfg.Roles.Application))
-	for claims, want := range map[string]int{`{"tenant_id": "` + tenantA + `"}`: 1, `{"sub": "` + tenantA + `"}`: 0, ``: 0} {
+	for claims, want := range map[string]int{`{"tenant_id": "` + tenantA + `"}`: 1, `{"sub": "` + tenantA + `"}`: 0,
+		``: 0} {
 		var n int
 		if _, err := conn.Exec(t.Context(), "SELECT set_config('request.jwt.claims', $1, false)", claims); err != nil {
 			t.Fatal(err)

@@ -24,7 +24,8 @@ const (
 
 // Groups returns the groups in the order they run.
 func Groups() []Group {
-	return []Group{GroupRoles, GroupColumns, GroupBackfill, GroupKeys, GroupIndexes, GroupPolicies, GroupEnforce, GroupGuards}
+	return []Group{GroupRoles, GroupColumns, GroupBackfill, GroupKeys, GroupIndexes, GroupPolicies, GroupEnforce,
+		GroupGuards}
 }
 
 // DefaultUntil is the last group that runs unless a person asks for more.

@@ -35,7 +35,8 @@ func (p *planner) backfill(t *table) {
 	if !p.user.Super && len(t.rel.Triggers) > 0 {
 		hazards = append(hazards, "the table's UPDATE triggers fire for every row: only a superuser can suppress them")
 	}
-	p.add(Step{ID: stepID(GroupBackfill, q, "fill"), Group: GroupBackfill, Kind: KindBackfill, Table: q, Backfill: b, Data: true,
+	p.add(Step{ID: stepID(GroupBackfill, q, "fill"), Group: GroupBackfill, Kind: KindBackfill, Table: q, Backfill: b,
+		Data:  true,
 		Title: "fill " + t.column + " from " + key(t.source.parent.rel.QName()),
 		SQL:   []string{b.batchSQL(b.Parts[0], "…")},
 		Lock:  RowExclusive, Scans: true, Estimate: p.sizeOf(t.rel, 20_000), Hazards: hazards,
@@ -76,14 +77,17 @@ func (p *planner) notNull(t *table) {
 	add := stepID(GroupBackfill, q, "not-null-check")
 	if existing == nil {
 		p.add(Step{ID: add, Group: GroupBackfill, Table: q, Title: "check that " + t.column + " is not NULL in new rows",
-			SQL:   []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID", q.SQL(), notNullCheck, sqltext.Ident(t.column))},
+			SQL: []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID", q.SQL(),
+				notNullCheck, sqltext.Ident(t.column))},
 			Undo:  []string{drop},
-			Check: p.nullCheck(t), Data: true, Lock: AccessExclusive, Hazards: []string{"from here on PostgreSQL rejects a row without a tenant"},
-			Reason: "a row without a tenant belongs to nobody, and a foreign key with a NULL in it is not checked"})
+			Check: p.nullCheck(t), Data: true, Lock: AccessExclusive,
+			Hazards: []string{"from here on PostgreSQL rejects a row without a tenant"},
+			Reason:  "a row without a tenant belongs to nobody, and a foreign key with a NULL in it is not checked"})
 	}
 	valid := stepID(GroupBackfill, q, "not-null-validate")
 	if existing == nil || !existing.Validated {
-		p.add(Step{ID: valid, Group: GroupBackfill, Kind: KindValidate, Table: q, Needs: add, Title: "check that " + t.column + " is not NULL in existing rows",
+		p.add(Step{ID: valid, Group: GroupBackfill, Kind: KindValidate, Table: q, Needs: add, Title: "check that " +
+			t.column + " is not NULL in existing rows",
 			SQL:  []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", q.SQL(), notNullCheck)},
 			Data: true, Lock: ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(t.rel, 2_000_000),
 			Reason: "with a validated check, SET NOT NULL needs no scan"})
@@ -98,10 +102,12 @@ func notNullStep(t *table) string { return stepID(GroupBackfill, t.rel.QName(), 
 // undoNotNull also gives back NOT NULL to those partitions and children that had it
 // of their own.
 func (p *planner) undoNotNull(t *table) []string {
-	undo := []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", t.rel.QName().SQL(), sqltext.Ident(t.column))}
+	undo := []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", t.rel.QName().SQL(),
+		sqltext.Ident(t.column))}
 	for _, d := range p.Descendants(t.rel) {
 		if c := d.Column(t.column); c != nil && c.NotNull {
-			undo = append(undo, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", d.QName().SQL(), sqltext.Ident(t.column)))
+			undo = append(undo, fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", d.QName().SQL(),
+				sqltext.Ident(t.column)))
 		}
 	}
 	return undo

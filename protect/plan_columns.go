@@ -41,8 +41,9 @@ func (p *planner) addColumn(t *table) {
 		do = append(do, p.fillSQL(t)...)
 		undo = append(undoFill(t), undo...)
 	}
-	p.add(Step{ID: stepID(GroupColumns, q, "add"), Group: GroupColumns, Table: q, Title: fmt.Sprintf("add column %s %s", t.column, t.typ),
-		SQL: do, Undo: undo, Lock: AccessExclusive, Estimate: p.sizeOf(t.rel, 0),
+	p.add(Step{ID: stepID(GroupColumns, q, "add"), Group: GroupColumns, Table: q,
+		Title: fmt.Sprintf("add column %s %s", t.column, t.typ),
+		SQL:   do, Undo: undo, Lock: AccessExclusive, Estimate: p.sizeOf(t.rel, 0),
 		Reason:  p.whyColumn(t),
 		Hazards: []string{"SELECT * and INSERT without a column list see one more column"}})
 }
@@ -51,7 +52,8 @@ func (p *planner) whyColumn(t *table) string {
 	if t.source == nil {
 		return "inherited from " + key(t.inherits.rel.QName())
 	}
-	return fmt.Sprintf("its rows belong to the tenant of %s, through %s; until group enforce, a trigger fills the column for writers that do not know about it",
+	return fmt.Sprintf("its rows belong to the tenant of %s, through %s; until group enforce, a trigger fills the "+
+		"column for writers that do not know about it",
 		key(t.source.parent.rel.QName()), t.source.constraint)
 }
 
@@ -62,7 +64,8 @@ func (p *planner) defaultFor(t *table) {
 	col := t.rel.Column(t.column)
 	q := t.rel.QName()
 	if col.Default == "" && col.Generated == "" {
-		p.add(Step{ID: stepID(GroupColumns, q, "default"), Group: GroupColumns, Table: q, Title: "default " + t.column + " to the current tenant",
+		p.add(Step{ID: stepID(GroupColumns, q, "default"), Group: GroupColumns, Table: q, Title: "default " + t.column +
+			" to the current tenant",
 			SQL: []string{setDefault(q, t.column, p.Current(t.typ))}, Undo: []string{dropDefault(q, t.column)},
 			Lock: AccessExclusive, Reason: "an INSERT that omits the column then belongs to the current tenant"})
 		return
@@ -71,9 +74,10 @@ func (p *planner) defaultFor(t *table) {
 		return
 	}
 	p.decide(Decision{ID: "default/" + key(q), Table: q, Object: t.column,
-		Question: fmt.Sprintf("Column %s defaults to %s. Make the current tenant its default instead?", t.column, col.Default),
-		Why:      "When an INSERT omits the column, this default puts the row into a fixed tenant, or the policy refuses it.",
-		SQL:      []string{setDefault(q, t.column, p.Current(t.typ))}})
+		Question: fmt.Sprintf("Column %s defaults to %s. Make the current tenant its default instead?", t.column,
+			col.Default),
+		Why: "When an INSERT omits the column, this default puts the row into a fixed tenant, or the policy refuses it.",
+		SQL: []string{setDefault(q, t.column, p.Current(t.typ))}})
 }
 
 // setDefault changes this table alone: partitions and inheritance children have
@@ -103,8 +107,9 @@ func fillFunction(q catalog.QName) catalog.QName { return own(sqltext.Name("fill
 
 func (p *planner) fillTrigger(t *table) {
 	q := t.rel.QName()
-	p.add(Step{ID: stepID(GroupColumns, q, "trigger"), Group: GroupColumns, Table: q, Title: "add a trigger that fills " + t.column,
-		SQL: p.fillSQL(t), Undo: undoFill(t), Lock: ShareRowExclusive, Reason: p.whyColumn(t)})
+	p.add(Step{ID: stepID(GroupColumns, q, "trigger"), Group: GroupColumns, Table: q,
+		Title: "add a trigger that fills " + t.column,
+		SQL:   p.fillSQL(t), Undo: undoFill(t), Lock: ShareRowExclusive, Reason: p.whyColumn(t)})
 }
 
 // fillSQL makes the trigger. Its function is SECURITY DEFINER because a writer need
@@ -128,10 +133,12 @@ BEGIN
 END
 `, col, t.source.selectTenant("NEW"), strings.Join(moved, " OR "))
 	return []string{
-		fmt.Sprintf("CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\n  SET search_path = pg_catalog, pg_temp AS %s", f.SQL(), sqltext.Dollar(body)),
+		fmt.Sprintf("CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\n  SET "+
+			"search_path = pg_catalog, pg_temp AS %s", f.SQL(), sqltext.Dollar(body)),
 		fmt.Sprintf("REVOKE ALL ON FUNCTION %s() FROM PUBLIC", f.SQL()),
 		fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", fillTriggerName, q.SQL()),
-		fmt.Sprintf("CREATE TRIGGER %s BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION %s()", fillTriggerName, q.SQL(), f.SQL()),
+		fmt.Sprintf("CREATE TRIGGER %s BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION %s()", fillTriggerName,
+			q.SQL(), f.SQL()),
 	}
 }
 
@@ -148,7 +155,8 @@ func (s *source) selectTenant(row string) string {
 	for i, c := range s.columns {
 		conds[i] = fmt.Sprintf("p.%s = %s.%s", sqltext.Ident(s.refColumns[i]), row, sqltext.Ident(c))
 	}
-	return fmt.Sprintf("(SELECT p.%s FROM %s p WHERE %s)", sqltext.Ident(s.parent.column), s.parent.rel.QName().SQL(), strings.Join(conds, " AND "))
+	return fmt.Sprintf("(SELECT p.%s FROM %s p WHERE %s)", sqltext.Ident(s.parent.column), s.parent.rel.QName().SQL(),
+		strings.Join(conds, " AND "))
 }
 
 func stepID(g Group, q catalog.QName, what string) string {

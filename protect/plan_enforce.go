@@ -42,7 +42,8 @@ func (p *planner) enable(rel *catalog.Relation, t *table) {
 	if len(do) == 0 && !filled {
 		return
 	}
-	step := Step{ID: stepID(GroupEnforce, q, "enable"), Group: GroupEnforce, Table: q, Title: "enable and force row-level security", Lock: AccessExclusive,
+	step := Step{ID: stepID(GroupEnforce, q, "enable"), Group: GroupEnforce, Table: q,
+		Title: "enable and force row-level security", Lock: AccessExclusive,
 		Reason:  "from here on only the current tenant's rows are visible, even to the owner",
 		Hazards: []string{"a connection that sets no tenant sees no rows"}}
 	if len(do) > 0 {
@@ -59,7 +60,8 @@ func (p *planner) enable(rel *catalog.Relation, t *table) {
 // fills reports whether this plan makes t's trigger.
 func (p *planner) fills(t *table) bool {
 	q := t.rel.QName()
-	return t.source != nil && (p.planned(stepID(GroupColumns, q, "trigger")) || (t.missing && p.planned(stepID(GroupColumns, q, "add"))))
+	return t.source != nil && (p.planned(stepID(GroupColumns, q, "trigger")) ||
+		(t.missing && p.planned(stepID(GroupColumns, q, "add"))))
 }
 
 func (p *planner) refill(t *table) []string {
@@ -212,14 +214,16 @@ func (p *planner) revokeDefaults() {
 			prefix += " IN SCHEMA " + sqltext.Ident(d.Schema)
 		}
 		if !p.may(d.Role) {
-			set.left = append(set.left, fmt.Sprintf("%s REVOKE %s ON TABLES FROM %s", prefix, d.Privilege.Name, sqltext.Role(d.Privilege.Grantee)))
+			set.left = append(set.left, fmt.Sprintf("%s REVOKE %s ON TABLES FROM %s", prefix, d.Privilege.Name,
+				sqltext.Role(d.Privilege.Grantee)))
 			continue
 		}
 		undo := fmt.Sprintf("%s GRANT %s ON TABLES TO %s", prefix, d.Privilege.Name, sqltext.Role(d.Privilege.Grantee))
 		if d.Privilege.Grantable {
 			undo += " WITH GRANT OPTION"
 		}
-		set.do = append(set.do, fmt.Sprintf("%s REVOKE %s ON TABLES FROM %s", prefix, d.Privilege.Name, sqltext.Role(d.Privilege.Grantee)))
+		set.do = append(set.do, fmt.Sprintf("%s REVOKE %s ON TABLES FROM %s", prefix, d.Privilege.Name,
+			sqltext.Role(d.Privilege.Grantee)))
 		set.undo = append(set.undo, undo)
 	}
 	p.addRevokes("defaults", "revoke default privileges on new tables", set)
@@ -237,14 +241,17 @@ func (p *planner) owners() {
 		q := r.QName()
 		change := fmt.Sprintf("ALTER TABLE %s OWNER TO %s", q.SQL(), sqltext.Ident(p.c.Roles.Owner))
 		if !p.c.ChangeOwner || !p.ownerRole() {
-			p.decide(Decision{ID: "owner/" + key(q), Table: q, Question: "The application role owns " + key(q) + ". Make " + p.c.Roles.Owner + " its owner?",
+			p.decide(Decision{ID: "owner/" + key(q), Table: q, Question: "The application role owns " + key(q) + ". Make " +
+				p.c.Roles.Owner + " its owner?",
 				Why: "An owner can turn row-level security off.", SQL: []string{change}, Config: "protect: {change_owner: true}"})
 			continue
 		}
-		p.add(Step{ID: stepID(GroupEnforce, q, "owner"), Group: GroupEnforce, Table: q, Title: "make " + p.c.Roles.Owner + " its owner",
+		p.add(Step{ID: stepID(GroupEnforce, q, "owner"), Group: GroupEnforce, Table: q, Title: "make " + p.c.Roles.Owner +
+			" its owner",
 			SQL:  append([]string{change}, p.keepRights(r, app)...),
 			Undo: append(p.dropRights(r, app), fmt.Sprintf("ALTER TABLE %s OWNER TO %s", q.SQL(), sqltext.Ident(app))),
-			Lock: AccessExclusive, Hazards: []string{"migrations that run as " + app + " need another role"}, Reason: "an owner can turn row-level security off"})
+			Lock: AccessExclusive, Hazards: []string{"migrations that run as " + app + " need another role"},
+			Reason: "an owner can turn row-level security off"})
 	}
 }
 

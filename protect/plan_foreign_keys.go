@@ -23,7 +23,8 @@ func (p *planner) equivalent(t *table, n newKey) *catalog.Constraint {
 	for i := range t.rel.Constraints {
 		k := &t.rel.Constraints[i]
 		if k.Type == catalog.ForeignKey && k.Name != n.old.Name && k.References == n.parent.rel.QName() &&
-			slices.Equal(k.Columns, n.columns) && slices.Equal(k.RefColumns, n.refs) && !slices.Contains(k.SetColumns, t.column) {
+			slices.Equal(k.Columns, n.columns) && slices.Equal(k.RefColumns, n.refs) &&
+			!slices.Contains(k.SetColumns, t.column) {
 			return k
 		}
 	}
@@ -92,17 +93,19 @@ func (p *planner) addKey(n newKey, rel *catalog.Relation, id, needs string, chec
 	}
 	p.add(Step{ID: id, Group: GroupKeys, Table: q, Needs: needs, Check: check, Data: check != nil,
 		Title: fmt.Sprintf("add foreign key %s → %s for new rows", strings.Join(n.columns, ", "), key(n.parent.rel.QName())),
-		SQL:   []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", q.SQL(), sqltext.Ident(n.name), n.definition())},
-		Undo:  []string{dropConstraint(q, n.name)},
-		Lock:  ShareRowExclusive, Hazards: n.hazards(),
+		SQL: []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", q.SQL(), sqltext.Ident(n.name),
+			n.definition())},
+		Undo: []string{dropConstraint(q, n.name)},
+		Lock: ShareRowExclusive, Hazards: n.hazards(),
 		Reason: fmt.Sprintf("%s does not include the tenant: a row can refer to another tenant's row", n.old.Name)})
 }
 
 func (p *planner) addKeyToParent(n newKey, id, needs string) {
 	q := n.table.rel.QName()
-	p.add(Step{ID: id, Group: GroupKeys, Table: q, Needs: needs, Title: fmt.Sprintf("add foreign key %s to the partitioned table", n.name),
-		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", q.SQL(), sqltext.Ident(n.name), n.definition())},
-		Undo: []string{dropConstraint(q, n.name)}, Lock: ShareRowExclusive, Hazards: n.hazards(),
+	p.add(Step{ID: id, Group: GroupKeys, Table: q, Needs: needs,
+		Title: fmt.Sprintf("add foreign key %s to the partitioned table", n.name),
+		SQL:   []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", q.SQL(), sqltext.Ident(n.name), n.definition())},
+		Undo:  []string{dropConstraint(q, n.name)}, Lock: ShareRowExclusive, Hazards: n.hazards(),
 		Reason: "adopts the partitions' validated keys without a scan; new partitions inherit it"})
 }
 
@@ -112,10 +115,12 @@ func dropConstraint(q catalog.QName, name string) string {
 }
 
 func (p *planner) validateKey(n newKey, rel *catalog.Relation, needs string) {
-	p.add(Step{ID: stepID(GroupKeys, rel.QName(), n.name+"/validate"), Group: GroupKeys, Kind: KindValidate, Table: rel.QName(), Needs: needs, Data: true,
+	p.add(Step{ID: stepID(GroupKeys, rel.QName(), n.name+"/validate"), Group: GroupKeys, Kind: KindValidate,
+		Table: rel.QName(), Needs: needs, Data: true,
 		Title: fmt.Sprintf("validate foreign key %s for existing rows", n.name),
 		SQL:   []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", rel.QName().SQL(), sqltext.Ident(n.name))},
-		Lock:  ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(rel, 500_000), Reason: "existing rows are checked while writers carry on"})
+		Lock:  ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(rel, 500_000),
+		Reason: "existing rows are checked while writers carry on"})
 }
 
 // dropOldKey plans the end of the key that the composite one replaces, unless the
@@ -127,7 +132,8 @@ func (p *planner) dropOldKey(n newKey) {
 		return
 	}
 	p.add(Step{ID: stepID(GroupKeys, q, n.old.Name+"/drop"), Group: GroupKeys, Table: q, Needs: p.lastOf(n),
-		Title: "drop foreign key " + n.old.Name, SQL: []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", q.SQL(), sqltext.Ident(n.old.Name))},
+		Title: "drop foreign key " + n.old.Name, SQL: []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
+			q.SQL(), sqltext.Ident(n.old.Name))},
 		Undo: p.restoreKey(n.table.rel, n.old), Remember: []string{commentOnConstraint(q, n.old.Name)}, Lock: AccessExclusive,
 		Reason: n.name + " checks the same columns and the tenant"})
 }
@@ -145,7 +151,8 @@ func (p *planner) restoreKey(rel *catalog.Relation, k catalog.Constraint) []stri
 	var undo []string
 	one := func(r *catalog.Relation, name string, validate bool) {
 		def := strings.TrimSuffix(k.Definition, " NOT VALID")
-		undo = append(undo, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", r.QName().SQL(), sqltext.Ident(name), def))
+		undo = append(undo, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", r.QName().SQL(),
+			sqltext.Ident(name), def))
 		if validate {
 			undo = append(undo, fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", r.QName().SQL(), sqltext.Ident(name)))
 		}
@@ -157,7 +164,8 @@ func (p *planner) restoreKey(rel *catalog.Relation, k catalog.Constraint) []stri
 	for _, part := range p.physical(rel) {
 		one(part, inheritedName(part, k), true)
 	}
-	return append(undo, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", rel.QName().SQL(), sqltext.Ident(k.Name), k.Definition))
+	return append(undo, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", rel.QName().SQL(), sqltext.Ident(k.Name),
+		k.Definition))
 }
 
 // inheritedName is the name a partition has for its copy of the parent's key.
@@ -209,11 +217,13 @@ func (p *planner) crossing(n newKey) *Check {
 			conds = append(conds, "c."+sqltext.Ident(c)+" IS NOT NULL")
 			match = append(match, fmt.Sprintf("p.%s = c.%s", sqltext.Ident(n.refs[i]), sqltext.Ident(c)))
 		}
-		return strings.Join(conds, " AND ") + fmt.Sprintf(" AND NOT EXISTS (SELECT FROM %s p WHERE %s)", parent.SQL(), strings.Join(match, " AND "))
+		return strings.Join(conds, " AND ") + fmt.Sprintf(" AND NOT EXISTS (SELECT FROM %s p WHERE %s)", parent.SQL(),
+			strings.Join(match, " AND "))
 	}
 	cond := build("c."+sqltext.Ident(n.table.column), "p."+sqltext.Ident(n.parent.column))
 	ck := &Check{ID: "crossing/" + key(q) + "/" + n.old.Name,
-		What:  fmt.Sprintf("rows of %s whose %s refers to another tenant's row in %s", key(q), strings.Join(n.old.Columns, ", "), key(parent)),
+		What: fmt.Sprintf("rows of %s whose %s refers to another tenant's row in %s", key(q),
+			strings.Join(n.old.Columns, ", "), key(parent)),
 		Count: countWhere(q.SQL()+" c", cond), Sample: sample(n.table.rel, q.SQL()+" c", cond)}
 	if n.table.open || n.parent.open {
 		ahead := build(p.tenantAhead(n.table, "c"), p.tenantAhead(n.parent, "p"))
@@ -224,7 +234,10 @@ func (p *planner) crossing(n newKey) *Check {
 
 // commentOnConstraint is a query for the statement that restores a comment.
 func commentOnConstraint(q catalog.QName, constraint string) string {
-	return fmt.Sprintf("SELECT format('COMMENT ON CONSTRAINT %%I ON %s IS %%L', k.conname, d.description) FROM pg_catalog.pg_constraint k "+
-		"JOIN pg_catalog.pg_description d ON d.objoid = k.oid AND d.classoid = 'pg_catalog.pg_constraint'::regclass WHERE k.conrelid = %s::regclass AND k.conname = %s",
-		strings.ReplaceAll(strings.ReplaceAll(q.SQL(), "'", "''"), "%", "%%"), sqltext.Literal(q.SQL()), sqltext.Literal(constraint))
+	return fmt.Sprintf("SELECT format('COMMENT ON CONSTRAINT %%I ON %s IS %%L', k.conname, d.description) FROM "+
+		"pg_catalog.pg_constraint k "+
+		"JOIN pg_catalog.pg_description d ON d.objoid = k.oid AND d.classoid = 'pg_catalog.pg_constraint'::regclass "+
+		"WHERE k.conrelid = %s::regclass AND k.conname = %s",
+		strings.ReplaceAll(strings.ReplaceAll(q.SQL(), "'", "''"), "%", "%%"), sqltext.Literal(q.SQL()),
+		sqltext.Literal(constraint))
 }

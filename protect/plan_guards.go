@@ -35,7 +35,8 @@ const (
 // guardTags are the commands after which the guard looks. CREATE TABLE AS and
 // SELECT INTO have tags of their own.
 func guardTags() []string {
-	return []string{"CREATE TABLE", "CREATE TABLE AS", "SELECT INTO", "ALTER TABLE", "CREATE SCHEMA", "CREATE POLICY", "ALTER POLICY",
+	return []string{"CREATE TABLE", "CREATE TABLE AS", "SELECT INTO", "ALTER TABLE", "CREATE SCHEMA", "CREATE POLICY",
+		"ALTER POLICY",
 		"CREATE VIEW", "ALTER VIEW", "CREATE MATERIALIZED VIEW"}
 }
 
@@ -49,10 +50,13 @@ func (p *planner) guard() {
 	if p.guardStands() || len(p.tables) == 0 {
 		return
 	}
-	step := Step{ID: "guards/event-triggers", Group: GroupGuards, Title: "create event triggers that close new tables and protect the policies",
-		SQL: p.guardSQL(), Undo: undoGuard(),
-		Hazards: []string{"a new table in a protected schema looks empty to everyone until it has policies", "DDL that weakens the isolation fails, even for superusers"},
-		Reason:  "otherwise the next migration's table would be open; event triggers do not see ALTER ROLE, GRANT and TRUNCATE, so audit from time to time"}
+	step := Step{ID: "guards/event-triggers", Group: GroupGuards,
+		Title: "create event triggers that close new tables and protect the policies",
+		SQL:   p.guardSQL(), Undo: undoGuard(),
+		Hazards: []string{"a new table in a protected schema looks empty to everyone until it has policies",
+			"DDL that weakens the isolation fails, even for superusers"},
+		Reason: "otherwise the next migration's table would be open; event triggers do not see ALTER ROLE, GRANT and " +
+			"TRUNCATE, so audit from time to time"}
 	if !p.user.Super {
 		p.leave(Left{Title: step.Title, Reason: "only a superuser may create event triggers", SQL: step.SQL})
 		return
@@ -66,7 +70,8 @@ type guardFunction struct {
 }
 
 func (p *planner) guardFunctions() []guardFunction {
-	body := strings.NewReplacer(":schemas", "ARRAY["+p.schemaList()+"]::name[]", ":tools", "ARRAY["+toolTables()+"]::name[]",
+	body := strings.NewReplacer(":schemas", "ARRAY["+p.schemaList()+"]::name[]", ":tools",
+		"ARRAY["+toolTables()+"]::name[]",
 		":application", sqltext.Literal(p.c.Roles.Application)).Replace(guardBody)
 	return []guardFunction{
 		{"holds(oid, name, text)", "boolean", "sql STABLE", guardHoldsBody},
@@ -80,9 +85,11 @@ func (p *planner) guardFunctions() []guardFunction {
 // guardSQL creates everything in one go. The functions belong to whoever applies
 // the plan, a superuser; nobody else may call or replace them.
 func (p *planner) guardSQL() []string {
-	sql := []string{"CREATE TABLE IF NOT EXISTS moat.protected (\n  relation   regclass NOT NULL,\n  policy     name NOT NULL,\n  expression text NOT NULL,\n  PRIMARY KEY (relation, policy)\n)"}
+	sql := []string{"CREATE TABLE IF NOT EXISTS moat.protected (\n  relation   regclass NOT NULL,\n  policy     name " +
+		"NOT NULL,\n  expression text NOT NULL,\n  PRIMARY KEY (relation, policy)\n)"}
 	for _, f := range p.guardFunctions() {
-		sql = append(sql, fmt.Sprintf("CREATE OR REPLACE FUNCTION moat.%s RETURNS %s LANGUAGE %s SECURITY DEFINER\n  SET search_path = pg_catalog, pg_temp AS %s",
+		sql = append(sql, fmt.Sprintf("CREATE OR REPLACE FUNCTION moat.%s RETURNS %s LANGUAGE %s SECURITY DEFINER\n  SET "+
+			"search_path = pg_catalog, pg_temp AS %s",
 			f.signature, f.returns, f.language, sqltext.Dollar(f.body)),
 			fmt.Sprintf("REVOKE ALL ON FUNCTION moat.%s FROM PUBLIC", f.signature))
 	}
@@ -92,9 +99,12 @@ func (p *planner) guardSQL() []string {
 	}
 	sql = append(sql, dropGuards()...)
 	return append(sql,
-		"SELECT moat.remember(c.oid::regclass) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace\n"+
-			"  WHERE c.relrowsecurity AND c.relforcerowsecurity AND c.relkind IN ('r', 'p') AND n.nspname IN ("+p.schemaList()+")",
-		fmt.Sprintf("CREATE EVENT TRIGGER %s ON ddl_command_end\n  WHEN TAG IN (%s)\n  EXECUTE FUNCTION moat.guard()", guardTrigger, strings.Join(tags, ", ")),
+		"SELECT moat.remember(c.oid::regclass) FROM pg_catalog.pg_class c\n"+
+			"  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace\n"+
+			"  WHERE c.relrowsecurity AND c.relforcerowsecurity AND c.relkind IN ('r', 'p')\n"+
+			"    AND n.nspname IN ("+p.schemaList()+")",
+		fmt.Sprintf("CREATE EVENT TRIGGER %s ON ddl_command_end\n  WHEN TAG IN (%s)\n  EXECUTE FUNCTION moat.guard()",
+			guardTrigger, strings.Join(tags, ", ")),
 		fmt.Sprintf("CREATE EVENT TRIGGER %s ON sql_drop EXECUTE FUNCTION moat.guard_drop()", guardDropTrigger),
 		fmt.Sprintf("ALTER EVENT TRIGGER %s ENABLE ALWAYS", guardTrigger),
 		fmt.Sprintf("ALTER EVENT TRIGGER %s ENABLE ALWAYS", guardDropTrigger))
@@ -127,7 +137,8 @@ func dropGuards() []string {
 }
 
 func undoGuard() []string {
-	return append(dropGuards(), "DROP FUNCTION IF EXISTS moat.guard(), moat.guard_drop(), moat.remember(regclass), moat.reads_protected(oid), moat.holds(oid, name, text)",
+	return append(dropGuards(), "DROP FUNCTION IF EXISTS moat.guard(), moat.guard_drop(), moat.remember(regclass), "+
+		"moat.reads_protected(oid), moat.holds(oid, name, text)",
 		"DROP TABLE IF EXISTS moat.protected")
 }
 

@@ -51,7 +51,8 @@ func (p *planner) wantedIndexes(t *table) []wantedIndex {
 		if k.Type != catalog.ForeignKey || p.byName[k.References] == nil || k.Inherited {
 			continue
 		}
-		wanted = append(wanted, p.plainIndex(t, without(k.Columns, t.column), "PostgreSQL follows the foreign key "+k.Name+" from its parent through it"))
+		wanted = append(wanted, p.plainIndex(t, without(k.Columns, t.column),
+			"PostgreSQL follows the foreign key "+k.Name+" from its parent through it"))
 	}
 	return append(wanted, p.plainIndex(t, nil, "reads of one tenant use it"))
 }
@@ -74,7 +75,8 @@ func tenantLed(t *table, x catalog.Index) (wantedIndex, bool) {
 	if !ok {
 		return wantedIndex{}, false
 	}
-	w := wantedIndex{replaces: x.Name, label: []string{t.column}, columns: []string{t.column}, reason: "replaces " + x.Name + ", which does not start with the tenant column"}
+	w := wantedIndex{replaces: x.Name, label: []string{t.column}, columns: []string{t.column}, reason: "replaces " +
+		x.Name + ", which does not start with the tenant column"}
 	for _, k := range x.Keys {
 		if k.Column == t.column {
 			return wantedIndex{}, false
@@ -144,7 +146,8 @@ func (p *planner) covered(t *table, w wantedIndex, before, after []wantedIndex) 
 	}
 	for _, x := range t.rel.Indexes {
 		cols := plainColumns(x)
-		if x.Valid && x.Method == "btree" && x.Predicate == "" && cols != nil && prefixOf(w.columns, cols) && servesKeys(x, len(w.columns)) {
+		if x.Valid && x.Method == "btree" && x.Predicate == "" && cols != nil && prefixOf(w.columns, cols) &&
+			servesKeys(x, len(w.columns)) {
 			return true
 		}
 	}
@@ -179,14 +182,18 @@ func (p *planner) uselessIndexes(t *table) {
 		if !p.c.DropIndexes || t.rel.Kind == catalog.PartitionedTable {
 			p.decide(Decision{ID: "index/" + q.String(), Table: t.rel.QName(), Object: x.Name,
 				Question: "Drop index " + x.Name + "?",
-				Why:      fmt.Sprintf("The index on (%s) serves the same queries. This one still slows down every write, and EXPLAIN (ANALYZE) through it counts other tenants' rows.", strings.Join(w.label, ", ")),
-				SQL:      []string{dropIndexSQL(t.rel, q)}, Config: "protect: {drop_replaced_indexes: true}"})
+				Why: fmt.Sprintf("The index on (%s) serves the same queries. This one still slows down every write, and "+
+					"EXPLAIN (ANALYZE) through it counts other tenants' rows.", strings.Join(w.label, ", ")),
+				SQL: []string{dropIndexSQL(t.rel, q)}, Config: "protect: {drop_replaced_indexes: true}"})
 			continue
 		}
-		p.add(Step{ID: stepID(GroupIndexes, t.rel.QName(), x.Name+"/drop"), Group: GroupIndexes, Kind: KindConcurrent, Table: t.rel.QName(),
+		p.add(Step{ID: stepID(GroupIndexes, t.rel.QName(), x.Name+"/drop"), Group: GroupIndexes, Kind: KindConcurrent,
+			Table: t.rel.QName(),
 			Title: "drop index " + x.Name, SQL: []string{dropIndexSQL(t.rel, q)},
-			Undo: []string{strings.Replace(x.Definition, "INDEX ", "INDEX CONCURRENTLY IF NOT EXISTS ", 1)}, Remember: []string{commentOnIndex(q)},
-			Lock: ShareUpdateExclusive, Reason: "the index on (" + strings.Join(w.label, ", ") + ") serves the same queries"})
+			Undo:     []string{strings.Replace(x.Definition, "INDEX ", "INDEX CONCURRENTLY IF NOT EXISTS ", 1)},
+			Remember: []string{commentOnIndex(q)},
+			Lock:     ShareUpdateExclusive, Reason: "the index on (" + strings.Join(w.label, ", ") +
+				") serves the same queries"})
 	}
 }
 
@@ -198,8 +205,10 @@ func dropIndexSQL(rel *catalog.Relation, q catalog.QName) string {
 }
 
 func commentOnIndex(q catalog.QName) string {
-	return fmt.Sprintf("SELECT format('COMMENT ON INDEX %%s IS %%L', d.objoid::regclass, d.description) FROM pg_catalog.pg_description d "+
-		"WHERE d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = 0 AND d.objoid = %s::regclass", sqltext.Literal(q.SQL()))
+	return fmt.Sprintf("SELECT format('COMMENT ON INDEX %%s IS %%L', d.objoid::regclass, d.description) FROM "+
+		"pg_catalog.pg_description d "+
+		"WHERE d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = 0 AND d.objoid = %s::regclass",
+		sqltext.Literal(q.SQL()))
 }
 
 // tenantUnique replaces a global unique that the configuration lists by one that
@@ -208,7 +217,8 @@ func (p *planner) tenantUnique(t *table, x catalog.Index) {
 	q := t.rel.QName()
 	full := key(q) + "." + x.Name
 	if why := p.uniqueInUse(t, x); why != "" {
-		p.decide(Decision{ID: "unique/" + full, Table: q, Object: x.Name, Question: "How should " + x.Name + " become unique within each tenant?", Why: why})
+		p.decide(Decision{ID: "unique/" + full, Table: q, Object: x.Name, Question: "How should " + x.Name +
+			" become unique within each tenant?", Why: why})
 		return
 	}
 	_, def, ok := strings.Cut(x.Definition, " USING "+x.Method+" ")
@@ -221,8 +231,10 @@ func (p *planner) tenantUnique(t *table, x catalog.Index) {
 	for _, k := range x.Keys {
 		label = append(label, labelOf(k))
 	}
-	b := indexBuild{group: GroupKeys, id: stepID(GroupKeys, q, "unique("+strings.Join(label, ",")+")"), rel: t.rel, unique: x.Constraint,
-		keys: keys, tail: tail, deferrable: deferral(t.rel, x), title: "unique " + strings.Join(label, ", "), reason: "protect.tenant_led_uniques lists " + x.Name}
+	b := indexBuild{group: GroupKeys, id: stepID(GroupKeys, q, "unique("+strings.Join(label, ",")+")"), rel: t.rel,
+		unique: x.Constraint,
+		keys:   keys, tail: tail, deferrable: deferral(t.rel, x), title: "unique " + strings.Join(label, ", "),
+		reason: "protect.tenant_led_uniques lists " + x.Name}
 	bare := indexNamed(t.rel, uniqueName(t.rel, label))
 	switch {
 	case x.Constraint && bare != nil && bare.Valid && !bare.Constraint && t.rel.Kind != catalog.PartitionedTable:
@@ -279,12 +291,14 @@ func (p *planner) uniqueInUse(t *table, x catalog.Index) string {
 
 func (p *planner) dropUnique(t *table, x catalog.Index, needs string) {
 	q := t.rel.QName()
-	step := Step{ID: stepID(GroupKeys, q, x.Name+"/drop"), Group: GroupKeys, Table: q, Needs: needs, Title: "drop " + x.Name + ", unique across all tenants", Reason: "values are now unique within each tenant"}
+	step := Step{ID: stepID(GroupKeys, q, x.Name+"/drop"), Group: GroupKeys, Table: q, Needs: needs, Title: "drop " +
+		x.Name + ", unique across all tenants", Reason: "values are now unique within each tenant"}
 	if k := t.rel.Constraint(x.Name); k != nil {
 		step.SQL = []string{dropConstraint(q, k.Name)}
 		step.Undo = []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", q.SQL(), sqltext.Ident(k.Name), k.Definition)}
 		step.Remember, step.Lock = []string{commentOnConstraint(q, k.Name)}, AccessExclusive
-		step.Hazards = []string{"undoing this blocks writers while it rebuilds the index, and needs values that are unique across all tenants"}
+		step.Hazards = []string{"undoing this blocks writers while it rebuilds the index, and needs values that are " +
+			"unique across all tenants"}
 	} else {
 		index := catalog.QName{Schema: t.rel.Schema, Name: x.Name}
 		step.Kind, step.Lock = KindConcurrent, ShareUpdateExclusive

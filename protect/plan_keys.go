@@ -45,7 +45,10 @@ func existingUniques(rel *catalog.Relation) [][]string {
 }
 
 func deferrable(rel *catalog.Relation, x catalog.Index) bool {
-	return slices.ContainsFunc(rel.Constraints, func(k catalog.Constraint) bool { return k.Index == x.Name && k.Deferrable })
+	return slices.ContainsFunc(rel.Constraints, func(k catalog.Constraint) bool {
+		return k.Index == x.Name &&
+			k.Deferrable
+	})
 }
 
 // plainColumns returns an index's key columns, nil when one is an expression.
@@ -90,10 +93,12 @@ func (p *planner) unique(t *table, cols []string) string {
 // well.
 func (p *planner) bareUnique(t *table, cols []string, id string) {
 	index := uniqueName(t.rel, cols)
-	if x := indexNamed(t.rel, index); x == nil || x.Constraint || !x.Valid || t.rel.Kind == catalog.PartitionedTable || p.planned(id) {
+	if x := indexNamed(t.rel, index); x == nil || x.Constraint || !x.Valid || t.rel.Kind == catalog.PartitionedTable ||
+		p.planned(id) {
 		return
 	}
-	p.uniqueConstraint(indexBuild{group: GroupKeys, id: id, rel: t.rel, title: "unique " + strings.Join(cols, ", ")}, index, "")
+	p.uniqueConstraint(indexBuild{group: GroupKeys, id: id, rel: t.rel, title: "unique " + strings.Join(cols, ", ")},
+		index, "")
 }
 
 func uniqueName(rel *catalog.Relation, cols []string) string {
@@ -123,9 +128,11 @@ func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 	}
 	if parent.class == catalog.TenantsTable && slices.Equal(k.RefColumns, []string{parent.column}) {
 		p.decide(Decision{ID: "foreign-key/" + key(t.rel.QName()) + "/" + k.Name, Table: t.rel.QName(), Object: k.Name,
-			Question: fmt.Sprintf("%s may refer to another tenant in %s. Is that intended?", strings.Join(k.Columns, ", "), key(parent.rel.QName())),
-			Why:      "This foreign key to the tenants table does not use the tenant column: a row can name any tenant, and thereby find out whether it exists.",
-			SQL:      []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", t.rel.QName().SQL(), sqltext.Ident(k.Name))}})
+			Question: fmt.Sprintf("%s may refer to another tenant in %s. Is that intended?", strings.Join(k.Columns, ", "),
+				key(parent.rel.QName())),
+			Why: "This foreign key to the tenants table does not use the tenant column: a row can name any tenant, and " +
+				"thereby find out whether it exists.",
+			SQL: []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", t.rel.QName().SQL(), sqltext.Ident(k.Name))}})
 		return
 	}
 	why := p.cannotCarry(k)
@@ -137,7 +144,8 @@ func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 			Question: "How should " + k.Name + " include the tenant?", Why: why})
 		return
 	}
-	n := newKey{table: t, parent: parent, old: k, columns: append([]string{t.column}, k.Columns...), refs: append([]string{parent.column}, k.RefColumns...)}
+	n := newKey{table: t, parent: parent, old: k, columns: append([]string{t.column}, k.Columns...),
+		refs: append([]string{parent.column}, k.RefColumns...)}
 	if replaced := p.equivalent(t, n); replaced != nil {
 		p.finishReplaced(n, replaced)
 		return
@@ -149,7 +157,8 @@ func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 // pointsAtTenant reports whether k is the tenant column's own key to the tenants
 // table.
 func (p *planner) pointsAtTenant(t, parent *table, k catalog.Constraint) bool {
-	return parent.class == catalog.TenantsTable && slices.Equal(k.Columns, []string{t.column}) && slices.Equal(k.RefColumns, []string{parent.column}) && t != parent
+	return parent.class == catalog.TenantsTable && slices.Equal(k.Columns, []string{t.column}) &&
+		slices.Equal(k.RefColumns, []string{parent.column}) && t != parent
 }
 
 // sameFamily reports whether a foreign key may compare the two types.
@@ -171,7 +180,9 @@ func (p *planner) cannotCarry(k catalog.Constraint) string {
 	sets := k.OnDelete == "set null" || k.OnDelete == "set default"
 	switch {
 	case sets && p.major() < 15:
-		return "ON DELETE " + strings.ToUpper(k.OnDelete) + " of a composite key would also clear the tenant column: listing the columns to clear needs PostgreSQL 15. Use CASCADE or RESTRICT, or upgrade."
+		return "ON DELETE " + strings.ToUpper(k.OnDelete) +
+			" of a composite key would also clear the tenant column: listing the columns to clear needs PostgreSQL 15. Use " +
+			"CASCADE or RESTRICT, or upgrade."
 	case k.OnUpdate == "set null" || k.OnUpdate == "set default":
 		return "ON UPDATE " + strings.ToUpper(k.OnUpdate) + " of a composite key would also clear the tenant column."
 	case k.MatchFull && len(k.Columns) > 1:
@@ -226,12 +237,14 @@ func (p *planner) globalUniques(t *table) {
 func (p *planner) askUnique(t *table, x catalog.Index, full string) {
 	d := Decision{ID: "unique/" + full, Table: t.rel.QName(), Object: x.Name,
 		Question: fmt.Sprintf("%s is unique across all tenants. May it be unique within each tenant instead?", x.Name),
-		Why:      "The duplicate-key error tells a tenant that another one has the value, and stops it from using that value. Check that the application does not rely on global uniqueness.",
-		Config:   fmt.Sprintf("protect: {tenant_led_uniques: [%s]}", full)}
+		Why: "The duplicate-key error tells a tenant that another one has the value, and stops it from using that " +
+			"value. Check that the application does not rely on global uniqueness.",
+		Config: fmt.Sprintf("protect: {tenant_led_uniques: [%s]}", full)}
 	if x.Primary {
 		d.Question = fmt.Sprintf("Values of the primary key %s can be guessed. Add the tenant to it?", x.Name)
 		d.Config = ""
-		d.SQL = []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s, ADD PRIMARY KEY (%s, %s)", t.rel.QName().SQL(), sqltext.Ident(x.Name), sqltext.Ident(t.column), keyList(x))}
+		d.SQL = []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s, ADD PRIMARY KEY (%s, %s)", t.rel.QName().SQL(),
+			sqltext.Ident(x.Name), sqltext.Ident(t.column), keyList(x))}
 	}
 	p.decide(d)
 }
@@ -266,8 +279,10 @@ func (p *planner) exclusions(t *table) {
 		def := strings.Replace(k.Definition, " (", fmt.Sprintf(" (%s WITH =, ", sqltext.Ident(t.column)), 1)
 		p.decide(Decision{ID: "exclude/" + key(t.rel.QName()) + "." + k.Name, Table: t.rel.QName(), Object: k.Name,
 			Question: fmt.Sprintf("%s applies across all tenants. Should it apply within each tenant instead?", k.Name),
-			Why:      "A conflict tells a tenant what another one has; with ranges it can be narrowed down. Building the new constraint blocks writers, and a uuid column in it needs the extension btree_gist.",
-			SQL: []string{"CREATE EXTENSION IF NOT EXISTS btree_gist", fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s, ADD CONSTRAINT %s %s",
-				t.rel.QName().SQL(), sqltext.Ident(k.Name), sqltext.Ident(k.Name), def)}})
+			Why: "A conflict tells a tenant what another one has; with ranges it can be narrowed down. Building the " +
+				"new constraint blocks writers, and a uuid column in it needs the extension btree_gist.",
+			SQL: []string{"CREATE EXTENSION IF NOT EXISTS btree_gist",
+				fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s, ADD CONSTRAINT %s %s",
+					t.rel.QName().SQL(), sqltext.Ident(k.Name), sqltext.Ident(k.Name), def)}})
 	}
 }

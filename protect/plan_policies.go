@@ -37,8 +37,9 @@ func (p *planner) isolation(t *table) {
 	}
 	expr := p.IsolatingCurrent(t.column, t.typ, p.FormOf(t.rel))
 	name := freePolicy(t.rel, policy.Isolation)
-	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, policy.Isolation), Group: p.policyGroup(t), Table: q, Title: "policy " + name,
-		SQL: []string{p.Wall(q, name, expr)}, Undo: []string{policy.Drop(q, name)}, Lock: AccessExclusive,
+	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, policy.Isolation), Group: p.policyGroup(t), Table: q,
+		Title: "policy " + name,
+		SQL:   []string{p.Wall(q, name, expr)}, Undo: []string{policy.Drop(q, name)}, Lock: AccessExclusive,
 		Reason: "restrictive: no permissive policy added later can widen it"}))
 }
 
@@ -77,14 +78,17 @@ func (p *planner) access(t *table) {
 	if len(theirs) > 0 {
 		p.askCommands(t)
 		if !slices.Equal(theirs, []string{policy.Access}) {
-			p.note(key(t.rel.QName()), "keeps its own permissive policies instead of "+policy.Access+": "+strings.Join(theirs, ", "))
+			p.note(key(t.rel.QName()), "keeps its own permissive policies instead of "+policy.Access+": "+strings.Join(theirs,
+				", "))
 		}
 		return
 	}
 	q := t.rel.QName()
 	name := freePolicy(t.rel, policy.Access)
-	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, policy.Access), Group: p.policyGroup(t), Table: q, Title: "policy " + name,
-		SQL: []string{policy.Create(q, name, true, "ALL", roles, "true", "true")}, Undo: []string{policy.Drop(q, name)}, Lock: AccessExclusive,
+	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, policy.Access), Group: p.policyGroup(t), Table: q,
+		Title: "policy " + name,
+		SQL:   []string{policy.Create(q, name, true, "ALL", roles, "true", "true")}, Undo: []string{policy.Drop(q, name)},
+		Lock:   AccessExclusive,
 		Reason: "within its tenant the application sees every row; replace this policy with rules of your own"}))
 }
 
@@ -108,8 +112,10 @@ func (p *planner) askCommands(t *table) {
 		return
 	}
 	q := t.rel.QName()
-	d := Decision{ID: "access/" + key(q), Table: q, Question: "Should the application be allowed to " + strings.Join(denied, ", ") + " here?",
-		Why: "The table's own policies do not allow it, so from group enforce on it affects no rows. The restrictive policy keeps it within the tenant either way."}
+	d := Decision{ID: "access/" + key(q), Table: q, Question: "Should the application be allowed to " +
+		strings.Join(denied, ", ") + " here?",
+		Why: "The table's own policies do not allow it, so from group enforce on it affects no rows. The restrictive " +
+			"policy keeps it within the tenant either way."}
 	for _, command := range denied {
 		using, check := "true", "true"
 		switch command {

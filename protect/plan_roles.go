@@ -62,15 +62,18 @@ func (p *planner) mayNotCreate(attributes string) string {
 // createRole is safe to run in a cluster where another database has made the role:
 // roles belong to the cluster.
 func createRole(role, attributes string) string {
-	body := fmt.Sprintf("BEGIN\n  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %s) THEN\n    CREATE ROLE %s %s;\n  END IF;\nEND",
+	body := fmt.Sprintf("BEGIN\n  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %s) THEN\n    CREATE "+
+		"ROLE %s %s;\n  END IF;\nEND",
 		sqltext.Literal(role), sqltext.Ident(role), attributes)
 	return "DO " + sqltext.Dollar(body)
 }
 
 // dropRole keeps a role that something outside this database depends on.
 func dropRole(role string) string {
-	body := fmt.Sprintf("BEGIN\n  IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %[1]s) THEN\n    DROP ROLE %[2]s;\n  END IF;\n"+
-		"EXCEPTION WHEN dependent_objects_still_exist THEN\n  RAISE NOTICE 'role %% is kept: something else depends on it', %[1]s;\nEND", sqltext.Literal(role), sqltext.Ident(role))
+	body := fmt.Sprintf("BEGIN\n  IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %[1]s) THEN\n    DROP "+
+		"ROLE %[2]s;\n  END IF;\n"+
+		"EXCEPTION WHEN dependent_objects_still_exist THEN\n  RAISE NOTICE 'role %% is kept: something else depends on "+
+		"it', %[1]s;\nEND", sqltext.Literal(role), sqltext.Ident(role))
 	return "DO " + sqltext.Dollar(body)
 }
 
@@ -85,13 +88,15 @@ func (p *planner) checkApplication() {
 	for _, a := range []struct {
 		has  bool
 		name string
-	}{{role.Super, "SUPERUSER"}, {role.BypassRLS, "BYPASSRLS"}, {role.CreateRole, "CREATEROLE"}, {role.Replication, "REPLICATION"}} {
+	}{{role.Super, "SUPERUSER"}, {role.BypassRLS, "BYPASSRLS"}, {role.CreateRole, "CREATEROLE"},
+		{role.Replication, "REPLICATION"}} {
 		if a.has {
 			set, reset = append(set, "NO"+a.name), append(reset, a.name)
 		}
 	}
 	if len(set) > 0 {
-		p.add(Step{ID: "enforce/role/" + role.Name, Group: GroupEnforce, Title: "apply row-level security to role " + role.Name,
+		p.add(Step{ID: "enforce/role/" + role.Name, Group: GroupEnforce, Title: "apply row-level security to role " +
+			role.Name,
 			SQL:     []string{fmt.Sprintf("ALTER ROLE %s %s", sqltext.Ident(role.Name), strings.Join(set, " "))},
 			Undo:    []string{fmt.Sprintf("ALTER ROLE %s %s", sqltext.Ident(role.Name), strings.Join(reset, " "))},
 			Hazards: []string{"whatever relies on these attributes stops working"},
@@ -106,15 +111,19 @@ func (p *planner) askConnections() {
 	app := p.c.Roles.Application
 	for _, role := range p.m.Roles {
 		r := p.Role(role)
-		if role == app || r == nil || r.Super || p.Joined(role, app, catalog.Usage) || slices.Contains([]string{p.c.Roles.Owner, p.c.Roles.Operator, p.c.Roles.Definer}, role) {
+		if role == app || r == nil || r.Super || p.Joined(role, app, catalog.Usage) ||
+			slices.Contains([]string{p.c.Roles.Owner, p.c.Roles.Operator, p.c.Roles.Definer}, role) {
 			continue
 		}
-		why := "It has privileges on tenants' tables, but " + policy.Access + " does not apply to it: from group enforce on it sees no rows there."
+		why := "It has privileges on tenants' tables, but " + policy.Access +
+			" does not apply to it: from group enforce on it sees no rows there."
 		if r.BypassRLS {
 			why = "It has privileges on tenants' tables, and no policy applies to it."
 		}
-		p.decide(Decision{ID: "connect/" + role, Object: role, Question: fmt.Sprintf("Does the application connect as %s today?", role),
-			Why:    why + fmt.Sprintf(" Connect as %s instead, or keep the role and name it in moat.yaml. A job that needs every tenant's rows can use %s.", app, p.c.Roles.Operator),
+		p.decide(Decision{ID: "connect/" + role, Object: role,
+			Question: fmt.Sprintf("Does the application connect as %s today?", role),
+			Why: why + fmt.Sprintf(" Connect as %s instead, or keep the role and name it in moat.yaml. A job that needs "+
+				"every tenant's rows can use %s.", app, p.c.Roles.Operator),
 			Config: fmt.Sprintf("roles: {application: %s}", role)})
 	}
 }
@@ -137,7 +146,8 @@ func (p *planner) dangerous(role string) bool {
 	if r == nil {
 		return false
 	}
-	predefined := []string{"pg_read_server_files", "pg_write_server_files", "pg_execute_server_program", "pg_read_all_data", "pg_write_all_data"}
+	predefined := []string{"pg_read_server_files", "pg_write_server_files", "pg_execute_server_program",
+		"pg_read_all_data", "pg_write_all_data"}
 	if r.Super || r.BypassRLS || slices.Contains(predefined, role) {
 		return true
 	}
@@ -173,13 +183,15 @@ func (p *planner) grants(label, role string, wants func(schema string) []want) {
 			undo = append(undo, fmt.Sprintf("REVOKE %s ON %s FROM %s", list, w.object, sqltext.Ident(role)))
 		}
 		if len(left) > 0 {
-			p.leave(Left{Title: fmt.Sprintf("grant %s its privileges in schema %s", role, schema), Reason: p.user.Name + " does not own these", SQL: left})
+			p.leave(Left{Title: fmt.Sprintf("grant %s its privileges in schema %s", role, schema), Reason: p.user.Name +
+				" does not own these", SQL: left})
 		}
 		if len(do) == 0 {
 			continue
 		}
-		p.add(Step{ID: "roles/grant/" + label + "/" + schema, Group: GroupRoles, Title: fmt.Sprintf("grant %s its privileges in schema %s", role, schema),
-			SQL: do, Undo: undo, Reason: "the " + label + " role needs these privileges and no others"})
+		p.add(Step{ID: "roles/grant/" + label + "/" + schema, Group: GroupRoles,
+			Title: fmt.Sprintf("grant %s its privileges in schema %s", role, schema),
+			SQL:   do, Undo: undo, Reason: "the " + label + " role needs these privileges and no others"})
 	}
 }
 

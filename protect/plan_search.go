@@ -37,7 +37,8 @@ func (p *planner) searches() {
 			}
 			at, s := searchKey(x)
 			if at < 0 {
-				p.note(t.rel.Schema+"."+x.Name, "the application cannot use it under row-level security: its operators are not leakproof")
+				p.note(t.rel.Schema+"."+x.Name, "the application cannot use it under row-level security: its operators are not "+
+					"leakproof")
 				continue
 			}
 			p.searchFunction(t, x, x.Keys[at], s)
@@ -69,20 +70,25 @@ func (p *planner) searchFunction(t *table, x catalog.Index, k catalog.IndexKey, 
 			return
 		}
 	}
-	step := Step{ID: stepID(GroupGuards, q, "search/"+x.Name), Group: GroupGuards, Table: q, Title: "create search function " + f.String(),
-		SQL: p.searchSQL(t, f, s, body), Undo: p.undoSearch(t, f, s),
+	step := Step{ID: stepID(GroupGuards, q, "search/"+x.Name), Group: GroupGuards, Table: q,
+		Title: "create search function " + f.String(),
+		SQL:   p.searchSQL(t, f, s, body), Undo: p.undoSearch(t, f, s),
 		Hazards: []string{"the function bypasses the policies and checks the tenant itself: read it before you apply"},
-		Reason:  fmt.Sprintf("%s (%s) is not leakproof, so with a policy PostgreSQL hardly ever uses index %s", s.operator, s.argument, x.Name)}
+		Reason: fmt.Sprintf("%s (%s) is not leakproof, so with a policy PostgreSQL hardly ever uses index %s", s.operator,
+			s.argument, x.Name)}
 	if why := p.cannotSearch(t); why != "" {
-		p.decide(Decision{ID: "search/" + key(q) + "/" + x.Name, Table: q, Object: x.Name, Question: "Do you want a search function for index " + x.Name + "?", Why: why, SQL: step.SQL})
+		p.decide(Decision{ID: "search/" + key(q) + "/" + x.Name, Table: q, Object: x.Name,
+			Question: "Do you want a search function for index " + x.Name + "?", Why: why, SQL: step.SQL})
 		return
 	}
 	if !p.user.Super {
-		p.leave(Left{Title: step.Title, Reason: "it must belong to a role with BYPASSRLS, which only a superuser can set up here", SQL: step.SQL})
+		p.leave(Left{Title: step.Title, Reason: "it must belong to a role with BYPASSRLS, which only a superuser can set " +
+			"up here", SQL: step.SQL})
 		return
 	}
 	if !p.planned("roles/role/" + p.c.Roles.Definer) {
-		p.role(p.c.Roles.Definer, "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS", "owns the search functions, which check the tenant themselves")
+		p.role(p.c.Roles.Definer, "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS",
+			"owns the search functions, which check the tenant themselves")
 	}
 	p.add(step)
 }
@@ -95,7 +101,8 @@ func (p *planner) cannotSearch(t *table) string {
 	for _, pol := range t.rel.Policies {
 		everything := pol.Permissive && pol.Using != nil && p.Judge(pol.Using, t.rel).AlwaysTrue
 		if !everything && !p.Judge(pol.Using, t.rel).Isolates {
-			return "The table has a policy of its own, " + pol.Name + ", which the function would bypass. Add its condition to the function."
+			return "The table has a policy of its own, " + pol.Name +
+				", which the function would bypass. Add its condition to the function."
 		}
 	}
 	return ""
@@ -110,7 +117,8 @@ func (p *planner) searchBody(t *table, x catalog.Index, k catalog.IndexKey, s se
 	if x.Predicate != "" {
 		where += " AND (" + x.Predicate + ")"
 	}
-	return fmt.Sprintf("\n#variable_conflict use_column\nBEGIN\n  RETURN QUERY SELECT t.* FROM %s t\n    WHERE %s\n    LIMIT $2;\nEND\n", t.rel.QName().SQL(), where)
+	return fmt.Sprintf("\n#variable_conflict use_column\nBEGIN\n  RETURN QUERY SELECT t.* FROM %s t\n    WHERE %s\n   "+
+		" LIMIT $2;\nEND\n", t.rel.QName().SQL(), where)
 }
 
 func (p *planner) searchSQL(t *table, f catalog.QName, s search, body string) []string {
@@ -120,7 +128,8 @@ func (p *planner) searchSQL(t *table, f catalog.QName, s search, body string) []
 		fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", sqltext.Ident(q.Schema), definer),
 		fmt.Sprintf("GRANT SELECT ON TABLE %s TO %s", q.SQL(), definer),
 		fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", Schema, app),
-		fmt.Sprintf("CREATE OR REPLACE FUNCTION %s(query %s, max_rows integer DEFAULT 100) RETURNS SETOF %s\n  LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER\n  SET search_path = pg_catalog, pg_temp AS %s",
+		fmt.Sprintf("CREATE OR REPLACE FUNCTION %s(query %s, max_rows integer DEFAULT 100) RETURNS SETOF %s\n  LANGUAGE "+
+			"plpgsql STABLE PARALLEL SAFE SECURITY DEFINER\n  SET search_path = pg_catalog, pg_temp AS %s",
 			f.SQL(), s.argument, q.SQL(), sqltext.Dollar(body)),
 		fmt.Sprintf("ALTER FUNCTION %s OWNER TO %s", signature, definer),
 		fmt.Sprintf("REVOKE ALL ON FUNCTION %s FROM PUBLIC", signature),
@@ -132,13 +141,17 @@ func (p *planner) undoSearch(t *table, f catalog.QName, s search) []string {
 	definer := p.c.Roles.Definer
 	undo := []string{fmt.Sprintf("DROP FUNCTION IF EXISTS %s(%s, integer)", f.SQL(), s.argument)}
 	held := func(privileges []catalog.Privilege, name string) bool {
-		return slices.ContainsFunc(privileges, func(h catalog.Privilege) bool { return h.Grantee == definer && h.Name == name })
+		return slices.ContainsFunc(privileges, func(h catalog.Privilege) bool {
+			return h.Grantee == definer &&
+				h.Name == name
+		})
 	}
 	if !held(t.rel.Privileges, "SELECT") {
 		undo = append(undo, fmt.Sprintf("REVOKE SELECT ON TABLE %s FROM %s", t.rel.QName().SQL(), sqltext.Ident(definer)))
 	}
 	if schema := p.Schema(t.rel.Schema); schema != nil && !held(schema.Privileges, "USAGE") {
-		undo = append(undo, fmt.Sprintf("REVOKE USAGE ON SCHEMA %s FROM %s", sqltext.Ident(t.rel.Schema), sqltext.Ident(definer)))
+		undo = append(undo, fmt.Sprintf("REVOKE USAGE ON SCHEMA %s FROM %s", sqltext.Ident(t.rel.Schema),
+			sqltext.Ident(definer)))
 	}
 	return append(undo, fmt.Sprintf("REVOKE USAGE ON SCHEMA %s FROM %s", Schema, sqltext.Ident(p.c.Roles.Application)))
 }

@@ -87,7 +87,8 @@ func (p *planner) invoker(v *catalog.Relation) {
 		return
 	}
 	q := v.QName()
-	p.add(Step{ID: stepID(GroupEnforce, q, "invoker"), Group: GroupEnforce, Table: q, Title: "make the view read with its caller's privileges",
+	p.add(Step{ID: stepID(GroupEnforce, q, "invoker"), Group: GroupEnforce, Table: q,
+		Title:    "make the view read with its caller's privileges",
 		SQL:      []string{fmt.Sprintf("ALTER VIEW %s SET (security_invoker = true)", q.SQL())},
 		Undo:     []string{fmt.Sprintf("ALTER VIEW IF EXISTS %s RESET (security_invoker)", q.SQL())},
 		Remember: []string{optionOfView(q)}, Lock: AccessExclusive,
@@ -98,8 +99,10 @@ func (p *planner) invoker(v *catalog.Relation) {
 // optionOfView finds a security_invoker that was set to false: a Snapshot does not
 // tell it from one that was not set.
 func optionOfView(q catalog.QName) string {
-	return fmt.Sprintf("SELECT format('ALTER VIEW %%s SET (security_invoker = %%s)', c.oid::regclass, o.option_value) FROM pg_catalog.pg_class c, "+
-		"pg_catalog.pg_options_to_table(c.reloptions) o WHERE c.oid = %s::regclass AND o.option_name = 'security_invoker'", sqltext.Literal(q.SQL()))
+	return fmt.Sprintf("SELECT format('ALTER VIEW %%s SET (security_invoker = %%s)', c.oid::regclass, o.option_value) "+
+		"FROM pg_catalog.pg_class c, "+
+		"pg_catalog.pg_options_to_table(c.reloptions) o WHERE c.oid = %s::regclass AND o.option_name = 'security_invoker'",
+		sqltext.Literal(q.SQL()))
 }
 
 // viewOwner gives a view to the owner role, on servers without security_invoker.
@@ -113,7 +116,8 @@ func (p *planner) viewOwner(v *catalog.Relation) {
 	wants := p.schemaUsage(q.Schema)
 	for _, base := range p.Beneath(q) {
 		if rel := p.Relation(base); rel != nil {
-			wants = append(append(wants, p.schemaUsage(base.Schema)...), want{"TABLE " + base.SQL(), rel.Owner, []string{"SELECT"}, rel.Privileges})
+			wants = append(append(wants, p.schemaUsage(base.Schema)...),
+				want{"TABLE " + base.SQL(), rel.Owner, []string{"SELECT"}, rel.Privileges})
 		}
 	}
 	for _, w := range wants {
@@ -122,9 +126,11 @@ func (p *planner) viewOwner(v *catalog.Relation) {
 			take = append(take, fmt.Sprintf("REVOKE %s ON %s FROM %s", missing[0], w.object, sqltext.Ident(owner)))
 		}
 	}
-	p.add(Step{ID: stepID(GroupEnforce, q, "owner"), Group: GroupEnforce, Table: q, Title: "make " + owner + " the view's owner",
-		SQL:  append(give, fmt.Sprintf("ALTER VIEW %s OWNER TO %s", q.SQL(), sqltext.Ident(owner))),
-		Undo: append([]string{fmt.Sprintf("ALTER VIEW %s OWNER TO %s", q.SQL(), sqltext.Ident(v.Owner))}, take...), Lock: AccessExclusive,
+	p.add(Step{ID: stepID(GroupEnforce, q, "owner"), Group: GroupEnforce, Table: q, Title: "make " + owner +
+		" the view's owner",
+		SQL:     append(give, fmt.Sprintf("ALTER VIEW %s OWNER TO %s", q.SQL(), sqltext.Ident(owner))),
+		Undo:    append([]string{fmt.Sprintf("ALTER VIEW %s OWNER TO %s", q.SQL(), sqltext.Ident(v.Owner))}, take...),
+		Lock:    AccessExclusive,
 		Hazards: []string{"from here on only the new owner can run CREATE OR REPLACE VIEW"},
 		Reason:  "a view reads with its owner's privileges, and the tenants' policies do not apply to " + v.Owner})
 }
@@ -134,15 +140,18 @@ func (p *planner) ownerRole() bool {
 	if p.planned("roles/role/" + p.c.Roles.Owner) {
 		return true
 	}
-	return p.role(p.c.Roles.Owner, "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS", "owns tables and views; nobody logs in as it")
+	return p.role(p.c.Roles.Owner, "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS",
+		"owns tables and views; nobody logs in as it")
 }
 
 // askMaterialized proposes a view in front of a materialized view: row-level
 // security cannot be enabled on one.
 func (p *planner) askMaterialized(mv *catalog.Relation) {
 	q := mv.QName()
-	d := Decision{ID: "materialized/" + key(q), Table: q, Object: mv.Name, Question: "Who may read this materialized view?",
-		Why: "It holds every tenant's rows, and policies do not apply to it. The application role gets no privileges on it."}
+	d := Decision{ID: "materialized/" + key(q), Table: q, Object: mv.Name,
+		Question: "Who may read this materialized view?",
+		Why: "It holds every tenant's rows, and policies do not apply to it. The application role gets no " +
+			"privileges on it."}
 	col := p.tenantColumnOf(mv)
 	if col == nil {
 		d.Why += " It has no tenant column, so a view cannot filter it."
@@ -153,7 +162,8 @@ func (p *planner) askMaterialized(mv *catalog.Relation) {
 	safe := catalog.QName{Schema: mv.Schema, Name: sqltext.Name(mv.Name, "of_tenant")}
 	d.SQL = []string{
 		fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", q.SQL(), sqltext.Ident(p.c.Roles.Application)),
-		fmt.Sprintf("CREATE VIEW %s WITH (security_barrier = true) AS\n  SELECT * FROM %s WHERE %s", safe.SQL(), q.SQL(), p.IsolatingCurrent(col.Name, p.BaseType(col.Type), policy.Wrapped)),
+		fmt.Sprintf("CREATE VIEW %s WITH (security_barrier = true) AS\n  SELECT * FROM %s WHERE %s", safe.SQL(), q.SQL(),
+			p.IsolatingCurrent(col.Name, p.BaseType(col.Type), policy.Wrapped)),
 		fmt.Sprintf("GRANT SELECT ON %s TO %s", safe.SQL(), sqltext.Ident(p.c.Roles.Application)),
 	}
 	p.decide(d)
@@ -175,15 +185,19 @@ func (p *planner) definers() {
 		}
 		q := catalog.QName{Schema: f.Schema, Name: f.Name}
 		signature := fmt.Sprintf("%s(%s)", q.SQL(), f.Arguments)
-		why := "It runs with the privileges of " + f.Owner + ". Once policies are forced they apply to that role, and none lets it " +
+		why := "It runs with the privileges of " + f.Owner +
+			". Once policies are forced they apply to that role, and none lets it " +
 			"see rows: the function will see none."
 		if r := p.Role(f.Owner); r != nil && (r.Super || r.BypassRLS) {
-			why = "It runs with the privileges of " + f.Owner + ", to whom no policy applies: it reads and writes every tenant's rows."
+			why = "It runs with the privileges of " + f.Owner +
+				", to whom no policy applies: it reads and writes every tenant's rows."
 		}
-		p.decide(Decision{ID: "definer/" + signature, Object: signature, Question: "Should this SECURITY DEFINER function run with its caller's privileges?", Why: why,
+		p.decide(Decision{ID: "definer/" + signature, Object: signature,
+			Question: "Should this SECURITY DEFINER function run with its caller's privileges?", Why: why,
 			SQL: []string{
 				fmt.Sprintf("ALTER %s %s SECURITY INVOKER", routine(f), signature),
-				fmt.Sprintf("-- or, where it has to see more: carry the tenant in its own WHERE, and\nREVOKE EXECUTE ON %s %s FROM PUBLIC;\nALTER %s %s SET search_path = pg_catalog, pg_temp",
+				fmt.Sprintf("-- or, where it has to see more: carry the tenant in its own WHERE, and\nREVOKE EXECUTE ON %s %s "+
+					"FROM PUBLIC;\nALTER %s %s SET search_path = pg_catalog, pg_temp",
 					routine(f), signature, routine(f), signature),
 			}})
 	}

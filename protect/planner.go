@@ -193,8 +193,9 @@ func (p *planner) dropStopped() {
 func stoppedDecision(s Step, f Found) Decision {
 	return Decision{ID: "rows/" + s.Check.ID, Table: s.Table, Object: s.Title,
 		Question: fmt.Sprintf("%s: %s. Which tenant owns them?", english.Count(f.Count, "row"), s.Check.What),
-		Why:      "moat does not move rows between tenants. Correct or delete these rows, then plan again. Examples: " + strings.Join(f.Sample, "; "),
-		SQL:      []string{s.Check.Sample}}
+		Why: "moat does not move rows between tenants. Correct or delete these rows, then plan again. Examples: " +
+			strings.Join(f.Sample, "; "),
+		SQL: []string{s.Check.Sample}}
 }
 
 func (p *planner) hasSchema(name string) bool { return slices.Contains(p.m.Schemas, name) }
@@ -205,7 +206,8 @@ func (p *planner) major() int { return p.s.Version / 10000 }
 func (p *planner) connect() string {
 	app := p.c.Roles.Application
 	return fmt.Sprintf("Connect the application as %s: put %s in place of the user in its connection string. "+
-		"The role has no password: set one with \\password %s in psql, or use certificate or peer authentication.", app, app, app)
+		"The role has no password: set one with \\password %s in psql, or use certificate or peer authentication.", app,
+		app, app)
 }
 
 func key(q catalog.QName) string { return q.String() }

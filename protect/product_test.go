@@ -25,7 +25,8 @@ func product(t *testing.T, c *pgtest.Cluster) *bench {
 	b := newBenchOn(t, c, string(text))
 	b.opts.Column = "organization_id"
 	b.opts.Tenants = catalog.QName{Schema: "core", Name: "organizations"}
-	for _, name := range []string{"countries", "currencies", "languages", "time_zones", "plans", "features", "plan_features", "industries"} {
+	for _, name := range []string{"countries", "currencies", "languages", "time_zones", "plans", "features",
+		"plan_features", "industries"} {
 		b.opts.Shared = append(b.opts.Shared, catalog.QName{Schema: "core", Name: name})
 	}
 	b.opts.Ignored = []catalog.QName{{Schema: "public", Name: "schema_migrations"}}
@@ -89,7 +90,8 @@ func dump(t *testing.T, b *bench) string {
 	for line := range strings.SplitSeq(string(out), "\n") {
 		switch {
 		case strings.HasPrefix(line, `\restrict`), strings.HasPrefix(line, `\unrestrict`):
-		case strings.HasPrefix(line, "GRANT "), strings.HasPrefix(line, "REVOKE "), strings.HasPrefix(line, "ALTER DEFAULT PRIVILEGES"):
+		case strings.HasPrefix(line, "GRANT "), strings.HasPrefix(line, "REVOKE "),
+			strings.HasPrefix(line, "ALTER DEFAULT PRIVILEGES"):
 			grants = append(grants, line)
 		default:
 			lines = append(lines, line)

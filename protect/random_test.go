@@ -75,10 +75,12 @@ func (g *schemaGen) table(i int) {
 	case 3:
 		cols = append(cols, "a bigint NOT NULL", "b text NOT NULL")
 	}
-	cols = append(cols, `"order" int`, "state app.state", "body text DEFAULT 'x'", "at date NOT NULL DEFAULT current_date", "doc jsonb")
+	cols = append(cols, `"order" int`, "state app.state", "body text DEFAULT 'x'",
+		"at date NOT NULL DEFAULT current_date", "doc jsonb")
 	t.tenant = g.chance(60)
 	if t.tenant {
-		cols = append(cols, "tenant_id uuid"+g.pick(" NOT NULL", " NOT NULL", " NOT NULL REFERENCES app.tenants", "", " NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000'"))
+		cols = append(cols, "tenant_id uuid"+g.pick(" NOT NULL", " NOT NULL", " NOT NULL REFERENCES app.tenants", "",
+			" NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000'"))
 	}
 	cols, linked := g.foreignKeys(cols, t)
 	keys = g.primaryKey(t, cols, partitioned)
@@ -126,7 +128,8 @@ func (g *schemaGen) foreignKeys(cols []string, t genTable) ([]string, bool) {
 		} else {
 			linked = true
 		}
-		cols = append(cols, fmt.Sprintf("ref_%d %s%s REFERENCES %s%s%s", i, parent.id, null, parent.name, action, g.pick("", "", " DEFERRABLE", " DEFERRABLE INITIALLY DEFERRED")))
+		cols = append(cols, fmt.Sprintf("ref_%d %s%s REFERENCES %s%s%s", i, parent.id, null, parent.name, action,
+			g.pick("", "", " DEFERRABLE", " DEFERRABLE INITIALLY DEFERRED")))
 	}
 	return cols, linked
 }
@@ -134,14 +137,16 @@ func (g *schemaGen) foreignKeys(cols []string, t genTable) ([]string, bool) {
 func (g *schemaGen) partitions(full string, i int) {
 	g.line("CREATE TABLE app.part_%d_1 PARTITION OF %s FOR VALUES FROM (MINVALUE) TO ('2026-01-01')", i, full)
 	if g.chance(40) {
-		g.line("CREATE TABLE app.part_%d_2 PARTITION OF %s FOR VALUES FROM ('2026-01-01') TO (MAXVALUE) PARTITION BY LIST (at)", i, full)
+		g.line("CREATE TABLE app.part_%d_2 PARTITION OF %s FOR VALUES FROM ('2026-01-01') TO (MAXVALUE) PARTITION BY "+
+			"LIST (at)", i, full)
 		g.line("CREATE TABLE app.part_%d_3 PARTITION OF app.part_%d_2 DEFAULT", i, i)
 	}
 }
 
 // extras puts on a table what hangs on tables.
 func (g *schemaGen) extras(t genTable, i int, partitioned bool) {
-	for j, def := range []string{"(body)", `("order" DESC NULLS LAST, body)`, "(lower(body))", "(at) WHERE state = 'a'", "USING gin (doc)", "USING hash (body)", "(state, at)", "USING brin (at)", `("order") INCLUDE (body)`} {
+	for j, def := range []string{"(body)", `("order" DESC NULLS LAST, body)`, "(lower(body))", "(at) WHERE state = 'a'",
+		"USING gin (doc)", "USING hash (body)", "(state, at)", "USING brin (at)", `("order") INCLUDE (body)`} {
 		if g.chance(20) {
 			g.line("CREATE INDEX i%d_%d ON %s %s", i, j, t.name, def)
 			if g.chance(30) {
@@ -151,14 +156,17 @@ func (g *schemaGen) extras(t genTable, i int, partitioned bool) {
 	}
 	if g.chance(25) && !partitioned {
 		g.line("ALTER TABLE %s ADD CONSTRAINT u%d UNIQUE (body)", t.name, i)
-		g.uniques = append(g.uniques, fmt.Sprintf("%s.u%d", strings.ReplaceAll(strings.ReplaceAll(strings.Trim(t.name, `"`), `."`, "."), `".`, "."), i))
+		g.uniques = append(g.uniques, fmt.Sprintf("%s.u%d",
+			strings.ReplaceAll(strings.ReplaceAll(strings.Trim(t.name, `"`), `."`, "."), `".`, "."), i))
 	}
 	if g.chance(20) {
 		g.line("GRANT %s ON %s TO PUBLIC", g.pick("ALL", "SELECT, TRUNCATE", "SELECT (body)", "REFERENCES (body)"), t.name)
 	}
 	if g.chance(15) {
 		g.line("ALTER TABLE %s ENABLE ROW LEVEL SECURITY", t.name)
-		g.line("CREATE POLICY mine ON %s %s USING (%s)", t.name, g.pick("FOR SELECT", "", "FOR ALL TO PUBLIC", "AS RESTRICTIVE FOR UPDATE"), g.pick("true", "body <> 'hidden'", "at > '2020-01-01'"))
+		g.line("CREATE POLICY mine ON %s %s USING (%s)", t.name,
+			g.pick("FOR SELECT", "", "FOR ALL TO PUBLIC", "AS RESTRICTIVE FOR UPDATE"),
+			g.pick("true", "body <> 'hidden'", "at > '2020-01-01'"))
 	}
 	if g.chance(10) {
 		g.line("CREATE POLICY tenant_isolation ON %s FOR SELECT USING (true)", t.name)
@@ -172,7 +180,8 @@ func (g *schemaGen) extras(t genTable, i int, partitioned bool) {
 func (g *schemaGen) views() {
 	for i, t := range g.tables {
 		if g.chance(30) {
-			g.line("CREATE VIEW app.v%d %s AS SELECT body, at FROM %s", i, g.pick("", "WITH (security_barrier = true)", "WITH (security_barrier = false)"), t.name)
+			g.line("CREATE VIEW app.v%d %s AS SELECT body, at FROM %s", i,
+				g.pick("", "WITH (security_barrier = true)", "WITH (security_barrier = false)"), t.name)
 		}
 		if g.chance(10) {
 			g.line("CREATE MATERIALIZED VIEW app.m%d AS SELECT * FROM %s", i, t.name)

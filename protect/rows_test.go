@@ -12,17 +12,22 @@ import (
 const crossing = `
 CREATE SCHEMA app;
 CREATE TABLE app.tenants (id uuid PRIMARY KEY, name text);
-INSERT INTO app.tenants VALUES ('00000000-0000-0000-0000-000000000001', 'A'), ('00000000-0000-0000-0000-000000000002', 'B');
+INSERT INTO app.tenants VALUES ('00000000-0000-0000-0000-000000000001', 'A'),
+  ('00000000-0000-0000-0000-000000000002', 'B');
 CREATE TABLE app.orders (id bigserial PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES app.tenants);
-INSERT INTO app.orders (tenant_id) SELECT ('00000000-0000-0000-0000-00000000000' || 1 + i % 2)::uuid FROM generate_series(1, 10) i;
+INSERT INTO app.orders (tenant_id) SELECT ('00000000-0000-0000-0000-00000000000' || 1 + i % 2)::uuid FROM
+  generate_series(1, 10) i;
 CREATE TABLE app.payments (id bigserial PRIMARY KEY, tenant_id uuid NOT NULL, order_id bigint REFERENCES app.orders);
 INSERT INTO app.payments (tenant_id, order_id) SELECT o.tenant_id, o.id FROM app.orders o;
-INSERT INTO app.payments (tenant_id, order_id) VALUES ('00000000-0000-0000-0000-000000000001', 1), ('00000000-0000-0000-0000-000000000001', 3);
-CREATE TABLE app.refunds (id bigserial PRIMARY KEY, tenant_id uuid NOT NULL, order_id bigint NOT NULL REFERENCES app.orders);
+INSERT INTO app.payments (tenant_id, order_id) VALUES ('00000000-0000-0000-0000-000000000001', 1),
+  ('00000000-0000-0000-0000-000000000001', 3);
+CREATE TABLE app.refunds (id bigserial PRIMARY KEY, tenant_id uuid NOT NULL,
+  order_id bigint NOT NULL REFERENCES app.orders);
 INSERT INTO app.refunds (tenant_id, order_id) SELECT tenant_id, id FROM app.orders;
 CREATE TABLE app.jobs (id bigserial PRIMARY KEY, tenant_id uuid, kind text);
 INSERT INTO app.jobs (kind) VALUES ('a'), ('b'), ('c');
-CREATE TABLE app.lines (id bigserial PRIMARY KEY, order_id bigint NOT NULL REFERENCES app.orders, payment_id bigint REFERENCES app.payments);
+CREATE TABLE app.lines (id bigserial PRIMARY KEY, order_id bigint NOT NULL REFERENCES app.orders,
+  payment_id bigint REFERENCES app.payments);
 INSERT INTO app.lines (order_id, payment_id) VALUES (1, 1), (2, 1);
 `
 
@@ -45,13 +50,15 @@ func TestCrossingRows(t *testing.T) {
 		}
 	}
 	for _, s := range plan.Steps {
-		if strings.Contains(s.ID, "payments_tenant_id_order_id_fkey") || strings.Contains(s.ID, "payments_order_id_fkey/drop") || strings.Contains(s.ID, "jobs/not-null") {
+		if strings.Contains(s.ID, "payments_tenant_id_order_id_fkey") ||
+			strings.Contains(s.ID, "payments_order_id_fkey/drop") || strings.Contains(s.ID, "jobs/not-null") {
 			t.Errorf("planned on crossing rows: %s", s.ID)
 		}
 	}
 	b.apply(t, GroupGuards)
 	s := b.snapshot(t)
-	for table, key := range map[string]string{"refunds": "refunds_tenant_id_order_id_fkey", "payments": "payments_order_id_fkey", "lines": "lines_tenant_id_order_id_fkey"} {
+	for table, key := range map[string]string{"refunds": "refunds_tenant_id_order_id_fkey",
+		"payments": "payments_order_id_fkey", "lines": "lines_tenant_id_order_id_fkey"} {
 		if relation(s, table).Constraint(key) == nil {
 			t.Errorf("app.%s has no constraint %s", table, key)
 		}
@@ -88,7 +95,8 @@ func TestStalePlan(t *testing.T) {
 	b := newBench(t, simple)
 	plan := b.plan(t)
 	b.Exec(t, "ALTER TABLE app.orders ADD COLUMN extra int")
-	if _, err := Apply(t.Context(), b.open, plan, ApplyOptions{}); err == nil || !strings.Contains(err.Error(), "changed") {
+	if _, err := Apply(t.Context(), b.open, plan, ApplyOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "changed") {
 		t.Errorf("stale plan: %v", err)
 	}
 }

@@ -50,9 +50,12 @@ func openSession(ctx context.Context, open Opener, opts ApplyOptions) (*session,
 // row_security off turns rows that a policy would hide into an error. A server that
 // notices at once that its client is gone gives up the lock soon after a crash.
 func (s *session) prepare(ctx context.Context) error {
-	settings := "SET search_path = pg_catalog, pg_temp; SET row_security = off; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;" +
-		"SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; SET DateStyle = ISO; SET TimeZone = 'UTC';" +
-		"SET check_function_bodies = on; SET standard_conforming_strings = on; SET lock_timeout = 0; SET application_name = 'moat protect'"
+	settings := "SET search_path = pg_catalog, pg_temp; SET row_security = off; SET statement_timeout = 0; SET " +
+		"idle_in_transaction_session_timeout = 0;" +
+		"SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; SET DateStyle = " +
+		"ISO; SET TimeZone = 'UTC';" +
+		"SET check_function_bodies = on; SET standard_conforming_strings = on; SET lock_timeout = 0; SET " +
+		"application_name = 'moat protect'"
 	if _, err := s.conn.PgConn().Exec(ctx, settings).ReadAll(); err != nil {
 		return fmt.Errorf("prepare session: %w", err)
 	}
@@ -94,7 +97,8 @@ func (s *session) inTx(ctx context.Context, waiting func(attempt int), fn func(t
 	deadline := time.Now().Add(s.opts.Patience)
 	for attempt := 1; ; attempt++ {
 		err := pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)", fmt.Sprintf("%dms", s.opts.LockTimeout.Milliseconds())); err != nil {
+			if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)",
+				fmt.Sprintf("%dms", s.opts.LockTimeout.Milliseconds())); err != nil {
 				return err
 			}
 			return fn(tx)

@@ -106,7 +106,8 @@ func (s *session) removeJournal(ctx context.Context, res *UndoResult, all []entr
 			continue
 		}
 		var there bool
-		if err := s.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = $1)", role).Scan(&there); err != nil {
+		if err := s.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = $1)",
+			role).Scan(&there); err != nil {
 			return err
 		}
 		if there {
@@ -115,9 +116,12 @@ func (s *session) removeJournal(ctx context.Context, res *UndoResult, all []entr
 	}
 	return s.inTx(ctx, nil, func(tx pgx.Tx) error {
 		var created, others bool
-		err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM moat.state WHERE name = 'created_schema'), EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "+
-			"WHERE n.nspname = 'moat' AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname NOT IN ('steps', 'backfills', 'chosen', 'state')) "+
-			"OR EXISTS (SELECT FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace WHERE n.nspname = 'moat')").Scan(&created, &others)
+		err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM moat.state WHERE name = 'created_schema'), EXISTS (SELECT "+
+			"FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "+
+			"WHERE n.nspname = 'moat' AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname NOT IN ('steps', "+
+			"'backfills', 'chosen', 'state')) "+
+			"OR EXISTS (SELECT FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace WHERE "+
+			"n.nspname = 'moat')").Scan(&created, &others)
 		if err != nil {
 			return fmt.Errorf("inspect schema moat: %w", err)
 		}

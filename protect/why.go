@@ -38,8 +38,9 @@ func (p *Plan) Why(table string) (*Explanation, error) {
 		return nil, fmt.Errorf("table %q is in several schemas: name it as schema.table", table)
 	}
 	tm := found[0]
-	e := &Explanation{Table: tm.Table, Class: tm.Class, Column: tm.Column, Why: tm.Why, Model: tm, Chosen: p.Chosen[key(tm.Table)],
-		Paths: []string{}, Steps: []Step{}, Decisions: []Decision{}, Unchanged: []Note{}, Left: []Left{}}
+	e := &Explanation{Table: tm.Table, Class: tm.Class, Column: tm.Column, Why: tm.Why, Model: tm,
+		Chosen: p.Chosen[key(tm.Table)],
+		Paths:  []string{}, Steps: []Step{}, Decisions: []Decision{}, Unchanged: []Note{}, Left: []Left{}}
 	for _, path := range tm.Paths {
 		e.Paths = append(e.Paths, pathText(path))
 	}

@@ -54,13 +54,18 @@ func (a *app) newAudit() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.StringSliceVar(&f.schemas, "schema", nil, "report on these schemas only (default: tables.schemas, else all)")
-	flags.StringSliceVar(&f.roles, "role", nil, "the application's roles (default: logins with privileges on tenant tables)")
+	flags.StringSliceVar(&f.roles, "role", nil, "the application's roles (default: logins with privileges on tenant "+
+		"tables)")
 	formatFlag(c, &f.format, report.Names(report.AuditFormats()))
-	flags.StringVar(&f.failOn, "fail-on", "", "lowest severity that exits 1: critical, high, medium, low or info (default: audit.fail_on)")
-	flags.StringVar(&f.baseline, "baseline", "", "accepted findings, each with a reason (default: audit.baseline if it exists)")
-	flags.StringVar(&f.writeBaseline, "write-baseline", "", "accept every finding: write them to this file (needs --reason)")
+	flags.StringVar(&f.failOn, "fail-on", "", "lowest severity that exits 1: critical, high, medium, low or info "+
+		"(default: audit.fail_on)")
+	flags.StringVar(&f.baseline, "baseline", "", "accepted findings, each with a reason (default: audit.baseline if "+
+		"it exists)")
+	flags.StringVar(&f.writeBaseline, "write-baseline", "",
+		"accept every finding: write them to this file (needs --reason)")
 	flags.StringVar(&f.reason, "reason", "", "why the findings written by --write-baseline are accepted")
-	flags.StringVar(&f.migrations, "migrations", "", "audit what the migrations in this folder make: "+english.Or(tools.Readers()))
+	flags.StringVar(&f.migrations, "migrations", "",
+		"audit what the migrations in this folder make: "+english.Or(tools.Readers()))
 	flags.BoolVar(&f.noProbe, "no-probe", false, "read the catalog only: do not count crossing rows or ask for plans")
 	return c
 }
@@ -105,7 +110,8 @@ func (a *app) runAudit(ctx context.Context, args []string, f auditFlags) error {
 	if f.writeBaseline != "" {
 		return a.writeBaseline(f.writeBaseline, f.reason, got.report)
 	}
-	if err := format.Write(a.Out, &got.report, report.Options{Colour: a.color(a.Out), FailOn: failOn, Version: Version(), Now: time.Now()}); err != nil {
+	if err := format.Write(a.Out, &got.report, report.Options{Colour: a.color(a.Out), FailOn: failOn, Version: Version(),
+		Now: time.Now()}); err != nil {
 		return err
 	}
 	return auditOutcome(got.report, failOn)
@@ -118,12 +124,14 @@ func auditOutcome(r audit.Report, failOn audit.Severity) error {
 		return errFound
 	}
 	if n := len(r.Unseen); n > 0 {
-		return withHint(fmt.Errorf("the report is incomplete: see what was not checked"), "run it as a role that may read everything, such as the owner or a superuser")
+		return withHint(fmt.Errorf("the report is incomplete: see what was not checked"),
+			"run it as a role that may read everything, such as the owner or a superuser")
 	}
 	return nil
 }
 
-func (a *app) auditDatabase(ctx context.Context, args []string, c config.Config, f auditFlags, o audit.Options) (audited, error) {
+func (a *app) auditDatabase(ctx context.Context, args []string, c config.Config, f auditFlags,
+	o audit.Options) (audited, error) {
 	url, err := a.database(args)
 	if err != nil {
 		return audited{}, err
@@ -138,7 +146,8 @@ func (a *app) auditDatabase(ctx context.Context, args []string, c config.Config,
 }
 
 // look loads the catalog, infers the model and applies the rules.
-func look(ctx context.Context, conn *pgx.Conn, c config.Config, f auditFlags, o audit.Options, leaveOut []string) (audit.Report, error) {
+func look(ctx context.Context, conn *pgx.Conn, c config.Config, f auditFlags, o audit.Options,
+	leaveOut []string) (audit.Report, error) {
 	s, err := catalog.Load(ctx, conn)
 	if err != nil {
 		return audit.Report{}, fmt.Errorf("read the catalog: %w", err)
@@ -157,7 +166,8 @@ func look(ctx context.Context, conn *pgx.Conn, c config.Config, f auditFlags, o 
 	}
 	v, err := tenancy.Infer(s, model)
 	if err != nil {
-		return audit.Report{}, withHint(fmt.Errorf("find the tenant model: %w", err), "set tenant.column in moat.yaml, or choose the schemas with --schema")
+		return audit.Report{}, withHint(fmt.Errorf("find the tenant model: %w", err),
+			"set tenant.column in moat.yaml, or choose the schemas with --schema")
 	}
 	if !f.noProbe {
 		if o.Evidence, err = audit.Probe(ctx, conn, v); err != nil {

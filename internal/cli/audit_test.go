@@ -55,7 +55,8 @@ func TestAuditFindsAndExits1(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := r.Findings[0]
-	if r.Version != 1 || r.Model.Column != "tenant_id" || r.Unseen == nil || first.Rule != "policy-always-true" || first.Severity != "critical" ||
+	if r.Version != 1 || r.Model.Column != "tenant_id" || r.Unseen == nil || first.Rule != "policy-always-true" ||
+		first.Severity != "critical" ||
 		first.Object != "app.doc.iso" || first.Message == "" || first.Why == "" || len(first.Fix) != 1 {
 		t.Errorf("report: %s", out)
 	}
@@ -88,8 +89,10 @@ func TestAuditUnseenExits2(t *testing.T) {
 func TestAuditFormats(t *testing.T) {
 	t.Parallel()
 	f := fixture(t, "O04")
-	for format, want := range map[string]string{"text": " leak", "json": `"findings"`, "sarif": `"2.1.0"`, "junit": "<testsuites>", "markdown": "# moat audit", "github": "::error"} {
-		if code, out, errs := command(t, "audit", f.URL, "--role", f.App, "--format", format); code != exitFound || !strings.Contains(out, want) {
+	for format, want := range map[string]string{"text": " leak", "json": `"findings"`, "sarif": `"2.1.0"`,
+		"junit": "<testsuites>", "markdown": "# moat audit", "github": "::error"} {
+		if code, out, errs := command(t, "audit", f.URL, "--role", f.App, "--format", format); code != exitFound ||
+			!strings.Contains(out, want) {
 			t.Errorf("%s: exit %d: %s%s", format, code, errs, out)
 		}
 	}
@@ -102,23 +105,28 @@ func TestAuditBaseline(t *testing.T) {
 	t.Parallel()
 	f := fixture(t, "P04")
 	file := filepath.Join(t.TempDir(), "baseline.yaml")
-	if code, _, errs := command(t, "audit", f.URL, "--write-baseline", file); code != exitError || !strings.Contains(errs, "reason") {
+	if code, _, errs := command(t, "audit", f.URL, "--write-baseline", file); code != exitError ||
+		!strings.Contains(errs, "reason") {
 		t.Errorf("without a reason: exit %d, %s", code, errs)
 	}
-	if code, _, errs := command(t, "audit", f.URL, "--role", f.App, "--write-baseline", file, "--reason", "a sample of holes"); code != exitOK {
+	if code, _, errs := command(t, "audit", f.URL, "--role", f.App, "--write-baseline", file, "--reason",
+		"a sample of holes"); code != exitOK {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
-	if code, out, errs := command(t, "audit", f.URL, "--role", f.App, "--baseline", file); code != exitOK || !strings.Contains(out, "accepted") {
+	if code, out, errs := command(t, "audit", f.URL, "--role", f.App, "--baseline", file); code != exitOK ||
+		!strings.Contains(out, "accepted") {
 		t.Errorf("with the baseline: exit %d, %s%s", code, errs, out)
 	}
 	f.Exec(t, "GRANT TRUNCATE ON app.doc TO "+f.App)
-	if code, out, _ := command(t, "audit", f.URL, "--role", f.App, "--baseline", file); code != exitFound || !strings.Contains(out, "grant-truncate") {
+	if code, out, _ := command(t, "audit", f.URL, "--role", f.App, "--baseline", file); code != exitFound ||
+		!strings.Contains(out, "grant-truncate") {
 		t.Errorf("a new hole beside the baseline: exit %d, %s", code, out)
 	}
 	if err := os.WriteFile(file, []byte("- {rule: rls-disabled, object: app.doc, reason: '  '}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, errs := command(t, "audit", f.URL, "--baseline", file); code != exitError || !strings.Contains(errs, "gives no reason") {
+	if code, _, errs := command(t, "audit", f.URL, "--baseline", file); code != exitError ||
+		!strings.Contains(errs, "gives no reason") {
 		t.Errorf("without a reason in the file: exit %d, %s", code, errs)
 	}
 }
@@ -143,7 +151,8 @@ func TestParseBaseline(t *testing.T) {
 func TestAuditMigrations(t *testing.T) {
 	t.Parallel()
 	code, out, errs := command(t, "audit", "--migrations", "../migrations/testdata/goose", "--format", "github")
-	want := "::error file=../migrations/testdata/goose/00002_policy.sql,line=10,title=policy-always-true public.leads.leads_all::"
+	want := "::error file=../migrations/testdata/goose/00002_policy.sql,line=10,title=policy-always-true " +
+		"public.leads.leads_all::"
 	if code != exitFound || !strings.Contains(out, want) {
 		t.Errorf("exit %d: %s%s", code, errs, out)
 	}
@@ -172,7 +181,8 @@ func TestExplain(t *testing.T) {
 	if code, out, _ := command(t, "explain"); code != exitOK || !strings.Contains(out, "key-foreign-key") {
 		t.Errorf("list: exit %d", code)
 	}
-	if code, _, errs := command(t, "explain", "no-such-rule"); code != exitError || !strings.Contains(errs, "no such rule") {
+	if code, _, errs := command(t, "explain", "no-such-rule"); code != exitError ||
+		!strings.Contains(errs, "no such rule") {
 		t.Errorf("unknown rule: exit %d %s", code, errs)
 	}
 }

@@ -110,7 +110,8 @@ func (s *sources) whose(row [][]byte, found *finding) string {
 func (s *sources) doubt(t *source, row [][]byte) string {
 	name := t.table.QName()
 	column := s.view.TenantColumn(t.table)
-	holds := slices.ContainsFunc(t.columns, func(i int) bool { return row[i] != nil }) // not so where an outer join found none
+	// An outer join that found nothing leaves every column empty.
+	holds := slices.ContainsFunc(t.columns, func(i int) bool { return row[i] != nil })
 	switch {
 	case s.view.Class(name) == catalog.SharedTable, !holds:
 		return ""

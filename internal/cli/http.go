@@ -80,7 +80,8 @@ func listen(address string, preferred bool) (net.Listener, error) {
 		l, err = net.Listen("tcp", net.JoinHostPort(host, "0"))
 	}
 	if err != nil {
-		return nil, withHint(fmt.Errorf("listen: %w", err), "another program may use the port; --addr 127.0.0.1:0 takes a free one")
+		return nil, withHint(fmt.Errorf("listen: %w", err),
+			"another program may use the port; --addr 127.0.0.1:0 takes a free one")
 	}
 	return l, nil
 }

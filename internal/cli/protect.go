@@ -54,14 +54,17 @@ func (a *app) newProtect() *cobra.Command {
 	flags := c.Flags()
 	flags.BoolVar(&f.apply, "apply", false, "run the plan")
 	flags.BoolVar(&f.undo, "undo", false, "restore the schema as it was before the first --apply")
-	flags.BoolVar(&f.sealed, "sealed", false, "with --apply: install sealed mode too, and have the policies read the sealed tenant")
+	flags.BoolVar(&f.sealed, "sealed", false, "with --apply: install sealed mode too, and have the policies read the "+
+		"sealed tenant")
 	flags.BoolVar(&f.sql, "sql", false, "show each step's statements")
-	flags.StringVar(&f.until, "until", "", "last group to run or write: "+groupNames()+" (default: policies, guards with --emit)")
+	flags.StringVar(&f.until, "until", "", "last group to run or write: "+groupNames()+" (default: policies, guards "+
+		"with --emit)")
 	flags.StringVar(&f.why, "why", "", "explain one table")
 	choiceFlag(c, &f.emit, "emit", "", "write the plan as migration files: ", tools.Writers())
 	flags.StringVar(&f.dir, "dir", "", "folder of the migration files")
 	formatFlag(c, &f.format, report.TextOrJSON())
-	flags.DurationVar(&f.lockTimeout, "lock-timeout", 0, "how long a statement waits for a lock before it tries again (default 400ms)")
+	flags.DurationVar(&f.lockTimeout, "lock-timeout", 0,
+		"how long a statement waits for a lock before it tries again (default 400ms)")
 	flags.IntVar(&f.batchSize, "batch-size", 0, "rows in each batch of a backfill (default: as many as take about 0.1 s)")
 	flags.IntVar(&f.throttle, "throttle", 0, "most rows a backfill fills in a second (default: no limit)")
 	c.MarkFlagsMutuallyExclusive("apply", "undo", "why", "emit")
@@ -149,7 +152,8 @@ func (a *app) planProtect(ctx context.Context, open protect.Opener, c config.Con
 	plan, s, unseen, err := protect.Look(ctx, conn, modelOptions(c), protectConfig(c))
 	var person *protect.PersonError
 	if errors.As(err, &person) {
-		return nil, withHint(err, "if the application sends one current tenant, name its setting: tenant.setting in moat.yaml; "+
+		return nil, withHint(err, "if the application sends one current tenant, name its setting: tenant.setting in "+
+			"moat.yaml; "+
 			"rows of a person's other tenants are then hidden")
 	}
 	if err != nil {
@@ -166,7 +170,8 @@ func (a *app) planProtect(ctx context.Context, open protect.Opener, c config.Con
 
 func protectConfig(c config.Config) protect.Config {
 	return protect.Config{
-		Roles: protect.Roles{Owner: c.Roles.Owner, Application: c.Roles.Application, Operator: c.Roles.Operator, Definer: c.Roles.Definer},
+		Roles: protect.Roles{Owner: c.Roles.Owner, Application: c.Roles.Application, Operator: c.Roles.Operator,
+			Definer: c.Roles.Definer},
 		Paths: c.Protect.Paths, TenantLedUniques: c.Protect.GlobalUniques, KeepForeignKeys: c.Protect.KeepForeignKeys,
 		ChangeOwner: c.Protect.NewOwner, DropIndexes: c.Protect.DropIndexes,
 	}
@@ -177,7 +182,8 @@ func (f protectFlags) options(a *app) protect.ApplyOptions {
 	if file, ok := a.Err.(*os.File); ok {
 		terminal = term.IsTerminal(int(file.Fd()))
 	}
-	return protect.ApplyOptions{Until: protect.Group(f.until), LockTimeout: f.lockTimeout, BatchSize: f.batchSize, Throttle: f.throttle,
+	return protect.ApplyOptions{Until: protect.Group(f.until), LockTimeout: f.lockTimeout, BatchSize: f.batchSize,
+		Throttle: f.throttle,
 		Progress: report.PlanProgress(a.Err, terminal)}
 }
 
@@ -242,7 +248,8 @@ func (a *app) emitProtect(plan *protect.Plan, f protectFlags) error {
 	for _, e := range entries {
 		existing = append(existing, e.Name())
 	}
-	files, err := protect.Emit(plan, protect.EmitOptions{Tool: f.emit, Existing: existing, Now: time.Now(), Until: protect.Group(f.until), LockTimeout: f.lockTimeout})
+	files, err := protect.Emit(plan, protect.EmitOptions{Tool: f.emit, Existing: existing, Now: time.Now(),
+		Until: protect.Group(f.until), LockTimeout: f.lockTimeout})
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,8 @@ func protectCase(t *testing.T) (*pgtest.Database, []string) {
 		CREATE TABLE app.orders (id bigserial PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES app.tenants, code text UNIQUE);
 		CREATE TABLE app.lines (id bigserial PRIMARY KEY, order_id bigint NOT NULL REFERENCES app.orders);
 		INSERT INTO app.tenants VALUES ('00000000-0000-0000-0000-000000000001'), ('00000000-0000-0000-0000-000000000002');
-		INSERT INTO app.orders (tenant_id) SELECT id FROM app.tenants; INSERT INTO app.lines (order_id) SELECT id FROM app.orders;`)
+		INSERT INTO app.orders (tenant_id) SELECT id FROM app.tenants;
+		INSERT INTO app.lines (order_id) SELECT id FROM app.orders;`)
 	suffix := strings.TrimPrefix(db.Name, "moat_test")
 	file := filepath.Join(t.TempDir(), "moat.yaml")
 	text := "tables: {schemas: [app]}\nroles: {"
@@ -50,7 +51,8 @@ func TestProtectPlansAppliesAndUndoes(t *testing.T) {
 		}
 	}
 	code, out, errs = command(t, append(base, "--apply")...)
-	if code != exitOK || !strings.Contains(out, "--until guards") || !strings.Contains(out, "has no password") || !strings.Contains(errs, ": done") {
+	if code != exitOK || !strings.Contains(out, "--until guards") || !strings.Contains(out, "has no password") ||
+		!strings.Contains(errs, ": done") {
 		t.Fatalf("apply: exit %d\n%s%s", code, out, errs)
 	}
 	if code, out, errs = command(t, append(base, "--apply", "--until", "guards", "--format", "json")...); code != exitOK {
@@ -64,7 +66,8 @@ func TestProtectPlansAppliesAndUndoes(t *testing.T) {
 		t.Errorf("JSON of apply: %v\n%s", err, out)
 	}
 	code, out, _ = command(t, base...)
-	if code != exitOK || !strings.Contains(out, "Nothing to do") || !strings.Contains(out, "orders_code_key is unique across all tenants") {
+	if code != exitOK || !strings.Contains(out, "Nothing to do") ||
+		!strings.Contains(out, "orders_code_key is unique across all tenants") {
 		t.Errorf("second plan: exit %d\n%s", code, out)
 	}
 	if code, out, errs = command(t, append(base, "--undo")...); code != exitOK || !strings.Contains(out, "undone") {
@@ -93,10 +96,12 @@ func TestProtectWhy(t *testing.T) {
 	t.Parallel()
 	_, base := protectCase(t)
 	code, out, errs := command(t, append(base, "--why", "lines")...)
-	if code != exitOK || !strings.Contains(out, "app.lines (order_id) → app.orders") || !strings.Contains(out, "[columns] add column tenant_id") {
+	if code != exitOK || !strings.Contains(out, "app.lines (order_id) → app.orders") ||
+		!strings.Contains(out, "[columns] add column tenant_id") {
 		t.Errorf("why: exit %d\n%s%s", code, out, errs)
 	}
-	if code, _, errs := command(t, append(base, "--why", "nothing")...); code != exitError || !strings.Contains(errs, "no table") {
+	if code, _, errs := command(t, append(base, "--why", "nothing")...); code != exitError ||
+		!strings.Contains(errs, "no table") {
 		t.Errorf("why of no table: exit %d %s", code, errs)
 	}
 }
@@ -124,7 +129,8 @@ func TestProtectRefuses(t *testing.T) {
 		{"--until", "never"}, {"--format", "xml"}, {"--emit", "liquibase", "--dir", "x"}, {"--emit", "goose"}, {"--dir", "x"},
 		{"--apply", "--undo"}, {"--batch-size", "-1"},
 	} {
-		if code, _, errs := command(t, append([]string{"protect", "postgres:///none"}, args...)...); code != exitError || errs == "" {
+		if code, _, errs := command(t, append([]string{"protect", "postgres:///none"}, args...)...); code != exitError ||
+			errs == "" {
 			t.Errorf("%v: exit %d %s", args, code, errs)
 		}
 	}

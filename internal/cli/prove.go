@@ -39,8 +39,10 @@ func (a *app) newProve() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prove [URL]",
 		Short: "Attack the isolation as one tenant against another, and roll it all back",
-		Long: "Act as tenant A and try everything against tenant B: reading, writing, locking,\nkeys, views, functions, roles. URL is the operator's connection, which\n" +
-			"chooses the tenants and compares; --app-url is the application's, which attacks.\nEvery statement runs in a transaction that is rolled back.\n\n" +
+		Long: "Act as tenant A and try everything against tenant B: reading, writing, locking,\nkeys, views, functions, " +
+			"roles. URL is the operator's connection, which\n" +
+			"chooses the tenants and compares; --app-url is the application's, which attacks.\nEvery statement runs in a " +
+			"transaction that is rolled back.\n\n" +
 			"Exit code 0: everything is isolated. 1: a leak. 2: a probe is undecided, or an error.",
 		Example: "  moat prove postgres://postgres@localhost/app --app-url postgres://moat_app@localhost/app\n" +
 			"  moat prove --format html --output isolation.html\n  moat prove --script read:app.leads\n" +
@@ -53,18 +55,22 @@ func (a *app) newProve() *cobra.Command {
 	flags.StringVar(&f.tenantA, "tenant-a", "", "the attacking tenant (default: one that has rows)")
 	flags.StringVar(&f.tenantB, "tenant-b", "", "the attacked tenant (default: another)")
 	flags.StringArrayVar(&f.settings, "set", nil, "a further setting that policies read, as name=value (repeatable)")
-	flags.BoolVar(&f.strict, "strict", false, "also attack default privileges, sequences and definitions that reveal other tenants")
+	flags.BoolVar(&f.strict, "strict", false, "also attack default privileges, sequences and definitions that reveal "+
+		"other tenants")
 	flags.BoolVar(&f.disposable, "disposable", false, "also run what cannot be rolled back; use a disposable database")
 	flags.BoolVar(&f.produced, "yes-production", false, "continue although the database looks like production")
 	flags.DurationVar(&f.statement, "statement-timeout", 0, "limit of each statement (default 5s)")
 	flags.DurationVar(&f.lock, "lock-timeout", 0, "limit of each wait for a lock (default 1s)")
 	formatFlag(cmd, &f.format, report.Names(report.ProveFormats()))
 	flags.StringVarP(&f.output, "output", "o", "", "write the report to this file")
-	flags.StringVar(&f.script, "script", "", "print what the probe with this id runs (\"forge\": the script at the report's head)")
-	flags.BoolVar(&f.pool, "pool", false, "attack the connection pool too: what one user of a connection leaves for the next")
+	flags.StringVar(&f.script, "script", "", "print what the probe with this id runs (\"forge\": the script at the "+
+		"report's head)")
+	flags.BoolVar(&f.pool, "pool", false, "attack the connection pool too: what one user of a connection leaves for "+
+		"the next")
 	flags.StringVar(&f.http, "http", "", "attack this API instead of the database")
 	flags.StringArrayVar(&f.tokens, "token", nil, "bearer token for --http: first tenant A's, then tenant B's")
-	flags.StringVar(&f.tenantColumn, "tenant-column", "", "the tenant column as the API shows it (default: tenant.column, else found)")
+	flags.StringVar(&f.tenantColumn, "tenant-column", "",
+		"the tenant column as the API shows it (default: tenant.column, else found)")
 	flags.IntVar(&f.requests, "requests", 0, "how many generated requests --http sends (default 1000)")
 	return cmd
 }
@@ -97,7 +103,8 @@ func (a *app) prove(ctx context.Context, args []string, f *proveFlags) error {
 	case prove.VerdictLeak:
 		return errFound
 	case prove.VerdictUndecided:
-		return withHint(fmt.Errorf("%d of %d probes are undecided", r.Count(prove.VerdictUndecided), len(r.Probes)), "each says what would decide it")
+		return withHint(fmt.Errorf("%d of %d probes are undecided", r.Count(prove.VerdictUndecided), len(r.Probes)),
+			"each says what would decide it")
 	}
 	return nil
 }
@@ -141,8 +148,10 @@ func (a *app) proveDatabase(ctx context.Context, args []string, c config.Config,
 }
 
 func proveOptions(c config.Config, f *proveFlags) (database.Options, error) {
-	o := database.Options{Model: modelOptions(c), A: moat.Tenant(f.tenantA), B: moat.Tenant(f.tenantB), Settings: map[string]string{},
-		Strict: f.strict, Disposable: f.disposable, Production: f.produced, StatementTimeout: f.statement, LockTimeout: f.lock}
+	o := database.Options{Model: modelOptions(c), A: moat.Tenant(f.tenantA), B: moat.Tenant(f.tenantB),
+		Settings: map[string]string{},
+		Strict:   f.strict, Disposable: f.disposable, Production: f.produced, StatementTimeout: f.statement,
+		LockTimeout: f.lock}
 	// The role that attacks is the one that --app-url connects as, whatever its name.
 	o.Model.Roles = nil
 	if len(f.schemas) > 0 {
@@ -194,7 +203,8 @@ func (a *app) writeReport(r *prove.Report, format report.Format[*prove.Report], 
 // proveAPI attacks an API with two tokens.
 func proveAPI(ctx context.Context, c config.Config, f *proveFlags) (*prove.Report, error) {
 	if len(f.tokens) != 2 {
-		return nil, withHint(errors.New("--http needs --token twice"), "first tenant A's, then tenant B's: moat token makes them")
+		return nil, withHint(errors.New("--http needs --token twice"),
+			"first tenant A's, then tenant B's: moat token makes them")
 	}
 	column := f.tenantColumn
 	if column == "" {

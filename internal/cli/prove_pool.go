@@ -65,9 +65,10 @@ func attackPool(ctx context.Context, appURL string, options moat.Options, o pool
 	if err != nil {
 		return nil, err
 	}
-	return pool.Attack(ctx, pool.AcquireFrom(connections), func(ctx context.Context, tenant moat.Tenant, sql string) ([][]string, error) {
-		return pool.Texts(db.Query(moat.WithScope(ctx, moat.Scope{Tenant: tenant}), sql))
-	}, o)
+	return pool.Attack(ctx, pool.AcquireFrom(connections),
+		func(ctx context.Context, tenant moat.Tenant, sql string) ([][]string, error) {
+			return pool.Texts(db.Query(moat.WithScope(ctx, moat.Scope{Tenant: tenant}), sql))
+		}, o)
 }
 
 type poolChoice struct {
@@ -93,7 +94,8 @@ func poolTarget(ctx context.Context, operatorURL string, o database.Options) (po
 			continue
 		}
 		column := sqltext.Ident(t.Column)
-		rows, err := pool.Texts(conn.Query(ctx, fmt.Sprintf("SELECT DISTINCT %s::text FROM (SELECT %s FROM %s WHERE %s IS NOT NULL LIMIT 200000) x LIMIT %d",
+		rows, err := pool.Texts(conn.Query(ctx, fmt.Sprintf("SELECT DISTINCT %s::text FROM (SELECT %s FROM %s WHERE %s "+
+			"IS NOT NULL LIMIT 200000) x LIMIT %d",
 			column, column, t.Table.SQL(), column, mostTenants)))
 		if err != nil || len(rows) <= len(best.options.Tenants) {
 			continue

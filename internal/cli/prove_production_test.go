@@ -21,10 +21,12 @@ func TestProveRefusesProduction(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if code, out, errs := run(t, args...); code != exitError || out != "" || !strings.Contains(errs, "looks like production") || !strings.Contains(errs, "11 recent connections") {
+	if code, out, errs := run(t, args...); code != exitError || out != "" ||
+		!strings.Contains(errs, "looks like production") || !strings.Contains(errs, "11 recent connections") {
 		t.Errorf("a busy database: exit %d, %s%s", code, out, errs)
 	}
-	if _, out, errs := run(t, append(args, "--yes-production")...); strings.Contains(errs, "production") || !strings.Contains(out, "probes") {
+	if _, out, errs := run(t, append(args, "--yes-production")...); strings.Contains(errs, "production") ||
+		!strings.Contains(out, "probes") {
 		t.Errorf("--yes-production: %s%s", out, errs)
 	}
 }

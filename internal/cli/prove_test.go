@@ -71,7 +71,8 @@ func TestProveAttacksThePoolToo(t *testing.T) {
 	f := fixture(t, "V07")
 	f.Mend(t)
 	code, out, errs := command(t, "prove", f.URL, "--app-url", f.As(t, f.App), "--pool", "--format", "json")
-	if code != exitOK || !strings.Contains(out, "interleaved borrowings:pool") || !strings.Contains(out, "held cursor:pool (paranoid)") {
+	if code != exitOK || !strings.Contains(out, "interleaved borrowings:pool") ||
+		!strings.Contains(out, "held cursor:pool (paranoid)") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }

@@ -84,9 +84,10 @@ func Main(ctx context.Context, args []string, io IO) int {
 
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "moat",
-		Short:         "Tenant isolation that PostgreSQL itself enforces",
-		Long:          "moat keeps the rows of many tenants apart in the same tables with PostgreSQL's\nrow-level security: it finds the holes, closes them, attacks the result, and\nserves it.",
+		Use:   "moat",
+		Short: "Tenant isolation that PostgreSQL itself enforces",
+		Long: "moat keeps the rows of many tenants apart in the same tables with PostgreSQL's\nrow-level " +
+			"security: it finds the holes, closes them, attacks the result, and\nserves it.",
 		Example:       "  moat demo\n  moat audit postgres://localhost/app",
 		Version:       Version(),
 		SilenceErrors: true,
@@ -94,7 +95,8 @@ func newRoot(a *app) *cobra.Command {
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configFile, "config", "", "configuration file (default: moat.yaml if it exists)")
-	flags.StringVar(&a.databaseURL, "database-url", "", "administrating connection (default: $MOAT_DATABASE_URL, else PG* variables)")
+	flags.StringVar(&a.databaseURL, "database-url", "",
+		"administrating connection (default: $MOAT_DATABASE_URL, else PG* variables)")
 	flags.StringVar(&a.appURL, "app-url", "", "application role's connection (default: $MOAT_APP_URL)")
 	flags.BoolVar(&a.noColor, "no-color", false, "plain text (also: NO_COLOR)")
 	root.AddCommand(a.commands()...)
@@ -151,7 +153,8 @@ func (a *app) database(args []string) (string, error) {
 			return "", nil
 		}
 	}
-	return "", withHint(errors.New("no database named"), "give a URL, --database-url, MOAT_DATABASE_URL or the PG* variables")
+	return "", withHint(errors.New("no database named"),
+		"give a URL, --database-url, MOAT_DATABASE_URL or the PG* variables")
 }
 
 // application returns the application role's connection string.
@@ -162,7 +165,8 @@ func (a *app) application() (string, error) {
 	if url := os.Getenv("MOAT_APP_URL"); url != "" {
 		return url, nil
 	}
-	return "", withHint(errors.New("no application connection named"), "give --app-url or MOAT_APP_URL: the role your application connects as")
+	return "", withHint(errors.New("no application connection named"),
+		"give --app-url or MOAT_APP_URL: the role your application connects as")
 }
 
 // color says whether w is a terminal that wants colour.

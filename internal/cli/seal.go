@@ -61,13 +61,16 @@ func (a *app) newSealSwitch(mode seal.Mode) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "on [URL]",
 		Short: "Have the policies read the sealed tenant",
-		Long:  "Change every policy that reads the tenant setting, in one transaction. Servers and\nprograms must sign already: their binding satisfies policies of both modes.\n\nExit code 0: nothing to change, or it was changed. 1: a change is planned. 2: an error.",
-		Args:  cobra.MaximumNArgs(1),
-		RunE:  func(cmd *cobra.Command, args []string) error { return a.sealSwitch(cmd.Context(), args, mode, apply) },
+		Long: "Change every policy that reads the tenant setting, in one transaction. Servers and\nprograms must sign " +
+			"already: their binding satisfies policies of both modes.\n\nExit code 0: nothing to change, or it was changed. " +
+			"1: a change is planned. 2: an error.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.sealSwitch(cmd.Context(), args, mode, apply) },
 	}
 	if mode == seal.Plain {
 		c.Use, c.Short = "off [URL]", "Have the policies read the plain setting again"
-		c.Long = "Change every sealed policy back, in one transaction. Servers and programs may stop\nsigning afterwards, not before.\n\nExit code 0: nothing to change, or it was changed. 1: a change is planned. 2: an error."
+		c.Long = "Change every sealed policy back, in one transaction. Servers and programs may stop\nsigning " +
+			"afterwards, not before.\n\nExit code 0: nothing to change, or it was changed. 1: a change is planned. 2: an error."
 	}
 	c.Flags().BoolVar(&apply, "apply", false, "change the policies")
 	return c
@@ -108,7 +111,8 @@ func (a *app) nothingToSwitch(ctx context.Context, conn *pgx.Conn, mode seal.Mod
 	}
 	if len(status.Sealed)+len(status.Plain) == 0 {
 		return withHint(fmt.Errorf("no policy reads the setting %s", o.Setting),
-			"tenant.setting in moat.yaml names it; policies that read a token's claims are not switched: write moat.current_tenant() into them")
+			"tenant.setting in moat.yaml names it; policies that read a token's claims are not switched: write "+
+				"moat.current_tenant() into them")
 	}
 	fmt.Fprintf(a.Out, "Every policy that reads the tenant is already %s.\n", mode)
 	return nil
@@ -117,13 +121,15 @@ func (a *app) nothingToSwitch(ctx context.Context, conn *pgx.Conn, mode seal.Mod
 // printSwitch shows the statements of a planned switch, or what a switch did.
 func printSwitch(w io.Writer, s seal.Switched, mode seal.Mode, applied bool) {
 	if !applied {
-		fmt.Fprintf(w, "-- %s and %s become %s, in one transaction:\n", english.Count(len(s.Policies), "policy"), english.Count(len(s.Functions), "function"), mode)
+		fmt.Fprintf(w, "-- %s and %s become %s, in one transaction:\n", english.Count(len(s.Policies), "policy"),
+			english.Count(len(s.Functions), "function"), mode)
 		for _, sql := range s.SQL {
 			fmt.Fprintln(w, strings.TrimRight(sql, "\n")+";")
 		}
 		return
 	}
-	fmt.Fprintf(w, "Now %s: %s and %s.\n", mode, english.Count(len(s.Policies), "policy"), english.Count(len(s.Functions), "function"))
+	fmt.Fprintf(w, "Now %s: %s and %s.\n", mode, english.Count(len(s.Policies), "policy"),
+		english.Count(len(s.Functions), "function"))
 	for _, f := range s.Left {
 		fmt.Fprintf(w, "unchanged: %s reads the plain setting, but no policy calls it\n", f)
 	}
@@ -136,7 +142,8 @@ func sealHint(err error) error {
 	case errors.Is(err, seal.ErrNotInstalled), errors.Is(err, seal.ErrNoKey):
 		return withHint(err, "moat seal key new --apply installs it and makes a key")
 	case errors.As(err, &roles):
-		return withHint(err, "moat seal key new --role %s --apply lets them, or revoke their privileges on the tables", strings.Join(roles.Roles, ","))
+		return withHint(err, "moat seal key new --role %s --apply lets them, or revoke their privileges on the tables",
+			strings.Join(roles.Roles, ","))
 	}
 	return err
 }
@@ -195,7 +202,8 @@ func (a *app) newSealHarden() *cobra.Command {
 
 func (a *app) harden(ctx context.Context, args []string, only []string, apply, undo bool) error {
 	return a.withDatabase(ctx, args, func(c config.Config, conn *pgx.Conn) error {
-		measures, err := chosenMeasures(seal.Hardening(seal.HardeningOptions{Database: conn.Config().Database, Application: c.Roles.Application}), only)
+		measures, err := chosenMeasures(seal.Hardening(seal.HardeningOptions{Database: conn.Config().Database,
+			Application: c.Roles.Application}), only)
 		if err != nil {
 			return err
 		}

@@ -41,7 +41,8 @@ func (a *app) newSealKey() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.sealKeyNew(cmd.Context(), args, f) },
 	}
 	created.Flags().StringSliceVar(&f.roles, "role", nil, "further roles that may bind and read the tenant")
-	created.Flags().BoolVar(&f.anyBackend, "any-connection", false, "accept the key's signatures on every connection, for a pooler that hides the server's (weaker)")
+	created.Flags().BoolVar(&f.anyBackend, "any-connection", false,
+		"accept the key's signatures on every connection, for a pooler that hides the server's (weaker)")
 	rotate := &cobra.Command{
 		Use:   "rotate [URL]",
 		Short: "Sign with a new key, and retire the others after a grace period",
@@ -58,9 +59,10 @@ func (a *app) newSealKey() *cobra.Command {
 	status := &cobra.Command{
 		Use:   "status [URL]",
 		Short: "List the database's keys, and what the policies read",
-		Long:  "Exit code 0: all is well. 1: sealed policies without a valid key, policies of both\nmodes, or functions that are not those of this version. 2: an error.",
-		Args:  cobra.MaximumNArgs(1),
-		RunE:  func(cmd *cobra.Command, args []string) error { return a.sealKeyStatus(cmd.Context(), args) },
+		Long: "Exit code 0: all is well. 1: sealed policies without a valid key, policies of both\nmodes, or functions " +
+			"that are not those of this version. 2: an error.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.sealKeyStatus(cmd.Context(), args) },
 	}
 	c.AddCommand(created, rotate, status)
 	return c
@@ -107,7 +109,8 @@ func (a *app) sealKeyNew(ctx context.Context, args []string, f sealKeyFlags) err
 		if made {
 			verb = "was made"
 		}
-		fmt.Fprintf(a.Out, "%s %s in %s, and known to the database. Next: sealed: {enabled: true, key_file: %s}\nin moat.yaml of every server, then moat seal on --apply.\n", key, verb, file, file)
+		fmt.Fprintf(a.Out, "%s %s in %s, and known to the database. Next: sealed: {enabled: true, key_file: %s}\nin "+
+			"moat.yaml of every server, then moat seal on --apply.\n", key, verb, file, file)
 		return nil
 	})
 }
@@ -117,7 +120,8 @@ func (a *app) sealKeyNew(ctx context.Context, args []string, f sealKeyFlags) err
 func installOptions(ctx context.Context, conn *pgx.Conn, c config.Config, roles []string) (seal.InstallOptions, error) {
 	o := seal.InstallOptions{Setting: tenantSetting(c), Applications: append([]string{c.Roles.Application}, roles...)}
 	var definer bool
-	err := conn.QueryRow(ctx, "select exists (select from pg_catalog.pg_roles where rolname = $1)", c.Roles.Definer).Scan(&definer)
+	err := conn.QueryRow(ctx, "select exists (select from pg_catalog.pg_roles where rolname = $1)",
+		c.Roles.Definer).Scan(&definer)
 	if definer {
 		o.Applications = append(o.Applications, c.Roles.Definer)
 	}
@@ -167,7 +171,8 @@ func (a *app) sealKeyRotate(ctx context.Context, args []string, f sealKeyFlags) 
 			return withHint(err, "moat seal key new --apply installs sealed mode")
 		}
 		if !f.apply {
-			return a.preview(fmt.Sprintf("a new key is added to the database and put first in %s; %s is refused after %s", file, old[0], f.grace))
+			return a.preview(fmt.Sprintf("a new key is added to the database and put first in %s; %s is refused after %s",
+				file, old[0], f.grace))
 		}
 		o := seal.KeyOptions{}
 		for _, k := range known {
@@ -196,7 +201,8 @@ func (a *app) sealKeyStatus(ctx context.Context, args []string) error {
 			return err
 		}
 		if !s.Installed {
-			fmt.Fprintf(a.Out, "Sealed mode is not installed; the plain setting is read by %s.\n", english.Count(len(s.Plain), "policy"))
+			fmt.Fprintf(a.Out, "Sealed mode is not installed; the plain setting is read by %s.\n",
+				english.Count(len(s.Plain), "policy"))
 			return nil
 		}
 		out := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
@@ -218,7 +224,8 @@ func (a *app) sealKeyStatus(ctx context.Context, args []string) error {
 			fmt.Fprintf(out, "%s\t%s\t%s\t\n", k.ID, k.Created.UTC().Format(time.RFC3339), until)
 		}
 		out.Flush()
-		fmt.Fprintf(a.Out, "Sealed: %s. Reading the plain setting: %d.\n", english.Count(len(s.Sealed), "policy"), len(s.Plain))
+		fmt.Fprintf(a.Out, "Sealed: %s. Reading the plain setting: %d.\n", english.Count(len(s.Sealed), "policy"),
+			len(s.Plain))
 		for _, f := range s.Altered {
 			fmt.Fprintf(a.Out, "%s is not the function that this version installs.\n", f)
 		}

@@ -30,13 +30,15 @@ func newSealSteps(t *testing.T) *sealSteps {
 	d.Exec(t, fmt.Sprintf(`
 		create table leads (tenant_id uuid not null, id int, name text, primary key (tenant_id, id));
 		insert into leads values ('%[1]s', 1, 'a'), ('%[2]s', 1, 'b'), ('%[2]s', 2, 'b');
-		create policy tenant_isolation on leads as restrictive using (tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid));
+		create policy tenant_isolation on leads as restrictive using (tenant_id = (select
+		  nullif(current_setting('app.current_tenant', true), '')::uuid));
 		create policy tenant_access on leads to %[3]s using (true);
 		alter table leads enable row level security, force row level security;
 		grant select, insert, update, delete on leads to %[3]s`, sealTenantA, sealTenantB, role))
 	key := filepath.Join(t.TempDir(), "seal.key")
 	text := "roles: {application: " + role + "}\nsealed: {enabled: %t, key_file: " + key + "}\n"
-	return &sealSteps{Database: d, app: d.As(t, role), plain: write(t, "plain.yaml", fmt.Sprintf(text, false)), sealed: write(t, "sealed.yaml", fmt.Sprintf(text, true))}
+	return &sealSteps{Database: d, app: d.As(t, role), plain: write(t, "plain.yaml", fmt.Sprintf(text, false)),
+		sealed: write(t, "sealed.yaml", fmt.Sprintf(text, true))}
 }
 
 // step runs a command and checks its exit code and a part of what it prints.
@@ -64,7 +66,8 @@ func TestSealFromPlainAndBack(t *testing.T) {
 	breakIn(s.plain, exitFound, "BROKEN IN: 2 rows", forge)
 	seal(exitError, "moat seal key new", "on", "--apply")
 	seal(exitOK, "not installed", "key", "status")
-	s.step(t, exitError, "no policy reads the setting app.other", "seal", "off", "--config", write(t, "other.yaml", "tenant: {setting: app.other}\n"), "--database-url", s.URL)
+	s.step(t, exitError, "no policy reads the setting app.other", "seal", "off", "--config",
+		write(t, "other.yaml", "tenant: {setting: app.other}\n"), "--database-url", s.URL)
 	seal(exitFound, "CREATE TABLE IF NOT EXISTS moat.seal_key", "key", "new")
 	seal(exitOK, "not installed", "key", "status")
 	seal(exitOK, "was made", "key", "new", "--apply")
@@ -79,7 +82,8 @@ func TestSealFromPlainAndBack(t *testing.T) {
 	breakIn(s.sealed, exitOK, "own    "+sealTenantA, "select tenant_id, name from leads")
 	breakIn(s.sealed, exitError, "cannot tell: select tenant_id of public.leads too", "select name from leads")
 	breakIn(s.sealed, exitOK, "refused: ERROR: permission denied", "select * from moat.seal_key")
-	s.step(t, exitOK, "a", "sql", "--tenant", sealTenantA, "--app-url", s.app, "--config", s.sealed, "select name from leads")
+	s.step(t, exitOK, "a", "sql", "--tenant", sealTenantA, "--app-url", s.app, "--config", s.sealed,
+		"select name from leads")
 
 	seal(exitFound, "a new key is added", "key", "rotate")
 	seal(exitOK, "signs now", "key", "rotate", "--grace", "0s", "--apply")
@@ -98,9 +102,12 @@ func TestSealHarden(t *testing.T) {
 	s.step(t, exitOK, "made", "seal", "key", "new", "--apply", "--config", s.plain, "--database-url", s.URL)
 	s.step(t, exitOK, "REVOKE TEMPORARY", "seal", "harden", "--config", s.plain, "--database-url", s.URL)
 	s.step(t, exitOK, "temp_file_limit", "seal", "harden", "--apply", "--config", s.plain, "--database-url", s.URL)
-	s.step(t, exitOK, "refused: ERROR: permission denied", "breakin", "--tenant", sealTenantA, "--app-url", s.app, "--config", s.sealed, "create temp table x (a int)")
-	s.step(t, exitError, "no measure", "seal", "harden", "--only", "nonsense", "--config", s.plain, "--database-url", s.URL)
-	s.step(t, exitOK, "GRANT TEMPORARY", "seal", "harden", "--only", "temp", "--undo", "--apply", "--config", s.plain, "--database-url", s.URL)
+	s.step(t, exitOK, "refused: ERROR: permission denied", "breakin", "--tenant", sealTenantA, "--app-url", s.app,
+		"--config", s.sealed, "create temp table x (a int)")
+	s.step(t, exitError, "no measure", "seal", "harden", "--only", "nonsense", "--config", s.plain, "--database-url",
+		s.URL)
+	s.step(t, exitOK, "GRANT TEMPORARY", "seal", "harden", "--only", "temp", "--undo", "--apply", "--config", s.plain,
+		"--database-url", s.URL)
 }
 
 func TestBreakInReadsLines(t *testing.T) {
@@ -108,8 +115,10 @@ func TestBreakInReadsLines(t *testing.T) {
 	s := newSealSteps(t)
 	var out strings.Builder
 	in := strings.NewReader("select nonsense\n\nselect tenant_id from leads\n" + forge + "\n")
-	code := Main(t.Context(), []string{"breakin", "--tenant", sealTenantA, "--app-url", s.app, "--config", s.plain}, IO{In: in, Out: &out, Err: &out})
-	if text := out.String(); code != exitFound || strings.Count(text, "held") != 2 || strings.Count(text, "BROKEN IN") != 1 {
+	code := Main(t.Context(), []string{"breakin", "--tenant", sealTenantA, "--app-url", s.app, "--config", s.plain},
+		IO{In: in, Out: &out, Err: &out})
+	if text := out.String(); code != exitFound || strings.Count(text, "held") != 2 ||
+		strings.Count(text, "BROKEN IN") != 1 {
 		t.Errorf("exit %d:\n%s", code, text)
 	}
 }
@@ -141,7 +150,8 @@ func TestProtectSealed(t *testing.T) {
 	protect(exitError, "--sealed needs --apply", "--sealed")
 	protect(exitOK, "Now sealed: ", "--apply", "--until", "guards", "--sealed")
 	breakIn(forge)
-	s.step(t, exitOK, "(1 row)", "sql", "--tenant", sealTenantA, "--app-url", s.app, "--config", config, "select * from leads")
+	s.step(t, exitOK, "(1 row)", "sql", "--tenant", sealTenantA, "--app-url", s.app, "--config", config,
+		"select * from leads")
 	protect(exitOK, "")
 
 	d.Exec(t, `create table notes (tenant_id uuid not null references tenants, id int primary key)`)
@@ -149,5 +159,6 @@ func TestProtectSealed(t *testing.T) {
 	s.step(t, exitOK, "Reading the plain setting: 0", "seal", "key", "status", "--config", config, "--database-url", d.URL)
 	s.step(t, exitOK, "", "audit", "--fail-on", "medium", "--config", config, d.URL)
 	protect(exitOK, "", "--undo")
-	s.step(t, exitOK, "the plain setting is read by 0 policies", "seal", "key", "status", "--config", config, "--database-url", d.URL)
+	s.step(t, exitOK, "the plain setting is read by 0 policies", "seal", "key", "status", "--config", config,
+		"--database-url", d.URL)
 }

@@ -39,10 +39,14 @@ func leadsDatabase(t *testing.T) (d *pgtest.Database, role string) {
 	role = d.AppRole(t)
 	d.Exec(t, `
 		create table tenants (id uuid primary key, name text);
-		create table leads (tenant_id uuid not null references tenants default (nullif(current_setting('app.current_tenant', true), '')::uuid), id int, name text, primary key (tenant_id, id));
-		insert into tenants values ('11111111-1111-1111-1111-111111111111', 'A'), ('22222222-2222-2222-2222-222222222222', 'B');
-		insert into leads values ('11111111-1111-1111-1111-111111111111', 1, 'a'), ('22222222-2222-2222-2222-222222222222', 1, 'b');
-		create policy tenant_isolation on leads as restrictive using (tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid));
+		create table leads (id int, name text, tenant_id uuid not null references tenants
+			default (nullif(current_setting('app.current_tenant', true), '')::uuid), primary key (tenant_id, id));
+		insert into tenants values ('11111111-1111-1111-1111-111111111111', 'A'),
+		  ('22222222-2222-2222-2222-222222222222', 'B');
+		insert into leads values ('11111111-1111-1111-1111-111111111111', 1, 'a'),
+		  ('22222222-2222-2222-2222-222222222222', 1, 'b');
+		create policy tenant_isolation on leads as restrictive using (tenant_id = (select
+		  nullif(current_setting('app.current_tenant', true), '')::uuid));
 		create policy tenant_access on leads to `+role+` using (true);
 		alter table leads enable row level security; alter table leads force row level security;
 		grant select, insert, update, delete on leads to `+role)
@@ -79,7 +83,8 @@ func TestServeFailsClosed(t *testing.T) {
 		}
 	}
 	for _, fine := range []string{"", "\ntenant: {type: uuid, setting: app.current_tenant}"} {
-		if code, _, errs := run(t, "serve", "--check", "--config", write(t, "moat.yaml", good+fine), "--app-url", app); code != exitOK {
+		if code, _, errs := run(t, "serve", "--check", "--config", write(t, "moat.yaml", good+fine), "--app-url",
+			app); code != exitOK {
 			t.Errorf("a safe configuration: exit %d, %s", code, errs)
 		}
 	}
@@ -89,10 +94,12 @@ func TestServeFailsClosed(t *testing.T) {
 func TestSettingReadInAFunction(t *testing.T) {
 	t.Parallel()
 	d, role := leadsDatabase(t)
-	d.Exec(t, `create function tenant() returns uuid language sql stable as $$ select nullif(current_setting('App.Client', true), '')::uuid $$;
+	d.Exec(t, `create function tenant() returns uuid language sql stable as $$
+		select nullif(current_setting('App.Client', true), '')::uuid $$;
 		alter policy tenant_isolation on leads using (tenant_id = (select tenant()))`)
 	good := strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32)))
-	for setting, want := range map[string]string{"app.client": "", "App.Client": "", "app.current_tenant": "no policy reads it"} {
+	for setting, want := range map[string]string{"app.client": "", "App.Client": "",
+		"app.current_tenant": "no policy reads it"} {
 		yaml := write(t, "moat.yaml", good+"\ntenant: {setting: "+setting+"}")
 		code, _, errs := run(t, "serve", "--check", "--config", yaml, "--app-url", d.As(t, role))
 		if (code == exitOK) != (want == "") || !strings.Contains(errs, want) {
@@ -126,7 +133,8 @@ func TestTokenAndSQL(t *testing.T) {
 	if _, out, _ := run(t, "sql", "--app-url", url, "--tenant", a, sql); out != "name  id\na     1\n(1 row)\n" {
 		t.Errorf("tenant A: %q", out)
 	}
-	if code, _, errs := run(t, "sql", "--app-url", url, "select * from nosuch"); code != exitError || !strings.Contains(errs, "nosuch") {
+	if code, _, errs := run(t, "sql", "--app-url", url, "select * from nosuch"); code != exitError ||
+		!strings.Contains(errs, "nosuch") {
 		t.Errorf("bad SQL: exit %d, %s", code, errs)
 	}
 }
@@ -135,7 +143,8 @@ func TestTokenAndSQL(t *testing.T) {
 func TestServeFinishesRequests(t *testing.T) {
 	t.Parallel()
 	d, role := leadsDatabase(t)
-	d.Exec(t, "create function slow() returns int language sql as 'select 1 from pg_sleep(1)'; grant execute on function slow() to "+role)
+	d.Exec(t, "create function slow() returns int language sql as 'select 1 from pg_sleep(1)'; grant execute on "+
+		"function slow() to "+role)
 	s := startServeOn(t, d.As(t, role), "")
 	answered := make(chan int, 1)
 	go func() {
@@ -193,7 +202,8 @@ func TestServePoliciesOverClaims(t *testing.T) {
 	t.Parallel()
 	d, role := leadsDatabase(t)
 	d.Exec(t, `drop policy tenant_isolation on leads;
-		create policy tenant_isolation on leads as restrictive using (tenant_id = ((select current_setting('request.jwt.claims', true))::json->>'tenant_id')::uuid)`)
+		create policy tenant_isolation on leads as restrictive using (tenant_id = ((select
+		  current_setting('request.jwt.claims', true))::json->>'tenant_id')::uuid)`)
 	s := startServeOn(t, d.As(t, role), "tenant: {setting: app.current_tenant}")
 	if status, body := s.get(t, s.url+"/rest/v1/leads?select=name"); status != http.StatusOK || body != `[{"name":"a"}]` {
 		t.Errorf("%d %s", status, body)

@@ -213,7 +213,8 @@ func apiLimits(c config.Config) api.Limits {
 func startError(err error) error {
 	var refused *api.PreRequestError
 	if errors.As(err, &refused) {
-		return withHint(err, "serve.pre_request names a function without arguments; GRANT USAGE ON SCHEMA %s and EXECUTE on it to the application role", refused.Function.Schema)
+		return withHint(err, "serve.pre_request names a function without arguments; GRANT USAGE ON SCHEMA %s and EXECUTE "+
+			"on it to the application role", refused.Function.Schema)
 	}
 	return err
 }

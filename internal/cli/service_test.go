@@ -17,7 +17,8 @@ import (
 // Zero in moat.yaml means no limit, and to the API a default.
 func TestLimitsOfZero(t *testing.T) {
 	t.Parallel()
-	c, err := config.Parse([]byte("limits: {requests_per_second: 0, concurrent: 0, response_bytes: 0}\nserve: {max_rows: 0}"))
+	c, err := config.Parse([]byte("limits: {requests_per_second: 0, concurrent: 0, response_bytes: 0}\nserve: " +
+		"{max_rows: 0}"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,8 @@ func loadCertificate(c config.Serve) (*certificate, error) {
 		return nil, nil
 	}
 	cert := &certificate{certFile: c.TLSCertFile, keyFile: c.TLSKeyFile}
-	return cert, withHint(cert.load(), "serve.tls_cert_file holds the certificate and those that vouch for it, serve.tls_key_file its key, both as PEM")
+	return cert, withHint(cert.load(), "serve.tls_cert_file holds the certificate and those that vouch for it, "+
+		"serve.tls_key_file its key, both as PEM")
 }
 
 // load keeps the old certificate where the new one cannot be read.

@@ -26,7 +26,8 @@ func certify(t *testing.T, folder string, number int64) (config.Serve, *x509.Cer
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(number), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	template := &x509.Certificate{SerialNumber: big.NewInt(number), NotBefore: time.Now().Add(-time.Hour),
+		NotAfter:    time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -37,7 +38,8 @@ func certify(t *testing.T, folder string, number int64) (config.Serve, *x509.Cer
 		t.Fatal(err)
 	}
 	c := config.Serve{TLSCertFile: filepath.Join(folder, "cert.pem"), TLSKeyFile: filepath.Join(folder, "key.pem")}
-	for file, block := range map[string]*pem.Block{c.TLSCertFile: {Type: "CERTIFICATE", Bytes: der}, c.TLSKeyFile: {Type: "PRIVATE KEY", Bytes: private}} {
+	for file, block := range map[string]*pem.Block{c.TLSCertFile: {Type: "CERTIFICATE", Bytes: der},
+		c.TLSKeyFile: {Type: "PRIVATE KEY", Bytes: private}} {
 		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}

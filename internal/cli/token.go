@@ -43,7 +43,8 @@ func (a *app) newToken() *cobra.Command {
 	flags.StringVar(&f.subject, "subject", "developer", "subject (sub)")
 	flags.StringVar(&f.role, "role", "", "role inside the tenant")
 	flags.DurationVar(&f.expires, "expires", time.Hour, "how long the token is valid")
-	flags.StringVar(&f.issuer, "issuer", "", "which issuer of moat.yaml (default: the only one that has a key to sign with)")
+	flags.StringVar(&f.issuer, "issuer", "", "which issuer of moat.yaml (default: the only one that has a key to sign "+
+		"with)")
 	flags.StringVar(&f.keyFile, "key-file", "", "secret or PEM private key to sign with (default: the issuer's secret)")
 	_ = c.MarkFlagRequired("tenant")
 	return c
@@ -90,7 +91,8 @@ func signingIssuer(issuers []config.Issuer, f tokenFlags) (config.Issuer, error)
 		return found[0], nil
 	case 0:
 		return config.Issuer{}, withHint(errors.New("no issuer to sign as"),
-			"moat.yaml needs an issuer with an audience and a secret_file or secret_env, or give --key-file; --config names another file")
+			"moat.yaml needs an issuer with an audience and a secret_file or secret_env, or give --key-file; --config names "+
+				"another file")
 	}
 	return config.Issuer{}, withHint(errors.New("several issuers have a key to sign with"), "choose one with --issuer")
 }

@@ -24,7 +24,8 @@ import (
 // flushTimeout is how long the end waits for a collector to take the last spans.
 const flushTimeout = 3 * time.Second
 
-const tracingHint = "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 or serve.tracing.endpoint names an OTLP collector that speaks HTTP"
+const tracingHint = "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 or serve.tracing.endpoint names an OTLP " +
+	"collector that speaks HTTP"
 
 // openTracing returns what makes spans, and what sends the last of them at the end.
 // Both are nil where no collector is named: then nothing is measured or kept.
@@ -44,13 +45,15 @@ func openTracing(ctx context.Context, c config.Tracing, log *slog.Logger) (trace
 		resource.WithAttributes(attribute.String("service.name", "moat"), attribute.String("service.version", Version())),
 		resource.WithFromEnv())
 	if err != nil {
-		return nil, nil, withHint(fmt.Errorf("tracing: %w", err), "OTEL_RESOURCE_ATTRIBUTES is a list like deployment.environment.name=production,team=leads")
+		return nil, nil, withHint(fmt.Errorf("tracing: %w", err),
+			"OTEL_RESOURCE_ATTRIBUTES is a list like deployment.environment.name=production,team=leads")
 	}
 	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint))
 	if err != nil {
 		return nil, nil, withHint(fmt.Errorf("tracing: %w", err), tracingHint)
 	}
-	provider := sdktrace.NewTracerProvider(sdktrace.WithResource(about), sdktrace.WithBatcher(&quietExporter{SpanExporter: exporter, log: log}))
+	provider := sdktrace.NewTracerProvider(sdktrace.WithResource(about),
+		sdktrace.WithBatcher(&quietExporter{SpanExporter: exporter, log: log}))
 	flush := func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 		defer cancel()
@@ -84,7 +87,8 @@ func tracingEndpoint(c config.Tracing, env func(string) string) (string, error) 
 	if endpoint == "" {
 		return "", nil
 	}
-	if protocol := cmp.Or(env("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), env("OTEL_EXPORTER_OTLP_PROTOCOL"), "http/protobuf"); !strings.HasPrefix(protocol, "http/") {
+	if protocol := cmp.Or(env("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), env("OTEL_EXPORTER_OTLP_PROTOCOL"),
+		"http/protobuf"); !strings.HasPrefix(protocol, "http/") {
 		return "", fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL %q: moat speaks http/protobuf", protocol)
 	}
 	if err := config.CheckEndpoint(name, endpoint); err != nil {
@@ -97,7 +101,8 @@ func tracingEndpoint(c config.Tracing, env func(string) string) (string, error) 
 }
 
 func checkSampler(env func(string) string) error {
-	name, argument := strings.ToLower(strings.TrimSpace(env("OTEL_TRACES_SAMPLER"))), strings.TrimSpace(env("OTEL_TRACES_SAMPLER_ARG"))
+	name, argument := strings.ToLower(strings.TrimSpace(env("OTEL_TRACES_SAMPLER"))),
+		strings.TrimSpace(env("OTEL_TRACES_SAMPLER_ARG"))
 	switch name {
 	case "", "always_on", "always_off", "parentbased_always_on", "parentbased_always_off":
 		return nil
@@ -107,7 +112,8 @@ func checkSampler(env func(string) string) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("OTEL_TRACES_SAMPLER %q: use always_on, always_off, traceidratio, or one of them after parentbased_", name)
+	return fmt.Errorf("OTEL_TRACES_SAMPLER %q: use always_on, always_off, traceidratio, "+
+		"or one of them after parentbased_", name)
 }
 
 // quietExporter logs when a collector begins to fail and when it is there again, not

@@ -103,7 +103,8 @@ func startServe(t *testing.T, more string) *served {
 
 func startServeOn(t *testing.T, appURL, more string) *served {
 	t.Helper()
-	file := write(t, "moat.yaml", strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32)))+"\nportal: {disabled: true}\n"+more)
+	file := write(t, "moat.yaml", strings.ReplaceAll(goodIssuer, "%s",
+		write(t, "secret", strings.Repeat("k", 32)))+"\nportal: {disabled: true}\n"+more)
 	code, token, errs := run(t, "token", "--config", file, "--tenant", tenantOfA)
 	if code != exitOK {
 		t.Fatal(errs)
@@ -112,7 +113,8 @@ func startServeOn(t *testing.T, appURL, more string) *served {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() {
-		ended <- Main(ctx, []string{"serve", "--config", file, "--app-url", appURL, "--addr", "127.0.0.1:0"}, IO{In: strings.NewReader(""), Out: &output{}, Err: s.errs})
+		ended <- Main(ctx, []string{"serve", "--config", file, "--app-url", appURL, "--addr", "127.0.0.1:0"},
+			IO{In: strings.NewReader(""), Out: &output{}, Err: s.errs})
 	}()
 	s.stop = sync.OnceValue(func() int { cancel(); return <-ended })
 	t.Cleanup(func() { s.stop() })
@@ -163,7 +165,8 @@ func TestServeTraces(t *testing.T) {
 	t.Parallel()
 	c := newReceiver(t)
 	s := startServe(t, "serve: {tracing: {endpoint: "+c.URL+"}}")
-	status, body := s.get(t, s.url+"/rest/v1/leads?name=eq.a&select=id,name", "traceparent: 00-"+parentTrace+"-"+parentSpan+"-01")
+	status, body := s.get(t, s.url+"/rest/v1/leads?name=eq.a&select=id,name",
+		"traceparent: 00-"+parentTrace+"-"+parentSpan+"-01")
 	if status != http.StatusOK || body != `[{"id":1,"name":"a"}]` {
 		t.Fatalf("%d %s", status, body)
 	}
@@ -175,11 +178,13 @@ func TestServeTraces(t *testing.T) {
 	if request == nil || statement == nil {
 		t.Fatalf("spans %v", spans)
 	}
-	if hexOf(request.TraceId) != parentTrace || hexOf(request.ParentSpanId) != parentSpan || hexOf(statement.ParentSpanId) != hexOf(request.SpanId) {
+	if hexOf(request.TraceId) != parentTrace || hexOf(request.ParentSpanId) != parentSpan ||
+		hexOf(statement.ParentSpanId) != hexOf(request.SpanId) {
 		t.Errorf("request %v, statement %v", request, statement)
 	}
 	got := texts(request.Attributes)
-	if got["http.route"] != "/rest/v1/leads" || got["http.response.status_code"] != "200" || got["moat.tenant"] != tenantOfA || about["service.name"] != "moat" {
+	if got["http.route"] != "/rest/v1/leads" || got["http.response.status_code"] != "200" ||
+		got["moat.tenant"] != tenantOfA || about["service.name"] != "moat" {
 		t.Errorf("attributes %v of %v", got, about)
 	}
 	for _, hidden := range []string{s.token, "Bearer", "eq.a", "select", "postgres://"} {
@@ -240,23 +245,28 @@ func TestTracingEnvironment(t *testing.T) {
 	}{
 		{},
 		{file: "http://file:4318", endpoint: "http://file:4318/v1/traces"},
-		{env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c:4318/base/"}, file: "http://file:4318", endpoint: "https://c:4318/base/v1/traces"},
-		{env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://t/x"}, endpoint: "http://t/x"},
+		{env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c:4318/base/"}, file: "http://file:4318",
+			endpoint: "https://c:4318/base/v1/traces"},
+		{env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318",
+			"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://t/x"}, endpoint: "http://t/x"},
 		{env: map[string]string{"OTEL_SDK_DISABLED": "TRUE"}, file: "http://file:4318"},
 		{env: map[string]string{"OTEL_TRACES_EXPORTER": "none"}, file: "http://file:4318"},
 		{env: map[string]string{"OTEL_TRACES_EXPORTER": "zipkin"}, file: "http://file:4318", want: "OTEL_TRACES_EXPORTER"},
 		{env: map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, file: "http://file:4317", want: "http/protobuf"},
 		{env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, want: "OTEL_EXPORTER_OTLP_ENDPOINT"},
-		{env: map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://%zz"}, want: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"},
+		{env: map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://%zz"},
+			want: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"},
 	} {
 		got, err := tracingEndpoint(config.Tracing{Endpoint: c.file}, func(name string) string { return c.env[name] })
 		if got != c.endpoint || (err == nil) != (c.want == "") || (err != nil && !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%v, %q: %q, %v", c.env, c.file, got, err)
 		}
 	}
-	for name, argument := range map[string]string{"sometimes": "", "traceidratio": "2", "parentbased_traceidratio": "half"} {
+	for name, argument := range map[string]string{"sometimes": "", "traceidratio": "2",
+		"parentbased_traceidratio": "half"} {
 		env := map[string]string{"OTEL_TRACES_SAMPLER": name, "OTEL_TRACES_SAMPLER_ARG": argument}
-		if err := checkSampler(func(name string) string { return env[name] }); err == nil || !strings.Contains(err.Error(), "OTEL_TRACES_SAMPLER") {
+		if err := checkSampler(func(name string) string { return env[name] }); err == nil ||
+			!strings.Contains(err.Error(), "OTEL_TRACES_SAMPLER") {
 			t.Errorf("%v: %v", env, err)
 		}
 	}
@@ -280,7 +290,8 @@ func TestMetricsAddress(t *testing.T) {
 	if status, body := s.get(t, s.url+"/metrics"); status != http.StatusNotFound || strings.Contains(body, "moat_http") {
 		t.Errorf("public: %d %s", status, body)
 	}
-	if status, body := s.get(t, s.metrics+"/metrics"); status != http.StatusOK || !strings.Contains(body, `target="leads"`) {
+	if status, body := s.get(t, s.metrics+"/metrics"); status != http.StatusOK ||
+		!strings.Contains(body, `target="leads"`) {
 		t.Errorf("own: %d %s", status, body)
 	}
 	for _, path := range []string{"/rest/v1/leads", "/healthz", "/debug/pprof/", "/"} {

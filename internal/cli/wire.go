@@ -16,11 +16,13 @@ import (
 // or key is an error that says which.
 func newVerifier(ctx context.Context, c config.Config, log *slog.Logger) (*auth.Verifier, error) {
 	v, err := verifierOf(ctx, c, c.Auth.Issuers, c.Serve.AllowWithoutTenant, log)
-	return v, withHint(err, "auth.issuers in moat.yaml names who signs tokens: issuer, audience, and one of jwks_url, jwks_file, pem_file, secret_file, secret_env, discovery")
+	return v, withHint(err, "auth.issuers in moat.yaml names who signs tokens: issuer, audience, and one of jwks_url, "+
+		"jwks_file, pem_file, secret_file, secret_env, discovery")
 }
 
 // verifierOf accepts the tokens of these issuers.
-func verifierOf(ctx context.Context, c config.Config, issuers []config.Issuer, withoutTenant bool, log *slog.Logger) (*auth.Verifier, error) {
+func verifierOf(ctx context.Context, c config.Config, issuers []config.Issuer, withoutTenant bool,
+	log *slog.Logger) (*auth.Verifier, error) {
 	ac := auth.Config{
 		TenantType:         moat.TenantType(c.Tenant.Type),
 		AllowWithoutTenant: withoutTenant,
@@ -84,5 +86,6 @@ func openApplication(ctx context.Context, url string, c config.Config) (*moat.DB
 	}
 	o.MaxConns, o.ConfigurePool = c.Serve.PoolSize, api.ConfigurePool(c.Serve.StatementTimeout)
 	db, err := moat.Open(ctx, url, o)
-	return db, withHint(err, "--app-url (or MOAT_APP_URL) must name a role that row-level security binds: LOGIN, NOSUPERUSER, NOBYPASSRLS, owner of nothing")
+	return db, withHint(err, "--app-url (or MOAT_APP_URL) must name a role that row-level security binds: LOGIN, "+
+		"NOSUPERUSER, NOBYPASSRLS, owner of nothing")
 }

@@ -67,7 +67,8 @@ func (s Serve) addresses() error {
 		return err
 	}
 	if _, port, _ := net.SplitHostPort(s.Address); s.MetricsAddress == s.Address && port != "0" {
-		return errors.New("serve.metrics_address: it is serve.address; give it another one, or leave it out to serve /metrics there")
+		return errors.New("serve.metrics_address: it is serve.address; give it another one, or leave it out to serve " +
+			"/metrics there")
 	}
 	return nil
 }
@@ -98,7 +99,8 @@ func origins(list []string) error {
 		}
 		u, err := url.Parse(o)
 		if err != nil || u.Host == "" || o != u.Scheme+"://"+strings.ToLower(u.Host) {
-			return fmt.Errorf("serve.cors_origins %q: write it as scheme://host or scheme://host:port, without a path and in lower case, or \"*\"", o)
+			return fmt.Errorf("serve.cors_origins %q: write it as scheme://host or scheme://host:port, without a path and "+
+				"in lower case, or \"*\"", o)
 		}
 	}
 	return nil
@@ -115,7 +117,8 @@ func (t Tracing) check() error {
 // repeat the address, which may hold a password.
 func CheckEndpoint(name, value string) error {
 	u, err := url.Parse(value)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.RawQuery != "" ||
+		u.Fragment != "" {
 		return fmt.Errorf("%s: write it as http://host:4318 or https://host:4318", name)
 	}
 	return nil
@@ -125,9 +128,12 @@ func (l Limits) check() error {
 	q := l.Query
 	return cmp.Or(
 		notNegative("limits.requests_per_second", l.RequestsPerSecond), notNegative("limits.burst", l.Burst),
-		notNegative("limits.concurrent", l.Concurrent), notNegative("limits.wait", l.Wait), notNegative("limits.response_bytes", l.ResponseBytes),
-		notNegative("limits.query.bytes", q.Bytes), notNegative("limits.query.depth", q.Depth), notNegative("limits.query.embeds", q.Embeds),
-		notNegative("limits.query.items", q.Items), notNegative("limits.query.filters", q.Filters), notNegative("limits.query.values", q.Values),
+		notNegative("limits.concurrent", l.Concurrent), notNegative("limits.wait", l.Wait),
+		notNegative("limits.response_bytes", l.ResponseBytes),
+		notNegative("limits.query.bytes", q.Bytes), notNegative("limits.query.depth", q.Depth),
+		notNegative("limits.query.embeds", q.Embeds),
+		notNegative("limits.query.items", q.Items), notNegative("limits.query.filters", q.Filters),
+		notNegative("limits.query.values", q.Values),
 	)
 }
 

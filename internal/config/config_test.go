@@ -10,11 +10,13 @@ import (
 
 func TestParse(t *testing.T) {
 	t.Parallel()
-	c, err := Parse([]byte("tenant: {column: account_id, type: bigint}\nauth:\n  issuers:\n    - {issuer: https://id.example.com, audience: moat, leeway: 10s}\n"))
+	c, err := Parse([]byte("tenant: {column: account_id, type: bigint}\nauth:\n  issuers:\n    - {issuer: " +
+		"https://id.example.com, audience: moat, leeway: 10s}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Tenant.Column != "account_id" || c.Auth.Issuers[0].Audience[0] != "moat" || c.Auth.Issuers[0].Leeway != 10*time.Second {
+	if c.Tenant.Column != "account_id" || c.Auth.Issuers[0].Audience[0] != "moat" ||
+		c.Auth.Issuers[0].Leeway != 10*time.Second {
 		t.Fatalf("parsed %+v", c)
 	}
 	if c.Serve.MaxRows != 1000 || c.Audit.FailOn != "medium" {

@@ -36,7 +36,8 @@ func AuditJUnit(w io.Writer, r *audit.Report, failOn audit.Severity, now time.Ti
 	}
 	for _, u := range r.Unseen {
 		s.Errors++
-		s.Cases = append(s.Cases, junitCase{Name: token(u), Class: "not-seen", Time: "0", Error: &junitOutcome{Message: printable(u), Type: "not seen"}})
+		s.Cases = append(s.Cases, junitCase{Name: token(u), Class: "not-seen", Time: "0",
+			Error: &junitOutcome{Message: printable(u), Type: "not seen"}})
 	}
 	for _, rule := range audit.Rules() {
 		if !found[rule.ID] {

@@ -15,7 +15,8 @@ func AuditMarkdown(w io.Writer, r *audit.Report) error {
 	for _, g := range auditGroups(r.Findings) {
 		fmt.Fprintf(&b, "## %s\n\n", escapeMarkdown(g.name))
 		for _, x := range g.findings {
-			fmt.Fprintf(&b, "### %s: [%s](%s%s.md) on `%s`\n\n", x.Severity, x.Rule, docsURL, x.Rule, strings.ReplaceAll(x.Object, "`", "'"))
+			fmt.Fprintf(&b, "### %s: [%s](%s%s.md) on `%s`\n\n", x.Severity, x.Rule, docsURL, x.Rule,
+				strings.ReplaceAll(x.Object, "`", "'"))
 			if x.File != "" {
 				fmt.Fprintf(&b, "%s:%d\n\n", escapeMarkdown(x.File), x.Line)
 			}
@@ -48,5 +49,6 @@ func AuditMarkdown(w io.Writer, r *audit.Report) error {
 
 // escapeMarkdown keeps names from being read as markup.
 func escapeMarkdown(s string) string {
-	return strings.NewReplacer("_", `\_`, "*", `\*`, "<", "&lt;", ">", "&gt;", "|", `\|`, "`", "\\`", "[", `\[`, "\n", " ").Replace(s)
+	return strings.NewReplacer("_", `\_`, "*", `\*`, "<", "&lt;", ">", "&gt;", "|", `\|`,
+		"`", "\\`", "[", `\[`, "\n", " ").Replace(s)
 }

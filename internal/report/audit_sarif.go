@@ -106,13 +106,16 @@ const docsURL = "https://github.com/moat-db/moat/blob/main/docs/reference/rules/
 // suppressed results; what was not seen makes notifications.
 func AuditSARIF(w io.Writer, r *audit.Report, version string) error {
 	run := sarifRun{ColumnKind: "utf16CodeUnits", Results: []sarifResult{}}
-	run.Tool.Driver = sarifDriver{Name: "moat", SemanticVersion: version, InformationURI: "https://github.com/moat-db/moat"}
+	run.Tool.Driver = sarifDriver{Name: "moat", SemanticVersion: version,
+		InformationURI: "https://github.com/moat-db/moat"}
 	index := map[string]int{}
 	for i, rule := range audit.Rules() {
 		index[rule.ID] = i
-		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{ID: rule.ID, ShortDescription: sarifText{Text: rule.Title},
-			HelpURI: docsURL + rule.ID + ".md", Defaults: sarifLevel{level(rule.Severity)},
-			Properties: map[string]any{"security-severity": score(rule.Severity), "tags": []string{"security", "multi-tenancy"}}})
+		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules,
+			sarifRule{ID: rule.ID, ShortDescription: sarifText{Text: rule.Title},
+				HelpURI: docsURL + rule.ID + ".md", Defaults: sarifLevel{level(rule.Severity)},
+				Properties: map[string]any{"security-severity": score(rule.Severity),
+					"tags": []string{"security", "multi-tenancy"}}})
 	}
 	for _, x := range r.Findings {
 		run.Results = append(run.Results, sarifOf(x, index[x.Rule]))
@@ -130,7 +133,8 @@ func AuditSARIF(w io.Writer, r *audit.Report, version string) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}})
+	return e.Encode(sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0",
+		Runs: []sarifRun{run}})
 }
 
 func sarifOf(x audit.Finding, rule int) sarifResult {

@@ -27,7 +27,8 @@ var update = flag.Bool("update", false, "rewrite the golden files of audit repor
 
 // sample is a report with one of everything, and with text that needs escaping.
 func sample() *audit.Report {
-	r := &audit.Report{Version: 1, Verdict: "2 leaks, 1 performance finding, 1 minor finding; 1 thing not checked", Database: "shop",
+	r := &audit.Report{Version: 1, Verdict: "2 leaks, 1 performance finding, 1 minor finding; 1 thing not checked",
+		Database: "shop",
 		Model: &catalog.Model{Column: "tenant_id", Type: "uuid", Setting: "app.current_tenant", Roles: []string{"shop_app"},
 			Inferred: []string{"The tenant column is tenant_id, which 3 of 4 tables have and which refers to app.tenants."},
 			Tables:   make([]catalog.TableModel, 4)},
@@ -36,20 +37,26 @@ func sample() *audit.Report {
 		{Rule: "rls-disabled", Severity: audit.Critical, Kind: audit.Leak, Object: "app.leads", Group: "app.leads",
 			Message: "Every tenant can read every other tenant's rows, and change them where it has the privilege.",
 			Why:     "The table has the tenant column tenant_id, but no policy is applied to it.",
-			Fix: []string{"CREATE POLICY tenant_isolation ON app.leads AS RESTRICTIVE FOR ALL TO PUBLIC\n    USING      (tenant_id = (SELECT nullif(current_setting('app.current_tenant', true), '')::uuid))",
+			Fix: []string{"CREATE POLICY tenant_isolation ON app.leads AS RESTRICTIVE FOR ALL TO PUBLIC\n    USING      " +
+				"(tenant_id = (SELECT nullif(current_setting('app.current_tenant', true), '')::uuid))",
 				"ALTER TABLE app.leads ENABLE ROW LEVEL SECURITY"},
 			Holes: []string{"C01"}, Peer: "rls_disabled_in_public", File: "db/001_init.sql", Line: 7},
-		{Rule: "func-secret", Severity: audit.Critical, Kind: audit.Leak, Object: "app.verify(text)", Group: "app.verify(text)",
+		{Rule: "func-secret", Severity: audit.Critical, Kind: audit.Leak, Object: "app.verify(text)",
+			Group:   "app.verify(text)",
 			Message: "Every role reads the key in pg_proc.", Why: "A <body> is \"readable\" & 100% public.", Fix: []string{},
 			Decision: "Move the key, and use a new one."},
-		{Rule: "perf-leaky-index", Severity: audit.Low, Kind: audit.Slow, Object: "app.leads.leads_search", Group: "app.leads",
-			Message: "Searches by lower(email) do not use the index.", Why: "Its operators are not leakproof.", Fix: []string{}, Decision: "Use a generated column."},
+		{Rule: "perf-leaky-index", Severity: audit.Low, Kind: audit.Slow, Object: "app.leads.leads_search",
+			Group:   "app.leads",
+			Message: "Searches by lower(email) do not use the index.", Why: "Its operators are not leakproof.",
+			Fix: []string{}, Decision: "Use a generated column."},
 		{Rule: "session-temp", Severity: audit.Low, Kind: audit.Leak, Object: "shop", Group: "database",
 			Message: "A temporary table takes the place of the real one.", Why: "TEMPORARY is given to PUBLIC by default.",
 			Fix: []string{"REVOKE TEMPORARY ON DATABASE shop FROM PUBLIC"}},
 	}
-	r.Accepted = []audit.Accepted{{Finding: audit.Finding{Rule: "key-tenant-partitions", Severity: audit.Medium, Object: "app.events", Group: "app.events",
-		Message: "The list of tenants is public.", Why: "By design.", Fix: []string{}}, Reason: "the list of tenants is on our web page"}}
+	r.Accepted = []audit.Accepted{{Finding: audit.Finding{Rule: "key-tenant-partitions", Severity: audit.Medium,
+		Object: "app.events", Group: "app.events",
+		Message: "The list of tenants is public.", Why: "By design.", Fix: []string{}},
+		Reason: "the list of tenants is on our web page"}}
 	return r
 }
 
@@ -65,13 +72,16 @@ func render(t *testing.T, write func(io.Writer) error) string {
 func formats() map[string]func(io.Writer) error {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	return map[string]func(io.Writer) error{
-		"text.txt":       func(w io.Writer) error { return report.AuditText(w, sample(), false) },
-		"colour.txt":     func(w io.Writer) error { return report.AuditText(w, sample(), true) },
-		"report.json":    func(w io.Writer) error { return report.AuditJSON(w, sample()) },
-		"junit.xml":      func(w io.Writer) error { return report.AuditJUnit(w, sample(), audit.Medium, now) },
-		"report.md":      func(w io.Writer) error { return report.AuditMarkdown(w, sample()) },
-		"github.txt":     func(w io.Writer) error { return report.AuditGitHub(w, sample(), audit.Medium) },
-		"clean-text.txt": func(w io.Writer) error { return report.AuditText(w, &audit.Report{Verdict: "no findings"}, false) },
+		"text.txt":    func(w io.Writer) error { return report.AuditText(w, sample(), false) },
+		"colour.txt":  func(w io.Writer) error { return report.AuditText(w, sample(), true) },
+		"report.json": func(w io.Writer) error { return report.AuditJSON(w, sample()) },
+		"junit.xml":   func(w io.Writer) error { return report.AuditJUnit(w, sample(), audit.Medium, now) },
+		"report.md":   func(w io.Writer) error { return report.AuditMarkdown(w, sample()) },
+		"github.txt":  func(w io.Writer) error { return report.AuditGitHub(w, sample(), audit.Medium) },
+		"clean-text.txt": func(w io.Writer) error {
+			return report.AuditText(w, &audit.Report{Verdict: "no findings"},
+				false)
+		},
 	}
 }
 

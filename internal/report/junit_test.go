@@ -44,10 +44,12 @@ var junitElements = map[string]element{
 	"testsuites": {children: []string{"testsuite"}},
 	"testsuite": {attributes: forms{"name": name, "package": name, "id": number, "timestamp": moment, "hostname": name,
 		"tests": number, "failures": number, "errors": number, "time": span},
-		children: []string{"properties", "testcase", "system-out", "system-err"}, once: []string{"properties", "system-out", "system-err"}},
+		children: []string{"properties", "testcase", "system-out", "system-err"},
+		once:     []string{"properties", "system-out", "system-err"}},
 	"properties": {children: []string{"property"}},
 	"property":   {attributes: forms{"name": name, "value": text}},
-	"testcase":   {attributes: forms{"name": name, "classname": name, "time": span}, children: []string{"error", "failure"}, oneOf: true},
+	"testcase": {attributes: forms{"name": name, "classname": name, "time": span},
+		children: []string{"error", "failure"}, oneOf: true},
 	"error":      {attributes: forms{"message": text, "type": name}, text: true},
 	"failure":    {attributes: forms{"message": text, "type": name}, text: true},
 	"system-out": {text: true},
@@ -149,16 +151,21 @@ func countFaults(suite node) []string {
 func TestJUnitIsValid(t *testing.T) {
 	t.Parallel()
 	probes := []prove.Probe{
-		{ID: "read:app.leads", Attack: "read", Object: "app.leads", Verdict: prove.VerdictLeak, Reason: "2 rows\x00 <b> \"]]>", Script: "SELECT '\x01';"},
+		{ID: "read:app.leads", Attack: "read", Object: "app.leads", Verdict: prove.VerdictLeak,
+			Reason: "2 rows\x00 <b> \"]]>", Script: "SELECT '\x01';"},
 		{ID: `read:app."odd  name"`, Attack: "read", Object: "app.\"odd  \n name\"", Verdict: prove.VerdictIsolated},
 		{ID: "view:app.v", Attack: "view", Object: "app.v", Verdict: prove.VerdictUndecided, Reason: "a\ufffe\xffz"},
 	}
 	proved := &prove.Report{Verdict: prove.VerdictLeak, Probes: probes, NotTried: []string{"sequences"},
-		Context: prove.Context{Mode: "plain", Target: "a \t shop", Role: "app", Started: time.Date(2026, 1, 2, 23, 0, 0, 0, time.FixedZone("", 7200)), DurationMS: 1500}}
+		Context: prove.Context{Mode: "plain", Target: "a \t shop", Role: "app",
+			Started: time.Date(2026, 1, 2, 23, 0, 0, 0, time.FixedZone("", 7200)), DurationMS: 1500}}
 	for name, write := range map[string]func(io.Writer) error{
-		"audit":           formats()["junit.xml"],
-		"prove":           func(w io.Writer) error { return report.ProveJUnit(w, proved) },
-		"prove, no probe": func(w io.Writer) error { return report.ProveJUnit(w, &prove.Report{Verdict: prove.VerdictIsolated}) },
+		"audit": formats()["junit.xml"],
+		"prove": func(w io.Writer) error { return report.ProveJUnit(w, proved) },
+		"prove, no probe": func(w io.Writer) error {
+			return report.ProveJUnit(w,
+				&prove.Report{Verdict: prove.VerdictIsolated})
+		},
 	} {
 		if faults := junitFaults(render(t, write)); len(faults) > 0 {
 			t.Errorf("%s: %q\n%s", name, faults, render(t, write))
@@ -169,8 +176,11 @@ func TestJUnitIsValid(t *testing.T) {
 // The checker sees each kind of fault.
 func TestJUnitFaults(t *testing.T) {
 	t.Parallel()
-	good := `<testsuites><testsuite name="n" package="p" id="0" timestamp="2026-01-02T03:04:05" hostname="h" tests="1" failures="1" errors="0" time="0.5">` +
-		`<properties></properties><testcase name="n" classname="c" time="0"><failure message="" type="leak">x</failure></testcase><system-out></system-out><system-err></system-err></testsuite></testsuites>`
+	good := `<testsuites><testsuite name="n" package="p" id="0" timestamp="2026-01-02T03:04:05" ` +
+		`hostname="h" tests="1" failures="1" errors="0" time="0.5">` +
+		`<properties></properties><testcase name="n" classname="c" time="0">` +
+		`<failure message="" type="leak">x</failure></testcase>` +
+		`<system-out></system-out><system-err></system-err></testsuite></testsuites>`
 	if faults := junitFaults(good); len(faults) > 0 {
 		t.Fatal(faults)
 	}
@@ -183,7 +193,8 @@ func TestJUnitFaults(t *testing.T) {
 		{`classname="c"`, `classname=""`, `classname="" of testcase`},
 		{`</failure>`, `</failure><failure message="" type="leak"/>`, "more than one outcome in testcase"},
 		{`<system-err></system-err>`, ``, "0 system-err in testsuite"},
-		{`<properties></properties>`, `<system-out></system-out><properties></properties>`, "properties at this place in testsuite"},
+		{`<properties></properties>`, `<system-out></system-out><properties></properties>`,
+			"properties at this place in testsuite"},
 		{`<testcase`, `text<testcase`, "text in testsuite"},
 		{`<testcase`, `<skipped/><testcase`, "skipped at this place in testsuite"},
 		{`</testsuites>`, `</testsuites><`, "XML syntax error on line 1: unexpected EOF"},

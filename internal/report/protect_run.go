@@ -55,7 +55,8 @@ func ApplyText(w io.Writer, p *protect.Plan, r *protect.Result, until protect.Gr
 	t.left(p.Left)
 	if r.Later > 0 {
 		fmt.Fprintln(w)
-		t.line(0, "%s after group %s remain. Once the application sets its tenant, run this again with --until guards.", english.Count(r.Later, "step"), until)
+		t.line(0, "%s after group %s remain. Once the application sets its tenant, run this again with --until guards.",
+			english.Count(r.Later, "step"), until)
 	}
 	fmt.Fprintln(w)
 	t.line(0, "%s", p.Connect)

@@ -70,7 +70,8 @@ func (t *planText) group(p *protect.Plan, g protect.Group) {
 	clear(t.said)
 	fmt.Fprintf(t.w, "\n%s (%s)\n", strings.ToUpper(string(g)), english.Count(n, "step"))
 	if g == protect.GroupEnforce {
-		t.line(2, "From here on a connection that sets no tenant sees no rows. --apply stops before this group; --until enforce or --until guards goes on.")
+		t.line(2, "From here on a connection that sets no tenant sees no rows. --apply stops before this group; --until "+
+			"enforce or --until guards goes on.")
 	}
 }
 
@@ -207,10 +208,12 @@ func (t *planText) unchanged(all []protect.Note) {
 func (t *planText) summary(p *protect.Plan) {
 	fmt.Fprintln(t.w)
 	if p.Empty() {
-		t.line(0, "Nothing to do: %s for you to make, %s left out.", english.Count(len(p.Decisions), "decision"), english.Count(len(p.Left), "statement"))
+		t.line(0, "Nothing to do: %s for you to make, %s left out.", english.Count(len(p.Decisions), "decision"),
+			english.Count(len(p.Left), "statement"))
 		return
 	}
 	t.line(0, "%s planned, %s, %s left out.",
-		english.Count(len(p.Steps), "step"), english.Count(len(p.Decisions), "open decision"), english.Count(len(p.Left), "statement"))
+		english.Count(len(p.Steps), "step"), english.Count(len(p.Decisions), "open decision"),
+		english.Count(len(p.Left), "statement"))
 	t.line(0, "Nothing has changed yet; --apply runs the plan.")
 }

@@ -63,8 +63,10 @@ func proveGroups(r *prove.Report) []proveGroup {
 		title   string
 		attacks []string
 	}{
-		{"Reading", []string{"read", "planted rows", "count", "join", "sub-select", "aggregate", "cursor", "copy", "explain analyze", "leaky operator", "leakproof function", "prepared plan", "savepoint", "row_security", "lock"}},
-		{"Writing", []string{"insert", "insert for all", "update", "move", "delete", "upsert", "merge", "returning", "truncate", "view write"}},
+		{"Reading", []string{"read", "planted rows", "count", "join", "sub-select", "aggregate", "cursor", "copy",
+			"explain analyze", "leaky operator", "leakproof function", "prepared plan", "savepoint", "row_security", "lock"}},
+		{"Writing", []string{"insert", "insert for all", "update", "move", "delete", "upsert", "merge", "returning",
+			"truncate", "view write"}},
 		{"Without a tenant of its own", []string{"no tenant", "empty tenant", "unknown tenant"}},
 		{"Keys, references, triggers", []string{"duplicate key", "foreign key", "cascade", "trigger", "rule"}},
 		{"Ownership and rights", []string{"owner", "alter", "drop", "create trigger", "create reference", "maintain"}},
@@ -75,11 +77,13 @@ func proveGroups(r *prove.Report) []proveGroup {
 		for _, a := range f.attacks {
 			taken[a] = true
 		}
-		if g := proveMatrix(r, f.title, func(p prove.Probe) bool { return slices.Contains(f.attacks, p.Attack) }, f.attacks); len(g.Rows) > 0 {
+		if g := proveMatrix(r, f.title, func(p prove.Probe) bool { return slices.Contains(f.attacks, p.Attack) },
+			f.attacks); len(g.Rows) > 0 {
 			out = append(out, g)
 		}
 	}
-	if g := proveMatrix(r, "Everything else", func(p prove.Probe) bool { return !taken[p.Attack] }, r.Attacks()); len(g.Rows) > 0 {
+	if g := proveMatrix(r, "Everything else", func(p prove.Probe) bool { return !taken[p.Attack] },
+		r.Attacks()); len(g.Rows) > 0 {
 		out = append(out, g)
 	}
 	return out

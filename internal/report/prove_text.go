@@ -43,7 +43,8 @@ func (p *proveText) mark(v prove.Verdict) string {
 	if !p.colour {
 		return string(v)
 	}
-	code := map[prove.Verdict]string{prove.VerdictIsolated: "32", prove.VerdictLeak: "31;1", prove.VerdictUndecided: "33"}[v]
+	code := map[prove.Verdict]string{prove.VerdictIsolated: "32", prove.VerdictLeak: "31;1",
+		prove.VerdictUndecided: "33"}[v]
 	return "\x1b[" + code + "m" + string(v) + "\x1b[0m"
 }
 
@@ -64,7 +65,8 @@ func (p *proveText) head(r *prove.Report) {
 		p.printf("inferred: %s\n", sentence)
 	}
 	if c.Forgeable {
-		p.printf("\nPlain mode: whoever runs whole SQL statements as the application role can name any tenant.\nThat holds for every table and is not counted below (moat prove --script forge shows it).\n")
+		p.printf("\nPlain mode: whoever runs whole SQL statements as the application role can name any tenant.\nThat " +
+			"holds for every table and is not counted below (moat prove --script forge shows it).\n")
 	}
 }
 
