@@ -30,12 +30,12 @@ func (a *app) newBreakIn() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "breakin [SQL]",
 		Short: "Try any SQL as one tenant's connection, and see whether others' rows come back",
-		Long: "Run any SQL, several statements too, on a connection of the application role that is\n" +
-			"bound to --tenant, and say of each row whose it is: by the tenant column of the table\n" +
-			"that the server says its columns come from. Without SQL read one line after the other.\n" +
-			"Each try has a connection of its own, ends after 5 s and is rolled back; a COMMIT in\n" +
-			"the SQL takes effect. A join of a table with itself is judged by the tenant column that\n" +
-			"is shown: select that of both.\n\n" +
+		Long: "Run any SQL, even several statements, on a connection of the application role that is\n" +
+			"bound to --tenant, and say which tenant owns each row that comes back: PostgreSQL names\n" +
+			"the table of each column, and that table's tenant column names the owner. Without SQL,\n" +
+			"statements are read from standard input, one a line. Each runs on a fresh connection,\n" +
+			"for at most 5 s, and is rolled back; a COMMIT in the SQL does take effect. If a table is\n" +
+			"joined with itself, select the tenant column of both sides.\n\n" +
 			"Exit code 0: no row of another tenant came back. 1: one did. 2: an error, or nothing\n" +
 			"says whose a row is.",
 		Example: "  moat breakin --tenant 0c5e8f2a-4b1d-4e7a-9a63-1f0b7d2c8e01 \\\n" +
@@ -43,7 +43,7 @@ func (a *app) newBreakIn() *cobra.Command {
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if tenant == "" {
-				return errors.New("--tenant says who tries")
+				return errors.New("name the tenant to act as: --tenant")
 			}
 			return a.breakIn(cmd.Context(), moat.Tenant(tenant), args)
 		},

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"github.com/moat-db/moat/internal/migrations/tools"
 	"github.com/moat-db/moat/internal/report"
 )
@@ -71,19 +73,34 @@ func TestPagesNameWhatListsHold(t *testing.T) {
 // Every command's help ends in an example.
 func TestHelpEndsInAnExample(t *testing.T) {
 	t.Parallel()
-	root := newRoot(&app{})
-	for _, c := range root.Commands() {
+	var check func(c *cobra.Command)
+	check = func(c *cobra.Command) {
 		if c.Name() == "help" || c.Name() == "completion" {
-			continue
+			return
 		}
-		if !strings.HasPrefix(strings.TrimSpace(c.Example), "moat "+c.Name()) {
-			t.Errorf("moat %s has no example", c.Name())
+		if !strings.HasPrefix(strings.TrimSpace(c.Example), c.CommandPath()) {
+			t.Errorf("%s has no example", c.CommandPath())
 		}
 		if !strings.HasSuffix(c.UsageString(), "Examples:\n"+c.Example+"\n") {
-			t.Errorf("the help of moat %s does not end in its example:\n%s", c.Name(), c.UsageString())
+			t.Errorf("the help of %s does not end in its example:\n%s", c.CommandPath(), c.UsageString())
 		}
 		if c.Short == "" || len(c.Long) < 60 {
-			t.Errorf("moat %s does not say what it is for", c.Name())
+			t.Errorf("%s does not say what it is for", c.CommandPath())
+		}
+		for _, sub := range c.Commands() {
+			check(sub)
+		}
+	}
+	for _, c := range newRoot(&app{}).Commands() {
+		check(c)
+	}
+}
+
+func TestGroupRefusesWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"seal", "rotate"}, {"seal", "key", "rotat"}, {"nosuch"}} {
+		if code, _, errs := run(t, args...); code != exitError || !strings.Contains(errs, "unknown command") {
+			t.Errorf("moat %v: exit code %d, %q", args, code, errs)
 		}
 	}
 }

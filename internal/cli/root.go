@@ -104,6 +104,14 @@ func newRoot(a *app) *cobra.Command {
 	return root
 }
 
+// group makes a command that only holds others refuse a name it does not know; cobra
+// alone would print its help and succeed.
+func group(c *cobra.Command) *cobra.Command {
+	c.Args = cobra.NoArgs
+	c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return c
+}
+
 // examplesLast moves the examples of a usage template behind its flags: they are what a
 // reader looks for, and the last lines stay on the screen.
 func examplesLast(template string) string {

@@ -40,18 +40,18 @@ func tenantSetting(c config.Config) string {
 }
 
 func (a *app) newSeal() *cobra.Command {
-	c := &cobra.Command{
+	c := group(&cobra.Command{
 		Use:   "seal",
 		Short: "Bind tenants by signature, so that injected SQL cannot change them",
 		Long: "In sealed mode the policies read the tenant from a function that answers only with\n" +
-			"what a signature has bound. The order, none of which stops anybody:\n\n" +
+			"what a signature has bound. Switch it on in this order; nothing stops meanwhile:\n\n" +
 			"  1. moat seal key new --apply    a key file, the functions, the key in the database\n" +
 			"  2. sealed: {enabled: true}      in moat.yaml of every server; programs set Sealer\n" +
 			"  3. moat seal on --apply         the policies change in one transaction\n\n" +
-			"docs/how-to/seal-the-tenant.md has it in full, docs/explanation/threat-model.md what\n" +
-			"it does not close.",
+			"docs/how-to/seal-the-tenant.md explains each step, docs/explanation/threat-model.md\n" +
+			"says what sealed mode does not prevent.",
 		Example: "  moat seal key new --apply\n  moat seal on --apply\n  moat seal key status",
-	}
+	})
 	c.AddCommand(a.newSealSwitch(seal.Sealed), a.newSealSwitch(seal.Plain), a.newSealKey(), a.newSealHarden())
 	return c
 }
@@ -59,16 +59,18 @@ func (a *app) newSeal() *cobra.Command {
 func (a *app) newSealSwitch(mode seal.Mode) *cobra.Command {
 	var apply bool
 	c := &cobra.Command{
-		Use:   "on [URL]",
-		Short: "Have the policies read the sealed tenant",
+		Use:     "on [URL]",
+		Example: "  moat seal on --apply",
+		Short:   "Have the policies read the sealed tenant",
 		Long: "Change every policy that reads the tenant setting, in one transaction. Servers and\nprograms must sign " +
-			"already: their binding satisfies policies of both modes.\n\nExit code 0: nothing to change, or it was changed. " +
+			"already; what they send satisfies the policies of either mode.\n\nExit code 0: nothing to change, or it was changed. " +
 			"1: a change is planned. 2: an error.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.sealSwitch(cmd.Context(), args, mode, apply) },
 	}
 	if mode == seal.Plain {
 		c.Use, c.Short = "off [URL]", "Have the policies read the plain setting again"
+		c.Example = "  moat seal off --apply"
 		c.Long = "Change every sealed policy back, in one transaction. Servers and programs may stop\nsigning " +
 			"afterwards, not before.\n\nExit code 0: nothing to change, or it was changed. 1: a change is planned. 2: an error."
 	}
@@ -186,11 +188,12 @@ func (a *app) newSealHarden() *cobra.Command {
 	var apply, undo bool
 	var only []string
 	c := &cobra.Command{
-		Use:   "harden [URL]",
-		Short: "Revoke rights that let the application role reach other tenants without reading rows",
-		Long: "List measures against what SQL on the application's connection can do besides\n" +
-			"reading rows: see other sessions' statements, cancel them, shadow tables, fill the\n" +
-			"disk. Each can break a program that relies on that right; --only selects measures.",
+		Use:     "harden [URL]",
+		Short:   "Revoke rights that let the application role reach other tenants without reading rows",
+		Example: "  moat seal harden\n  moat seal harden --only temp,create --apply",
+		Long: "List what else SQL on the application's connection can do, and how to prevent it:\n" +
+			"see other sessions' statements, cancel them, shadow tables, fill the disk. A measure\n" +
+			"can break a program that relies on the right it takes away; --only selects some.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.harden(cmd.Context(), args, only, apply, undo) },
 	}

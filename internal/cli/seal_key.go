@@ -29,11 +29,17 @@ type sealKeyFlags struct {
 
 func (a *app) newSealKey() *cobra.Command {
 	var f sealKeyFlags
-	c := &cobra.Command{Use: "key", Short: "Make, rotate and list the signing keys"}
+	c := group(&cobra.Command{
+		Use:     "key",
+		Short:   "Make, rotate and list the signing keys",
+		Long:    "Make, rotate and list the keys whose signatures the database accepts.",
+		Example: "  moat seal key new --apply\n  moat seal key rotate --grace 1h --apply\n  moat seal key status",
+	})
 	c.PersistentFlags().StringVar(&f.file, "key-file", "", "the key file (default: sealed.key_file)")
 	created := &cobra.Command{
-		Use:   "new [URL]",
-		Short: "Make the first key, and install sealed mode with it",
+		Use:     "new [URL]",
+		Short:   "Make the first key, and install sealed mode with it",
+		Example: "  moat seal key new --apply",
 		Long: "Write a new key to the key file, unless the file is there, and give the database the\n" +
 			"functions and the key. Nothing reads them until moat seal on. Run again, it\n" +
 			"updates the functions and adds the key of the file where the database lacks it.",
@@ -44,8 +50,9 @@ func (a *app) newSealKey() *cobra.Command {
 	created.Flags().BoolVar(&f.anyBackend, "any-connection", false,
 		"accept the key's signatures on every connection, for a pooler that hides the server's (weaker)")
 	rotate := &cobra.Command{
-		Use:   "rotate [URL]",
-		Short: "Sign with a new key, and retire the others after a grace period",
+		Use:     "rotate [URL]",
+		Short:   "Sign with a new key, and retire the others after a grace period",
+		Example: "  moat seal key rotate --grace 1h --apply",
 		Long: "Give the database a new key beside the others, put it first in the key file, and have\n" +
 			"the database refuse the others after the grace period. Servers read the file again within a\n" +
 			"second of its change; those on other machines need the new file within the grace.",
@@ -54,13 +61,16 @@ func (a *app) newSealKey() *cobra.Command {
 	}
 	rotate.Flags().DurationVar(&f.grace, "grace", time.Hour, "how long the old keys stay valid")
 	for _, c := range []*cobra.Command{created, rotate} {
-		c.Flags().BoolVar(&f.apply, "apply", false, "do it")
+		c.Flags().BoolVar(&f.apply, "apply", false, "make the change")
 	}
 	status := &cobra.Command{
-		Use:   "status [URL]",
-		Short: "List the database's keys, and what the policies read",
-		Long: "Exit code 0: all is well. 1: sealed policies without a valid key, policies of both\nmodes, or functions " +
-			"that are not those of this version. 2: an error.",
+		Use:     "status [URL]",
+		Short:   "List the database's keys, and what the policies read",
+		Example: "  moat seal key status",
+		Long: "Show which keys the database accepts, which of them the key file holds, and what the\n" +
+			"policies read.\n\n" +
+			"Exit code 0: all is well. 1: sealed policies without a valid key, policies of both\n" +
+			"modes, or functions of another version. 2: an error.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.sealKeyStatus(cmd.Context(), args) },
 	}

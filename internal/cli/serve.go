@@ -19,10 +19,10 @@ func (a *app) newServe() *cobra.Command {
 		Long: "Serve every protected table that the application role can reach, to clients that\n" +
 			"bring a token: the API at /rest/v1/, the portal at /portal/, health at /healthz and\n" +
 			"/readyz, metrics at /metrics. moat refuses to start with a role that row-level\n" +
-			"security does not bind, and without an issuer, an audience and a key. SIGHUP reads\n" +
-			"the schema and the certificate again and forgets what is known of the tenants.\n" +
-			"Traces go where OTEL_EXPORTER_OTLP_ENDPOINT says. The operator's console needs\n" +
-			"portal.operator_issuers and MOAT_OPERATOR_URL.",
+			"security does not bind, and without an issuer, an audience and a key. SIGHUP rereads\n" +
+			"the schema, the certificate and the tenants. OTEL_EXPORTER_OTLP_ENDPOINT receives\n" +
+			"the traces. The operator's console needs portal.operator_issuers and\n" +
+			"MOAT_OPERATOR_URL.",
 		Example: "  moat serve --config moat.yaml --app-url postgres://moat_app@db.internal/app\n" +
 			"  moat serve --check",
 		Args: cobra.NoArgs,

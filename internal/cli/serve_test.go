@@ -39,8 +39,9 @@ func leadsDatabase(t *testing.T) (d *pgtest.Database, role string) {
 	role = d.AppRole(t)
 	d.Exec(t, `
 		create table tenants (id uuid primary key, name text);
-		create table leads (id int, name text, tenant_id uuid not null references tenants
-			default (nullif(current_setting('app.current_tenant', true), '')::uuid), primary key (tenant_id, id));
+		create table leads (tenant_id uuid not null references tenants
+			default (nullif(current_setting('app.current_tenant', true), '')::uuid),
+			id int, name text, primary key (tenant_id, id));
 		insert into tenants values ('11111111-1111-1111-1111-111111111111', 'A'),
 		  ('22222222-2222-2222-2222-222222222222', 'B');
 		insert into leads values ('11111111-1111-1111-1111-111111111111', 1, 'a'),
