@@ -63,7 +63,8 @@ func (a *app) newSealSwitch(mode seal.Mode) *cobra.Command {
 		Example: "  moat seal on --apply",
 		Short:   "Have the policies read the sealed tenant",
 		Long: "Change every policy that reads the tenant setting, in one transaction. Servers and\nprograms must sign " +
-			"already; what they send satisfies the policies of either mode.\n\nExit code 0: nothing to change, or it was changed. " +
+			"already; what they send satisfies the policies of either mode.\n\nExit code 0: nothing to change, or it was " +
+			"changed. " +
 			"1: a change is planned. 2: an error.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.sealSwitch(cmd.Context(), args, mode, apply) },
