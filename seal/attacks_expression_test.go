@@ -64,18 +64,18 @@ var settingInExpression = []attack{
 var forgedInExpression = []attack{
 	{name: "own sealed value with B's name in it",
 		sql: readAs(`replace(current_setting('moat.sealed', true), '{A}', '{B}')`)},
-	{name: "own MAC, B's name", sql: readAs(`left(current_setting('moat.sealed', true), 72) || '{B}'`)},
+	{name: "own MAC, B's name", sql: readAs(`left(current_setting('moat.sealed', true), 136) || '{B}'`)},
 	{name: "own MAC over own and B's name", sql: readAs(`current_setting('moat.sealed', true) || '{B}'`)},
-	{name: "MAC of zeros", sql: readAs(`repeat('0', 64) || '{key}{B}'`)},
+	{name: "MAC of zeros", sql: readAs(`repeat('0', 64) || '{key}' || repeat('0', 64) || '{B}'`)},
 	{name: "plain hash for a MAC", sql: readAs(`encode(sha256(timestamptz_send(transaction_timestamp()) || int4send(pg_` +
-		`backend_pid()) || 't{key}{B}'), 'hex') || '{key}{B}'`)},
-	{name: "key that does not exist", sql: readAs(`repeat('0', 64) || 'nosuchky{B}'`)},
+		`backend_pid()) || 't{key}' || repeat('0', 64) || '{B}'), 'hex') || '{key}' || repeat('0', 64) || '{B}'`)},
+	{name: "key that does not exist", sql: readAs(`repeat('0', 64) || 'nosuchky' || repeat('0', 64) || '{B}'`)},
 	{name: "name without a MAC", sql: readAs(`'{B}'`)},
 	{name: "own sealed facts, which hold B's name, for the tenant",
 		sql: readAs(`current_setting('moat.sealed_facts', true)`)},
-	{name: "own sealed facts, cut down to B's name",
-		sql: readAs(`left(current_setting('moat.sealed_facts', true), 72) || substr(current_setting('moat.sealed_facts',` +
-			` true), 85, 36)`)},
+	{name: "own MAC, B's name out of the own facts",
+		sql: readAs(`left(current_setting('moat.sealed', true), 136) || substr(current_setting('moat.sealed_facts',` +
+			` true), 13, 36)`)},
 	{name: "B's sealed value of an earlier transaction of this connection", sql: readAs(`'{seal earlier}'`)},
 	{name: "B's sealed value of a transaction that is open elsewhere", sql: readAs(`'{seal elsewhere}'`)},
 	{name: "sealed value emptied", sql: readAs(`''`)},

@@ -94,7 +94,7 @@ var shadowing = []attack{
 		sql: `create function pg_temp.sha256(bytea) returns bytea language sql as $$ select '\x00'::bytea $$;
 			create function pg_temp.encode(bytea, text) returns text language sql as $$ select repeat('0', 64) $$; set local
 			search_path = pg_temp, pg_catalog, app; set local moat.sealed =
-			'0000000000000000000000000000000000000000000000000000000000000000{key}{B}'; select name from app.leads`},
+			'{zeros}{key}{zeros}{B}'; select name from app.leads`},
 	{name: "key table in pg_temp", sql: `create temp table seal_key (id text, token_inner bytea, token_outer bytea,
 		seal_inner bytea, seal_outer bytea, any_backend boolean, created_at timestamptz, valid_until timestamptz); insert
 		into seal_key values ('{key}', repeat('6', 64)::bytea, repeat('6', 64)::bytea, repeat('6', 64)::bytea, repeat('6',
@@ -123,7 +123,7 @@ const replacedFunctions = `create schema evil;; create function evil.encode(byte
 	language sql immutable as
 	$$ select repeat('0', 64) $$;;
 	grant usage on schema evil to public;; set local search_path = evil, pg_catalog, app;; set local moat.sealed =
-		'0000000000000000000000000000000000000000000000000000000000000000{key}{B}';; select name from app.leads;; rollback`
+		'{zeros}{key}{zeros}{B}';; select name from app.leads;; rollback`
 
 var rights = []attack{
 	{name: "policy dropped", sql: `drop policy tenant_isolation on leads;; select name from leads`},

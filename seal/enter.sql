@@ -6,18 +6,24 @@ CREATE OR REPLACE FUNCTION moat.enter(tenant text, expires bigint, key text, sig
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $moat$
 DECLARE
+  sealed  text := current_setting('moat.sealed', true);
+  digest  text := encode(sha256(convert_to(facts, 'UTF8')), 'hex');
   scratch text;
 BEGIN
-  IF current_setting('moat.sealed', true) <> '' THEN
+  IF sealed <> '' THEN
     IF moat.current_tenant() <> tenant THEN
       RAISE EXCEPTION 'moat: the transaction is bound to another tenant' USING ERRCODE = 'invalid_authorization_specification';
+    ELSIF moat.current_tenant() = tenant AND substr(sealed, 73, 64) <> digest THEN
+      RAISE EXCEPTION 'moat: the transaction is bound to other facts' USING ERRCODE = 'invalid_authorization_specification';
     END IF;
   END IF;
-  -- The sealed value: the MAC in 64 characters, the key in 8, the tenant. The plain
-  -- setting is for column defaults and the like; no sealed policy reads it.
+  -- The sealed value: the MAC in 64 characters, the key in 8, the hash of the facts in
+  -- 64, the tenant. So the facts stand and fall with the tenant: whoever drops or
+  -- changes them is told so by current_fact. The plain setting is for column defaults
+  -- and the like; no sealed policy reads it.
   SELECT set_config('moat.sealed', encode(sha256(k.seal_outer || sha256(k.seal_inner || timestamptz_send(transaction_timestamp())
-           || int4send(pg_backend_pid()) || convert_to('t' || key || tenant, 'UTF8'))), 'hex') || key || tenant, true)
-      || set_config(:setting, tenant, true)
+           || int4send(pg_backend_pid()) || convert_to('t' || key || digest || tenant, 'UTF8'))), 'hex') || key || digest || tenant, true)
+      || set_config('moat.sealed_facts', facts, true) || set_config(:setting, tenant, true)
     INTO scratch
     FROM moat.seal_key k
    WHERE k.id = key AND (k.valid_until IS NULL OR k.valid_until > clock_timestamp())
@@ -31,13 +37,6 @@ BEGIN
     END IF;
     RAISE EXCEPTION 'moat: the tenant''s signature could not be verified' USING ERRCODE = 'invalid_authorization_specification',
       HINT = 'The database does not have the signing key, or has retired it, or a pooler hides the server connection.';
-  END IF;
-  IF facts <> '' THEN
-    SELECT set_config('moat.sealed_facts', encode(sha256(k.seal_outer || sha256(k.seal_inner || timestamptz_send(transaction_timestamp())
-             || int4send(pg_backend_pid()) || convert_to('f' || key || facts, 'UTF8'))), 'hex') || key || facts, true)
-      INTO scratch FROM moat.seal_key k WHERE k.id = key;
-  ELSIF current_setting('moat.sealed_facts', true) <> '' THEN
-    scratch := set_config('moat.sealed_facts', '', true);
   END IF;
 END
 $moat$;

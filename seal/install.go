@@ -26,6 +26,9 @@ var signedTemplate string
 //go:embed unseal.sql
 var unsealTemplate string
 
+//go:embed facts.sql
+var factsTemplate string
+
 //go:embed uninstall.sql
 var uninstallTemplate string
 
@@ -92,12 +95,12 @@ func bodyOf(create string) string {
 
 func currentTenantSQL() string {
 	return strings.NewReplacer(":name", "current_tenant()", ":returned", "the tenant of the transaction",
-		":from", "moat.sealed", ":kind", "t", ":value", "opened").Replace(unsealTemplate)
+		":otherwise", "returns NULL", ":give", "  RETURN substr(opened, 65);").Replace(unsealTemplate)
 }
 
 func currentFactSQL() string {
 	return strings.NewReplacer(":name", "current_fact(name text)", ":returned", "the subject, role or claims of the scope",
-		":from", "moat.sealed_facts", ":kind", "f", ":value", "opened::json ->> name").Replace(unsealTemplate)
+		":otherwise", "raises", ":give", strings.TrimRight(factsTemplate, "\n")).Replace(unsealTemplate)
 }
 
 // signatures are the functions that applications call.

@@ -3,6 +3,7 @@ package seal_test
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,8 @@ func (a *target) proof(t *testing.T, word string, backend uint32) string {
 		return string(tenantA)
 	case "{B}":
 		return string(tenantB)
+	case "{zeros}":
+		return strings.Repeat("0", 64)
 	case "{key}":
 		return a.Key.ID()
 	case "{sealer}":
