@@ -11,18 +11,21 @@ import (
 // binder queues the statement that ties a scope to the transaction it runs in. One
 // SELECT sets everything, so that binding is one statement of the batch.
 type binder struct {
-	sql    string
-	extras []extra
+	sql    string    // sets the settings; "" where there are none
+	set    []setting // by sql, in its order
+	widen  []setting // set in addition for a wide scope; none where there is no tree
 	unsent []unsent
 	sealer Sealer
 	sealed bool
 	idType TenantType
+	// tenantSetting is the plain setting, which sealed mode sets too.
+	tenantSetting string
 }
 
-// extra is a fact of the scope that travels in addition to the tenant.
-type extra struct {
-	setting string
-	value   func(*Scope) string
+// setting is a run-time parameter and what a scope sets it to.
+type setting struct {
+	name  string
+	value func(*Scope) string
 }
 
 // unsent is a fact of the scope that this DB has no setting for.
@@ -32,45 +35,64 @@ type unsent struct {
 }
 
 func newBinder(o Options) *binder {
-	b := &binder{idType: o.TenantType, sealer: o.Sealer, sealed: o.Sealer != nil}
+	b := &binder{idType: o.TenantType, sealer: o.Sealer, sealed: o.Sealer != nil, widen: widening(o),
+		tenantSetting: o.TenantSetting}
+	if !b.sealed {
+		b.set = append(b.set, setting{o.TenantSetting, func(s *Scope) string { return string(s.Tenant) }})
+	}
 	b.add(o.SubjectSetting, "SubjectSetting", func(s *Scope) string { return s.Subject })
 	b.add(o.RoleSetting, "RoleSetting", func(s *Scope) string { return s.Role })
 	b.add(o.ClaimsSetting, "ClaimsSetting", func(s *Scope) string { return string(s.Claims) })
-	names := make([]string, 0, 1+len(b.extras))
-	if !b.sealed {
-		names = append(names, o.TenantSetting)
-	}
-	for _, e := range b.extras {
-		names = append(names, e.setting)
-	}
-	if len(names) > 0 {
-		b.sql = setConfig(names)
+	if len(b.set) > 0 {
+		b.sql = "select " + setConfigs(b.set, 1)
 	}
 	return b
 }
 
-func (b *binder) add(setting, option string, value func(*Scope) string) {
-	if setting == "" {
+func (b *binder) add(name, option string, value func(*Scope) string) {
+	if name == "" {
 		b.unsent = append(b.unsent, unsent{option, value})
 		return
 	}
-	b.extras = append(b.extras, extra{setting, value})
+	b.set = append(b.set, setting{name, value})
 }
 
-// setConfig returns the SELECT that sets names to $1, $2, … for the transaction.
-// The names were checked by Options.withDefaults and hold no quote.
-func setConfig(names []string) string {
-	calls := make([]string, len(names))
-	for i, name := range names {
-		calls[i] = fmt.Sprintf("pg_catalog.set_config('%s', $%d, true)", name, i+1)
+// widening is what makes a scope wide. The role chooses the policies; it ends with the
+// transaction, as every setting here does, also when that ends in an error. A
+// transaction that reads only cannot be made to write again once it has a snapshot,
+// which the binding itself takes.
+func widening(o Options) []setting {
+	if o.TreeRole == "" {
+		return nil
 	}
-	return "select " + strings.Join(calls, ", ")
+	constant := func(value string) func(*Scope) string { return func(*Scope) string { return value } }
+	widen := []setting{{"role", constant(o.TreeRole)}}
+	if !o.WritesBelow {
+		widen = append(widen, setting{"transaction_read_only", constant("on")})
+	}
+	return widen
+}
+
+// setConfigs is a select list that sets settings to $first, … for the transaction. The
+// names were checked by Options.withDefaults and hold no quote.
+func setConfigs(settings []setting, first int) string {
+	calls := make([]string, len(settings))
+	for i, s := range settings {
+		calls[i] = fmt.Sprintf("pg_catalog.set_config('%s', $%d, true)", s.name, first+i)
+	}
+	return strings.Join(calls, ", ")
 }
 
 // check refuses, before any round trip, a scope that cannot be bound as it is.
 func (b *binder) check(s *Scope) error {
 	if err := b.idType.Validate(s.Tenant); err != nil {
 		return err
+	}
+	if s.Width > Descendants {
+		return fmt.Errorf("scope has an unknown width, %d", s.Width)
+	}
+	if s.Width == Descendants && len(b.widen) == 0 {
+		return ErrNoTree
 	}
 	for _, u := range b.unsent {
 		if u.value(s) != "" {
@@ -81,22 +103,44 @@ func (b *binder) check(s *Scope) error {
 }
 
 // queue puts the binding statements in front of a batch and returns how many
-// results they have.
+// results they have. The first of them widens.
 func (b *binder) queue(ctx context.Context, batch *pgx.Batch, conn *pgx.Conn, s *Scope) (int, error) {
+	var widen []setting
+	if s.Width == Descendants {
+		widen = b.widen
+	}
 	n := 0
 	if b.sealed {
 		sql, args, err := b.sealer.Bind(ctx, s.Tenant, conn.PgConn().PID())
 		if err != nil {
 			return 0, fmt.Errorf("seal tenant: %w", err)
 		}
-		batch.Queue(sql, args...)
+		queueWith(batch, sql, args, widen, s)
+		widen = nil
 		n++
 	}
 	if b.sql == "" {
 		return n, nil
 	}
-	batch.Queue(b.sql, b.args(s)...)
+	queueWith(batch, b.sql, values(make([]any, 0, len(b.set)+len(widen)), b.set, s), widen, s)
 	return n + 1, nil
+}
+
+// queueWith queues a SELECT that sets further settings at the end of its list.
+func queueWith(batch *pgx.Batch, sql string, args []any, more []setting, s *Scope) {
+	if len(more) > 0 {
+		sql += ", " + setConfigs(more, len(args)+1)
+		args = values(args, more, s)
+	}
+	batch.Queue(sql, args...)
+}
+
+// values appends what a scope sets the settings to.
+func values(args []any, settings []setting, s *Scope) []any {
+	for _, set := range settings {
+		args = append(args, set.value(s))
+	}
+	return args
 }
 
 // Bind ties the transaction tx to s as a [DB] with these Options would. It is for
@@ -117,16 +161,4 @@ func Bind(ctx context.Context, tx pgx.Tx, s Scope, o *Options) error {
 		return err
 	}
 	return tx.SendBatch(ctx, batch).Close()
-}
-
-// args are the values of b.sql, in its order.
-func (b *binder) args(s *Scope) []any {
-	args := make([]any, 0, 1+len(b.extras))
-	if !b.sealed {
-		args = append(args, string(s.Tenant))
-	}
-	for _, e := range b.extras {
-		args = append(args, e.value(s))
-	}
-	return args
 }

@@ -105,6 +105,29 @@ func columnTypes(ctx context.Context, q querier, table pgx.Identifier, columns [
 	return types, nil
 }
 
+// namesTenant refuses to leave the tenant of a wide scope's rows to a column's default,
+// which is the scope's own tenant: a client's rows would become the agency's.
+func (t *tx) namesTenant(ctx context.Context, table pgx.Identifier, columns []string) error {
+	if t.width == Own {
+		return nil
+	}
+	rows, err := t.Query(ctx, `
+		select a.attname::text from pg_catalog.pg_attribute a
+		join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+		where a.attrelid = $1::text::pg_catalog.regclass and not a.attisdropped and a.attname <> all ($2::text[])
+		and (pg_catalog.strpos(pg_catalog.pg_get_expr(d.adbin, d.adrelid), pg_catalog.quote_literal($3::text)) > 0
+			or pg_catalog.strpos(pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'moat.current_tenant()') > 0)`,
+		table.Sanitize(), columns, t.setting)
+	if err != nil {
+		return err
+	}
+	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err == nil && len(missing) > 0 {
+		err = fmt.Errorf("the rows of a wide scope must name their tenant: add the column %s", missing[0])
+	}
+	return err
+}
+
 // bulkStatement renders the INSERT. Every column travels as an array of text, which
 // the server turns into the column's type: unnest would flatten a column that is
 // itself an array.

@@ -175,7 +175,7 @@ func (db *DB) send(ctx context.Context, batch *pgx.Batch,
 		conn.Release()
 		return nil, nil, err
 	}
-	batch.QueuedQueries = append(batch.QueuedQueries, queries...)
+	batch.QueuedQueries = append(batch.QueuedQueries, taggedAll(queries, scope.Width)...)
 	results := conn.Conn().SendBatch(ctx, batch)
 	if err := discard(results, n); err != nil {
 		_ = results.Close()

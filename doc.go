@@ -12,11 +12,20 @@
 // deadline, a broken connection or a panic. [Open] refuses a role that row-level
 // security does not bind ([*UnsafeRoleError]).
 //
+// # Trees of tenants
+//
+// Where tenants lie below tenants, an agency and its clients, a [Scope] of width
+// [Descendants] reads the rows of its tenant and of all below it. The binding switches to
+// [Options].TreeRole for the transaction, whose policies decide what is below; nothing of
+// the role stays on the connection. Such a transaction reads only, unless
+// [Options].WritesBelow is set. The zero width, [Own], costs what it does without a tree.
+//
 // # Limits
 //
 // The wall is the policies in the database; "moat audit" says whether they are sound.
 // Whoever can run their own SQL on the application's connection can set
-// the plain setting to another tenant; sealed mode closes that. What a whole foreign
+// the plain setting to another tenant; sealed mode closes that. In either mode they can widen
+// their tenant's view to its descendants: the tree's role is no authority. What a whole foreign
 // statement may leave in a session (a temporary table, a LISTEN, a WITH HOLD cursor)
 // is cleared on release only with [Options].Paranoid.
 //

@@ -32,6 +32,15 @@ type Options struct {
 	RoleSetting    string
 	ClaimsSetting  string
 
+	// TreeRole is the role that statements of a wide scope ([Descendants]) run as: the
+	// one that the tree's policies are for, which the application role may switch to.
+	// Zero means that wide scopes are refused with [ErrNoTree].
+	TreeRole string
+	// WritesBelow lets wide scopes write, as far as the database lets TreeRole. A row
+	// then names its tenant: the column's default is the scope's own. Zero means that
+	// wide transactions are read-only, whatever the role was granted.
+	WritesBelow bool
+
 	// Paranoid clears the session (DISCARD ALL) whenever a connection goes back to
 	// the pool, and uses no named prepared statement. It is for programs that run
 	// whole statements they did not write. Zero means off; it costs 30 to 60 µs a
@@ -64,7 +73,8 @@ type Options struct {
 type Sealer interface {
 	// Bind returns the statement that binds the scope's tenant on the connection
 	// with this backend process id, and its arguments. The statement's text must be
-	// constant: it is prepared once per connection.
+	// constant: it is prepared once per connection. It is a SELECT that ends with its
+	// select list, so that a wide scope can switch the role in the same statement.
 	Bind(ctx context.Context, tenant Tenant, backend uint32) (sql string, args []any, err error)
 }
 

@@ -23,6 +23,8 @@ type Tenant string
 type Scope struct {
 	// Tenant is the tenant; required.
 	Tenant Tenant
+	// Width is how much of the tree of tenants is visible; zero means [Own].
+	Width Width
 	// Subject is the caller's id (RFC 7519 4.1.2 "sub"); empty means unknown.
 	Subject string
 	// Role is the caller's role inside the tenant, as an application names it.
@@ -47,6 +49,27 @@ type InvalidTenantError struct{ Type TenantType }
 func (e *InvalidTenantError) Error() string {
 	return fmt.Sprintf("tenant id is not a valid %s", e.Type)
 }
+
+// ErrWidthMismatch is returned when a statement of one width is sent through a
+// transaction that is bound with the other: its rows would be another set.
+var ErrWidthMismatch = errors.New("scope is not as wide as the open transaction")
+
+// ErrNoTree is returned, before any round trip, for a wide scope where no role reads a
+// tree of tenants: see [Options].TreeRole.
+var ErrNoTree = errors.New("scope asks for a tenant's descendants, and no tree role is configured")
+
+// Width says how much of a tree of tenants a [Scope] sees.
+type Width uint8
+
+// The widths.
+const (
+	// Own is the rows of the scope's tenant, and what the model adds to them.
+	Own Width = iota
+	// Descendants is the rows of the tenant and of every tenant below it, for reading:
+	// an agency and its clients. The database's policies for [Options].TreeRole say
+	// which tables have such a view.
+	Descendants
+)
 
 type scopeKey struct{}
 

@@ -14,7 +14,8 @@ import (
 //
 // BEGIN and the settings go to the server together before fn is called, and the
 // settings end with the transaction, so the connection carries nothing back to the
-// pool. A context of another tenant inside fn is refused with [ErrTenantMismatch].
+// pool. A context of another tenant inside fn is refused with [ErrTenantMismatch], one of
+// another width with [ErrWidthMismatch].
 // InTx returns [ErrNoTenant] before any round trip when ctx has no tenant; errors of
 // fn are returned as they are. fn must use tx and not the DB: a second connection
 // would not see its writes, and a pool of one has none to give.
@@ -42,7 +43,7 @@ func (db *DB) inTx(ctx context.Context, o pgx.TxOptions, fn func(tx pgx.Tx) erro
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer rollback(ctx, inner) // does nothing after a commit
-	if err := fn(&tx{Tx: inner, tenant: scope.Tenant}); err != nil {
+	if err := fn(&tx{inner, scope.Tenant, scope.Width, db.bind.tenantSetting}); err != nil {
 		return err
 	}
 	if err := inner.Commit(ctx); err != nil {
@@ -76,16 +77,25 @@ func rollback(ctx context.Context, t pgx.Tx) {
 	_ = t.Rollback(ctx)
 }
 
-// tx is a transaction bound to one tenant. A context that names another is a mistake
-// in the program, and going on would show one tenant's rows to the other.
+// tx is a transaction bound to one tenant and width. A context that names another is a
+// mistake in the program, and going on would show one tenant's rows to the other.
 type tx struct {
 	pgx.Tx
 	tenant Tenant
+	width  Width
+	// setting is what the tenant column's default reads.
+	setting string
 }
 
 func (t *tx) check(ctx context.Context) error {
-	if s, ok := ScopeFrom(ctx); ok && s.Tenant != t.tenant {
+	s, ok := ScopeFrom(ctx)
+	switch {
+	case !ok:
+		return nil
+	case s.Tenant != t.tenant:
 		return ErrTenantMismatch
+	case s.Width != t.width:
+		return ErrWidthMismatch
 	}
 	return nil
 }
@@ -96,7 +106,7 @@ func (t *tx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandT
 	}
 	// Not Tx.Exec: without arguments that uses the simple protocol, which runs
 	// several statements in one string.
-	rows, err := t.Tx.Query(ctx, sql, args...)
+	rows, err := t.Tx.Query(ctx, tagged(sql, t.width), args...)
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
@@ -108,24 +118,35 @@ func (t *tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, erro
 	if err := t.check(ctx); err != nil {
 		return failedRows{err: err}, err
 	}
-	return t.Tx.Query(ctx, sql, args...)
+	return t.Tx.Query(ctx, tagged(sql, t.width), args...)
 }
 
 func (t *tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if err := t.check(ctx); err != nil {
 		return failedRows{err: err}
 	}
-	return t.Tx.QueryRow(ctx, sql, args...)
+	return t.Tx.QueryRow(ctx, tagged(sql, t.width), args...)
 }
 
 func (t *tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err := t.check(ctx); err != nil {
 		return failedBatch{err: err}
 	}
+	if t.width != Own {
+		b = &pgx.Batch{QueuedQueries: taggedAll(b.QueuedQueries, t.width)}
+	}
 	return t.Tx.SendBatch(ctx, b)
 }
 
-// Begin opens a savepoint that is bound to the same tenant.
+// Prepare names a statement of this width: two widths that share a name would share its plan.
+func (t *tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
+	if err := t.check(ctx); err != nil {
+		return nil, err
+	}
+	return t.Tx.Prepare(ctx, name, tagged(sql, t.width))
+}
+
+// Begin opens a savepoint that is bound to the same tenant and width.
 func (t *tx) Begin(ctx context.Context) (pgx.Tx, error) {
 	if err := t.check(ctx); err != nil {
 		return nil, err
@@ -134,7 +155,7 @@ func (t *tx) Begin(ctx context.Context) (pgx.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tx{Tx: inner, tenant: t.tenant}, nil
+	return &tx{inner, t.tenant, t.width, t.setting}, nil
 }
 
 // CopyFrom inserts as [DB.BulkInsert] does: PostgreSQL refuses COPY FROM under
@@ -144,5 +165,8 @@ func (t *tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []strin
 	if err := t.check(ctx); err != nil {
 		return 0, err
 	}
-	return bulkInsert(ctx, t.Tx, table, columns, src)
+	if err := t.namesTenant(ctx, table, columns); err != nil {
+		return 0, fmt.Errorf("bulk insert: %w", err)
+	}
+	return bulkInsert(ctx, t, table, columns, src)
 }
