@@ -29,6 +29,8 @@ type Model struct {
 	Trusted []QName `json:"trusted,omitempty"`
 	// Roles are the application roles: those whose access is judged.
 	Roles []string `json:"roles"`
+	// Shapes are what there is besides one tenant column and one setting.
+	Shapes Shapes `json:"shapes,omitzero"`
 	// Schemas are the schemas looked at.
 	Schemas []string `json:"schemas"`
 	// Tables classifies every table, partitioned table and foreign table.
@@ -46,13 +48,16 @@ const (
 	TenantTable  Class = "tenant"  // has the tenant column
 	TenantsTable Class = "tenants" // lists the tenants
 	ChildTable   Class = "child"   // reaches a tenant only through a foreign key
+	PeopleTable  Class = "people"  // has people of several tenants, see [Members]
 	SharedTable  Class = "shared"  // the same for every tenant
 	IgnoredTable Class = "ignored" // configured not to be looked at
 	UnknownTable Class = "unknown" // neither: a person must say
 )
 
 // HasTenants reports whether tables of the class hold rows of one tenant in addition to another's.
-func (c Class) HasTenants() bool { return c == TenantTable || c == TenantsTable || c == ChildTable }
+func (c Class) HasTenants() bool {
+	return c == TenantTable || c == TenantsTable || c == ChildTable || c == PeopleTable
+}
 
 // TableModel is one table's class, with the foreign-key path that led to it.
 type TableModel struct {

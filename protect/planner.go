@@ -25,6 +25,9 @@ func New(v *policy.View, c Config) (*Plan, error) {
 	if v.Current("text") == "" {
 		return nil, &PersonError{Setting: m.Setting, Claim: m.Claim, Membership: m.Membership}
 	}
+	if err := unbuilt(&m.Shapes); err != nil {
+		return nil, err
+	}
 	p := newPlanner(v, c.withDefaults())
 	p.roles()
 	p.columns()

@@ -70,7 +70,7 @@ func Infer(s *catalog.Snapshot, o Options) (*policy.View, error) {
 		ignored: map[catalog.QName]string{}, classes: map[catalog.QName]*catalog.TableModel{}}
 	f.schemas()
 	f.tables()
-	steps := []func() error{f.column, f.tenants, f.setting, f.classify, f.roles, f.shared}
+	steps := []func() error{f.column, f.tenants, f.named, f.shapes, f.setting, f.classify, f.roles, f.shared}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("infer tenant model: %w", err)

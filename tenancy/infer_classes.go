@@ -41,16 +41,33 @@ func (f *inference) own(r *catalog.Relation) *catalog.TableModel {
 		set(entry, catalog.TenantsTable, r, f.m.Key, "lists the tenants by "+f.m.Key)
 	case slices.Contains(f.o.Shared, r.QName()):
 		entry.Class, entry.Why = catalog.SharedTable, "configured as shared"
-	case r.Column(f.m.Column) != nil:
-		set(entry, catalog.TenantTable, r, f.m.Column, "has the tenant column "+f.m.Column)
-	case f.directColumn(r) != "":
-		column := f.directColumn(r)
-		why := fmt.Sprintf("its column %s, never NULL, references %s", column, f.m.Tenants)
-		set(entry, catalog.TenantTable, r, column, why)
+	case f.m.Shapes.MembersOf(r.QName()) != nil:
+		entry.Class = catalog.PeopleTable
+		entry.Why = "has people, who belong to tenants through " + f.m.Shapes.MembersOf(r.QName()).Through.String()
+	case f.columnOf(r) != "":
+		set(entry, catalog.TenantTable, r, f.columnOf(r), f.whyTenant(r))
+	case f.m.Shapes.OwnedByOf(r.QName()) != nil:
+		entry.Class = catalog.ChildTable
+		entry.Why = "its rows belong to the tenant of the row that refers to them by " +
+			f.m.Shapes.OwnedByOf(r.QName()).By.String()
 	default:
 		entry.Why = "has no tenant column, and no foreign key leads to a table that has"
 	}
 	return entry
+}
+
+// whyTenant says how a table's tenant column was found.
+func (f *inference) whyTenant(r *catalog.Relation) string {
+	column := f.columnOf(r)
+	switch {
+	case f.m.Shapes.PartiesOf(r.QName()) != nil:
+		return "its rows belong to the party in " + column
+	case f.o.Columns[r.QName().String()] != "":
+		return "configured: its tenant column is " + column
+	case column == f.m.Column:
+		return "has the tenant column " + column
+	}
+	return fmt.Sprintf("its column %s, never NULL, references %s", column, f.m.Tenants)
 }
 
 func set(e *catalog.TableModel, class catalog.Class, r *catalog.Relation, column, why string) {

@@ -1,6 +1,7 @@
 package tenancy
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -114,10 +115,31 @@ func (f *inference) columnOf(r *catalog.Relation) string {
 	if r.QName() == f.m.Tenants {
 		return f.m.Key
 	}
+	if own := f.o.Columns[r.QName().String()]; own != "" {
+		return own
+	}
+	if p := f.o.Shapes.PartiesOf(r.QName()); p != nil {
+		return p.Owner
+	}
+	if c := f.o.Shapes.Caller; c != nil && c.Table == r.QName() && c.Tenant != "" {
+		return c.Tenant
+	}
 	if r.Column(f.m.Column) != nil {
 		return f.m.Column
 	}
-	return ""
+	return f.directColumn(r)
+}
+
+// named checks the tenant columns of other names.
+func (f *inference) named() error {
+	for _, name := range slices.Sorted(maps.Keys(f.o.Columns)) {
+		schema, table, _ := strings.Cut(name, ".")
+		err := f.need("tables.columns", catalog.QName{Schema: schema, Name: table}, f.o.Columns[name])
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // anySetting is the setting of a telling name that any policy or function reads,

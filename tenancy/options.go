@@ -14,6 +14,11 @@ type Options struct {
 	Ignored []catalog.QName
 	Roles   []string        // application roles; default: login roles with privileges on tenant tables
 	Trusted []catalog.QName // functions that return the current tenant; see [catalog.Model.Trusted]
+	// Columns are the tenant columns ("schema.table" → column) of tables that have one of
+	// another name.
+	Columns map[string]string
+	// Shapes are what is declared besides; what is not may be inferred.
+	Shapes catalog.Shapes
 	// Operators are roles that are never taken for application roles when those are
 	// inferred; zero means those of moat's own that serve nothing.
 	Operators []string

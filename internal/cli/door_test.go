@@ -115,7 +115,7 @@ func (s *service) viaPortal(cookie *http.Cookie) (status int, body string) {
 	return w.Code, w.Body.String()
 }
 
-const members = "serve: {membership: {table: app.members, role: role}}"
+const members = "caller: {table: app.members, role: role}"
 
 // Whom the API refuses, the portal does not sign in, whatever the column that suspends
 // looks like.

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"strings"
-
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/tenancy"
@@ -19,6 +17,8 @@ func modelOptions(c config.Config) tenancy.Options {
 		Schemas: c.Tables.Schemas,
 		Shared:  qnames(c.Tables.Shared),
 		Ignored: qnames(c.Tables.Ignore),
+		Columns: c.Tables.Columns,
+		Shapes:  c.Shapes(),
 	}
 }
 
@@ -30,8 +30,4 @@ func qnames(names []string) []catalog.QName {
 	return out
 }
 
-// qname splits schema.table; the configuration has checked that there is one dot.
-func qname(name string) catalog.QName {
-	schema, table, _ := strings.Cut(name, ".")
-	return catalog.QName{Schema: schema, Name: table}
-}
+func qname(name string) catalog.QName { return config.Named(name) }

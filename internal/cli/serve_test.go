@@ -74,7 +74,7 @@ func TestServeFailsClosed(t *testing.T) {
 		"no setting":   {good + "\ntenant: {setting: app.other}", app, "they read app.current_tenant"},
 		"no schema":    {good + "\nserve: {schemas: [nope]}", app, "schema nope"},
 		"no column":    {good + "\ntenant: {suspended_column: nope}", app, "suspended column nope"},
-		"no members":   {good + "\nserve: {membership: {table: public.nope}}", app, "public.nope"},
+		"no members":   {good + "\ncaller: {table: public.nope}", app, "public.nope"},
 		"pre-request":  {good + "\nserve: {pre_request: public.missing}", app, "no such function"},
 		"no collector": {good + "\nserve: {tracing: {endpoint: 'collector:4317'}}", app, "serve.tracing.endpoint"},
 	} {

@@ -220,7 +220,7 @@ func startError(err error) error {
 }
 
 func admission(c config.Config) api.Admission {
-	m := c.Serve.Membership
+	m := c.Caller
 	return api.Admission{
 		SuspendedColumn: c.Tenant.SuspendedColumn,
 		Membership:      api.Membership{Table: qname(m.Table), Subject: m.Subject, Tenant: m.Tenant, Role: m.Role},

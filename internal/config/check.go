@@ -14,7 +14,7 @@ import (
 // check finds values that could only be mistakes. The first error is returned, and
 // names its key.
 func (c *Config) check() error {
-	return cmp.Or(c.Tables.check(), c.Tenant.check(), c.Serve.check(), c.Limits.check())
+	return cmp.Or(c.Tables.check(), c.checkShapes(), c.Tenant.check(), c.Serve.check(), c.Limits.check())
 }
 
 func (t Tables) check() error {
@@ -45,11 +45,15 @@ func (s Serve) check() error {
 	if s.PreRequest != "" && !qualified(s.PreRequest) {
 		return fmt.Errorf("serve.pre_request %q: write it as schema.function", s.PreRequest)
 	}
+	if s.Membership != nil {
+		return errors.New("serve.membership is now caller, at the top: " +
+			"{table: app.memberships, subject: user_id, tenant: tenant_id, role: role, mode: active}")
+	}
 	if s.MaxBodyBytes == 0 {
 		return errors.New("serve.max_body_bytes: 0 would refuse every write")
 	}
 	return cmp.Or(
-		s.addresses(), s.Membership.check(), origins(s.CORSOrigins), s.Tracing.check(),
+		s.addresses(), origins(s.CORSOrigins), s.Tracing.check(),
 		notNegative("serve.statement_timeout", s.StatementTimeout), notNegative("serve.max_rows", s.MaxRows),
 		notNegative("serve.max_body_bytes", s.MaxBodyBytes), notNegative("serve.pool_size", s.PoolSize),
 		notNegative("serve.metrics_tenants", s.MetricsTenants),
@@ -77,16 +81,6 @@ func address(key, value string) error {
 	_, port, err := net.SplitHostPort(value)
 	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n > 65535 {
 		return fmt.Errorf("%s %q: write it as host:port, like 127.0.0.1:8080 or :8080", key, value)
-	}
-	return nil
-}
-
-func (m Membership) check() error {
-	if m.Table == "" && m != (Membership{}) {
-		return errors.New("serve.membership: it names columns and no table")
-	}
-	if m.Table != "" && !qualified(m.Table) {
-		return fmt.Errorf("serve.membership.table %q: write it as schema.table", m.Table)
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ const DefaultFile = "moat.yaml"
 type Config struct {
 	Tenant Tenant `yaml:"tenant"`
 	Tables Tables `yaml:"tables"`
+	Caller Caller `yaml:"caller"`
 	Roles  Roles  `yaml:"roles"`
 	Sealed Sealed `yaml:"sealed"`
 	Auth   Auth   `yaml:"auth"`
@@ -41,6 +42,8 @@ type Tenant struct {
 	Setting string `yaml:"setting"`
 	Table   string `yaml:"table"`
 	Key     string `yaml:"key"`
+	// Parent is the column of the tenants table with the tenant above; see [Tree].
+	Parent string `yaml:"parent"`
 	// SuspendedColumn is the column of the tenants table that, when true or not
 	// null, suspends a tenant; empty means: suspended or suspended_at if present.
 	SuspendedColumn string `yaml:"suspended_column"`
@@ -51,12 +54,23 @@ type Tables struct {
 	Schemas []string `yaml:"schemas"`
 	Shared  []string `yaml:"shared"`
 	Ignore  []string `yaml:"ignore"`
+	// What follows are the shapes of docs/explanation/tenancy.md.
+	Tree       *Tree              `yaml:"tree"`
+	Columns    map[string]string  `yaml:"columns"`     // table → its tenant column
+	SharedRows map[string]*string `yaml:"shared_rows"` // table → owner of such rows, or null
+	FromAbove  []string           `yaml:"from_above"`
+	Members    map[string]Members `yaml:"members"`
+	Parties    map[string]Parties `yaml:"parties"`
+	Shares     map[string]Shares  `yaml:"shares"`
+	OwnedBy    map[string]string  `yaml:"owned_by"` // table → column that refers to it
+	Inside     map[string]Inside  `yaml:"inside"`
 }
 
-// Roles names the four roles of docs/explanation/roles.md.
+// Roles names the roles of docs/explanation/roles.md.
 type Roles struct {
 	Owner       string `yaml:"owner"`
 	Application string `yaml:"application"`
+	Tree        string `yaml:"tree"`
 	Operator    string `yaml:"operator"`
 	Definer     string `yaml:"definer"`
 }
@@ -120,23 +134,14 @@ type Serve struct {
 	// MetricsTenants is how many tenants get a label of their own in the metrics; zero
 	// means none.
 	MetricsTenants int `yaml:"metrics_tenants"`
-	// Membership, when set, is a table (subject, tenant, role) that must hold the
-	// caller's subject and tenant.
-	Membership Membership `yaml:"membership"`
+	// Membership is a key of earlier versions, kept to say what has taken its place.
+	Membership any `yaml:"membership"`
 }
 
 // Tracing says where spans go: an OTLP collector that speaks HTTP. OpenTelemetry's
 // environment variables win, and say everything else.
 type Tracing struct {
 	Endpoint string `yaml:"endpoint"`
-}
-
-// Membership names the table that says which subject belongs to which tenant.
-type Membership struct {
-	Table   string `yaml:"table"`
-	Subject string `yaml:"subject"`
-	Tenant  string `yaml:"tenant"`
-	Role    string `yaml:"role"`
 }
 
 // Portal configures the pages at /portal/.
@@ -216,7 +221,8 @@ func (s *Strings) UnmarshalYAML(unmarshal func(any) error) error {
 // Default returns the configuration of an empty file.
 func Default() Config {
 	return Config{
-		Roles:  Roles{Owner: roles.Owner, Application: roles.Application, Operator: roles.Operator, Definer: roles.Definer},
+		Roles: Roles{Owner: roles.Owner, Application: roles.Application, Tree: roles.Tree, Operator: roles.Operator,
+			Definer: roles.Definer},
 		Sealed: Sealed{KeyFile: "/etc/moat/seal.key"},
 		Serve: Serve{Address: "127.0.0.1:8080", StatementTimeout: 5 * time.Second, MaxRows: 1000,
 			MaxBodyBytes: 1 << 20, Compression: true},

@@ -6,6 +6,7 @@ package roles
 const (
 	Owner       = "moat_owner"    // owns the tables; row-level security is forced on it
 	Application = "moat_app"      // serves; owns nothing, and policies bind it
+	Tree        = "moat_tree"     // the application becomes it to see what is below its tenant
 	Operator    = "moat_operator" // BYPASSRLS, for migrations, backfills and exports
 	Definer     = "moat_definer"  // BYPASSRLS, owns generated functions; nobody logs in as it
 	Sealer      = "moat_sealer"   // owns the functions and the keys of sealed mode
