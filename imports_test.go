@@ -17,7 +17,7 @@ const modulePath = "github.com/moat-db/moat"
 // own tree and of lower levels. An internal package that is not listed is a leaf: it
 // imports nothing of the house.
 var levels = map[string]int{
-	"": 0, "catalog": 1, "auth": 1, "moatsql": 1,
+	"": 0, "catalog": 1, "baseline": 2, "auth": 1, "moatsql": 1,
 	"internal/body": 2, "policy": 3, "tenancy": 4,
 	"seal": 5, "audit": 6, "protect": 6, "prove": 6, "lifecycle": 6,
 	"internal/serving": 7, "api": 8, "proxy": 8, "portal": 9,

@@ -14,7 +14,9 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/moat-db/moat/baseline"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/policy"
@@ -30,15 +32,10 @@ type Options struct {
 	Owner string
 	// Evidence is what [Probe] saw; the zero value means it was not asked.
 	Evidence Evidence
-	// Accepted are findings that a person has accepted, each with a reason.
-	Accepted []Acceptance
-}
-
-// Acceptance is one accepted finding.
-type Acceptance struct {
-	Rule   string `json:"rule" yaml:"rule"`
-	Object string `json:"object" yaml:"object"`
-	Reason string `json:"reason" yaml:"reason"`
+	// Accepted are exceptions that a person has accepted; Today decides which of them
+	// have expired, and on the zero day all have.
+	Accepted []baseline.Entry
+	Today    time.Time
 }
 
 // Kind says what a finding costs.
@@ -90,15 +87,18 @@ type Report struct {
 	Findings []Finding      `json:"findings"`
 	// Accepted are the findings that Options.Accepted covers.
 	Accepted []Accepted `json:"accepted,omitempty"`
+	// Reopened are the entries of the baseline that do not count, each with the reason.
+	Reopened []baseline.Reopened `json:"reopened,omitempty"`
 	// Unseen says, in sentences, what could not be looked at. A report with anything
 	// here is not clean.
 	Unseen []string `json:"unseen"`
 }
 
-// Accepted is a finding with the reason for accepting it.
+// Accepted is a finding with the reason for accepting it, and the last day of that.
 type Accepted struct {
 	Finding
-	Reason string `json:"reason"`
+	Reason  string `json:"reason"`
+	Expires string `json:"expires"`
 }
 
 // Run applies every rule. Findings are ordered worst first, then by the order of
@@ -115,17 +115,7 @@ func Run(v *policy.View, o Options) Report {
 	slices.SortStableFunc(all, func(a, b Finding) int { return b.Severity.rank() - a.Severity.rank() })
 	rep := Report{Version: 1, Database: v.Snapshot.Database.Name, Model: v.Model, Findings: []Finding{}}
 	rep.Unseen = append(append([]string{}, v.Snapshot.Unseen...), o.Evidence.Unseen...)
-	reasons := map[[2]string]string{}
-	for _, a := range slices.Backward(o.Accepted) { // of two for one finding the first counts
-		reasons[[2]string{a.Rule, a.Object}] = a.Reason
-	}
-	for _, x := range all {
-		if reason, ok := reasons[[2]string{x.Rule, x.Object}]; ok {
-			rep.Accepted = append(rep.Accepted, Accepted{x, reason})
-			continue
-		}
-		rep.Findings = append(rep.Findings, x)
-	}
+	rep.accept(all, baseline.Judge(o.Accepted, v.Snapshot, o.Today))
 	rep.Verdict = verdict(rep)
 	return rep
 }

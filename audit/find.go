@@ -20,7 +20,7 @@ func onPart(r *catalog.Relation, part, message, why string) Finding {
 }
 
 func onFunction(fn *catalog.Function, message, why string) Finding {
-	name := functionObject(fn)
+	name := fn.Signature()
 	x := Finding{Object: name, Group: name, Message: message, Why: why, schema: fn.Schema}
 	if fn.System || fn.Extension != "" {
 		x.schema = "" // whatever schema it is in, every session has it

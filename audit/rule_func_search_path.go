@@ -10,7 +10,7 @@ var ruleFuncSearchPath = Rule{
 		}
 		var out []Finding
 		for _, fn := range f.userFunctions {
-			if fn.Definer || fn.BodyParsed || tempLast(fn) || fn.Result == "event_trigger" || covered[functionObject(fn)] {
+			if fn.Definer || fn.BodyParsed || tempLast(fn) || fn.Result == "event_trigger" || covered[fn.Signature()] {
 				continue
 			}
 			if fn.Language != "sql" && fn.Language != "plpgsql" || fn.Kind != "function" && fn.Kind != "procedure" {

@@ -48,7 +48,7 @@ func (f *facts) restsOn(r *catalog.Relation) (why string, reading bool) {
 	for _, h := range f.helpers(true) {
 		if reads, _ := f.body(h.fn).Of(r.QName()); reads && h.fn.Definer {
 			return fmt.Sprintf("The policy %s of %s depends on %s, which reads this table.",
-				h.policy, h.table.QName(), functionObject(h.fn)), secret != ""
+				h.policy, h.table.QName(), h.fn.Signature()), secret != ""
 		}
 	}
 	if secret != "" && keyTable.MatchString(strings.ToLower(r.Name)) {

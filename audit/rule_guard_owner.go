@@ -20,7 +20,7 @@ var ruleGuardOwner = Rule{
 			out = append(out, Finding{Object: g.event.Name, Group: "event triggers",
 				Message: fmt.Sprintf("%s can replace the guard's function with one that does nothing, and nobody notices.",
 					g.fn.Owner),
-				Why: fmt.Sprintf("%s is owned by %s, which is not a superuser.", functionObject(g.fn), g.fn.Owner),
+				Why: fmt.Sprintf("%s is owned by %s, which is not a superuser.", g.fn.Signature(), g.fn.Owner),
 				Fix: []string{"ALTER FUNCTION " + functionSQL(g.fn) + " OWNER TO " + sqltext.Ident(g.event.Owner)}})
 		}
 		return out

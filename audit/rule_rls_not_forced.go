@@ -24,7 +24,7 @@ var ruleRLSNotForced = Rule{
 				// FORCE would leave it an empty table.
 				x.Fix = nil
 				x = x.decide("%s reads the table as its owner. Give the function to a NOLOGIN role that has BYPASSRLS and "+
-					"SELECT on this table, then run %s.", functionObject(fn), policy.Force(r.QName()))
+					"SELECT on this table, then run %s.", fn.Signature(), policy.Force(r.QName()))
 			}
 			for _, app := range f.apps {
 				if f.has(app, r.Owner) {

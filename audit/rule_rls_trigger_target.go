@@ -28,7 +28,7 @@ var ruleRLSTriggerTarget = Rule{
 			out = append(out, onRelation(r,
 				"Every tenant can read what the trigger copies here from other tenants' rows.",
 				fmt.Sprintf("A trigger on %s writes to this table through %s, and no policy protects the copy.",
-					source.QName(), functionObject(fn))).
+					source.QName(), fn.Signature())).
 				with(f.revokeSQL(r, names...)...))
 		}
 		return out

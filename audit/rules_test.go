@@ -92,7 +92,12 @@ func TestEveryRuleHasAPage(t *testing.T) {
 		}
 		parts := []string{"# " + r.ID + "\n", r.Title + ".\n", "| severity | " + string(r.Severity),
 			"| kind | " + string(cmp.Or(r.Kind, audit.Leak)) + " |", "## What can happen", "## Why", "## How to fix",
-			"## Example", "## How to accept", "- rule: " + r.ID + "\n"}
+			"## Example", "## How to accept"}
+		if r.Acceptable() {
+			parts = append(parts, "moat accept "+r.ID+" ")
+		} else {
+			parts = append(parts, "It cannot be accepted")
+		}
 		if len(r.Holes) > 0 {
 			parts = append(parts, "| holes | "+strings.Join(r.Holes, ", ")+" |")
 		}

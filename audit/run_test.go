@@ -2,8 +2,10 @@ package audit_test
 
 import (
 	"encoding/json"
+	"github.com/moat-db/moat/baseline"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -77,11 +79,25 @@ func TestRunAccepts(t *testing.T) {
 	if diff := cmp.Diff([]string{"rls-disabled"}, rulesOf(audit.Run(view(s, m), audit.Options{}))); diff != "" {
 		t.Fatal(diff)
 	}
-	sample := audit.Acceptance{Rule: "rls-disabled", Object: "app.doc", Reason: "a sample"}
-	r := audit.Run(view(s, m), audit.Options{Accepted: []audit.Acceptance{sample}})
-	if len(rulesOf(r)) > 0 || len(r.Accepted) != 1 || r.Accepted[0].Reason != "a sample" {
-		t.Errorf("findings %v, accepted %v", rulesOf(r), r.Accepted)
+	s.Relations[0].RLS, s.Relations[0].ForceRLS = true, true
+	today := time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)
+	for _, x := range audit.Run(view(s, m), audit.Options{}).Findings {
+		e := baseline.Entry{Kind: x.Rule, Object: x.Object, Fingerprint: catalog.Definition(s, x.Object),
+			Reason: "a sample", Expires: "2027-01-31"}
+		r := audit.Run(view(s, m), audit.Options{Accepted: []baseline.Entry{e}, Today: today})
+		accepted := len(r.Accepted) == 1 && r.Accepted[0].Reason == "a sample"
+		if accepted != x.Acceptable() || accepted == (len(r.Reopened) == 1) || accepted == reports(r, x) {
+			t.Errorf("%s: findings %v, accepted %v, reopened %v", x.Rule, rulesOf(r), r.Accepted, r.Reopened)
+		}
+		r = audit.Run(view(s, m), audit.Options{Accepted: []baseline.Entry{e}, Today: today.AddDate(0, 0, 1)})
+		if len(r.Accepted) > 0 || !reports(r, x) || len(r.Reopened) != 1 {
+			t.Errorf("%s, expired: findings %v, accepted %v", x.Rule, rulesOf(r), r.Accepted)
+		}
 	}
+}
+
+func reports(r audit.Report, x audit.Finding) bool {
+	return slices.ContainsFunc(r.Findings, func(y audit.Finding) bool { return y.Rule == x.Rule && y.Object == x.Object })
 }
 
 func TestRunLimitsToSchemas(t *testing.T) {

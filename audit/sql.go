@@ -15,24 +15,9 @@ import (
 // functionSQL names a function with its argument types, for ALTER and REVOKE.
 func functionSQL(fn *catalog.Function) string {
 	if fn.Kind == "function" && len(fn.Params) > 0 {
-		return fn.QName().SQL() + "(" + strings.Join(inputTypes(fn), ", ") + ")"
+		return fn.QName().SQL() + "(" + strings.Join(fn.InputTypes(), ", ") + ")"
 	}
 	return fn.QName().SQL() + "(" + fn.Arguments + ")"
-}
-
-func inputTypes(fn *catalog.Function) []string {
-	var types []string
-	for _, p := range fn.Params {
-		if p.Mode == "in" || p.Mode == "inout" || p.Mode == "variadic" {
-			types = append(types, p.Type)
-		}
-	}
-	return types
-}
-
-// functionObject names a function for people: schema.name(types).
-func functionObject(fn *catalog.Function) string {
-	return fn.QName().String() + "(" + strings.Join(inputTypes(fn), ",") + ")"
 }
 
 // routine is the word that ALTER takes for this kind of function.

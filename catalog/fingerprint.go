@@ -17,10 +17,19 @@ func Fingerprint(s *Snapshot) string {
 	c.User, c.Unseen, c.LargeObjects, c.Settings = "", nil, 0, nil
 	c.Schemas = nil
 	for _, schema := range s.Schemas {
-		schema.Unseen = nil
-		c.Schemas = append(c.Schemas, schema)
+		c.Schemas = append(c.Schemas, seen(schema))
 	}
-	text, err := json.Marshal(c)
+	return fingerprint(c)
+}
+
+// seen is a schema without what the role that looked could not see of it.
+func seen(s Schema) Schema {
+	s.Unseen = nil
+	return s
+}
+
+func fingerprint(value any) string {
+	text, err := json.Marshal(value)
 	if err != nil {
 		panic("catalog: a Snapshot is plain values, yet: " + err.Error())
 	}

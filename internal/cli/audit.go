@@ -30,6 +30,7 @@ type auditFlags struct {
 	baseline       string
 	writeBaseline  string
 	reason         string
+	expires        string
 	migrations     string
 	noProbe        bool
 }
@@ -48,7 +49,7 @@ func (a *app) newAudit() *cobra.Command {
 		Example: "  moat audit postgres://localhost/app\n" +
 			"  moat audit --schema app --role app_user --format sarif > moat.sarif\n" +
 			"  moat audit --migrations db/migrations --format github\n" +
-			"  moat audit --write-baseline moat-baseline.yaml --reason 'known since March'",
+			"  moat audit --write-baseline moat-baseline.yaml --reason 'known since March' --expires 2027-03-31",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runAudit(cmd.Context(), args, f) },
 	}
@@ -62,8 +63,9 @@ func (a *app) newAudit() *cobra.Command {
 	flags.StringVar(&f.baseline, "baseline", "", "accepted findings, each with a reason (default: audit.baseline if "+
 		"it exists)")
 	flags.StringVar(&f.writeBaseline, "write-baseline", "",
-		"accept every finding: write them to this file (needs --reason)")
+		"accept every finding that may be: write them to this file (needs --reason)")
 	flags.StringVar(&f.reason, "reason", "", "why the findings written by --write-baseline are accepted")
+	flags.StringVar(&f.expires, "expires", "", "last day of what --write-baseline accepts (default: a year from now)")
 	flags.StringVar(&f.migrations, "migrations", "",
 		"audit what the migrations in this folder make: "+english.Or(tools.Readers()))
 	flags.BoolVar(&f.noProbe, "no-probe", false, "read the catalog only: do not count crossing rows or ask for plans")
@@ -72,8 +74,9 @@ func (a *app) newAudit() *cobra.Command {
 
 // audited is what one audit looked at.
 type audited struct {
-	report  audit.Report
-	locator *migrations.Locator // nil without --migrations
+	report   audit.Report
+	snapshot *catalog.Snapshot
+	locator  *migrations.Locator // nil without --migrations
 }
 
 func (a *app) runAudit(ctx context.Context, args []string, f auditFlags) error {
@@ -92,11 +95,12 @@ func (a *app) runAudit(ctx context.Context, args []string, f auditFlags) error {
 	if f.writeBaseline != "" && strings.TrimSpace(f.reason) == "" {
 		return withHint(errors.New("a baseline needs a reason"), "--reason 'why these findings are accepted'")
 	}
-	accepted, err := a.acceptances(f, c)
-	if err != nil {
-		return err
+	o := audit.Options{Schemas: f.schemas, Owner: c.Roles.Owner, Today: time.Now()}
+	if f.writeBaseline == "" { // else everything is accepted anew
+		if o.Accepted, err = exceptions(f.baseline, c); err != nil {
+			return err
+		}
 	}
-	o := audit.Options{Schemas: f.schemas, Owner: c.Roles.Owner, Accepted: accepted}
 	var got audited
 	if f.migrations != "" {
 		got, err = a.auditMigrations(ctx, c, f, o)
@@ -108,7 +112,7 @@ func (a *app) runAudit(ctx context.Context, args []string, f auditFlags) error {
 	}
 	got.locate()
 	if f.writeBaseline != "" {
-		return a.writeBaseline(f.writeBaseline, f.reason, got.report)
+		return a.writeBaseline(f, got)
 	}
 	if err := format.Write(a.Out, &got.report, report.Options{Colour: a.color(a.Out), FailOn: failOn, Version: Version(),
 		Now: time.Now()}); err != nil {
@@ -141,16 +145,15 @@ func (a *app) auditDatabase(ctx context.Context, args []string, c config.Config,
 		return audited{}, connectError(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	r, err := look(ctx, conn, c, f, o, nil)
-	return audited{report: r}, err
+	return look(ctx, conn, c, f, o, nil)
 }
 
 // look loads the catalog, infers the model and applies the rules.
 func look(ctx context.Context, conn *pgx.Conn, c config.Config, f auditFlags, o audit.Options,
-	leaveOut []string) (audit.Report, error) {
+	leaveOut []string) (audited, error) {
 	s, err := catalog.Load(ctx, conn)
 	if err != nil {
-		return audit.Report{}, fmt.Errorf("read the catalog: %w", err)
+		return audited{}, fmt.Errorf("read the catalog: %w", err)
 	}
 	model := modelOptions(c)
 	model.Roles = f.roles
@@ -166,15 +169,15 @@ func look(ctx context.Context, conn *pgx.Conn, c config.Config, f auditFlags, o 
 	}
 	v, err := tenancy.Infer(s, model)
 	if err != nil {
-		return audit.Report{}, withHint(fmt.Errorf("find the tenant model: %w", err),
+		return audited{}, withHint(fmt.Errorf("find the tenant model: %w", err),
 			"set tenant.column in moat.yaml, or choose the schemas with --schema")
 	}
 	if !f.noProbe {
 		if o.Evidence, err = audit.Probe(ctx, conn, v); err != nil {
-			return audit.Report{}, err
+			return audited{}, err
 		}
 	}
-	return audit.Run(v, o), nil
+	return audited{report: audit.Run(v, o), snapshot: s}, nil
 }
 
 // auditMigrations runs the files on a private server and audits the result.
@@ -201,9 +204,9 @@ func (a *app) auditMigrations(ctx context.Context, c config.Config, f auditFlags
 		return audited{}, err
 	}
 	f.noProbe = true // the tables are empty
-	r, err := look(ctx, conn, c, f, o, folder.Tool.Schemas)
-	r.Database = f.migrations
-	return audited{report: r, locator: migrations.NewLocator(folder)}, err
+	got, err := look(ctx, conn, c, f, o, folder.Tool.Schemas)
+	got.report.Database, got.locator = f.migrations, migrations.NewLocator(folder)
+	return got, err
 }
 
 // locate gives findings the file and line that made their object.

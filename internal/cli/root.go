@@ -128,6 +128,7 @@ func (a *app) commands() []*cobra.Command {
 		a.newDemo(),
 		a.newAudit(),
 		a.newExplain(),
+		a.newAccept(),
 		a.newServe(),
 		a.newProtect(),
 		a.newToken(),

@@ -30,6 +30,9 @@ func AuditGitHub(w io.Writer, r *audit.Report, failOn audit.Severity) error {
 	for _, u := range r.Unseen {
 		fmt.Fprintf(&b, "::warning title=not seen::%s\n", escapeData(u))
 	}
+	for _, x := range r.Reopened {
+		fmt.Fprintf(&b, "::warning title=accepted no longer::%s\n", escapeData(x.String()))
+	}
 	fmt.Fprintf(&b, "moat audit: %s\n", r.Verdict)
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -34,6 +34,9 @@ func AuditJUnit(w io.Writer, r *audit.Report, failOn audit.Severity, now time.Ti
 		fmt.Fprintf(&out, "accepted %s %s: %s\n", x.Rule, x.Object, x.Reason)
 		s.Cases = append(s.Cases, junitCase{Name: token(x.Object), Class: x.Rule, Time: "0"})
 	}
+	for _, x := range r.Reopened {
+		fmt.Fprintf(&out, "does not count: %s\n", x)
+	}
 	for _, u := range r.Unseen {
 		s.Errors++
 		s.Cases = append(s.Cases, junitCase{Name: token(u), Class: "not-seen", Time: "0",

@@ -34,14 +34,18 @@ func AuditMarkdown(w io.Writer, r *audit.Report) error {
 			fmt.Fprintf(&b, "## %s\n\n- %s\n\n", title, strings.Join(items, "\n- "))
 		}
 	}
-	var accepted, unseen []string
+	var accepted, reopened, unseen []string
 	for _, x := range r.Accepted {
 		accepted = append(accepted, fmt.Sprintf("%s on %s: %s", x.Rule, escapeMarkdown(x.Object), escapeMarkdown(x.Reason)))
+	}
+	for _, x := range r.Reopened {
+		reopened = append(reopened, escapeMarkdown(x.String()))
 	}
 	for _, u := range r.Unseen {
 		unseen = append(unseen, escapeMarkdown(u))
 	}
 	section("Accepted", accepted)
+	section("Entries of the baseline that do not count", reopened)
 	section("Not seen", unseen)
 	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
 	return err

@@ -129,6 +129,10 @@ func AuditSARIF(w io.Writer, r *audit.Report, version string) error {
 	for _, u := range r.Unseen {
 		call.Notifications = append(call.Notifications, sarifNotification{"warning", sarifText{Text: "not seen: " + u}})
 	}
+	for _, x := range r.Reopened {
+		text := sarifText{Text: "this entry of the baseline does not count: " + x.String()}
+		call.Notifications = append(call.Notifications, sarifNotification{"warning", text})
+	}
 	run.Invocations = []sarifInvocation{call}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"flag"
 	"fmt"
+	"github.com/moat-db/moat/baseline"
 	"io"
 	"os"
 	"path/filepath"
@@ -56,7 +57,9 @@ func sample() *audit.Report {
 	r.Accepted = []audit.Accepted{{Finding: audit.Finding{Rule: "key-tenant-partitions", Severity: audit.Medium,
 		Object: "app.events", Group: "app.events",
 		Message: "The list of tenants is public.", Why: "By design.", Fix: []string{}},
-		Reason: "the list of tenants is on our web page"}}
+		Reason: "the list of tenants is on our web page", Expires: "2027-01-31"}}
+	r.Reopened = []baseline.Reopened{{Entry: baseline.Entry{Kind: "key-unique", Object: "app.leads.leads_email_key"},
+		Why: "the entry expired on 2025-12-31"}}
 	return r
 }
 

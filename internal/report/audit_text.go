@@ -22,6 +22,7 @@ func AuditText(w io.Writer, r *audit.Report, colour bool) error {
 	if n := len(r.Accepted); n > 0 {
 		t.line(0, "%s accepted.", english.Count(n, "finding"))
 	}
+	t.list("Entries of the baseline that do not count:", sentences(r.Reopened))
 	if len(r.Findings) > 0 {
 		t.line(0, "moat explain RULE tells more. --format json holds every statement.")
 	}

@@ -1,0 +1,96 @@
+package catalog
+
+import "strings"
+
+// Definition returns a fingerprint of what the Snapshot says of the objects that reports
+// call by this name: schema.table, schema.table.part, schema.function(types), the name
+// of a role, schema, database, publication or event trigger, or "server". Objects of one
+// name are taken together, so that a change of any shows. It is "" when there is none.
+func Definition(s *Snapshot, name string) string {
+	var all []any
+	note := func(called string, object any) {
+		if called == name {
+			all = append(all, object)
+		}
+	}
+	note("server", s.Version)
+	note(s.Database.Name, []any{s.Database, s.Stored})
+	for _, r := range s.Roles {
+		note(r.Name, []any{r, memberships(s, r.Name)})
+	}
+	for _, x := range s.Schemas {
+		note(x.Name, []any{seen(x), s.Defaults})
+	}
+	for _, x := range s.Publications {
+		note(x.Name, x)
+	}
+	for _, x := range s.Events {
+		note(x.Name, x)
+	}
+	for i := range s.Functions {
+		note(s.Functions[i].Signature(), s.Functions[i])
+	}
+	for i := range s.Relations {
+		s.Relations[i].note(name, note)
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return fingerprint(all)[:shortLength]
+}
+
+// shortLength is enough of a fingerprint to tell a changed definition by: people read it.
+const shortLength = 16
+
+func memberships(s *Snapshot, role string) []Membership {
+	var out []Membership
+	for _, m := range s.Memberships {
+		if m.Member == role || m.Role == role {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// note passes on the relation and its parts.
+func (r *Relation) note(name string, note func(string, any)) {
+	own := r.QName().String()
+	if !strings.HasPrefix(name, own) {
+		return
+	}
+	note(own, *r)
+	for _, x := range r.Columns {
+		note(own+"."+x.Name, x)
+	}
+	for _, x := range r.Constraints {
+		note(own+"."+x.Name, x)
+	}
+	for _, x := range r.Indexes {
+		note(own+"."+x.Name, x)
+	}
+	for _, x := range r.Policies {
+		note(own+"."+x.Name, x)
+	}
+	for _, x := range r.Triggers {
+		note(own+"."+x.Name, x)
+	}
+	for _, x := range r.Rules {
+		note(own+"."+x.Name, x)
+	}
+}
+
+// InputTypes lists the types of the arguments that a call passes.
+func (f *Function) InputTypes() []string {
+	var types []string
+	for _, p := range f.Params {
+		if p.Mode == "in" || p.Mode == "inout" || p.Mode == "variadic" {
+			types = append(types, p.Type)
+		}
+	}
+	return types
+}
+
+// Signature names a function for people: schema.name(types).
+func (f *Function) Signature() string {
+	return f.QName().String() + "(" + strings.Join(f.InputTypes(), ",") + ")"
+}
