@@ -3,6 +3,7 @@ package protect
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/moat-db/moat/internal/english"
@@ -180,7 +181,7 @@ func (r *runner) run(ctx context.Context) (*Result, error) {
 	r.total = len(steps)
 	for i, s := range steps {
 		r.number = i + 1
-		if r.stopped[s.Needs] {
+		if s.needsAny(r.stopped) {
 			r.stopped[s.ID] = true
 			r.result.Skipped = append(r.result.Skipped, s.ID)
 			continue
@@ -291,7 +292,7 @@ func (r *runner) validate(ctx context.Context, s Step) error {
 		return err
 	}
 	for _, other := range r.plan.Steps {
-		if other.ID == s.Needs && other.Check != nil {
+		if slices.Contains(s.Needs, other.ID) && other.Check != nil {
 			found, errCount := count(ctx, r.conn, *other.Check, false)
 			if errCount != nil {
 				return errCount

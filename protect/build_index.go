@@ -15,7 +15,9 @@ type indexBuild struct {
 	id     string
 	rel    *catalog.Relation
 	unique bool
-	name   string
+	// constraint makes a unique index of a plain table into a constraint of its name.
+	constraint bool
+	name       string
 	// keys is "(a, b DESC) INCLUDE (c)", tail what follows (WITH …, WHERE …).
 	keys, tail string
 	// deferrable ends the constraint of a unique one.
@@ -26,7 +28,10 @@ type indexBuild struct {
 // indexName names an index after its table and columns. A name that an index of
 // the same table has already is taken over: it is what an interrupted build left.
 func (p *planner) indexName(rel *catalog.Relation, parts []string) string {
-	base := sqltext.Name(append([]string{rel.Name}, parts...)...)
+	return p.freeIndex(rel, sqltext.Name(append([]string{rel.Name}, parts...)...))
+}
+
+func (p *planner) freeIndex(rel *catalog.Relation, base string) string {
 	n := free(base, func(s string) bool {
 		return p.taken[rel.Schema+"."+s] && !leftover(rel, s)
 	})
@@ -57,7 +62,7 @@ func (p *planner) buildIndex(b indexBuild) {
 		p.partitionedIndex(b)
 		return
 	}
-	if !b.unique {
+	if !b.constraint {
 		p.concurrently(b, b.rel, b.name, b.id, "")
 		return
 	}
@@ -65,9 +70,10 @@ func (p *planner) buildIndex(b indexBuild) {
 	p.uniqueConstraint(b, b.name, b.id+"/index")
 }
 
-// uniqueConstraint makes a unique index into a constraint of its name.
+// uniqueConstraint makes a unique index of ours into a constraint of its name. Never a
+// team's own: undoing the constraint would take its index along.
 func (p *planner) uniqueConstraint(b indexBuild, index, needs string) {
-	p.add(Step{ID: b.id, Group: b.group, Table: b.rel.QName(), Needs: needs, Title: "add constraint " + b.title,
+	p.add(Step{ID: b.id, Group: b.group, Table: b.rel.QName(), Needs: needed(needs), Title: "add constraint " + b.title,
 		SQL: []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s UNIQUE USING INDEX %s%s", b.rel.QName().SQL(),
 			sqltext.Ident(index), sqltext.Ident(index), b.deferrable)},
 		Undo: []string{dropConstraint(b.rel.QName(), index)}, Lock: AccessExclusive,
@@ -87,8 +93,8 @@ func (p *planner) concurrently(b indexBuild, rel *catalog.Relation, index, id, n
 	if rel.Partition {
 		undo = []string{} // the parent's undo takes it along
 	}
-	p.add(Step{ID: id, Group: b.group, Kind: KindConcurrent, Table: rel.QName(), Needs: needs, Title: "create index " +
-		b.title, SQL: sql, Undo: undo, Index: q,
+	p.add(Step{ID: id, Group: b.group, Kind: KindConcurrent, Table: rel.QName(), Needs: needed(needs),
+		Title: "create index " + b.title, SQL: sql, Undo: undo, Index: q,
 		Lock: ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(rel, 300_000),
 		Hazards: []string{"waits for transactions that started before it"}, Reason: b.reason})
 }
@@ -179,7 +185,8 @@ func (p *planner) attachAll(b indexBuild, parent *catalog.Relation, parentIndex 
 func (p *planner) attach(b indexBuild, part *catalog.Relation, parentSchema, parentIndex, index, needs string) {
 	parent := catalog.QName{Schema: parentSchema, Name: parentIndex}
 	child := catalog.QName{Schema: part.Schema, Name: index}
-	p.add(Step{ID: stepID(b.group, part.QName(), index+"/attach"), Group: b.group, Table: part.QName(), Needs: needs,
+	p.add(Step{ID: stepID(b.group, part.QName(), index+"/attach"), Group: b.group, Table: part.QName(),
+		Needs: needed(needs),
 		Title: "attach index " + index + " to " + parentIndex,
 		SQL:   []string{fmt.Sprintf("ALTER INDEX %s ATTACH PARTITION %s", parent.SQL(), child.SQL())},
 		Undo:  []string{}, Lock: ShareUpdateExclusive,

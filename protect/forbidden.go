@@ -21,7 +21,7 @@ func (p *planner) dropForbidden() {
 	gone := map[string]bool{}
 	for _, s := range p.plan.Steps {
 		owner := p.ownerOf(s)
-		if !gone[s.Needs] && (owner == "" || p.may(owner)) {
+		if !s.needsAny(gone) && (owner == "" || p.may(owner)) {
 			kept = append(kept, s)
 			continue
 		}

@@ -120,8 +120,8 @@ type Step struct {
 	// Check must find no row before the step runs; what it finds stops this step,
 	// and those that need it, but no other.
 	Check *Check `json:"check,omitempty"`
-	// Needs names the step that this one is pointless without.
-	Needs    string    `json:"needs,omitempty"`
+	// Needs names the steps that this one is pointless or would fail without.
+	Needs    []string  `json:"needs,omitempty"`
 	Backfill *Backfill `json:"backfill,omitempty"`
 	// Index is the one that a concurrent step builds; an invalid one of that name is
 	// what an interrupted build has left.
@@ -136,6 +136,16 @@ type Step struct {
 	Estimate      Estimate `json:"estimate,omitzero"`
 	Hazards       []string `json:"hazards,omitempty"`
 	Reason        string   `json:"reason"`
+}
+
+// needsAny reports whether the step needs one of those that will not run.
+func (s Step) needsAny(gone map[string]bool) bool {
+	return slices.ContainsFunc(s.Needs, func(id string) bool { return gone[id] })
+}
+
+// needed lists the steps that are given; an empty ID is none.
+func needed(ids ...string) []string {
+	return slices.DeleteFunc(ids, func(id string) bool { return id == "" })
 }
 
 // Estimate is the size of a step's work, from pg_class: never exact.

@@ -86,15 +86,16 @@ func (p *planner) notNull(t *table) {
 	}
 	valid := stepID(GroupBackfill, q, "not-null-validate")
 	if existing == nil || !existing.Validated {
-		p.add(Step{ID: valid, Group: GroupBackfill, Kind: KindValidate, Table: q, Needs: add, Title: "check that " +
+		p.add(Step{ID: valid, Group: GroupBackfill, Kind: KindValidate, Table: q, Needs: needed(add), Title: "check that " +
 			t.column + " is not NULL in existing rows",
 			SQL:  []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", q.SQL(), notNullCheck)},
 			Data: true, Lock: ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(t.rel, 2_000_000),
 			Reason: "with a validated check, SET NOT NULL needs no scan"})
 	}
-	p.add(Step{ID: notNullStep(t), Group: GroupBackfill, Table: q, Needs: valid, Title: "set " + t.column + " NOT NULL",
-		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", q.SQL(), sqltext.Ident(t.column)), drop},
-		Undo: p.undoNotNull(t), Lock: AccessExclusive, Reason: "the validated check proves it, so no scan is needed"})
+	p.add(Step{ID: notNullStep(t), Group: GroupBackfill, Table: q, Needs: needed(valid),
+		Title: "set " + t.column + " NOT NULL",
+		SQL:   []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", q.SQL(), sqltext.Ident(t.column)), drop},
+		Undo:  p.undoNotNull(t), Lock: AccessExclusive, Reason: "the validated check proves it, so no scan is needed"})
 }
 
 func notNullStep(t *table) string { return stepID(GroupBackfill, t.rel.QName(), "not-null") }

@@ -15,6 +15,8 @@ type newKey struct {
 	old           catalog.Constraint
 	columns, refs []string
 	needs         string // the step that makes the parent's unique key
+	beside        bool   // old says more than this key does, and stays
+	theirs        bool   // the team made it: it keeps its name
 	name          string
 }
 
@@ -34,7 +36,7 @@ func (p *planner) equivalent(t *table, n newKey) *catalog.Constraint {
 // finishReplaced plans what is left when the composite key exists: its validation
 // and the end of the key that it replaces.
 func (p *planner) finishReplaced(n newKey, existing *catalog.Constraint) {
-	n.name = existing.Name
+	n.name, n.theirs = existing.Name, existing.Name != p.begunName(n)
 	if !existing.Validated {
 		p.validateKey(n, n.table.rel, "")
 	}
@@ -77,21 +79,27 @@ func (p *planner) keyStep(n newKey, what string) string {
 	return stepID(GroupKeys, n.table.rel.QName(), n.name+"/"+what)
 }
 
-// keyName follows PostgreSQL's own table_columns_fkey.
+// keyName follows PostgreSQL's own table_columns_fkey, with a mark where the key is to
+// take over the old one's name.
 func (p *planner) keyName(n newKey) string {
-	base := sqltext.Name(append([]string{n.table.rel.Name}, append(slices.Clone(n.columns), "fkey")...)...)
-	return free(base, func(s string) bool {
+	return free(p.begunName(n), func(s string) bool {
 		k := n.table.rel.Constraint(s)
 		return k != nil || p.planned(stepID(GroupKeys, n.table.rel.QName(), s+"/add"))
 	})
 }
 
+// begunName is the name that a run which was interrupted has given the key.
+func (p *planner) begunName(n newKey) string {
+	parts := append([]string{n.table.rel.Name}, n.columns...)
+	if p.replaces(n) {
+		parts = append(parts, ours)
+	}
+	return sqltext.Name(append(parts, "fkey")...)
+}
+
 func (p *planner) addKey(n newKey, rel *catalog.Relation, id, needs string, check *Check) {
 	q := rel.QName()
-	if needs == "" {
-		needs = n.needs
-	}
-	p.add(Step{ID: id, Group: GroupKeys, Table: q, Needs: needs, Check: check, Data: check != nil,
+	p.add(Step{ID: id, Group: GroupKeys, Table: q, Needs: needed(needs, n.needs), Check: check, Data: check != nil,
 		Title: fmt.Sprintf("add foreign key %s → %s for new rows", strings.Join(n.columns, ", "), key(n.parent.rel.QName())),
 		SQL: []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", q.SQL(), sqltext.Ident(n.name),
 			n.definition())},
@@ -102,7 +110,7 @@ func (p *planner) addKey(n newKey, rel *catalog.Relation, id, needs string, chec
 
 func (p *planner) addKeyToParent(n newKey, id, needs string) {
 	q := n.table.rel.QName()
-	p.add(Step{ID: id, Group: GroupKeys, Table: q, Needs: needs,
+	p.add(Step{ID: id, Group: GroupKeys, Table: q, Needs: needed(needs),
 		Title: fmt.Sprintf("add foreign key %s to the partitioned table", n.name),
 		SQL:   []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", q.SQL(), sqltext.Ident(n.name), n.definition())},
 		Undo:  []string{dropConstraint(q, n.name)}, Lock: ShareRowExclusive, Hazards: n.hazards(),
@@ -116,26 +124,49 @@ func dropConstraint(q catalog.QName, name string) string {
 
 func (p *planner) validateKey(n newKey, rel *catalog.Relation, needs string) {
 	p.add(Step{ID: stepID(GroupKeys, rel.QName(), n.name+"/validate"), Group: GroupKeys, Kind: KindValidate,
-		Table: rel.QName(), Needs: needs, Data: true,
+		Table: rel.QName(), Needs: needed(needs), Data: true,
 		Title: fmt.Sprintf("validate foreign key %s for existing rows", n.name),
 		SQL:   []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", rel.QName().SQL(), sqltext.Ident(n.name))},
 		Lock:  ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(rel, 500_000),
 		Reason: "existing rows are checked while writers carry on"})
 }
 
+// replaces reports whether the old key goes.
+func (p *planner) replaces(n newKey) bool {
+	return !n.beside && (!p.c.KeepForeignKeys || slices.Contains(n.old.Columns, n.table.column))
+}
+
+func (n newKey) whyKept() string {
+	if n.beside {
+		return ": it holds a column that " + n.name + " does not"
+	}
+	return " (protect.keep_foreign_keys)"
+}
+
 // dropOldKey plans the end of the key that the composite one replaces, unless the
-// configuration keeps it.
+// configuration keeps it. The new key gets its name: an API embeds by it, and an
+// application tells errors apart by it.
 func (p *planner) dropOldKey(n newKey) {
 	q := n.table.rel.QName()
-	if p.c.KeepForeignKeys && !slices.Contains(n.old.Columns, n.table.column) {
-		p.note(key(q)+"."+n.old.Name, "kept beside "+n.name+" (protect.keep_foreign_keys)")
+	if !p.replaces(n) {
+		p.note(key(q)+"."+n.old.Name, "kept beside "+n.name+n.whyKept())
 		return
 	}
-	p.add(Step{ID: stepID(GroupKeys, q, n.old.Name+"/drop"), Group: GroupKeys, Table: q, Needs: p.lastOf(n),
-		Title: "drop foreign key " + n.old.Name, SQL: []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
-			q.SQL(), sqltext.Ident(n.old.Name))},
-		Undo: p.restoreKey(n.table.rel, n.old), Remember: []string{commentOnConstraint(q, n.old.Name)}, Lock: AccessExclusive,
-		Reason: n.name + " checks the same columns and the tenant"})
+	var rename, again []string
+	if !n.theirs {
+		rename = []string{renameConstraint(q, n.name, n.old.Name)}
+		again = []string{dropConstraint(q, n.old.Name)} // by then the composite key's name
+	}
+	p.add(Step{ID: stepID(GroupKeys, q, n.old.Name+"/drop"), Group: GroupKeys, Table: q, Needs: needed(p.lastOf(n)),
+		Title: "replace foreign key " + n.old.Name,
+		SQL:   append([]string{dropConstraint(q, n.old.Name)}, rename...),
+		Undo:  append(again, p.restoreKey(n.table.rel, n.old)...),
+		Lock:  AccessExclusive, Remember: []string{commentOnConstraint(q, n.old.Name)},
+		Reason: n.name + " checks the same columns and the tenant, and takes over the name"})
+}
+
+func renameConstraint(q catalog.QName, from, to string) string {
+	return fmt.Sprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", q.SQL(), sqltext.Ident(from), sqltext.Ident(to))
 }
 
 func (p *planner) lastOf(n newKey) string {
@@ -188,7 +219,9 @@ func (n newKey) definition() string {
 		if len(k.SetColumns) == 0 {
 			k.SetColumns = n.old.Columns
 		}
-		k.SetColumns = without(k.SetColumns, n.table.column)
+		k.SetColumns = slices.DeleteFunc(slices.Clone(k.SetColumns), func(c string) bool {
+			return c == n.table.column || !slices.Contains(n.columns, c)
+		})
 	}
 	if k.OnUpdate != "restrict" {
 		k.OnUpdate = ""

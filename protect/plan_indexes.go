@@ -190,11 +190,16 @@ func (p *planner) uselessIndexes(t *table) {
 		p.add(Step{ID: stepID(GroupIndexes, t.rel.QName(), x.Name+"/drop"), Group: GroupIndexes, Kind: KindConcurrent,
 			Table: t.rel.QName(),
 			Title: "drop index " + x.Name, SQL: []string{dropIndexSQL(t.rel, q)},
-			Undo:     []string{strings.Replace(x.Definition, "INDEX ", "INDEX CONCURRENTLY IF NOT EXISTS ", 1)},
+			Undo:     []string{rebuild(x)},
 			Remember: []string{commentOnIndex(q)},
 			Lock:     ShareUpdateExclusive, Reason: "the index on (" + strings.Join(w.label, ", ") +
 				") serves the same queries"})
 	}
+}
+
+// rebuild creates an index again as it was, while writers carry on.
+func rebuild(x catalog.Index) string {
+	return strings.Replace(x.Definition, "INDEX ", "INDEX CONCURRENTLY IF NOT EXISTS ", 1)
 }
 
 func dropIndexSQL(rel *catalog.Relation, q catalog.QName) string {
@@ -216,7 +221,8 @@ func commentOnIndex(q catalog.QName) string {
 func (p *planner) tenantUnique(t *table, x catalog.Index) {
 	q := t.rel.QName()
 	full := key(q) + "." + x.Name
-	if why := p.uniqueInUse(t, x); why != "" {
+	resting, why := p.restingOn(t, x)
+	if why != "" {
 		p.decide(Decision{ID: "unique/" + full, Table: q, Object: x.Name, Question: "How should " + x.Name +
 			" become unique within each tenant?", Why: why})
 		return
@@ -232,29 +238,34 @@ func (p *planner) tenantUnique(t *table, x catalog.Index) {
 		label = append(label, labelOf(k))
 	}
 	b := indexBuild{group: GroupKeys, id: stepID(GroupKeys, q, "unique("+strings.Join(label, ",")+")"), rel: t.rel,
-		unique: x.Constraint,
-		keys:   keys, tail: tail, deferrable: deferral(t.rel, x), title: "unique " + strings.Join(label, ", "),
+		unique: true, constraint: x.Constraint,
+		keys: keys, tail: tail, deferrable: deferral(t.rel, x), title: "unique " + strings.Join(label, ", "),
 		reason: "protect.tenant_led_uniques lists " + x.Name}
-	bare := indexNamed(t.rel, uniqueName(t.rel, label))
-	switch {
-	case x.Constraint && bare != nil && bare.Valid && !bare.Constraint && t.rel.Kind != catalog.PartitionedTable:
-		p.uniqueConstraint(b, bare.Name, "")
-	case !p.hasIndexLike(t, keys+tail):
-		b.name = p.indexName(t.rel, append(slices.Clone(label), "key"))
-		p.uniqueIndex(b)
-	}
-	p.dropUnique(t, x, b.id)
+	b.constraint = b.constraint && t.rel.Kind != catalog.PartitionedTable
+	p.buildUnique(t, &b, label)
+	p.dropUnique(t, x, b, append(resting, b.id))
 }
 
-// uniqueIndex builds the index, and its constraint where the old one was one.
-func (p *planner) uniqueIndex(b indexBuild) {
-	if b.unique || b.rel.Kind == catalog.PartitionedTable {
-		b.unique = true
-		p.buildIndex(b)
-		return
+// buildUnique goes on from where an interrupted run left a constraint: its name is ours
+// until it takes over that of the old one. A team's own index serves as it is.
+func (p *planner) buildUnique(t *table, b *indexBuild, label []string) {
+	name := uniqueName(t.rel, label)
+	if b.constraint {
+		name = uniqueName(t.rel, append(slices.Clone(label), ours))
 	}
-	b.unique = true
-	p.concurrently(b, b.rel, b.name, b.id, "")
+	begun := indexNamed(t.rel, name)
+	switch {
+	case b.constraint && begun != nil && begun.Valid:
+		b.name = name
+		if !begun.Constraint {
+			p.uniqueConstraint(*b, name, "")
+		}
+	case p.hasIndexLike(t, b.keys+b.tail):
+		b.constraint = false
+	default:
+		b.name = p.freeIndex(t.rel, name)
+		p.buildIndex(*b)
+	}
 }
 
 // deferral is the clause that a unique constraint ends with.
@@ -277,34 +288,54 @@ func (p *planner) hasIndexLike(t *table, def string) bool {
 	})
 }
 
-func (p *planner) uniqueInUse(t *table, x catalog.Index) string {
+// restingOn returns the steps that end the foreign keys which rest on a unique index, or
+// says what keeps it: the server would refuse to drop it.
+func (p *planner) restingOn(t *table, x catalog.Index) (steps []string, why string) {
 	for _, ref := range p.References(t.rel.QName()) {
-		if ref.Key.Index == x.Name {
-			return "The foreign key " + ref.Key.Name + " of " + ref.From.QName().String() + " refers to it."
+		if ref.Key.Index != x.Name || ref.Key.Inherited {
+			continue
 		}
+		drop := stepID(GroupKeys, ref.From.QName(), ref.Key.Name+"/drop")
+		if !p.planned(drop) {
+			return nil, "The foreign key " + ref.Key.Name + " of " + ref.From.QName().String() + " refers to it."
+		}
+		steps = append(steps, drop)
 	}
 	if t.rel.Replica == "index" || strings.Contains(t.rel.Replica, x.Name) {
-		return "It may be the table's replica identity."
+		return nil, "It may be the table's replica identity."
 	}
-	return ""
+	return steps, ""
 }
 
-func (p *planner) dropUnique(t *table, x catalog.Index, needs string) {
+// dropUnique plans the end of x, which b replaces. A constraint's name goes to the new
+// one: ON CONFLICT ON CONSTRAINT and what tells errors apart by it still work.
+func (p *planner) dropUnique(t *table, x catalog.Index, b indexBuild, needs []string) {
 	q := t.rel.QName()
 	step := Step{ID: stepID(GroupKeys, q, x.Name+"/drop"), Group: GroupKeys, Table: q, Needs: needs, Title: "drop " +
-		x.Name + ", unique across all tenants", Reason: "values are now unique within each tenant"}
+		x.Name + ", unique across all tenants", Reason: "values are now unique within each tenant",
+		Hazards: []string{onConflict(t, x)}}
 	if k := t.rel.Constraint(x.Name); k != nil {
 		step.SQL = []string{dropConstraint(q, k.Name)}
 		step.Undo = []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", q.SQL(), sqltext.Ident(k.Name), k.Definition)}
+		if b.constraint {
+			step.SQL = append(step.SQL, renameConstraint(q, b.name, k.Name))
+			step.Undo = append([]string{renameConstraint(q, k.Name, b.name)}, step.Undo...)
+		}
 		step.Remember, step.Lock = []string{commentOnConstraint(q, k.Name)}, AccessExclusive
-		step.Hazards = []string{"undoing this blocks writers while it rebuilds the index, and needs values that are " +
-			"unique across all tenants"}
+		step.Hazards = append(step.Hazards, "undoing this blocks writers while it rebuilds the index, and needs values "+
+			"that are unique across all tenants")
 	} else {
 		index := catalog.QName{Schema: t.rel.Schema, Name: x.Name}
 		step.Kind, step.Lock = KindConcurrent, ShareUpdateExclusive
 		step.SQL = []string{dropIndexSQL(t.rel, index)}
-		step.Undo = []string{strings.Replace(x.Definition, "INDEX ", "INDEX CONCURRENTLY IF NOT EXISTS ", 1)}
+		step.Undo = []string{rebuild(x)}
 		step.Remember = []string{commentOnIndex(index)}
 	}
 	p.add(step)
+}
+
+// onConflict names the statement that a unique stops serving once it has grown.
+func onConflict(t *table, x catalog.Index) string {
+	return fmt.Sprintf("ON CONFLICT (%[1]s) without the tenant column is refused from here on: write ON CONFLICT (%[2]s, "+
+		"%[1]s); a look-up by %[1]s alone may find a row of each tenant", keyList(x), sqltext.Ident(t.column))
 }

@@ -25,6 +25,9 @@ func (p *planner) keys() {
 				p.foreignKey(t, k)
 			}
 		}
+	}
+	// After the foreign keys: one that rests on a unique goes before it does.
+	for _, t := range p.tables {
 		p.globalUniques(t)
 		p.exclusions(t)
 	}
@@ -74,7 +77,7 @@ func (p *planner) unique(t *table, cols []string) string {
 	q := t.rel.QName()
 	id := stepID(GroupKeys, q, "unique("+strings.Join(cols, ",")+")")
 	if slices.ContainsFunc(t.uniques, func(u []string) bool { return sameSet(u, cols) }) {
-		if p.bareUnique(t, cols, id); p.planned(id) {
+		if p.planned(id) {
 			return id
 		}
 		return ""
@@ -88,19 +91,7 @@ func (p *planner) unique(t *table, cols []string) string {
 	return id
 }
 
-// bareUnique finishes what a run began that was stopped after the index and before
-// its constraint. A unique index by another name is the team's own: it serves as
-// well.
-func (p *planner) bareUnique(t *table, cols []string, id string) {
-	index := uniqueName(t.rel, cols)
-	if x := indexNamed(t.rel, index); x == nil || x.Constraint || !x.Valid || t.rel.Kind == catalog.PartitionedTable ||
-		p.planned(id) {
-		return
-	}
-	p.uniqueConstraint(indexBuild{group: GroupKeys, id: id, rel: t.rel, title: "unique " + strings.Join(cols, ", ")},
-		index, "")
-}
-
+// uniqueName is the name that a key over the columns would get.
 func uniqueName(rel *catalog.Relation, cols []string) string {
 	return sqltext.Name(append([]string{rel.Name}, append(slices.Clone(cols), "key")...)...)
 }
@@ -126,11 +117,11 @@ func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 		p.mendActions(t, parent, k)
 		return
 	}
-	if parent.class == catalog.TenantsTable && slices.Equal(k.RefColumns, []string{parent.column}) {
+	if slices.Equal(k.RefColumns, []string{parent.column}) {
 		p.decide(Decision{ID: "foreign-key/" + key(t.rel.QName()) + "/" + k.Name, Table: t.rel.QName(), Object: k.Name,
 			Question: fmt.Sprintf("%s may refer to another tenant in %s. Is that intended?", strings.Join(k.Columns, ", "),
 				key(parent.rel.QName())),
-			Why: "This foreign key to the tenants table does not use the tenant column: a row can name any tenant, and " +
+			Why: "This foreign key refers to a tenant, but not with the tenant column: a row can name any tenant, and " +
 				"thereby find out whether it exists.",
 			SQL: []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", t.rel.QName().SQL(), sqltext.Ident(k.Name))}})
 		return
@@ -144,14 +135,27 @@ func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 			Question: "How should " + k.Name + " include the tenant?", Why: why})
 		return
 	}
-	n := newKey{table: t, parent: parent, old: k, columns: append([]string{t.column}, k.Columns...),
-		refs: append([]string{parent.column}, k.RefColumns...)}
+	n := carrying(t, parent, k)
 	if replaced := p.equivalent(t, n); replaced != nil {
 		p.finishReplaced(n, replaced)
 		return
 	}
 	n.needs = p.unique(parent, n.refs)
 	p.composite(n)
+}
+
+// carrying is the form of k that carries the tenant. A key that compares the parent's
+// tenant with another column of its own stays beside it: only k holds that column.
+func carrying(t, parent *table, k catalog.Constraint) newKey {
+	n := newKey{table: t, parent: parent, old: k, columns: []string{t.column}, refs: []string{parent.column}}
+	for i, c := range k.Columns {
+		if k.RefColumns[i] == parent.column {
+			n.beside = true
+			continue
+		}
+		n.columns, n.refs = append(n.columns, c), append(n.refs, k.RefColumns[i])
+	}
+	return n
 }
 
 // pointsAtTenant reports whether k is the tenant column's own key to the tenants

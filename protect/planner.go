@@ -177,7 +177,7 @@ func (p *planner) dropStopped() {
 	gone := map[string]bool{}
 	var kept []Step
 	for _, s := range p.plan.Steps {
-		if gone[s.Needs] {
+		if s.needsAny(gone) {
 			gone[s.ID] = true
 			continue
 		}

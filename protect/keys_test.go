@@ -1,0 +1,123 @@
+package protect
+
+import (
+	"strings"
+	"testing"
+)
+
+const twoTenants = `
+CREATE TABLE tenants (id uuid PRIMARY KEY);
+INSERT INTO tenants VALUES ('00000000-0000-0000-0000-000000000001'), ('00000000-0000-0000-0000-000000000002');
+`
+
+// long is a name as long as PostgreSQL lets one be.
+const long = "a_table_with_a_name_as_long_as_postgres_lets_any_of_them_be__63"
+
+// keySchemas are keys as teams make them. Each has to be applied in one go, leave
+// nothing for a second, and be undone without a trace.
+func keySchemas() map[string]struct{ schema, uniques string } {
+	return map[string]struct{ schema, uniques string }{
+		"the tenant in a column of another name": {schema: `
+CREATE TABLE newer (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants);
+CREATE TABLE older (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants);
+CREATE TABLE action (id uuid PRIMARY KEY, "tenantId" uuid NOT NULL REFERENCES tenants, name text NOT NULL,
+  UNIQUE ("tenantId", name));
+CREATE TABLE step (id uuid PRIMARY KEY, "tenantId" uuid NOT NULL, name text,
+  FOREIGN KEY (name, "tenantId") REFERENCES action (name, "tenantId") ON UPDATE CASCADE);
+CREATE TABLE both_columns (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants, "tenantId" uuid NOT NULL,
+  name text, FOREIGN KEY (name, "tenantId") REFERENCES action (name, "tenantId"));`},
+		"the tenant among included columns": {uniques: "public.included.included_code_key", schema: `
+CREATE TABLE included (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants, code text, at date,
+  CONSTRAINT included_code_key UNIQUE (code) INCLUDE (tenant_id));
+CREATE INDEX included_at ON included (at) INCLUDE (tenant_id);`},
+		"uniques that foreign keys rest on": {uniques: "public.survey.survey_id_workspace_key public.survey.survey_slug_key",
+			schema: `
+CREATE TABLE workspace (id text PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants);
+CREATE TABLE survey (id text PRIMARY KEY, workspace_id text NOT NULL REFERENCES workspace, slug text NOT NULL UNIQUE);
+CREATE UNIQUE INDEX survey_id_workspace_key ON survey (id, workspace_id);
+CREATE TABLE mapping (id text PRIMARY KEY, workspace_id text NOT NULL, survey_id text NOT NULL, slug text NOT NULL
+  REFERENCES survey (slug), FOREIGN KEY (survey_id, workspace_id) REFERENCES survey (id, workspace_id));
+CREATE TABLE answer (id text PRIMARY KEY, slug text NOT NULL CONSTRAINT by_slug REFERENCES survey (slug) DEFERRABLE);`},
+		"a team's own unique indexes": {uniques: "public.b.b_code_key", schema: `
+CREATE TABLE team_email (tenant_id uuid PRIMARY KEY REFERENCES tenants, email text);
+CREATE UNIQUE INDEX team_email_tenant_id_key ON team_email (tenant_id);
+CREATE TABLE b (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants, code text UNIQUE);
+CREATE UNIQUE INDEX b_any_name ON b (tenant_id, id);
+CREATE UNIQUE INDEX b_tenant_id_id_key ON b (tenant_id, id);
+CREATE UNIQUE INDEX b_tenant_id_code_key ON b (tenant_id, code);
+CREATE TABLE c (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants, b_id uuid REFERENCES b,
+  CONSTRAINT c_of_tenant FOREIGN KEY (tenant_id, b_id) REFERENCES b (tenant_id, id));
+COMMENT ON INDEX b_tenant_id_id_key IS 'ours';`},
+		"names of 63 bytes": {uniques: "public." + long + ".unique_" + long[:56], schema: `
+CREATE TABLE ` + long + ` (` + long[1:] + ` uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants,
+  code text CONSTRAINT unique_` + long[:56] + ` UNIQUE);
+CREATE TABLE "ärger_` + long[:56] + `" (id uuid PRIMARY KEY,
+  "übermäßig_langer_spaltenname_der_auf_63_bytes_gekürzt_wird" uuid NOT NULL
+    CONSTRAINT "schlüssel_` + long[:52] + `" REFERENCES ` + long + `);
+CREATE UNIQUE INDEX index_items_on_plan_id_and_code_and_some_more_words_to_fill_63x ON ` + long + ` (code, ` +
+			long[1:] + `) WHERE code <> '';
+CREATE INDEX "i_` + long[:61] + `" ON ` + long + ` (code);`},
+		"a key that names another tenant": {schema: `
+CREATE TABLE settings (tenant_id uuid PRIMARY KEY REFERENCES tenants);
+CREATE TABLE invites (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants, invited uuid NOT NULL
+  REFERENCES settings (tenant_id));`},
+	}
+}
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	for name, c := range keySchemas() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, twoTenants+c.schema)
+			b.cfg.TenantLedUniques = strings.Fields(c.uniques)
+			before := text(t, b.snapshot(t))
+			b.apply(t, GroupGuards)
+			if again := b.plan(t); !again.Empty() {
+				t.Errorf("second plan: %s", show(again))
+			}
+			for _, full := range b.cfg.TenantLedUniques {
+				if d := decision(b.plan(t), "unique/"+full); d != nil {
+					t.Errorf("%s is still asked about: %s", full, d.Why)
+				}
+			}
+			b.undo(t)
+			if d := diff(before, text(t, b.snapshot(t))); d != "" {
+				t.Errorf("undo left (- before, + after):\n%s", d)
+			}
+		})
+	}
+}
+
+func decision(p *Plan, id string) *Decision {
+	for i := range p.Decisions {
+		if p.Decisions[i].ID == id {
+			return &p.Decisions[i]
+		}
+	}
+	return nil
+}
+
+// TestKeyNames keeps the names that an API embeds by and an application tells errors
+// apart by: those of the keys that were replaced.
+func TestKeyNames(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "CREATE SCHEMA app; SET search_path = app;"+twoTenants+`
+CREATE TABLE addresses (id int PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants, code text CONSTRAINT one_code
+  UNIQUE DEFERRABLE);
+CREATE TABLE orders (id int NOT NULL, tenant_id uuid NOT NULL REFERENCES tenants, at date NOT NULL,
+  billing_id int CONSTRAINT billing REFERENCES addresses, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE TABLE returns (id int PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants,
+  address_id int REFERENCES addresses ON DELETE SET NULL);`)
+	b.cfg.TenantLedUniques = []string{"app.addresses.one_code"}
+	b.apply(t, GroupGuards)
+	s := b.snapshot(t)
+	for table, want := range map[string]string{"orders": "billing", "returns": "returns_address_id_fkey",
+		"addresses": "one_code"} {
+		k := relation(s, table).Constraint(want)
+		if k == nil || !strings.Contains(k.Definition, "(tenant_id, ") {
+			t.Errorf("%s of %s does not carry the tenant: %+v", want, table, k)
+		}
+	}
+}
