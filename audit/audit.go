@@ -33,9 +33,14 @@ type Options struct {
 	// Evidence is what [Probe] saw; the zero value means it was not asked.
 	Evidence Evidence
 	// Accepted are exceptions that a person has accepted; Today decides which of them
-	// have expired, and on the zero day all have.
+	// have expired, and on the zero day all have. Today also decides whether the server's
+	// major version is still maintained; there the zero day means the one on which the
+	// table of those days was last looked at.
 	Accepted []baseline.Entry
 	Today    time.Time
+	// Elsewhere says that the schema will run on another server than the one it was read
+	// from: the release is not judged.
+	Elsewhere bool
 }
 
 // Kind says what a finding costs.
@@ -158,9 +163,11 @@ func dedupe(all []Finding) []Finding {
 
 // verdict is the report in one line.
 func verdict(r Report) string {
-	var leaks, slow, minor int
+	var server, leaks, slow, minor int
 	for _, x := range r.Findings {
 		switch {
+		case x.Group == "server":
+			server++ // about the release: no work on the schema closes it
 		case x.Kind == Slow:
 			slow++
 		case x.Kind == Leak && x.Severity.AtLeast(Medium):
@@ -179,7 +186,10 @@ func verdict(r Report) string {
 		}
 	}
 	text := strings.Join(parts, ", ")
-	if text == "" {
+	switch {
+	case server > 0:
+		text = strings.TrimPrefix(text+"; ", "; ") + english.Count(server, "finding") + " about the server's release"
+	case text == "":
 		text = "no findings"
 	}
 	if len(r.Unseen) > 0 {

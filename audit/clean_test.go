@@ -2,12 +2,24 @@ package audit_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/tenancy"
 )
+
+// sharedKeys are the findings about clean schemas with unique keys that do not include
+// the tenant, on a release that reads rows by them.
+var sharedKeys = map[string][]string{
+	"bigint": {"key-surrogate app.projects.projects_pkey", "key-surrogate app.tasks.tasks_pkey",
+		"cve-2026-120154 server"},
+	"supabase": {"cve-2026-120154 server"},
+}
 
 // Schemas that are right must not raise an alarm, however they spell it.
 func TestCleanSchemas(t *testing.T) {
@@ -23,9 +35,25 @@ func TestCleanSchemas(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				db := setUpClean(t, c, name, roles)
+				var want []string
+				if slices.Contains(audit.Flaws(c.Version), upsertFlaw) {
+					want = slices.Clone(sharedKeys[name])
+					if c.Major < 15 { // everybody may create operators in schema public
+						want = append(want, "cve-2026-116327 server")
+					}
+				}
+				slices.Sort(want)
 				for _, given := range []tenancy.Options{{}, {Roles: applicationRoles(db)}} {
-					if alarms := alarming(runAs(t, db.Conn(t, db.URL), given, "")); len(alarms) > 0 {
-						t.Errorf("roles given: %v; false alarm:%s", given.Roles, describe(alarms))
+					alarms := slices.DeleteFunc(runAs(t, db.Conn(t, db.URL), given, "").Findings, func(x audit.Finding) bool {
+						return !x.Severity.AtLeast(audit.Medium) || strings.HasPrefix(x.Rule, "release-")
+					})
+					var got []string
+					for _, x := range alarms {
+						got = append(got, x.Rule+" "+x.Object)
+					}
+					slices.Sort(got)
+					if diff := cmp.Diff(want, got); diff != "" {
+						t.Errorf("roles given: %v; %s%s", given.Roles, diff, describe(alarms))
 					}
 				}
 			})

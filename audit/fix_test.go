@@ -34,6 +34,8 @@ func TestFixesCloseWhatTheyClaim(t *testing.T) {
 					switch {
 					case was >= 0 && len(before.Findings[was].Fix) > 0:
 						t.Errorf("fixed, and still:%s\nby %q", describe([]audit.Finding{x}), before.Findings[was].Fix)
+					case was < 0 && x.Rule == "key-surrogate" && slices.Contains(audit.Flaws(c.Version), upsertFlaw):
+						// The key became one of a table of tenants; the next audit's SQL mends it.
 					case was < 0 && x.Severity.AtLeast(audit.Medium):
 						t.Errorf("new:%s\nafter:%s", describe([]audit.Finding{x}), fixes(before))
 					}

@@ -24,7 +24,7 @@ var ruleKeySurrogate = Rule{
 				if c := r.Column(x.Keys[0].Column); c.Type == "uuid" {
 					continue // nobody guesses one
 				}
-				out = append(out, f.surrogateKey(r, x, own))
+				out = append(out, f.worsen(f.surrogateKey(r, x, own), r, x))
 			}
 		}
 		return out

@@ -24,7 +24,7 @@ var ruleKeyUnique = Rule{
 				if f.look.Class(r.QName()) == catalog.TenantsTable {
 					continue // a tenant's slug must be unique among tenants
 				}
-				out = append(out, f.globalUnique(r, x, own).at(High))
+				out = append(out, f.worsen(f.globalUnique(r, x, own), r, x))
 			}
 		}
 		return out
@@ -43,6 +43,19 @@ func (f *facts) surrogate(r *catalog.Relation, x *catalog.Index) bool {
 	}
 	return c.Type == "uuid" || c.Name == "id" || c.Identity != "" || strings.HasPrefix(c.Default, "nextval(") ||
 		x.Primary && (c.Type == "bigint" || c.Type == "integer" || c.Type == "smallint")
+}
+
+// worsen makes a finding about a key critical where the release hands whoever meets a
+// row by it all of the row.
+func (f *facts) worsen(found Finding, r *catalog.Relation, x *catalog.Index) Finding {
+	if !f.hasFlaw(upsertFlaw) || !f.upsertMeets(r, x) {
+		return found
+	}
+	found.Severity = Critical
+	found.Message = "An INSERT … ON CONFLICT DO UPDATE with another tenant's value of this key reads that tenant's row."
+	found.Why += fmt.Sprintf(" PostgreSQL %s evaluates the WHERE of ON CONFLICT before it checks the policies (%s).",
+		release(f.s.Version), upsertFlaw)
+	return found
 }
 
 func (f *facts) globalUnique(r *catalog.Relation, x *catalog.Index, own string) Finding {

@@ -1,9 +1,11 @@
 package audit
 
+import "slices"
+
 // Rules returns every rule, in the order in which findings of one severity are listed
 // and their fixes run: keys that refer before the keys they refer to.
 func Rules() []Rule {
-	return []Rule{
+	return slices.Concat([]Rule{
 		ruleRoleAdminOption,
 		ruleRoleBypassRLS,
 		ruleRoleCreateRole,
@@ -119,11 +121,8 @@ func Rules() []Rule {
 		ruleGuardOwner,
 		ruleGuardTags,
 
-		ruleCVE20232455,
-		ruleCVE202339418,
-		ruleCVE202410976,
-		ruleCVE20244317,
-		ruleCVE20258713,
+		ruleReleaseEnded,
+		ruleReleaseOutdated,
 
 		rulePerfColumnCast,
 		rulePerfDefinerHelper,
@@ -137,5 +136,5 @@ func Rules() []Rule {
 		rulePerfSkew,
 		rulePerfTenantIndex,
 		rulePerfVolatileHelper,
-	}
+	}, flawRules())
 }

@@ -16,26 +16,74 @@ import (
 
 func TestReleases(t *testing.T) {
 	t.Parallel()
-	tests := map[int][]string{
-		150003: {"cve-2023-39418", "cve-2024-10976", "cve-2024-4317", "cve-2025-8713"},
-		150002: {"cve-2023-39418", "cve-2023-2455", "cve-2024-10976", "cve-2024-4317", "cve-2025-8713"},
-		160002: {"cve-2024-10976", "cve-2024-4317", "cve-2025-8713"},
-		170000: {"cve-2024-10976", "cve-2025-8713"},
-		170005: {"cve-2025-8713"},
-		140019: nil, 150014: nil, 160010: nil, 170006: nil, 180000: nil,
+	tests := []struct {
+		version int
+		day     string
+		want    []string
+	}{
+		{150002, "", []string{"cve-2023-2455",
+			"cve-2023-39418", "cve-2024-10976", "cve-2024-4317", "cve-2025-8713", "release-outdated"}},
+		{150003, "", []string{"cve-2023-39418", "cve-2024-10976", "cve-2024-4317", "cve-2025-8713", "release-outdated"}},
+		{160002, "", []string{"cve-2024-10976", "cve-2024-4317", "cve-2025-8713", "release-outdated"}},
+		{170000, "", []string{"cve-2024-10976", "cve-2025-8713", "release-outdated"}},
+		{170005, "", []string{"cve-2025-8713", "release-outdated"}},
+		{150014, "", []string{"release-outdated"}}, {160010, "", []string{"release-outdated"}},
+		{170006, "", []string{"release-outdated"}}, {180000, "", []string{"release-outdated"}},
+		// The release before the last fix, and the one with it.
+		{150019, "", []string{"release-outdated"}}, {150020, "", nil}, {160016, "", nil},
+		{170011, "", []string{"release-outdated"}}, {170012, "", nil}, {180007, "", nil}, {190000, "", nil},
+		// What is ended, by the day that is given or by the one on which that was last looked at.
+		{140025, "", []string{"release-ended"}}, {140025, "2026-11-11", nil},
+		{140025, "2026-11-12", []string{"release-ended"}},
+		{130023, "", []string{"release-ended", "release-outdated"}}, {120022, "", []string{"release-ended"}},
+		{150020, "2027-11-10", nil}, {150020, "2027-11-11", []string{"release-ended"}},
+		{180007, "2031-01-01", []string{"release-ended"}}, {190000, "2031-01-01", nil},
 	}
-	for version, want := range tests {
-		r := audit.Run(view(&catalog.Snapshot{Version: version}, &catalog.Model{}), audit.Options{})
+	for _, test := range tests {
+		o := audit.Options{}
+		if test.day != "" {
+			o.Today, _ = time.Parse(time.DateOnly, test.day)
+		}
 		var got []string
-		for _, x := range r.Findings {
+		for _, x := range audit.Run(view(&catalog.Snapshot{Version: test.version}, &catalog.Model{}), o).Findings {
 			if x.Object == "server" {
 				got = append(got, x.Rule)
 			}
 		}
 		slices.Sort(got)
-		slices.Sort(want)
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%d: %s", version, diff)
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%d %s: %s", test.version, test.day, diff)
+		}
+	}
+}
+
+// A schema that was only loaded to be looked at is not judged by that server's release.
+func TestReleaseElsewhere(t *testing.T) {
+	t.Parallel()
+	s, m := vulnerable()
+	s.Version = 140002
+	got := rulesOf(audit.Run(view(s, m), audit.Options{Elsewhere: true}))
+	if !slices.Equal(got, []string{"rls-disabled"}) {
+		t.Errorf("%v, want rls-disabled alone", got)
+	}
+}
+
+func TestReleaseWarning(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[int]string{
+		150018: "PostgreSQL 15.18 has known flaws in row-level security (CVE-2026-120154, CVE-2026-116311, " +
+			"" +
+			"CVE-2026-116327, CVE-2026-16237, CVE-2026-14666): update to 15.20. " +
+			"moat audit says which of them this database is open to.",
+		180006: "PostgreSQL 18.6 has known flaws in row-level security (CVE-2026-120154, CVE-2026-116311, " +
+			"CVE-2026-116327, CVE-2026-16237): update to 18.7. moat audit says which of them this database is open to.",
+		130023: "PostgreSQL 13.23 has known flaws in row-level security (CVE-2026-120154, CVE-2026-116311, " +
+			"CVE-2026-116327, CVE-2026-16237, CVE-2026-14666): upgrade to a maintained major version. " +
+			"moat audit says which of them this database is open to.",
+		150020: "", 170012: "", 190000: "",
+	} {
+		if got := audit.ReleaseWarning(version); got != want {
+			t.Errorf("%d: %q, want %q", version, got, want)
 		}
 	}
 }
@@ -43,7 +91,7 @@ func TestReleases(t *testing.T) {
 // vulnerable is a Snapshot by hand: one tenant table without row-level security.
 func vulnerable() (*catalog.Snapshot, *catalog.Model) {
 	name := catalog.QName{Schema: "app", Name: "doc"}
-	s := &catalog.Snapshot{Version: 180000, Database: catalog.Database{Name: "shop", Owner: "postgres"},
+	s := &catalog.Snapshot{Version: 180007, Database: catalog.Database{Name: "shop", Owner: "postgres"},
 		Roles: []catalog.Role{{Name: "web", Login: true}, {Name: "owner"}},
 		Relations: []catalog.Relation{{Schema: "app", Name: "doc", Kind: catalog.Table, Owner: "owner",
 			Columns:    []catalog.Column{{Name: "tenant_id", Type: "uuid", NotNull: true}},
@@ -128,6 +176,15 @@ func TestVerdict(t *testing.T) {
 	s.Unseen = []string{"the statistics"}
 	r := audit.Run(view(s, m), audit.Options{})
 	if want := "1 leak, 1 minor finding; 1 thing not checked"; r.Verdict != want {
+		t.Errorf("verdict %q, want %q", r.Verdict, want)
+	}
+	s.Version = 140022
+	r = audit.Run(view(s, m), audit.Options{})
+	if want := "1 leak, 1 minor finding; 2 findings about the server's release; 1 thing not checked"; r.Verdict != want {
+		t.Errorf("verdict %q, want %q", r.Verdict, want)
+	}
+	r = audit.Run(view(&catalog.Snapshot{Version: 170011}, &catalog.Model{}), audit.Options{})
+	if want := "1 minor finding; 1 finding about the server's release"; r.Verdict != want {
 		t.Errorf("verdict %q, want %q", r.Verdict, want)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -148,7 +147,7 @@ func loadOnce(ctx context.Context, conn *pgx.Conn, skip map[string]string) (s *S
 
 // server reads what must be known before the other queries can be written.
 func (l *loader) server(ctx context.Context, conn *pgx.Conn) error {
-	version, err := serverVersion(conn)
+	version, err := ServerVersion(conn)
 	if err != nil {
 		return err
 	}
@@ -170,19 +169,15 @@ func (l *loader) server(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// serverVersion returns the major version as server_version_num counts it, from
-// what the server said when the connection was made: "15.18 (Debian …)", "18beta1".
-func serverVersion(conn *pgx.Conn) (int, error) {
+// ServerVersion returns the version as server_version_num counts it, from what the
+// server said when the connection was made: "15.18 (Debian …)", "18beta1".
+func ServerVersion(conn *pgx.Conn) (int, error) {
 	text := conn.PgConn().ParameterStatus("server_version")
-	digits := strings.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' })
-	if digits < 0 {
-		digits = len(text)
+	var major, minor int
+	if n, err := fmt.Sscanf(text, "%d.%d", &major, &minor); n == 0 {
+		return 0, fmt.Errorf("server version %q: %w", text, err)
 	}
-	major, err := strconv.Atoi(text[:digits])
-	if err != nil {
-		return 0, fmt.Errorf("server version %q: not a number", text)
-	}
-	return major * 10000, nil
+	return major*10000 + minor, nil
 }
 
 // read sends every query in one pipeline and takes the answers in order.

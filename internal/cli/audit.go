@@ -203,7 +203,7 @@ func (a *app) auditMigrations(ctx context.Context, c config.Config, f auditFlags
 	if err != nil {
 		return audited{}, err
 	}
-	f.noProbe = true // the tables are empty
+	f.noProbe, o.Elsewhere = true, true // the tables are empty, and the server is not theirs
 	got, err := look(ctx, conn, c, f, o, folder.Tool.Schemas)
 	got.report.Database, got.locator = f.migrations, migrations.NewLocator(folder)
 	return got, err

@@ -25,7 +25,7 @@ func TestDemoHoldsAgainstItsOwnTools(t *testing.T) {
 				t.Fatal(err)
 			}
 			admin := strings.Replace(ready.App, "moat_app@", "postgres@", 1)
-			if code, text, errs := run(t, "audit", admin); code != exitOK {
+			if code, text, errs := run(t, "audit", admin, "--baseline", acceptServer(t, admin)); code != exitOK {
 				t.Errorf("audit: exit %d\n%s%s", code, text, errs)
 			}
 			requests := 2000

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/seal"
@@ -82,6 +83,9 @@ func (a *app) newSealSwitch(mode seal.Mode) *cobra.Command {
 func (a *app) sealSwitch(ctx context.Context, args []string, mode seal.Mode, apply bool) error {
 	return a.withDatabase(ctx, args, func(c config.Config, conn *pgx.Conn) error {
 		o := &seal.SwitchOptions{Setting: tenantSetting(c)}
+		if mode == seal.Sealed {
+			a.warnOfRelease(conn)
+		}
 		if !apply {
 			planned, err := seal.PlanSwitch(ctx, conn, mode, o)
 			if err != nil {
@@ -103,6 +107,17 @@ func (a *app) sealSwitch(ctx context.Context, args []string, mode seal.Mode, app
 		printSwitch(a.Out, done, mode, true)
 		return nil
 	})
+}
+
+// warnOfRelease says in one line that PostgreSQL itself has holes that no seal closes.
+func (a *app) warnOfRelease(conn *pgx.Conn) {
+	version, err := catalog.ServerVersion(conn)
+	if err != nil {
+		fmt.Fprintf(a.Err, "moat: %s\n", err)
+	}
+	if warning := audit.ReleaseWarning(version); warning != "" {
+		fmt.Fprintln(a.Err, "moat: "+warning)
+	}
 }
 
 // nothingToSwitch tells policies that are switched already from policies that read

@@ -29,6 +29,7 @@ func (a *app) sealProtected(ctx context.Context, open protect.Opener, c config.C
 		return nil
 	}
 	if wanted {
+		a.warnOfRelease(conn)
 		if err := a.sealFirst(ctx, conn, c); err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/api/query"
+	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/portal"
@@ -115,6 +116,9 @@ func (s *service) inferTenant(ctx context.Context) error {
 	read, err := s.schema.Last(ctx)
 	if err != nil {
 		return err
+	}
+	if warning := audit.ReleaseWarning(read.Snapshot.Version); warning != "" {
+		s.log.Warn(warning)
 	}
 	t.Type = cmp.Or(t.Type, tenantType(read.Model.Type))
 	t.Setting = cmp.Or(t.Setting, read.Model.Setting)

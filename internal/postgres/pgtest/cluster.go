@@ -29,6 +29,8 @@ const (
 type Cluster struct {
 	// Major is the server's major version, such as 15.
 	Major int
+	// Version is its server_version_num, such as 150018.
+	Version int
 	// Server is the private server; nil when the cluster is an existing one.
 	Server *postgres.Server
 
@@ -171,17 +173,16 @@ func open(rawURL string) (*Cluster, error) {
 	}
 	defer conn.Close(ctx)
 	c := &Cluster{base: base, password: rand.Text(), templates: map[string]*template{}}
-	var version int
 	var super bool
 	err = conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, current_user,
-		(SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)`).Scan(&version, &c.superuser, &super)
+		(SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)`).Scan(&c.Version, &c.superuser, &super)
 	if err != nil {
 		return nil, err
 	}
 	if !super {
 		return nil, fmt.Errorf("%s: role %s is not a superuser", urlEnv, c.superuser)
 	}
-	c.Major = version / 10000
+	c.Major = c.Version / 10000
 	return c, nil
 }
 

@@ -1,0 +1,55 @@
+package audit
+
+import (
+	"fmt"
+	"strings"
+)
+
+var ruleReleaseOutdated = Rule{
+	ID: "release-outdated", Severity: High,
+	Title: "Any role that can run SQL can attack the server of this PostgreSQL release",
+	Check: func(f *facts) []Finding {
+		fixed, open := fixedIn{}, []string{}
+		for _, x := range exploits() {
+			if x.fixed.open(f.release()) {
+				open = append(open, x.cve+" "+x.how)
+				fixed[f.s.Version/10000] = max(fixed[f.s.Version/10000], x.fixed[f.s.Version/10000])
+			}
+		}
+		if len(open) == 0 {
+			return nil
+		}
+		return []Finding{onServer(
+			"SQL on the application's connection, injected SQL included, can read or overwrite the server's memory, "+
+				"and no policy stands in its way.",
+			fmt.Sprintf("PostgreSQL %s has %s.", release(f.s.Version), strings.Join(open, "; "))).
+			decide("%s", fixed.update(f.s.Version))}
+	},
+}
+
+// exploit is a flaw, of no policy, that any role which may run SQL can use: no table,
+// extension or privilege of its own is needed.
+type exploit struct {
+	cve, how string
+	fixed    fixedIn
+}
+
+// exploits lists them, the newest first.
+func exploits() []exploit {
+	return []exploit{
+		{"CVE-2026-120141", "(runs code through json_populate_recordset and its like)", november2026},
+		{"CVE-2026-116315", "(overwrites memory through tsvector_delete)", november2026},
+		{"CVE-2026-116317", "(overwrites memory through ts_rank_cd)", november2026},
+		{"CVE-2026-116321", "(reads memory through a value of type name)", november2026},
+		{"CVE-2026-16239", "(runs code through a cursor that is closed and declared again)", august2026},
+		{"CVE-2026-14669", "(runs code through a time zone name in to_char)", august2026},
+		{"CVE-2026-14664", "(overwrites memory through regular expressions)", august2026},
+		{"CVE-2026-14662", "(overwrites memory through a long tsvector or tsquery)", august2026},
+		{"CVE-2026-18024", "(reads memory through ascii)", august2026},
+		{"CVE-2026-6473", "(overwrites memory through very large values)", may2026},
+		{"CVE-2026-6474", "(reads memory through a time zone name in timeofday)", may2026},
+		{"CVE-2026-2006", "(runs code through invalid characters in text functions)", february2026},
+		{"CVE-2026-2003", "(reads memory through an oidvector)", february2026},
+		{"CVE-2023-5869", "(runs code through the bounds of an array)", fixedIn{16: 1, 15: 5, 14: 10, 13: 13}},
+	}
+}
