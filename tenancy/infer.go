@@ -21,7 +21,7 @@ type NoTenantColumnError struct {
 	// Tables is the number of tables looked at, in Schemas.
 	Tables  int
 	Schemas []string
-	// Candidates are the columns that most tables have, "name (in n tables)".
+	// Candidates are the columns that come closest, "name (in n, refers to table)".
 	Candidates []string
 }
 
@@ -29,12 +29,13 @@ func (e *NoTenantColumnError) Error() string {
 	if e.Tables == 0 {
 		return fmt.Sprintf("no tables in schemas %s", strings.Join(e.Schemas, ", "))
 	}
-	text := fmt.Sprintf("no tenant column found in %d tables of schemas %s; name it (tenant.column in moat.yaml)",
-		e.Tables, strings.Join(e.Schemas, ", "))
+	text := fmt.Sprintf("no tenant column found in %d tables of schemas %s; looked for a column that most tables have "+
+		"and that refers to one table, for one that a policy compares with the caller's tenant, and for the names %s",
+		e.Tables, strings.Join(e.Schemas, ", "), strings.Join(UsualColumns(), ", "))
 	if len(e.Candidates) > 0 {
-		text += "; the columns that most tables share are " + strings.Join(e.Candidates, ", ")
+		text += "; the columns that come closest are " + strings.Join(e.Candidates, ", ")
 	}
-	return text
+	return text + "; name yours: tenant.column in moat.yaml"
 }
 
 // NoSuchObjectError is returned by [Infer] when an option names a schema, table,

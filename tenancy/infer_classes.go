@@ -64,7 +64,7 @@ func (f *inference) whyTenant(r *catalog.Relation) string {
 		return "its rows belong to the party in " + column
 	case f.o.Columns[r.QName().String()] != "":
 		return "configured: its tenant column is " + column
-	case column == f.m.Column:
+	case column == f.spelled(r):
 		return "has the tenant column " + column
 	}
 	return fmt.Sprintf("its column %s, never NULL, references %s", column, f.m.Tenants)
@@ -78,11 +78,19 @@ func set(e *catalog.TableModel, class catalog.Class, r *catalog.Relation, column
 }
 
 // directColumn is the one column that references the tenants table by another name
-// than the usual, if it is never NULL; "" otherwise.
+// than the usual, if it is never NULL; "" otherwise. Where another key leads to a table of
+// tenants as well, whose row it is has to be said: a share names its receiver.
 func (f *inference) directColumn(r *catalog.Relation) string {
 	found := ""
 	for _, c := range r.Constraints {
-		if c.Type != catalog.ForeignKey || c.References != f.m.Tenants || r.QName() == f.m.Tenants {
+		if c.Type != catalog.ForeignKey || r.QName() == f.m.Tenants {
+			continue
+		}
+		if to := f.v.Relation(c.References); c.References != f.m.Tenants && to != r && to != nil && f.spelled(to) != "" &&
+			!slices.Contains(f.o.Shared, c.References) {
+			return ""
+		}
+		if c.References != f.m.Tenants {
 			continue
 		}
 		if len(c.Columns) != 1 || c.RefColumns[0] != f.m.Key || found != "" && found != c.Columns[0] {

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
-	"github.com/moat-db/moat/policy"
 )
 
 // UsualColumns are the names a tenant column usually has, most significant first.
@@ -16,42 +15,23 @@ func UsualColumns() []string {
 		"customer_id", "client_id"}
 }
 
-// candidate is what speaks for a column being the tenant's.
-type candidate struct {
-	name     string
-	tables   int                   // that have it
-	policies int                   // tables whose policies compare it with the caller's setting
-	targets  map[catalog.QName]int // tables that it references by itself, and how often
-	keys     map[catalog.QName]string
-	types    map[string]int
-	rank     int // in UsualColumns; after them for others
-}
-
-func newCandidate(name string, rank int) *candidate {
-	return &candidate{name: name, rank: rank,
-		targets: map[catalog.QName]int{}, keys: map[catalog.QName]string{}, types: map[string]int{}}
-}
-
 // column finds the tenant column and its type.
 func (f *inference) column() error {
 	all := f.candidates()
-	var best *candidate
-	if f.o.Column != "" {
-		best = all[f.o.Column]
-		if best == nil {
-			if f.o.Tenants == (catalog.QName{}) {
-				return &NoSuchObjectError{"column", f.o.Column}
-			}
-			best = &candidate{name: f.o.Column}
-		}
-	} else if best = f.best(all); best == nil {
-		if best = f.byTenantsTable(); best == nil {
-			return f.noColumn()
-		}
-	} else {
-		f.say("tenant column %s: in %d tables%s", best.name, best.tables, best.because())
+	best, err := f.configured(all)
+	if err != nil {
+		return err
 	}
-	f.m.Column = best.name
+	if best == nil {
+		if best = f.best(all); best == nil {
+			return f.noColumn(all)
+		}
+		f.say("tenant column %s: %s", best.name(), best.because())
+	}
+	f.m.Column = best.name()
+	if f.o.Column != "" {
+		f.m.Column = f.o.Column
+	}
 	f.m.Type = f.o.Type
 	if f.m.Type == "" {
 		f.m.Type = mostCommon(best.types)
@@ -60,120 +40,19 @@ func (f *inference) column() error {
 	return nil
 }
 
-func (c *candidate) because() string {
-	if c.policies > 0 {
-		return fmt.Sprintf(", and compared with the caller's tenant by the policies of %d", c.policies)
+// configured is the candidate that tenant.column names, nil when it names none. Where no
+// table has the column yet, the tenants table has to be named as well.
+func (f *inference) configured(all map[string]*candidate) (*candidate, error) {
+	if f.o.Column == "" {
+		return nil, nil
 	}
-	return ""
-}
-
-// candidates gathers the columns that may be it: those of the usual names, those
-// that a policy compares with what names the caller, and the one configured.
-func (f *inference) candidates() map[string]*candidate {
-	all := map[string]*candidate{}
-	for _, r := range f.all {
-		if f.ignored[r.QName()] != "" || r.Partition {
-			continue
-		}
-		compared := f.comparedColumns(r)
-		for i := range r.Columns {
-			c := &r.Columns[i]
-			rank := slices.Index(UsualColumns(), c.Name)
-			if rank < 0 && !compared[c.Name] && c.Name != f.o.Column {
-				continue
-			}
-			if rank < 0 {
-				rank = len(UsualColumns())
-			}
-			found := all[c.Name]
-			if found == nil {
-				found = newCandidate(c.Name, rank)
-				all[c.Name] = found
-			}
-			found.tables++
-			found.types[c.Type]++
-			if compared[c.Name] {
-				found.policies++
-			}
-			found.note(r)
-		}
+	if c := all[spelling(f.o.Column)]; c != nil && c.spellings[f.o.Column] > 0 {
+		return c, nil
 	}
-	return all
-}
-
-// note counts the foreign keys of one table that consist of the column alone.
-func (c *candidate) note(r *catalog.Relation) {
-	for _, k := range r.Constraints {
-		if k.Type == catalog.ForeignKey && len(k.Columns) == 1 && k.Columns[0] == c.name && k.References != r.QName() {
-			c.targets[k.References]++
-			c.keys[k.References] = k.RefColumns[0]
-		}
+	if f.o.Tenants == (catalog.QName{}) {
+		return nil, &NoSuchObjectError{"column", f.o.Column}
 	}
-}
-
-// comparedColumns are the columns of r that its policies compare with a setting, a
-// claim or a membership, whatever the model will be.
-func (f *inference) comparedColumns(r *catalog.Relation) map[string]bool {
-	compared := map[string]bool{}
-	for _, p := range r.Policies {
-		for _, e := range p.Exprs() {
-			for _, name := range f.v.Compared(e, r) {
-				compared[name] = true
-			}
-		}
-	}
-	return compared
-}
-
-// best is the candidate with most behind it. A column that policies bind to the
-// caller is one for certain; next one of a telling name, or that references a
-// table; a user's own id, which policies compare too, comes last.
-func (f *inference) best(all map[string]*candidate) *candidate {
-	var list []*candidate
-	for _, c := range all {
-		list = append(list, c)
-	}
-	slices.SortFunc(list, func(a, b *candidate) int {
-		return cmp.Or(cmp.Compare(b.class(f), a.class(f)), cmp.Compare(b.policies, a.policies),
-			cmp.Compare(b.tables, a.tables), cmp.Compare(a.rank, b.rank), cmp.Compare(a.name, b.name))
-	})
-	if len(list) == 0 {
-		return nil
-	}
-	return list[0]
-}
-
-// class orders candidates by how certain they are.
-func (c *candidate) class(f *inference) int {
-	named := c.rank < len(UsualColumns())
-	switch {
-	case named && c.policies > 0:
-		return 4
-	case named && (len(c.targets) > 0 || f.namedAfter(c.name) != nil || c.rank < 4):
-		return 3
-	case c.policies > 0 && !policy.NamesCaller("."+c.name) && c.name != "id":
-		return 2
-	case c.policies > 0:
-		return 1
-	}
-	return 0
-}
-
-// namedAfter is the table that a column is named after: tenant_id after tenants.
-func (f *inference) namedAfter(column string) *catalog.Relation {
-	stem := strings.TrimSuffix(column, "_id")
-	names := []string{stem, stem + "s", stem + "es", strings.TrimSuffix(stem, "y") + "ies"}
-	if stem == "org" {
-		names = append(names, "organizations", "organization", "organisations")
-	}
-	for _, name := range names {
-		for _, r := range f.all {
-			if r.Name == name && f.ignored[r.QName()] == "" && r.Column("id") != nil {
-				return r
-			}
-		}
-	}
-	return nil
+	return newCandidate(f.o.Column), nil
 }
 
 // byTenantsTable takes a schema whose tables have no tenant column yet: a table of
@@ -187,8 +66,8 @@ func (f *inference) byTenantsTable() *candidate {
 		if t == nil || !f.isReferenced(t.QName()) {
 			continue
 		}
-		f.say("tenant column %s: no table has it yet; named after table %s", name, t.QName())
-		c := newCandidate(name, 0)
+		c := newCandidate(name)
+		c.why = "no table has it yet; named after table " + t.QName().String()
 		c.targets[t.QName()] = 1
 		if key := primaryKey(t); key != nil {
 			c.keys[t.QName()] = key.Name
@@ -199,6 +78,30 @@ func (f *inference) byTenantsTable() *candidate {
 	return nil
 }
 
+// namedAfter is the table that a column is named after, in any spelling: tenant_id after
+// tenants or "Tenant".
+func (f *inference) namedAfter(column string) *catalog.Relation {
+	stem := strings.TrimSuffix(spelling(column), "id")
+	names := []string{stem, stem + "s", stem + "es", strings.TrimSuffix(stem, "y") + "ies"}
+	if stem == "org" {
+		names = append(names, "organizations", "organization", "organisations", "organisation")
+	}
+	for _, name := range names {
+		for _, r := range f.all {
+			if spelling(r.Name) == name && f.mayBeTenants(r) {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+// mayBeTenants reports whether a table has a key of one column, and was not said to be
+// something else.
+func (f *inference) mayBeTenants(r *catalog.Relation) bool {
+	return f.ignored[r.QName()] == "" && !slices.Contains(f.o.Shared, r.QName()) && primaryKey(r) != nil
+}
+
 func (f *inference) isReferenced(name catalog.QName) bool {
 	return slices.ContainsFunc(f.all, func(r *catalog.Relation) bool {
 		return slices.ContainsFunc(r.Constraints, func(c catalog.Constraint) bool {
@@ -207,25 +110,22 @@ func (f *inference) isReferenced(name catalog.QName) bool {
 	})
 }
 
-// noColumn lists what most tables share, for the person who must say.
-func (f *inference) noColumn() error {
-	err := &NoTenantColumnError{Schemas: f.m.Schemas}
-	count := map[string]int{}
-	for _, r := range f.all {
-		if f.ignored[r.QName()] != "" {
+// noColumn says what was looked for, and lists the columns that came closest.
+func (f *inference) noColumn(all map[string]*candidate) error {
+	err := &NoTenantColumnError{Schemas: f.m.Schemas, Tables: f.lookedAt()}
+	count, targets := map[string]int{}, map[string]string{}
+	for _, c := range all {
+		if c.name() == "id" {
 			continue
 		}
-		err.Tables++
-		for _, c := range r.Columns {
-			if c.Name == "id" || !strings.HasSuffix(c.Name, "_id") && !strings.HasSuffix(c.Name, "Id") {
-				continue
-			}
-			count[c.Name]++
+		count[c.name()] = c.tables
+		if to := c.target(); to != (catalog.QName{}) {
+			targets[c.name()] = ", refers to " + to.String()
 		}
 	}
 	names := sortedByCount(count)
 	for _, name := range names[:min(5, len(names))] {
-		err.Candidates = append(err.Candidates, fmt.Sprintf("%s (in %d)", name, count[name]))
+		err.Candidates = append(err.Candidates, fmt.Sprintf("%s (in %d%s)", name, count[name], targets[name]))
 	}
 	return err
 }

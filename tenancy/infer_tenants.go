@@ -20,7 +20,7 @@ func (f *inference) tenantsOf(c *candidate) {
 	names := map[string]catalog.QName{}
 	for name, n := range c.targets {
 		// A platform's table, auth.users, may well be what tenants are.
-		if f.ignored[name] == "" {
+		if f.ignored[name] == "" && !slices.Contains(f.o.Shared, name) {
 			count[name.String()] = n
 			names[name.String()] = name
 		}
@@ -28,7 +28,7 @@ func (f *inference) tenantsOf(c *candidate) {
 	if len(count) > 0 {
 		f.m.Tenants = names[mostCommon(count)]
 		f.m.Key = c.keys[f.m.Tenants]
-	} else if t := f.namedAfter(c.name); t != nil {
+	} else if t := f.namedAfter(c.name()); t != nil {
 		f.m.Tenants = t.QName()
 	}
 }
@@ -124,10 +124,24 @@ func (f *inference) columnOf(r *catalog.Relation) string {
 	if c := f.o.Shapes.Caller; c != nil && c.Table == r.QName() && c.Tenant != "" {
 		return c.Tenant
 	}
+	if c := f.spelled(r); c != "" {
+		return c
+	}
+	return f.directColumn(r)
+}
+
+// spelled is the tenant column of a table as this table spells it, "" when it has none:
+// where two are, the usual spelling.
+func (f *inference) spelled(r *catalog.Relation) string {
 	if r.Column(f.m.Column) != nil {
 		return f.m.Column
 	}
-	return f.directColumn(r)
+	for i := range r.Columns {
+		if spelling(r.Columns[i].Name) == spelling(f.m.Column) && f.m.Column != "" {
+			return r.Columns[i].Name
+		}
+	}
+	return ""
 }
 
 // named checks the tenant columns of other names.

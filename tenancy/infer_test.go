@@ -137,6 +137,109 @@ public.users child | public.users (home) → public.tenants`},
 	}
 }
 
+// The column that most tables have and that refers to one table is the tenant's, whatever
+// it is called and however the tables spell it.
+func TestInferTheColumnOfMostTables(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, schema, want string }{
+		{"nid", `CREATE TABLE networks (id uuid PRIMARY KEY);
+			CREATE TABLE client (id int PRIMARY KEY, nid uuid NOT NULL REFERENCES networks);
+			CREATE TABLE flow (id int PRIMARY KEY, nid uuid NOT NULL REFERENCES networks, client_id int REFERENCES client);
+			CREATE TABLE jwk (id int PRIMARY KEY, nid uuid NOT NULL REFERENCES networks);`,
+			"nid uuid; public.networks.id"},
+		{"namespace, by name", `CREATE TABLE namespaces (name text PRIMARY KEY, team_id int);
+			CREATE TABLE pods (id int PRIMARY KEY, namespace text NOT NULL REFERENCES namespaces, created_by int);
+			CREATE TABLE jobs (id int PRIMARY KEY, namespace text NOT NULL REFERENCES namespaces, created_by int);`,
+			"namespace text; public.namespaces.name"},
+		{"tenantId, and tenant_id, without a key", `CREATE TABLE "Tenant" (id text PRIMARY KEY);
+			CREATE TABLE "User" (id text PRIMARY KEY, "tenantId" text NOT NULL REFERENCES "Tenant");
+			CREATE TABLE "Step" (id text PRIMARY KEY, "tenantId" text NOT NULL);
+			CREATE TABLE v1_task (id int PRIMARY KEY, tenant_id text NOT NULL);`,
+			`tenantId text; public.Tenant.id; public.v1_task by tenant_id`},
+		{"shop, though customers are on the list", `CREATE TABLE shops (id bigint PRIMARY KEY);
+			CREATE TABLE customers (id bigint PRIMARY KEY, shop bigint NOT NULL REFERENCES shops);
+			CREATE TABLE orders (id bigint PRIMARY KEY, shop bigint NOT NULL REFERENCES shops,
+				customer_id bigint REFERENCES customers);
+			CREATE TABLE products (id bigint PRIMARY KEY, shop bigint NOT NULL REFERENCES shops);
+			CREATE TABLE lines (id int PRIMARY KEY, order_id bigint NOT NULL REFERENCES orders);
+			CREATE TABLE parcels (id int PRIMARY KEY, order_id bigint NOT NULL REFERENCES orders);
+			CREATE TABLE notes (id int PRIMARY KEY, line_id int NOT NULL REFERENCES lines);
+			CREATE TABLE photos (id int PRIMARY KEY, product_id bigint NOT NULL REFERENCES products);`,
+			"shop bigint; public.shops.id"},
+		{"space in most, account_id in two", `CREATE TABLE rooms (id int PRIMARY KEY);
+			CREATE TABLE accounts (id int PRIMARY KEY);
+			CREATE TABLE a (id int PRIMARY KEY, space int NOT NULL REFERENCES rooms, account_id int REFERENCES accounts);
+			CREATE TABLE b (id int PRIMARY KEY, space int NOT NULL REFERENCES rooms, account_id int REFERENCES accounts);
+			CREATE TABLE c (id int PRIMARY KEY, space int NOT NULL REFERENCES rooms);
+			CREATE TABLE d (id int PRIMARY KEY, space int NOT NULL REFERENCES rooms);`,
+			"space integer; public.rooms.id"},
+		{"not who did it", `CREATE TABLE companies (id int PRIMARY KEY, plan_id int NOT NULL);
+			CREATE TABLE accounts (id int PRIMARY KEY, company_id int NOT NULL REFERENCES companies);
+			CREATE TABLE a (id int PRIMARY KEY, company_id int NOT NULL REFERENCES companies,
+				created_by int REFERENCES accounts);
+			CREATE TABLE b (id int PRIMARY KEY, a_id int REFERENCES a, created_by int REFERENCES accounts);
+			CREATE TABLE c (id int PRIMARY KEY, a_id int REFERENCES a, created_by int REFERENCES accounts);`,
+			"company_id integer; public.companies.id"},
+		{"a slug that knows no case", `CREATE EXTENSION citext; CREATE TABLE tenants (slug citext PRIMARY KEY);
+			CREATE TABLE pages (id int PRIMARY KEY, tenant_slug citext NOT NULL REFERENCES tenants);`,
+			"tenant_slug public.citext; public.tenants.slug"},
+		{"two that most tables have", `CREATE TABLE x (id int PRIMARY KEY); CREATE TABLE y (id int PRIMARY KEY);
+			CREATE TABLE a (id int PRIMARY KEY, x_id int REFERENCES x);
+			CREATE TABLE b (id int PRIMARY KEY, x_id int REFERENCES x);
+			CREATE TABLE c (id int PRIMARY KEY, y_id int REFERENCES y);
+			CREATE TABLE d (id int PRIMARY KEY, y_id int REFERENCES y);`,
+			"none: x_id (in 2, refers to public.x), y_id (in 2, refers to public.y)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			db := pgtest.New(t)
+			db.Exec(t, c.schema)
+			v, err := tenancy.Infer(snapshot(t, db), tenancy.Options{})
+			got := ""
+			var none *tenancy.NoTenantColumnError
+			switch {
+			case errors.As(err, &none):
+				got = "none: " + strings.Join(none.Candidates, ", ")
+			case err != nil:
+				t.Fatal(err)
+			default:
+				got = fmt.Sprintf("%s %s; %s.%s", v.Model.Column, v.Model.Type, v.Model.Tenants, v.Model.Key)
+				for _, tm := range v.Model.Tables {
+					if tm.Class == catalog.TenantTable && tm.Column != v.Model.Column {
+						got += fmt.Sprintf("; %s by %s", tm.Table, tm.Column)
+					}
+				}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("model (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A table that was said to be shared is no table of tenants, whatever refers to it; and a
+// table that also reaches a tenant by a key is not given to whom its other column names.
+func TestInferLeavesToPeopleWhatTheySaid(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	db.Exec(t, `CREATE TABLE orgs (id int PRIMARY KEY); CREATE TABLE customers (id int PRIMARY KEY, org_id int);
+		CREATE TABLE board (id int PRIMARY KEY, org_id int NOT NULL REFERENCES orgs);
+		CREATE TABLE share (board_id int NOT NULL REFERENCES board, shared_with int NOT NULL REFERENCES orgs);
+		CREATE TABLE p (id int, customer_id int REFERENCES customers); CREATE TABLE q (id int, customer_id int
+			REFERENCES customers); CREATE TABLE r (id int, customer_id int REFERENCES customers);`)
+	shared := []catalog.QName{{Schema: "public", Name: "customers"}}
+	m, _ := inferred(t, db, tenancy.Options{Shared: shared})
+	var got []string
+	for _, tm := range m.Tables {
+		got = append(got, fmt.Sprintf("%s %s %d", tm.Table.Name, tm.Class, len(tm.Paths)))
+	}
+	want := []string{"board tenant 0", "customers shared 0", "orgs tenants 0", "p unknown 0", "q unknown 0", "r unknown 0",
+		"share child 2"}
+	if diff := cmp.Diff(want, got); diff != "" || m.Column != "org_id" {
+		t.Errorf("tenant column %s, classes (-want +got):\n%s", m.Column, diff)
+	}
+}
+
 // supabaseSchema is shaped like the guides' multi-tenant example.
 const supabaseSchema = `
 CREATE SCHEMA auth; CREATE TABLE auth.users (id uuid PRIMARY KEY);
@@ -230,7 +333,7 @@ func TestInferOptionsAndErrors(t *testing.T) {
 	public := func(name string) catalog.QName { return catalog.QName{Schema: "public", Name: name} }
 	var none *tenancy.NoTenantColumnError
 	if _, err := tenancy.Infer(s, tenancy.Options{}); !errors.As(err, &none) || none.Tables != 4 ||
-		!strings.Contains(err.Error(), "site_id (in 1)") {
+		!strings.Contains(err.Error(), "site_id (in 1, refers to public.sites)") {
 		t.Errorf("without options: %v", err)
 	}
 	var missing *tenancy.NoSuchObjectError
