@@ -9,6 +9,12 @@ var ruleReleaseOutdated = Rule{
 	ID: "release-outdated", Severity: High,
 	Title: "Any role that can run SQL can attack the server of this PostgreSQL release",
 	Check: func(f *facts) []Finding {
+		if f.s.Prerelease && !f.o.Elsewhere {
+			return []Finding{onServer(
+				"Nobody keeps a list of the flaws that a test version of PostgreSQL has; those of its last release may be open.",
+				fmt.Sprintf("The server is a beta or a release candidate of PostgreSQL %d.", f.s.Version/10000)).
+				decide("Install a release of PostgreSQL %d, or the last one of the major version before it.", f.s.Version/10000)}
+		}
 		fixed, open := fixedIn{}, []string{}
 		for _, x := range exploits() {
 			if x.fixed.open(f.release()) {

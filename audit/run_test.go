@@ -57,6 +57,18 @@ func TestReleases(t *testing.T) {
 	}
 }
 
+// A test version has the number of the release that follows it, not its fixes.
+func TestPrerelease(t *testing.T) {
+	t.Parallel()
+	for elsewhere, want := range map[bool]bool{false: true, true: false} {
+		s := &catalog.Snapshot{Version: 190000, Prerelease: true}
+		r := audit.Run(view(s, &catalog.Model{}), audit.Options{Elsewhere: elsewhere})
+		if got := slices.Contains(rulesOf(r), "release-outdated"); got != want {
+			t.Errorf("elsewhere: %v, reported: %v", elsewhere, got)
+		}
+	}
+}
+
 // A schema that was only loaded to be looked at is not judged by that server's release.
 func TestReleaseElsewhere(t *testing.T) {
 	t.Parallel()
@@ -72,7 +84,6 @@ func TestReleaseWarning(t *testing.T) {
 	t.Parallel()
 	for version, want := range map[int]string{
 		150018: "PostgreSQL 15.18 has known flaws in row-level security (CVE-2026-120154, CVE-2026-116311, " +
-			"" +
 			"CVE-2026-116327, CVE-2026-16237, CVE-2026-14666): update to 15.20. " +
 			"moat audit says which of them this database is open to.",
 		180006: "PostgreSQL 18.6 has known flaws in row-level security (CVE-2026-120154, CVE-2026-116311, " +

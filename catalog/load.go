@@ -161,7 +161,7 @@ func (l *loader) server(ctx context.Context, conn *pgx.Conn) error {
 	}
 	var acl []string
 	s := l.snap
-	err = conn.QueryRow(ctx, text).Scan(&s.Version, &s.User, &s.Database.Name, &s.Database.Owner, &acl)
+	err = conn.QueryRow(ctx, text).Scan(&s.Version, &s.Prerelease, &s.User, &s.Database.Name, &s.Database.Owner, &acl)
 	if err != nil {
 		return &readError{query: "server", err: err}
 	}

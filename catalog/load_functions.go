@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"fmt"
+
 	"github.com/jackc/pgx/v5"
 )
 
@@ -15,10 +17,15 @@ func (l *loader) functions(rows pgx.Rows) error {
 	for _, oid := range leakproofFunctions(l.version) {
 		shipped[oid] = true
 	}
+	newer := l.version/10000 > newestMajor
+	if newer {
+		l.unseen("", fmt.Sprintf("whether somebody marked a function of pg_catalog LEAKPROOF: this moat knows those "+
+			"that PostgreSQL ships up to version %d", newestMajor))
+	}
 	return collect(rows, func(r *row) (err error) {
 		f := r.Function
 		f.Params = params(r.ParamTypes, r.ParamNames, r.ParamModes, r.DefaultNumber)
-		f.LeakproofByDefault = f.System && shipped[f.OID]
+		f.LeakproofByDefault = f.System && (shipped[f.OID] || newer)
 		f.Privileges, err = parseACL(r.ACL)
 		l.snap.Functions = append(l.snap.Functions, f)
 		return err

@@ -6,6 +6,9 @@ package catalog
 type Snapshot struct {
 	// Version is server_version_num: 150018 is 15.18.
 	Version int `json:"version"`
+	// Prerelease says that it is a test version, such as 19rc1: its Version is that of the
+	// release that follows it.
+	Prerelease bool `json:"prerelease"`
 	// Database is the one connected to; User the role that looked.
 	Database Database `json:"database"`
 	User     string   `json:"user"`
