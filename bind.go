@@ -20,6 +20,7 @@ type binder struct {
 	idType TenantType
 	// tenantSetting is the plain setting, which sealed mode sets too.
 	tenantSetting string
+	paranoid      bool // the pool clears the session
 }
 
 // setting is a run-time parameter and what a scope sets it to.
@@ -36,7 +37,7 @@ type unsent struct {
 
 func newBinder(o Options) *binder {
 	b := &binder{idType: o.TenantType, sealer: o.Sealer, sealed: o.Sealer != nil, widen: widening(o),
-		tenantSetting: o.TenantSetting}
+		tenantSetting: o.TenantSetting, paranoid: o.Paranoid}
 	if !b.sealed {
 		b.set = append(b.set, setting{o.TenantSetting, func(s *Scope) string { return string(s.Tenant) }})
 	}
@@ -50,7 +51,7 @@ func newBinder(o Options) *binder {
 }
 
 func (b *binder) add(name, option string, value func(*Scope) string) {
-	if name == "" {
+	if name == NotSent {
 		b.unsent = append(b.unsent, unsent{option, value})
 		return
 	}
@@ -83,6 +84,16 @@ func setConfigs(settings []setting, first int) string {
 	return strings.Join(calls, ", ")
 }
 
+// UnsentError is returned, before any round trip, for a [Scope] with a fact that the
+// Options keep from the database.
+type UnsentError struct {
+	Option string // "SubjectSetting", "RoleSetting" or "ClaimsSetting"
+}
+
+func (e *UnsentError) Error() string {
+	return "scope carries a fact that Options." + e.Option + " keeps from the database"
+}
+
 // check refuses, before any round trip, a scope that cannot be bound as it is.
 func (b *binder) check(s *Scope) error {
 	if err := b.idType.Validate(s.Tenant); err != nil {
@@ -96,7 +107,7 @@ func (b *binder) check(s *Scope) error {
 	}
 	for _, u := range b.unsent {
 		if u.value(s) != "" {
-			return fmt.Errorf("scope carries a fact that is not sent: set Options.%s", u.option)
+			return &UnsentError{Option: u.option}
 		}
 	}
 	return nil

@@ -108,7 +108,7 @@ func columnTypes(ctx context.Context, q querier, table pgx.Identifier, columns [
 // namesTenant refuses to leave the tenant of a wide scope's rows to a column's default,
 // which is the scope's own tenant: a client's rows would become the agency's.
 func (t *tx) namesTenant(ctx context.Context, table pgx.Identifier, columns []string) error {
-	if t.width == Own {
+	if t.scope.Width == Own {
 		return nil
 	}
 	rows, err := t.Query(ctx, `
@@ -117,7 +117,7 @@ func (t *tx) namesTenant(ctx context.Context, table pgx.Identifier, columns []st
 		where a.attrelid = $1::text::pg_catalog.regclass and not a.attisdropped and a.attname <> all ($2::text[])
 		and (pg_catalog.strpos(pg_catalog.pg_get_expr(d.adbin, d.adrelid), pg_catalog.quote_literal($3::text)) > 0
 			or pg_catalog.strpos(pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'moat.current_tenant()') > 0)`,
-		table.Sanitize(), columns, t.setting)
+		table.Sanitize(), columns, t.bind.tenantSetting)
 	if err != nil {
 		return err
 	}

@@ -140,22 +140,25 @@ func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err != nil {
 		return failedBatch{err: err}
 	}
-	return &batchResults{BatchResults: results, conn: conn}
+	return &batchResults{BatchResults: typedBatch{results}, conn: conn}
 }
 
 // query sends the binding and one statement, reads the binding's result and returns
 // the rows of the statement.
 func (db *DB) query(ctx context.Context, sql string, args []any) (*rows, error) {
+	args, err := forBatch(args)
+	if err != nil {
+		return nil, err
+	}
 	r := &rows{statement: pgx.QueuedQuery{SQL: sql, Arguments: args}}
 	r.batch.QueuedQueries = r.queued[:0]
-	var err error
 	if r.conn, r.results, err = db.send(ctx, &r.batch, &r.statement); err != nil {
 		return nil, err
 	}
 	if r.Rows, err = r.results.Query(); err != nil {
 		_ = r.results.Close() // the statement's own error says more
 		r.conn.Release()
-		return nil, err
+		return nil, typed(err)
 	}
 	return r, nil
 }
@@ -166,6 +169,9 @@ func (db *DB) query(ctx context.Context, sql string, args []any) (*rows, error) 
 // statements; where binding fails the server skips the rest.
 func (db *DB) send(ctx context.Context, batch *pgx.Batch,
 	queries ...*pgx.QueuedQuery) (*pgxpool.Conn, pgx.BatchResults, error) {
+	if err := db.bind.permitAll(queries); err != nil {
+		return nil, nil, err
+	}
 	conn, scope, err := db.acquire(ctx)
 	if err != nil {
 		return nil, nil, err

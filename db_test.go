@@ -125,7 +125,7 @@ func TestNoTenantIsRefusedBeforeAnyRoundTrip(t *testing.T) {
 	t.Parallel()
 	f := newLeads(t)
 	var trips tripCounter
-	db := f.open(t, 1, moat.Options{ConfigurePool: trips.install})
+	db := f.open(t, 1, moat.Options{ConfigurePool: trips.install, SubjectSetting: moat.NotSent})
 	trips.n.Store(0)
 	for what, ctx := range map[string]context.Context{
 		"no scope":     context.Background(),
@@ -292,13 +292,13 @@ func TestCommitErrorsSurface(t *testing.T) {
 func TestStatementThatOpensATransaction(t *testing.T) {
 	t.Parallel()
 	db := newLeads(t).open(t, 1, moat.Options{})
-	if _, err := db.Exec(as(tenantA), "begin"); !errors.Is(err, moat.ErrOpenTransaction) {
+	if _, err := db.Exec(as(tenantA), "begin"); !errors.Is(err, moat.ErrTransactionControl) {
 		t.Errorf("begin: %v", err)
 	}
 	b := &pgx.Batch{}
 	b.Queue("begin")
 	b.Queue("insert into leads (id, name) values (99, 'lost')")
-	if err := db.SendBatch(as(tenantA), b).Close(); !errors.Is(err, moat.ErrOpenTransaction) {
+	if err := db.SendBatch(as(tenantA), b).Close(); !errors.Is(err, moat.ErrTransactionControl) {
 		t.Errorf("batch with begin: %v", err)
 	}
 	if _, err := db.Exec(as(tenantA), "select 1; select 2"); sqlState(err) != "42601" {

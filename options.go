@@ -1,6 +1,7 @@
 package moat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,11 +12,19 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// DefaultTenantSetting is the setting that policies read when nothing else is
-// configured.
-const DefaultTenantSetting = "app.current_tenant"
+// The settings that policies read when nothing else is configured. The name of the
+// claims is PostgREST's, so that policies written for it and for Supabase go on working.
+const (
+	DefaultTenantSetting  = "app.current_tenant"
+	DefaultSubjectSetting = "app.subject"
+	DefaultRoleSetting    = "app.role"
+	DefaultClaimsSetting  = "request.jwt.claims"
+)
 
-// Options configure a [DB]. The zero value works and sends the tenant only.
+// NotSent in place of a setting's name keeps that fact of a scope from the database.
+const NotSent = "-"
+
+// Options configure a [DB]. The zero value works.
 type Options struct {
 	// TenantSetting is the setting that holds the tenant. Zero means
 	// [DefaultTenantSetting].
@@ -25,9 +34,10 @@ type Options struct {
 
 	// SubjectSetting, RoleSetting and ClaimsSetting are the settings that carry the
 	// scope's Subject, Role and Claims, in the same round trip as the tenant. Zero
-	// means not sent; a Scope that has such a fact is then refused, because a policy
-	// that misses it would decide on something else. All configured settings are
-	// sent with every statement, empty ones too: nothing relies on absence.
+	// means the names above, [NotSent] that the fact stays out; a Scope that has it is
+	// then refused with [*UnsentError], because a policy that misses it would decide on
+	// something else. All settings are sent with every statement, empty ones too:
+	// nothing relies on absence.
 	SubjectSetting string
 	RoleSetting    string
 	ClaimsSetting  string
@@ -81,9 +91,10 @@ type Sealer interface {
 var settingName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)+$`)
 
 func (o Options) withDefaults() (Options, error) {
-	if o.TenantSetting == "" {
-		o.TenantSetting = DefaultTenantSetting
-	}
+	o.TenantSetting = cmp.Or(o.TenantSetting, DefaultTenantSetting)
+	o.SubjectSetting = cmp.Or(o.SubjectSetting, DefaultSubjectSetting)
+	o.RoleSetting = cmp.Or(o.RoleSetting, DefaultRoleSetting)
+	o.ClaimsSetting = cmp.Or(o.ClaimsSetting, DefaultClaimsSetting)
 	o.TenantType = o.TenantType.orDefault()
 	switch o.TenantType {
 	case UUID, BigInt, Integer, Text:
@@ -91,7 +102,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("tenant type %q is not supported: use uuid, bigint, integer or text", o.TenantType)
 	}
 	for _, name := range []string{o.TenantSetting, o.SubjectSetting, o.RoleSetting, o.ClaimsSetting} {
-		if name != "" && !settingName.MatchString(name) {
+		if !settingName.MatchString(name) && (name != NotSent || name == o.TenantSetting) {
 			return o, fmt.Errorf("%q is not the name of a custom setting, like app.current_tenant", name)
 		}
 	}

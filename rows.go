@@ -11,7 +11,8 @@ import (
 var errConnString = errors.New("not a PostgreSQL connection string")
 
 // ErrOpenTransaction is returned when a statement began a transaction and left it
-// open (BEGIN through [DB.Exec]). Its writes are rolled back: use [DB.InTx].
+// open, unnoticed by the check that returns [ErrTransactionControl]. Its writes are
+// rolled back.
 var ErrOpenTransaction = errors.New("statement left a transaction open and was rolled back")
 
 // finish reads what is left of the results, which is where a commit fails, and gives
@@ -61,9 +62,9 @@ func (r *rows) Close() {
 
 func (r *rows) Err() error {
 	if err := r.Rows.Err(); err != nil {
-		return err
+		return typed(err)
 	}
-	return r.err
+	return typed(r.err)
 }
 
 // row is the first row of a statement.

@@ -42,6 +42,10 @@ var ErrNoTenant = errors.New("no tenant in scope")
 // transaction that is bound to another.
 var ErrTenantMismatch = errors.New("scope names another tenant than the open transaction")
 
+// ErrScopeMismatch is returned when a statement for another subject or role of the same
+// tenant is sent through an open transaction: its policies would read the wrong facts.
+var ErrScopeMismatch = errors.New("scope names another subject or role than the open transaction")
+
 // InvalidTenantError is returned, before any round trip, for a tenant id that is
 // not of the tenant column's type. It does not repeat the id.
 type InvalidTenantError struct{ Type TenantType }

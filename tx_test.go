@@ -199,8 +199,9 @@ func TestBindTiesATransaction(t *testing.T) {
 	if got := names(t, ctx, pool, "select name from leads"); len(got) != 0 {
 		t.Errorf("the next transaction of the connection sees %q", got)
 	}
+	only := &moat.Options{SubjectSetting: moat.NotSent}
 	for _, s := range []moat.Scope{{}, {Tenant: "x"}, {Tenant: tenantA, Subject: "ann"}} {
-		err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return moat.Bind(ctx, tx, s, nil) })
+		err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return moat.Bind(ctx, tx, s, only) })
 		if err == nil {
 			t.Errorf("%+v is bound", s)
 		}

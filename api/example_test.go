@@ -20,7 +20,6 @@ import (
 func Example() {
 	ctx, url := context.Background(), os.Getenv("MOAT_APP_URL")
 	db, err := moat.Open(ctx, url, &moat.Options{
-		SubjectSetting: "app.current_subject", RoleSetting: "app.current_role", ClaimsSetting: "request.jwt.claims",
 		ConfigurePool: api.ConfigurePool(5 * time.Second),
 	})
 	if err != nil {

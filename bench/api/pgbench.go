@@ -16,8 +16,8 @@ import (
 // caller has in place of moat's parameters: its variables cannot be texts of a list.
 const (
 	bindSQL = `select pg_catalog.set_config('app.current_tenant', :tenant, true),
-		pg_catalog.set_config('app.current_subject', :subject, true),
-		pg_catalog.set_config('app.current_role', 'client', true),
+		pg_catalog.set_config('app.subject', :subject, true),
+		pg_catalog.set_config('app.role', 'client', true),
 		pg_catalog.set_config('request.jwt.claims', :claims, true);`
 
 	fieldsSQL = `SELECT t1."id" AS "id", t1."name" AS "name", t1."email" AS "email", t1."company" AS "company",

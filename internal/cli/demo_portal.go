@@ -15,7 +15,7 @@ import (
 // pool of its own that is cleared after each attempt.
 func demoPages(d *demo.Demo) func(context.Context, *service, *portal.Config) error {
 	return func(ctx context.Context, s *service, c *portal.Config) error {
-		options, err := scopeOptions(s.config)
+		options, err := bindOptions(s.config)
 		if err != nil {
 			return err
 		}

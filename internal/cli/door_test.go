@@ -46,7 +46,7 @@ func doorDatabase(t *testing.T) *pgtest.Database {
 			insert into app.docs select id, 2, 'hidden', 'admin' from app.tenants;
 			create policy tenant_isolation on app.docs as restrictive
 				using (tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid));
-			create policy tenant_access on app.docs using (for_role in ('', current_setting('app.current_role', true)));
+			create policy tenant_access on app.docs using (for_role in ('', current_setting('app.role', true)));
 			alter table app.docs enable row level security; alter table app.docs force row level security;
 			grant select on all tables in schema app to :app; grant update on app.docs to :app`))
 	})

@@ -147,11 +147,8 @@ func (s *service) openShared(ctx context.Context) error {
 		return connectError(err)
 	}
 	s.onClose(pool.Close)
-	setting := s.config.Tenant.Setting
-	if setting == "" {
-		setting = moat.DefaultTenantSetting
-	}
-	s.shared = api.WithoutTenant(pool, setting, claimsSetting, subjectSetting, roleSetting)
+	t := s.config.Tenant
+	s.shared = api.WithoutTenant(pool, tenantSetting(s.config), t.ClaimsSetting, t.SubjectSetting, t.RoleSetting)
 	return nil
 }
 

@@ -34,7 +34,7 @@ func (s *service) checkTenant(ctx context.Context) error {
 		return err
 	}
 	other := inferred.Model.Setting
-	carried := other == claimsSetting || other == subjectSetting // set with each request in any case
+	carried := other == t.ClaimsSetting || other == t.SubjectSetting // set with each request in any case
 	if !carried && !policiesRead(read, t.Setting) && policiesRead(read, other) {
 		err := fmt.Errorf("tenant.setting %s: no policy reads it, they read %s", t.Setting, other)
 		return withHint(err, "leave tenant.setting out to take it from the policies")

@@ -56,31 +56,17 @@ func issuerConfig(i config.Issuer) (auth.IssuerConfig, error) {
 	return ic, nil
 }
 
-// The settings that carry what a token says beside the tenant. The claims' is
-// PostgREST's, so that policies written for it and for Supabase go on working.
-const (
-	subjectSetting = "app.current_subject"
-	roleSetting    = "app.current_role"
-	claimsSetting  = "request.jwt.claims"
-)
-
 // bindOptions say how the configured mode binds a tenant to a transaction.
 func bindOptions(c config.Config) (*moat.Options, error) {
 	sealer, err := sealerOf(c)
-	o := &moat.Options{Sealer: sealer, TenantSetting: c.Tenant.Setting, TenantType: moat.TenantType(c.Tenant.Type)}
-	return o, err
-}
-
-// scopeOptions are bindOptions with what a token says beside the tenant.
-func scopeOptions(c config.Config) (*moat.Options, error) {
-	o, err := bindOptions(c)
-	o.SubjectSetting, o.RoleSetting, o.ClaimsSetting = subjectSetting, roleSetting, claimsSetting
-	return o, err
+	t := c.Tenant
+	return &moat.Options{Sealer: sealer, TenantSetting: t.Setting, TenantType: moat.TenantType(t.Type),
+		SubjectSetting: t.SubjectSetting, RoleSetting: t.RoleSetting, ClaimsSetting: t.ClaimsSetting}, err
 }
 
 // openApplication opens the application role's pool as the configuration asks.
 func openApplication(ctx context.Context, url string, c config.Config) (*moat.DB, error) {
-	o, err := scopeOptions(c)
+	o, err := bindOptions(c)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/moat-db/moat"
 )
 
 // check finds values that could only be mistakes. The first error is returned, and
@@ -32,8 +34,12 @@ func (t Tenant) check() error {
 	default:
 		return fmt.Errorf("tenant.type %q: use uuid, bigint, integer or text", t.Type)
 	}
-	if t.Setting != "" && !strings.Contains(t.Setting, ".") {
-		return fmt.Errorf("tenant.setting %q: a custom setting has a dot in its name, like app.current_tenant", t.Setting)
+	for _, s := range []struct{ key, name string }{{"setting", t.Setting}, {"subject_setting", t.SubjectSetting},
+		{"role_setting", t.RoleSetting}, {"claims_setting", t.ClaimsSetting}} {
+		if s.name != "" && !strings.Contains(s.name, ".") {
+			return fmt.Errorf("tenant.%s %q: a custom setting has a dot in its name, like %s",
+				s.key, s.name, moat.DefaultTenantSetting)
+		}
 	}
 	return nil
 }

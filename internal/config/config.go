@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/internal/roles"
 )
 
@@ -40,8 +42,13 @@ type Tenant struct {
 	Column  string `yaml:"column"`
 	Type    string `yaml:"type"`
 	Setting string `yaml:"setting"`
-	Table   string `yaml:"table"`
-	Key     string `yaml:"key"`
+	// SubjectSetting, RoleSetting and ClaimsSetting hold the other facts of a scope;
+	// empty means app.subject, app.role and request.jwt.claims.
+	SubjectSetting string `yaml:"subject_setting"`
+	RoleSetting    string `yaml:"role_setting"`
+	ClaimsSetting  string `yaml:"claims_setting"`
+	Table          string `yaml:"table"`
+	Key            string `yaml:"key"`
 	// Parent is the column of the tenants table with the tenant above; see [Tree].
 	Parent string `yaml:"parent"`
 	// SuspendedColumn is the column of the tenants table that, when true or not
@@ -221,6 +228,8 @@ func (s *Strings) UnmarshalYAML(unmarshal func(any) error) error {
 // Default returns the configuration of an empty file.
 func Default() Config {
 	return Config{
+		Tenant: Tenant{SubjectSetting: moat.DefaultSubjectSetting, RoleSetting: moat.DefaultRoleSetting,
+			ClaimsSetting: moat.DefaultClaimsSetting},
 		Roles: Roles{Owner: roles.Owner, Application: roles.Application, Tree: roles.Tree, Operator: roles.Operator,
 			Definer: roles.Definer},
 		Sealed: Sealed{KeyFile: "/etc/moat/seal.key"},

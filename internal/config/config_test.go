@@ -32,6 +32,7 @@ func TestParseRefuses(t *testing.T) {
 		"bad type":         "tenant: {type: numeric}",
 		"bare table":       "tables: {shared: [countries]}",
 		"undotted setting": "tenant: {setting: tenant}",
+		"undotted subject": "tenant: {subject_setting: subject}",
 		"two documents":    "tenant: {column: a}\n---\ntenant: {column: b}",
 		"not a mapping":    "- a\n- b",
 		"half of TLS":      "serve: {tls_cert_file: x}",

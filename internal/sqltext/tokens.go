@@ -3,7 +3,11 @@
 // grammar and cannot fail: what is unterminated runs to the end of the text.
 package sqltext
 
-import "strings"
+import (
+	"iter"
+	"slices"
+	"strings"
+)
 
 // Kind says what a Token is.
 type Kind int
@@ -67,19 +71,25 @@ func (t Token) Value() string {
 }
 
 // Scan returns the tokens of text, comments included.
-func Scan(text string) []Token {
-	var out []Token
-	for i := 0; i < len(text); {
-		c := text[i]
-		if c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v' {
-			i++
-			continue
+func Scan(text string) []Token { return slices.Collect(Tokens(text)) }
+
+// Tokens yields the tokens of text one by one, comments included, for readers that
+// need the first few.
+func Tokens(text string) iter.Seq[Token] {
+	return func(yield func(Token) bool) {
+		for i := 0; i < len(text); {
+			c := text[i]
+			if c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v' {
+				i++
+				continue
+			}
+			kind, end := next(text, i)
+			if !yield(Token{Kind: kind, Text: text[i:end], Pos: i, End: end}) {
+				return
+			}
+			i = end
 		}
-		kind, end := next(text, i)
-		out = append(out, Token{Kind: kind, Text: text[i:end], Pos: i, End: end})
-		i = end
 	}
-	return out
 }
 
 // Code returns the tokens of text without the comments.

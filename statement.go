@@ -1,0 +1,148 @@
+package moat
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/sqltext"
+)
+
+// ErrTransactionControl is returned for SQL that begins or ends a transaction (BEGIN,
+// COMMIT, ROLLBACK, PREPARE TRANSACTION): the tenant is bound to the transaction, so
+// statements after it would run without one. Use [DB.InTx]; return an error to roll back.
+var ErrTransactionControl = errors.New("statement begins or ends a transaction: use InTx")
+
+// ErrSessionState is returned, before any round trip, for SQL that changes the session
+// (SET without LOCAL, RESET, LISTEN, PREPARE, DECLARE … WITH HOLD): the connection
+// would take the change along to the next tenant. Use SET LOCAL inside [DB.InTx], and
+// [DB.UnscopedPool] to listen. A set_config('…', '…', false) in an expression is not
+// noticed; Options.Paranoid clears after it.
+var ErrSessionState = errors.New("statement changes the session, which outlives the tenant's transaction")
+
+// permit refuses statements that would end, or outlive, the transaction that binds the
+// tenant. A paranoid pool clears the session, so there it may change.
+func (b *binder) permit(sql string) error {
+	if harmless(sql) {
+		return nil
+	}
+	words := leading(sql)
+	switch {
+	case controlsTransaction(words):
+		return ErrTransactionControl
+	case !b.paranoid && changesSession(words, sql):
+		return ErrSessionState
+	}
+	return nil
+}
+
+func (b *binder) permitAll(queries []*pgx.QueuedQuery) error {
+	for _, q := range queries {
+		if err := b.permit(q.SQL); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// harmless recognises the usual statements without reading further.
+func harmless(sql string) bool {
+	word := sql
+	if i := strings.IndexAny(sql, " \n\t"); i > 0 {
+		word = sql[:i]
+	}
+	for _, usual := range []string{"select", "insert", "update", "delete", "with"} {
+		if strings.EqualFold(word, usual) {
+			return true
+		}
+	}
+	return false
+}
+
+func controlsTransaction(words [3]string) bool {
+	switch words[0] {
+	case "BEGIN", "START", "COMMIT", "END", "ABORT":
+		return true
+	case "ROLLBACK":
+		return !slices.Contains(words[1:], "TO") // a savepoint
+	case "PREPARE":
+		return words[1] == "TRANSACTION"
+	}
+	return false
+}
+
+func changesSession(words [3]string, sql string) bool {
+	switch words[0] {
+	case "SET":
+		return !slices.Contains([]string{"LOCAL", "TRANSACTION", "CONSTRAINTS"}, words[1])
+	case "RESET", "DISCARD", "LISTEN", "LOAD", "PREPARE":
+		return true
+	case "DECLARE":
+		return holds(sql)
+	}
+	return false
+}
+
+// leading returns the first three words of a statement in upper case; "" where there
+// are fewer. PostgreSQL skips semicolons before a statement.
+func leading(sql string) (words [3]string) {
+	i := 0
+	for token := range sqltext.Tokens(sql) {
+		if token.Kind == sqltext.Comment || i == 0 && token.Text == ";" {
+			continue
+		}
+		words[i] = strings.ToUpper(token.Text)
+		if i++; i == len(words) {
+			break
+		}
+	}
+	return words
+}
+
+// holds says whether a DECLARE asks for a cursor WITH HOLD.
+func holds(sql string) bool {
+	code := sqltext.Code(sql)
+	for i := range code[1:] {
+		if code[i].Is("with") && code[i+1].Is("hold") {
+			return true
+		}
+	}
+	return false
+}
+
+// errResultFormats is returned for pgx.QueryResultFormats outside a transaction.
+var errResultFormats = errors.New("result formats of one statement are supported inside InTx only")
+
+// withoutMode drops the execution mode that programs put in front of a statement's
+// arguments. The simple protocol would run several statements in one string, and the
+// modes of a batch are the pool's.
+func withoutMode(args []any) []any {
+	for i, arg := range args {
+		switch arg.(type) {
+		case pgx.QueryExecMode:
+			return slices.Concat(args[:i:i], withoutMode(args[i+1:]))
+		case pgx.QueryResultFormats, pgx.QueryResultFormatsByOID, pgx.QueryRewriter:
+		default:
+			return args
+		}
+	}
+	return args
+}
+
+// forBatch prepares a statement's arguments for a batch, which knows no options but a
+// rewriter.
+func forBatch(args []any) ([]any, error) {
+	args = withoutMode(args)
+	for _, arg := range args {
+		switch arg.(type) {
+		case pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
+			return nil, errResultFormats
+		case pgx.QueryRewriter:
+		default:
+			return args, nil
+		}
+	}
+	return args, nil
+}
