@@ -49,7 +49,7 @@ var factAttacks = []struct{ name, sql string }{
 	{"bound again as an administrator", "select {enter}::text union all select name from app.leads"},
 	{"facts emptied by a DO block",
 		"do $$ begin perform set_config('moat.sealed_facts', '', true); end $$;; select name from app.leads"},
-	{"RESET ALL", "reset all;; select name from app.leads"},
+	{"RESET ALL", "do $$ begin execute 'reset all'; end $$;; select name from app.leads"},
 	{"facts emptied, and the change rolled back", "savepoint s;; set local moat.sealed_facts = '';; rollback to s;; " +
 		"select name from app.leads"},
 }
