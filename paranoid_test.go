@@ -19,8 +19,10 @@ var leftovers = map[string][2]string{
 		"select coalesce(to_regclass('pg_temp.leads')::text, '')"},
 	"advisory lock": {"select pg_advisory_lock(42)",
 		"select coalesce(max('held'), '') from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"},
-	"listen": {"do $$ begin execute 'listen gossip'; end $$", "select coalesce(max(c), '') from pg_listening_channels() c"},
-	"prepared": {"do $$ begin execute 'prepare stolen as select 1'; end $$",
+	"listen": {"do $$ begin execute 'listen gossip'; end $$",
+		"select coalesce(max(c), '') from pg_listening_channels() c"},
+	"prepared": {
+		"do $$ begin execute 'prepare stolen as select 1'; end $$",
 		"select coalesce(max(name), '') from pg_prepared_statements where name = 'stolen'"},
 	"cursor": {
 		"do $$ begin execute 'declare held cursor with hold for select name from leads'; end $$",
