@@ -23,8 +23,8 @@ type DB struct {
 // returns a DB. url is a connection string as libpq and pgx read it; empty means the
 // PG* variables. o may be nil.
 //
-// It returns [*UnsafeRoleError] for a role that could see other tenants' rows. Close
-// the DB when done.
+// It returns [*UnsafeRoleError] for a role that could see other tenants' rows, and
+// [ErrObserved] where moat protect only observes. Close the DB when done.
 func Open(ctx context.Context, url string, o *Options) (*DB, error) {
 	opts, err := resolve(o)
 	if err != nil {
@@ -83,20 +83,20 @@ func (db *DB) Close() {
 func (db *DB) Stat() *pgxpool.Stat { return db.pool.Stat() }
 
 // Check checks again whether row-level security binds the role of the pool's
-// connections, and returns [*UnsafeRoleError] when it does not. It is for readiness
-// probes: attributes and memberships may change while a program runs.
+// connections, and returns [*UnsafeRoleError] or [ErrObserved] when it does not. It is
+// for readiness probes: attributes and memberships may change while a program runs.
 func (db *DB) Check(ctx context.Context) error {
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("check role: %w", err)
 	}
 	defer conn.Release()
-	if err := checkRole(ctx, conn.Conn()); err != nil {
-		db.checked.Store(false)
-		return err
+	err = checkRole(ctx, conn.Conn())
+	if err == nil {
+		err = CheckObserved(ctx, conn.Conn())
 	}
-	db.checked.Store(true)
-	return nil
+	db.checked.Store(err == nil)
+	return err
 }
 
 // Exec runs a statement as the tenant of ctx, in one round trip and a transaction of

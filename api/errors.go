@@ -40,7 +40,7 @@ func describe(err error) *problem.Error {
 		return refused
 	}
 	var unsafe *moat.UnsafeRoleError
-	if errors.As(err, &unsafe) {
+	if errors.As(err, &unsafe) || errors.Is(err, moat.ErrObserved) {
 		e := problem.New(http.StatusServiceUnavailable, "MOAT131", "the server is not ready")
 		e.RetryAfter, e.Cause = retryAfter, err
 		return e

@@ -32,6 +32,10 @@ func (h *Handler) readyz(w http.ResponseWriter, r *http.Request) {
 			"reason", unsafe.Reasons)
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = w.Write([]byte("not ready: the application role is not safe\n"))
+	case errors.Is(err, moat.ErrObserved):
+		h.config.Logger.Error("not ready", "reason", err)
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte("not ready: row-level security is only observed\n"))
 	default:
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(http.StatusServiceUnavailable)

@@ -22,6 +22,7 @@ func Rules() []Rule {
 		ruleRLSChild,
 		ruleRLSDisabled,
 		ruleRLSNotForced,
+		ruleRLSObserved,
 		ruleRLSParent,
 		ruleRLSPartition,
 		ruleRLSPoliciesInert,

@@ -27,6 +27,9 @@ type Config struct {
 	ChangeOwner bool
 	// DropIndexes drops the indexes that a tenant-led one replaces.
 	DropIndexes bool
+	// Observe plans group observe: see [Observe]. Zero means that it is left out, and that
+	// group enforce ends it where it stands.
+	Observe bool
 	// Stopped are the checks that found rows, by ID: the steps behind them are left
 	// out of the plan and the finding is a Decision. See [Examine].
 	Stopped map[string]Found

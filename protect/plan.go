@@ -6,10 +6,11 @@ import (
 	"github.com/moat-db/moat/catalog"
 )
 
-// Group is one of the eight phases of a plan. They run in the order of [Groups].
+// Group is one of the nine phases of a plan. They run in the order of [Groups].
 type Group string
 
-// The groups of steps. Up to policies nothing changes for a running application;
+// The groups of steps. Up to policies nothing changes for a running application; with
+// observe, which is planned only where [Config].Observe asks for it, what it does is noted;
 // from enforce on it sees only the rows of the tenant it sets.
 const (
 	GroupRoles    Group = "roles"
@@ -18,14 +19,15 @@ const (
 	GroupKeys     Group = "keys"
 	GroupIndexes  Group = "indexes"
 	GroupPolicies Group = "policies"
+	GroupObserve  Group = "observe"
 	GroupEnforce  Group = "enforce"
 	GroupGuards   Group = "guards"
 )
 
 // Groups returns the groups in the order they run.
 func Groups() []Group {
-	return []Group{GroupRoles, GroupColumns, GroupBackfill, GroupKeys, GroupIndexes, GroupPolicies, GroupEnforce,
-		GroupGuards}
+	return []Group{GroupRoles, GroupColumns, GroupBackfill, GroupKeys, GroupIndexes, GroupPolicies, GroupObserve,
+		GroupEnforce, GroupGuards}
 }
 
 // DefaultUntil is the last group that runs unless a person asks for more.

@@ -50,6 +50,7 @@ func (p *planner) enable(rel *catalog.Relation, t *table) {
 		step.SQL = []string{fmt.Sprintf("ALTER TABLE %s %s", q.SQL(), strings.Join(do, ", "))}
 		step.Undo = []string{fmt.Sprintf("ALTER TABLE %s %s", q.SQL(), strings.Join(undo, ", "))}
 	}
+	step.SQL = append(p.endObserved(rel), step.SQL...)
 	if filled {
 		step.SQL = append(step.SQL, undoFill(t)...)
 		step.Undo = append(step.Undo, p.refill(t)...)

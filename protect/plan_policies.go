@@ -37,6 +37,8 @@ func (p *planner) isolation(t *table) {
 	}
 	expr := p.IsolatingCurrent(t.column, t.typ, p.FormOf(t.rel))
 	name := freePolicy(t.rel, policy.Isolation)
+	wall := &catalog.Expr{Text: expr}
+	p.walls[q] = catalog.Policy{Name: name, Command: "ALL", Roles: []string{""}, Using: wall, Check: wall}
 	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, policy.Isolation), Group: p.policyGroup(t), Table: q,
 		Title: "policy " + name,
 		SQL:   []string{p.Wall(q, name, expr)}, Undo: []string{policy.Drop(q, name)}, Lock: AccessExclusive,

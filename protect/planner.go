@@ -28,14 +28,17 @@ func New(v *policy.View, c Config) (*Plan, error) {
 	if err := unbuilt(&m.Shapes); err != nil {
 		return nil, err
 	}
-	p := newPlanner(v, c.withDefaults())
+	p := newPlanner(v.Unobserved(), c.withDefaults())
+	p.actual = v
 	p.roles()
 	p.columns()
 	p.backfills()
 	p.keys()
 	p.indexes()
 	p.policies()
+	p.observe()
 	p.enforce()
+	p.endObserve()
 	p.guards()
 	p.finish()
 	return p.plan, nil
@@ -44,10 +47,12 @@ func New(v *policy.View, c Config) (*Plan, error) {
 // planner is the state of one call of New.
 type planner struct {
 	*policy.View
-	s    *catalog.Snapshot
-	m    *catalog.Model
-	c    Config
-	plan *Plan
+	// s, and the View, show the database as if it were not observed; actual as it is.
+	s      *catalog.Snapshot
+	actual *policy.View
+	m      *catalog.Model
+	c      Config
+	plan   *Plan
 
 	byName    map[catalog.QName]*table
 	tables    []*table // tenant and tenants tables: parents before children
@@ -57,6 +62,7 @@ type planner struct {
 	taken     map[string]bool // schema.name of relations that exist or are planned
 	app       bool            // the application role exists or can be made
 	user      *catalog.Role
+	walls     map[catalog.QName]catalog.Policy // planned
 }
 
 // table is a table that has, or gets, a tenant column.
@@ -89,6 +95,7 @@ func newPlanner(v *policy.View, c Config) *planner {
 		plan: &Plan{Version: 1, Database: s.Database.Name, Server: s.Version, User: s.User, Model: v.Model,
 			Chosen: map[string]string{}},
 		byName: map[catalog.QName]*table{}, steps: map[Group][]Step{}, taken: map[string]bool{},
+		walls: map[catalog.QName]catalog.Policy{},
 	}
 	p.user = p.Role(s.User)
 	if p.user == nil {
@@ -152,7 +159,7 @@ func (p *planner) finish() {
 	if p.plan.Unchanged == nil {
 		p.plan.Unchanged = []Note{}
 	}
-	p.plan.Fingerprint = fingerprint(p.s)
+	p.plan.Fingerprint = fingerprint(p.actual.Snapshot)
 	p.plan.Connect = p.connect()
 }
 

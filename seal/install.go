@@ -115,11 +115,15 @@ func grantsSQL(roles []string) string {
 // is added ([AddKey]) and the policies are switched ([Switch]).
 //
 // conn is a superuser's, or a role's that may create roles and schemas. It returns
-// an error where an application role could replace the functions or read the keys.
+// [moat.ErrObserved] while the database is only observed, and an error where an
+// application role could replace the functions or read the keys.
 func Install(ctx context.Context, conn *pgx.Conn, o InstallOptions) error {
 	sql, err := InstallSQL(o)
 	if err != nil {
 		return err
+	}
+	if err := moat.CheckObserved(ctx, conn); err != nil {
+		return fmt.Errorf("install sealed mode: %w", err)
 	}
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		_, err := conn.PgConn().Exec(ctx, sql).ReadAll()

@@ -150,6 +150,9 @@ func ready(ctx context.Context, conn *pgx.Conn, m Mode) error {
 	if m == Plain {
 		return nil
 	}
+	if err := moat.CheckObserved(ctx, conn); err != nil {
+		return err
+	}
 	var installed, key bool
 	err := conn.QueryRow(ctx, `select pg_catalog.to_regprocedure('moat.current_tenant()') is not null
 		and pg_catalog.to_regclass('moat.seal_key') is not null`).Scan(&installed)

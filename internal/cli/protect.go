@@ -39,11 +39,14 @@ func (a *app) newProtect() *cobra.Command {
 		Short: "Plan, and run, the change to isolated tables without downtime",
 		Long: "Show what the database still needs to keep its tenants apart. --apply makes the\n" +
 			"changes, one small step at a time, up to group policies. From group enforce on, a\n" +
-			"connection that sets no tenant sees no rows: that takes --until guards. --undo\n" +
-			"reverses the changes. If a run is interrupted, run it again to continue.\n\n" +
+			"connection that sets no tenant sees no rows: that takes --until guards. --until\n" +
+			"observe stops before: everything still succeeds, and moat observe shows what\n" +
+			"enforce would break. --undo reverses the changes. If a run is interrupted, run it\n" +
+			"again to continue.\n\n" +
 			"Exit code 0: nothing to do, or everything was applied. 1: steps are planned, or\n" +
 			"rows must be corrected first. 2: an error.",
 		Example: "  moat protect postgres://localhost/app\n" +
+			"  moat protect --apply --until observe\n" +
 			"  moat protect --apply --until guards\n" +
 			"  moat protect --why app.invoices\n" +
 			"  moat protect --emit goose --dir migrations\n" +
@@ -117,7 +120,7 @@ func (a *app) runProtect(ctx context.Context, args []string, f protectFlags) err
 	if err != nil {
 		return err
 	}
-	plan, err := a.planProtect(ctx, open, c)
+	plan, err := a.planProtect(ctx, open, c, f)
 	if err != nil {
 		return err
 	}
@@ -143,13 +146,16 @@ func (a *app) runProtect(ctx context.Context, args []string, f protectFlags) err
 	return err
 }
 
-func (a *app) planProtect(ctx context.Context, open protect.Opener, c config.Config) (*protect.Plan, error) {
+func (a *app) planProtect(ctx context.Context, open protect.Opener, c config.Config,
+	f protectFlags) (*protect.Plan, error) {
 	conn, err := open(ctx)
 	if err != nil {
 		return nil, connectError(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	plan, s, unseen, err := protect.Look(ctx, conn, modelOptions(c), protectConfig(c))
+	decided := protectConfig(c)
+	decided.Observe = protect.Group(f.until) == protect.GroupObserve
+	plan, s, unseen, err := protect.Look(ctx, conn, modelOptions(c), decided)
 	var person *protect.PersonError
 	if errors.As(err, &person) {
 		return nil, withHint(err, "if the application sends one current tenant, name its setting: tenant.setting in "+

@@ -131,6 +131,7 @@ func (a *app) commands() []*cobra.Command {
 		a.newAccept(),
 		a.newServe(),
 		a.newProtect(),
+		a.newObserve(),
 		a.newToken(),
 		a.newProve(),
 		a.newSQL(),

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -72,6 +73,9 @@ func openApplication(ctx context.Context, url string, c config.Config) (*moat.DB
 	}
 	o.MaxConns, o.ConfigurePool = c.Serve.PoolSize, api.ConfigurePool(c.Serve.StatementTimeout)
 	db, err := moat.Open(ctx, url, o)
+	if errors.Is(err, moat.ErrObserved) {
+		return nil, withHint(err, "moat observe shows what enforce would break")
+	}
 	return db, withHint(err, "--app-url (or MOAT_APP_URL) must name a role that row-level security binds: LOGIN, "+
 		"NOSUPERUSER, NOBYPASSRLS, owner of nothing")
 }
