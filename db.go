@@ -79,6 +79,11 @@ func (db *DB) Close() {
 	}
 }
 
+// UnscopedPool returns the pool itself, for LISTEN, and for what a tool or a metric needs
+// of it. Statements on its connections have no tenant, so they see no tenant's rows; what
+// they leave in a session, the next statement of any tenant finds.
+func (db *DB) UnscopedPool() *pgxpool.Pool { return db.pool }
+
 // Stat returns the pool's counters.
 func (db *DB) Stat() *pgxpool.Stat { return db.pool.Stat() }
 

@@ -4,17 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // querier is what the tests ask of a DB, a transaction or a plain pool.
@@ -124,9 +121,9 @@ func TestIsolationComesFromThePolicy(t *testing.T) {
 func TestNoTenantIsRefusedBeforeAnyRoundTrip(t *testing.T) {
 	t.Parallel()
 	f := newLeads(t)
-	var trips tripCounter
-	db := f.open(t, 1, moat.Options{ConfigurePool: trips.install, SubjectSetting: moat.NotSent})
-	trips.n.Store(0)
+	var trips pgtest.Trips
+	db := f.open(t, 1, moat.Options{ConfigurePool: trips.Install, SubjectSetting: moat.NotSent})
+	trips.Reset()
 	for what, ctx := range map[string]context.Context{
 		"no scope":     context.Background(),
 		"empty tenant": as(""),
@@ -150,7 +147,7 @@ func TestNoTenantIsRefusedBeforeAnyRoundTrip(t *testing.T) {
 			t.Errorf("%s: InTx was not refused", what)
 		}
 	}
-	if n := trips.n.Load(); n != 0 {
+	if n := trips.Count(); n != 0 {
 		t.Errorf("refused statements made %d round trips", n)
 	}
 	if _, err := db.Exec(context.Background(), "select 1"); !errors.Is(err, moat.ErrNoTenant) {
@@ -161,15 +158,15 @@ func TestNoTenantIsRefusedBeforeAnyRoundTrip(t *testing.T) {
 func TestOneRoundTripOncePrepared(t *testing.T) {
 	t.Parallel()
 	f := newLeads(t)
-	var trips tripCounter
-	db := f.open(t, 1, moat.Options{ConfigurePool: trips.install, SubjectSetting: "app.subject",
+	var trips pgtest.Trips
+	db := f.open(t, 1, moat.Options{ConfigurePool: trips.Install, SubjectSetting: "app.subject",
 		ClaimsSetting: "request.jwt.claims"})
 	count := func(what string, run func()) {
 		t.Helper()
 		run() // prepares the statements on the only connection
-		trips.n.Store(0)
+		trips.Reset()
 		run()
-		if n := trips.n.Load(); n != 1 {
+		if n := trips.Count(); n != 1 {
 			t.Errorf("%s took %d round trips, want 1", what, n)
 		}
 	}
@@ -202,12 +199,12 @@ func TestOneRoundTripOncePrepared(t *testing.T) {
 func TestInTxBeginsInOneRoundTrip(t *testing.T) {
 	t.Parallel()
 	f := newLeads(t)
-	var trips tripCounter
-	db := f.open(t, 1, moat.Options{ConfigurePool: trips.install})
+	var trips pgtest.Trips
+	db := f.open(t, 1, moat.Options{ConfigurePool: trips.Install})
 	for range 2 { // the first prepares
-		trips.n.Store(0)
+		trips.Reset()
 		if err := db.InTx(as(tenantA), func(pgx.Tx) error {
-			if n := trips.n.Load(); n > 2 {
+			if n := trips.Count(); n > 2 {
 				t.Errorf("begin took %d round trips", n)
 			}
 			return nil
@@ -215,7 +212,7 @@ func TestInTxBeginsInOneRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := trips.n.Load(); n != 2 {
+	if n := trips.Count(); n != 2 {
 		t.Errorf("an empty transaction took %d round trips, want 2: begin with settings, commit", n)
 	}
 }
@@ -304,37 +301,4 @@ func TestStatementThatOpensATransaction(t *testing.T) {
 	if _, err := db.Exec(as(tenantA), "select 1; select 2"); sqlState(err) != "42601" {
 		t.Errorf("two statements in one string: %v", err)
 	}
-}
-
-// tripCounter counts round trips: how often the client writes after it has read.
-type tripCounter struct{ n atomic.Int64 }
-
-func (c *tripCounter) install(config *pgxpool.Config) {
-	dial := config.ConnConfig.DialFunc
-	config.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dial(ctx, network, addr)
-		return &countingConn{Conn: conn, trips: &c.n}, err
-	}
-	config.HealthCheckPeriod = time.Hour
-}
-
-type countingConn struct {
-	net.Conn
-	trips   *atomic.Int64
-	written atomic.Bool
-}
-
-func (c *countingConn) Write(b []byte) (int, error) {
-	if !c.written.Swap(true) {
-		c.trips.Add(1)
-	}
-	return c.Conn.Write(b)
-}
-
-func (c *countingConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if n > 0 {
-		c.written.Store(false)
-	}
-	return n, err
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // treeSchema makes the tenants a tree: an agency with two clients, one of which has a
@@ -187,12 +188,12 @@ func TestWideScopeReadsByEveryDoor(t *testing.T) {
 func TestWideScopeIsOneRoundTrip(t *testing.T) {
 	t.Parallel()
 	f := newTree(t)
-	var trips tripCounter
-	db := f.open(t, 1, moat.Options{ConfigurePool: trips.install})
+	var trips pgtest.Trips
+	db := f.open(t, 1, moat.Options{ConfigurePool: trips.Install})
 	names(t, wide(agency), db, whose) // prepares
-	trips.n.Store(0)
+	trips.Reset()
 	names(t, wide(agency), db, whose)
-	if n := trips.n.Load(); n != 1 {
+	if n := trips.Count(); n != 1 {
 		t.Errorf("%d round trips, want 1", n)
 	}
 }
