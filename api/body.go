@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
-	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -38,18 +36,10 @@ func errBody(format string, args ...any) error {
 	return problem.New(http.StatusBadRequest, "PGRST102", format, args...)
 }
 
-// body reads the request's body, bounded.
-func (q *request) body() ([]byte, error) {
-	limit := q.h.config.Limits.BodyBytes
-	text, err := io.ReadAll(http.MaxBytesReader(nil, q.Request.Body, limit))
-	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return nil, err
-		}
-		return nil, errBody("the request body could not be read")
-	}
-	return text, nil
+// body is the request's body, which was read before the turn.
+func (q *request) body() []byte {
+	text, _ := q.Context().Value(bodyKey{}).([]byte)
+	return text
 }
 
 // contentType is the media type of the body; JSON when there is none.
@@ -72,10 +62,7 @@ func (q *request) payload(anyKeys bool) (payload, error) {
 	if err != nil {
 		return payload{}, err
 	}
-	text, err := q.body()
-	if err != nil {
-		return payload{}, err
-	}
+	text := q.body()
 	switch name {
 	case "application/json", "application/vnd.pgrst.object+json", "application/vnd.pgrst.array+json":
 		// missing=default is what makes a missing member harmless.

@@ -89,10 +89,7 @@ func (q *request) arguments(r *query.Request) (plan.Call, []string, string, erro
 	if err != nil {
 		return plan.Call{}, nil, "", err
 	}
-	text, err := q.body()
-	if err != nil {
-		return plan.Call{}, nil, "", err
-	}
+	text := q.body()
 	switch contentType {
 	case "text/plain":
 		return plan.Call{Body: text}, nil, "text", nil

@@ -54,6 +54,8 @@ type Config struct {
 	// Door says who may come in. What else serves the database, such as the portal,
 	// should be given the same one. Nil means one with the zero [Admission].
 	Door *Door
+	// Gate is the way to the pool; nil means one of its own by Limits.
+	Gate *Gate
 
 	// CORSOrigins may call from a browser; "*" is any. None means no CORS headers.
 	CORSOrigins []string
@@ -98,6 +100,18 @@ type (
 	Membership = serving.Membership
 )
 
+// Gate lets requests through to a pool, each tenant at its rate and with its share, and
+// bounds what they hold of the memory. The API and the portal share one, as they share
+// the pool.
+type Gate = serving.Gate
+
+// NewGate returns a Gate to the pool of db.
+func NewGate(db *moat.DB, l Limits) *Gate {
+	return serving.NewGate(int(db.Stat().MaxConns()), serving.Limits{RequestsPerSecond: l.RequestsPerSecond,
+		Burst: l.Burst, Concurrent: l.Concurrent, Waiting: l.Waiting, Wait: l.Wait, BodyBytes: l.BodyBytes,
+		AnswerBytes: l.ResponseBytes, TenantBytes: l.TenantHeldBytes, AllBytes: l.HeldBytes})
+}
+
 // NewDoor returns a Door that asks through db.
 func NewDoor(db *moat.DB, a Admission) *Door { return serving.NewDoor(db, a) }
 
@@ -120,6 +134,10 @@ type Limits struct {
 	BodyBytes int64
 	// ResponseBytes of an answer; 0 means 16 MiB.
 	ResponseBytes int64
+	// TenantHeldBytes and HeldBytes are what bodies and answers of a tenant, and of all,
+	// may hold of the memory while their clients send and read them; 0 means 2.5 times
+	// ResponseBytes, and 64 MiB or more.
+	TenantHeldBytes, HeldBytes int64
 	// Timeout ends a request that the statement timeout did not; 0 means 30 s.
 	Timeout time.Duration
 	// Query bounds the query string.
@@ -146,17 +164,13 @@ func (c Config) withDefaults() (Config, error) {
 		c.Door = NewDoor(c.DB, Admission{})
 	}
 	c.Limits = c.Limits.withDefaults()
+	if c.Gate == nil {
+		c.Gate = NewGate(c.DB, c.Limits)
+	}
 	return c, nil
 }
 
 func (l Limits) withDefaults() Limits {
-	if l.Concurrent <= 0 {
-		l.Concurrent = 20
-	}
-	if l.Waiting <= 0 {
-		l.Waiting = 4 * l.Concurrent
-	}
-	setDuration(&l.Wait, 2*time.Second)
 	setDuration(&l.Timeout, 30*time.Second)
 	setBytes(&l.MaxRows, 1000)
 	setBytes(&l.BodyBytes, 1<<20)

@@ -39,6 +39,9 @@ func describe(err error) *problem.Error {
 	if refused := tenantRefused(err); refused != nil {
 		return refused
 	}
+	if refused := gateRefused(err); refused != nil {
+		return refused
+	}
 	var unsafe *moat.UnsafeRoleError
 	if errors.As(err, &unsafe) || errors.Is(err, moat.ErrObserved) {
 		e := problem.New(http.StatusServiceUnavailable, "MOAT131", "the server is not ready")
@@ -62,6 +65,32 @@ func tenantRefused(err error) *problem.Error {
 		return problem.New(http.StatusForbidden, "MOAT104", "the tenant is suspended")
 	case errors.Is(err, serving.ErrNotMember):
 		return problem.New(http.StatusForbidden, "MOAT105", "the caller is not a member of the tenant")
+	}
+	return nil
+}
+
+// gateRefused tells what was too much, or came too slowly.
+func gateRefused(err error) *problem.Error {
+	var refused *serving.RefusedError
+	var tooLarge *serving.TooLargeError
+	switch {
+	case errors.As(err, &refused):
+		e := problem.New(http.StatusTooManyRequests, "MOAT130", "%s", refused.Reason)
+		if refused.Busy {
+			e = problem.New(http.StatusServiceUnavailable, "PGRST003", "%s", refused.Reason)
+		}
+		e.RetryAfter = refused.After
+		return e
+	case errors.As(err, &tooLarge):
+		return problem.New(http.StatusRequestEntityTooLarge, "MOAT112", "%s", tooLarge.Error()).
+			WithHint("Ask for fewer rows or columns.")
+	case errors.Is(err, serving.ErrBodySlow):
+		return problem.New(http.StatusRequestTimeout, "MOAT113", "the request body did not come in time")
+	case errors.Is(err, serving.ErrBodyEncoding):
+		return problem.New(http.StatusUnsupportedMediaType, "MOAT114", "Content-Encoding not acceptable").
+			WithHint("Send the body as it is, or with gzip.")
+	case errors.Is(err, serving.ErrBodyUnread):
+		return problem.New(http.StatusBadRequest, "PGRST102", "the request body could not be read")
 	}
 	return nil
 }

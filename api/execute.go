@@ -14,6 +14,7 @@ import (
 	"github.com/moat-db/moat/api/plan"
 	"github.com/moat-db/moat/api/problem"
 	"github.com/moat-db/moat/api/query"
+	"github.com/moat-db/moat/internal/serving"
 )
 
 // answer is what a statement gave.
@@ -56,6 +57,8 @@ type execution struct {
 	// response reads response.status and response.headers afterwards.
 	response bool
 	limit    int64
+	take     func(int) error // counts what the body takes of the memory
+	taken    int             // so far
 }
 
 // send runs everything as one batch: one round trip and one transaction. The write is
@@ -116,6 +119,7 @@ func (x *execution) rows(rows pgx.Rows, a *answer) error {
 		return err
 	}
 	e := x.encoder(columns)
+	held := cap(a.body) // the first piece comes from a pool
 	a.body = e.begin(a.body)
 	for rows.Next() {
 		values := rows.RawValues()
@@ -123,8 +127,13 @@ func (x *execution) rows(rows pgx.Rows, a *answer) error {
 		a.body = e.row(a.body, values, a.rows)
 		a.rows++
 		if int64(len(a.body)) > x.limit {
-			return problem.New(http.StatusRequestEntityTooLarge, "MOAT112", "the answer has more than %d bytes", x.limit).
-				WithHint("Ask for fewer rows or columns.")
+			return &serving.TooLargeError{Limit: x.limit}
+		}
+		if more := cap(a.body) - held; more > 0 {
+			if err := x.take(more); err != nil {
+				return err
+			}
+			held, x.taken = held+more, x.taken+more
 		}
 	}
 	if err := rows.Err(); err != nil {

@@ -21,7 +21,6 @@ import (
 type Handler struct {
 	config  Config
 	schema  atomic.Pointer[state]
-	gate    *gate
 	metrics *metrics
 	buffers buffers
 	handler http.Handler
@@ -50,7 +49,6 @@ func New(ctx context.Context, config Config) (*Handler, error) {
 		return nil, err
 	}
 	h := &Handler{config: config, done: make(chan struct{})}
-	h.gate = newGate(int(config.DB.Stat().MaxConns()), config.Limits)
 	h.metrics = newMetrics(h)
 	if err := h.Reload(ctx); err != nil {
 		return nil, err
@@ -103,7 +101,8 @@ func (h *Handler) chain() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.observe(h.cors(answers)), nil
+	held := h.config.Gate.Hold(answers, func(w http.ResponseWriter, r *http.Request, err error) { h.fail(w, r, err) })
+	return h.observe(h.cors(held)), nil
 }
 
 // home sends a browser to the home page and describes the API to everything else.
@@ -122,11 +121,16 @@ func (h *Handler) home(api http.Handler) http.HandlerFunc {
 // rest answers an authenticated request.
 func (h *Handler) rest(w http.ResponseWriter, r *http.Request) {
 	infoOf(r).timing.mark(phaseJWT)
+	body, err := h.arrive(r)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
 	// The client may go while the statement runs. Cancelling it would cost the
 	// connection, and leave open whether a write was committed.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.config.Limits.Timeout)
 	defer cancel()
-	r = r.WithContext(ctx)
+	r = r.WithContext(context.WithValue(ctx, bodyKey{}, body))
 	if err := h.answer(w, r); err != nil {
 		h.fail(w, r, err)
 	}

@@ -23,6 +23,7 @@ func ConfigurePool(timeout time.Duration) func(*pgxpool.Config) {
 		p["datestyle"] = "ISO"
 		p["intervalstyle"] = "postgres"
 		p["extra_float_digits"] = "1"
+		p["jit"] = "off" // compiling cannot be interrupted: a small request held a connection for 20 s
 		if p["application_name"] == "" {
 			p["application_name"] = "moat"
 		}

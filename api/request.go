@@ -14,6 +14,7 @@ import (
 	"github.com/moat-db/moat/api/problem"
 	"github.com/moat-db/moat/api/query"
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/internal/serving"
 )
 
 // request is one request: who asks, in which schema, and what he prefers.
@@ -26,12 +27,12 @@ type request struct {
 	profile  string
 	prefer   *query.Prefer
 	info     *requestInfo
-	release  func()
+	exchange *serving.Exchange
 }
 
 // open checks the caller's tenant, reads the headers and waits for a turn.
 func (h *Handler) open(r *http.Request) (*request, error) {
-	q := &request{Request: r, h: h, state: h.schema.Load(), info: infoOf(r), release: func() {}}
+	q := &request{Request: r, h: h, state: h.schema.Load(), info: infoOf(r)}
 	var found bool
 	if q.identity, found = auth.FromContext(r.Context()); !found {
 		return nil, problem.New(http.StatusUnauthorized, "PGRST302", "Anonymous access is disabled")
@@ -45,18 +46,37 @@ func (h *Handler) open(r *http.Request) (*request, error) {
 	if q.prefer, err = query.ParsePrefer(r.Header["Prefer"]); err != nil {
 		return nil, err
 	}
-	if q.release, err = h.gate.enter(r.Context(), q.info.tenant); err != nil {
+	q.exchange = h.config.Gate.ExchangeOf(r)
+	if err := q.exchange.Turn(r.Context()); err != nil {
 		return nil, err
 	}
 	if err := q.admit(); err != nil {
-		q.release()
+		q.close()
 		return nil, err
 	}
 	q.info.timing.mark(phaseAdmission)
 	return q, nil
 }
 
-func (q *request) close() { q.release() }
+func (q *request) close() { q.exchange.Leave() }
+
+type bodyKey struct{}
+
+// arrive gives the request to its tenant and reads its body, both before it waits for a
+// turn: a body takes as long as its client does.
+func (h *Handler) arrive(r *http.Request) ([]byte, error) {
+	identity, _ := auth.FromContext(r.Context())
+	infoOf(r).tenant = string(identity.Tenant)
+	x := h.config.Gate.ExchangeOf(r)
+	if err := x.Arrive(r.Context(), string(identity.Tenant)); err != nil {
+		return nil, err
+	}
+	switch r.Method {
+	case http.MethodPost, http.MethodPut, http.MethodPatch:
+		return x.Body(r, h.config.Limits.BodyBytes)
+	}
+	return nil, nil
+}
 
 // admit asks whether the tenant may act: known, not suspended, the caller a member.
 func (q *request) admit() error {
@@ -122,7 +142,7 @@ func (q *request) sender() Sender {
 // may stand, in a transaction that keep can refuse.
 func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
 	x.preludes, x.tenant = q.preludes(), string(q.scope.Tenant)
-	x.limit = q.h.config.Limits.ResponseBytes
+	x.limit, x.take = q.h.config.Limits.ResponseBytes, q.exchange.Take
 	empty := *a
 	q.info.timing.mark(phasePlan)
 	done := q.atDatabase()

@@ -124,6 +124,8 @@ func (q *request) answerRead(w http.ResponseWriter, x *execution) error {
 		return err
 	}
 	*buffer = a.body
+	// What is sent is another copy, often compressed.
+	defer q.exchange.Give(x.taken)
 	if media.Format == query.Singular && a.rows != 1 {
 		return errSingular(a.rows)
 	}

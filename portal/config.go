@@ -43,6 +43,9 @@ type Config struct {
 	// whom the other refuses; package api makes one. Nil means one of its own, which
 	// knows the usual columns that suspend a tenant and no membership.
 	Door *serving.Door
+	// Gate is the way to the pool of DB. Beside an API it must be the API's, or the two
+	// together take more of the pool than there is. Nil means one of its own.
+	Gate *serving.Gate
 	// Scope makes the scope of a verified token; nil means its own Scope method.
 	Scope func(auth.Identity) moat.Scope
 	// Timeout is the statement timeout of a page; zero means [DefaultTimeout].
@@ -95,6 +98,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Door == nil {
 		c.Door = serving.NewDoor(c.DB, serving.Admission{})
+	}
+	if c.Gate == nil {
+		c.Gate = serving.NewGate(int(c.DB.Stat().MaxConns()), serving.Limits{})
 	}
 	if c.Timeout == 0 {
 		c.Timeout = DefaultTimeout

@@ -25,7 +25,7 @@ func New(config Config) (*Portal, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := frame.New(frame.Config{Timeout: config.Timeout, SessionTTL: config.SessionTTL,
+	f, err := frame.New(frame.Config{Gate: config.Gate, Timeout: config.Timeout, SessionTTL: config.SessionTTL,
 		SecureCookies: config.SecureCookies, Logger: config.Logger, Now: config.Now})
 	if err != nil {
 		return nil, err

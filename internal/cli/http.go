@@ -13,16 +13,19 @@ import (
 // shutdownTimeout is how long requests may take to end after a signal.
 const shutdownTimeout = 10 * time.Second
 
-// newHTTPServer bounds what a client can hold open. Writing is bounded by the API's
-// own limits: a large export may rightly take long.
+// newHTTPServer bounds what a client can hold open. How long a body and an answer may
+// take is up to the client's progress: [serving.Gate] looks at it, and livingListener.
 func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		// What a stream has sent and nobody has read yet is held: no more than a packet or two.
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 100, MaxReceiveBufferPerConnection: 128 << 10,
+			MaxReceiveBufferPerStream: 64 << 10, SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second,
+			WriteByteTimeout: deadAfter},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 }
 
@@ -51,7 +54,7 @@ func serveEach(ctx context.Context, all ...endpoint) error {
 // serveHTTP serves until ctx ends, then lets requests finish. It speaks TLS, and with
 // it HTTP/2, where the server has a certificate.
 func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
-	failed := make(chan error, 1)
+	failed, l := make(chan error, 1), net.Listener(livingListener{l, deadAfter})
 	go func() {
 		if server.TLSConfig != nil {
 			failed <- server.ServeTLS(l, "", "")

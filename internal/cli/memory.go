@@ -44,9 +44,9 @@ func tuneMemory(ctx context.Context) {
 	}()
 }
 
-// memoryLimit is twice what is in use where that is much: a limit that is close to it
-// would have the runtime do little but collect.
-func memoryLimit(live int64) int64 { return max(smallMemory, 2*live+16<<20) }
+// memoryLimit is well above what is in use where that is much: a limit that is close to
+// it would have the runtime do little but collect.
+func memoryLimit(live int64) int64 { return max(smallMemory, live*3/2+24<<20) }
 
 func liveHeap() int64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}

@@ -34,6 +34,7 @@ type service struct {
 
 	db       *moat.DB
 	door     *api.Door  // of the API and the portal
+	gate     *api.Gate  // of the API and the portal
 	shared   api.Sender // for tokens without a tenant; nil where they are refused
 	verifier *auth.Verifier
 	tracer   trace.Tracer // nil where no collector is named
@@ -79,6 +80,7 @@ func (s *service) open(ctx context.Context) (err error) {
 	}
 	s.onClose(s.db.Close)
 	s.door = api.NewDoor(s.db, admission(s.config))
+	s.gate = api.NewGate(s.db, apiLimits(s.config))
 	if s.config.Serve.AllowWithoutTenant {
 		if err := s.openShared(ctx); err != nil {
 			return err
@@ -169,6 +171,7 @@ func (s *service) apiConfig() api.Config {
 		Tracer:   s.tracer,
 
 		Door:            s.door,
+		Gate:            s.gate,
 		CORSOrigins:     c.Serve.CORSOrigins,
 		AllowUnfiltered: c.Serve.AllowUnfiltered,
 		AllowRollback:   c.Serve.AllowRollback,
@@ -196,6 +199,8 @@ func apiLimits(c config.Config) api.Limits {
 		MaxRows:           int64(c.Serve.MaxRows),
 		BodyBytes:         c.Serve.MaxBodyBytes,
 		ResponseBytes:     c.Limits.ResponseBytes,
+		TenantHeldBytes:   c.Limits.TenantHeldBytes,
+		HeldBytes:         c.Limits.HeldBytes,
 		Query:             query.Limits(c.Limits.Query),
 	}
 	if l.MaxRows == 0 {

@@ -19,6 +19,7 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 		Verifier:      s.verifier,
 		Source:        s.schema.Last,
 		Door:          s.door,
+		Gate:          s.gate,
 		Timeout:       s.config.Serve.StatementTimeout,
 		SecureCookies: s.config.Portal.SecureCookies,
 		Logger:        s.log,

@@ -38,7 +38,7 @@ func TestLimitsOfZero(t *testing.T) {
 func TestMemoryLimitLeavesRoom(t *testing.T) {
 	t.Parallel()
 	for _, live := range []int64{0, 5 << 20, 40 << 20, 1 << 30} {
-		if got := memoryLimit(live); got < smallMemory || got < 2*live {
+		if got := memoryLimit(live); got < smallMemory || got < live*5/4 {
 			t.Errorf("%d bytes in use: limit %d", live, got)
 		}
 	}

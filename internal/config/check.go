@@ -130,6 +130,8 @@ func (l Limits) check() error {
 		notNegative("limits.requests_per_second", l.RequestsPerSecond), notNegative("limits.burst", l.Burst),
 		notNegative("limits.concurrent", l.Concurrent), notNegative("limits.wait", l.Wait),
 		notNegative("limits.response_bytes", l.ResponseBytes),
+		notNegative("limits.tenant_held_bytes", l.TenantHeldBytes),
+		notNegative("limits.held_bytes", l.HeldBytes),
 		notNegative("limits.query.bytes", q.Bytes), notNegative("limits.query.depth", q.Depth),
 		notNegative("limits.query.embeds", q.Embeds),
 		notNegative("limits.query.items", q.Items), notNegative("limits.query.filters", q.Filters),

@@ -172,7 +172,11 @@ type Limits struct {
 	Concurrent        int           `yaml:"concurrent"`
 	Wait              time.Duration `yaml:"wait"`
 	ResponseBytes     int64         `yaml:"response_bytes"`
-	Query             Query         `yaml:"query"`
+	// TenantHeldBytes and HeldBytes bound what bodies and answers of a tenant, and of all,
+	// hold of the memory while clients send and read them.
+	TenantHeldBytes int64 `yaml:"tenant_held_bytes"`
+	HeldBytes       int64 `yaml:"held_bytes"`
+	Query           Query `yaml:"query"`
 }
 
 // Query bounds what one query string may ask for. Zero means the default.

@@ -123,6 +123,9 @@ func (p *Pages) signedIn(h Handler) frame.Handler {
 			return &frame.Refusal{Status: http.StatusForbidden, Title: "You are viewing as a client",
 				Hint: "Nothing can be changed while you do."}
 		}
+		if err := p.Admit(r, string(s.Scope.Tenant)); err != nil {
+			return err
+		}
 		sc, err := p.Source.Schema(r.Context())
 		if err != nil {
 			return err

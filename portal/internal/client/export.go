@@ -15,8 +15,9 @@ import (
 // maxExport is how many rows one file may hold.
 const maxExport = 100_000
 
-// export streams what a list was filtered to as CSV. A failure after the first row can
-// only cut the connection: a short file must not look like a whole one.
+// export gives what a list was filtered to as CSV. The file is complete before its first
+// byte is sent: a short one must not look like a whole one, and how long its reader takes
+// is not to be felt at the pool.
 func (p *Pages) export(w http.ResponseWriter, r *http.Request, v *Visit) error {
 	t, err := v.table(r)
 	if err != nil {
@@ -39,13 +40,13 @@ func (p *Pages) export(w http.ResponseWriter, r *http.Request, v *Visit) error {
 		return out.end()
 	})
 	if err != nil && out.csv != nil {
-		p.Logger.Error("portal: export ended early", "table", t.Name.String(), "error", err.Error())
-		panic(http.ErrAbortHandler)
+		p.Gate.ExchangeOf(r).Fail(err)
+		return nil
 	}
 	return err
 }
 
-// file is what is sent: nothing at all until there is a row, or known to be none.
+// file is what is written: nothing at all until there is a row, or known to be none.
 type file struct {
 	w       http.ResponseWriter
 	table   *schema.Table

@@ -35,7 +35,9 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, status int, p
 
 // signIn takes a token.
 func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	if err := p.Form(r, frame.MaxSignIn); err != nil {
+		return err
+	}
 	token := frame.Token(r)
 	if token == "" {
 		return p.showSignIn(w, r, http.StatusUnprocessableEntity, "Paste the token that your agency gave you.")
@@ -48,6 +50,9 @@ func (p *Pages) Enter(w http.ResponseWriter, r *http.Request, token string) erro
 	identity, err := p.Verifier.Verify(r.Context(), token)
 	if err != nil || identity.Tenant == "" {
 		return p.showSignIn(w, r, http.StatusUnauthorized, refused(err))
+	}
+	if err := p.Admit(r, string(identity.Tenant)); err != nil {
+		return err
 	}
 	s := &frame.Session{Scope: p.Scope(identity), Subject: identity.Subject, Expires: p.Expiry(identity.Expires)}
 	sc, err := p.Source.Schema(r.Context())

@@ -122,9 +122,15 @@ func (p *Pages) signedIn(h Handler) frame.Handler {
 		if s == nil {
 			return frame.Elsewhere(base + "/sign-in")
 		}
+		if err := p.Admit(r, operators); err != nil {
+			return err
+		}
 		return h(w, r, s)
 	}
 }
+
+// operators is what the gate knows all operators by; no tenant is called so.
+const operators = "\x00operators"
 
 // show renders a page with the operator's navigation, at the place that is active.
 func (p *Pages) show(w http.ResponseWriter, r *http.Request, s *frame.Session, name, title, active string,

@@ -21,7 +21,9 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, status int, p
 
 // signIn takes a token of the operators' own issuer.
 func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	if err := p.Form(r, frame.MaxSignIn); err != nil {
+		return err
+	}
 	return p.Enter(w, r, frame.Token(r))
 }
 
@@ -37,6 +39,9 @@ func (p *Pages) Enter(w http.ResponseWriter, r *http.Request, token string) erro
 	if err != nil || identity.Role != p.Role || identity.Subject == "" {
 		return p.showSignIn(w, r, http.StatusUnauthorized, "This is not an operator's token. It must come from the "+
 			"operators' own issuer, have the role “"+p.Role+"” and name a subject.")
+	}
+	if err := p.Admit(r, operators); err != nil {
+		return err
 	}
 	s := &frame.Session{Subject: identity.Subject, Reason: reason, Expires: p.Expiry(identity.Expires)}
 	if err := p.Ledger.Record(r.Context(), ledger.Entry{By: s, Action: "signed in"}); err != nil {

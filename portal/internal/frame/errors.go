@@ -46,6 +46,9 @@ func Explain(err error) *Refusal {
 	if errors.As(err, &known) {
 		return known
 	}
+	if refused := explainLimit(err); refused != nil {
+		return refused
+	}
 	var pg *pgconn.PgError
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -70,6 +73,29 @@ func Explain(err error) *Refusal {
 	return errOurs
 }
 
+// explainLimit explains what was too much, or came too slowly.
+func explainLimit(err error) *Refusal {
+	switch {
+	case errors.As(err, new(*serving.TooLargeError)):
+		return &Refusal{http.StatusRequestEntityTooLarge, "This is too much for one file or page",
+			"Filter the list, or choose fewer columns, and export it in parts."}
+	case errors.As(err, new(*http.MaxBytesError)):
+		return &Refusal{http.StatusRequestEntityTooLarge, "What you sent is too long", "Shorten it and try again."}
+	case errors.Is(err, serving.ErrBodySlow):
+		return &Refusal{http.StatusRequestTimeout, "What you sent did not arrive in time", "Try again."}
+	case errors.Is(err, serving.ErrBodyUnread), errors.Is(err, serving.ErrBodyEncoding):
+		return &Refusal{http.StatusBadRequest, "What you sent could not be read", "Go back and try again."}
+	}
+	var refused *serving.RefusedError
+	switch {
+	case !errors.As(err, &refused):
+		return nil
+	case refused.Busy:
+		return &Refusal{http.StatusServiceUnavailable, "The server is busy", "Try again in a moment."}
+	}
+	return &Refusal{http.StatusTooManyRequests, "Too many requests at once", "Try again in a moment."}
+}
+
 func explainPg(pg *pgconn.PgError) *Refusal {
 	switch pg.Code {
 	case "57014":
@@ -85,6 +111,9 @@ func explainPg(pg *pgconn.PgError) *Refusal {
 	return errOurs
 }
 
+// statusGone is what is noted of a visitor who has gone; nobody sees it.
+const statusGone = 499
+
 // fail answers with what became of an error: another page, or its explanation.
 func (f *Frame) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var elsewhere Elsewhere
@@ -93,9 +122,13 @@ func (f *Frame) fail(w http.ResponseWriter, r *http.Request, err error) {
 		Redirect(w, r, string(elsewhere))
 		return
 	case r.Context().Err() != nil:
-		return // the visitor has gone
+		w.WriteHeader(statusGone)
+		return
 	}
 	e := Explain(err)
+	if e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
 	if e.Status >= http.StatusInternalServerError {
 		f.Logger.Error("portal", "method", r.Method, "path", r.URL.Path, "error", err.Error())
 	}

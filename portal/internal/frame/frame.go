@@ -4,8 +4,10 @@
 package frame
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -14,6 +16,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/klauspost/compress/gzhttp"
+
+	"github.com/moat-db/moat/internal/serving"
 )
 
 // Base is where the portal lives on the server.
@@ -21,6 +25,8 @@ const Base = "/portal"
 
 // Config is what every room obeys.
 type Config struct {
+	// Gate is the way to the pool.
+	Gate *serving.Gate
 	// Timeout is the statement timeout of a page.
 	Timeout time.Duration
 	// SessionTTL is how long a session lives at most.
@@ -67,7 +73,27 @@ func (f *Frame) Wrap(mux *http.ServeMux) http.Handler {
 	mux.Handle(Base+"/", f.Handle(func(http.ResponseWriter, *http.Request) error { return ErrNotFound }))
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(f.Handle(func(http.ResponseWriter, *http.Request) error { return errForeign }))
-	return f.recovered(headers(gzhttp.GzipHandler(guard.Handler(mux))))
+	return f.recovered(headers(f.Gate.Hold(gzhttp.GzipHandler(guard.Handler(mux)), f.fail)))
+}
+
+// Admit gives a request to a tenant, at the tenant's rate, reads its form and waits for
+// its turn at the pool: in this order, because a form takes as long as its sender does.
+func (f *Frame) Admit(r *http.Request, tenant string) error {
+	x := f.Gate.ExchangeOf(r)
+	if err := x.Arrive(r.Context(), tenant); err != nil {
+		return err
+	}
+	if err := f.Form(r, f.Gate.BodyLimit()); err != nil {
+		return err
+	}
+	return x.Turn(r.Context())
+}
+
+// Form reads the body of a request, once, for its form to be read from.
+func (f *Frame) Form(r *http.Request, limit int64) error {
+	body, err := f.Gate.ExchangeOf(r).Body(r, limit)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return err
 }
 
 // recovered turns a panic into an error page and a line in the log.

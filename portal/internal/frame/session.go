@@ -134,6 +134,9 @@ func (f *Frame) Expiry(token time.Time) time.Time {
 	return end
 }
 
+// MaxSignIn bounds the form of a sign-in, with the longest token that is accepted.
+const MaxSignIn = 64 << 10
+
 // Token is the token that somebody pasted into a form.
 func Token(r *http.Request) string {
 	return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(r.PostFormValue("token")), "Bearer "))

@@ -1,14 +1,11 @@
-package api
+package serving
 
 import (
 	"context"
-	"net/http"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/moat-db/moat/api/problem"
 )
 
 // Refusals of a tenant that asks too often are held back, but only so many, and not
@@ -16,7 +13,7 @@ import (
 func TestRefusalsAreHeldBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(8, Limits{RequestsPerSecond: 0.001, Burst: 1, Concurrent: 8, Waiting: 8, Wait: time.Second})
+		g := NewGate(8, Limits{RequestsPerSecond: 0.001, Burst: 1, Concurrent: 8, Waiting: 8, Wait: time.Second})
 		leave, err := g.enter(t.Context(), "a")
 		if err != nil {
 			t.Fatal(err)
@@ -26,8 +23,8 @@ func TestRefusalsAreHeldBack(t *testing.T) {
 		for range 3 * maxSlowed {
 			go func() {
 				_, err := g.enter(t.Context(), "a")
-				if e, ok := err.(*problem.Error); !ok || e.Status != http.StatusTooManyRequests || e.RetryAfter < time.Second {
-					t.Errorf("got %v, want 429 with Retry-After", err)
+				if e, ok := err.(*RefusedError); !ok || e.Busy || e.After < time.Second {
+					t.Errorf("got %v, want the tenant refused for a second or more", err)
 				}
 				answered.Add(1)
 			}()
@@ -48,7 +45,7 @@ func TestRefusalsAreHeldBack(t *testing.T) {
 func TestHeldRequestEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(8, Limits{RequestsPerSecond: 0.001, Burst: 1})
+		g := NewGate(8, Limits{RequestsPerSecond: 0.001, Burst: 1})
 		g.lane("a").limiter.Allow()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
@@ -60,4 +57,17 @@ func TestHeldRequestEnds(t *testing.T) {
 			t.Errorf("held for %v, its request had 1ms", took)
 		}
 	})
+}
+
+// enter comes and gets a turn, or is refused.
+func (g *Gate) enter(ctx context.Context, tenant string) (func(), error) {
+	x := &Exchange{gate: g, lane: g.nobody, leave: func() {}}
+	if err := x.Arrive(ctx, tenant); err != nil {
+		return nil, err
+	}
+	if err := x.Turn(ctx); err != nil {
+		x.close()
+		return nil, err
+	}
+	return x.close, nil
 }

@@ -1,0 +1,87 @@
+package serving
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// TooLargeError refuses an answer that has more bytes than an answer may have.
+type TooLargeError struct{ Limit int64 }
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("the answer has more than %d bytes", e.Limit)
+}
+
+// heldAnswer is what the handlers have written, until it is sent.
+type heldAnswer struct {
+	http.ResponseWriter
+	exchange *Exchange
+	status   int
+	body     []byte
+	err      error // why the answer cannot be given
+}
+
+func (a *heldAnswer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+}
+
+func (a *heldAnswer) Write(p []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	if a.err == nil {
+		a.err = a.grow(len(p))
+	}
+	if a.err != nil {
+		return 0, a.err
+	}
+	a.body = append(a.body, p...)
+	return len(p), nil
+}
+
+// grow makes room for n more bytes.
+func (a *heldAnswer) grow(n int) error {
+	need := len(a.body) + n
+	if limit := a.exchange.gate.limits.AnswerBytes; int64(need) > max(limit, smallest) {
+		return &TooLargeError{limit}
+	}
+	if need <= cap(a.body) {
+		return nil
+	}
+	size := max(need, 2*cap(a.body), 2<<10)
+	if err := a.exchange.Take(size - cap(a.body)); err != nil {
+		return err
+	}
+	a.body = append(make([]byte, 0, size), a.body...)
+	return nil
+}
+
+// smallest is what an answer may have in any case: one that says why there is none.
+const smallest = 64 << 10
+
+// drop forgets what was written, for another answer in its place, which is small.
+func (a *heldAnswer) drop() { *a = heldAnswer{ResponseWriter: a.ResponseWriter, exchange: a.exchange} }
+
+// piece is how much is sent at a time: what a slow client takes within its patience.
+const piece = 16 << 10
+
+// send sends the answer. A client that takes nothing of it for long has gone.
+func (a *heldAnswer) send(r *http.Request) {
+	a.WriteHeader(http.StatusOK)
+	h := a.Header()
+	if len(a.body) > 0 && r.Method != http.MethodHead && h.Get("Content-Length") == "" {
+		h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	}
+	a.ResponseWriter.WriteHeader(a.status)
+	for rest := a.body; len(rest) > 0; {
+		n := min(piece, len(rest))
+		_ = a.exchange.control.SetWriteDeadline(time.Now().Add(patience))
+		if _, err := a.ResponseWriter.Write(rest[:n]); err != nil {
+			return
+		}
+		rest = rest[n:]
+		a.exchange.advance()
+	}
+}

@@ -1,0 +1,319 @@
+package serving
+
+import (
+	"container/list"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Limits bound what one tenant may take of a server, whatever it asks through: the API,
+// the portal or the console.
+type Limits struct {
+	// RequestsPerSecond of a tenant; 0 means no limit. Burst is how many may come at
+	// once; 0 means one second's.
+	RequestsPerSecond float64
+	Burst             int
+	// Concurrent statements of a tenant; 0 means 20.
+	Concurrent int
+	// Waiting requests of a tenant for a turn; 0 means 4 times Concurrent.
+	Waiting int
+	// Wait for a turn; 0 means 2 s.
+	Wait time.Duration
+	// BodyBytes of a request; 0 means 1 MiB. AnswerBytes of an answer; 0 means 16 MiB.
+	BodyBytes, AnswerBytes int64
+	// TenantBytes and AllBytes are what bodies and answers of a tenant, and of all, may
+	// hold of the memory until they are read; 0 means room for one of the largest
+	// answers in the making (2.5 times AnswerBytes), and 64 MiB or half as much again.
+	TenantBytes, AllBytes int64
+}
+
+// WithDefaults returns l with its zero values filled in.
+func (l Limits) WithDefaults() Limits {
+	if l.Concurrent <= 0 {
+		l.Concurrent = 20
+	}
+	if l.Waiting <= 0 {
+		l.Waiting = 4 * l.Concurrent
+	}
+	if l.Wait <= 0 {
+		l.Wait = 2 * time.Second
+	}
+	setBytes(&l.BodyBytes, 1<<20)
+	setBytes(&l.AnswerBytes, 16<<20)
+	setBytes(&l.TenantBytes, max(16<<20, scaled(l.AnswerBytes, 5)))
+	setBytes(&l.AllBytes, max(64<<20, scaled(l.TenantBytes, 3)))
+	return l
+}
+
+func setBytes(value *int64, initial int64) {
+	if *value <= 0 {
+		*value = initial
+	}
+}
+
+// scaled is n halves of size, where there is such a number.
+func scaled(size, n int64) int64 {
+	if size > math.MaxInt64/n {
+		return math.MaxInt64
+	}
+	return size * n / 2
+}
+
+// RefusedError refuses a request that may come again later.
+type RefusedError struct {
+	// Busy says that the server has no room; otherwise the tenant is at a limit of its own.
+	Busy   bool
+	Reason string
+	After  time.Duration
+}
+
+func (e *RefusedError) Error() string { return e.Reason }
+
+func tooMany(after time.Duration, reason string, args ...any) error {
+	return &RefusedError{Reason: fmt.Sprintf(reason, args...), After: max(after, time.Second)}
+}
+
+func busy(reason string) error { return &RefusedError{Busy: true, Reason: reason, After: time.Second} }
+
+// Gate lets requests through to the pool: each tenant at its rate and with its share
+// of the connections, and tenants that wait in turn, one request each, so that a
+// long queue of one does not stand before another. It also counts what they hold of the
+// memory (Exchange). All that share a pool must share its Gate.
+type Gate struct {
+	limits  Limits
+	each    int // statements of one tenant at a time
+	reserve int // connections that only a tenant without one may take
+	open    int // requests of one tenant at a time
+
+	mu      sync.Mutex
+	free    int
+	held    int64
+	holding map[*lane]bool // lanes that hold memory
+	lanes   map[string]*lane
+	used    list.List // lanes, used longest ago first
+	nobody  *lane     // of requests that are nobody's, or not yet anybody's
+	turns   []*lane   // lanes with waiting requests, next first
+}
+
+// lane is one tenant.
+type lane struct {
+	tenant  string
+	place   *list.Element
+	limiter *rate.Limiter
+	open    int // requests that have come and are not answered to the end
+	slowed  int // refused requests that still wait for their answer
+	running int
+	waiting []chan struct{}
+	queued  bool
+	held    int64
+	holders map[*Exchange]bool
+}
+
+// NewGate returns a Gate to a pool of so many connections.
+func NewGate(slots int, l Limits) *Gate {
+	slots, l = max(slots, 1), l.WithDefaults()
+	g := &Gate{limits: l, free: slots, reserve: slots / 4, lanes: map[string]*lane{}, holding: map[*lane]bool{},
+		nobody: &lane{}}
+	// One tenant alone never takes the whole pool.
+	g.each = min(l.Concurrent, max(1, slots*3/4))
+	g.open = l.Waiting + min(l.Concurrent, math.MaxInt-l.Waiting)
+	return g
+}
+
+// arrive lets a request of a tenant in, at the tenant's rate.
+func (g *Gate) arrive(ctx context.Context, tenant string) (*lane, error) {
+	g.mu.Lock()
+	l := g.lane(tenant)
+	if l.limiter != nil && !l.limiter.Allow() {
+		g.slow(ctx, l)
+		return nil, tooMany(time.Duration(float64(time.Second)/g.limits.RequestsPerSecond),
+			"the tenant's rate of requests is exceeded")
+	}
+	defer g.mu.Unlock()
+	if l.open >= g.open {
+		return nil, tooMany(g.limits.Wait, "too many requests of the tenant are waiting")
+	}
+	l.open++
+	return l, nil
+}
+
+// maxSlowed is how many refusals of one tenant wait at a time; further ones do not.
+const maxSlowed = 100
+
+// slow holds back a refusal for a moment, and unlocks. A client that asks again at once
+// would cost the others more by being refused than its limit lets it cost by being
+// answered. The moment is not always the same, so that many do not come back together.
+func (g *Gate) slow(ctx context.Context, l *lane) {
+	held := l.slowed < maxSlowed
+	if held {
+		l.slowed++
+	}
+	g.mu.Unlock()
+	if !held {
+		return
+	}
+	timer := time.NewTimer(25*time.Millisecond + rand.N(50*time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l.slowed--
+}
+
+// turn waits for a connection. The returned function gives it back.
+func (g *Gate) turn(ctx context.Context, l *lane) (func(), error) {
+	g.mu.Lock()
+	if len(l.waiting) == 0 && g.mayRun(l) {
+		g.free--
+		l.running++
+		g.mu.Unlock()
+		return g.leaver(l), nil
+	}
+	if len(l.waiting) >= g.limits.Waiting {
+		g.mu.Unlock()
+		return nil, tooMany(g.limits.Wait, "too many requests of the tenant are waiting")
+	}
+	turn := make(chan struct{})
+	l.waiting = append(l.waiting, turn)
+	g.queue(l)
+	g.mu.Unlock()
+	return g.wait(ctx, l, turn)
+}
+
+// mayRun keeps the last connections for tenants that have none: who runs long
+// statements must not make everybody wait for them.
+func (g *Gate) mayRun(l *lane) bool {
+	return g.free > 0 && l.running < g.each && (l.running == 0 || g.free > g.reserve)
+}
+
+func (g *Gate) wait(ctx context.Context, l *lane, turn chan struct{}) (func(), error) {
+	timer := time.NewTimer(g.limits.Wait)
+	defer timer.Stop()
+	select {
+	case <-turn:
+		return g.leaver(l), nil
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i, other := range l.waiting {
+		if other == turn {
+			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
+			return nil, g.gaveUp(l)
+		}
+	}
+	return g.leaver(l), nil // the turn came at the same moment
+}
+
+// gaveUp says whose fault the waiting was: the tenant's own limit, or the pool's.
+func (g *Gate) gaveUp(l *lane) error {
+	if l.running > 0 {
+		return tooMany(time.Second, "the tenant has too many requests at once")
+	}
+	return busy("Timed out acquiring connection from connection pool.")
+}
+
+// leaver returns the function that ends a turn, once.
+func (g *Gate) leaver(l *lane) func() {
+	var once sync.Once
+	return func() {
+		once.Do(func() {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			l.running--
+			g.free++
+			if len(l.waiting) > 0 {
+				g.queue(l) // it may have dropped out while it was at its limit
+			}
+			g.dispatch()
+		})
+	}
+}
+
+func (g *Gate) queue(l *lane) {
+	if !l.queued {
+		l.queued = true
+		g.turns = append(g.turns, l)
+	}
+}
+
+// dispatch gives free connections to waiting tenants in turn. A tenant that may have no
+// further one keeps its place, behind those that may.
+func (g *Gate) dispatch() {
+	for tries := len(g.turns); tries > 0 && g.free > 0; tries-- {
+		l := g.turns[0]
+		g.turns = g.turns[1:]
+		l.queued = false
+		if len(l.waiting) == 0 {
+			continue
+		}
+		if !g.mayRun(l) {
+			if l.running < g.each { // otherwise it comes back when one of its own ends
+				g.queue(l)
+			}
+			continue
+		}
+		turn := l.waiting[0]
+		l.waiting = l.waiting[1:]
+		l.running++
+		g.free--
+		close(turn)
+		if len(l.waiting) > 0 {
+			g.queue(l)
+			tries++
+		}
+	}
+}
+
+// lane returns the tenant's lane. A new one costs the same however many there are.
+func (g *Gate) lane(tenant string) *lane {
+	l := g.lanes[tenant]
+	if l != nil {
+		g.used.MoveToBack(l.place)
+		return l
+	}
+	g.forget(time.Now())
+	l = &lane{tenant: tenant}
+	if r := g.limits.RequestsPerSecond; r > 0 {
+		burst := g.limits.Burst
+		if burst <= 0 {
+			burst = int(math.Ceil(r))
+		}
+		l.limiter = rate.NewLimiter(rate.Limit(r), burst)
+	}
+	l.place = g.used.PushBack(l)
+	g.lanes[tenant] = l
+	return l
+}
+
+// forget drops lanes that were used longest ago and that would begin as they are: two
+// for each new one, so that they get fewer as soon as they can.
+func (g *Gate) forget(now time.Time) {
+	for range 2 {
+		first := g.used.Front()
+		if first == nil {
+			return
+		}
+		if l := first.Value.(*lane); l.fresh(now) {
+			g.used.Remove(first)
+			delete(g.lanes, l.tenant)
+		} else {
+			g.used.MoveToBack(first)
+		}
+	}
+}
+
+func (l *lane) fresh(now time.Time) bool {
+	return l.open == 0 && l.slowed == 0 && l.running == 0 && len(l.waiting) == 0 && l.held == 0 &&
+		(l.limiter == nil || l.limiter.TokensAt(now) >= float64(l.limiter.Burst()))
+}
