@@ -33,6 +33,8 @@ type operator struct {
 	Schema string
 	Name   string
 	Code   OID // the function behind it
+	// Extension says that an extension brought it.
+	Extension bool
 }
 
 type operatorClass struct {
@@ -128,6 +130,9 @@ func (l *loader) lookupRelations(rows pgx.Rows) error {
 func (l *loader) lookupOperators(rows pgx.Rows) error {
 	return collect(rows, func(o *operator) error {
 		l.operators[o.OID] = *o
+		if o.Schema != "pg_catalog" && !o.Extension {
+			l.snap.Operators = append(l.snap.Operators, QName{o.Schema, o.Name})
+		}
 		return nil
 	})
 }

@@ -21,8 +21,10 @@ type Snapshot struct {
 	Relations []Relation `json:"relations"`
 	// Functions are the user's functions and procedures, and those built-in or
 	// extension functions that a rule asks about (Function.System is true).
-	Functions    []Function           `json:"functions"`
-	Types        []Type               `json:"types"`
+	Functions []Function `json:"functions"`
+	Types     []Type     `json:"types"`
+	// Operators are those that neither PostgreSQL nor an extension brought.
+	Operators    []QName              `json:"operators"`
 	Collations   []Collation          `json:"collations"`
 	Extensions   []Extension          `json:"extensions"`
 	Publications []Publication        `json:"publications"`

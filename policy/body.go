@@ -41,19 +41,26 @@ func (a *analyst) enter(n *catalog.Node, f *catalog.Function) []*catalog.Node {
 }
 
 // meansWhatItSays says whether the names in a function's body are those that they seem.
-// A setting of the function's own may be the tenant's, a path that comes to pg_catalog
-// late finds a user's current_setting or = first, and so does a caller's path where the
-// function has none and somebody made one.
+// A setting of the function's own may be the tenant's. A user's current_setting or = is
+// taken for PostgreSQL's where the path comes to its schema before pg_catalog, and even
+// after it where its arguments fit better: varchar = varchar is not PostgreSQL's own.
 func (v *View) meansWhatItSays(f *catalog.Function) bool {
-	pathed := f.BodyParsed
+	var path []string
 	for _, setting := range f.Settings {
-		name, path, _ := strings.Cut(setting, "=")
-		if !strings.EqualFold(name, "search_path") || slices.Contains(schemasOf(path)[1:], "pg_catalog") && !f.BodyParsed {
+		name, value, _ := strings.Cut(setting, "=")
+		if !strings.EqualFold(name, "search_path") {
 			return false
 		}
-		pathed = true
+		path = schemasOf(value)
 	}
-	return pathed || !v.shadowed()
+	switch {
+	case f.BodyParsed: // names were resolved when the function was made
+		return true
+	case path == nil || slices.Contains(path, "$user"):
+		return len(v.shadowing()) == 0 // the caller's path
+	}
+	return !slices.ContainsFunc(path, func(schema string) bool { return slices.Contains(v.shadowing(), schema) }) &&
+		!slices.Contains(path[1:], "pg_catalog")
 }
 
 // schemasOf lists the schemas of a search_path; there is always a first.
@@ -65,18 +72,23 @@ func schemasOf(path string) []string {
 	return names
 }
 
-// shadowed says whether any function of a user's has the name of one that the reader of
-// bodies takes for PostgreSQL's.
-func (v *View) shadowed() bool {
+// shadowing lists the schemas in which a user made a function or an operator with the
+// name of one that the reader of bodies takes for PostgreSQL's.
+func (v *View) shadowing() []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.shadows == nil {
-		found := slices.ContainsFunc(v.Snapshot.Functions, func(f catalog.Function) bool {
-			return !f.System && f.Extension == "" && body.IsBuiltin(f.Name)
-		})
-		v.shadows = &found
+		v.shadows = []string{}
+		for _, f := range v.Snapshot.Functions {
+			if !f.System && f.Extension == "" && body.IsBuiltin(f.Name) {
+				v.shadows = append(v.shadows, f.Schema)
+			}
+		}
+		for _, o := range v.Snapshot.Operators {
+			v.shadows = append(v.shadows, o.Schema)
+		}
 	}
-	return *v.shadows
+	return v.shadows
 }
 
 func (a *analyst) leave() { a.calls = a.calls[:len(a.calls)-1] }

@@ -222,7 +222,8 @@ func (a *analyst) selectedFromAll(branches []*catalog.Query, i, depth int) value
 }
 
 // protects reports whether a table's own policies bind whoever reads it here. Inside a
-// SECURITY DEFINER function they are another role's.
+// SECURITY DEFINER function they are another role's. Tables whose policies lead back
+// here protect nothing.
 func (a *analyst) protects(name catalog.QName) bool {
 	for _, f := range a.calls {
 		if f.Definer {
@@ -230,7 +231,37 @@ func (a *analyst) protects(name catalog.QName) bool {
 		}
 	}
 	r := a.v.Relation(name)
-	return r != nil && r.RLS && r.QName() != a.t.QName()
+	if r == nil || !r.RLS || name == a.t.QName() || slices.Contains(a.following, name) {
+		return false
+	}
+	following := append(slices.Clone(a.following), a.t.QName())
+	binds := func(p *catalog.Policy) bool {
+		j := Judgement{}
+		below := a.v.analyst(r, a.v.TenantColumn(r), &j)
+		below.following = following
+		return p.Using != nil && p.Using.Root != nil && below.predicate(p.Using.Root, 0).any() && !j.ImmutableHelper
+	}
+	open := false
+	for i := range r.Policies {
+		switch p := &r.Policies[i]; {
+		case p.Command != "ALL" && p.Command != "SELECT" || p.Using == nil:
+		case !p.Permissive && slices.Contains(p.Roles, "") && binds(p):
+			return true
+		case p.Permissive && a.v.bindsApplication(p) && !binds(p):
+			open = true
+		}
+	}
+	return !open
+}
+
+// bindsApplication says whether a policy applies to one of the application's roles; to
+// one of them it may, where none is known.
+func (v *View) bindsApplication(p *catalog.Policy) bool {
+	return len(v.Model.Roles) == 0 || slices.ContainsFunc(v.Model.Roles, func(role string) bool {
+		return slices.ContainsFunc(v.RolesOf(role, catalog.Use), func(other string) bool {
+			return v.Applies(p, other, "SELECT")
+		})
+	})
 }
 
 // inQuery is x IN (SELECT …), for a row too.

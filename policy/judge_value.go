@@ -16,6 +16,7 @@ type analyst struct {
 	t           *catalog.Relation
 	column      string // the table's tenant column, "" for none
 	j           *Judgement
+	following   []catalog.QName        // tables whose policies are being followed, outermost first
 	calls       []*catalog.Function    // user's functions being looked into, outermost first
 	compared    *Evidence              // what the tenant column was first compared with
 	notDistinct map[*catalog.Node]bool // IS DISTINCT FROM that stands under a NOT
@@ -347,7 +348,7 @@ func (a *analyst) helperValue(n *catalog.Node, depth int) value {
 	}
 	alternatives := a.enter(n, f)
 	if alternatives == nil {
-		return a.knownHelper(n)
+		return value{} // whatever its name is
 	}
 	defer a.leave()
 	var result value
@@ -376,18 +377,6 @@ func (a *analyst) helperValue(n *catalog.Node, depth int) value {
 		a.j.ImmutableHelper = true
 	}
 	return result
-}
-
-// knownHelper knows Supabase's functions by name, should their bodies be of a form
-// that is not read.
-func (a *analyst) knownHelper(n *catalog.Node) value {
-	switch n.Name {
-	case "auth.uid":
-		return value{kind: valueClaim, setting: "request.jwt.claims", path: []string{"sub"}}
-	case "auth.jwt":
-		return value{kind: valueClaim, setting: "request.jwt.claims"}
-	}
-	return value{}
 }
 
 func isRoleName(name string) bool {

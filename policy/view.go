@@ -14,7 +14,7 @@ type View struct {
 
 	mu      sync.Mutex
 	judged  map[judged]Judgement
-	shadows *bool // see shadowed
+	shadows []string // see shadowing
 	bodies  map[*catalog.Function]*body.Body
 }
 

@@ -211,6 +211,9 @@ func (r *reader) resolve(parts []string, args []*catalog.Node) *catalog.Node {
 	if len(parts) == 1 {
 		n.Name = "pg_catalog." + name
 		schemas = r.schemas()
+		if !r.pathed() {
+			schemas = r.anywhere()
+		}
 	}
 	if len(parts) == 1 && IsBuiltin(name) {
 		return n
@@ -218,7 +221,10 @@ func (r *reader) resolve(parts []string, args []*catalog.Node) *catalog.Node {
 	var found []*catalog.Function
 	for _, schema := range schemas {
 		for _, f := range r.l.Functions(catalog.QName{Schema: schema, Name: name}) {
-			hidden := func(first *catalog.Function) bool { return first.Arguments == f.Arguments }
+			// Which of two comes first the caller's path decides where the function has none.
+			hidden := func(first *catalog.Function) bool {
+				return first.Arguments == f.Arguments && (r.pathed() || first.Schema == f.Schema)
+			}
 			if !f.System && f.Takes(len(args)) && !slices.ContainsFunc(found, hidden) {
 				found = append(found, f)
 			}
@@ -252,6 +258,25 @@ func isAggregate(name string) bool {
 		return true
 	}
 	return false
+}
+
+// pathed says whether the function looks names up where its maker did.
+func (r *reader) pathed() bool {
+	return r.f.BodyParsed || slices.ContainsFunc(r.f.Settings, func(setting string) bool {
+		return strings.HasPrefix(setting, "search_path=")
+	})
+}
+
+// anywhere is where a function without a path may find what it calls: in its own schema
+// and public, or wherever its caller looks first.
+func (r *reader) anywhere() []string {
+	schemas := r.schemas()
+	for _, s := range r.l.Snapshot.Schemas {
+		if !slices.Contains(schemas, s.Name) {
+			schemas = append(schemas, s.Name)
+		}
+	}
+	return schemas
 }
 
 // schemas is where the function looks names up: its search_path as far as it is fixed,
