@@ -2,9 +2,7 @@ package audit
 
 import (
 	"fmt"
-	"slices"
 
-	"github.com/moat-db/moat/internal/body"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -15,7 +13,7 @@ var ruleFuncDblink = Rule{
 		var out []Finding
 		for i := range f.s.Functions {
 			fn := &f.s.Functions[i]
-			reconnects := fn.Extension == "" && !fn.System && callsDblink(f.body(fn))
+			reconnects := fn.Extension == "" && !fn.System && f.body(fn).Reconnects()
 			if fn.Extension == "dblink" && (fn.Name == "dblink_connect_u") {
 				reconnects = true
 			}
@@ -33,11 +31,4 @@ var ruleFuncDblink = Rule{
 		}
 		return out
 	},
-}
-
-func callsDblink(b *body.Uses) bool {
-	return slices.ContainsFunc([]string{"dblink", "dblink_connect", "dblink_connect_u",
-		"dblink_exec", "dblink_open", "dblink_send_query"}, func(n string) bool {
-		return b.Words[n]
-	})
 }

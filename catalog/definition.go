@@ -82,10 +82,8 @@ func (r *Relation) note(name string, note func(string, any)) {
 // InputTypes lists the types of the arguments that a call passes.
 func (f *Function) InputTypes() []string {
 	var types []string
-	for _, p := range f.Params {
-		if p.Mode == "in" || p.Mode == "inout" || p.Mode == "variadic" {
-			types = append(types, p.Type)
-		}
+	for _, p := range f.Inputs() {
+		types = append(types, p.Type)
 	}
 	return types
 }

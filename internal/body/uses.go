@@ -58,6 +58,23 @@ func scan(f *catalog.Function, tokens []sqltext.Token) Uses {
 	return u
 }
 
+// Words returns every word and quoted name of a text of SQL, in lower case, those inside
+// its strings too.
+func Words(text string) map[string]bool {
+	out := map[string]bool{}
+	for _, t := range sqltext.Code(text) {
+		switch {
+		case t.IsName():
+			out[strings.ToLower(t.Name())] = true
+		case t.Kind == sqltext.String:
+			for word := range Words(t.Value()) {
+				out[word] = true
+			}
+		}
+	}
+	return out
+}
+
 // Settings returns the settings that an expression or a body reads by a literal name.
 func Settings(text string) []string {
 	settings, _ := named(sqltext.Code(text))

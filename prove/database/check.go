@@ -48,11 +48,18 @@ type condition struct {
 // constraints that share columns.
 func (w *sower) solve(ctx context.Context, st *site) []row {
 	var out []row
-	for _, group := range grouped(w.conditions(st)) {
+	for _, group := range grouped(w.harmless(w.conditions(st))) {
 		found := w.solveGroup(ctx, st, group)
 		out = combine(out, found)
 	}
 	return out
+}
+
+// harmless keeps the conditions that may be evaluated.
+func (w *sower) harmless(all []condition) []condition {
+	return slices.DeleteFunc(all, func(c condition) bool {
+		return !w.p.Disposable && w.p.outside.expression(c.sql) != ""
+	})
 }
 
 // combine joins independent assignments: the i-th of one with the i-th of the other.

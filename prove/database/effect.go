@@ -15,7 +15,7 @@ import (
 // effectAttacks write A's own rows, rightfully, and look at what that does to B:
 // through triggers and rules.
 func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
-	if !st.fires() || st.spareA == nil || s.calm == "" {
+	if !s.fires(st.target) || st.spareA == nil || s.calm == "" {
 		return nil
 	}
 	var out []attack
@@ -94,7 +94,7 @@ func (s *stage) sweep() string {
 // written through them, and tables whose triggers or rules run.
 func (s *stage) attackView(ctx context.Context, t *target) error {
 	st := s.sites[t]
-	if t.isTable() && !s.private(t) && t.fires() && t.reach.insert {
+	if t.isTable() && !s.private(t) && s.fires(t) && t.reach.insert {
 		return s.attackOpenTable(ctx, st)
 	}
 	if t.rel.Kind != catalog.View || !t.reach.usage || t.tenant == "" {

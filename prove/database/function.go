@@ -3,7 +3,6 @@ package database
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -21,13 +20,14 @@ func (s *stage) functions() []*observable {
 			continue
 		}
 		name := f.Schema + "." + f.Name + "(" + f.Arguments + ")"
-		if why := untouchable(f); why != "" && !s.Disposable {
-			s.report.Skip("function " + name + ": " + why + " (--disposable runs it)")
-			continue
-		}
 		o := &observable{attack: "function", object: name, writes: f.Volatile == "volatile" || f.Kind == "procedure"}
 		if f.Definer {
 			o.attack = "definer function"
+		}
+		if why := s.outside.calling(f); why != "" && !s.Disposable {
+			s.report.Add(prove.Probe{Attack: o.attack, Object: name, Verdict: prove.VerdictUndecided,
+				Reason: notRun(why).reason})
+			continue
 		}
 		calls, echoes, ok := s.calls(f)
 		if !ok {
@@ -49,25 +49,6 @@ func (p *prover) callable(f *catalog.Function) bool {
 	return p.member(f.Owner) || slices.ContainsFunc(f.Privileges, func(g catalog.Privilege) bool {
 		return g.Name == "EXECUTE" && (g.Grantee == "" || p.member(g.Grantee))
 	})
-}
-
-var outside = regexp.MustCompile(`(?i)\b(dblink\w*|http\w*|copy\s[^;]*\bprogram\b|lo_export|` +
-	`pg_terminate_backend|pg_cancel_backend|pg_reload_conf|pg_write_file|commit|pg_sleep)\b`)
-
-// untouchable says why calling a function could not be taken back.
-func untouchable(f *catalog.Function) string {
-	if f.Volatile != "volatile" && f.Kind != "procedure" {
-		return ""
-	}
-	switch f.Language {
-	case "sql", "plpgsql":
-	default:
-		return "written in " + f.Language + ", what it does cannot be rolled back for sure"
-	}
-	if m := outside.FindString(f.Body); m != "" {
-		return "it uses " + strings.ToLower(strings.TrimSpace(m)) + ", which cannot be rolled back"
-	}
-	return ""
 }
 
 // mostCalls is how many lists of arguments are tried.

@@ -60,6 +60,8 @@ type prover struct {
 	report *prove.Report
 	view   *policy.View
 	model  *catalog.Model // the view's
+	// outside knows what must not be run, since no rollback takes it back.
+	outside *outside
 
 	operatorConfig, appConfig *pgx.ConnConfig
 
@@ -184,7 +186,7 @@ func (p *prover) infer(snapshot *catalog.Snapshot) (err error) {
 	if p.view, err = tenancy.Infer(snapshot, p.Model); err != nil {
 		return err
 	}
-	p.model = p.view.Model
+	p.model, p.outside = p.view.Model, newOutside(p.view.Lookup)
 	if !slices.ContainsFunc(p.model.Tables, func(t catalog.TableModel) bool {
 		return t.Class == catalog.TenantTable || t.Class == catalog.TenantsTable
 	}) {

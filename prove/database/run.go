@@ -102,6 +102,10 @@ func (p *prover) run(ctx context.Context, st *site, object string, attacks []att
 		if a.as == nil {
 			a.as = st.asA
 		}
+		if why := p.heldBack(st, slices.Concat(a.setup, a.steps)); why != "" {
+			order = tallied(byName, order, a, notRun(why))
+			continue
+		}
 		o := st.s.try(ctx, attempt{setup: a.setup, as: a.as, steps: a.steps, watch: a.watch})
 		if o.err != nil && strings.HasPrefix(o.err.Code, "P0") && st.staged && a.name != "trigger" && a.name != "rule" {
 			// The schema's own trigger stopped it. Without triggers the policies decide.
@@ -114,11 +118,7 @@ func (p *prover) run(ctx context.Context, st *site, object string, attacks []att
 				return fmt.Errorf("%s on %s: %w", a.name, object, err)
 			}
 		}
-		if byName[a.name] == nil {
-			byName[a.name] = &tally{}
-			order = append(order, a.name)
-		}
-		byName[a.name].count(a, f)
+		order = tallied(byName, order, a, f)
 	}
 	for _, name := range order {
 		t := byName[name]
@@ -126,6 +126,16 @@ func (p *prover) run(ctx context.Context, st *site, object string, attacks []att
 			Script: p.script(st, object, t)})
 	}
 	return ctx.Err()
+}
+
+// tallied counts a finding under its attack's name, and notes the names in order.
+func tallied(byName map[string]*tally, order []string, a attack, f finding) []string {
+	if byName[a.name] == nil {
+		byName[a.name] = &tally{}
+		order = append(order, a.name)
+	}
+	byName[a.name].count(a, f)
+	return order
 }
 
 // tally gathers the tries of one attack on one object: all of them while they are

@@ -27,6 +27,7 @@ func (p *prover) script(st *site, object string, t *tally) string {
 	}
 	b.WriteString("BEGIN;\n" + immediate + ";\n")
 	if st.staged {
+		put(&b, st.s.held)
 		p.needed(st, t.tries).write(&b, 0, len(st.s.seeds.list))
 	}
 	for _, a := range t.tries {
@@ -84,6 +85,7 @@ func (s *stage) observation(ctx context.Context, o *observable, at int, f findin
 	var b strings.Builder
 	fmt.Fprintf(&b, "-- moat prove: %s %s: %s\n-- %s\n", o.attack, o.object, f.verdict, f.reason)
 	fmt.Fprintf(&b, "-- Run as the operator: it plants rows, becomes %s, and rolls all of it back.\nBEGIN;\n", s.role)
+	put(&b, s.operator.held)
 	seeds.write(&b, 0, first)
 	b.WriteString("-- What tenant A sees without tenant B's rows:\n")
 	put(&b, []string{savepoint}, act, []string{undo})

@@ -220,6 +220,9 @@ func (w *sower) plant(ctx context.Context, st *site, by party, base row, variant
 	if w.growing[q] {
 		return nil, fmt.Errorf("%s refers to itself through other tables", q)
 	}
+	if why := w.p.outside.writing(st.rel); why != "" && !w.p.Disposable {
+		return nil, fmt.Errorf("no row is planted: %s", why)
+	}
 	w.growing[q] = true
 	defer delete(w.growing, q)
 	r, err := w.spare(ctx, st, by, base, variant)

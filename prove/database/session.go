@@ -23,7 +23,8 @@ type session struct {
 	// empty on the application's own connection.
 	become []string
 	bind   binder
-	seeds  seeds // the rows planted on a staged session, for scripts
+	held   []string // switched the triggers off that a staged session must not fire
+	seeds  seeds    // the rows planted on a staged session, for scripts
 }
 
 // result is what one statement of an attempt returned.

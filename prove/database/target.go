@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/prove"
 )
 
 // target is a relation to attack, with what the application role may do to it.
@@ -58,22 +59,26 @@ func (t *target) seesTenant() bool {
 	return t.tenant != "" && slices.Contains(t.reach.selects, t.tenant)
 }
 
-// fires says whether writing runs code of the user's: triggers or rules.
-func (t *target) fires() bool {
-	return slices.ContainsFunc(t.rel.Triggers, func(g catalog.Trigger) bool { return g.Enabled != "disabled" }) ||
-		slices.ContainsFunc(t.rel.Rules, func(r catalog.Rule) bool { return r.Enabled != "disabled" })
+// fires says whether writing runs code of the user's: triggers that are not held, or rules.
+func (p *prover) fires(t *target) bool {
+	for i := range t.rel.Triggers {
+		if g := &t.rel.Triggers[i]; g.Enabled != "disabled" && !p.outside.held[g] {
+			return true
+		}
+	}
+	return slices.ContainsFunc(t.rel.Rules, func(r catalog.Rule) bool { return r.Enabled != "disabled" })
 }
 
 // loud is what a trigger's function may do that a rollback does not undo, or that
 // leads to code which may: numbers drawn, other tables written. A trigger that raises
 // is best met on the stage too, where it can be left out.
 var loud = regexp.MustCompile(`(?i)\b(insert|nextval|setval|execute|call|` +
-	`notify|pg_notify|dblink\w*|copy|raise\s+exception)\b`)
+	`notify|pg_notify|raise\s+exception)\b`)
 
 // risky says whether writing to a relation could leave a trace although it is rolled
 // back: code runs that may draw from a sequence or reach outside.
 func (p *prover) risky(r *catalog.Relation) bool {
-	return len(r.Rules) > 0 || slices.ContainsFunc(r.Triggers, func(g catalog.Trigger) bool {
+	return len(r.Rules) > 0 || p.outside.writing(r) != "" || slices.ContainsFunc(r.Triggers, func(g catalog.Trigger) bool {
 		code := p.view.Functions(g.Function)
 		return g.Enabled != "disabled" && (len(code) == 0 || loud.MatchString(code[0].Body))
 	})
@@ -115,12 +120,35 @@ func (p *prover) setTargets(may map[catalog.QName]reach) {
 		if r.Kind == catalog.Sequence || r.Extension != "" || !slices.Contains(p.model.Schemas, r.Schema) {
 			continue
 		}
-		if t := p.target(r, may[r.QName()]); t.class != catalog.IgnoredTable {
-			p.targets = append(p.targets, t)
-			p.byName[r.QName()] = t
+		t := p.target(r, may[r.QName()])
+		if t.class == catalog.IgnoredTable || p.unreadable(t) {
+			continue
 		}
+		p.targets = append(p.targets, t)
+		p.byName[r.QName()] = t
 	}
 	slices.SortStableFunc(p.targets, func(a, b *target) int { return rank(a) - rank(b) })
+}
+
+// unreadable reports a relation of which even reading reaches outside.
+func (p *prover) unreadable(t *target) bool {
+	why := p.outside.reading(t.rel)
+	if why == "" || p.Disposable {
+		return false
+	}
+	if t.readable() {
+		p.report.Add(prove.Probe{Attack: t.attack(), Object: t.name(), Verdict: prove.VerdictUndecided,
+			Reason: notRun(why).reason})
+	}
+	return true
+}
+
+// attack is the name of the attack that is reading a relation.
+func (t *target) attack() string {
+	if t.isTable() {
+		return "read"
+	}
+	return string(t.rel.Kind)
 }
 
 // target gathers what is known of a relation.
