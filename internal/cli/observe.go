@@ -38,8 +38,7 @@ func (a *app) newObserve() *cobra.Command {
 			"Not observed: superusers, roles with BYPASSRLS, and TRUNCATE.\n\n" +
 			"Exit code 0: nothing was noted. 1: something was, or not for long enough (--for).\n" +
 			"2: the database is not observed, or another error.",
-		Example: "  moat protect --apply --until observe\n" +
-			"  moat observe postgres://moat_operator@localhost/app\n" +
+		Example: "  moat observe postgres://moat_operator@localhost/app\n" +
 			"  moat observe --once --for 168h                # in CI: a week is clean\n" +
 			"  moat observe --format json > monday.json\n" +
 			"  moat observe --once --after monday.json       # only what came since",

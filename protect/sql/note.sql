@@ -2,7 +2,7 @@
 -- Writes a note, unless the session has written as much as it may in this second.
 DECLARE
   -- A statement is cut before it is read: a literal that is open at the end ends there.
-  statement text := left(said, 4000);
+  sent text := left(said, 4000);
   prepared text;
   hash bigint;
   memory text;
@@ -18,16 +18,16 @@ BEGIN
   END IF;
   PERFORM set_config('moat.budget', second || ' ' || spent + 1, false);
   -- What is executed or fetched says more than EXECUTE and FETCH.
-  IF statement ~* '^\s*execute\s' THEN
+  IF sent ~* '^\s*execute\s' THEN
     SELECT regexp_replace(p.statement, '^\s*prepare\s.*?\sas\s', '', 'i') INTO prepared FROM pg_prepared_statements p
-     WHERE p.name = lower((regexp_match(statement, '^\s*execute\s+"?([\w$]+)', 'i'))[1]);
-  ELSIF statement ~* '^\s*(fetch|move)\s' THEN
+     WHERE p.name = lower((regexp_match(sent, '^\s*execute\s+"?([\w$]+)', 'i'))[1]);
+  ELSIF sent ~* '^\s*(fetch|move)\s' THEN
     SELECT regexp_replace(c.statement, '^\s*declare\s.*?\sfor\s', '', 'i') INTO prepared FROM pg_cursors c
-     WHERE c.name = lower((regexp_match(statement, '([\w$]+)"?[\s;]*$'))[1]);
+     WHERE c.name = lower((regexp_match(sent, '([\w$]+)"?[\s;]*$'))[1]);
   END IF;
-  statement := moat.without_literals(coalesce(left(prepared, 4000), statement));
+  sent := moat.without_literals(coalesce(left(prepared, 4000), sent));
   -- By its text without literals a statement counts once, whatever its literals are.
-  hash := hashtextextended(concat_ws(E'\x1f', relation, reason, tenant, application, statement), 0);
+  hash := hashtextextended(concat_ws(E'\x1f', relation, reason, tenant, application, sent), 0);
   memory := 'moat.t' || (hash & 255);
   known := string_to_array(current_setting(memory, true), ' ');
   seen := times;
@@ -38,8 +38,8 @@ BEGIN
   IF seen >= 2 * written THEN
     INSERT INTO moat.notes (relation, reason, tenant, role, application, command, statement, times)
     VALUES (relation, reason, tenant, coalesce(nullif(current_setting('role'), 'none'), session_user), left(application, 64),
-      coalesce(upper((regexp_match(regexp_replace(statement, '^\W*with\M.*?\m(insert|update|delete|merge)\M', '\1', 'i'), '^\W*(\w+)'))[1]), '?'),
-      statement, seen - written);
+      coalesce(upper((regexp_match(regexp_replace(sent, '^\W*with\M.*?\m(insert|update|delete|merge)\M', '\1', 'i'), '^\W*(\w+)'))[1]), '?'),
+      sent, seen - written);
     written := seen;
   END IF;
   PERFORM set_config(memory, concat_ws(' ', hash, seen, written), false);
