@@ -18,6 +18,9 @@ import (
 // call answers a request for a function.
 func (h *Handler) call(w http.ResponseWriter, q *request, name string) error {
 	full := schema.Name{Schema: q.profile, Name: name}
+	if q.own != nil {
+		return errCallBelow()
+	}
 	overloads := q.state.Functions[full]
 	if len(overloads) > 0 {
 		q.info.target = "rpc/" + name

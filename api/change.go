@@ -142,10 +142,10 @@ func (q *request) changeRows(w http.ResponseWriter, t *schema.Table, r *query.Re
 // namesOneRow reports whether the filters give every key column a value, so that no
 // more than one row can be meant.
 func namesOneRow(t *schema.Table, r *query.Request) bool {
-	if len(t.Key) == 0 {
+	if len(t.Identity()) == 0 {
 		return false
 	}
-	for _, name := range t.Key {
+	for _, name := range t.Identity() {
 		if !slices.ContainsFunc(r.Root.Where, func(c query.Cond) bool {
 			f := &c.Filter
 			return !c.Not && c.Logic == "" && f.Op == query.OpEq && f.Quantifier == "" && f.Field.Name == name &&

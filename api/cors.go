@@ -36,7 +36,7 @@ func (h *Handler) cors(next http.Handler) http.Handler {
 		// Any header may be sent: an origin that may bring a token may as well bring
 		// traceparent, or what a client library of tomorrow adds.
 		allow := "Authorization, Content-Type, Accept, Accept-Profile, Content-Profile, Prefer, Range, Range-Unit, " +
-			"If-Match, If-None-Match, X-Request-Id, X-Client-Info, apikey"
+			"If-Match, If-None-Match, X-Request-Id, X-Client-Info, apikey, " + widthHeader
 		if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
 			allow = asked
 			header.Add("Vary", "Access-Control-Request-Headers")

@@ -39,6 +39,10 @@ type state struct {
 	check   *serving.Check
 	pages   sync.Map // descriptions by schema name
 	plans   *plans
+	// below is what a tenant and those below it are served from; nil where nothing is,
+	// and flat says why.
+	below *state
+	flat  string
 }
 
 // New loads the schema and returns a Handler that keeps it current until

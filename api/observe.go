@@ -73,7 +73,7 @@ func securityHeaders(h http.Header, id string) {
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "private, no-cache")
-	h.Set("Vary", "Authorization, Accept, Accept-Profile, Prefer")
+	h.Set("Vary", "Authorization, Accept, Accept-Profile, Prefer, "+widthHeader)
 }
 
 func (h *Handler) panicked(w *statusWriter, r *http.Request, info *requestInfo, p any) {

@@ -115,7 +115,7 @@ func (d description) document() object {
 		"servers": []any{object{"url": d.config.Base}},
 		"paths":   paths,
 		"components": object{
-			"schemas": schemas, "parameters": commonParameters(),
+			"schemas": schemas, "parameters": d.parameters(),
 			"securitySchemes": object{"token": object{"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
 		},
 		"security": []any{object{"token": []any{}}},
@@ -240,6 +240,18 @@ func queryParameter(name, description string, s object) object {
 	return object{"name": name, "in": "query", "required": false, "description": description, "schema": s}
 }
 
+// parameters are those of every table, and the header that widens a read where one can be.
+func (d description) parameters() object {
+	all := commonParameters()
+	if d.state.below != nil {
+		all["scope"] = object{"name": widthHeader, "in": "header", "required": false,
+			"description": "descendants shows the rows of the tenants below as well, own (the default) those of the tenant " +
+				"alone. Rows of suspended tenants below are left out. A write goes to one tenant and has no such header.",
+			"schema": object{"type": "string", "enum": []any{"own", "descendants"}}}
+	}
+	return all
+}
+
 // commonParameters are those of every table.
 func commonParameters() object {
 	text, number := object{"type": "string"}, object{"type": "integer", "minimum": 0}
@@ -294,8 +306,11 @@ func (d description) tablePath(t *schema.Table) object {
 		path[method] = o
 	}
 	if t.Select {
-		operation("get", "read", with("select", "order", "limit", "offset", "after", "or", "and", "prefer", "range"), nil,
-			"200", "Rows.")
+		names := []string{"select", "order", "limit", "offset", "after", "or", "and", "prefer", "range"}
+		if below := d.state.below; below != nil && below.Tables[t.Name] != nil {
+			names = append(names, "scope")
+		}
+		operation("get", "read", with(names...), nil, "200", "Rows.")
 	}
 	for _, method := range allowed(t) {
 		switch method {

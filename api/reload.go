@@ -35,6 +35,7 @@ func (h *Handler) Reload(ctx context.Context) error {
 	if old := h.schema.Load(); old != nil {
 		next.version = old.version + 1
 	}
+	h.loadBelow(view, next)
 	h.schema.Store(next)
 	h.config.Door.Flush()
 	h.logSchema(next)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -22,6 +23,7 @@ type request struct {
 	*http.Request
 	h        *Handler
 	state    *state
+	own      *state // of one tenant, where state is of those below it as well
 	scope    moat.Scope
 	identity auth.Identity
 	profile  string
@@ -81,8 +83,8 @@ func (h *Handler) arrive(r *http.Request) ([]byte, error) {
 // admit asks whether the tenant may act: known, not suspended, the caller a member.
 func (q *request) admit() error {
 	if q.scope.Tenant == "" {
-		if q.h.config.Shared == nil {
-			return problem.New(http.StatusForbidden, "MOAT102", "the token names no tenant")
+		if width, err := q.width(); err != nil || width != moat.Own || q.h.config.Shared == nil {
+			return cmp.Or(err, error(problem.New(http.StatusForbidden, "MOAT102", "the token names no tenant")))
 		}
 		return nil
 	}
@@ -91,6 +93,9 @@ func (q *request) admit() error {
 		return err
 	}
 	if q.scope, err = verdict.Admit(q.scope); err != nil {
+		return err
+	}
+	if err := q.widen(); err != nil {
 		return err
 	}
 	q.Request = q.WithContext(moat.WithScope(q.Context(), q.scope))

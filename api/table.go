@@ -60,6 +60,9 @@ func allowed(t *schema.Table) []string {
 }
 
 func (q *request) noTable(name string) error {
+	if err := q.notBelow(name); err != nil {
+		return err
+	}
 	e := problem.New(http.StatusNotFound, "PGRST205", "Could not find the table '%s.%s' in the schema cache",
 		q.profile, name)
 	if similar := schema.Similar(name, q.state.TableNames(q.profile)); similar != "" {

@@ -156,6 +156,13 @@ func (s *Shapes) InsideOf(t QName) *Inside {
 	return find(s.Inside, func(x *Inside) bool { return x.Table == t })
 }
 
+// Mixed reports whether a tenant reads rows of other tenants in a table: rows for
+// everybody, from above, of another party, shared with it, or that say so.
+func (s *Shapes) Mixed(t QName) bool {
+	return s.SharedRowsOf(t) != nil || s.Above(t) || s.PartiesOf(t) != nil || s.SharesOf(t) != nil ||
+		s.ShareLinkOf(t) != nil
+}
+
 // Above reports whether a table's rows are read by the tenants below their own too.
 func (s *Shapes) Above(t QName) bool { return slices.Contains(s.FromAbove, t) }
 

@@ -45,11 +45,11 @@ func (w *writer) keyset(sel *selection, s source, r *query.Request) ([]keyColumn
 	if r.After == nil {
 		return nil, nil
 	}
-	if len(s.table.Key) == 0 || sel.grouped || s.rows {
+	if len(s.table.Identity()) == 0 || sel.grouped || s.rows {
 		return nil, problem.New(http.StatusBadRequest, "MOAT120", "after needs a table with a primary key, and no aggregates")
 	}
 	terms := slices.Clone(r.Root.Order)
-	for _, name := range s.table.Key {
+	for _, name := range s.table.Identity() {
 		if !slices.ContainsFunc(terms, func(t query.Term) bool { return t.Field.Name == name && len(t.Field.Path) == 0 }) {
 			desc := len(terms) > 0 && terms[len(terms)-1].Desc // the same direction serves the same index
 			terms = append(terms, query.Term{Field: query.Field{Name: name}, Desc: desc})

@@ -94,9 +94,16 @@ func (w *writer) reach(t *schema.Table) error {
 	return nil
 }
 
-// tenantCondition ties a table to the tenant; nothing for a table without the column.
+// tenantCondition ties a table to the tenant; nothing for a table without the column, and
+// for one of several tenants' rows, of which the policies say who sees which.
 func (w *writer) tenantCondition(s source) []string {
-	if s.table.TenantColumn == "" || !w.options.Tenant || s.rows {
+	if !w.options.Tenant || s.rows {
+		return nil
+	}
+	if w.schema.Below {
+		return w.notSuspended(s)
+	}
+	if s.table.TenantColumn == "" || s.table.Mixed {
 		return nil
 	}
 	c := s.table.Column(s.table.TenantColumn)
@@ -104,6 +111,25 @@ func (w *writer) tenantCondition(s source) []string {
 		return nil // the policy alone does it: the role may not name the column
 	}
 	return []string{s.column(s.table.TenantColumn) + " = " + w.tenantID(s.table.TenantType)}
+}
+
+// notSuspended leaves out the rows of suspended tenants below. A row without a tenant is
+// nobody's, and stays.
+func (w *writer) notSuspended(s source) []string {
+	if w.schema.Suspended == "" {
+		return nil
+	}
+	active := func(column string) string { return "(" + column + " = ANY (" + w.schema.Suspended + ")) IS NOT TRUE" }
+	if p := s.table.People; p != nil {
+		link := w.alias()
+		return []string{s.column(p.Key) + " IN (SELECT " + link + "." + schema.Quote(p.Person) + " FROM " +
+			schema.Quote(p.Link.Schema, p.Link.Name) + " AS " + link + " WHERE " +
+			active(link+"."+schema.Quote(p.Tenant)) + ")"}
+	}
+	if s.table.TenantColumn == "" {
+		return nil
+	}
+	return []string{active(s.column(s.table.TenantColumn))}
 }
 
 func where(conditions []string) string {

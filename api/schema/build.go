@@ -15,15 +15,23 @@ type Options struct {
 	// Schemas are exposed, the first by default; empty means those of the model that
 	// hold a table, app or public first.
 	Schemas []string
+	// Below, where it is set, makes the Schema of a tenant and those below it.
+	Below *serving.Below
 }
 
 // Build makes the Schema of what the role that a View was read as may reach.
 func Build(v *policy.View, o Options) (*Schema, error) {
-	b := &builder{Exposure: serving.Expose(v)}
+	b := &builder{Exposure: serving.Expose(v), below: o.Below}
+	if b.below != nil {
+		b.Exposure = b.below.Exposure
+	}
 	b.schema = &Schema{
 		TenantColumn: v.Model.Column, TenantType: v.Model.Type, Tenants: v.Model.Tenants, TenantsKey: v.Model.Key,
 		Tables: map[Name]*Table{}, Functions: map[Name][]*Function{}, Types: map[string]*Type{},
-		related: map[Name][]*Relationship{},
+		related: map[Name][]*Relationship{}, Below: b.below != nil,
+	}
+	if b.below != nil {
+		b.schema.Suspended = b.below.Suspended
 	}
 	b.schema.Schemas = o.Schemas
 	if len(o.Schemas) == 0 {
@@ -47,6 +55,7 @@ func Build(v *policy.View, o Options) (*Schema, error) {
 type builder struct {
 	*serving.Exposure
 	schema *Schema
+	below  *serving.Below // nil for the Schema of one tenant
 	views  []view
 }
 
@@ -100,12 +109,20 @@ func (b *builder) tables() {
 		if !(t.Select || t.Insert || t.Update || t.Delete) {
 			continue // not granted: no reason to mention it
 		}
-		if reason := b.Hidden(r); reason != "" {
+		if reason := b.hidden(r, t); reason != "" {
 			b.schema.Hidden = append(b.schema.Hidden, Hidden{r.QName(), reason})
 			continue
 		}
 		b.schema.Tables[t.Name] = t
 	}
+}
+
+func (b *builder) hidden(r *catalog.Relation, t *Table) string {
+	reason := b.Hidden(r)
+	if reason == "" && b.below != nil {
+		reason = b.below.HiddenBelow(r, t.TenantColumn)
+	}
+	return reason
 }
 
 func (b *builder) table(r *catalog.Relation) *Table {
@@ -125,6 +142,8 @@ func (b *builder) table(r *catalog.Relation) *Table {
 	if t.TenantColumn != "" && t.TenantType == "" {
 		t.TenantType = b.Model.Type
 	}
+	t.Mixed = b.mixed(r, map[Name]bool{}) || b.below != nil && t.TenantColumn != ""
+	t.People = b.people(t.Name)
 	for i := range r.Columns {
 		c := b.column(r, &r.Columns[i])
 		c.Tenant = c.Name == t.TenantColumn && t.Name != b.Model.Tenants
@@ -140,6 +159,29 @@ func (b *builder) table(r *catalog.Relation) *Table {
 	}
 	b.keys(r, t)
 	return t
+}
+
+// mixed reports whether a tenant reads rows of others in a table, or in one that a view
+// reads. Views may read each other in a circle.
+func (b *builder) mixed(r *catalog.Relation, seen map[Name]bool) bool {
+	if seen[r.QName()] {
+		return false
+	}
+	seen[r.QName()] = true
+	return b.Model.Shapes.Mixed(r.QName()) || r.Kind == catalog.View &&
+		slices.ContainsFunc(b.Bases(r), func(base *catalog.Relation) bool { return b.mixed(base, seen) })
+}
+
+func (b *builder) people(table Name) *People {
+	m := b.Model.Shapes.MembersOf(table)
+	if m == nil {
+		return nil
+	}
+	link := b.Table(m.Through)
+	if link == nil || link.Column == "" {
+		return nil
+	}
+	return &People{Key: m.Key, Person: m.Person, Tenant: link.Column, Link: m.Through}
 }
 
 // viewTenant gives a view the tenant column of the tables it reads when it shows a

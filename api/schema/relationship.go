@@ -140,12 +140,14 @@ func (b *builder) foreignKeys() []foreignKey {
 
 // join is the foreign key between two tables by their own names for its columns. The
 // tenant column is left out where a view does not show it: its rows are those of one
-// tenant anyway.
+// tenant anyway. Where they are not there is no foreign key: ids repeat between tenants.
 func join(from, to standIn) foreignKey {
 	k := foreignKey{from: from.table, to: to.table}
 	for i, name := range from.columns {
 		if other := to.columns[i]; name != "" && other != "" {
 			k.columns, k.references = append(k.columns, name), append(k.references, other)
+		} else if from.table.Mixed || to.table.Mixed {
+			return foreignKey{}
 		}
 	}
 	return k

@@ -34,6 +34,10 @@ type Schema struct {
 	TenantType   string
 	Tenants      Name
 	TenantsKey   string
+	// Below says that this is the Schema of a tenant and those below it, and Suspended is
+	// the SQL of an array of those whose rows are left out; "" where none ever are.
+	Below     bool
+	Suspended string
 
 	Tables    map[Name]*Table
 	Functions map[Name][]*Function
@@ -62,7 +66,12 @@ type Table struct {
 	// TenantType is the SQL type of the tenant column.
 	TenantType string
 	// Shared tables are the same for every tenant.
-	Shared  bool
+	Shared bool
+	// Mixed tables show rows of several tenants at once. The tenant column is then part of
+	// what tells two rows apart, and which rows are shown is the policies' to say.
+	Mixed bool
+	// People says how a table of people is linked to tenants; nil for others.
+	People  *People
 	Columns []*Column
 	// Key is the primary key without the tenant column, FullKey with it.
 	Key     []string
@@ -74,6 +83,22 @@ type Table struct {
 	Computed map[string]*Function
 	byName   map[string]*Column
 	oid      catalog.OID
+}
+
+// People is the link by which people belong to tenants: rows of Link hold, in Person, the
+// Key of a person, and the tenant in Tenant.
+type People struct {
+	Key, Person, Tenant string
+	Link                Name
+}
+
+// Identity are the columns that tell two rows of what is shown apart; none where there is
+// no primary key.
+func (t *Table) Identity() []string {
+	if t.Mixed {
+		return t.FullKey
+	}
+	return t.Key
 }
 
 // SQL returns the quoted name.

@@ -123,7 +123,7 @@ CREATE FUNCTION app.two(OUT a int, OUT b text) LANGUAGE sql STABLE AS $$ SELECT 
 CREATE FUNCTION app.echo(jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$ SELECT $1 $$;
 CREATE FUNCTION app.whoami() RETURNS json LANGUAGE sql STABLE AS
   $$ SELECT json_build_object('tenant', current_setting('app.current_tenant', true), 'sub', current_setting('request.jwt.claims', true)::json->>'sub',
-     'role', coalesce(current_setting('app.role', true), current_setting('app.current_role', true))) $$;
+     'role', current_setting('app.role', true)) $$;
 CREATE FUNCTION app.rename_lead(lead bigint, new_name text) RETURNS void LANGUAGE sql AS $$ UPDATE app.leads SET name = new_name WHERE id = lead $$;
 CREATE FUNCTION app.fails(code text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = code, MESSAGE = 'custom', DETAIL = 'why', HINT = 'try'; END $$;
 CREATE FUNCTION app.teapot() RETURNS text LANGUAGE plpgsql AS $$ BEGIN

@@ -125,16 +125,17 @@ func (a *app) sealKeyNew(ctx context.Context, args []string, f sealKeyFlags) err
 	})
 }
 
-// installOptions are for the application role, the definer where it exists, and
-// further roles.
+// installOptions are for the application role, the tree's role and the definer where they
+// exist, and further roles.
 func installOptions(ctx context.Context, conn *pgx.Conn, c config.Config, roles []string) (seal.InstallOptions, error) {
 	o := seal.InstallOptions{Setting: tenantSetting(c), Applications: append([]string{c.Roles.Application}, roles...)}
-	var definer bool
-	err := conn.QueryRow(ctx, "select exists (select from pg_catalog.pg_roles where rolname = $1)",
-		c.Roles.Definer).Scan(&definer)
-	if definer {
-		o.Applications = append(o.Applications, c.Roles.Definer)
+	rows, err := conn.Query(ctx, "select rolname::text from pg_catalog.pg_roles where rolname = any ($1) order by 1",
+		[]string{c.Roles.Tree, c.Roles.Definer})
+	if err != nil {
+		return o, err
 	}
+	own, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	o.Applications = append(o.Applications, own...)
 	return o, err
 }
 

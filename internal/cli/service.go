@@ -124,6 +124,9 @@ func (s *service) inferTenant(ctx context.Context) error {
 	}
 	t.Type = cmp.Or(t.Type, tenantType(read.Model.Type))
 	t.Setting = cmp.Or(t.Setting, read.Model.Setting)
+	if tree := read.Model.Shapes.Tree; tree != nil {
+		s.config.Roles.Tree = tree.Role
+	}
 	return nil
 }
 

@@ -18,26 +18,34 @@ import (
 
 func (a *app) newSQL() *cobra.Command {
 	var tenant string
+	var descendants bool
 	c := &cobra.Command{
 		Use:   "sql STATEMENT",
 		Short: "Run a statement as the application role, with or without a tenant",
 		Long: "Run one statement over the application connection (--app-url) and print its rows:\n" +
 			"what the application sees, where psql is not at hand. Without --tenant no setting\n" +
-			"is made, and row-level security shows nothing.",
+			"is made, and row-level security shows nothing. With --descendants the statement sees\n" +
+			"the rows of the tenants below as well, and reads only.",
 		Example: "  moat sql --app-url $MOAT_APP_URL 'SELECT count(*) FROM leads'\n" +
-			"  moat sql --tenant 0c5e8f2a-4b1d-4e7a-9a63-1f0b7d2c8e01 'SELECT count(*) FROM leads'",
+			"  moat sql --tenant 0c5e8f2a-4b1d-4e7a-9a63-1f0b7d2c8e01 'SELECT count(*) FROM leads'\n" +
+			"  moat sql --tenant 0c5e8f2a-4b1d-4e7a-9a63-1f0b7d2c8e01 --descendants 'SELECT count(*) FROM leads'",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.runSQL(cmd.Context(), moat.Tenant(tenant), args[0])
+			scope := moat.Scope{Tenant: moat.Tenant(tenant)}
+			if descendants {
+				scope.Width = moat.Descendants
+			}
+			return a.runSQL(cmd.Context(), scope, args[0])
 		},
 	}
 	c.Flags().StringVar(&tenant, "tenant", "", "tenant to set for the statement")
+	c.Flags().BoolVar(&descendants, "descendants", false, "see the rows of the tenants below as well (with --tenant)")
 	return c
 }
 
 // runSQL binds the tenant and runs the statement in one transaction, as the library
 // does; the tenant may be left out here, to show what happens.
-func (a *app) runSQL(ctx context.Context, tenant moat.Tenant, sql string) error {
+func (a *app) runSQL(ctx context.Context, scope moat.Scope, sql string) error {
 	url, err := a.application()
 	if err != nil {
 		return err
@@ -51,7 +59,7 @@ func (a *app) runSQL(ctx context.Context, tenant moat.Tenant, sql string) error 
 		return connectError(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	if tenant == "" {
+	if scope.Tenant == "" && scope.Width == moat.Own {
 		return a.printQuery(ctx, conn, sql)
 	}
 	c.Tenant.Type = cmp.Or(c.Tenant.Type, string(moat.Text)) // the database judges what it is
@@ -60,7 +68,7 @@ func (a *app) runSQL(ctx context.Context, tenant moat.Tenant, sql string) error 
 		return err
 	}
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if err := moat.Bind(ctx, tx, moat.Scope{Tenant: tenant}, o); err != nil {
+		if err := moat.Bind(ctx, tx, scope, o); err != nil {
 			return err
 		}
 		return a.printQuery(ctx, tx, sql)

@@ -62,7 +62,8 @@ func bindOptions(c config.Config) (*moat.Options, error) {
 	sealer, err := sealerOf(c)
 	t := c.Tenant
 	return &moat.Options{Sealer: sealer, TenantSetting: t.Setting, TenantType: moat.TenantType(t.Type),
-		SubjectSetting: t.SubjectSetting, RoleSetting: t.RoleSetting, ClaimsSetting: t.ClaimsSetting}, err
+		SubjectSetting: t.SubjectSetting, RoleSetting: t.RoleSetting, ClaimsSetting: t.ClaimsSetting,
+		TreeRole: c.Roles.Tree}, err
 }
 
 // openApplication opens the application role's pool as the configuration asks.

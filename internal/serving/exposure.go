@@ -8,7 +8,8 @@ import (
 )
 
 // Exposure is what one role may reach of a database: the role that read the catalog,
-// which is the one that serves. A guessed role would show what another may not.
+// which is the one that serves, or the one that it reads a tree of tenants by ([Below]).
+// A guessed role would show what another may not.
 type Exposure struct {
 	*policy.View
 	Role string
