@@ -16,10 +16,15 @@ func (v *View) Current(typ string) string {
 	if len(m.Claim) == 0 {
 		return Tenant(m.Setting, typ)
 	}
-	path := "nullif(current_setting(" + sqltext.Literal(m.Setting) + ", true), '')::jsonb"
-	for i, key := range m.Claim {
+	return claim(m.Setting, m.Claim, typ)
+}
+
+// claim writes a key of the JSON in a setting, as a value of type typ.
+func claim(setting string, keys []string, typ string) string {
+	path := "nullif(current_setting(" + sqltext.Literal(setting) + ", true), '')::jsonb"
+	for i, key := range keys {
 		arrow := " -> "
-		if i == len(m.Claim)-1 {
+		if i == len(keys)-1 {
 			arrow = " ->> "
 		}
 		path += arrow + sqltext.Literal(key)

@@ -64,10 +64,11 @@ func (v *View) Effective(t *catalog.Relation, role, command string) Effect {
 	e.Rows, e.Written = true, true
 	denied := false
 	if command != "INSERT" {
-		e.Rows, denied, e.OpenRows = v.combined(t, e, func(p *catalog.Policy) *catalog.Expr { return p.Using }, true)
+		using := func(p *catalog.Policy) *catalog.Expr { return p.Using }
+		e.Rows, denied, e.OpenRows = v.combined(t, e, using, v.mayTouch(role, command), role)
 	}
 	if command == "INSERT" || command == "UPDATE" {
-		written, none, open := v.combined(t, e, (*catalog.Policy).WriteExpr, false)
+		written, none, open := v.combined(t, e, (*catalog.Policy).WriteExpr, v.mayLeave(role, command), role)
 		e.Written, e.OpenWritten = written, open
 		denied = denied || none
 	}
@@ -87,15 +88,11 @@ func (v *View) Applies(p *catalog.Policy, role, command string) bool {
 
 // combined reports whether the permissive conditions together, or any restrictive one,
 // bind the rows; whether there is no permissive condition that can be met; and which
-// of the permissive policies are open. own reports whether binding a row to the caller
-// is enough.
-func (v *View) combined(t *catalog.Relation, e Effect, expr func(*catalog.Policy) *catalog.Expr, own bool) (
-	bound, denied bool, open []*catalog.Policy,
-) {
-	binds := func(p *catalog.Policy) bool {
-		j := v.Judge(expr(p), t)
-		return j.Isolates || own && j.OwnRows
-	}
+// of the permissive policies are open. enough says which judgement binds a row.
+func (v *View) combined(t *catalog.Relation, e Effect, expr func(*catalog.Policy) *catalog.Expr,
+	enough func(Judgement) bool, role string,
+) (bound, denied bool, open []*catalog.Policy) {
+	binds := func(p *catalog.Policy) bool { return enough(v.Judge(expr(p), t)) }
 	denied = true
 	for _, p := range e.Permissive {
 		// A permissive policy without an expression gives nothing.
@@ -111,7 +108,7 @@ func (v *View) combined(t *catalog.Relation, e Effect, expr func(*catalog.Policy
 		if expr(p) == nil {
 			continue
 		}
-		if v.Judge(expr(p), t).AlwaysFalse {
+		if v.Judge(expr(p), t).AlwaysFalse || v.shuts(expr(p), role) {
 			return true, true, nil
 		}
 		if binds(p) {
@@ -119,4 +116,30 @@ func (v *View) combined(t *catalog.Relation, e Effect, expr func(*catalog.Policy
 		}
 	}
 	return len(open) == 0, denied, open
+}
+
+// mayTouch says which judgements are enough for the rows that a command reads or changes.
+func (v *View) mayTouch(role, command string) func(Judgement) bool {
+	tree := v.Model.Shapes.Tree
+	wideRole := tree != nil && role == tree.Role
+	return func(j Judgement) bool {
+		switch {
+		case j.Isolates || j.OwnRows:
+			return true
+		case command == "SELECT":
+			return j.Visible || wideRole && j.Wide
+		case command == "UPDATE" && j.Editable:
+			return true
+		}
+		return wideRole && tree.Writes && j.Below
+	}
+}
+
+// mayLeave says which judgements are enough for the rows that a command leaves behind.
+func (v *View) mayLeave(role, command string) func(Judgement) bool {
+	tree := v.Model.Shapes.Tree
+	return func(j Judgement) bool {
+		return j.Isolates || command == "UPDATE" && j.Editable ||
+			tree != nil && role == tree.Role && tree.Writes && j.Below
+	}
 }

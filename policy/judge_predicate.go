@@ -12,12 +12,27 @@ import (
 type verdict struct {
 	tenant bool
 	own    bool
+	// within are the sets of rows, wider than the tenant's own, that the model gives.
+	within within
 }
 
 func (x verdict) any() bool { return x.tenant || x.own }
 
+// known reports whether the condition does anything that the model knows.
+func (x verdict) known() bool { return x.any() || x.sets() != 0 }
+
+// sets are all sets that the rows are within.
+func (x verdict) sets() within {
+	if x.tenant {
+		return everySet
+	}
+	return x.within.implied()
+}
+
 // and is what two conditions do that both hold.
-func (x verdict) and(y verdict) verdict { return verdict{x.tenant || y.tenant, x.own || y.own} }
+func (x verdict) and(y verdict) verdict {
+	return verdict{x.tenant || y.tenant, x.own || y.own, x.sets() | y.sets()}
+}
 
 // predicate says what a condition does when it must be true.
 func (a *analyst) predicate(n *catalog.Node, depth int) verdict {
@@ -27,7 +42,7 @@ func (a *analyst) predicate(n *catalog.Node, depth int) verdict {
 		for _, arg := range n.Args {
 			result = result.and(a.predicate(arg, depth))
 		}
-		return result
+		return result.and(a.nobodys(n, depth))
 	case catalog.NodeOr, catalog.NodeEither:
 		return a.alternatives(n.Args, depth, a.openBranch)
 	case catalog.NodeOperator:
@@ -64,16 +79,16 @@ func (a *analyst) predicate(n *catalog.Node, depth int) verdict {
 // alternatives is OR: each branch that can be true must bind the rows. open is told
 // of those that do not.
 func (a *analyst) alternatives(branches []*catalog.Node, depth int, open func(*catalog.Node, int)) verdict {
-	result := verdict{tenant: true, own: true}
+	result := verdict{tenant: true, own: true, within: everySet}
 	for _, branch := range branches {
 		if a.truth(branch, depth) == impossible {
 			continue
 		}
 		x := a.predicate(branch, depth)
-		if !x.any() {
+		if !x.known() {
 			open(branch, depth)
 		}
-		result = verdict{result.tenant && x.tenant, result.own && x.any()}
+		result = verdict{result.tenant && x.tenant, result.own && x.any(), result.within & x.sets()}
 	}
 	return result
 }
@@ -163,6 +178,7 @@ func (a *analyst) bind(own, y value) verdict {
 	switch y.kind {
 	case valueTenant:
 		result.tenant = tenant
+		result.within = a.party(own, false)
 	case valueClaim:
 		result.tenant = tenant && namesTenant(y.path)
 		result.own = isSubject(y)
@@ -171,14 +187,14 @@ func (a *analyst) bind(own, y value) verdict {
 	case valueMember:
 		result = a.bindMember(own, y, tenant)
 	}
-	if tenant && result.tenant && !a.exact(own) {
+	if (tenant && result.tenant || result.within != 0) && !a.exact(own) {
 		a.j.InexactEquality = true
 		return verdict{}
 	}
 	if result.tenant && tenant && a.compared == nil && y.setting != "" {
 		a.compared = &Evidence{Setting: y.setting, Claim: y.path}
 	}
-	if result.any() {
+	if result.known() {
 		a.j.Wrapped = a.j.Wrapped || y.wrapped
 		a.j.ColumnWrapped = a.j.ColumnWrapped || own.changed
 		a.j.RaisesWhenUnset = a.j.RaisesWhenUnset || y.raises

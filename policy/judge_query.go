@@ -23,6 +23,7 @@ type subquery struct {
 	links  []link                // columns compared with columns of the policy's table
 	joins  [][2]*catalog.Node    // columns compared with each other
 	users  map[int]*catalog.Node // the column that binds an entry to the caller
+	how    map[int]membership    // by which columns an entry is bound
 	direct verdict               // conditions on the policy's table itself
 }
 
@@ -31,7 +32,8 @@ type link struct{ inner, own *catalog.Node }
 
 // inspect reads the conditions of a subquery that stand at its top.
 func (a *analyst) inspect(q *catalog.Query, depth int) *subquery {
-	s := &subquery{tables: map[int]catalog.QName{}, bound: map[int]binding{}, users: map[int]*catalog.Node{}}
+	s := &subquery{tables: map[int]catalog.QName{}, bound: map[int]binding{}, users: map[int]*catalog.Node{},
+		how: map[int]membership{}}
 	for _, part := range q.Where.Conjuncts() {
 		a.condition(s, part, depth+1)
 	}
@@ -52,6 +54,7 @@ func (s *subquery) spread(a *analyst) {
 // condition reads one condition at depth, the subquery's own.
 func (a *analyst) condition(s *subquery, n *catalog.Node, depth int) {
 	s.direct = s.direct.and(a.predicate(n, depth))
+	s.holds(a, n, depth)
 	if (n.Kind != catalog.NodeOperator && n.Kind != catalog.NodeAny && n.Kind != catalog.NodeAnyQuery) || n.Name != "=" {
 		return
 	}
@@ -106,6 +109,7 @@ func (s *subquery) bind(a *analyst, column *catalog.Node, x value) {
 	a.j.RaisesWhenUnset = a.j.RaisesWhenUnset || x.raises
 	s.tables[column.Entry] = column.Relation
 	s.raise(column.Entry, how)
+	s.boundBy(column, x, how)
 	if how == boundToUser {
 		s.users[column.Entry] = column
 	}
@@ -125,6 +129,7 @@ func (s *subquery) carry(a *analyst, from, to *catalog.Node) {
 	x, y := ref(from), ref(to)
 	if a.isTenantColumn(x) && a.isTenantColumn(y) || a.isKey(y) || a.references(y, x) {
 		s.raise(to.Entry, how)
+		s.carried(from, to)
 	}
 }
 
@@ -197,7 +202,8 @@ func (a *analyst) selected(q *catalog.Query, i, depth int) value {
 		if how == unbound {
 			return value{}
 		}
-		return value{kind: valueMember, ref: ref, binding: how, raises: a.j.RaisesWhenUnset}
+		return value{kind: valueMember, ref: ref, binding: how, raises: a.j.RaisesWhenUnset,
+			member: s.how[x.node.Entry]}
 	case valueOwn:
 		return value{} // a column of the policy's table selected from within
 	}
@@ -294,7 +300,13 @@ func (a *analyst) callerIn(caller value, q *catalog.Query, i, depth int) verdict
 
 // bindMember is own IN (what a subquery selects for the caller).
 func (a *analyst) bindMember(own, y value, tenant bool) verdict {
+	if set := a.shaped(own, y); set != 0 {
+		return verdict{within: set}
+	}
 	if tenant && a.isTenantColumn(y.ref) && y.binding >= boundToUser {
+		if !y.member.selects(y.ref.Column) {
+			return verdict{} // a tenant's links to other tenants, of no shape that is declared
+		}
 		a.j.Memberships = append(a.j.Memberships, y.ref)
 		return verdict{tenant: true}
 	}
@@ -330,7 +342,8 @@ func (a *analyst) linked(s *subquery) verdict {
 		if how == unbound {
 			continue
 		}
-		result = result.and(a.bind(value{kind: valueOwn, node: l.own}, value{kind: valueMember, ref: ref, binding: how}))
+		inner := value{kind: valueMember, ref: ref, binding: how, member: s.how[l.inner.Entry]}
+		result = result.and(a.bind(value{kind: valueOwn, node: l.own}, inner))
 	}
 	return result
 }

@@ -51,6 +51,7 @@ type value struct {
 	node    *catalog.Node     // valueOwn, valueInner: the column
 	ref     catalog.ColumnRef // valueMember: the column selected
 	binding binding           // valueMember: how it is bound to the caller
+	member  membership        // valueMember: by which columns
 	raises  bool              // evaluating it fails when the setting is absent
 	empty   bool              // it may be the empty text
 	text    bool              // it has not been cast away from text

@@ -23,6 +23,13 @@ type Judgement struct {
 	// parent row that is, but nothing is said of the row's own tenant column: enough
 	// for reading, not for a WITH CHECK, where it lets rows be planted.
 	OwnRows bool `json:"own_rows,omitempty"`
+	// Visible, Editable, Below and Wide are true when the rows let through are within
+	// what the shapes of the model give: to read, to update, what is below the tenant in
+	// the tree, and what the tree's role may read.
+	Visible  bool `json:"visible,omitempty"`
+	Editable bool `json:"editable,omitempty"`
+	Below    bool `json:"below,omitempty"`
+	Wide     bool `json:"wide,omitempty"`
 	// Flaw names what is wrong where Isolates is false.
 	Flaw Flaw `json:"flaw,omitempty"`
 
@@ -117,6 +124,10 @@ func (v *View) weigh(root *catalog.Node, t *catalog.Relation) Judgement {
 	// A condition that no row meets lets nobody's rows through.
 	j.Isolates = verdict.tenant && !j.AlwaysTrue && !j.ImmutableHelper || j.AlwaysFalse
 	j.OwnRows = verdict.own && !j.Isolates && !j.AlwaysTrue
+	if sets := verdict.sets(); !j.Isolates && !j.AlwaysTrue && !j.ImmutableHelper {
+		j.Visible, j.Editable = sets&visible != 0, sets&editable != 0
+		j.Below, j.Wide = sets&below != 0, sets&wide != 0
+	}
 	j.Constant = len(j.Columns)+len(j.Settings)+len(j.Subqueries)+len(j.FunctionOIDs) == 0 && isConstant(root)
 	j.tidy()
 	return j

@@ -1,0 +1,183 @@
+package policy
+
+import (
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// within are sets of rows that are wider than the tenant's own and that the model's shapes
+// give, by who may do what.
+type within uint8
+
+const (
+	visible  within = 1 << iota // what the tenant may read: shared, from above, as a party, by a share
+	editable                    // what it may update: its own, and what is shared for that
+	below                       // its own, and that of the tenants below
+	wide                        // what the tree's role may read: below, and what is visible there
+	everySet = visible | editable | below | wide
+)
+
+// implied adds the sets that hold a set.
+func (w within) implied() within {
+	if w&editable != 0 {
+		w |= visible
+	}
+	if w&(visible|below) != 0 {
+		w |= wide
+	}
+	return w
+}
+
+// membership says by which columns the rows of a subquery's table are bound.
+type membership struct {
+	by    []string // columns that equal the tenant, or are in a set of its tenants
+	below bool     // such a set holds the tenants below
+	user  bool     // a column equals the caller
+	holds []string // boolean columns that must be true
+}
+
+// selects reports whether a column of a bound table is one of the caller's tenants: a
+// caller's memberships name them, a tenant's rows name others beside itself.
+func (m membership) selects(column string) bool {
+	return !m.below && (m.user || len(m.by) == 0 || slices.Contains(m.by, column))
+}
+
+// boundBy notes the column that equals something that speaks for the caller.
+func (s *subquery) boundBy(column *catalog.Node, x value, how binding) {
+	m := s.how[column.Entry]
+	switch {
+	case how == boundToUser:
+		m.user = true
+	default:
+		m.by = append(m.by, column.Column)
+	}
+	m.below = m.below || x.kind == valueMember && (x.member.below || isClosureSet(x))
+	s.how[column.Entry] = m
+}
+
+// carried notes a binding that came over a join.
+func (s *subquery) carried(from, to *catalog.Node) {
+	m, other := s.how[to.Entry], s.how[from.Entry]
+	m.below, m.user = m.below || other.below, m.user || other.user
+	if slices.Contains(other.by, from.Column) && !slices.Contains(m.by, to.Column) {
+		m.by = append(m.by, to.Column)
+	}
+	s.how[to.Entry] = m
+}
+
+// holds notes a condition that is a boolean column.
+func (s *subquery) holds(a *analyst, n *catalog.Node, depth int) {
+	if n.Kind == catalog.NodeBoolTest && n.Name == "is true" {
+		n = n.Args[0]
+	}
+	if x := a.value(n, depth); n.Kind == catalog.NodeColumn && x.kind == valueInner {
+		m := s.how[n.Entry]
+		m.holds = append(m.holds, n.Column)
+		s.how[n.Entry] = m
+	}
+}
+
+// isClosureSet reports whether a value is what a subquery of the closure selects below the
+// tenant.
+func isClosureSet(x value) bool {
+	return x.ref.Relation == (*catalog.Tree)(nil).Closure() && x.ref.Column == "tenant" &&
+		slices.Contains(x.member.by, "ancestor")
+}
+
+// shaped is the set that own = (what a subquery selects) keeps the rows within, by the
+// shapes of the model.
+func (a *analyst) shaped(own, y value) within {
+	s := &a.m.Shapes
+	if s.Tree != nil && y.ref.Relation == s.Tree.Closure() {
+		return a.inTree(own, y)
+	}
+	if x := s.SharesOf(a.t.QName()); x != nil && y.ref.Relation == x.Through {
+		return a.byShare(x, own, y)
+	}
+	if x := s.MembersOf(a.t.QName()); x != nil && y.ref.Relation == x.Through && y.member.below && y.binding == boundTo {
+		if own.node.Column == x.Key && y.ref.Column == x.Person {
+			a.j.Links = append(a.j.Links, y.ref)
+			return below | wide
+		}
+	}
+	return 0
+}
+
+// inTree reads the closure one way for what is below, the other for what is above.
+func (a *analyst) inTree(own, y value) within {
+	if y.binding != boundTo || y.member.below {
+		return 0
+	}
+	switch {
+	case y.ref.Column == "tenant" && slices.Contains(y.member.by, "ancestor"):
+		if own.node.Column == a.column {
+			return below
+		}
+		return a.party(own, true)
+	case y.ref.Column == "ancestor" && slices.Contains(y.member.by, "tenant"):
+		if own.node.Column == a.column && a.m.Shapes.Above(a.t.QName()) {
+			return visible
+		}
+	}
+	return 0
+}
+
+// byShare is what others have shared: to read, and to edit where the share says so.
+func (a *analyst) byShare(x *catalog.Shares, own, y value) within {
+	if own.node.Column != x.Key || y.ref.Column != x.Row || y.binding != boundTo || !slices.Contains(y.member.by, x.With) {
+		return 0
+	}
+	a.j.Links = append(a.j.Links, y.ref)
+	switch {
+	case y.member.below:
+		return wide
+	case x.Edits != "" && slices.Contains(y.member.holds, x.Edits):
+		return editable
+	}
+	return visible
+}
+
+// party is the set of rows in which a column, other than the owner's, is the tenant or one
+// below it.
+func (a *analyst) party(own value, inTree bool) within {
+	q, s := a.t.QName(), &a.m.Shapes
+	named := s.PartiesOf(q) != nil && slices.Contains(s.PartiesOf(q).Reads, own.node.Column) ||
+		s.ShareLinkOf(q) != nil && s.ShareLinkOf(q).With == own.node.Column
+	switch {
+	case !named:
+		return 0
+	case inTree:
+		return wide
+	}
+	return visible
+}
+
+// nobodys is (owner is nobody AND there is a tenant): rows that the model gives to all.
+func (a *analyst) nobodys(n *catalog.Node, depth int) verdict {
+	x := a.m.Shapes.SharedRowsOf(a.t.QName())
+	if x == nil {
+		return verdict{}
+	}
+	shared, tenant := false, false
+	for _, part := range n.Conjuncts() {
+		shared = shared || a.isNobodys(x, part)
+		tenant = tenant || part.Kind == catalog.NodeNullTest && part.Name == "is not null" &&
+			a.value(part.Args[0], depth).kind == valueTenant
+	}
+	if shared && tenant {
+		return verdict{within: visible}
+	}
+	return verdict{}
+}
+
+func (a *analyst) isNobodys(x *catalog.SharedRows, n *catalog.Node) bool {
+	if x.Sentinel == "" {
+		return n.Kind == catalog.NodeNullTest && n.Name == "is null" && a.isOwn(n.Args[0])
+	}
+	if n.Kind != catalog.NodeOperator || n.Name != "=" || len(n.Args) != 2 || !a.isOwn(n.Args[0]) {
+		return false
+	}
+	value := bare(n.Args[1])
+	return value.Kind == catalog.NodeConst && value.Value == x.Sentinel
+}

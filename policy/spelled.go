@@ -1,0 +1,52 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/moat-db/moat/internal/sqltext"
+)
+
+// spelled brings an expression into one spelling: without what the server adds when it
+// prints one (parentheses, casts of literals to text, names of a subquery's columns), and
+// with the setting where sealed mode has a function.
+func (v *View) spelled(text string) string {
+	var words []string
+	tokens := sqltext.Code(text)
+	for i := 0; i < len(tokens); i++ {
+		t := tokens[i]
+		switch {
+		case t.Is("("), t.Is(")"):
+		case t.Is("as") && i+1 < len(tokens):
+			i++
+		case t.Is("::") && i+1 < len(tokens) && isText(tokens[i+1:]) > 0:
+			i += isText(tokens[i+1:])
+		case t.IsName():
+			words = append(words, sqltext.Ident(t.Name()))
+		default:
+			words = append(words, t.Text)
+		}
+	}
+	return v.unsealed(strings.Join(words, " "))
+}
+
+// isText is of how many words the name of a type of text is, 0 for other types.
+func isText(tokens []sqltext.Token) int {
+	switch {
+	case tokens[0].Is("text"), tokens[0].Is("name"), tokens[0].Is("varchar"):
+		return 1
+	case tokens[0].Is("character") && len(tokens) > 1 && tokens[1].Is("varying"):
+		return 2
+	}
+	return 0
+}
+
+// unsealed puts the settings in the place of sealed mode's functions.
+func (v *View) unsealed(spelled string) string {
+	setting := func(name string) string {
+		return "nullif current_setting " + sqltext.Literal(name) + " , true , ''"
+	}
+	return strings.NewReplacer(
+		"moat . current_tenant", setting(v.Model.Setting),
+		"moat . current_fact 'subject'", setting(SubjectSetting),
+		"moat . current_fact 'role'", setting(RoleSetting)).Replace(spelled)
+}

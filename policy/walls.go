@@ -1,0 +1,164 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
+)
+
+// The names of the policies of a tree.
+const (
+	Gate          = "moat_roles"
+	TreeIsolation = "tree_isolation"
+	closureWall   = "tenant_tree_own"
+)
+
+// Spec is a policy as the model wants it.
+type Spec struct {
+	Table        catalog.QName
+	Name         string
+	Permissive   bool
+	Command      string
+	Roles        []string // "" is PUBLIC
+	Using, Check string
+}
+
+// Create writes the policy.
+func (s Spec) Create() string {
+	return Create(s.Table, s.Name, s.Permissive, s.Command, s.Roles, s.Using, s.Check)
+}
+
+// Walls are the restrictive policies that a table should have: its wall for the
+// application's roles, and in a tree a wall for the tree's role and a gate that lets
+// nobody in who has neither.
+func (v *View) Walls(t *catalog.Relation, application []string) []Spec {
+	s := v.Bound(v.FormOf(t))
+	tree := v.Model.Shapes.Tree
+	if tree == nil {
+		return v.wall(t, v.Rows(t, s), Isolation, []string{""})
+	}
+	gate := Spec{t.QName(), Gate, false, "ALL", []string{""}, HasRole(append(slices.Clone(application), tree.Role)), ""}
+	all := append([]Spec{gate}, v.wall(t, v.Rows(t, s), Isolation, application)...)
+	below := v.Rows(t, v.Below(s, tree.IsFast(t.QName())))
+	below.Name = "tree"
+	return append(all, v.wall(t, below, TreeIsolation, []string{tree.Role})...)
+}
+
+// wall writes one policy where all commands touch the same rows, else one a command:
+// those of UPDATE and DELETE must isolate by themselves, for a statement without WHERE
+// does not ask the others.
+func (v *View) wall(t *catalog.Relation, r Rows, name string, roles []string) []Spec {
+	q, permissive := t.QName(), v.Citus()
+	if r.Same() {
+		if r.Name == "members" && name == Isolation {
+			name = "members_isolation"
+		}
+		return []Spec{{q, name, permissive, "ALL", roles, r.Read, r.Read}}
+	}
+	return []Spec{
+		{q, r.Name + "_read", permissive, "SELECT", roles, r.Read, ""},
+		{q, r.Name + "_insert", permissive, "INSERT", roles, "", r.Insert},
+		{q, r.Name + "_update", permissive, "UPDATE", roles, r.Update, r.Update},
+		{q, r.Name + "_delete", permissive, "DELETE", roles, r.Delete, ""},
+	}
+}
+
+// HasRole is the condition that the caller has one of these roles, by the test by which
+// PostgreSQL applies a policy to a role.
+func HasRole(roles []string) string {
+	tests := make([]string, len(roles))
+	for i, role := range roles {
+		tests[i] = "pg_has_role(" + sqltext.Literal(role) + ", 'USAGE')"
+	}
+	return "(SELECT true WHERE " + strings.Join(tests, " OR ") + ") IS NOT NULL"
+}
+
+// Doors are the permissive policies of the application's roles behind a table's wall.
+func (v *View) Doors(t *catalog.Relation, application []string) []Spec {
+	var all []Spec
+	for _, a := range v.Allowed(t, v.Bound(v.FormOf(t))) {
+		all = append(all, Spec{t.QName(), a.Name, true, a.Command, application, a.Using, a.Check})
+	}
+	return all
+}
+
+// TreeDoors repeat for the tree's role what limits the application role within a tenant:
+// its permissive policies, to read, and to write where the tree allows that.
+func (v *View) TreeDoors(t *catalog.Relation, doors []Spec) []Spec {
+	tree := v.Model.Shapes.Tree
+	if tree == nil {
+		return nil
+	}
+	var all []Spec
+	for _, d := range doors {
+		d.Name, d.Roles = treeName(d.Name), []string{tree.Role}
+		if d.Command == "ALL" && !tree.Writes {
+			d.Command, d.Check = "SELECT", ""
+		}
+		if d.Command != "SELECT" && !tree.Writes {
+			continue
+		}
+		if d.Using == "true" && tree.IsFast(t.QName()) {
+			d.Using = v.level(t)
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+func treeName(name string) string {
+	if name == Access {
+		return "tree_access"
+	}
+	return sqltext.Name("tree", name)
+}
+
+// level is the condition that has the index of a hot table: rows of the whole tree that
+// the tenant stands in. The wall decides which of them are below it.
+func (v *View) level(t *catalog.Relation) string {
+	tenants := v.Model.Tenants
+	_, typ := v.owner(t)
+	return catalog.Level + " = (SELECT c." + catalog.Level + " FROM " + tenants.SQL() + " c WHERE c." +
+		sqltext.Ident(v.Model.Key) + " = " + v.Bound(Wrapped).Tenant(typ) + ")"
+}
+
+// ClosureWall is the policy of the closure: a tenant sees the pairs below it, and those
+// above it where rows come from above. There is none that lets anybody write.
+func (v *View) ClosureWall() Spec {
+	tree, tenant := v.Model.Shapes.Tree, v.Bound(Wrapped).Tenant(v.Model.Type)
+	using := "ancestor = " + tenant
+	if len(v.Model.Shapes.FromAbove) > 0 {
+		using += " OR tenant = " + tenant
+	}
+	return Spec{tree.Closure(), closureWall, true, "SELECT", []string{""}, using, ""}
+}
+
+// Has reports whether a table has the policy that is wanted: the same commands, roles and
+// expressions, whatever its name and however the server prints it.
+func (v *View) Has(t *catalog.Relation, s Spec) bool { return v.Found(t, s) != nil }
+
+// Found is the policy of a table that is the one wanted, nil when there is none.
+func (v *View) Found(t *catalog.Relation, s Spec) *catalog.Policy {
+	for i := range t.Policies {
+		p := &t.Policies[i]
+		if p.Permissive == s.Permissive && p.Command == s.Command && sameRoles(p.Roles, s.Roles) &&
+			v.means(p.Using, s.Using) && v.means(p.Check, s.Check) {
+			return p
+		}
+	}
+	return nil
+}
+
+func sameRoles(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// means compares an expression, as the server prints it, with a text of ours.
+func (v *View) means(e *catalog.Expr, text string) bool {
+	if e == nil || text == "" {
+		return e == nil && text == ""
+	}
+	return v.spelled(e.Text) == v.spelled(text)
+}
