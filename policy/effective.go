@@ -139,7 +139,7 @@ func (v *View) mayTouch(role, command string) func(Judgement) bool {
 func (v *View) mayLeave(role, command string) func(Judgement) bool {
 	tree := v.Model.Shapes.Tree
 	return func(j Judgement) bool {
-		return j.Isolates || command == "UPDATE" && j.Editable ||
-			tree != nil && role == tree.Role && tree.Writes && j.Below
+		writes := tree != nil && role == tree.Role && tree.Writes
+		return j.Isolates || command == "UPDATE" && j.Editable || writes && (j.Below || command == "INSERT" && j.Adopted)
 	}
 }

@@ -15,6 +15,7 @@ const (
 	editable                    // what it may update: its own, and what is shared for that
 	below                       // its own, and that of the tenants below
 	wide                        // what the tree's role may read: below, and what is visible there
+	adopted                     // new tenants under its own or one below
 	everySet = visible | editable | below | wide
 )
 
@@ -113,6 +114,9 @@ func (a *analyst) inTree(own, y value) within {
 	case y.ref.Column == "tenant" && slices.Contains(y.member.by, "ancestor"):
 		if own.node.Column == a.column {
 			return below
+		}
+		if a.t.QName() == a.m.Tenants && own.node.Column == a.m.Shapes.Tree.Parent {
+			return adopted
 		}
 		return a.party(own, true)
 	case y.ref.Column == "ancestor" && slices.Contains(y.member.by, "tenant"):

@@ -73,7 +73,7 @@ func (v *View) Rows(t *catalog.Relation, s Scope) Rows {
 		}
 	}
 	rows.Read = strings.Join(read, " OR ")
-	if tree := shapes.Tree; tree != nil && q == v.Model.Tenants && s.Wide {
+	if tree := shapes.Tree; tree != nil && tree.Writes && q == v.Model.Tenants && s.Wide {
 		// The closure knows a new tenant only once its row is there.
 		rows.Insert = s.is(sqltext.Ident(tree.Parent), typ)
 	}
@@ -84,6 +84,9 @@ func (v *View) Rows(t *catalog.Relation, s Scope) Rows {
 func (v *View) owner(t *catalog.Relation) (column, typ string) {
 	name := v.TenantColumn(t)
 	typ = v.Model.Type
+	if planned := v.Table(t.QName()); planned != nil && planned.Type != "" {
+		typ = planned.Type
+	}
 	if c := t.Column(name); c != nil {
 		typ = c.Type
 	}

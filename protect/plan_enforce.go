@@ -16,6 +16,9 @@ func (p *planner) enforce() {
 	p.owners()
 	p.views()
 	p.definers()
+	for _, m := range p.m.Shapes.Members {
+		p.enable(p.Relation(m.Table), nil)
+	}
 	for _, t := range p.tables {
 		for _, part := range p.partitions(t.rel) {
 			if part.Kind != catalog.ForeignTable {
@@ -161,7 +164,7 @@ func (p *planner) revokeSchema(set *privilegeChange, schema string) {
 // parent, so nobody needs rights on it.
 func (p *planner) revokeRelation(set *privilegeChange, r *catalog.Relation) {
 	partition := r.Partition && p.ofTenant(r)
-	ours := p.byName[r.QName()] != nil || partition || slices.Contains(p.shared, r)
+	ours := p.byName[r.QName()] != nil || p.m.Shapes.MembersOf(r.QName()) != nil || partition || slices.Contains(p.shared, r)
 	if !ours && !slices.Contains([]catalog.Kind{catalog.View, catalog.MaterializedView}, r.Kind) {
 		return
 	}
@@ -172,8 +175,10 @@ func (p *planner) revokeRelation(set *privilegeChange, r *catalog.Relation) {
 	}
 	for _, c := range r.Columns {
 		for _, h := range c.Privileges {
-			if p.weak(h.Grantee, r.Owner) && (partition || h.Grantee == "" || h.Name == "REFERENCES") {
-				h.Name = fmt.Sprintf("%s (%s)", h.Name, sqltext.Ident(c.Name))
+			column := fmt.Sprintf("%s (%s)", h.Name, sqltext.Ident(c.Name))
+			beyond := h.Grantee == "" || h.Name == "REFERENCES" || p.beyond(r, column)
+			if p.weak(h.Grantee, r.Owner) && (partition || beyond) {
+				h.Name = column
 				set.revoke(onRelation(r), r.Owner, h)
 			}
 		}
@@ -185,7 +190,7 @@ func (p *planner) uncovered(r *catalog.Relation, h catalog.Privilege) bool {
 	if r.Kind == catalog.View || r.Kind == catalog.MaterializedView {
 		return h.Grantee == "" && p.readsTenants(r.QName())
 	}
-	if h.Grantee == "" && p.byName[r.QName()] != nil {
+	if h.Grantee == "" && p.byName[r.QName()] != nil || p.beyond(r, h.Name) {
 		return true
 	}
 	return slices.Contains([]string{"TRUNCATE", "TRIGGER", "REFERENCES", "MAINTAIN"}, h.Name)

@@ -109,7 +109,7 @@ func (p *planner) planned(id string) bool {
 // tenants.
 func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 	parent := p.byName[k.References]
-	if parent == nil || p.pointsAtTenant(t, parent, k) {
+	if parent == nil || p.pointsAtTenant(t, parent, k) || p.shapesKey(t, k) {
 		return
 	}
 	pair := slices.Index(k.Columns, t.column)

@@ -14,9 +14,14 @@ import (
 // act at once, and so belong to group enforce.
 func (p *planner) policies() {
 	for _, t := range p.tables {
+		if p.shaped(t.rel) && !p.Citus() {
+			p.walls(t.rel)
+			continue
+		}
 		p.isolation(t)
 		p.access(t)
 	}
+	p.people()
 }
 
 func (p *planner) policyGroup(t *table) Group {

@@ -17,10 +17,14 @@ func (p *planner) roles() {
 		"the application connects as this role: it owns nothing, and row-level security applies to it")
 	operator := p.role(p.c.Roles.Operator, "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS",
 		"migrations, backfills and exports run as this role, in a separate pool")
+	p.treeRole()
 	p.askConnections()
 	if p.app {
 		p.checkApplication()
 		p.grants("application", p.c.Roles.Application, p.applicationWants)
+	}
+	if tree := p.m.Shapes.Tree; tree != nil && p.app {
+		p.grants("tree", tree.Role, p.treeWants)
 	}
 	if operator {
 		p.grants("operator", p.c.Roles.Operator, p.operatorWants)
@@ -112,6 +116,7 @@ func (p *planner) askConnections() {
 	for _, role := range p.m.Roles {
 		r := p.Role(role)
 		if role == app || r == nil || r.Super || p.Joined(role, app, catalog.Usage) ||
+			p.m.Shapes.Tree != nil && role == p.m.Shapes.Tree.Role ||
 			slices.Contains([]string{p.c.Roles.Owner, p.c.Roles.Operator, p.c.Roles.Definer}, role) {
 			continue
 		}
@@ -195,6 +200,46 @@ func (p *planner) grants(label, role string, wants func(schema string) []want) {
 	}
 }
 
+// granted are the privileges that the application has on a table by its shape, a column's
+// as "UPDATE (title)".
+func (p *planner) granted(r *catalog.Relation) []string {
+	g := p.Granted(r)
+	all := ofColumns("SELECT", g.Read)
+	if g.Insert {
+		all = append(all, "INSERT")
+	}
+	if g.Updates {
+		all = append(all, ofColumns("UPDATE", g.Update)...)
+	}
+	if g.Delete {
+		all = append(all, "DELETE")
+	}
+	return all
+}
+
+func ofColumns(privilege string, columns []string) []string {
+	if len(columns) == 0 {
+		return []string{privilege}
+	}
+	all := make([]string, len(columns))
+	for i, c := range columns {
+		all[i] = fmt.Sprintf("%s (%s)", privilege, sqltext.Ident(c))
+	}
+	return all
+}
+
+// heldOn are the privileges on a relation and, as "UPDATE (title)", on its columns.
+func heldOn(r *catalog.Relation) []catalog.Privilege {
+	all := slices.Clone(r.Privileges)
+	for _, c := range r.Columns {
+		for _, h := range c.Privileges {
+			h.Name = fmt.Sprintf("%s (%s)", h.Name, sqltext.Ident(c.Name))
+			all = append(all, h)
+		}
+	}
+	return all
+}
+
 func lacking(w want, role string) []string {
 	var missing []string
 	for _, name := range w.privileges {
@@ -219,7 +264,7 @@ func (p *planner) applicationWants(schema string) []want {
 			continue
 		}
 		if privileges := p.applicationMay(r); len(privileges) > 0 {
-			wants = append(wants, want{onRelation(r), r.Owner, privileges, r.Privileges})
+			wants = append(wants, want{onRelation(r), r.Owner, privileges, heldOn(r)})
 		}
 	}
 	return wants
@@ -235,11 +280,8 @@ func (p *planner) applicationMay(r *catalog.Relation) []string {
 	if r.Kind == catalog.View {
 		return p.viewGrants(r)
 	}
-	if t := p.byName[r.QName()]; t != nil {
-		if t.class == catalog.TenantsTable {
-			return []string{"SELECT"}
-		}
-		return dml()
+	if p.byName[r.QName()] != nil || p.m.Shapes.MembersOf(r.QName()) != nil {
+		return p.granted(r)
 	}
 	if slices.Contains(p.shared, r) {
 		return []string{"SELECT"}

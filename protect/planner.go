@@ -32,6 +32,7 @@ func New(v *policy.View, c Config) (*Plan, error) {
 	p.actual = v
 	p.roles()
 	p.columns()
+	p.tree()
 	p.backfills()
 	p.keys()
 	p.indexes()
@@ -103,7 +104,21 @@ func newPlanner(v *policy.View, c Config) *planner {
 	}
 	p.readNames()
 	p.classify()
+	p.plannedModel()
 	return p
+}
+
+// plannedModel is the view of the database as it will be: the tables that get a tenant
+// column have it.
+func (p *planner) plannedModel() {
+	m := *p.m
+	m.Tables = slices.Clone(m.Tables)
+	for i := range m.Tables {
+		if t := p.byName[m.Tables[i].Table]; t != nil {
+			m.Tables[i].Column, m.Tables[i].Type = t.column, t.typ
+		}
+	}
+	p.View = p.View.With(&m)
 }
 
 func (p *planner) readNames() {

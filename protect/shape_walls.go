@@ -1,0 +1,244 @@
+package protect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
+)
+
+// shaped reports whether a shape of the model has a say in who sees a table's rows.
+func (p *planner) shaped(rel *catalog.Relation) bool {
+	s := &p.m.Shapes
+	q := rel.QName()
+	return s.Tree != nil || s.Caller != nil || s.MembersOf(q) != nil || s.LinkOf(q) != nil || s.SharedRowsOf(q) != nil ||
+		s.Above(q) || s.PartiesOf(q) != nil || s.SharesOf(q) != nil || s.ShareLinkOf(q) != nil || s.InsideOf(q) != nil
+}
+
+// walls plans the policies of a table of some shape, all in one step, so that at no moment
+// one of them stands without the others. Policies of an earlier plan that no shape wants
+// any more go in the same step; a team's own stay, and are asked about.
+func (p *planner) walls(rel *catalog.Relation) {
+	wanted := append(p.Walls(rel, p.accessRoles()), p.doors(rel)...)
+	var do, undo, titles []string
+	kept := map[string]bool{}
+	var missing []policy.Spec
+	for _, w := range wanted {
+		if found := p.Found(rel, w); found != nil {
+			kept[found.Name] = true
+		} else {
+			missing = append(missing, w)
+		}
+	}
+	q := rel.QName()
+	gone := map[string]bool{}
+	for i := range rel.Policies {
+		old := &rel.Policies[i]
+		if kept[old.Name] || !p.isOurs(old, wanted) {
+			p.askNarrow(rel, old, kept)
+			continue
+		}
+		gone[old.Name] = true
+		titles = append(titles, "no "+old.Name)
+		do, undo = append(do, policy.Drop(q, old.Name)), append(undo, recreate(q, old))
+	}
+	taken := func(name string) bool {
+		return slices.ContainsFunc(rel.Policies, func(x catalog.Policy) bool { return x.Name == name && !gone[name] })
+	}
+	for _, w := range missing {
+		w.Name = free(w.Name, taken)
+		titles = append(titles, w.Name)
+		do, undo = append(do, w.Create()), append([]string{policy.Drop(q, w.Name)}, undo...)
+	}
+	if len(do) == 0 {
+		return
+	}
+	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, "walls"), Group: p.policyGroup(&table{rel: rel}), Table: q,
+		Title: "policies: " + strings.Join(titles, ", "), SQL: do, Undo: undo, Lock: AccessExclusive,
+		Reason: "restrictive walls by the shapes declared for this table, and what is allowed behind them"}))
+}
+
+// isOurs reports whether a policy is one that an earlier plan made.
+func (p *planner) isOurs(old *catalog.Policy, wanted []policy.Spec) bool {
+	name, _, _ := strings.Cut(old.Name, "_m_")
+	if old.Permissive {
+		open := old.Using != nil && strings.TrimSpace(old.Using.Text) == "true"
+		return (name == policy.Access || name == "tree_access") && open
+	}
+	if name == policy.Isolation || name == policy.TreeIsolation || name == policy.Gate {
+		return true
+	}
+	return slices.ContainsFunc(wanted, func(w policy.Spec) bool { return w.Name == old.Name && !w.Permissive })
+}
+
+// askNarrow asks about a restrictive policy of the team's that hides rows which the shapes
+// show.
+func (p *planner) askNarrow(rel *catalog.Relation, old *catalog.Policy, kept map[string]bool) {
+	if old.Permissive || kept[old.Name] || policy.GateRoles(old.Using) != nil {
+		return
+	}
+	q := rel.QName()
+	p.decide(Decision{ID: "narrow/" + key(q) + "." + old.Name, Table: q, Object: old.Name,
+		Question: fmt.Sprintf("Policy %s is restrictive. May it go, or does it hide what it should?", old.Name),
+		Why:      "It stays: whatever it hides stays hidden, also from those to whom the shapes of moat.yaml show it.",
+		SQL:      []string{policy.Drop(q, old.Name)}})
+}
+
+// recreate writes a policy as it is.
+func recreate(q catalog.QName, old *catalog.Policy) string {
+	text := func(e *catalog.Expr) string {
+		if e == nil {
+			return ""
+		}
+		return e.Text
+	}
+	return policy.Create(q, old.Name, old.Permissive, old.Command, old.Roles, text(old.Using), text(old.Check))
+}
+
+// doors are the permissive policies: the team's own where it has any, else ours. What
+// limits the application behind the wall is repeated for the tree's role.
+func (p *planner) doors(rel *catalog.Relation) []policy.Spec {
+	if p.Citus() || !p.app {
+		return nil
+	}
+	ours := p.Doors(rel, p.accessRoles())
+	theirs := p.theirs(rel, ours)
+	if len(theirs) == 0 {
+		return append(ours, p.TreeDoors(rel, ours)...)
+	}
+	q := rel.QName()
+	if ours[0].Name != policy.Access || ours[0].Command != "ALL" {
+		p.askDoors(rel, ours, theirs)
+	}
+	p.note(key(q), "keeps its own permissive policies: "+strings.Join(namesOf(theirs), ", "))
+	var forTree []policy.Spec
+	for _, d := range theirs {
+		if !slices.Contains(d.Roles, "") {
+			forTree = append(forTree, d)
+		}
+	}
+	return p.TreeDoors(rel, forTree)
+}
+
+// theirs are the team's own permissive policies that apply to the application role.
+func (p *planner) theirs(rel *catalog.Relation, ours []policy.Spec) []policy.Spec {
+	var all []policy.Spec
+	for i := range rel.Policies {
+		old := &rel.Policies[i]
+		tree := p.m.Shapes.Tree
+		switch {
+		case !old.Permissive || old.Using == nil && old.Check == nil || p.isOurs(old, nil):
+		case !p.Applies(old, p.c.Roles.Application, old.Command):
+		case tree != nil && slices.Equal(old.Roles, []string{tree.Role}):
+		case slices.ContainsFunc(ours, func(w policy.Spec) bool { return p.Found(rel, w) == old }):
+		default:
+			s := policy.Spec{Table: rel.QName(), Name: old.Name, Permissive: true, Command: old.Command, Roles: old.Roles}
+			if old.Using != nil {
+				s.Using = old.Using.Text
+			}
+			if old.Check != nil {
+				s.Check = old.Check.Text
+			}
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func namesOf(specs []policy.Spec) []string {
+	var names []string
+	for _, s := range specs {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// askDoors asks which rules decide within a tenant: those that the team wrote, or those
+// that moat.yaml declares.
+func (p *planner) askDoors(rel *catalog.Relation, ours, theirs []policy.Spec) {
+	q := rel.QName()
+	var sql []string
+	for _, d := range theirs {
+		sql = append(sql, policy.Drop(q, d.Name))
+	}
+	for _, d := range ours {
+		sql = append(sql, d.Create())
+	}
+	p.decide(Decision{ID: "doors/" + key(q), Table: q,
+		Question: fmt.Sprintf("Replace %s by the policies of the declared shape?", strings.Join(namesOf(theirs), ", ")),
+		Why:      "Permissive policies add up: with both, the wider one decides.", SQL: sql})
+}
+
+// people plans what a table of people needs: it has no tenant column, so nothing else of a
+// tenant table's.
+func (p *planner) people() {
+	for _, m := range p.m.Shapes.Members {
+		rel := p.Relation(m.Table)
+		p.walls(rel)
+		p.indexFor(rel, m.Table, []string{m.Key})
+		if link := p.Relation(m.Through); link != nil && p.byName[m.Through] != nil {
+			p.indexFor(link, m.Through, []string{m.Person, p.byName[m.Through].column})
+		}
+	}
+}
+
+// indexFor plans an index that a shape's conditions need, unless one begins with its
+// columns.
+func (p *planner) indexFor(rel *catalog.Relation, q catalog.QName, columns []string) {
+	begins := func(x catalog.Index) bool {
+		cols := x.Columns()
+		return x.Valid && x.Predicate == "" && len(cols) >= len(columns) && slices.Equal(cols[:len(columns)], columns)
+	}
+	id := stepID(GroupIndexes, q, strings.Join(columns, ","))
+	if slices.ContainsFunc(rel.Indexes, begins) || p.planned(id) {
+		return
+	}
+	p.buildIndex(indexBuild{group: GroupIndexes, id: id, rel: rel, name: p.indexName(rel, append(slices.Clone(columns), "idx")),
+		keys: "(" + sqltext.Idents(columns) + ")", title: strings.Join(columns, ", "),
+		reason: "the policies of this table's shape read it by these columns"})
+}
+
+// beyond reports whether a privilege is more than a table's shape lets the application
+// have. Tables of no such shape keep what they have: policies cover it.
+func (p *planner) beyond(r *catalog.Relation, privilege string) bool {
+	verb, _, _ := strings.Cut(privilege, " ")
+	if !slices.Contains(dml(), verb) {
+		return false
+	}
+	q, s := r.QName(), &p.m.Shapes
+	if q == p.m.Tenants {
+		return s.Tree != nil && verb == "UPDATE" && (privilege == verb || p.movesTenants(privilege))
+	}
+	limited := s.MembersOf(q) != nil || s.LinkOf(q) != nil || s.Caller != nil && s.Caller.Table == q ||
+		s.PartiesOf(q) != nil || s.SharesOf(q) != nil || s.ShareLinkOf(q) != nil
+	return limited && !slices.ContainsFunc(p.granted(r), func(may string) bool {
+		return may == privilege || may == verb
+	})
+}
+
+// movesTenants reports whether a column privilege changes a tenant's place in the tree.
+func (p *planner) movesTenants(privilege string) bool {
+	return slices.Contains(slices.Concat(ofColumns("UPDATE", []string{p.m.Key}),
+		ofColumns("UPDATE", []string{p.m.Shapes.Tree.Parent}), ofColumns("UPDATE", []string{catalog.Level})), privilege)
+}
+
+// shapesKey reports whether a foreign key is one that a shape is made of: it names another
+// tenant on purpose.
+func (p *planner) shapesKey(t *table, k catalog.Constraint) bool {
+	q, s := t.rel.QName(), &p.m.Shapes
+	names := func(columns ...string) bool { return slices.Equal(k.Columns, columns) && k.References == p.m.Tenants }
+	switch {
+	case s.Tree != nil && t.class == catalog.TenantsTable && names(s.Tree.Parent):
+		return true
+	case s.Tree != nil && slices.Contains(k.Columns, catalog.Level) && k.References == p.m.Tenants:
+		return true
+	case s.ShareLinkOf(q) != nil && names(s.ShareLinkOf(q).With):
+		return true
+	case s.PartiesOf(q) != nil:
+		return slices.ContainsFunc(s.PartiesOf(q).Reads, func(c string) bool { return names(c) })
+	}
+	return false
+}
