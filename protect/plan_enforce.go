@@ -164,7 +164,8 @@ func (p *planner) revokeSchema(set *privilegeChange, schema string) {
 // parent, so nobody needs rights on it.
 func (p *planner) revokeRelation(set *privilegeChange, r *catalog.Relation) {
 	partition := r.Partition && p.ofTenant(r)
-	ours := p.byName[r.QName()] != nil || p.m.Shapes.MembersOf(r.QName()) != nil || partition || slices.Contains(p.shared, r)
+	ours := p.byName[r.QName()] != nil || p.m.Shapes.MembersOf(r.QName()) != nil || partition ||
+		slices.Contains(p.shared, r)
 	if !ours && !slices.Contains([]catalog.Kind{catalog.View, catalog.MaterializedView}, r.Kind) {
 		return
 	}

@@ -43,12 +43,12 @@ type wantedIndex struct {
 func (p *planner) wantedIndexes(t *table) []wantedIndex {
 	var wanted []wantedIndex
 	for _, x := range t.rel.Indexes {
-		if w, ok := tenantLed(t, x); ok {
+		if w, ok := tenantLed(t, x); ok && !p.shapesIndex(t, x) {
 			wanted = append(wanted, w)
 		}
 	}
 	for _, k := range t.rel.Constraints {
-		if k.Type != catalog.ForeignKey || p.byName[k.References] == nil || k.Inherited {
+		if k.Type != catalog.ForeignKey || p.byName[k.References] == nil || k.Inherited || p.shapesKey(t, k) {
 			continue
 		}
 		wanted = append(wanted, p.plainIndex(t, without(k.Columns, t.column),

@@ -88,8 +88,8 @@ func (p *planner) tree() {
 // bypasses policies.
 func (p *planner) superuserStep(s Step) {
 	if !p.user.Super {
-		p.leave(Left{Title: s.Title, Reason: "its function must belong to a role with BYPASSRLS, which only a superuser can " +
-			"set up here", SQL: s.SQL})
+		p.leave(Left{Title: s.Title, Reason: "its function must belong to a role with BYPASSRLS, which only a superuser " +
+			"can set up here", SQL: s.SQL})
 		return
 	}
 	p.add(s)
@@ -108,8 +108,9 @@ func (p *planner) closure(t *catalog.Tree, tenants *table) {
 		return
 	}
 	step := Step{ID: stepID(GroupColumns, p.m.Tenants, "tree"), Group: GroupColumns, Table: p.m.Tenants,
-		Title: "keep the tree of tenants in " + q.String(), SQL: p.closureSQL(t, tenants, helper, wall, there),
-		Undo: append(helper.Drop(), "DROP TABLE IF EXISTS "+q.SQL()), Check: p.loose(t, tenants), Data: true,
+		Title: "keep the tree of tenants in " + q.String(),
+		SQL:   p.closureSQL(t, tenants, helper, wall, there),
+		Undo: append(append(helper.Drop(), "DROP TABLE IF EXISTS "+q.SQL()), p.usageOf(Schema)...), Check: p.loose(t, tenants), Data: true,
 		Lock: ShareRowExclusive, Estimate: p.sizeOf(tenants.rel, 20_000),
 		Hazards: []string{"writers of " + key(p.m.Tenants) + " wait while the tree is read once",
 			"tenants are moved in read committed transactions only"},
@@ -129,9 +130,9 @@ func (p *planner) closureSQL(t *catalog.Tree, tenants *table, h policy.Helper, w
 				"  tenant %[2]s NOT NULL REFERENCES %[3]s (%[4]s) ON DELETE CASCADE,\n  depth integer NOT NULL,\n"+
 				"  PRIMARY KEY (ancestor, tenant)\n)", q.SQL(), tenants.typ, tenantsSQL, id),
 			fmt.Sprintf("CREATE INDEX tenant_tree_tenant_ancestor_idx ON %s (tenant, ancestor)", q.SQL()),
-			fmt.Sprintf("INSERT INTO %s\n  WITH RECURSIVE pairs (ancestor, tenant, depth) AS (\n    SELECT %[2]s, %[2]s, 0 FROM "+
-				"%[3]s\n    UNION ALL\n    SELECT p.ancestor, c.%[2]s, p.depth + 1 FROM pairs p JOIN %[3]s c ON c.%[4]s = "+
-				"p.tenant)\n  SELECT * FROM pairs", q.SQL(), id, tenantsSQL, sqltext.Ident(t.Parent)))
+			fmt.Sprintf("INSERT INTO %s\n  WITH RECURSIVE pairs (ancestor, tenant, depth) AS (\n    SELECT %[2]s, %[2]s, 0 "+
+				"FROM %[3]s\n    UNION ALL\n    SELECT p.ancestor, c.%[2]s, p.depth + 1 FROM pairs p JOIN %[3]s c ON "+
+				"c.%[4]s = p.tenant)\n  SELECT * FROM pairs", q.SQL(), id, tenantsSQL, sqltext.Ident(t.Parent)))
 	}
 	sql = append(sql, fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", Schema, definer),
 		fmt.Sprintf("GRANT SELECT, INSERT, DELETE ON %s TO %s", q.SQL(), definer))
@@ -170,13 +171,14 @@ func (p *planner) tenantLevel(t *catalog.Tree, tenants *table) {
 		fmt.Sprintf("GRANT SELECT, UPDATE (%s) ON %s TO %s", catalog.Level, q.SQL(), definer),
 	}
 	sql = append(sql, h.Create(p.c.Roles.Definer)...)
-	sql = append(sql, fmt.Sprintf("UPDATE %[1]s t SET %[2]s = r.ancestor FROM (SELECT DISTINCT ON (tenant) tenant, ancestor "+
-		"FROM %[3]s ORDER BY tenant, depth DESC) r\n  WHERE t.%[4]s = r.tenant AND t.%[2]s IS DISTINCT FROM r.ancestor",
-		q.SQL(), catalog.Level, t.Closure().SQL(), sqltext.Ident(p.m.Key)))
+	sql = append(sql, fmt.Sprintf("UPDATE %[1]s t SET %[2]s = r.ancestor FROM (SELECT DISTINCT ON (tenant) tenant, "+
+		"ancestor FROM %[3]s ORDER BY tenant, depth DESC) r\n  WHERE t.%[4]s = r.tenant AND t.%[2]s IS "+
+		"DISTINCT FROM r.ancestor", q.SQL(), catalog.Level, t.Closure().SQL(), sqltext.Ident(p.m.Key)))
 	p.superuserStep(Step{ID: stepID(GroupColumns, q, "level"), Group: GroupColumns, Table: q,
 		Needs: p.ifPlanned(stepID(GroupColumns, q, "tree")), Data: true,
 		Title: "keep the topmost tenant in " + catalog.Level, SQL: sql,
-		Undo: append(h.Drop(), fmt.Sprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s", q.SQL(), catalog.Level)),
+		Undo: append(append(h.Drop(), fmt.Sprintf("REVOKE SELECT ON %s FROM %s", q.SQL(), definer),
+			fmt.Sprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s", q.SQL(), catalog.Level)), p.usageOf(q.Schema)...),
 		Lock: AccessExclusive, Estimate: p.sizeOf(tenants.rel, 20_000),
 		Hazards: []string{"SELECT * sees one more column", "writers of " + key(q) + " wait while it is filled once"},
 		Reason:  "rows of a hot table are found by it in the order of an index, however many tenants are below"})
@@ -196,7 +198,8 @@ func (p *planner) level(t *catalog.Tree, tenants, fast *table) {
 	q, h := fast.rel.QName(), p.LevelHelper(fast.rel.QName(), fast.column)
 	add := stepID(GroupColumns, q, "level")
 	if fast.rel.Column(catalog.Level) == nil || p.Missing(h) != "" {
-		p.superuserStep(Step{ID: add, Group: GroupColumns, Table: q, Needs: p.ifPlanned(stepID(GroupColumns, p.m.Tenants, "level")),
+		p.superuserStep(Step{ID: add, Group: GroupColumns, Table: q,
+			Needs: p.ifPlanned(stepID(GroupColumns, p.m.Tenants, "level")),
 			Title: "add column " + catalog.Level + " " + tenants.typ,
 			SQL: append([]string{fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s", q.SQL(), catalog.Level,
 				tenants.typ)}, h.Create(p.c.Roles.Definer)...),
@@ -342,4 +345,13 @@ func (p *planner) holds(list []catalog.Privilege, role, name string) bool {
 	return slices.ContainsFunc(list, func(h catalog.Privilege) bool {
 		return h.Name == name && (h.Grantee == "" || h.Grantee == role)
 	})
+}
+
+// usageOf takes from the definer role its right to use a schema, unless it has it today.
+func (p *planner) usageOf(schema string) []string {
+	if s := p.Schema(schema); s != nil && p.holds(s.Privileges, p.c.Roles.Definer, "USAGE") {
+		return nil
+	}
+	return []string{fmt.Sprintf("REVOKE USAGE ON SCHEMA %s FROM %s", sqltext.Ident(schema),
+		sqltext.Ident(p.c.Roles.Definer))}
 }

@@ -196,7 +196,8 @@ func (p *planner) indexFor(rel *catalog.Relation, q catalog.QName, columns []str
 	if slices.ContainsFunc(rel.Indexes, begins) || p.planned(id) {
 		return
 	}
-	p.buildIndex(indexBuild{group: GroupIndexes, id: id, rel: rel, name: p.indexName(rel, append(slices.Clone(columns), "idx")),
+	p.buildIndex(indexBuild{group: GroupIndexes, id: id, rel: rel,
+		name: p.indexName(rel, append(slices.Clone(columns), "idx")),
 		keys: "(" + sqltext.Idents(columns) + ")", title: strings.Join(columns, ", "),
 		reason: "the policies of this table's shape read it by these columns"})
 }
@@ -241,4 +242,23 @@ func (p *planner) shapesKey(t *table, k catalog.Constraint) bool {
 		return slices.ContainsFunc(s.PartiesOf(q).Reads, func(c string) bool { return names(c) })
 	}
 	return false
+}
+
+// shapesIndex reports whether an index begins with a column by which a shape's policies
+// find rows of other tenants.
+func (p *planner) shapesIndex(t *table, x catalog.Index) bool {
+	q, s, first := t.rel.QName(), &p.m.Shapes, x.Keys[0].Column
+	switch {
+	case first == "":
+		return false
+	case s.Tree.IsFast(q) && first == catalog.Level:
+		return true
+	case s.PartiesOf(q) != nil:
+		return slices.Contains(s.PartiesOf(q).Reads, first)
+	case s.ShareLinkOf(q) != nil:
+		return s.ShareLinkOf(q).With == first
+	case s.LinkOf(q) != nil:
+		return s.LinkOf(q).Person == first
+	}
+	return s.SharesOf(q) != nil && s.SharesOf(q).Key == first
 }

@@ -1,0 +1,226 @@
+package protect
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
+)
+
+// scene is one statement of a caller, and what it gives: the rows' first column joined, a
+// number of rows changed, or the SQLSTATE of its error.
+type scene struct {
+	tenant, subject, role string
+	tree                  bool // under the tree's role
+	sql, want             string
+}
+
+// play runs a statement as the application, in a transaction that is rolled back.
+func (b *bench) play(t *testing.T, s scene) string {
+	t.Helper()
+	url := strings.Replace(b.url, "postgres@", b.cfg.Roles.Application+"@", 1)
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bind := "SELECT set_config('app.current_tenant', $1, true), set_config('app.subject', $2, true), " +
+		"set_config('app.role', $3, true)"
+	args := []any{s.tenant, s.subject, s.role}
+	if s.tree {
+		bind, args = bind+", set_config('role', $4, true)", append(args, b.opts.Shapes.Tree.Role)
+	}
+	if _, err := tx.Exec(t.Context(), bind, args...); err != nil {
+		t.Fatal(err)
+	}
+	return result(t.Context(), tx, s.sql)
+}
+
+func result(ctx context.Context, tx pgx.Tx, sql string) string {
+	rows, err := tx.Query(ctx, sql)
+	if err != nil {
+		return code(err)
+	}
+	var all []string
+	for rows.Next() {
+		values, err := rows.Values()
+		if err != nil {
+			return err.Error()
+		}
+		all = append(all, fmt.Sprint(values[0]))
+	}
+	if rows.Err() != nil {
+		return code(rows.Err())
+	}
+	if len(rows.FieldDescriptions()) == 0 {
+		return fmt.Sprint(rows.CommandTag().RowsAffected())
+	}
+	return strings.Join(all, ",")
+}
+
+func code(err error) string {
+	var e interface{ SQLState() string }
+	if pgErr, ok := err.(interface{ SQLState() string }); ok {
+		e = pgErr
+		return e.SQLState()
+	}
+	return err.Error()
+}
+
+// act applies the plan, wants a second one to be empty, and plays the scenes.
+func (b *bench) act(t *testing.T, scenes []scene) {
+	t.Helper()
+	b.apply(t, GroupGuards)
+	if again := b.plan(t); !again.Empty() {
+		t.Fatalf("second plan: %s", show(again))
+	}
+	for _, s := range scenes {
+		if got := b.play(t, s); got != s.want {
+			t.Errorf("%s as %s %s %s, tree %v: %s, want %s", s.sql, s.tenant, s.subject, s.role, s.tree, got, s.want)
+		}
+	}
+}
+
+// shapedBench is a bench with a role of its own for the tree.
+func shapedBench(t *testing.T, c *pgtest.Cluster, schema string, s catalog.Shapes) *bench {
+	t.Helper()
+	b := newBenchOn(t, c, schema)
+	b.opts.Column, b.opts.Shapes = "tenant_id", s
+	if s.Tree != nil {
+		s.Tree.Role = "tree" + b.suffix
+		b.Adopt(s.Tree.Role)
+	}
+	return b
+}
+
+func in(name string) catalog.QName { return catalog.QName{Schema: "app", Name: name} }
+
+// agency has A with A1, A2 and, under A1, A11; and Z, all with ids 1, 2, …
+const agency = `CREATE SCHEMA app;
+	CREATE TABLE app.tenants (id int PRIMARY KEY, parent_id int REFERENCES app.tenants, name text);
+	CREATE TABLE app.leads (tenant_id int NOT NULL REFERENCES app.tenants, id int NOT NULL, name text,
+		created_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (tenant_id, id));
+	INSERT INTO app.tenants VALUES (1, NULL, 'A'), (2, 1, 'A1'), (3, 1, 'A2'), (4, 2, 'A11'), (5, NULL, 'Z');
+	INSERT INTO app.leads SELECT id, id, 'lead ' || name FROM app.tenants;`
+
+const list = "SELECT name FROM app.leads ORDER BY id"
+
+func TestTree(t *testing.T) {
+	t.Parallel()
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
+		t.Parallel()
+		b := shapedBench(t, c, agency, catalog.Shapes{Tree: &catalog.Tree{Parent: "parent_id"}})
+		before := text(t, b.snapshot(t))
+		b.act(t, []scene{
+			{tenant: "1", sql: list, want: "lead A"},
+			{tenant: "1", tree: true, sql: list, want: "lead A,lead A1,lead A2,lead A11"},
+			{tenant: "2", tree: true, sql: list, want: "lead A1,lead A11"},
+			{tenant: "3", tree: true, sql: list, want: "lead A2"},
+			{tree: true, sql: list},
+			{tenant: "1", tree: true, sql: "SELECT name FROM app.tenants ORDER BY id", want: "A,A1,A2,A11"},
+			{tenant: "2", sql: "SELECT name FROM app.tenants", want: "A1"},
+			{tenant: "1", tree: true, sql: "INSERT INTO app.leads VALUES (2, 9)", want: "42501"},
+			{tenant: "1", tree: true, sql: "UPDATE app.leads SET name = ''", want: "42501"},
+			{tenant: "1", tree: true, sql: "DELETE FROM app.leads", want: "42501"},
+			{tenant: "1", sql: "DELETE FROM app.leads", want: "1"},
+			{tenant: "1", sql: "INSERT INTO app.leads VALUES (2, 9)", want: "42501"},
+			{tenant: "2", sql: "UPDATE app.tenants SET parent_id = NULL", want: "42501"},
+			{tenant: "3", sql: "INSERT INTO moat.tenant_tree VALUES (3, 5, 1)", want: "42501"},
+			{tenant: "2", sql: "SELECT tenant FROM moat.tenant_tree ORDER BY 1", want: "2,4"},
+		})
+		b.undo(t)
+		if d := diff(before, text(t, b.snapshot(t))); d != "" {
+			t.Errorf("undo left (- before, + after):\n%s", d)
+		}
+	})
+}
+
+// What the closure says is what the parents say, after moves as well.
+func TestTreeMoves(t *testing.T) {
+	t.Parallel()
+	b := shapedBench(t, pgtest.Shared(t), agency, catalog.Shapes{Tree: &catalog.Tree{Parent: "parent_id",
+		Fast: []catalog.QName{in("leads")}}})
+	b.act(t, []scene{
+		{tenant: "1", tree: true, sql: list, want: "lead A,lead A1,lead A2,lead A11"},
+		{tenant: "4", sql: "INSERT INTO app.leads (tenant_id, id, root_id) VALUES (4, 9, 5) RETURNING root_id", want: "1"},
+		{tenant: "4", sql: "UPDATE app.leads SET root_id = 5", want: "23503"},
+	})
+	for _, bad := range []string{"UPDATE app.tenants SET parent_id = 4 WHERE id = 1",
+		"INSERT INTO app.tenants VALUES (9, 9, 'self')",
+		"UPDATE app.tenants SET parent_id = CASE id WHEN 2 THEN 3 ELSE 2 END WHERE id IN (2, 3)"} {
+		if err := b.try(t, bad); err == nil || code(err) != "23514" {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	b.Exec(t, "UPDATE app.tenants SET parent_id = 5 WHERE id = 2; INSERT INTO app.tenants VALUES (6, 4, 'A111')")
+	differ := b.value(t, `WITH RECURSIVE r AS (SELECT id a, id t, 0 d FROM app.tenants UNION ALL
+		SELECT r.a, c.id, d + 1 FROM r JOIN app.tenants c ON c.parent_id = r.t), w AS (SELECT * FROM moat.tenant_tree)
+		SELECT count(*)::text FROM ((TABLE r EXCEPT TABLE w) UNION ALL (TABLE w EXCEPT TABLE r)) x`)
+	levels := b.value(t, "SELECT string_agg(tenant_id || ':' || root_id, ' ' ORDER BY tenant_id) FROM app.leads")
+	if diff := cmp.Diff([]string{"0", "1:1 2:5 3:1 4:5 5:5"}, []string{differ, levels}); diff != "" {
+		t.Errorf("closure and levels (-want +got):\n%s", diff)
+	}
+	for _, s := range []scene{{tenant: "5", tree: true, sql: list, want: "lead A1,lead A11,lead Z"},
+		{tenant: "1", tree: true, sql: list, want: "lead A,lead A2"}} {
+		if got := b.play(t, s); got != s.want {
+			t.Errorf("after the move, %s: %s, want %s", s.tenant, got, s.want)
+		}
+	}
+	if again := b.plan(t); !again.Empty() {
+		t.Errorf("plan after moves: %s", show(again))
+	}
+}
+
+// An agency that may write below itself writes nowhere else.
+func TestTreeWrites(t *testing.T) {
+	t.Parallel()
+	b := shapedBench(t, pgtest.Shared(t), agency, catalog.Shapes{Tree: &catalog.Tree{Parent: "parent_id", Writes: true}})
+	b.act(t, []scene{
+		{tenant: "1", tree: true, sql: "INSERT INTO app.leads VALUES (2, 9)", want: "1"},
+		{tenant: "1", tree: true, sql: "INSERT INTO app.leads VALUES (5, 9)", want: "42501"},
+		{tenant: "1", tree: true, sql: "UPDATE app.leads SET tenant_id = 5", want: "42501"},
+		{tenant: "1", tree: true, sql: "UPDATE app.leads SET name = 'x'", want: "4"},
+		{tenant: "1", tree: true, sql: "DELETE FROM app.leads", want: "4"},
+		{tenant: "1", tree: true, sql: "INSERT INTO app.tenants VALUES (9, 2, 'new')", want: "1"},
+		{tenant: "1", tree: true, sql: "INSERT INTO app.tenants VALUES (9, 5, 'new')", want: "42501"},
+		{tenant: "1", tree: true, sql: "INSERT INTO app.tenants VALUES (9, NULL, 'new')", want: "42501"},
+		{tenant: "2", tree: true, sql: "INSERT INTO app.leads VALUES (1, 9)", want: "42501"},
+		{tenant: "2", tree: true, sql: "UPDATE app.tenants SET parent_id = 5", want: "42501"},
+		{tenant: "1", sql: "DELETE FROM app.leads", want: "1"},
+	})
+}
+
+// try runs a statement as the superuser and returns its error.
+func (b *bench) try(t *testing.T, sql string) error {
+	t.Helper()
+	conn, err := b.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(t.Context(), sql)
+	return err
+}
+
+func (b *bench) value(t *testing.T, sql string) (value string) {
+	t.Helper()
+	conn, err := b.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if err := conn.QueryRow(t.Context(), sql).Scan(&value); err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
