@@ -6,6 +6,10 @@ import "slices"
 // not say it all. Each stands beside one table. What follows from them is written in one
 // place, package policy; here is only what was declared or inferred.
 type Shapes struct {
+	// Subject and Role are the settings with who the caller is, and what role they have.
+	Subject string `json:"subject,omitempty"`
+	Role    string `json:"role,omitempty"`
+
 	Tree       *Tree        `json:"tree,omitempty"`
 	Caller     *Caller      `json:"caller,omitempty"`
 	Members    []Members    `json:"members,omitempty"`

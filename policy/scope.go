@@ -1,17 +1,13 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
+	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
-)
-
-// The settings that carry who the caller is, beside the tenant.
-const (
-	SubjectSetting = "app.subject"
-	RoleSetting    = "app.role"
 )
 
 // Scope is who asks, in SQL: the values that conditions compare with. Policies get
@@ -43,7 +39,7 @@ func (v *View) Bound(form Form) Scope {
 		}
 		return value
 	}
-	s := Scope{Above: v.above, Role: boundRole,
+	s := Scope{Above: v.above, Role: v.boundRole,
 		Tenant:  func(typ string) string { return wrap(v.Current(v.comparable(typ))) },
 		Subject: func(typ string) string { return wrap(v.subject(v.comparable(typ))) },
 	}
@@ -73,7 +69,7 @@ func (v *View) subject(typ string) string {
 	if m.Person {
 		return Tenant(m.Setting, typ)
 	}
-	return Tenant(SubjectSetting, typ)
+	return Tenant(v.subjectSetting(), typ)
 }
 
 // asCaller asks the membership table: for the current tenant, or for all of the caller's.
@@ -119,10 +115,16 @@ func (v *View) above(typ string) string {
 
 // boundRole tests the caller's role once a statement. As a bare comparison in a
 // disjunction the planner would take it for rare, and read the whole tenant.
-func boundRole(names []string) string {
-	return fmt.Sprintf("(SELECT true WHERE current_setting(%s, true) %s) IS NOT NULL", sqltext.Literal(RoleSetting),
+func (v *View) boundRole(names []string) string {
+	return fmt.Sprintf("(SELECT true WHERE current_setting(%s, true) %s) IS NOT NULL", sqltext.Literal(v.roleSetting()),
 		oneOf(names))
 }
+
+// The settings beside the tenant's have their usual names unless the model says others.
+func (v *View) subjectSetting() string {
+	return cmp.Or(v.Model.Shapes.Subject, moat.DefaultSubjectSetting)
+}
+func (v *View) roleSetting() string { return cmp.Or(v.Model.Shapes.Role, moat.DefaultRoleSetting) }
 
 func oneOf(names []string) string {
 	quoted := make([]string, len(names))

@@ -47,6 +47,6 @@ func (v *View) unsealed(spelled string) string {
 	}
 	return strings.NewReplacer(
 		"moat . current_tenant", setting(v.Model.Setting),
-		"moat . current_fact 'subject'", setting(SubjectSetting),
-		"moat . current_fact 'role'", setting(RoleSetting)).Replace(spelled)
+		"moat . current_fact 'subject'", setting(v.subjectSetting()),
+		"moat . current_fact 'role'", setting(v.roleSetting())).Replace(spelled)
 }

@@ -110,7 +110,8 @@ func (p *planner) closure(t *catalog.Tree, tenants *table) {
 	step := Step{ID: stepID(GroupColumns, p.m.Tenants, "tree"), Group: GroupColumns, Table: p.m.Tenants,
 		Title: "keep the tree of tenants in " + q.String(),
 		SQL:   p.closureSQL(t, tenants, helper, wall, there),
-		Undo: append(append(helper.Drop(), "DROP TABLE IF EXISTS "+q.SQL()), p.usageOf(Schema)...), Check: p.loose(t, tenants), Data: true,
+		Undo:  append(append(helper.Drop(), "DROP TABLE IF EXISTS "+q.SQL()), p.usageOf(Schema)...),
+		Check: p.loose(t, tenants), Data: true,
 		Lock: ShareRowExclusive, Estimate: p.sizeOf(tenants.rel, 20_000),
 		Hazards: []string{"writers of " + key(p.m.Tenants) + " wait while the tree is read once",
 			"tenants are moved in read committed transactions only"},
@@ -184,12 +185,12 @@ func (p *planner) tenantLevel(t *catalog.Tree, tenants *table) {
 		Reason:  "rows of a hot table are found by it in the order of an index, however many tenants are below"})
 }
 
-// ifPlanned is the ID of a step where that is planned, "" otherwise.
-func (p *planner) ifPlanned(id string) string {
-	if p.planned(id) {
-		return id
+// ifPlanned is the ID of a step where that is planned, nothing otherwise.
+func (p *planner) ifPlanned(id string) []string {
+	if id != "" && p.planned(id) {
+		return []string{id}
 	}
-	return ""
+	return nil
 }
 
 // level plans the level column of one table: the column and the trigger that fills it, the
@@ -233,7 +234,7 @@ func (p *planner) fillLevel(fast *table, needs string) {
 		b.Parts = append(b.Parts, Part{Table: leaf.QName(), Key: walked(leaf)})
 	}
 	p.add(Step{ID: stepID(GroupBackfill, q, "level"), Group: GroupBackfill, Kind: KindBackfill, Table: q, Backfill: b,
-		Data: true, Needs: needs, Title: "fill " + catalog.Level, SQL: []string{b.batchSQL(b.Parts[0], "…")},
+		Data: true, Needs: p.ifPlanned(needs), Title: "fill " + catalog.Level, SQL: []string{b.batchSQL(b.Parts[0], "…")},
 		Lock: RowExclusive, Scans: true, Estimate: p.sizeOf(fast.rel, 20_000),
 		Hazards: []string{"each batch locks the rows it fills until it commits"},
 		Reason:  "rows with a wrong or missing level are hidden from the agency, never shown to another"})
@@ -254,12 +255,14 @@ func (p *planner) levelKey(tenants, fast *table) {
 	def := fmt.Sprintf("FOREIGN KEY (%s, %s) REFERENCES %s (%s, %s) ON UPDATE CASCADE", sqltext.Ident(fast.column),
 		catalog.Level, p.m.Tenants.SQL(), sqltext.Ident(p.m.Key), catalog.Level)
 	add := stepID(GroupKeys, q, name+"/add")
-	p.add(Step{ID: add, Group: GroupKeys, Table: q, Needs: needs, Title: "add foreign key " + name + " for new rows",
-		SQL:  []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", q.SQL(), sqltext.Ident(name), def)},
-		Undo: []string{dropConstraint(q, name)}, Lock: ShareRowExclusive,
+	p.add(Step{ID: add, Group: GroupKeys, Table: q, Needs: p.ifPlanned(needs),
+		Title: "add foreign key " + name + " for new rows",
+		SQL:   []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", q.SQL(), sqltext.Ident(name), def)},
+		Undo:  []string{dropConstraint(q, name)}, Lock: ShareRowExclusive,
 		Reason: "a tenant that is moved takes the level of its rows along"})
-	p.add(Step{ID: stepID(GroupKeys, q, name+"/validate"), Group: GroupKeys, Kind: KindValidate, Table: q, Needs: add,
-		Data: true, Title: "validate foreign key " + name + " for existing rows",
+	p.add(Step{ID: stepID(GroupKeys, q, name+"/validate"), Group: GroupKeys, Kind: KindValidate, Table: q,
+		Needs: []string{add},
+		Data:  true, Title: "validate foreign key " + name + " for existing rows",
 		SQL:  []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", q.SQL(), sqltext.Ident(name))},
 		Lock: ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(fast.rel, 500_000),
 		Reason: "existing rows are checked while writers carry on"})

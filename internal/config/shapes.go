@@ -61,7 +61,8 @@ type Caller struct {
 // [Parse] only as far as they can be without a database.
 func (c *Config) Shapes() catalog.Shapes {
 	t := c.Tables
-	s := catalog.Shapes{Tree: c.tree(), Caller: c.Caller.shape(), FromAbove: named(t.FromAbove)}
+	s := catalog.Shapes{Subject: c.Tenant.SubjectSetting, Role: c.Tenant.RoleSetting,
+		Tree: c.tree(), Caller: c.Caller.shape(), FromAbove: named(t.FromAbove)}
 	for _, name := range sorted(t.Members) {
 		m := t.Members[name]
 		s.Members = append(s.Members, catalog.Members{Table: Named(name), Through: Named(m.Through), Person: m.Person,
