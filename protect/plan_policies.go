@@ -15,7 +15,7 @@ import (
 func (p *planner) policies() {
 	for _, t := range p.tables {
 		if p.shaped(t.rel) && !p.Citus() {
-			p.walls(t.rel)
+			p.shapeWalls(t.rel)
 			continue
 		}
 		p.isolation(t)

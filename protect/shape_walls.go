@@ -18,10 +18,10 @@ func (p *planner) shaped(rel *catalog.Relation) bool {
 		s.Above(q) || s.PartiesOf(q) != nil || s.SharesOf(q) != nil || s.ShareLinkOf(q) != nil || s.InsideOf(q) != nil
 }
 
-// walls plans the policies of a table of some shape, all in one step, so that at no moment
+// shapeWalls plans the policies of a table of some shape, all in one step, so that at no moment
 // one of them stands without the others. Policies of an earlier plan that no shape wants
 // any more go in the same step; a team's own stay, and are asked about.
-func (p *planner) walls(rel *catalog.Relation) {
+func (p *planner) shapeWalls(rel *catalog.Relation) {
 	wanted := append(p.Walls(rel, p.accessRoles()), p.doors(rel)...)
 	var do, undo, titles []string
 	kept := map[string]bool{}
@@ -177,7 +177,7 @@ func (p *planner) askDoors(rel *catalog.Relation, ours, theirs []policy.Spec) {
 func (p *planner) people() {
 	for _, m := range p.m.Shapes.Members {
 		rel := p.Relation(m.Table)
-		p.walls(rel)
+		p.shapeWalls(rel)
 		p.indexFor(rel, m.Table, []string{m.Key})
 		if link := p.Relation(m.Through); link != nil && p.byName[m.Through] != nil {
 			p.indexFor(link, m.Through, []string{m.Person, p.byName[m.Through].column})
