@@ -12,6 +12,7 @@ import (
 // SELECT sets everything, so that binding is one statement of the batch.
 type binder struct {
 	sql    string    // sets the settings; "" where there are none
+	bare   string    // sql for a scope that is a tenant and nothing else
 	set    []setting // by sql, in its order
 	widen  []setting // set in addition for a wide scope; none where there is no tree
 	unsent []unsent
@@ -46,6 +47,11 @@ func newBinder(o Options) *binder {
 	b.add(o.ClaimsSetting, "ClaimsSetting", func(s *Scope) string { return string(s.Claims) })
 	if len(b.set) > 0 {
 		b.sql = "select " + setConfigs(b.set, 1)
+		tenant := min(len(b.set), 1)
+		if b.sealed {
+			tenant = 0 // the seal carries it
+		}
+		b.bare = "select " + strings.Trim(setConfigs(b.set[:tenant], 1)+", "+emptyConfigs(b.set[tenant:]), ", ")
 	}
 	return b
 }
@@ -72,6 +78,16 @@ func widening(o Options) []setting {
 		widen = append(widen, setting{"transaction_read_only", constant("on")})
 	}
 	return widen
+}
+
+// emptyConfigs is a select list that empties settings by constants, which cost less than
+// parameters do.
+func emptyConfigs(settings []setting) string {
+	calls := make([]string, len(settings))
+	for i, s := range settings {
+		calls[i] = fmt.Sprintf("pg_catalog.set_config('%s', '', true)", s.name)
+	}
+	return strings.Join(calls, ", ")
 }
 
 // setConfigs is a select list that sets settings to $first, … for the transaction. The
@@ -133,8 +149,21 @@ func (b *binder) queue(ctx context.Context, batch *pgx.Batch, conn *pgx.Conn, s 
 	if b.sql == "" {
 		return n, nil
 	}
+	if widen == nil && s.Subject == "" && s.Role == "" && len(s.Claims) == 0 {
+		b.queueBare(batch, s.Tenant)
+		return n + 1, nil
+	}
 	queueWith(batch, b.sql, values(make([]any, 0, len(b.set)+len(widen)), b.set, s), widen, s)
 	return n + 1, nil
+}
+
+// queueBare queues the binding of a scope that is a tenant and nothing else.
+func (b *binder) queueBare(batch *pgx.Batch, tenant Tenant) {
+	if b.sealed {
+		batch.Queue(b.bare)
+		return
+	}
+	batch.Queue(b.bare, string(tenant))
 }
 
 // queueWith queues a SELECT that sets further settings at the end of its list.

@@ -67,6 +67,9 @@ func run(ctx context.Context, tenants []string, rows int, window time.Duration, 
 		}
 		err = b.latencies(ctx, out, window)
 		if err == nil {
+			err = b.latenciesSQL(ctx, out, window)
+		}
+		if err == nil {
 			err = b.throughputs(ctx, out, window)
 		}
 		b.close()

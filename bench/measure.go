@@ -36,17 +36,21 @@ func (b *bench) latencies(ctx context.Context, out *tabwriter.Writer, window tim
 					took[i%2] = append(took[i%2], time.Since(start))
 				}
 			}
-			p50, p99 := [2]time.Duration{}, [2]time.Duration{}
-			for side := range took {
-				slices.Sort(took[side])
-				p50[side], p99[side] = took[side][len(took[side])/2], took[side][len(took[side])*99/100]
-			}
-			fmt.Fprintf(out, "%d\t%s\t%s\t%s\t%s\t%.2f\t%s\t%s\t%.2f\t\n", b.tenants, sh.name, s.link,
-				micro(p50[0]), micro(p50[1]), ratio(p50[1], p50[0]), micro(p99[0]), micro(p99[1]), ratio(p99[1], p99[0]))
-			out.Flush()
+			printLatencies(out, b.tenants, sh.name, s.link, took)
 		}
 	}
 	return nil
+}
+
+func printLatencies(out *tabwriter.Writer, tenants int, shape, link string, took [2][]time.Duration) {
+	p50, p99 := [2]time.Duration{}, [2]time.Duration{}
+	for side := range took {
+		slices.Sort(took[side])
+		p50[side], p99[side] = took[side][len(took[side])/2], took[side][len(took[side])*99/100]
+	}
+	fmt.Fprintf(out, "%d\t%s\t%s\t%s\t%s\t%.2f\t%s\t%s\t%.2f\t\n", tenants, shape, link,
+		micro(p50[0]), micro(p50[1]), ratio(p50[1], p50[0]), micro(p99[0]), micro(p99[1]), ratio(p99[1], p99[0]))
+	out.Flush()
 }
 
 // throughputs lets eight clients run for short windows of each side in turn.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -47,6 +48,7 @@ end $$`
 type bench struct {
 	tenants, perTenant int
 	direct, delayed    sides
+	sql                []sqlSides // the same two through database/sql
 }
 
 // sides are the two ways to ask the same question.
@@ -71,8 +73,20 @@ func setUp(ctx context.Context, server *postgres.Server, slow *delay, tenants, r
 	if b.direct, err = connect(ctx, "socket", func(role string) string { return server.URL(name, role) }); err != nil {
 		return nil, err
 	}
-	b.delayed, err = connect(ctx, "+1 ms", func(role string) string { return slow.URL(name, role) })
-	return b, err
+	if b.delayed, err = connect(ctx, "+1 ms", func(role string) string { return slow.URL(name, role) }); err != nil {
+		return nil, err
+	}
+	for link, url := range map[string]func(string) string{
+		"socket": func(role string) string { return server.URL(name, role) },
+		"+1 ms":  func(role string) string { return slow.URL(name, role) },
+	} {
+		s, err := connectSQL(ctx, link, url)
+		if err != nil {
+			return nil, err
+		}
+		b.sql = append(b.sql, s)
+	}
+	return b, nil
 }
 
 func exec(ctx context.Context, url string, statements ...string) error {
@@ -113,6 +127,9 @@ func newPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 }
 
 func (b *bench) close() {
+	for _, s := range b.sql {
+		_ = errors.Join(s.plain.Close(), s.moat.Close())
+	}
 	for _, s := range []sides{b.direct, b.delayed} {
 		s.plain.Close()
 		s.pool.Close()
