@@ -182,7 +182,9 @@ func (q *request) callFunction(w http.ResponseWriter, f *schema.Function, r *que
 	if err != nil {
 		return err
 	}
-	explain(st, media)
+	if isPlan(media) {
+		return q.explain(w, st, media)
+	}
 	a := &answer{}
 	if err := q.runCall(f, st, media, a); err != nil {
 		return err
@@ -194,7 +196,7 @@ func (q *request) callFunction(w http.ResponseWriter, f *schema.Function, r *que
 		return nil
 	}
 	status := http.StatusOK
-	if f.Set && !isPlan(media) {
+	if f.Set {
 		if status, err = contentRange(h, st, a); err != nil {
 			return err
 		}
@@ -208,7 +210,7 @@ func (q *request) callFunction(w http.ResponseWriter, f *schema.Function, r *que
 
 // runCall runs the call. Only a volatile function can have something to undo.
 func (q *request) runCall(f *schema.Function, st *plan.Statement, media query.Media, a *answer) error {
-	x := &execution{statement: st, media: media, response: !isPlan(media)}
+	x := &execution{statement: st, media: media, response: true}
 	singular := media.Format == query.Singular && !st.Scalar
 	limited := f.Volatile && f.Set && q.prefer.MaxAffected != nil && q.prefer.Handling == "strict"
 	rollback := f.Volatile && q.prefer.Tx == "rollback" && q.h.config.AllowRollback

@@ -70,10 +70,8 @@ func (x *execution) send(ctx context.Context, sender Sender, a *answer) (err err
 	}
 	st := x.statement
 	b.Queue(st.SQL, st.Bind(x.tenant, x.values)...)
-	for _, count := range []*plan.Statement{st.Count, st.Estimate} {
-		if count != nil {
-			b.Queue(count.SQL, count.Bind(x.tenant, x.values)...)
-		}
+	if st.Count != nil {
+		b.Queue(st.Count.SQL, st.Count.Bind(x.tenant, x.values)...)
 	}
 	if x.response {
 		b.Queue("select current_setting('response.status', true), current_setting('response.headers', true)")
@@ -101,8 +99,7 @@ func (x *execution) read(results pgx.BatchResults, a *answer) error {
 	if err := x.rows(rows, a); err != nil {
 		return err
 	}
-	a.total = -1
-	if err := x.counts(results, a); err != nil {
+	if err := x.count(results, a); err != nil {
 		return err
 	}
 	if x.response {
@@ -193,34 +190,19 @@ func textOf(v []byte) *string {
 	return &s
 }
 
-// counts reads the results of the counting statements.
-func (x *execution) counts(results pgx.BatchResults, a *answer) error {
+// count reads the result of the counting statement. One that stopped at its limit says
+// that there is one more, which is true of every further page as well.
+func (x *execution) count(results pgx.BatchResults, a *answer) error {
+	a.total = -1
 	st := x.statement
-	if st.Count != nil {
-		if err := results.QueryRow().Scan(&a.total); err != nil {
-			return err
-		}
-	}
-	if st.Estimate == nil {
+	if st.Count == nil {
 		return nil
 	}
-	var text []byte
-	if err := results.QueryRow().Scan(&text); err != nil {
-		return err
+	err := results.QueryRow().Scan(&a.total)
+	if st.CountLimit > 0 && a.total > st.CountLimit {
+		a.total = max(a.total, st.Offset+a.rows+1)
 	}
-	if st.Count != nil && a.total <= st.CountLimit {
-		return nil
-	}
-	var explained []struct {
-		Plan struct {
-			Rows float64 `json:"Plan Rows"`
-		}
-	}
-	if err := json.Unmarshal(text, &explained); err != nil || len(explained) == 0 {
-		return err
-	}
-	a.total = max(a.total, int64(explained[0].Plan.Rows))
-	return nil
+	return err
 }
 
 // readResponse takes the status and headers that a function set.
@@ -303,12 +285,10 @@ func (e *encoder) row(b []byte, values [][]byte, n int64) []byte {
 			b = appendCSV(b, values[i])
 		}
 		return b
-	case query.Text, query.PlanText:
+	case query.Text:
 		if n > 0 {
 			b = append(b, '\n')
 		}
-		return append(b, values[0]...)
-	case query.PlanJSON:
 		return append(b, values[0]...)
 	case query.Bytes:
 		return appendBytes(b, values[0])

@@ -63,8 +63,60 @@ func TestExplain(t *testing.T) {
 	}
 	got = s.do(t, call{path: "leads?id=eq.1",
 		header: []string{`Accept: application/vnd.pgrst.plan+text; options=analyze`}})
-	if got.Status != 200 || !strings.Contains(got.Body, "actual time") {
+	if got.Status != 406 || !strings.Contains(got.Body, "rows of other tenants") {
 		t.Errorf("%d %s", got.Status, got.Body)
+	}
+	got = s.do(t, call{path: "rpc/numbers?upto=3", header: []string{"Accept: application/vnd.pgrst.plan+text"}})
+	if got.Status != 200 || !strings.Contains(got.Body, "ProjectSet") {
+		t.Errorf("a function: %d %s", got.Status, got.Body)
+	}
+}
+
+// Neither a count nor a plan depends on the rows of others: what only another tenant has
+// looks like what nobody has, whichever filter asks.
+func TestEstimatesTellNothing(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	db.Exec(t, "CREATE INDEX ON app.leads (tenant_id, name)")
+	db.Exec(t, `INSERT INTO app.leads (tenant_id, id, name, score)
+		SELECT $1, g, 'Rabies', 1 FROM generate_series(1000, 6000) g`, tenantB)
+	db.Exec(t, "ANALYZE app.leads")
+	s := serveOn(t, db, func(c *api.Config) { c.AllowExplain = true })
+	for _, filter := range []string{"name=eq.%s", "name=gte.%s&name=lte.%[1]s", "or=(name.eq.%s,name.is.null)",
+		"name=in.(%s,x)", "not.or=(name.neq.%s)", "name=like.%s*", "name=match.%s"} {
+		ask := func(value string, header ...string) string {
+			got := s.do(t, call{path: "leads?limit=0&select=id&" + fmt.Sprintf(filter, value), header: header})
+			if got.Status >= 400 {
+				t.Errorf("%s: %s", filter, got.Body)
+			}
+			return got.Header.Get("Content-Range") + got.Body
+		}
+		for _, header := range []string{"Prefer: count=planned", "Prefer: count=estimated",
+			"Accept: application/vnd.pgrst.plan+json", "Accept: application/vnd.pgrst.plan+text; options=verbose|settings"} {
+			theirs, nobodys := ask("Rabies", header), ask("Plague", header)
+			if theirs != nobodys || strings.Contains(theirs, "ows") && strings.Contains(theirs, "Plan ") {
+				t.Errorf("%s, %s:\n%s\n%s", filter, header, theirs, nobodys)
+			}
+		}
+	}
+}
+
+// A count that stops says that there are more, on each page.
+func TestCappedCounts(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	db.Exec(t, `INSERT INTO app.leads (tenant_id, id, name)
+		SELECT $1, g, 'x' FROM generate_series(1000, 13000) g`, tenantA)
+	s := serveOn(t, db, nil)
+	for path, want := range map[string]string{
+		"leads?name=eq.x&limit=2":              "0-1/10001",
+		"leads?name=eq.x&limit=2&offset=11000": "11000-11001/11003",
+		"leads?id=gt.12000&limit=2":            "0-1/1000",
+	} {
+		got := s.do(t, call{path: path, header: []string{"Prefer: count=estimated"}})
+		if got.Header.Get("Content-Range") != want || got.Status != 206 {
+			t.Errorf("%s: %d %s", path, got.Status, got.Header.Get("Content-Range"))
+		}
 	}
 }
 

@@ -129,10 +129,5 @@ func (q *request) planRead(t *schema.Table, media query.Media, raw string) (*pla
 	}
 	options := q.options(media)
 	options.ETag = media.Format == query.Singular
-	st, err := plan.Read(q.state.Schema, t, r, options)
-	if err != nil {
-		return nil, err
-	}
-	explain(st, media)
-	return st, nil
+	return plan.Read(q.state.Schema, t, r, options)
 }

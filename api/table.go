@@ -99,6 +99,9 @@ func (q *request) get(w http.ResponseWriter, t *schema.Table) error {
 	if err != nil {
 		return err
 	}
+	if isPlan(media) {
+		return q.explain(w, x.statement, media)
+	}
 	return q.answerRead(w, x)
 }
 
@@ -136,9 +139,6 @@ func (q *request) answerRead(w http.ResponseWriter, x *execution) error {
 	status, err := contentRange(header, st, a)
 	if err != nil {
 		return err
-	}
-	if isPlan(media) {
-		header.Del("Content-Range")
 	}
 	if a.etag != "" {
 		header.Set("ETag", `"`+a.etag+`"`)
@@ -245,28 +245,6 @@ func (q *request) write(w http.ResponseWriter, status int, contentType string, a
 	holdRange(h)
 	w.WriteHeader(status)
 	_, _ = w.Write(a.body) // the client may have gone
-}
-
-func isPlan(m query.Media) bool { return m.Format == query.PlanText || m.Format == query.PlanJSON }
-
-// explain turns a statement into its EXPLAIN where that is the format.
-func explain(st *plan.Statement, m query.Media) {
-	if !isPlan(m) {
-		return
-	}
-	options := []string{"FORMAT TEXT"}
-	if m.Format == query.PlanJSON {
-		options[0] = "FORMAT JSON"
-	}
-	for _, o := range m.Options {
-		switch o {
-		case "analyze", "verbose", "settings", "buffers", "wal":
-			options = append(options, strings.ToUpper(o))
-		}
-	}
-	st.SQL = "EXPLAIN (" + strings.Join(options, ", ") + ") " + st.SQL
-	st.Outputs = []plan.Output{{Name: "QUERY PLAN"}}
-	st.Count, st.Estimate, st.Cursor = nil, nil, nil
 }
 
 // location is the address of an inserted row.

@@ -46,10 +46,9 @@ type Statement struct {
 	Args []any
 	// Outputs are the columns of a row, in order.
 	Outputs []Output
-	// Count counts the rows without paging; nil when it was not asked for. Estimate
-	// is an EXPLAIN whose row estimate serves instead, above CountLimit rows.
+	// Count counts the rows without paging; nil when it was not asked for. It stops
+	// behind CountLimit rows, where that is not 0.
 	Count      *Statement
-	Estimate   *Statement
 	CountLimit int64
 	// Offset and Limit are the page's; Limit is -1 for none.
 	Offset, Limit int64

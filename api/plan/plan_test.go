@@ -114,9 +114,6 @@ func render(st *Statement) string {
 	if st.Count != nil {
 		text += fmt.Sprintf("-- count:\n%s\n-- args: %q\n", st.Count.SQL, st.Count.Bind(tenant, nil))
 	}
-	if st.Estimate != nil {
-		text += fmt.Sprintf("-- estimate:\n%s\n-- args: %q\n", st.Estimate.SQL, st.Estimate.Bind(tenant, nil))
-	}
 	return text
 }
 

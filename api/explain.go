@@ -1,0 +1,82 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/api/plan"
+	"github.com/moat-db/moat/api/problem"
+	"github.com/moat-db/moat/api/query"
+)
+
+func isPlan(m query.Media) bool { return m.Format == query.PlanText || m.Format == query.PlanJSON }
+
+// explain answers with the plan of a statement.
+//
+// What the planner estimates it knows from the rows of all tenants. So the plan is the
+// generic one, which is made without the values of the client, and without numbers; and
+// there is no ANALYZE, which counts the rows of others that a filter removes. A generic
+// plan needs a prepared statement, hence a connection of its own; no tenant is bound on
+// it, and nothing is executed.
+func (q *request) explain(w http.ResponseWriter, st *plan.Statement, media query.Media) error {
+	if q.h.config.Connect == nil {
+		return problem.New(http.StatusNotAcceptable, "PGRST107", "This server gives no plans")
+	}
+	options, err := explainOptions(media)
+	if err != nil {
+		return err
+	}
+	conn, err := q.h.config.Connect(q.Context())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(q.Context())
+	if _, err := conn.Exec(q.Context(), "set plan_cache_mode = force_generic_plan"); err != nil {
+		return err
+	}
+	if _, err := conn.Exec(q.Context(), "prepare explained as "+st.SQL); err != nil {
+		return err
+	}
+	lines, err := explained(q, conn, "explain ("+options+") execute explained"+nulls(len(st.Args)))
+	if err != nil {
+		return err
+	}
+	q.write(w, http.StatusOK, media.ContentType(), &answer{body: []byte(lines)})
+	return nil
+}
+
+func explained(q *request, conn *pgx.Conn, sql string) (string, error) {
+	rows, err := conn.Query(q.Context(), sql, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		return "", err
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return strings.Join(lines, "\n"), err
+}
+
+func explainOptions(m query.Media) (string, error) {
+	options := "costs off, format text"
+	if m.Format == query.PlanJSON {
+		options = "costs off, format json"
+	}
+	for _, o := range m.Options {
+		switch o {
+		case "verbose", "settings":
+			options += ", " + o
+		case "analyze", "buffers", "wal":
+			return "", problem.New(http.StatusNotAcceptable, "PGRST107", "A plan has no %s here", o).
+				WithHint("It would count rows of other tenants. Ask for the plan without it.")
+		}
+	}
+	return options, nil
+}
+
+// nulls is a list of n arguments; they are not looked at.
+func nulls(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return "(null" + strings.Repeat(", null", n-1) + ")"
+}
