@@ -270,8 +270,8 @@ func (r *runner) waiting(s Step) func(int) {
 	return func(attempt int) { r.report(Progress{State: Waiting, Step: s, Attempt: attempt}) }
 }
 
-func remember(ctx context.Context, tx pgx.Tx, query string) ([]string, error) {
-	rows, err := tx.Query(ctx, query)
+func remember(ctx context.Context, db querier, query string) ([]string, error) {
+	rows, err := db.Query(ctx, query)
 	if err != nil {
 		return nil, err
 	}

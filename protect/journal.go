@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/catalog"
 )
 
 // The journal lives in schema moat. A step's row is written in the step's own
@@ -15,13 +17,23 @@ CREATE TABLE IF NOT EXISTS moat.steps (
   seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   id text NOT NULL, step_group text NOT NULL, title text NOT NULL,
   sql text[] NOT NULL, undo text[] NOT NULL, transactional boolean NOT NULL,
-  state text NOT NULL, started_at timestamptz NOT NULL DEFAULT clock_timestamp(), finished_at timestamptz);
+  state text NOT NULL, started_at timestamptz NOT NULL DEFAULT clock_timestamp(), finished_at timestamptz,
+  relation regclass, table_schema name, table_name name);
 CREATE TABLE IF NOT EXISTS moat.backfills (
   part text PRIMARY KEY, position text[] NOT NULL, filled bigint NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp());
 CREATE TABLE IF NOT EXISTS moat.chosen (relation text PRIMARY KEY, path text NOT NULL);
 CREATE TABLE IF NOT EXISTS moat.state (name text PRIMARY KEY, value text NOT NULL);
 REVOKE ALL ON moat.steps, moat.backfills, moat.chosen, moat.state FROM PUBLIC;`
+
+// journalTables are the columns by which an undo finds a table that was renamed. Journals
+// of earlier versions lack them; only then is the lock taken.
+const journalTables = `DO $$BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute
+      WHERE attrelid = 'moat.steps'::regclass AND attname = 'relation') THEN
+    ALTER TABLE moat.steps ADD COLUMN relation regclass, ADD COLUMN table_schema name, ADD COLUMN table_name name;
+  END IF;
+END$$;`
 
 // openJournal creates the journal where it is missing and keeps the plan's choices.
 func openJournal(ctx context.Context, conn *pgx.Conn, plan *Plan) error {
@@ -32,7 +44,7 @@ func openJournal(ctx context.Context, conn *pgx.Conn, plan *Plan) error {
 		if err != nil {
 			return err
 		}
-		create := journalSQL
+		create := journalSQL + journalTables
 		if !there {
 			create = "CREATE SCHEMA moat;" + journalSQL + "INSERT INTO moat.state VALUES ('created_schema', 'true');"
 		}
@@ -96,15 +108,25 @@ WITH there AS (
   UPDATE moat.steps SET state = $7, finished_at = CASE WHEN $7 = 'done' THEN clock_timestamp() END
    WHERE id = $1 AND undo = $5 RETURNING seq),
 added AS (
-  INSERT INTO moat.steps (id, step_group, title, sql, undo, transactional, state, finished_at)
-  SELECT $1, $2, $3, $4, $5, $6, $7, CASE WHEN $7 = 'done' THEN clock_timestamp() END
+  INSERT INTO moat.steps (id, step_group, title, sql, undo, transactional, state, finished_at, relation, table_schema,
+      table_name)
+  SELECT $1, $2, $3, $4, $5, $6, $7, CASE WHEN $7 = 'done' THEN clock_timestamp() END,
+      pg_catalog.to_regclass(nullif($8, '')), nullif($9, ''), nullif($10, '')
    WHERE NOT EXISTS (SELECT FROM there) RETURNING seq)
 SELECT seq FROM there UNION ALL SELECT seq FROM added LIMIT 1`,
-		s.ID, string(s.Group), s.Title+" "+tableText(s), s.SQL, undo, s.Transactional, state).Scan(&seq)
+		s.ID, string(s.Group), s.Title+" "+tableText(s), s.SQL, undo, s.Transactional, state,
+		relationText(s), s.Table.Schema, s.Table.Name).Scan(&seq)
 	if err != nil {
 		return 0, fmt.Errorf("write the journal: %w", err)
 	}
 	return seq, nil
+}
+
+func relationText(s Step) string {
+	if s.Table.Name == "" {
+		return ""
+	}
+	return s.Table.SQL()
 }
 
 func tableText(s Step) string {
@@ -121,19 +143,28 @@ type entry struct {
 	group         Group
 	undo          []string
 	transactional bool
+	relation      uint32 // the table's OID; 0 for none, and for journals of earlier versions
+	table         catalog.QName
 }
 
-// entries returns the journal in the order to undo it: the guard first, because it
-// refuses what the rest does, then backwards.
+// undoOrder is that of the journal for an undo: the guard first, because it refuses what
+// the rest does, then backwards.
+const undoOrder = " FROM moat.steps ORDER BY id <> 'guards/event-triggers', seq DESC"
+
+// entries returns the journal in the order to undo it.
 func entries(ctx context.Context, conn *pgx.Conn) ([]entry, error) {
-	rows, err := conn.Query(ctx, "SELECT seq, id, title, step_group, undo, transactional FROM moat.steps ORDER BY id "+
-		"<> 'guards/event-triggers', seq DESC")
+	if err := execute(ctx, conn, []string{journalTables}); err != nil {
+		return nil, fmt.Errorf("bring the journal up to date: %w", err)
+	}
+	rows, err := conn.Query(ctx, "SELECT seq, id, title, step_group, undo, transactional, coalesce(relation::oid, 0), "+
+		"coalesce(table_schema, ''), coalesce(table_name, '')"+undoOrder)
 	if err != nil {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (entry, error) {
 		var e entry
-		err := row.Scan(&e.seq, &e.id, &e.title, &e.group, &e.undo, &e.transactional)
+		err := row.Scan(&e.seq, &e.id, &e.title, &e.group, &e.undo, &e.transactional, &e.relation, &e.table.Schema,
+			&e.table.Name)
 		return e, err
 	})
 }

@@ -11,21 +11,53 @@ import (
 // UndoResult is what an undo did.
 type UndoResult struct {
 	Undone []string `json:"undone"` // step IDs, in the order they were undone
+	// Gone says what was dropped, renamed or changed since, so that nothing is left of it
+	// to undo.
+	Gone []string `json:"gone"`
+	// Left is what could not be undone, with the statements: they stay in the journal, and
+	// the next undo tries them again.
+	Left []Left `json:"left"`
 	// Kept are things that something else depends on.
 	Kept []string `json:"kept"`
+}
+
+// UndoStep is one entry of the journal, as an undo would reverse it.
+type UndoStep struct {
+	ID    string   `json:"id"`
+	Group Group    `json:"group"`
+	Title string   `json:"title"`
+	SQL   []string `json:"sql"`
+}
+
+// PlanUndo lists what [Undo] would do, in its order, and changes nothing. A database
+// without a journal has nothing to undo.
+func PlanUndo(ctx context.Context, conn *pgx.Conn) ([]UndoStep, error) {
+	steps := []UndoStep{}
+	there, err := journalExists(ctx, conn)
+	if err != nil || !there {
+		return steps, err
+	}
+	rows, err := conn.Query(ctx, "SELECT id, step_group, trim(title), undo"+undoOrder)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	return pgx.AppendRows(steps, rows, pgx.RowToStructByPos[UndoStep])
 }
 
 // Undo returns the schema to where it was before the first [Apply]: it runs the
 // journal backwards, the guard first, and then removes the journal. Values that a
 // backfill put into a column that was there before stay. It can be run again after
 // it was stopped at any moment. A database without a journal has nothing to undo.
+//
+// Tables that were renamed are undone under their new names. What was dropped or changed
+// by hand stops nothing else: the result says what was gone, and what is left.
 func Undo(ctx context.Context, open Opener, opts ApplyOptions) (*UndoResult, error) {
 	s, err := openSession(ctx, open, opts)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
-	res := &UndoResult{Undone: []string{}, Kept: []string{}}
+	res := &UndoResult{Undone: []string{}, Gone: []string{}, Left: []Left{}, Kept: []string{}}
 	there, err := journalExists(ctx, s.conn)
 	if err != nil || !there {
 		return res, err
@@ -34,14 +66,20 @@ func Undo(ctx context.Context, open Opener, opts ApplyOptions) (*UndoResult, err
 	if err != nil {
 		return nil, err
 	}
+	moved, err := s.movedTables(ctx, all)
+	if err != nil {
+		return nil, err
+	}
 	for i, e := range all {
 		step := Step{ID: e.id, Group: e.group, Title: "undo: " + e.title}
 		s.report(Progress{State: Started, Step: step, Number: i + 1, Total: len(all)})
-		if err := s.undo(ctx, e); err != nil {
+		if err := s.reverse(ctx, moved.entry(e), res); err != nil {
 			return res, &ApplyError{Applied: len(res.Undone), Failed: e.id, Err: err}
 		}
-		res.Undone = append(res.Undone, e.id)
 		s.report(Progress{State: Done, Step: step, Number: i + 1, Total: len(all)})
+	}
+	if len(res.Left) > 0 {
+		return res, nil
 	}
 	return res, s.removeJournal(ctx, res, all)
 }
@@ -50,51 +88,6 @@ func (s *session) report(p Progress) {
 	if s.opts.Progress != nil {
 		s.opts.Progress(p)
 	}
-}
-
-// undo reverses one entry. Where a statement scans a table or may not be in a
-// transaction, each runs by itself, and one that has run before is passed over.
-func (s *session) undo(ctx context.Context, e entry) error {
-	if oneByOne(e.undo) {
-		for _, q := range e.undo {
-			if err := s.undoStatement(ctx, q); err != nil {
-				return err
-			}
-		}
-		return s.forget(ctx, e)
-	}
-	return s.inTx(ctx, nil, func(tx pgx.Tx) error {
-		if err := execute(ctx, tx.Conn(), e.undo); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, "DELETE FROM moat.steps WHERE seq = $1", e.seq)
-		return err
-	})
-}
-
-func oneByOne(undo []string) bool {
-	for _, q := range undo {
-		if strings.Contains(q, " VALIDATE CONSTRAINT ") || strings.Contains(q, " CONCURRENTLY ") {
-			return true
-		}
-	}
-	return false
-}
-
-func (s *session) undoStatement(ctx context.Context, q string) error {
-	if strings.Contains(q, " CONCURRENTLY ") {
-		return execute(ctx, s.conn, []string{q})
-	}
-	err := s.inTx(ctx, nil, func(tx pgx.Tx) error { return execute(ctx, tx.Conn(), []string{q}) })
-	if hasCode(err, "42710") && strings.Contains(q, " ADD CONSTRAINT ") {
-		return nil
-	}
-	return err
-}
-
-func (s *session) forget(ctx context.Context, e entry) error {
-	_, err := s.conn.Exec(ctx, "DELETE FROM moat.steps WHERE seq = $1", e.seq)
-	return err
 }
 
 // removeJournal drops the journal, and the schema if it was made for it and nothing

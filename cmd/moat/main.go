@@ -11,6 +11,8 @@ import (
 )
 
 func main() {
+	// Work goes on when nobody reads what is printed: a closed pipe stops no half-done change.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := cli.Main(ctx, os.Args[1:], cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 	stop()

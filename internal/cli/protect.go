@@ -41,8 +41,8 @@ func (a *app) newProtect() *cobra.Command {
 			"changes, one small step at a time, up to group policies. From group enforce on, a\n" +
 			"connection that sets no tenant sees no rows: that takes --until guards. --until\n" +
 			"observe stops before: everything still succeeds, and moat observe shows what\n" +
-			"enforce would break. --undo reverses the changes. If a run is interrupted, run it\n" +
-			"again to continue.\n\n" +
+			"enforce would break. --undo shows how the changes are reversed, --undo --apply\n" +
+			"reverses them. If a run is interrupted, run it again to continue.\n\n" +
 			"Exit code 0: nothing to do, or everything was applied. 1: steps are planned, or\n" +
 			"rows must be corrected first. 2: an error.",
 		Example: "  moat protect postgres://localhost/app\n" +
@@ -50,13 +50,14 @@ func (a *app) newProtect() *cobra.Command {
 			"  moat protect --apply --until guards\n" +
 			"  moat protect --why app.invoices\n" +
 			"  moat protect --emit goose --dir migrations\n" +
-			"  moat protect --undo",
+			"  moat protect --undo --apply",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runProtect(cmd.Context(), args, f) },
 	}
 	flags := c.Flags()
 	flags.BoolVar(&f.apply, "apply", false, "run the plan")
-	flags.BoolVar(&f.undo, "undo", false, "restore the schema as it was before the first --apply")
+	flags.BoolVar(&f.undo, "undo", false, "show how the schema is restored as it was before the first "+
+		"--apply; with --apply, restore it")
 	flags.BoolVar(&f.sealed, "sealed", false, "with --apply: install sealed mode too, and have the policies read the "+
 		"sealed tenant")
 	flags.BoolVar(&f.sql, "sql", false, "show each step's statements")
@@ -70,7 +71,8 @@ func (a *app) newProtect() *cobra.Command {
 		"how long a statement waits for a lock before it tries again (default 400ms)")
 	flags.IntVar(&f.batchSize, "batch-size", 0, "rows in each batch of a backfill (default: as many as take about 0.1 s)")
 	flags.IntVar(&f.throttle, "throttle", 0, "most rows a backfill fills in a second (default: no limit)")
-	c.MarkFlagsMutuallyExclusive("apply", "undo", "why", "emit")
+	c.MarkFlagsMutuallyExclusive("undo", "why", "emit")
+	c.MarkFlagsMutuallyExclusive("apply", "why", "emit")
 	return c
 }
 
@@ -92,7 +94,7 @@ func (f protectFlags) check() error {
 	if f.emit != "" && !slices.Contains(tools.Writers(), f.emit) {
 		return withHint(fmt.Errorf("unknown migration tool %q", f.emit), "use %s", english.Or(tools.Writers()))
 	}
-	if f.sealed && !f.apply {
+	if f.sealed && (!f.apply || f.undo) {
 		return errors.New("--sealed needs --apply")
 	}
 	if (f.emit == "") != (f.dir == "") {
@@ -197,7 +199,7 @@ func (a *app) applyProtect(ctx context.Context, open protect.Opener, plan *prote
 	opts := f.options(a)
 	res, err := protect.Apply(ctx, open, plan, opts)
 	if err != nil {
-		return withHint(err, "finished steps stay: run the same command again to continue, or --undo to reverse them")
+		return withHint(err, "finished steps stay: run the same command again to continue, or --undo --apply to reverse them")
 	}
 	if f.format == "json" {
 		err = report.ApplyJSON(a.Out, res)
@@ -212,21 +214,6 @@ func (a *app) applyProtect(ctx context.Context, open protect.Opener, plan *prote
 		return errFound
 	}
 	return err
-}
-
-func (a *app) undoProtect(ctx context.Context, open protect.Opener, f protectFlags) error {
-	if err := a.unsealProtected(ctx, open); err != nil {
-		return err
-	}
-	res, err := protect.Undo(ctx, open, f.options(a))
-	if err != nil {
-		return withHint(err, "run --undo again to continue")
-	}
-	if f.format == "json" {
-		return report.UndoJSON(a.Out, res)
-	}
-	report.UndoText(a.Out, res)
-	return nil
 }
 
 func (a *app) whyProtect(plan *protect.Plan, f protectFlags) error {

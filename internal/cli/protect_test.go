@@ -70,10 +70,15 @@ func TestProtectPlansAppliesAndUndoes(t *testing.T) {
 		!strings.Contains(out, "orders_code_key is unique across all tenants") {
 		t.Errorf("second plan: exit %d\n%s", code, out)
 	}
-	if code, out, errs = command(t, append(base, "--undo")...); code != exitOK || !strings.Contains(out, "undone") {
+	if code, out, errs = command(t, append(base, "--undo")...); code != exitFound ||
+		!strings.Contains(out, "would be undone") || !strings.Contains(out, "app.lines") {
+		t.Errorf("plan of the undo: exit %d\n%s%s", code, out, errs)
+	}
+	if code, out, errs = command(t, append(base, "--undo", "--apply")...); code != exitOK ||
+		!strings.Contains(out, "steps undone") || strings.HasPrefix(out, "0 ") {
 		t.Errorf("undo: exit %d\n%s%s", code, out, errs)
 	}
-	if code, out, _ = command(t, append(base, "--undo")...); code != exitOK || !strings.Contains(out, "0 steps undone") {
+	if code, out, _ = command(t, append(base, "--undo")...); code != exitOK || !strings.Contains(out, "Nothing to undo") {
 		t.Errorf("undo of nothing: exit %d\n%s", code, out)
 	}
 }
@@ -127,7 +132,7 @@ func TestProtectRefuses(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"--until", "never"}, {"--format", "xml"}, {"--emit", "liquibase", "--dir", "x"}, {"--emit", "goose"}, {"--dir", "x"},
-		{"--apply", "--undo"}, {"--batch-size", "-1"},
+		{"--why", "x", "--undo"}, {"--batch-size", "-1"},
 	} {
 		if code, _, errs := command(t, append([]string{"protect", "postgres:///none"}, args...)...); code != exitError ||
 			errs == "" {

@@ -158,7 +158,7 @@ func TestProtectSealed(t *testing.T) {
 	protect(exitOK, "Now sealed: ", "--apply", "--until", "guards")
 	s.step(t, exitOK, "Reading the plain setting: 0", "seal", "key", "status", "--config", config, "--database-url", d.URL)
 	s.step(t, exitOK, "", "audit", "--fail-on", "medium", "--config", config, d.URL)
-	protect(exitOK, "", "--undo")
+	protect(exitOK, "", "--undo", "--apply")
 	s.step(t, exitOK, "the plain setting is read by 0 policies", "seal", "key", "status", "--config", config,
 		"--database-url", d.URL)
 }

@@ -62,15 +62,6 @@ func ApplyText(w io.Writer, p *protect.Plan, r *protect.Result, until protect.Gr
 	t.line(0, "%s", p.Connect)
 }
 
-// UndoText says what an undo did.
-func UndoText(w io.Writer, r *protect.UndoResult) {
-	t := &planText{w: w}
-	fmt.Fprintf(w, "%s undone.\n", english.Count(len(r.Undone), "step"))
-	for _, k := range r.Kept {
-		t.line(2, "kept: %s", k)
-	}
-}
-
 // PlanProgress returns a function that reports a run on w: one line a step on a
 // plain stream, and a line that is drawn again on a terminal.
 func PlanProgress(w io.Writer, terminal bool) func(protect.Progress) {
