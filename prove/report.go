@@ -2,9 +2,12 @@ package prove
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/moat-db/moat/baseline"
 )
 
 // Verdict is what one probe, or a whole run, showed.
@@ -27,7 +30,33 @@ type Report struct {
 	// NotTried says, in sentences, what was left out and why.
 	NotTried []string `json:"not_tried"`
 
+	// Shared are relations that every tenant reads alike, LeftOut those that were not
+	// looked at, NotReachable those that the application role has no right to. None of
+	// them counts as isolated.
+	Shared       []Noted `json:"shared"`
+	LeftOut      []Noted `json:"left_out"`
+	NotReachable []Noted `json:"not_reachable"`
+	// Accepted are leaks and open questions that the baseline covers; Reopened are its
+	// entries that do not count.
+	Accepted []Accepted          `json:"accepted"`
+	Reopened []baseline.Reopened `json:"reopened"`
+
 	count map[string]int // of probes added, by attack and object
+}
+
+// Noted is a relation that was not probed, or not as isolated, with the reason.
+type Noted struct {
+	Object string `json:"object"`
+	Reason string `json:"reason"`
+}
+
+// Accepted is a probe that a person has accepted the outcome of.
+type Accepted struct {
+	Attack  string `json:"attack"`
+	Object  string `json:"object"`
+	Found   string `json:"found"`
+	Reason  string `json:"reason"`
+	Expires string `json:"expires"`
 }
 
 // Context says what was attacked, and what holds for the whole of it.
@@ -53,7 +82,8 @@ type Context struct {
 
 // Probe is one attempt.
 type Probe struct {
-	ID      string  `json:"id"`     // attack:object, stable from run to run
+	ID      string  `json:"id"` // attack:object, stable from run to run
+	Room    Room    `json:"room"`
 	Attack  string  `json:"attack"` // read, insert, cascade, …
 	Object  string  `json:"object"` // schema.table, a function's signature, a role, …
 	Verdict Verdict `json:"verdict"`
@@ -67,7 +97,8 @@ const reportVersion = 1
 // NewReport returns a report without probes, which is undecided.
 func NewReport() *Report {
 	return &Report{Version: reportVersion, Verdict: VerdictUndecided, Probes: []Probe{}, NotTried: []string{},
-		count: map[string]int{}}
+		Shared: []Noted{}, LeftOut: []Noted{}, NotReachable: []Noted{}, Accepted: []Accepted{},
+		Reopened: []baseline.Reopened{}, count: map[string]int{}}
 }
 
 // Add appends a probe under an id of its own: a second probe of the same attack on
@@ -75,7 +106,7 @@ func NewReport() *Report {
 func (r *Report) Add(p Probe) {
 	base := p.Attack + ":" + p.Object
 	r.count[base]++
-	p.ID = base
+	p.ID, p.Room = base, cmp.Or(p.Room, Database)
 	if n := r.count[base]; n > 1 {
 		p.ID = base + "#" + strconv.Itoa(n)
 	}
@@ -100,6 +131,35 @@ func (r *Report) Finish() *Report {
 		r.Verdict = VerdictLeak
 	}
 	return r
+}
+
+// Summary is the verdict in one line: what was found, and what it is not about.
+func (r *Report) Summary() string {
+	text := fmt.Sprintf("%d probes, %d isolated, %d leaks, %d undecided", len(r.Probes), r.Count(VerdictIsolated),
+		r.Count(VerdictLeak), r.Count(VerdictUndecided))
+	for _, part := range []struct {
+		n    int
+		text string
+	}{{len(r.Shared), "%d shared by every tenant"}, {len(r.LeftOut), "%d left out"},
+		{len(r.NotReachable), "%d not reachable"}, {len(r.Accepted), "%d accepted"}} {
+		if part.n > 0 {
+			text += ", " + fmt.Sprintf(part.text, part.n)
+		}
+	}
+	return text
+}
+
+// Notes are the lists of what does not count as isolated, each under its title.
+func (r *Report) Notes() []Notes {
+	return []Notes{{"shared", "Every tenant reads these; they are shared, not isolated", r.Shared},
+		{"left out", "Left out", r.LeftOut},
+		{"not reachable", "Not reachable by the application role, so not called isolated", r.NotReachable}}
+}
+
+// Notes is one of those lists.
+type Notes struct {
+	Short, Title string
+	List         []Noted
 }
 
 // Count returns how many probes have the verdict.

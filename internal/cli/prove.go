@@ -32,6 +32,7 @@ type proveFlags struct {
 	tokens                       []string
 	tenantColumn                 string
 	requests                     int
+	baseline                     string
 }
 
 func (a *app) newProve() *cobra.Command {
@@ -62,6 +63,8 @@ func (a *app) newProve() *cobra.Command {
 	flags.DurationVar(&f.statement, "statement-timeout", 0, "limit of each statement (default 5s)")
 	flags.DurationVar(&f.lock, "lock-timeout", 0, "limit of each wait for a lock (default 1s)")
 	formatFlag(cmd, &f.format, report.Names(report.ProveFormats()))
+	flags.StringVar(&f.baseline, "baseline", "", "accepted exceptions, see moat accept (default: audit.baseline if it "+
+		"exists)")
 	flags.StringVarP(&f.output, "output", "o", "", "write the report to this file")
 	flags.StringVar(&f.script, "script", "", "print what the probe with this id runs (\"forge\": the script at the "+
 		"report's head)")
@@ -151,7 +154,7 @@ func proveOptions(c config.Config, f *proveFlags) (database.Options, error) {
 	o := database.Options{Model: modelOptions(c), A: moat.Tenant(f.tenantA), B: moat.Tenant(f.tenantB),
 		Settings: map[string]string{},
 		Strict:   f.strict, Disposable: f.disposable, Production: f.produced, StatementTimeout: f.statement,
-		LockTimeout: f.lock}
+		LockTimeout: f.lock, Today: time.Now()}
 	// The role that attacks is the one that --app-url connects as, whatever its name.
 	o.Model.Roles = nil
 	if len(f.schemas) > 0 {
@@ -163,6 +166,10 @@ func proveOptions(c config.Config, f *proveFlags) (database.Options, error) {
 			return o, fmt.Errorf("--set %q: write it as name=value", s)
 		}
 		o.Settings[name] = value
+	}
+	var err error
+	if o.Accepted, err = exceptions(f.baseline, c); err != nil {
+		return o, err
 	}
 	if c.Sealed.Enabled {
 		sealer, err := seal.Open(c.Sealed.KeyFile, nil)

@@ -1,11 +1,13 @@
 package report
 
 import (
+	"cmp"
 	_ "embed"
 	"html/template"
 	"io"
 	"slices"
 
+	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/prove"
 )
 
@@ -15,9 +17,23 @@ var provePage string
 // proveView is the report arranged for the page.
 type proveView struct {
 	*prove.Report
-	Groups []proveGroup
+	Parts  []provePart
 	Counts map[string]int
 }
+
+// provePart is one of the four things that OWASP's cheat sheet on multi-tenant security
+// asks to be verified, with the matrices that belong to it.
+type provePart struct {
+	Title  string
+	Says   string
+	Groups []proveGroup
+	None   string // what to run where there is no matrix
+	// Coverage lists every relation with how often it was attacked.
+	Coverage []proveCovered
+}
+
+// proveCovered is one line of the coverage.
+type proveCovered struct{ Object, What, Reason string }
 
 // proveGroup is a matrix of objects that the same attacks were made on.
 type proveGroup struct {
@@ -52,39 +68,63 @@ func ProveHTML(w io.Writer, r *prove.Report) error {
 	for _, verdict := range []prove.Verdict{prove.VerdictIsolated, prove.VerdictLeak, prove.VerdictUndecided} {
 		v.Counts[string(verdict)] = r.Count(verdict)
 	}
-	v.Groups = proveGroups(r)
+	v.Parts = proveParts(r)
 	return page.Execute(w, v)
 }
 
-// proveGroups sorts objects by the kind of attack made on them, so that each
-// matrix is full: tables by reading, by writing, by keys and rights; then the rest.
-func proveGroups(r *prove.Report) []proveGroup {
-	families := []struct {
-		title   string
-		attacks []string
-	}{
-		{"Reading", []string{"read", "planted rows", "count", "join", "sub-select", "aggregate", "cursor", "copy",
-			"explain analyze", "leaky operator", "leakproof function", "prepared plan", "savepoint", "row_security", "lock"}},
-		{"Writing", []string{"insert", "insert for all", "update", "move", "delete", "upsert", "merge", "returning",
-			"truncate", "view write"}},
-		{"Without a tenant of its own", []string{"no tenant", "empty tenant", "unknown tenant"}},
-		{"Keys, references, triggers", []string{"duplicate key", "foreign key", "cascade", "trigger", "rule"}},
-		{"Ownership and rights", []string{"owner", "alter", "drop", "create trigger", "create reference", "maintain"}},
+// proveParts arranges the probes under the four headings, by the registry's families.
+func proveParts(r *prove.Report) []provePart {
+	about := map[string][]prove.Family{"role": {prove.Rights, prove.Role, prove.Sealed}, "reuse": {prove.Reuse}}
+	rest := slices.DeleteFunc(prove.Families(), func(f prove.Family) bool {
+		return slices.Contains(about["role"], f) || slices.Contains(about["reuse"], f)
+	})
+	return []provePart{
+		{Title: "Coverage, derived from the catalogue", Coverage: proveCoverage(r),
+			Says: "Every relation that the catalogue lists, and what was done with it."},
+		{Title: "The deployed role", Groups: proveGroups(r, about["role"]), None: "No probe was made of the role.",
+			Says: "What " + cmp.Or(r.Context.Role, "the application's role") + " may do beside reading and writing rows."},
+		{Title: "Connection reuse", Groups: proveGroups(r, about["reuse"]),
+			None: "Not tried: moat prove --pool attacks the pool.",
+			Says: "What one user of a connection leaves for the next."},
+		{Title: "The authorization matrix", Groups: proveGroups(r, rest), None: "Nothing was attacked.",
+			Says: "Each object, by each attack of tenant A on tenant B."},
 	}
-	taken := map[string]bool{}
+}
+
+// proveCoverage lists what was attacked, then what does not count as isolated.
+func proveCoverage(r *prove.Report) []proveCovered {
+	var out []proveCovered
+	for _, object := range r.Objects() {
+		n, worst := 0, prove.VerdictIsolated
+		for _, p := range r.Probes {
+			if p.Object == object {
+				n, worst = n+1, prove.Worst(worst, p.Verdict)
+			}
+		}
+		out = append(out, proveCovered{object, string(worst), english.Count(n, "probe")})
+	}
+	for _, n := range r.Notes() {
+		for _, x := range n.List {
+			out = append(out, proveCovered{x.Object, n.Short, x.Reason})
+		}
+	}
+	return out
+}
+
+// proveGroups makes a matrix for each family of attacks, so that each is full.
+func proveGroups(r *prove.Report, families []prove.Family) []proveGroup {
 	var out []proveGroup
 	for _, f := range families {
-		for _, a := range f.attacks {
-			taken[a] = true
+		var order []string
+		for _, a := range prove.Attacks() {
+			if a.Family == f && !slices.Contains(order, a.ID) {
+				order = append(order, a.ID)
+			}
 		}
-		if g := proveMatrix(r, f.title, func(p prove.Probe) bool { return slices.Contains(f.attacks, p.Attack) },
-			f.attacks); len(g.Rows) > 0 {
+		in := func(p prove.Probe) bool { return prove.FamilyOf(p) == f }
+		if g := proveMatrix(r, string(f), in, order); len(g.Rows) > 0 {
 			out = append(out, g)
 		}
-	}
-	if g := proveMatrix(r, "Everything else", func(p prove.Probe) bool { return !taken[p.Attack] },
-		r.Attacks()); len(g.Rows) > 0 {
-		out = append(out, g)
 	}
 	return out
 }

@@ -15,7 +15,8 @@ func ProveJUnit(w io.Writer, r *prove.Report) error {
 		Time:      strconv.FormatFloat(float64(r.Context.DurationMS)/1000, 'f', 3, 64),
 		Timestamp: r.Context.Started.UTC().Format(junitTime),
 		Tests:     len(r.Probes), Failures: r.Count(prove.VerdictLeak), Errors: r.Count(prove.VerdictUndecided),
-		Properties: []junitProperty{{"verdict", string(r.Verdict)}, {"role", printable(r.Context.Role)},
+		Properties: []junitProperty{{"verdict", string(r.Verdict)}, {"summary", printable(r.Summary())},
+			{"role", printable(r.Context.Role)},
 			{"mode", string(r.Context.Mode)}}}
 	for _, p := range r.Probes {
 		c := junitCase{Name: token(p.Attack), Class: token(p.Object), Time: "0"}
@@ -28,8 +29,31 @@ func ProveJUnit(w io.Writer, r *prove.Report) error {
 		}
 		s.Cases = append(s.Cases, c)
 	}
-	if len(r.NotTried) > 0 {
-		s.Out = "not tried:\n" + printable(strings.Join(r.NotTried, "\n"))
-	}
+	s.Out = printable(proveNotes(r))
 	return writeJUnit(w, s)
+}
+
+// proveNotes says what the cases do not: what was shared, left out, accepted, not tried.
+func proveNotes(r *prove.Report) string {
+	var b strings.Builder
+	section := func(title string, lines []string) {
+		if len(lines) > 0 {
+			b.WriteString(title + ":\n" + strings.Join(lines, "\n") + "\n")
+		}
+	}
+	for _, n := range r.Notes() {
+		var lines []string
+		for _, x := range n.List {
+			lines = append(lines, x.Object+": "+x.Reason)
+		}
+		section(strings.ToLower(n.Title), lines)
+	}
+	var accepted []string
+	for _, x := range r.Accepted {
+		accepted = append(accepted, x.Attack+" on "+x.Object+" until "+x.Expires+": "+x.Reason)
+	}
+	section("accepted", accepted)
+	section("entries of the baseline that do not count", sentences(r.Reopened))
+	section("not tried", r.NotTried)
+	return strings.TrimSuffix(b.String(), "\n")
 }

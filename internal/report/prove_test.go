@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"io"
 	"regexp"
 	"strings"
 	"testing"
@@ -21,14 +22,63 @@ func proveSample() *prove.Report {
 			Fingerprint:   "abc", Setting: "app.current_tenant", TenantA: "a", TenantB: "b",
 			Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), DurationMS: 1500},
 		Probes: []prove.Probe{
-			{ID: "read:app.leads", Attack: "read", Object: "app.leads", Verdict: prove.VerdictLeak,
+			{ID: "read:app.leads", Room: prove.Database, Attack: "read",
+				Object: "app.leads", Verdict: prove.VerdictLeak,
 				Reason: "2 rows came back <b>", Script: "BEGIN;\nSELECT '\x01';"},
-			{ID: "insert:app.leads", Attack: "insert", Object: "app.leads", Verdict: prove.VerdictIsolated, Reason: "refused",
+			{ID: "insert:app.leads", Room: prove.Database, Attack: "insert",
+				Object: "app.leads", Verdict: prove.VerdictIsolated, Reason: "refused",
 				Script: "INSERT"},
-			{ID: "view:app.v", Attack: "view", Object: "app.v", Verdict: prove.VerdictUndecided, Reason: "ask again",
+			{ID: "view:app.v", Room: prove.Database, Attack: "view",
+				Object: "app.v", Verdict: prove.VerdictUndecided, Reason: "ask again",
 				Script: "SELECT"},
 		},
+		Shared:       []prove.Noted{{Object: "app.countries", Reason: "named under tables.shared"}},
+		LeftOut:      []prove.Noted{{Object: "app.old", Reason: "named under tables.ignore"}},
+		NotReachable: []prove.Noted{{Object: "app.secret", Reason: "the role has no right to it"}},
+		Accepted: []prove.Accepted{{Attack: "duplicate key", Object: "app.users.users_email_key", Reason: "sign-in by email",
+			Expires: "2027-01-31"}},
 		NotTried: []string{"sequences"}}
+}
+
+// What is not isolated is said in each format, and with the verdict.
+func TestProveSaysWhatIsNotIsolated(t *testing.T) {
+	t.Parallel()
+	for name, write := range map[string]func(io.Writer, *prove.Report) error{
+		"text": func(w io.Writer, r *prove.Report) error { return ProveText(w, r, false) },
+		"json": ProveJSON, "junit": ProveJUnit, "html": ProveHTML} {
+		var b bytes.Buffer
+		if err := write(&b, proveSample()); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"app.countries", "app.old", "tables.ignore", "app.secret", "no right",
+			"app.users.users_email_key", "2027-01-31"} {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("%s does not say %q", name, want)
+			}
+		}
+		if name != "json" && !strings.Contains(b.String(), "1 isolated, 1 leaks, 1 undecided, 1 shared by every tenant, "+
+			"1 left out, 1 not reachable, 1 accepted") {
+			t.Errorf("%s: the verdict does not say so", name)
+		}
+	}
+}
+
+// The four things that OWASP's cheat sheet asks for are headings of the page.
+func TestProvePageHasTheFourHeadings(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if err := ProveHTML(&b, proveSample()); err != nil {
+		t.Fatal(err)
+	}
+	for _, heading := range []string{"Coverage, derived from the catalogue", "The deployed role", "Connection reuse",
+		"The authorization matrix"} {
+		if !strings.Contains(b.String(), "<h2>"+heading+"</h2>") {
+			t.Errorf("no heading %q", heading)
+		}
+	}
+	if !strings.Contains(b.String(), "moat prove --pool attacks the pool") {
+		t.Error("what was not tried of the pool is not said")
+	}
 }
 
 func TestProveJSONKeepsItsKeys(t *testing.T) {
@@ -47,7 +97,8 @@ func TestProveJSONKeepsItsKeys(t *testing.T) {
 	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{"id": "read:app.leads", "attack": "read", "object": "app.leads", "verdict": "leak",
+	want := map[string]string{"id": "read:app.leads", "room": "database",
+		"attack": "read", "object": "app.leads", "verdict": "leak",
 		"reason": "2 rows came back <b>", "script": "BEGIN;\nSELECT '\x01';"}
 	if diff := cmp.Diff(want, got.Probes[0]); diff != "" {
 		t.Error(diff)
@@ -61,7 +112,7 @@ func TestProveJSONKeepsItsKeys(t *testing.T) {
 func TestProveJSONOfAnEmptyReportHasLists(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	if err := ProveJSON(&b, &prove.Report{Version: 1, Probes: []prove.Probe{}, NotTried: []string{}}); err != nil {
+	if err := ProveJSON(&b, prove.NewReport()); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(b.String(), "null") {

@@ -17,9 +17,12 @@ func ProveText(w io.Writer, r *prove.Report, colour bool) error {
 	p.probes(r, prove.VerdictLeak, "Leaks")
 	p.probes(r, prove.VerdictUndecided, "Undecided")
 	p.matrix(r)
+	for _, n := range r.Notes() {
+		p.noted(n)
+	}
+	p.accepted(r)
 	p.notTried(r)
-	p.printf("\n%s: %d probes, %d isolated, %d leaks, %d undecided.\n", p.mark(r.Verdict), len(r.Probes),
-		r.Count(prove.VerdictIsolated), r.Count(prove.VerdictLeak), r.Count(prove.VerdictUndecided))
+	p.printf("\n%s: %s.\n", p.mark(r.Verdict), r.Summary())
 	if r.Count(prove.VerdictLeak) > 0 {
 		p.printf("Each has a script that reproduces it in psql: moat prove --script ID\n")
 	}
@@ -102,6 +105,31 @@ func (p *proveText) matrix(r *prove.Report) {
 		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\n", object, c[prove.VerdictIsolated], c[prove.VerdictLeak], c[prove.VerdictUndecided])
 	}
 	p.err = tw.Flush()
+}
+
+func (p *proveText) noted(n prove.Notes) {
+	if len(n.List) == 0 {
+		return
+	}
+	p.printf("\n%s\n", n.Title)
+	for _, x := range n.List {
+		p.printf("  %s: %s\n", x.Object, strings.ReplaceAll(x.Reason, "\n", " "))
+	}
+}
+
+func (p *proveText) accepted(r *prove.Report) {
+	if len(r.Accepted) > 0 {
+		p.printf("\nAccepted\n")
+	}
+	for _, x := range r.Accepted {
+		p.printf("  %s on %s until %s: %s\n", x.Attack, x.Object, x.Expires, x.Reason)
+	}
+	if len(r.Reopened) > 0 {
+		p.printf("\nEntries of the baseline that do not count\n")
+	}
+	for _, x := range r.Reopened {
+		p.printf("  %s\n", x)
+	}
 }
 
 func (p *proveText) notTried(r *prove.Report) {

@@ -75,8 +75,8 @@ func (st *site) referencesTenant(columns []string) bool {
 }
 
 // surrogate says whether a unique key is a number, a uuid or a hash that a program
-// draws, perhaps beside the partition key: that one is taken tells nothing worth
-// knowing.
+// draws, perhaps beside an instant or the partition key: that one is taken tells nothing
+// worth knowing.
 func (st *site) surrogate(i catalog.Index) bool {
 	drawn := false
 	for _, k := range i.Keys {
@@ -86,12 +86,16 @@ func (st *site) surrogate(i catalog.Index) bool {
 		}
 		is := c.TypeName.Name == "uuid" || c.TypeName.Name == "bytea" || c.Identity != "" ||
 			strings.Contains(c.Default, "nextval(") || c.Name == "id"
-		if !is && !slices.Contains(st.divided, k.Column) {
+		if !is && !instant(c) && !slices.Contains(st.divided, k.Column) {
 			return false
 		}
 		drawn = drawn || is
 	}
 	return drawn
+}
+
+func instant(c *catalog.Column) bool {
+	return c.TypeName.Name == "timestamptz" || c.TypeName.Name == "timestamp"
 }
 
 // unguessable says whether nobody can ask for a value of the key.
@@ -127,7 +131,7 @@ func (st *site) collision(constraint string, columns []string) (attack, bool) {
 		if len(taken) == 0 || slices.ContainsFunc(columns, func(n string) bool { return b[n] == null && n != st.tenant }) {
 			continue
 		}
-		return attack{name: "duplicate key", steps: []string{st.insert(st.spareA.with(taken))},
+		return attack{name: "duplicate key", part: constraint, steps: []string{st.insert(st.spareA.with(taken))},
 			judge: func(outcome) finding { return isolated("tenant A may use the value that tenant B uses") },
 			onError: func(e *pgconn.PgError) finding {
 				if e.Code == codeUnique || e.Code == codeExclusion {
@@ -159,7 +163,7 @@ func (st *site) referenceAttacks(p *prover) []attack {
 			}
 		}
 		child := st.spareA.with(to)
-		out = append(out, attack{name: "foreign key", steps: []string{st.insert(child)}, inserts: []row{child},
+		out = append(out, attack{name: "foreign key", part: c.Name, steps: []string{st.insert(child)}, inserts: []row{child},
 			judge: accepted("a row of tenant A now refers to a row of tenant B through " + c.Name +
 				", and the answer tells which of B's keys exist"),
 			onError: func(e *pgconn.PgError) finding {

@@ -68,11 +68,15 @@ func (st *site) orphanAttack() attack {
 }
 
 func (st *site) upsertAttacks() []attack {
-	key, set := st.conflictKey(), st.settable(st.reach.updates)
-	if key == nil || set == "" || len(st.rowsB) == 0 || !subset(key, st.reach.selects) {
+	set := st.settable(st.reach.updates)
+	if set == "" || len(st.rowsB) == 0 {
 		return nil
 	}
 	b := st.rowsB[0]
+	key := st.conflictKey(b)
+	if key == nil || !subset(key, st.reach.selects) {
+		return nil
+	}
 	onto := " ON CONFLICT (" + sqltext.Idents(key) + ") DO UPDATE SET " + sqltext.Ident(set) + " = excluded." +
 		sqltext.Ident(set)
 	out := []attack{{name: "upsert", steps: []string{st.insert(b) + onto},
@@ -85,24 +89,50 @@ func (st *site) upsertAttacks() []attack {
 					return leak("an upsert as tenant A changed tenant B's row")
 				}
 				return isolated("the upsert met no row of tenant B")
-			}, onError: pastPolicy})
+			}, onError: ownRowMet})
 	}
 	return out
 }
 
-// conflictKey is the key an upsert aims at.
-func (st *site) conflictKey() []string {
+// ownRowMet reads a constraint's error on a row that is A's: it was let through
+// rightfully, and what another key tells is for the probes of keys.
+func ownRowMet(e *pgconn.PgError) finding {
+	if constraint(e) {
+		return isolated("the row is tenant A's own, and %s stopped it", orAnother(e.ConstraintName))
+	}
+	return unclear(e)
+}
+
+func orAnother(constraint string) string {
+	if constraint == "" {
+		return "a constraint"
+	}
+	return "constraint " + constraint
+}
+
+// conflictKey is the key that an upsert of the row aims at: one that no NULL in the row
+// takes it past, and that is checked at once.
+func (st *site) conflictKey(r row) []string {
 	for _, i := range st.rel.Indexes {
-		if i.Unique && i.Valid && i.Predicate == "" && !slices.ContainsFunc(i.Keys,
-			func(k catalog.IndexKey) bool { return k.Column == "" }) {
-			var cols []string
-			for _, k := range i.Keys {
-				cols = append(cols, k.Column)
-			}
-			return cols
+		if !i.Unique || !i.Valid || i.Predicate != "" || st.deferrable(i.Name) ||
+			slices.ContainsFunc(i.Keys, func(k catalog.IndexKey) bool { return k.Column == "" || r[k.Column] == null }) {
+			continue
 		}
+		var cols []string
+		for _, k := range i.Keys {
+			cols = append(cols, k.Column)
+		}
+		return cols
 	}
 	return nil
+}
+
+// deferrable says whether an index is that of a constraint that may wait for COMMIT:
+// ON CONFLICT cannot aim at those.
+func (st *site) deferrable(index string) bool {
+	return slices.ContainsFunc(st.rel.Constraints, func(c catalog.Constraint) bool {
+		return (c.Index == index || c.Name == index) && c.Deferrable
+	})
 }
 
 // settable picks a column to overwrite: no key, no reference, no tenant, if there

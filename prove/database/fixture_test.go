@@ -1,6 +1,10 @@
 package database_test
 
 import (
+	"context"
+	"github.com/jackc/pgx/v5"
+	"github.com/moat-db/moat/catalog"
+	"os"
 	"testing"
 
 	"github.com/moat-db/moat/prove"
@@ -32,3 +36,21 @@ func (f *fixture) prove(t *testing.T, o database.Options) *prove.Report {
 	shop.Listed(t, prove.Database, r)
 	return r
 }
+
+// snapshot reads the fixture's catalog.
+func (f *fixture) snapshot(t *testing.T) *catalog.Snapshot {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), f.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	s, err := catalog.Load(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// longRun says whether tests that take minutes run too.
+func longRun() bool { return os.Getenv("MOAT_TEST_PROVE") != "" }

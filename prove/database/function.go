@@ -3,10 +3,12 @@ package database
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/body"
 	"github.com/moat-db/moat/prove"
 )
 
@@ -21,8 +23,13 @@ func (s *stage) functions() []*observable {
 		}
 		name := f.Schema + "." + f.Name + "(" + f.Arguments + ")"
 		o := &observable{attack: "function", object: name, writes: f.Volatile == "volatile" || f.Kind == "procedure"}
-		if f.Definer {
+		if o.definer = f.Definer; o.definer {
 			o.attack = "definer function"
+		}
+		if s.readsNothing(f) {
+			s.report.Add(prove.Probe{Attack: o.attack, Object: name, Verdict: prove.VerdictIsolated,
+				Reason: "it reads and writes no table, and calls nothing that does"})
+			continue
 		}
 		if why := s.outside.calling(f); why != "" && !s.Disposable {
 			s.report.Add(prove.Probe{Attack: o.attack, Object: name, Verdict: prove.VerdictUndecided,
@@ -50,6 +57,48 @@ func (p *prover) callable(f *catalog.Function) bool {
 		return g.Name == "EXECUTE" && (g.Grantee == "" || p.member(g.Grantee))
 	})
 }
+
+// readsNothing says whether a function can touch no row at all: its text names no table,
+// runs no SQL that is put together, and calls only functions of which that is true.
+func (p *prover) readsNothing(f *catalog.Function) bool {
+	return p.touchesNothing(f, map[*catalog.Function]bool{})
+}
+
+func (p *prover) touchesNothing(f *catalog.Function, seen map[*catalog.Function]bool) bool {
+	if seen[f] {
+		return true
+	}
+	seen[f] = true
+	if f.Extension != "" {
+		return slices.Contains(plainExtensions, f.Extension)
+	}
+	used := body.Scan(f)
+	if f.System || used.Foreign || len(used.Tables) > 0 || used.Mentions("execute", "table", "call", "copy", "open") {
+		return false
+	}
+	for word := range body.Words(f.Body) {
+		if reaches.MatchString(word) {
+			return false
+		}
+		for i := range p.view.Snapshot.Functions {
+			called := &p.view.Snapshot.Functions[i]
+			if called.Name == word && !called.System && !p.touchesNothing(called, seen) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// plainExtensions are those whose functions compute from their arguments alone.
+var plainExtensions = []string{"pgcrypto", "uuid-ossp", "citext", "unaccent", "pg_trgm", "hstore", "ltree",
+	"btree_gist", "btree_gin", "fuzzystrmatch", "intarray", "cube", "earthdistance", "vector", "isn", "seg"}
+
+// reaches recognizes the system's functions that read rows, values or files although
+// no table is named.
+var reaches = regexp.MustCompile(`_to_xml|^ts_stat|^ts_rewrite|^pg_(read|ls|stat|get|cancel|terminate|export)|` +
+	`^pg_(relation|total|table|database)|` +
+	`^lo_|currval|lastval|nextval|setval|^set_config$|^txid|^query_to|^cursor_to|^row_security`)
 
 // mostCalls is how many lists of arguments are tried.
 const mostCalls = 16
@@ -99,9 +148,10 @@ func (s *stage) calls(f *catalog.Function) (calls []string, echoes, ok bool) {
 // B's rows, names of tables, patterns that match everything.
 func (s *stage) arguments(p catalog.Param) []string {
 	c := &catalog.Column{Name: p.Name, Type: p.Type, TypeName: builtin(p.Type)}
-	for q := range s.sower.maker.types {
-		if p.Type == q.Name || p.Type == q.Schema+"."+q.Name {
-			c.TypeName = q
+	for _, t := range s.view.Snapshot.Types {
+		if p.Type == t.Name || p.Type == t.Schema+"."+t.Name {
+			c.TypeName = catalog.QName{Schema: t.Schema, Name: t.Name}
+			break
 		}
 	}
 	var out []string

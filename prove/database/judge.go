@@ -12,6 +12,7 @@ import (
 // attack is one try against an object, and how to read what came of it.
 type attack struct {
 	name  string
+	part  string   // the key that it is about, for the baseline
 	setup []string // what the operator does first, on a staged site
 	as    []string // binding; nil binds A
 	steps []string
@@ -64,6 +65,7 @@ const (
 	codeCast          = "22P02"
 	codeNoSetting     = "42704"
 	codeUnsupported   = "0A000"
+	codeRange         = "22003"
 )
 
 // decide reads an outcome.

@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -139,13 +140,9 @@ func (t *target) calls(function string) bool {
 }
 
 func (st *site) shadow(p *prover, f *catalog.Function, t *target, where string) attack {
-	mine := map[string]bool{}
-	for _, v := range p.values[p.a] {
-		mine[v] = true
-	}
 	member := ""
-	for _, v := range p.values[p.a] {
-		member = v
+	for _, setting := range slices.Sorted(maps.Keys(p.values[p.a])) {
+		member = p.values[p.a][setting]
 	}
 	m := newMaker(p.view.Snapshot)
 	kinds := &sower{maker: m}

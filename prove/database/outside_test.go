@@ -122,10 +122,10 @@ func TestNothingReachesOutside(t *testing.T) {
 }
 
 // In a database that may be thrown away all of it runs: these ways do reach outside. It
-// takes long, and changes only when the list above does: MOAT_TEST_OUTSIDE runs it.
+// takes long, and changes only when the list above does: MOAT_TEST_PROVE runs it.
 func TestDisposableRunsWhatReachesOutside(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("MOAT_TEST_OUTSIDE") == "" {
+	if !longRun() {
 		return
 	}
 	f, dir := outsideFixture(t, "")

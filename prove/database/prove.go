@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/baseline"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/prove"
@@ -40,6 +41,10 @@ type Options struct {
 	Disposable bool
 	// Production allows a database that looks like production.
 	Production bool
+	// Accepted are exceptions that a person has accepted; Today decides which of them
+	// have expired, and on the zero day all have.
+	Accepted []baseline.Entry
+	Today    time.Time
 	// StatementTimeout and LockTimeout limit each statement. Zero means 5 s and 1 s.
 	StatementTimeout, LockTimeout time.Duration
 }
@@ -61,7 +66,8 @@ type prover struct {
 	view   *policy.View
 	model  *catalog.Model // the view's
 	// outside knows what must not be run, since no rollback takes it back.
-	outside *outside
+	outside  *outside
+	accepted *baseline.List
 
 	operatorConfig, appConfig *pgx.ConnConfig
 
@@ -95,6 +101,7 @@ func Attack(ctx context.Context, operator, application *pgx.ConnConfig, o Option
 	if err := p.attack(ctx); err != nil {
 		return nil, err
 	}
+	p.report.Reopened = append(p.report.Reopened, p.accepted.Reopened...)
 	p.report.Context.DurationMS = time.Since(started).Milliseconds()
 	return p.report.Finish(), nil
 }
@@ -157,6 +164,7 @@ func (p *prover) load(ctx context.Context) error {
 		return err
 	}
 	p.setTargets(may)
+	p.note(may)
 	return nil
 }
 
@@ -187,6 +195,7 @@ func (p *prover) infer(snapshot *catalog.Snapshot) (err error) {
 		return err
 	}
 	p.model, p.outside = p.view.Model, newOutside(p.view.Lookup)
+	p.accepted = baseline.Judge(p.Accepted, snapshot, p.Today)
 	if !slices.ContainsFunc(p.model.Tables, func(t catalog.TableModel) bool {
 		return t.Class == catalog.TenantTable || t.Class == catalog.TenantsTable
 	}) {

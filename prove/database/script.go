@@ -25,7 +25,7 @@ func (p *prover) script(st *site, object string, t *tally) string {
 	} else {
 		fmt.Fprintf(&b, "-- Run as the application role %s; it is rolled back.\n", p.role)
 	}
-	b.WriteString("BEGIN;\n" + immediate + ";\n")
+	b.WriteString("BEGIN READ WRITE;\n" + immediate + ";\n")
 	if st.staged {
 		put(&b, st.s.held)
 		p.needed(st, t.tries).write(&b, 0, len(st.s.seeds.list))
@@ -84,7 +84,8 @@ func (s *stage) observation(ctx context.Context, o *observable, at int, f findin
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "-- moat prove: %s %s: %s\n-- %s\n", o.attack, o.object, f.verdict, f.reason)
-	fmt.Fprintf(&b, "-- Run as the operator: it plants rows, becomes %s, and rolls all of it back.\nBEGIN;\n", s.role)
+	fmt.Fprintf(&b, "-- Run as the operator: it plants rows, becomes %s, and rolls all of it back.\n", s.role)
+	b.WriteString("BEGIN READ WRITE;\n")
 	put(&b, s.operator.held)
 	seeds.write(&b, 0, first)
 	b.WriteString("-- What tenant A sees without tenant B's rows:\n")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -23,11 +24,12 @@ type sower struct {
 	maker   *maker
 	solved  map[catalog.QName][]row
 	growing map[catalog.QName]bool // being planted: breaks cycles of references
+	small   map[catalog.QName]bool // tables whose numbers must be small
 }
 
 func newSower(p *prover, s *session) *sower {
 	return &sower{p: p, s: s, maker: newMaker(p.view.Snapshot), solved: map[catalog.QName][]row{},
-		growing: map[catalog.QName]bool{}}
+		growing: map[catalog.QName]bool{}, small: map[catalog.QName]bool{}}
 }
 
 // party is a tenant with the tag of its texts.
@@ -70,7 +72,15 @@ func (w *sower) spare(ctx context.Context, st *site, by party, base row, variant
 			return nil, fmt.Errorf("no value is known for column %s of type %s", c.Name, c.Type)
 		}
 	}
+	if w.small[st.rel.QName()] || st.computes() {
+		w.lessen(st, r)
+	}
 	return r, nil
+}
+
+// computes says whether a column is computed of others, whose values it may not take.
+func (t *target) computes() bool {
+	return slices.ContainsFunc(t.rel.Columns, func(c catalog.Column) bool { return c.Generated != "" })
 }
 
 // partners gives references that must be unique (one profile for each user) a parent
@@ -277,6 +287,8 @@ func (w *sower) mend(ctx context.Context, st *site, by party, r row, pg *pgconn.
 	switch pg.Code {
 	case codeUnique, codeExclusion:
 		return w.renew(st, by, r, pg.ConstraintName, variant)
+	case codeRange:
+		return w.lessen(st, r)
 	case codeNotNull:
 		c := st.column(pg.ColumnName)
 		if c == nil || c.Name == st.tenant {
@@ -300,6 +312,23 @@ func (w *sower) mend(ctx context.Context, st *site, by party, r row, pg *pgconn.
 		return changed
 	}
 	return false
+}
+
+// lessen makes the numbers of a row small: something is computed of them, which does not
+// fit its type. False when they are small already.
+func (w *sower) lessen(st *site, r row) bool {
+	changed := false
+	w.small[st.rel.QName()] = true
+	for i := range st.rel.Columns {
+		c := &st.rel.Columns[i]
+		v, has := r[c.Name]
+		if !has || v == null || c.Name == st.tenant || st.referencing(c.Name) || w.kind(c) != "number" || len(v) <= 4 {
+			continue
+		}
+		w.maker.n++
+		r[c.Name], changed = strconv.Itoa(5000+w.maker.n%5000), true
+	}
+	return changed
 }
 
 // renew gives the columns of a unique or exclusion constraint new values.

@@ -96,6 +96,7 @@ func open(ctx context.Context, cfg *pgx.ConnConfig, p *prover, become []string) 
 		"SET LOCAL lock_timeout = " + strconv.FormatInt(o.LockTimeout.Milliseconds(), 10),
 		"SET LOCAL client_min_messages = notice",
 		"SET LOCAL standard_conforming_strings = on",
+		"SET LOCAL synchronize_seqscans = off", // else the rows looked at differ from run to run
 		// A deferred check would wait for a COMMIT that never comes.
 		immediate,
 	}
@@ -109,7 +110,11 @@ func open(ctx context.Context, cfg *pgx.ConnConfig, p *prover, become []string) 
 }
 
 func (s *session) begin(ctx context.Context) error {
-	_, err := s.run(ctx, append([]string{"BEGIN"}, s.limits...)...)
+	// A default of read only binds whoever does not say otherwise; a standby stays so.
+	if _, err := s.run(ctx, append([]string{"BEGIN READ WRITE"}, s.limits...)...); err == nil || s.conn.IsClosed() {
+		return err
+	}
+	_, err := s.run(ctx, append([]string{"ROLLBACK", "BEGIN"}, s.limits...)...)
 	return err
 }
 

@@ -164,12 +164,30 @@ func (s *stage) set(ctx context.Context, committed map[*target]*site) error {
 	s.refresh(ctx)
 	s.observe(ctx, watched, func(o *observable) *[]string { return &o.after })
 	s.lookAsOperator(ctx, watched, func(o *observable) *string { return &o.wholeAfter })
+	if differ(watched) {
+		if err := s.lookAgain(ctx, watched, seeds); err != nil {
+			return err
+		}
+	}
 	s.spares(ctx, a, b)
 	s.calm = s.integrity(ctx)
 	for _, o := range watched {
 		s.judge(ctx, o, first)
 	}
 	return s.operator.alive(ctx)
+}
+
+// lookAgain looks once more without B's rows, and plants them anew.
+func (s *stage) lookAgain(ctx context.Context, watched []*observable, seeds []seed) error {
+	if err := s.mark(ctx, "ROLLBACK TO SAVEPOINT moat_b"); err != nil {
+		return err
+	}
+	s.observe(ctx, watched, func(o *observable) *[]string { return &o.final })
+	if err := s.replay(ctx, seeds); err != nil {
+		return err
+	}
+	s.refresh(ctx)
+	return nil
 }
 
 // spares makes the rows that attacks insert, with the parents they need, before the

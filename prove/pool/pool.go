@@ -161,7 +161,7 @@ type act struct {
 // act lets A do it, then looks at every connection, and at what B reads.
 func (a *attack) act(ctx context.Context, step act) {
 	first, second := a.tenants()
-	p := prove.Probe{Attack: step.name, Object: "pool", Verdict: prove.VerdictIsolated,
+	p := prove.Probe{Room: prove.Pool, Attack: step.name, Object: "pool", Verdict: prove.VerdictIsolated,
 		Reason: "the next borrower found nothing of it", Script: step.text}
 	done := step.do(ctx, first)
 	states, err := a.states(ctx)
@@ -314,7 +314,7 @@ func (a *attack) interleave(ctx context.Context) {
 	}
 	close(jobs)
 	group.Wait()
-	p := prove.Probe{Attack: "interleaved borrowings", Object: "pool", Verdict: prove.VerdictIsolated,
+	p := prove.Probe{Room: prove.Pool, Attack: "interleaved borrowings", Object: "pool", Verdict: prove.VerdictIsolated,
 		Reason: fmt.Sprintf("%d borrowings by %d tenants, %d of them failed or cancelled: %d rows, each of its own tenant",
 			a.Borrowings, len(a.Tenants), failed, rows),
 		Script: "-- " + a.rowsSQL() + "\n-- for a tenant drawn at random, " + strconv.Itoa(a.Borrowings) + " times, " +

@@ -70,7 +70,8 @@ func (h *httpAttack) vacant(t *resource) {
 }
 
 func (h *httpAttack) undecided(t *resource, why string) {
-	h.report.Add(prove.Probe{Attack: "list", Object: "/" + t.name, Verdict: prove.VerdictUndecided, Reason: why,
+	h.report.Add(prove.Probe{Room: prove.API,
+		Attack: "list", Object: "/" + t.name, Verdict: prove.VerdictUndecided, Reason: why,
 		Script: call{method: "GET", path: "/" + t.name}.script(h.URL)})
 }
 
@@ -79,7 +80,7 @@ func (h *httpAttack) try(ctx context.Context, t *resource, name string, trials [
 	if len(trials) == 0 {
 		return
 	}
-	p := prove.Probe{Attack: name, Object: "/" + t.name, Verdict: prove.VerdictIsolated,
+	p := prove.Probe{Room: prove.API, Attack: name, Object: "/" + t.name, Verdict: prove.VerdictIsolated,
 		Reason: english.Count(len(trials), "request") + ": nothing of tenant B's came back or changed"}
 	var scripts []string
 	for _, c := range trials {
@@ -469,7 +470,7 @@ func (h *httpAttack) timing(ctx context.Context, t *resource) {
 			}
 		}
 	}
-	p := prove.Probe{Attack: "timing", Object: "/" + t.name, Verdict: prove.VerdictIsolated,
+	p := prove.Probe{Room: prove.API, Attack: "timing", Object: "/" + t.name, Verdict: prove.VerdictIsolated,
 		Script: h.get(t, t.key+"=eq."+url.QueryEscape(keys[0])).script(h.URL)}
 	if len(hits) < tries/2 || len(misses) < tries/2 {
 		p.Verdict, p.Reason = prove.VerdictUndecided, "too few answers to compare"
@@ -527,7 +528,7 @@ func (h *httpAttack) generate(ctx context.Context) {
 	if len(tables) == 0 || h.Requests <= 0 {
 		return
 	}
-	p := prove.Probe{Attack: "generated requests", Object: "API", Verdict: prove.VerdictIsolated}
+	p := prove.Probe{Room: prove.API, Attack: "generated requests", Object: "API", Verdict: prove.VerdictIsolated}
 	statuses := map[int]int{}
 	for range h.Requests {
 		t := pickOf(tables)

@@ -1,0 +1,168 @@
+package database_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/moat-db/moat/baseline"
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/prove"
+	"github.com/moat-db/moat/prove/database"
+	"github.com/moat-db/moat/tenancy"
+)
+
+// harmless is a schema in which nothing leaks, of the kinds that looked like leaks or
+// could not be planted. PROTECT stands for the policies of a table.
+const harmless = `
+CREATE FUNCTION app.random_code() RETURNS text LANGUAGE sql VOLATILE AS $$SELECT md5(random()::text)$$;
+CREATE FUNCTION app.coin() RETURNS boolean LANGUAGE sql VOLATILE AS $$SELECT random() < 0.5$$;
+CREATE FUNCTION app.any_lead() RETURNS SETOF app.leads LANGUAGE sql VOLATILE AS $$SELECT * FROM app.leads ORDER BY
+	random() LIMIT 1$$;
+CREATE FUNCTION app.slow_id(size int DEFAULT 21) RETURNS text LANGUAGE plpgsql AS $$DECLARE s text := ''; BEGIN
+	FOR i IN 1..size LOOP s := substr(s, 1, 10) || 'x'; END LOOP; RETURN s; END$$;
+CREATE FUNCTION app.slow_count(size int) RETURNS bigint LANGUAGE plpgsql AS $$BEGIN
+	FOR i IN 1..size LOOP PERFORM pg_sleep(0.01); END LOOP; RETURN (SELECT count(*) FROM app.leads); END$$;
+CREATE TABLE app.sessions (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), tenant_id uuid NOT NULL REFERENCES
+	app.tenants(id), logout_token text, UNIQUE (logout_token));
+INSERT INTO app.sessions (tenant_id) SELECT id FROM app.tenants;
+CREATE TABLE app.stamped (id bigserial, tenant_id uuid NOT NULL REFERENCES app.tenants(id),
+	created_at timestamptz NOT NULL DEFAULT now(), note text, PRIMARY KEY (tenant_id, id), UNIQUE (created_at, id));
+INSERT INTO app.stamped (tenant_id) SELECT id FROM app.tenants;
+CREATE TABLE app.profiles (tenant_id uuid NOT NULL REFERENCES app.tenants(id),
+	id uuid NOT NULL DEFAULT gen_random_uuid(),
+	lead_id uuid, note text, PRIMARY KEY (tenant_id, id), UNIQUE (lead_id),
+	FOREIGN KEY (tenant_id, lead_id) REFERENCES app.leads (tenant_id, id));
+INSERT INTO app.profiles (tenant_id) SELECT id FROM app.tenants;
+CREATE TABLE app.computed (tenant_id uuid NOT NULL REFERENCES app.tenants(id), id int NOT NULL, cents int NOT NULL,
+	twice int GENERATED ALWAYS AS (cents * 100 + id * 1000) STORED, PRIMARY KEY (tenant_id, id));
+CREATE TABLE app.ranked (tenant_id uuid NOT NULL REFERENCES app.tenants(id), id uuid NOT NULL DEFAULT gen_random_uuid(),
+	place int NOT NULL, note text, UNIQUE (tenant_id, place) DEFERRABLE INITIALLY DEFERRED, UNIQUE (tenant_id, id));
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA app TO $APP;
+ALTER DATABASE $DB SET default_transaction_read_only = on;`
+
+func harmlessFixture(t *testing.T, more ...string) *fixture {
+	t.Helper()
+	protect := ""
+	for _, table := range []string{"sessions", "stamped", "profiles", "computed", "ranked"} {
+		protect += strings.NewReplacer("$T", "app."+table, "$C", "tenant_id").Replace(policy)
+	}
+	before, after, _ := strings.Cut(harmless, "ALTER DATABASE")
+	return newFixture(t, append([]string{rows, before + protect}, append(more, "ALTER DATABASE"+after)...)...)
+}
+
+func TestNoFalseAlarms(t *testing.T) {
+	t.Parallel()
+	f := harmlessFixture(t)
+	started := time.Now()
+	r := f.prove(t, database.Options{StatementTimeout: 2 * time.Second})
+	t.Logf("%d probes in %v", len(r.Probes), time.Since(started))
+	for _, p := range r.Probes {
+		slow := strings.HasPrefix(p.Object, "app.slow_count") && p.Verdict == prove.VerdictUndecided
+		if p.Verdict != prove.VerdictIsolated && !slow {
+			t.Errorf("%s %s: %s\n%s", p.Verdict, p.ID, p.Reason, p.Script)
+		}
+	}
+	for _, id := range []string{"insert:app.computed", "planted rows:app.computed", "insert:app.ranked",
+		"planted rows:app.ranked", "upsert:app.sessions", "function:app.any_lead()"} {
+		if r.Find(id) == nil {
+			t.Errorf("%s was not tried", id)
+		}
+	}
+}
+
+// The same database gives the same verdicts, run after run.
+func TestSameVerdicts(t *testing.T) {
+	t.Parallel()
+	f := harmlessFixture(t, "CREATE FUNCTION app.all_leads() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS "+
+		"$$SELECT count(*) FROM app.leads$$")
+	runs := 3
+	if longRun() {
+		runs = 10
+	}
+	verdicts := func() []string {
+		var out []string
+		for _, p := range f.prove(t, database.Options{StatementTimeout: 2 * time.Second}).Probes {
+			out = append(out, p.ID+" "+string(p.Verdict))
+		}
+		return out
+	}
+	first := verdicts()
+	for range runs - 1 {
+		if diff := cmp.Diff(first, verdicts()); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// What is shared, left out or out of reach is said, and never called isolated.
+func TestNotesWhatIsNotIsolated(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, rows, `CREATE TABLE app.countries (code text PRIMARY KEY); INSERT INTO app.countries VALUES ('de');
+		GRANT SELECT ON app.countries TO $APP; CREATE TABLE app.old (x int); GRANT SELECT ON app.old TO $APP;
+		CREATE SCHEMA other; GRANT USAGE ON SCHEMA other TO $APP; CREATE TABLE other.t (x int); GRANT SELECT ON other.t TO
+		$APP; CREATE TABLE app.hidden (tenant_id uuid NOT NULL REFERENCES app.tenants(id), id int)`)
+	shared, ignored := catalog.QName{Schema: "app", Name: "countries"}, catalog.QName{Schema: "app", Name: "old"}
+	r := f.prove(t, database.Options{Model: tenancy.Options{Schemas: []string{"app"}, Shared: []catalog.QName{shared},
+		Ignored: []catalog.QName{ignored}}})
+	objects := func(list []prove.Noted) []string {
+		var out []string
+		for _, x := range list {
+			if x.Reason == "" {
+				t.Errorf("%s: no reason", x.Object)
+			}
+			out = append(out, x.Object)
+		}
+		return out
+	}
+	for _, x := range []struct {
+		in     []prove.Noted
+		object string
+	}{{r.Shared, "app.countries"}, {r.LeftOut, "app.old"}, {r.LeftOut, "other.t"}, {r.NotReachable, "app.hidden"}} {
+		if !slices.Contains(objects(x.in), x.object) {
+			t.Errorf("%s is not noted: %v", x.object, x.in)
+		}
+		for _, p := range r.Probes {
+			if p.Object == x.object && p.Verdict == prove.VerdictIsolated {
+				t.Errorf("%s is called isolated: %s", x.object, p.ID)
+			}
+		}
+	}
+	// Without row-level security only the missing grant keeps it shut.
+	if p := r.Find("unprotected:app.hidden"); p == nil || p.Verdict != prove.VerdictUndecided {
+		t.Errorf("%+v", p)
+	}
+	if r.Verdict == prove.VerdictIsolated {
+		t.Error("isolated, with a table of tenants that has no row-level security")
+	}
+}
+
+// The baseline accepts what tells of another tenant's values, and never a row of theirs.
+func TestBaselineInProve(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, rows, "CREATE UNIQUE INDEX leads_email ON app.leads (email)", `CREATE VIEW app.all_leads AS SELECT
+		* FROM app.leads; GRANT SELECT ON app.all_leads TO $APP`)
+	s := f.snapshot(t)
+	today := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	entry := func(kind, object string) baseline.Entry {
+		return baseline.Entry{Kind: kind, Object: object, Fingerprint: catalog.Definition(s, object), Reason: "sign-in",
+			Expires: "2027-01-31"}
+	}
+	o := database.Options{Today: today, Accepted: []baseline.Entry{entry("key-unique", "app.leads.leads_email"),
+		entry("view-definer", "app.all_leads"), entry("key-unique", "app.all_leads")}}
+	r := f.prove(t, o)
+	if p := r.Find("duplicate key:app.leads"); p != nil || len(r.Accepted) != 1 || r.Accepted[0].Reason != "sign-in" {
+		t.Errorf("%+v, accepted %+v", p, r.Accepted)
+	}
+	if p := r.Find("read:app.all_leads"); p == nil || p.Verdict != prove.VerdictLeak {
+		t.Errorf("a readable row was accepted: %+v", p)
+	}
+	o.Today = today.AddDate(0, 1, 0)
+	r = f.prove(t, o)
+	if p := r.Find("duplicate key:app.leads"); p == nil || p.Verdict != prove.VerdictLeak || len(r.Reopened) == 0 {
+		t.Errorf("expired, and yet %+v", p)
+	}
+}
