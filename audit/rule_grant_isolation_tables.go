@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"github.com/moat-db/moat/internal/body"
 	"regexp"
 	"strings"
 
@@ -41,7 +42,7 @@ var keyTable = regexp.MustCompile(`(^|_)(keys?|secrets?|seal|mac|hmac|signing)(_
 func (f *facts) restsOn(r *catalog.Relation) (why string, reading bool) {
 	secret := ""
 	for _, c := range r.Columns {
-		if c.Type == "bytea" || secretName(c.Name) || len(r.Columns) == 1 && c.Type == "text" {
+		if c.Type == "bytea" || body.SecretName(c.Name) || len(r.Columns) == 1 && c.Type == "text" {
 			secret = c.Name
 		}
 	}

@@ -97,3 +97,28 @@ func (u *Uses) Opaque() bool {
 // plainStatements begin statements that call nothing but what they name.
 var plainStatements = []string{"alter", "create", "drop", "grant", "revoke", "comment", "insert", "update", "delete",
 	"truncate", "set", "reset", "lock", "analyze", "notify"}
+
+// Relays reports whether the body hands a parameter of its function on to a second
+// connection: then the caller's text runs there.
+func (u *Uses) Relays(parameters []string) bool {
+	for i, t := range u.Tokens {
+		if !t.IsName() || !slices.Contains(reconnecting, strings.ToLower(t.Name())) || !u.is(i+1, "(") {
+			continue
+		}
+		for depth, at := 0, i+1; at < len(u.Tokens); at++ {
+			switch word := u.At(at); {
+			case word.Is("("):
+				depth++
+			case word.Is(")"):
+				depth--
+			case word.IsName() && slices.Contains(parameters, word.Name()),
+				strings.HasPrefix(word.Text, "$") && len(word.Text) == 2:
+				return true
+			}
+			if depth == 0 {
+				break
+			}
+		}
+	}
+	return false
+}

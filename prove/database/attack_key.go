@@ -15,7 +15,7 @@ func (st *site) keyAttacks(p *prover) []attack {
 	if st.spareA == nil || !st.reach.insert || st.class == catalog.TenantsTable || st.tenant == "" && !st.owned() {
 		return nil
 	}
-	return slices.Concat(st.uniqueAttacks(p.Strict), st.exclusionAttacks(), st.referenceAttacks(p))
+	return slices.Concat(st.uniqueAttacks(p.Strict), st.exclusionAttacks(), st.referenceAttacks(p), st.upsertOracle())
 }
 
 func (st *site) uniqueAttacks(strict bool) []attack {

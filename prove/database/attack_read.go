@@ -43,7 +43,8 @@ func (st *site) readAttacks() []attack {
 		out = append(out, attack{name: "lock", steps: []string{"SELECT 1 FROM " + where + " LIMIT 5 FOR UPDATE OF x"},
 			judge: seen("locked")})
 	}
-	return slices.Concat(out, st.leakyAttacks(), st.countAttacks(), st.preparedAttack(cols, foreign))
+	return slices.Concat(out, st.leakyAttacks(), st.countAttacks(), st.preparedAttack(cols, foreign),
+		st.lookAlikeAttacks())
 }
 
 // countAttacks compare how many rows A can count with how many A has: they need no

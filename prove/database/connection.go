@@ -28,7 +28,8 @@ func (p *prover) attackConnection(ctx context.Context) error {
 	if err := p.rebind(ctx, st); err != nil {
 		return err
 	}
-	attacks := slices.Concat(p.storedAttack(), p.resetAttacks(), p.statisticsAttacks(), p.roleAttacks())
+	attacks := slices.Concat(p.storedAttack(), p.resetAttacks(), p.statisticsAttacks(), p.roleAttacks(), p.secretAttacks(),
+		p.loopbackAttacks())
 	if p.Strict {
 		attacks = slices.Concat(attacks, p.neighbourAttacks(ctx, victim), p.catalogAttacks(), p.createAttacks(),
 			p.largeObjectAttack(st), preparedAttack())

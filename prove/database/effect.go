@@ -2,7 +2,6 @@ package database
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -80,8 +79,8 @@ func (s *stage) sweep() string {
 	for _, t := range s.targets {
 		if t.readable() && t.rel.Kind != catalog.ForeignTable {
 			cols := qualified("x", t.reach.selects)
-			parts = append(parts, "SELECT count(*) AS n FROM "+t.sql()+" x WHERE ROW("+cols+")::text ~ "+
-				"'"+tag(tagB)+"|a0a7"+fmt.Sprintf("%04x", tagB)+"-'")
+			parts = append(parts, "SELECT count(*) AS n FROM "+t.sql()+" x WHERE ROW("+cols+")::text ~ '"+
+				sown(tagB)+"'")
 		}
 	}
 	if len(parts) == 0 {
@@ -96,6 +95,12 @@ func (s *stage) attackView(ctx context.Context, t *target) error {
 	st := s.sites[t]
 	if t.isTable() && !s.private(t) && s.fires(t) && t.reach.insert {
 		return s.attackOpenTable(ctx, st)
+	}
+	if t.rel.Kind == catalog.MaterializedView && t.reach.usage {
+		if err := s.rebind(ctx, st); err != nil {
+			return err
+		}
+		return s.run(ctx, st, t.name(), s.refreshAttack(st))
 	}
 	if t.rel.Kind != catalog.View || !t.reach.usage || t.tenant == "" {
 		return nil

@@ -31,6 +31,12 @@ func (s *stage) functions() []*observable {
 				Reason: "it reads and writes no table, and calls nothing that does"})
 			continue
 		}
+		if relays(f) {
+			s.report.Add(prove.Probe{Attack: o.attack, Object: name, Verdict: prove.VerdictLeak, Reason: "not run: it hands " +
+				"the caller's text on to a second connection, which has neither the tenant nor the role that the policies bind",
+				Script: "-- not run: it reaches outside the transaction"})
+			continue
+		}
 		if why := s.outside.calling(f); why != "" && !s.Disposable {
 			s.report.Add(prove.Probe{Attack: o.attack, Object: name, Verdict: prove.VerdictUndecided,
 				Reason: notRun(why).reason})
@@ -46,6 +52,19 @@ func (s *stage) functions() []*observable {
 		out = append(out, o)
 	}
 	return out
+}
+
+// relays says whether a function runs what its caller writes on a second connection, as
+// whoever that connects as.
+func relays(f *catalog.Function) bool {
+	var texts []string
+	for _, p := range f.Inputs() {
+		if p.Type == "text" || strings.HasPrefix(p.Type, "character varying") {
+			texts = append(texts, p.Name)
+		}
+	}
+	used := body.Scan(f)
+	return f.Definer && len(texts) > 0 && used.Reconnects() && used.Relays(texts)
 }
 
 // callable says whether the application role may call a function.
@@ -130,19 +149,63 @@ func (s *stage) calls(f *catalog.Function) (calls []string, echoes, ok bool) {
 		lists = next
 	}
 	name := table(catalog.QName{Schema: f.Schema, Name: f.Name})
+	for _, l := range s.hostile(f, lists) {
+		calls = append(calls, called(f, name, l))
+	}
+	most := len(calls) + mostCalls
 	stride := max(1, len(lists)/mostCalls)
-	for i := 0; i < len(lists) && len(calls) < mostCalls; i += stride {
-		call := name + "(" + strings.Join(lists[i], ", ") + ")"
-		if f.Kind == "procedure" {
-			calls = append(calls, "CALL "+call)
-		} else if f.ReturnsSet && f.Result == "SETOF record" {
-			calls = append(calls, "SELECT "+call)
-		} else {
-			calls = append(calls, "SELECT * FROM "+call+" LIMIT 500")
-		}
+	for i := 0; i < len(lists) && len(calls) < most; i += stride {
+		calls = append(calls, called(f, name, lists[i]))
 	}
 	return calls, echoes, true
 }
+
+// called writes one call.
+func called(f *catalog.Function, name string, arguments []string) string {
+	call := name + "(" + strings.Join(arguments, ", ") + ")"
+	switch {
+	case f.Kind == "procedure":
+		return "CALL " + call
+	case f.ReturnsSet && f.Result == "SETOF record":
+		return "SELECT " + call
+	}
+	return "SELECT * FROM " + call + " LIMIT 500"
+}
+
+// injections are texts that break out of SQL that a function puts together.
+var injections = []string{"' OR true --", "') OR true --", "%' OR true --", "x' OR 'a' = 'a", "true", "1 OR true",
+	"1 = 1) --", "' UNION SELECT NULL --"}
+
+// hostile are lists of arguments with one text that breaks out, for a function that puts
+// SQL together; among them is one that asks for B's planted rows by name.
+func (s *stage) hostile(f *catalog.Function, lists [][]string) [][]string {
+	used := body.Scan(f)
+	if len(lists) == 0 || !used.Dynamic && !used.Mentions("execute", "query_to_xml", "ts_stat") {
+		return nil
+	}
+	texts := slices.Clone(injections)
+	for _, t := range s.targets {
+		if st := s.sites[t]; t.isTable() && s.private(t) && len(st.rowsB) > 0 && len(texts) < mostInjections {
+			asked := "EXISTS (SELECT 1 FROM " + t.sql() + " x WHERE " + st.planted("x") + ")"
+			texts = append(texts, "' OR "+asked+" --", "x' AND "+asked+" --", asked)
+		}
+	}
+	var out [][]string
+	for i, p := range f.Inputs() {
+		if i >= len(lists[0]) || p.Type != "text" && !strings.HasPrefix(p.Type, "character varying") {
+			continue
+		}
+		for _, text := range texts {
+			one := slices.Clone(lists[0])
+			one[i] = lit(text) + "::" + p.Type
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// mostInjections bounds the texts that are tried for one parameter.
+const mostInjections = 17
 
 // arguments are values worth passing for a parameter: tenant B itself, the keys of
 // B's rows, names of tables, patterns that match everything.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
-	"github.com/moat-db/moat/prove"
 )
 
 // attackRoles tries to become each role that could see or change more: owners of
@@ -90,7 +89,6 @@ func (p *prover) coveted() []catalog.Role {
 // attackOwners tries what only an owner may do, on each table, and what its owner
 // sees: views, functions and reference checks run with the owner's rights.
 func (p *prover) attackOwners(ctx context.Context) error {
-	schema := p.creatable()
 	for _, t := range p.targets {
 		if !t.isTable() || !p.private(t) || !t.reach.usage {
 			continue
@@ -113,9 +111,7 @@ func (p *prover) attackOwners(ctx context.Context) error {
 				return leak("the application role puts a trigger on the table: it runs with the rights of whoever writes next")
 			}},
 		}
-		if len(t.key) > 0 {
-			attacks = append(attacks, p.referenceAttack(t, schema))
-		}
+		attacks = append(attacks, p.referenceAttacks(t)...)
 		if t.reach.maintain {
 			statement := "REINDEX TABLE " + t.sql()
 			if t.rel.Kind == catalog.PartitionedTable || t.rel.Estimate.Rows > fewRows {
@@ -132,29 +128,52 @@ func (p *prover) attackOwners(ctx context.Context) error {
 	return nil
 }
 
-// creatable is a schema in which the application role may create, else "".
-func (p *prover) creatable() string {
-	for _, probe := range p.report.Probes {
-		if probe.Attack == "create" && probe.Verdict == prove.VerdictLeak {
-			return probe.Object[len("schema "):]
+// home is where the application role may create a table: the statements that make the
+// place, and its name. Without one it is the table's own schema, where it is refused.
+func (p *prover) home(t *target) (make []string, schema string) {
+	for _, s := range p.view.Snapshot.Schemas {
+		if p.view.HasSchemaPrivilege(p.role, s.Name, "CREATE") && p.view.HasSchemaPrivilege(p.role, s.Name, "USAGE") {
+			return nil, s.Name
 		}
 	}
-	return ""
+	if slices.ContainsFunc(p.view.Snapshot.Database.Privileges, func(g catalog.Privilege) bool {
+		return g.Name == "CREATE" && (g.Grantee == "" || p.member(g.Grantee) || g.Grantee == p.role)
+	}) {
+		return []string{"CREATE SCHEMA moat_probe_home"}, "moat_probe_home"
+	}
+	return nil, t.rel.Schema
 }
 
-// referenceAttack makes a table of the attacker's own that refers to the tenant
-// table, a permanent oracle.
-func (p *prover) referenceAttack(t *target, schema string) attack {
-	if schema == "" {
-		schema = t.rel.Schema
+// uniqueKeys are the keys that a foreign key can refer to.
+func (t *target) uniqueKeys() [][]string {
+	var out [][]string
+	for _, c := range t.rel.Constraints {
+		if (c.Type == catalog.PrimaryKey || c.Type == catalog.Unique) && !c.Deferrable {
+			out = append(out, c.Columns)
+		}
 	}
+	return out
+}
+
+// referenceAttacks make a table of the attacker's own that refers to the tenant table, by
+// each of its keys: a permanent oracle.
+func (p *prover) referenceAttacks(t *target) []attack {
+	var out []attack
+	for _, key := range t.uniqueKeys() {
+		out = append(out, p.referenceAttack(t, key))
+	}
+	return out
+}
+
+func (p *prover) referenceAttack(t *target, key []string) attack {
+	before, schema := p.home(t)
 	columns := ""
-	for _, name := range t.key {
+	for _, name := range key {
 		columns += sqltext.Ident(name) + " " + t.column(name).Type + ", "
 	}
-	return attack{name: "create reference", steps: []string{"CREATE TABLE " + sqltext.Ident(schema) +
-		".moat_probe_reference (" + columns + "FOREIGN KEY (" + sqltext.Idents(t.key) + ") REFERENCES " + t.sql() + " (" +
-		sqltext.Idents(t.key) + "))"},
+	return attack{name: "create reference", steps: append(before, "CREATE TABLE "+sqltext.Ident(schema)+
+		".moat_probe_reference ("+columns+"FOREIGN KEY ("+sqltext.Idents(key)+") REFERENCES "+t.sql()+" ("+
+		sqltext.Idents(key)+"))"),
 		judge: func(outcome) finding {
 			return leak("the application role refers to the table from one of its own: every tenant's keys can be asked for, " +
 				"and deletes blocked")

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/prove"
 )
@@ -16,6 +17,11 @@ import (
 func (p *prover) attackRows(ctx context.Context) error {
 	for _, t := range p.targets {
 		st := p.sites[t]
+		if t.reach.usage && st.remote() {
+			if err := p.attackForeign(ctx, st); err != nil {
+				return err
+			}
+		}
 		if !t.reach.usage || !st.attackable() {
 			continue
 		}
@@ -38,6 +44,27 @@ func (p *prover) attackRows(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// remote says whether the rows are on another server, where only the application's own
+// mapping shows them.
+func (st *site) remote() bool {
+	return st.rel.Kind == catalog.ForeignTable && st.seesTenant() && !st.attackable()
+}
+
+// attackForeign reads a foreign table's rows of other tenants, whoever they are.
+func (p *prover) attackForeign(ctx context.Context, st *site) error {
+	st.s = p.app
+	if err := p.rebind(ctx, st); err != nil {
+		return err
+	}
+	steps := []string{"SELECT 1 FROM " + st.sql() + " x WHERE " + st.foreign("x") + " LIMIT 5"}
+	o := st.s.try(ctx, attempt{as: st.asA, steps: steps})
+	if o.err != nil || o.broken != nil || o.last().n == 0 {
+		return nil // what its rows show is asked on the stage, and undecided
+	}
+	return p.run(ctx, st, st.name(), []attack{{name: "foreign table", steps: steps,
+		judge: seen("the server behind it knows nothing of the tenant")}})
 }
 
 // attackable says whether both tenants have rows that are known to be theirs.

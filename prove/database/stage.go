@@ -59,6 +59,9 @@ func (p *prover) attackStage(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.attackTraps(ctx); err != nil {
+		return err
+	}
 	return p.operator.restart(ctx)
 }
 
