@@ -123,10 +123,15 @@ func (e *SubjectError) Error() string {
 // journal in schema moat holds what was done and how to undo it; a process that was
 // killed at any moment leaves nothing behind that planning and applying again does not
 // finish. A
-// step whose check finds rows is left out, and those that need it; all others run.
+// step whose check finds rows is left out, and those that need it; all others run, but
+// none from group enforce on.
 //
-// Errors: [ErrRunning], [*StaleError], and [*ApplyError] for the step that failed.
+// Errors: [*OpenError], before anything has run, [ErrRunning], [*StaleError], and
+// [*ApplyError] for the step that failed.
 func Apply(ctx context.Context, open Opener, plan *Plan, opts ApplyOptions) (*Result, error) {
+	if err := plan.settled(opts.withDefaults().Until); err != nil {
+		return nil, err
+	}
 	s, err := openSession(ctx, open, opts)
 	if err != nil {
 		return nil, err
@@ -181,6 +186,10 @@ func (r *runner) run(ctx context.Context) (*Result, error) {
 	r.total = len(steps)
 	for i, s := range steps {
 		r.number = i + 1
+		if len(r.result.Stopped) > 0 && s.Group.Includes(GroupEnforce) {
+			r.result.Later++ // rows came up meanwhile that nobody has been asked about
+			continue
+		}
 		if s.needsAny(r.stopped) {
 			r.stopped[s.ID] = true
 			r.result.Skipped = append(r.result.Skipped, s.ID)

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/baseline"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/tenancy"
@@ -69,13 +71,47 @@ func (b *bench) plan(t *testing.T) *Plan {
 	return plan
 }
 
+// apply goes on regardless of open questions, as a person does who has put them into the
+// baseline.
 func (b *bench) apply(t *testing.T, until Group) *Result {
 	t.Helper()
-	res, err := Apply(t.Context(), b.open, b.plan(t), ApplyOptions{Until: until})
+	res, err := Apply(t.Context(), b.open, b.accepted(t), ApplyOptions{Until: until})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return res
+}
+
+// accepted is the plan with every question accepted that would stop it.
+func (b *bench) accepted(t *testing.T) *Plan {
+	t.Helper()
+	plan := b.plan(t)
+	b.accept(t, plan.Open())
+	defer func() { b.cfg.Baseline = nil }()
+	return b.plan(t)
+}
+
+// accept puts questions into the baseline as the database stands.
+func (b *bench) accept(t *testing.T, open []Decision) {
+	t.Helper()
+	conn, err := b.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	s, err := catalog.Load(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.cfg.Baseline, b.cfg.Today = nil, time.Now()
+	for _, d := range open {
+		b.cfg.Baseline = append(b.cfg.Baseline, baseline.Entry{Kind: QuestionKind(d.Kind()), Object: d.Subject(),
+			Reason:      "looked at",
+			Fingerprint: catalog.Definition(s, d.Subject()), Expires: "2999-12-31"})
+	}
+	for _, r := range baseline.Judge(b.cfg.Baseline, s, b.cfg.Today).Reopened {
+		t.Errorf("a question cannot be accepted: %s", r)
+	}
 }
 
 func (b *bench) undo(t *testing.T) {

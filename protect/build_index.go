@@ -95,7 +95,7 @@ func (p *planner) concurrently(b indexBuild, rel *catalog.Relation, index, id, n
 	}
 	p.add(Step{ID: id, Group: b.group, Kind: KindConcurrent, Table: rel.QName(), Needs: needed(needs),
 		Title: "create index " + b.title, SQL: sql, Undo: undo, Index: q,
-		Lock: ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(rel, 300_000),
+		Lock: ShareUpdateExclusive, Scans: true, Estimate: p.indexSize(rel),
 		Hazards: []string{"waits for transactions that started before it"}, Reason: b.reason})
 }
 
@@ -209,6 +209,14 @@ func (p *planner) sizeOf(rel *catalog.Relation, perSecond int64) Estimate {
 	if perSecond > 0 && e.Rows > 0 {
 		e.Seconds = e.Rows/perSecond + 1
 	}
+	return e
+}
+
+// indexSize is that of an index to be built: an entry of two or three short keys takes about
+// 48 bytes.
+func (p *planner) indexSize(rel *catalog.Relation) Estimate {
+	e := p.sizeOf(rel, 300_000)
+	e.Disk = 48*max(e.Rows, 0) + 8192
 	return e
 }
 

@@ -53,24 +53,6 @@ func (p *planner) tenantTable(rel *catalog.Relation, tm catalog.TableModel) {
 	p.keep(t)
 }
 
-// askType asks about a tenant column whose values a policy cannot tell apart: a wall
-// over it would be none.
-func (p *planner) askType(t *table, col *catalog.Column) {
-	q := t.rel.QName()
-	d := Decision{ID: "type/" + key(q), Table: q, Object: col.Name,
-		Question: fmt.Sprintf("Column %s has type %s. Change it to uuid, bigint, integer or text?", col.Name, col.Type),
-		Why: "Equality of this type is not exact, or an index on it cannot be used under row-level security: " +
-			"a policy would mix tenants or read the whole table."}
-	typ := p.m.Type
-	if policy.Comparable(t.typ) {
-		d.Question = fmt.Sprintf("Change column %s to a deterministic collation?", col.Name)
-		d.Why = p.Loose(col) + ". Values that differ count as equal under it, so a policy would take two tenants for one."
-		typ = col.Type + ` COLLATE "default"`
-	}
-	d.SQL = []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", q.SQL(), sqltext.Ident(col.Name), typ)}
-	p.decide(d)
-}
-
 // sharedTable keeps a table whose sharing was said or shows in the grants of today.
 // That nobody may write to a table says nothing yet of who may read it.
 func (p *planner) sharedTable(rel *catalog.Relation, tm catalog.TableModel) {
@@ -151,25 +133,41 @@ func (p *planner) firstStep(tm catalog.TableModel) (catalog.Step, string) {
 		}
 		return catalog.Step{}, fmt.Sprintf("the configured path %q is not a foreign key of the table", chosen)
 	}
-	firsts := map[string]catalog.Step{}
-	for _, path := range tm.Paths {
-		if len(path) > 0 {
-			firsts[path[0].Constraint] = path[0]
+	firsts := firstSteps(tm)
+	var always []catalog.Step // never NULL
+	for _, step := range firsts {
+		if !step.Nullable {
+			always = append(always, step)
 		}
 	}
-	switch len(firsts) {
-	case 0:
+	switch {
+	case len(firsts) == 0:
 		return catalog.Step{}, "no foreign key leads from it to a tenant"
-	case 1:
-		for _, step := range firsts {
-			if step.Nullable {
-				return step, fmt.Sprintf("%s may be NULL, which leaves a row without a tenant", strings.Join(step.Columns, ", "))
-			}
-			return step, ""
-		}
+	case len(firsts) == 1: // rows where it is NULL are asked about
+		return firsts[0], ""
+	case len(always) > 0 && !slices.ContainsFunc(firsts, p.namesTenant):
+		// Each of them will carry the tenant, so that all agree, and rows where they do not
+		// are asked about.
+		return always[0], ""
 	}
 	return catalog.Step{}, fmt.Sprintf("%d foreign keys lead to a tenant", len(firsts))
 }
+
+// firstSteps are the foreign keys that a table's ways to a tenant begin with, each once.
+func firstSteps(tm catalog.TableModel) []catalog.Step {
+	var firsts []catalog.Step
+	for _, path := range tm.Paths {
+		same := func(s catalog.Step) bool { return s.Constraint == path[0].Constraint }
+		if len(path) > 0 && !slices.ContainsFunc(firsts, same) {
+			firsts = append(firsts, path[0])
+		}
+	}
+	return firsts
+}
+
+// namesTenant reports whether a key leads to the tenants table itself: it may name the
+// receiver of a share and not the owner of the row.
+func (p *planner) namesTenant(s catalog.Step) bool { return s.To == p.m.Tenants }
 
 func (p *planner) foreignKeyStep(q catalog.QName, constraint string) (catalog.Step, bool) {
 	rel := p.Relation(q)
@@ -184,9 +182,12 @@ func (p *planner) foreignKeyStep(q catalog.QName, constraint string) (catalog.St
 
 func (p *planner) askPath(tm catalog.TableModel, why string) {
 	var names []string
-	for _, path := range tm.Paths {
-		if len(path) > 0 && !slices.Contains(names, path[0].Constraint) {
-			names = append(names, path[0].Constraint)
+	columns := ""
+	for _, step := range firstSteps(tm) {
+		names = append(names, step.Constraint)
+		if p.namesTenant(step) && len(step.Columns) == 1 {
+			columns = fmt.Sprintf("\ntables: {columns: {%s: %s}}   # or: this column is the tenant", key(tm.Table),
+				step.Columns[0])
 		}
 	}
 	choice := "CONSTRAINT"
@@ -196,8 +197,8 @@ func (p *planner) askPath(tm catalog.TableModel, why string) {
 	p.decide(Decision{ID: "path/" + key(tm.Table), Table: tm.Table,
 		Question: "Which foreign key of " + key(tm.Table) + " leads to the tenant of a row?",
 		Why:      "The table has no tenant column, and " + why + ". " + tm.Why,
-		Config: fmt.Sprintf("protect: {paths: {%s: %s}}   # or tables: {shared: [%s]}", key(tm.Table), choice,
-			key(tm.Table))})
+		Config: fmt.Sprintf("protect: {paths: {%s: %s}}%s\ntables: {shared: [%s]}   # or: every tenant reads it",
+			key(tm.Table), choice, columns, key(tm.Table))})
 }
 
 func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {
@@ -214,7 +215,8 @@ func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {
 	p.decide(Decision{ID: "class/" + key(tm.Table), Table: tm.Table,
 		Question: "Do all tenants share " + key(tm.Table) + ", or is its tenant column missing?",
 		Why:      tm.Why + " Until you decide, the application role gets no privileges on it.",
-		Config:   fmt.Sprintf("tables: {shared: [%s]}   # or tables: {ignore: [%s]}", key(tm.Table), key(tm.Table))})
+		Config: fmt.Sprintf("tables: {shared: [%s]}   # every tenant reads it\ntables: {ignore: [%s]}   # or: no tenant does",
+			key(tm.Table), key(tm.Table))})
 }
 
 // inheritance links inheritance children (not partitions) to their parents: the

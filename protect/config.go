@@ -1,6 +1,9 @@
 package protect
 
 import (
+	"time"
+
+	"github.com/moat-db/moat/baseline"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/roles"
 )
@@ -30,9 +33,41 @@ type Config struct {
 	// Observe plans group observe: see [Observe]. Zero means that it is left out, and that
 	// group enforce ends it where it stands.
 	Observe bool
+	// Hidden are tables ("schema.table") whose rows without a tenant, or of one that is
+	// not in the tenants table, no tenant has to see.
+	Hidden []string
+	// Crossing are the foreign keys ("schema.table.constraint") that rows of one tenant
+	// may refer to another's through: they stay as they are.
+	Crossing []string
+	// Narrowed are tables whose rows a wall may hide although policies of the team's own
+	// show them.
+	Narrowed []string
+	// Opened are tables on which the application role gets a policy for each command that
+	// the team's own policies do not allow.
+	Opened []string
+	// Triggers are trigger functions ("schema.function") that a person has read: whatever
+	// they write, the application may.
+	Triggers []string
+	// ReplaceDefaults gives tenant columns with a default of their own the current tenant.
+	ReplaceDefaults bool
+	// Retired are roles of today that nothing connects as once rows are walled in.
+	Retired []string
+	// LeaveRoles takes the application role out of roles that would let it past the
+	// policies.
+	LeaveRoles bool
+	// WritableMembers are the membership tables that the application role may write to.
+	WritableMembers []string
+	// Baseline are the exceptions of the team; those for questions, see [QuestionKind],
+	// go on without an answer. Today is the day on which they are judged.
+	Baseline []baseline.Entry
+	Today    time.Time
 	// Stopped are the checks that found rows, by ID: the steps behind them are left
 	// out of the plan and the finding is a Decision. See [Examine].
 	Stopped map[string]Found
+	// Unseen says why rows could not be looked at; nil: they were, or were not asked for.
+	Unseen error
+	// Seen is what was counted of each [Plan.Sights].
+	Seen map[catalog.QName][]Seen
 }
 
 // Roles names the roles.

@@ -42,6 +42,9 @@ func Emit(plan *Plan, o EmitOptions) ([]File, error) {
 	if o.Until == "" {
 		o.Until = GroupGuards
 	}
+	if err := plan.settled(o.Until); err != nil {
+		return nil, err
+	}
 	if o.LockTimeout == 0 {
 		o.LockTimeout = 2 * time.Second
 	}

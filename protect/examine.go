@@ -18,21 +18,29 @@ func Examine(ctx context.Context, conn *pgx.Conn, plan *Plan) (map[string]Found,
 		if _, err := tx.Exec(ctx, "SET LOCAL row_security = off"); err != nil {
 			return err
 		}
-		for _, s := range plan.Steps {
-			if s.Check == nil {
-				continue
-			}
-			f, err := count(ctx, tx, *s.Check, true)
+		for _, ck := range plan.checks() {
+			f, err := count(ctx, tx, ck, true)
 			if err != nil {
 				return err
 			}
 			if f.Count > 0 {
-				found[s.Check.ID] = f
+				found[ck.ID] = f
 			}
 		}
 		return nil
 	})
 	return found, err
+}
+
+// checks are those of the steps, and those that no step depends on.
+func (p *Plan) checks() []Check {
+	var all []Check
+	for _, s := range p.Steps {
+		if s.Check != nil {
+			all = append(all, *s.Check)
+		}
+	}
+	return append(all, p.Strays...)
 }
 
 // querier is a connection or a transaction.

@@ -40,7 +40,11 @@ func Look(ctx context.Context, conn *pgx.Conn, o tenancy.Options, c Config) (pla
 		return nil, nil, nil, err
 	}
 	found, unseen := Examine(ctx, conn, plan)
-	if len(found) > 0 {
+	if unseen == nil {
+		c.Seen, unseen = compare(ctx, conn, plan)
+	}
+	c.Unseen = unseen
+	if len(found) > 0 || len(c.Seen) > 0 || unseen != nil {
 		c.Stopped = found
 		plan, err = New(v, c)
 	}

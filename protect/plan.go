@@ -3,6 +3,7 @@ package protect
 import (
 	"slices"
 
+	"github.com/moat-db/moat/baseline"
 	"github.com/moat-db/moat/catalog"
 )
 
@@ -88,7 +89,11 @@ type Plan struct {
 	// Model is how tenants were told apart.
 	Model *catalog.Model `json:"model"`
 
-	Steps     []Step     `json:"steps"`
+	Steps []Step `json:"steps"`
+	// Strays are checks that no step depends on: rows that no tenant would see.
+	Strays []Check `json:"-"`
+	// Sights are the tables to be counted before and behind their walls.
+	Sights    []Sight    `json:"-"`
 	Decisions []Decision `json:"decisions"`
 	// Left is what the connected role may not do; someone who may has to.
 	Left []Left `json:"left_out"`
@@ -97,6 +102,8 @@ type Plan struct {
 	// Chosen are the foreign keys that columns are filled through, kept by the
 	// journal so that a run after a crash chooses the same.
 	Chosen map[string]string `json:"chosen,omitempty"`
+	// Reopened are the entries of the baseline for questions that do not count any more.
+	Reopened []baseline.Reopened `json:"reopened,omitempty"`
 	// Connect is what to change in the application's connection string.
 	Connect string `json:"connect,omitempty"`
 }
@@ -155,12 +162,18 @@ type Estimate struct {
 	Rows    int64 `json:"rows,omitempty"` // -1 when the table was never analysed
 	Bytes   int64 `json:"bytes,omitempty"`
 	Seconds int64 `json:"seconds,omitempty"`
+	// Disk is what a new index takes.
+	Disk int64 `json:"disk_bytes,omitempty"`
 }
 
 // Check is a query for rows that would make a step wrong.
 type Check struct {
 	ID   string `json:"id"`
 	What string `json:"what"`
+	// Table is that of a check that no step depends on.
+	Table catalog.QName `json:"table,omitzero"`
+	// Object is the column or constraint that the rows are wrong by.
+	Object string `json:"object,omitempty"`
 	// Count returns one bigint; Sample up to twenty of the rows' keys as text.
 	Count  string `json:"count"`
 	Sample string `json:"sample"`
@@ -202,6 +215,10 @@ type Decision struct {
 	Why      string        `json:"why"`
 	SQL      []string      `json:"sql,omitempty"`
 	Config   string        `json:"config,omitempty"` // the moat.yaml key that answers it
+	// Blocks: until it is answered or accepted, nothing of group enforce runs.
+	Blocks bool `json:"blocks,omitempty"`
+	// Accepted is the reason for which the baseline goes on without an answer.
+	Accepted string `json:"accepted,omitempty"`
 }
 
 // Left is something the connected role may not do.

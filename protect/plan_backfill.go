@@ -118,13 +118,52 @@ func (p *planner) undoNotNull(t *table) []string {
 func (p *planner) nullCheck(t *table) *Check {
 	q := t.rel.QName()
 	cond := "c." + sqltext.Ident(t.column) + " IS NULL"
-	ck := &Check{ID: "null/" + key(q), What: "rows of " + key(q) + " without a tenant",
+	ck := &Check{ID: "null/" + key(q), Object: t.column, What: "rows of " + key(q) + " without a tenant",
 		Count: countWhere(q.SQL()+" c", cond), Sample: sample(t.rel, q.SQL()+" c", cond)}
 	if t.source != nil {
 		ahead := p.tenantAhead(t, "c") + " IS NULL"
 		ck.CountAhead, ck.SampleAhead = countWhere(q.SQL()+" c", ahead), sample(t.rel, q.SQL()+" c", ahead)
 	}
 	return ck
+}
+
+// strays looks for rows whose tenant is not in the tenants table: nobody sees them once
+// policies are on. A foreign key to it says that there are none.
+func (p *planner) strays() {
+	tenants := p.byName[p.m.Tenants]
+	if tenants == nil {
+		return
+	}
+	for _, t := range p.tables {
+		if t == tenants || t.missing || p.enforced(t) || p.keyedToTenants(t) || !sameFamily(t.typ, tenants.typ) {
+			continue
+		}
+		q, own := t.rel.QName(), "c."+sqltext.Ident(t.column)
+		cond := fmt.Sprintf("%s IS NOT NULL AND NOT EXISTS (SELECT FROM %s p WHERE p.%s = %s)", own, p.m.Tenants.SQL(),
+			sqltext.Ident(tenants.column), own)
+		p.plan.Strays = append(p.plan.Strays, Check{ID: "stray/" + key(q), Object: t.column, Table: q,
+			What:  "rows of " + key(q) + " whose tenant is not in " + key(p.m.Tenants),
+			Count: countWhere(q.SQL()+" c", cond), Sample: sample(t.rel, q.SQL()+" c", cond)})
+	}
+}
+
+// keyedToTenants reports whether a validated key leads from the tenant column to the
+// tenants table, by itself or by way of another tenant table's.
+func (p *planner) keyedToTenants(t *table) bool {
+	return slices.ContainsFunc(t.rel.Constraints, func(k catalog.Constraint) bool {
+		return k.Type == catalog.ForeignKey && k.Validated && k.References == p.m.Tenants &&
+			slices.Equal(k.Columns, []string{t.column})
+	})
+}
+
+// askStrays asks about the rows that were found.
+func (p *planner) askStrays() {
+	for i := range p.plan.Strays {
+		ck := &p.plan.Strays[i]
+		if f, ok := p.c.Stopped[ck.ID]; ok && f.Count > 0 {
+			p.askStopped(ck, f, "row-level security", ck.Table)
+		}
+	}
 }
 
 func countWhere(from, cond string) string {

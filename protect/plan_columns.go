@@ -73,11 +73,20 @@ func (p *planner) defaultFor(t *table) {
 	if strings.Contains(col.Default, p.m.Setting) || col.Generated != "" {
 		return
 	}
+	set := setDefault(q, t.column, p.Current(t.typ))
+	if p.c.ReplaceDefaults {
+		p.add(Step{ID: stepID(GroupColumns, q, "default"), Group: GroupColumns, Table: q, Title: "default " + t.column +
+			" to the current tenant",
+			SQL: []string{set}, Undo: []string{setDefault(q, t.column, col.Default)}, Lock: AccessExclusive,
+			Hazards: []string{"until the application sets its tenant, an INSERT that omits the column has no tenant"},
+			Reason:  "protect.replace_defaults: its default was " + col.Default})
+		return
+	}
 	p.decide(Decision{ID: "default/" + key(q), Table: q, Object: t.column,
 		Question: fmt.Sprintf("Column %s defaults to %s. Make the current tenant its default instead?", t.column,
 			col.Default),
 		Why: "When an INSERT omits the column, this default puts the row into a fixed tenant, or the policy refuses it.",
-		SQL: []string{setDefault(q, t.column, p.Current(t.typ))}})
+		SQL: []string{set}, Config: "protect: {replace_defaults: true}"})
 }
 
 // setDefault changes this table alone: partitions and inheritance children have

@@ -254,7 +254,7 @@ func (p *planner) crossing(n newKey) *Check {
 			strings.Join(match, " AND "))
 	}
 	cond := build("c."+sqltext.Ident(n.table.column), "p."+sqltext.Ident(n.parent.column))
-	ck := &Check{ID: "crossing/" + key(q) + "/" + n.old.Name,
+	ck := &Check{ID: "crossing/" + key(q) + "/" + n.old.Name, Object: n.old.Name,
 		What: fmt.Sprintf("rows of %s whose %s refers to another tenant's row in %s", key(q),
 			strings.Join(n.old.Columns, ", "), key(parent)),
 		Count: countWhere(q.SQL()+" c", cond), Sample: sample(n.table.rel, q.SQL()+" c", cond)}

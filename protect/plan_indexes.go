@@ -292,7 +292,8 @@ func (p *planner) hasIndexLike(t *table, def string) bool {
 // says what keeps it: the server would refuse to drop it.
 func (p *planner) restingOn(t *table, x catalog.Index) (steps []string, why string) {
 	for _, ref := range p.References(t.rel.QName()) {
-		if ref.Key.Index != x.Name || ref.Key.Inherited {
+		// The catalog names the index of a key's own only: any over these columns may be it.
+		if ref.Key.Inherited || !sameSet(ref.Key.RefColumns, plainColumns(x)) {
 			continue
 		}
 		drop := stepID(GroupKeys, ref.From.QName(), ref.Key.Name+"/drop")

@@ -1,6 +1,7 @@
 package protect
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -41,6 +42,7 @@ func (p *planner) isolation(t *table) {
 		return
 	}
 	expr := p.IsolatingCurrent(t.column, t.typ, p.FormOf(t.rel))
+	p.wall(t, expr)
 	name := freePolicy(t.rel, policy.Isolation)
 	wall := &catalog.Expr{Text: expr}
 	p.walls[q] = catalog.Policy{Name: name, Command: "ALL", Roles: []string{""}, Using: wall, Check: wall}
@@ -123,18 +125,33 @@ func (p *planner) askCommands(t *table) {
 		strings.Join(denied, ", ") + " here?",
 		Why: "The table's own policies do not allow it, so from group enforce on it affects no rows. The restrictive " +
 			"policy keeps it within the tenant either way."}
+	opened := slices.Contains(p.c.Opened, key(q))
 	for _, command := range denied {
-		using, check := "true", "true"
-		switch command {
-		case "INSERT":
-			using = ""
-		case "SELECT", "DELETE":
-			check = ""
-		}
 		name := sqltext.Name(policy.Access, strings.ToLower(command))
-		d.SQL = append(d.SQL, policy.Create(q, name, true, command, []string{app}, using, check))
+		sql := accessFor(q, name, command, app)
+		d.SQL = append(d.SQL, sql)
+		if opened {
+			p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, name), Group: p.policyGroup(t), Table: q, Title: "policy " + name,
+				SQL: []string{sql}, Undo: []string{policy.Drop(q, name)}, Lock: AccessExclusive,
+				Reason: "protect.opened lists the table: its own policies do not allow " + command}))
+		}
 	}
-	p.decide(d)
+	if !opened {
+		d.Config = fmt.Sprintf("protect: {opened: [%s]}", key(q))
+		p.decide(d)
+	}
+}
+
+// accessFor is the policy that lets the application run one command within its tenant.
+func accessFor(q catalog.QName, name, command, app string) string {
+	using, check := "true", "true"
+	switch command {
+	case "INSERT":
+		using = ""
+	case "SELECT", "DELETE":
+		check = ""
+	}
+	return policy.Create(q, name, true, command, []string{app}, using, check)
 }
 
 // accessRoles are the roles that tenant_access is for. Before PostgreSQL 15 a view

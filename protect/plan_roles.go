@@ -19,6 +19,7 @@ func (p *planner) roles() {
 		"migrations, backfills and exports run as this role, in a separate pool")
 	p.treeRole()
 	p.askConnections()
+	p.askMembers()
 	if p.app {
 		p.checkApplication()
 		p.grants("application", p.c.Roles.Application, p.applicationWants)
@@ -115,7 +116,7 @@ func (p *planner) askConnections() {
 	app := p.c.Roles.Application
 	for _, role := range p.m.Roles {
 		r := p.Role(role)
-		if role == app || r == nil || r.Super || p.Joined(role, app, catalog.Usage) ||
+		if role == app || r == nil || r.Super || slices.Contains(p.c.Retired, role) || p.Joined(role, app, catalog.Usage) ||
 			p.m.Shapes.Tree != nil && role == p.m.Shapes.Tree.Role ||
 			slices.Contains([]string{p.c.Roles.Owner, p.c.Roles.Operator, p.c.Roles.Definer}, role) {
 			continue
@@ -125,12 +126,25 @@ func (p *planner) askConnections() {
 		if r.BypassRLS {
 			why = "It has privileges on tenants' tables, and no policy applies to it."
 		}
-		p.decide(Decision{ID: "connect/" + role, Object: role,
+		// An owner runs migrations, and what PUBLIC may every role of the cluster may; who was
+		// granted rights on rows reads and writes them.
+		p.decide(Decision{ID: "connect/" + role, Object: role, Blocks: p.entitled(role),
 			Question: fmt.Sprintf("Does the application connect as %s today?", role),
 			Why: why + fmt.Sprintf(" Connect as %s instead, or keep the role and name it in moat.yaml. A job that needs "+
 				"every tenant's rows can use %s.", app, p.c.Roles.Operator),
-			Config: fmt.Sprintf("roles: {application: %s}", role)})
+			Config: fmt.Sprintf("roles: {application: %s}   # keep it\nprotect: {retired_roles: [%s]}   # or: it connects "+
+				"no more", role, role)})
 	}
+}
+
+// entitled reports whether somebody has given a role rights on rows of tenants.
+func (p *planner) entitled(role string) bool {
+	roles := p.RolesOf(role, catalog.Usage)
+	return slices.ContainsFunc(p.tables, func(t *table) bool {
+		return slices.ContainsFunc(t.rel.Privileges, func(h catalog.Privilege) bool {
+			return h.Grantee != "" && h.Grantee != t.rel.Owner && slices.Contains(roles, h.Grantee)
+		})
+	})
 }
 
 func (p *planner) askMemberships(app string) {
@@ -138,11 +152,27 @@ func (p *planner) askMemberships(app string) {
 		if m.Member != app || !p.dangerous(m.Role) {
 			continue
 		}
-		p.decide(Decision{ID: "member/" + app + "/" + m.Role, Object: m.Role,
+		revoke := fmt.Sprintf("REVOKE %s FROM %s", sqltext.Ident(m.Role), sqltext.Ident(app))
+		if p.c.LeaveRoles && p.user.Super {
+			p.add(Step{ID: "enforce/leave/" + m.Role, Group: GroupEnforce, Title: "take " + app + " out of role " + m.Role,
+				SQL:     []string{revoke},
+				Undo:    []string{fmt.Sprintf("GRANT %s TO %s%s", sqltext.Ident(m.Role), sqltext.Ident(app), adminOption(m))},
+				Hazards: []string{"the application loses what it had through " + m.Role},
+				Reason:  "protect.leave_roles: through that membership the application can bypass its policies"})
+			continue
+		}
+		p.decide(Decision{ID: "member/" + m.Role, Object: m.Role,
 			Question: fmt.Sprintf("Role %s is a member of %s. Revoke it?", app, m.Role),
 			Why:      "Through that membership the application can bypass its policies.",
-			SQL:      []string{fmt.Sprintf("REVOKE %s FROM %s", sqltext.Ident(m.Role), sqltext.Ident(app))}})
+			SQL:      []string{revoke}, Config: "protect: {leave_roles: true}"})
 	}
+}
+
+func adminOption(m catalog.Membership) string {
+	if m.Admin {
+		return " WITH ADMIN OPTION"
+	}
+	return ""
 }
 
 // dangerous reports whether membership in role lets a member past the policies.
@@ -281,7 +311,7 @@ func (p *planner) applicationMay(r *catalog.Relation) []string {
 		return p.viewGrants(r)
 	}
 	if p.byName[r.QName()] != nil || p.m.Shapes.MembersOf(r.QName()) != nil {
-		return p.granted(r)
+		return p.verbs(r)
 	}
 	if slices.Contains(p.shared, r) {
 		return []string{"SELECT"}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/internal/english"
 
+	"github.com/moat-db/moat/baseline"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/policy"
 )
@@ -34,10 +35,12 @@ func New(v *policy.View, c Config) (*Plan, error) {
 	p.columns()
 	p.tree()
 	p.backfills()
+	p.strays()
 	p.keys()
 	p.indexes()
 	p.policies()
 	p.observe()
+	p.triggers()
 	p.enforce()
 	p.endObserve()
 	p.guards()
@@ -61,7 +64,8 @@ type planner struct {
 	steps     map[Group][]Step
 	sequences map[string]bool // see drawn
 	taken     map[string]bool // schema.name of relations that exist or are planned
-	app       bool            // the application role exists or can be made
+	baseline  *baseline.List
+	app       bool // the application role exists or can be made
 	user      *catalog.Role
 	walls     map[catalog.QName]catalog.Policy // planned
 }
@@ -92,7 +96,7 @@ type source struct {
 
 func newPlanner(v *policy.View, c Config) *planner {
 	s := v.Snapshot
-	p := &planner{View: v, s: s, m: v.Model, c: c,
+	p := &planner{View: v, s: s, m: v.Model, c: c, baseline: baseline.Judge(c.Baseline, s, c.Today),
 		plan: &Plan{Version: 1, Database: s.Database.Name, Server: s.Version, User: s.User, Model: v.Model,
 			Chosen: map[string]string{}},
 		byName: map[catalog.QName]*table{}, steps: map[Group][]Step{}, taken: map[string]bool{},
@@ -145,8 +149,6 @@ func (p *planner) add(s Step) {
 	p.steps[s.Group] = append(p.steps[s.Group], s)
 }
 
-func (p *planner) decide(d Decision) { p.plan.Decisions = append(p.plan.Decisions, d) }
-
 func (p *planner) leave(l Left) { p.plan.Left = append(p.plan.Left, l) }
 
 func (p *planner) note(object, reason string) {
@@ -161,6 +163,8 @@ func (p *planner) finish() {
 	}
 	p.schemaStep()
 	p.dropStopped()
+	p.askStrays()
+	p.askUnseen()
 	p.dropForbidden()
 	if p.plan.Steps == nil {
 		p.plan.Steps = []Step{}
@@ -176,6 +180,11 @@ func (p *planner) finish() {
 	}
 	p.plan.Fingerprint = fingerprint(p.actual.Snapshot)
 	p.plan.Connect = p.connect()
+	for _, r := range p.baseline.Reopened {
+		if strings.HasPrefix(r.Kind, QuestionKind("")) {
+			p.plan.Reopened = append(p.plan.Reopened, r)
+		}
+	}
 }
 
 // schemaStep puts the schema moat first when a step needs it and it is not there.
@@ -206,7 +215,7 @@ func (p *planner) dropStopped() {
 		if s.Check != nil {
 			if f, ok := p.c.Stopped[s.Check.ID]; ok && f.Count > 0 {
 				gone[s.ID] = true
-				p.decide(stoppedDecision(s, f))
+				p.askStopped(s.Check, f, s.Title, s.Table)
 				continue
 			}
 		}
@@ -215,12 +224,44 @@ func (p *planner) dropStopped() {
 	p.plan.Steps = kept
 }
 
-func stoppedDecision(s Step, f Found) Decision {
-	return Decision{ID: "rows/" + s.Check.ID, Table: s.Table, Object: s.Title,
-		Question: fmt.Sprintf("%s: %s. Which tenant owns them?", english.Count(f.Count, "row"), s.Check.What),
-		Why: "moat does not move rows between tenants. Correct or delete these rows, then plan again. Examples: " +
-			strings.Join(f.Sample, "; "),
-		SQL: []string{s.Check.Sample}}
+// askStopped asks about the rows that a check found, unless the configuration says what
+// they are.
+func (p *planner) askStopped(ck *Check, f Found, title string, q catalog.QName) {
+	if p.answeredRows(ck, q) {
+		return
+	}
+	d := Decision{ID: "rows/" + ck.ID, Table: q, Object: ck.Object,
+		Question: fmt.Sprintf("%s: %s. Which tenant owns them?", english.Count(f.Count, "row"), ck.What),
+		Why: "moat does not move rows between tenants. Correct or delete these rows, then plan again, or say what they " +
+			"are. Examples: " + strings.Join(f.Sample, "; ") + " (stops: " + title + ")",
+		SQL: []string{ck.Sample}, Config: ck.config(q)}
+	p.decide(d)
+}
+
+// askUnseen asks about rows that nobody could look at.
+func (p *planner) askUnseen() {
+	if p.c.Unseen == nil || len(p.plan.checks()) == 0 {
+		return
+	}
+	p.decide(Decision{ID: "rows/unseen", Object: p.s.Database.Name,
+		Question: "Are there rows without a tenant, or of another one? " + p.s.User + " could not look.",
+		Why:      p.c.Unseen.Error() + ". Plan as a superuser or as a role with BYPASSRLS."})
+}
+
+// config is the key that says what the rows are that a check finds.
+func (c *Check) config(q catalog.QName) string {
+	if strings.HasPrefix(c.ID, "crossing/") {
+		return fmt.Sprintf("protect: {crossing_keys: [%s.%s]}   # such rows may stay", key(q), c.Object)
+	}
+	return fmt.Sprintf("tables: {shared_rows: {%s: null}}   # every tenant reads rows without a tenant\n"+
+		"protect: {hidden_rows: [%s]}   # or: no tenant sees these rows", key(q), key(q))
+}
+
+func (p *planner) answeredRows(ck *Check, q catalog.QName) bool {
+	if strings.HasPrefix(ck.ID, "crossing/") {
+		return slices.Contains(p.c.Crossing, key(q)+"."+ck.Object)
+	}
+	return slices.Contains(p.c.Hidden, key(q))
 }
 
 func (p *planner) hasSchema(name string) bool { return slices.Contains(p.m.Schemas, name) }

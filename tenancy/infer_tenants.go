@@ -94,6 +94,9 @@ func (f *inference) setting() error {
 		return nil
 	}
 	f.m.Setting, f.m.Claim, f.m.Membership = best.Setting, best.Claim, best.Membership
+	if best.Membership != nil && best.Membership.Relation == f.m.Tenants {
+		f.m.Membership = nil // tenants below the current one
+	}
 	f.m.Person = policy.NamesCaller(strings.Join(append([]string{best.Setting}, best.Claim...), "."))
 	f.say("tenant setting %s: read by policies", strings.Join(append([]string{f.m.Setting}, f.m.Claim...), " → "))
 	return nil

@@ -26,11 +26,12 @@ type Uses struct {
 }
 
 // Table is a relation named after FROM, JOIN, INTO, UPDATE, DELETE or TRUNCATE. Schema
-// is "" where none is said.
-type Table struct {
-	Schema, Name string
-	Writes       bool
-}
+// is "" where none is said. Verb is what is done to it: SELECT, INSERT, UPDATE, DELETE,
+// TRUNCATE or MERGE.
+type Table struct{ Schema, Name, Verb string }
+
+// Writes reports whether the use changes rows.
+func (t Table) Writes() bool { return t.Verb != "SELECT" }
 
 // Scan says what a function's body uses.
 func Scan(f *catalog.Function) Uses { return scan(f, sqltext.Code(f.Body)) }
@@ -128,19 +129,22 @@ func (u *Uses) composed(i int) bool {
 // table reads the relation that the keyword at i introduces.
 func (u *Uses) table(i int) (use Table, ok bool) {
 	t, at := u.At(i), i+1
+	use.Verb = "SELECT"
 	switch {
 	case t.Is("join"):
 	case t.Is("from"):
 		if u.is(i-1, "distinct") || u.inCall(i) {
 			return use, false
 		}
-		use.Writes = u.is(i-1, "delete")
+		if u.is(i-1, "delete") {
+			use.Verb = "DELETE"
+		}
 	case t.Is("into") && u.is(i-1, "insert", "merge"):
-		use.Writes = true
+		use.Verb = strings.ToUpper(u.At(i - 1).Text)
 	case t.Is("update") && !u.is(i-1, "for", "do", "on", "or", "before", "after", "key", "then", "no"):
-		use.Writes = true
+		use.Verb = "UPDATE"
 	case t.Is("truncate"):
-		use.Writes = true
+		use.Verb = "TRUNCATE"
 		if u.is(at, "table") {
 			at++
 		}
@@ -159,7 +163,7 @@ func (u *Uses) table(i int) (use Table, ok bool) {
 		at += 2
 	}
 	// A function in FROM is none, and columns stand after INTO's.
-	return use, use.Writes || !u.is(at+1, "(")
+	return use, use.Writes() || !u.is(at+1, "(")
 }
 
 // inCall reports whether FROM at i belongs to extract(… FROM …) and its like.
@@ -195,7 +199,7 @@ func (u *Uses) Unqualified() string {
 func (u *Uses) Of(name catalog.QName) (reads, writes bool) {
 	for _, t := range u.Tables {
 		if t.Name == name.Name && (t.Schema == "" || t.Schema == name.Schema) {
-			reads, writes = true, writes || t.Writes
+			reads, writes = true, writes || t.Writes()
 		}
 	}
 	return reads, writes

@@ -14,6 +14,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/protect"
 )
 
 // exceptions reads the baseline that the flag names, or the configured one where it exists.
@@ -108,5 +109,11 @@ func mayBeAccepted(kind string) error {
 				"close the hole (moat explain %s), or name a table that is everybody's under tables.shared in moat.yaml", kind)
 		}
 	}
-	return withHint(errors.New("no such kind of finding: "+kind), "moat explain lists them")
+	for _, k := range protect.Kinds() {
+		if protect.QuestionKind(k.Kind) == kind {
+			return nil
+		}
+	}
+	return withHint(errors.New("no such kind of finding: "+kind), "moat explain lists them; those of moat protect's "+
+		"questions are %s, %s …", protect.QuestionKind("class"), protect.QuestionKind("rows"))
 }

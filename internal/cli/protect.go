@@ -24,7 +24,7 @@ import (
 // protectFlags are the flags of moat protect.
 type protectFlags struct {
 	apply, undo, sql  bool
-	sealed            bool
+	sealed, full      bool
 	until, why        string
 	emit, dir, format string
 	lockTimeout       time.Duration
@@ -60,7 +60,8 @@ func (a *app) newProtect() *cobra.Command {
 		"--apply; with --apply, restore it")
 	flags.BoolVar(&f.sealed, "sealed", false, "with --apply: install sealed mode too, and have the policies read the "+
 		"sealed tenant")
-	flags.BoolVar(&f.sql, "sql", false, "show each step's statements")
+	flags.BoolVar(&f.full, "full", false, "show each step and each question, not only the first page")
+	flags.BoolVar(&f.sql, "sql", false, "show each step's statements, with --full")
 	flags.StringVar(&f.until, "until", "", "last group to run or write: "+groupNames()+" (default: policies, guards "+
 		"with --emit)")
 	flags.StringVar(&f.why, "why", "", "explain one table")
@@ -137,12 +138,15 @@ func (a *app) runProtect(ctx context.Context, args []string, f protectFlags) err
 	case f.why != "":
 		return a.whyProtect(plan, f)
 	}
-	if f.format == "json" {
+	switch {
+	case f.format == "json":
 		err = report.PlanJSON(a.Out, plan)
-	} else {
+	case f.full || f.sql:
 		report.PlanText(a.Out, plan, f.sql)
+	default:
+		report.PlanPage(a.Out, plan)
 	}
-	if err == nil && !plan.Empty() {
+	if err == nil && (!plan.Empty() || len(plan.Open()) > 0) {
 		return errFound
 	}
 	return err
@@ -157,6 +161,10 @@ func (a *app) planProtect(ctx context.Context, open protect.Opener, c config.Con
 	defer conn.Close(context.WithoutCancel(ctx))
 	decided := protectConfig(c)
 	decided.Observe = protect.Group(f.until) == protect.GroupObserve
+	if decided.Baseline, err = exceptions("", c); err != nil {
+		return nil, err
+	}
+	decided.Today = time.Now()
 	plan, s, unseen, err := protect.Look(ctx, conn, modelOptions(c), decided)
 	var person *protect.PersonError
 	if errors.As(err, &person) {
@@ -170,6 +178,9 @@ func (a *app) planProtect(ctx context.Context, open protect.Opener, c config.Con
 	for _, sentence := range s.Unseen {
 		fmt.Fprintf(a.Err, "moat: not checked: %s\n", sentence)
 	}
+	for _, r := range plan.Reopened {
+		fmt.Fprintf(a.Err, "moat: reopened: %s\n", r)
+	}
 	if unseen != nil {
 		fmt.Fprintf(a.Err, "moat: could not look for rows that cross tenants: %v\n", unseen)
 	}
@@ -181,7 +192,10 @@ func protectConfig(c config.Config) protect.Config {
 		Roles: protect.Roles{Owner: c.Roles.Owner, Application: c.Roles.Application, Operator: c.Roles.Operator,
 			Definer: c.Roles.Definer},
 		Paths: c.Protect.Paths, TenantLedUniques: c.Protect.GlobalUniques, KeepForeignKeys: c.Protect.KeepForeignKeys,
-		ChangeOwner: c.Protect.NewOwner, DropIndexes: c.Protect.DropIndexes,
+		ChangeOwner: c.Protect.NewOwner, DropIndexes: c.Protect.DropIndexes, Hidden: c.Protect.Hidden,
+		Crossing: c.Protect.Crossing, Narrowed: c.Protect.Narrowed, Opened: c.Protect.Opened,
+		Triggers: c.Protect.Triggers, Retired: c.Protect.Retired, ReplaceDefaults: c.Protect.ReplaceDefaults,
+		LeaveRoles: c.Protect.LeaveRoles, WritableMembers: c.Protect.WritableMembers,
 	}
 }
 
@@ -198,6 +212,9 @@ func (f protectFlags) options(a *app) protect.ApplyOptions {
 func (a *app) applyProtect(ctx context.Context, open protect.Opener, plan *protect.Plan, f protectFlags) error {
 	opts := f.options(a)
 	res, err := protect.Apply(ctx, open, plan, opts)
+	if open := new(protect.OpenError); errors.As(err, &open) {
+		return a.refuse(open, f)
+	}
 	if err != nil {
 		return withHint(err, "finished steps stay: run the same command again to continue, or --undo --apply to reverse them")
 	}
@@ -214,6 +231,18 @@ func (a *app) applyProtect(ctx context.Context, open protect.Opener, plan *prote
 		return errFound
 	}
 	return err
+}
+
+// refuse lists the questions that group enforce waits for. Nothing has changed.
+func (a *app) refuse(e *protect.OpenError, f protectFlags) error {
+	if f.format == "json" {
+		if err := report.OpenJSON(a.Out, e); err != nil {
+			return err
+		}
+		return errFound
+	}
+	report.OpenText(a.Out, e)
+	return errFound
 }
 
 func (a *app) whyProtect(plan *protect.Plan, f protectFlags) error {
@@ -243,6 +272,9 @@ func (a *app) emitProtect(plan *protect.Plan, f protectFlags) error {
 	}
 	files, err := protect.Emit(plan, protect.EmitOptions{Tool: f.emit, Existing: existing, Now: time.Now(),
 		Until: protect.Group(f.until), LockTimeout: f.lockTimeout})
+	if open := new(protect.OpenError); errors.As(err, &open) {
+		return a.refuse(open, f)
+	}
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func TestProtectPlansAppliesAndUndoes(t *testing.T) {
 	}
 	code, out, _ = command(t, base...)
 	if code != exitOK || !strings.Contains(out, "Nothing to do") ||
-		!strings.Contains(out, "orders_code_key is unique across all tenants") {
+		!strings.Contains(out, "unique across all tenants: app.orders.orders_code_key") {
 		t.Errorf("second plan: exit %d\n%s", code, out)
 	}
 	if code, out, errs = command(t, append(base, "--undo")...); code != exitFound ||

@@ -209,6 +209,16 @@ type Protect struct {
 	NewOwner bool `yaml:"change_owner"`
 	// DropIndexes drops the indexes that one led by the tenant column replaces.
 	DropIndexes bool `yaml:"drop_replaced_indexes"`
+	// What follows answers questions that group enforce waits for; see protect.Config.
+	Hidden          []string `yaml:"hidden_rows"`
+	Crossing        []string `yaml:"crossing_keys"`
+	Narrowed        []string `yaml:"narrowed"`
+	Opened          []string `yaml:"opened"`
+	Triggers        []string `yaml:"triggers"`
+	Retired         []string `yaml:"retired_roles"`
+	ReplaceDefaults bool     `yaml:"replace_defaults"`
+	LeaveRoles      bool     `yaml:"leave_roles"`
+	WritableMembers []string `yaml:"writable_memberships"`
 }
 
 // Strings is a YAML string or list of strings.

@@ -19,6 +19,15 @@ func ApplyJSON(w io.Writer, r *protect.Result) error {
 	}{1, r})
 }
 
+// OpenJSON writes the questions that group enforce waits for.
+func OpenJSON(w io.Writer, e *protect.OpenError) error {
+	return planJSON(w, struct {
+		Version int                `json:"version"`
+		Applied []string           `json:"applied"`
+		Open    []protect.Decision `json:"open"`
+	}{1, []string{}, e.Open})
+}
+
 // UndoJSON writes what an undo did.
 func UndoJSON(w io.Writer, r *protect.UndoResult) error {
 	return planJSON(w, struct {

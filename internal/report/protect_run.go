@@ -33,7 +33,7 @@ func WhyText(w io.Writer, e *protect.Explanation) {
 		t.line(4, "%s", cost(s))
 		t.line(4, "%s.", s.Reason)
 	}
-	t.decisions(e.Decisions)
+	t.kinds(e.Decisions, true)
 	t.left(e.Left)
 	t.unchanged(e.Unchanged)
 }
@@ -51,7 +51,7 @@ func ApplyText(w io.Writer, p *protect.Plan, r *protect.Result, until protect.Gr
 		t.line(2, "To list them all:")
 		t.block(6, f.Check.Sample+";")
 	}
-	t.decisions(p.Decisions)
+	t.kinds(p.Decisions, false)
 	t.left(p.Left)
 	if r.Later > 0 {
 		fmt.Fprintln(w)
@@ -60,6 +60,16 @@ func ApplyText(w io.Writer, p *protect.Plan, r *protect.Result, until protect.Gr
 	}
 	fmt.Fprintln(w)
 	t.line(0, "%s", p.Connect)
+}
+
+// OpenText lists the questions that group enforce waits for, by kind.
+func OpenText(w io.Writer, e *protect.OpenError) {
+	t := &planText{w: w, said: map[string]bool{}}
+	t.line(0, "Not applied: %s. Nothing has changed.", e.Error())
+	t.kinds(e.Open, true)
+	fmt.Fprintln(w)
+	t.line(0, "Answer each in moat.yaml, or go on regardless with moat accept %s OBJECT --reason '…'. Groups up to %s "+
+		"can be applied meanwhile: --until %s.", protect.QuestionKind("KIND"), protect.DefaultUntil, protect.DefaultUntil)
 }
 
 // PlanProgress returns a function that reports a run on w: one line a step on a

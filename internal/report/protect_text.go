@@ -10,7 +10,7 @@ import (
 	"github.com/moat-db/moat/protect"
 )
 
-// PlanText writes a protect plan for a person at a terminal of 80 columns. sql says
+// PlanText writes all of a protect plan for a person at a terminal of 80 columns. sql says
 // whether each step's statements are shown.
 func PlanText(w io.Writer, p *protect.Plan, sql bool) {
 	t := &planText{w: w, said: map[string]bool{}}
@@ -26,7 +26,7 @@ func PlanText(w io.Writer, p *protect.Plan, sql bool) {
 		}
 		t.step(s, sql)
 	}
-	t.decisions(p.Decisions)
+	t.kinds(p.Decisions, true)
 	t.left(p.Left)
 	t.unchanged(p.Unchanged)
 	t.summary(p)
@@ -100,7 +100,9 @@ func (t *planText) step(s protect.Step, sql bool) {
 // once writes a sentence that the group has not had yet.
 func (t *planText) once(sentence string) {
 	if !t.said[sentence] {
-		t.said[sentence] = true
+		if t.said != nil {
+			t.said[sentence] = true
+		}
 		t.line(4, "%s", sentence)
 	}
 }
@@ -158,25 +160,19 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%.0f %s", f, units[i])
 }
 
-func (t *planText) decisions(all []protect.Decision) {
-	if len(all) == 0 {
-		return
+func (t *planText) decision(d protect.Decision) {
+	fmt.Fprintln(t.w)
+	if d.Table.Name != "" && !strings.Contains(d.Question, d.Table.String()) {
+		t.line(2, "%s: %s", d.Table, d.Question)
+	} else {
+		t.line(2, "%s", d.Question)
 	}
-	fmt.Fprintf(t.w, "\nYOUR DECISIONS (%d)\n", len(all))
-	for _, d := range all {
-		fmt.Fprintln(t.w)
-		if d.Table.Name != "" && !strings.Contains(d.Question, d.Table.String()) {
-			t.line(2, "%s: %s", d.Table, d.Question)
-		} else {
-			t.line(2, "%s", d.Question)
-		}
-		t.line(4, "%s", d.Why)
-		for _, q := range d.SQL {
-			t.block(6, q+";")
-		}
-		if d.Config != "" {
-			t.line(4, "moat.yaml: %s", d.Config)
-		}
+	t.once(d.Why)
+	if d.Accepted != "" {
+		t.line(4, "accepted: %s", d.Accepted)
+	}
+	for _, q := range d.SQL {
+		t.block(6, q+";")
 	}
 }
 

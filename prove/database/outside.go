@@ -127,7 +127,7 @@ func (o *outside) function(f *catalog.Function, s *step) {
 	for _, t := range used.Tables {
 		for _, r := range o.tables(t) {
 			s.next = append(s.next, reading{r})
-			if t.Writes {
+			if t.Writes() {
 				s.next = append(s.next, writing{r})
 			}
 		}

@@ -1,0 +1,62 @@
+package protect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
+)
+
+// verbs are the rights of the application role on a table by its shape; on one that says
+// who belongs to a tenant only to read, unless a person wants more. Whoever may write there
+// has what it opens.
+func (p *planner) verbs(r *catalog.Relation) []string {
+	t := p.byName[r.QName()]
+	switch {
+	case t == nil || !p.linksPeople(t):
+		return p.granted(r)
+	case slices.Contains(p.c.WritableMembers, key(r.QName())):
+		return dml()
+	}
+	return []string{"SELECT"}
+}
+
+// linksPeople reports whether a table says who belongs to which tenant: by what is
+// declared, or a column that names a person and, by name or key, one row a person.
+func (p *planner) linksPeople(t *table) bool {
+	q, m := t.rel.QName(), p.m
+	if m.Shapes.LinkOf(q) != nil || m.Membership != nil && m.Membership.Relation == q ||
+		m.Shapes.Caller != nil && m.Shapes.Caller.Table == q {
+		return true
+	}
+	if t.class != catalog.TenantTable || t.missing {
+		return false
+	}
+	called := strings.Contains(strings.ToLower(q.Name), "member")
+	return slices.ContainsFunc(t.rel.Columns, func(c catalog.Column) bool {
+		name := strings.ToLower(c.Name)
+		if c.Name == t.column || !policy.NamesCaller("."+name) || !strings.HasSuffix(name, "id") {
+			return false
+		}
+		return called || slices.ContainsFunc(existingUniques(t.rel), func(key []string) bool {
+			return sameSet(key, []string{t.column, c.Name})
+		})
+	})
+}
+
+// askMembers says what the application may no longer write.
+func (p *planner) askMembers() {
+	for _, t := range p.tables {
+		q := t.rel.QName()
+		if !p.linksPeople(t) || slices.Contains(p.c.WritableMembers, key(q)) {
+			continue
+		}
+		p.decide(Decision{ID: "members/" + key(q), Table: q,
+			Question: fmt.Sprintf("May the application write to %s?", key(q)),
+			Why: "It says who belongs to which tenant. The application role gets SELECT only: whoever may write there can " +
+				"let anybody in, or raise a role. Add people through a function of " + p.c.Roles.Definer + ", or say yes.",
+			Config: fmt.Sprintf("protect: {writable_memberships: [%s]}", key(q))})
+	}
+}

@@ -1,0 +1,104 @@
+package protect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/internal/english"
+)
+
+// QuestionKind is the kind that the baseline knows the questions of a plan by: question/
+// and the kind of [Decision.Kind].
+func QuestionKind(kind string) string { return "question/" + kind }
+
+// Kinds are the kinds of question, in the order they are shown. From group enforce on,
+// those that block it decide who sees which rows, or whether the application's writes
+// still work.
+func Kinds() []Kinded {
+	return []Kinded{
+		{"class", true, "tables of which it is not known whether they belong to tenants"},
+		{"path", true, "tables with several ways to a tenant"},
+		{"type", true, "tenant columns whose values a policy cannot tell apart"},
+		{"rows", true, "rows without a tenant, or of another one"},
+		{"wall", true, "policies of yours that would show fewer rows"},
+		{"access", true, "commands that your own policies do not allow"},
+		{"trigger", true, "triggers that would fail"},
+		{"default", true, "tenant columns with a default of their own"},
+		{"owner", true, "what the application role owns"},
+		{"member", true, "roles that let the application past the policies"},
+		{"foreign", true, "foreign tables"},
+		{"connect", false, "roles that the application may connect as today"},
+		{"definer", false, "functions that run with their owner's privileges"},
+		{"materialized", false, "materialized views with every tenant's rows"},
+		{"members", false, "tables that say who belongs to which tenant"},
+		{"unique", false, "keys that are unique across all tenants"},
+		{"exclude", false, "constraints across all tenants"},
+		{"foreign-key", false, "foreign keys that cannot include the tenant"},
+		{"index", false, "indexes that another one replaces"},
+		{"search", false, "search functions"},
+	}
+}
+
+// Kinded is one kind of question.
+type Kinded struct {
+	Kind   string
+	Blocks bool
+	Title  string
+}
+
+// Kind is the first part of the ID.
+func (d *Decision) Kind() string {
+	kind, _, _ := strings.Cut(d.ID, "/")
+	return kind
+}
+
+// Subject is the object that the baseline knows a question by.
+func (d *Decision) Subject() string {
+	table := d.Table.String()
+	switch {
+	case d.Table.Name == "":
+		return d.Object
+	case d.Object == "" || d.Object == d.Table.Name:
+		return table
+	}
+	return table + "." + d.Object
+}
+
+// decide asks, unless the baseline accepts going on without an answer.
+func (p *planner) decide(d Decision) {
+	at := slices.IndexFunc(Kinds(), func(k Kinded) bool { return k.Kind == d.Kind() })
+	d.Blocks = d.Blocks || at >= 0 && Kinds()[at].Blocks
+	if e, ok := p.baseline.Accepts(QuestionKind(d.Kind()), d.Subject()); ok {
+		d.Blocks, d.Accepted = false, e.Reason
+	}
+	p.plan.Decisions = append(p.plan.Decisions, d)
+}
+
+// Open returns the questions that have to be answered before group enforce.
+func (p *Plan) Open() []Decision {
+	return slices.DeleteFunc(slices.Clone(p.Decisions), func(d Decision) bool { return !d.Blocks })
+}
+
+// OpenError is returned by [Apply] and [Emit] for a plan that would go on to group enforce
+// while questions are open that decide who sees which rows, or whether the application's
+// writes still work. Nothing has been changed.
+type OpenError struct{ Open []Decision }
+
+func (e *OpenError) Error() string {
+	n := len(e.Open)
+	return fmt.Sprintf("%s %s open: from group %s on, rows could vanish or writes fail", english.Count(n, "question"),
+		english.Plural(n, "is", "are"), GroupEnforce)
+}
+
+// settled refuses to enforce while a question is open. A plan that enforces nothing, since
+// everything is, changes nothing of who sees what.
+func (p *Plan) settled(until Group) error {
+	enforces := slices.ContainsFunc(p.Steps, func(s Step) bool {
+		return s.Group.Includes(GroupEnforce) && until.Includes(s.Group)
+	})
+	if open := p.Open(); enforces && len(open) > 0 {
+		return &OpenError{open}
+	}
+	return nil
+}
