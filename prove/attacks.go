@@ -123,6 +123,7 @@ func Attacks() []Attack {
 		{"unknown tenant", Database, Unbound, "Every relation with a tenant that does not exist", connection, Always},
 		{"look-alike tenant", Database, Unbound, "Every relation with a tenant whose id a collation calls equal", rowsOfBoth,
 			Always},
+		{"reachable tables", Database, Role, "Whether the role reaches any table of tenants", connection, Always},
 		{"stored tenant", Database, Role, "A tenant stored with the role or the database", connection, Always},
 		{"reset role", Database, Role, "RESET ROLE and its like", connection, Always},
 		{"session authorization", Database, Role, "SET SESSION AUTHORIZATION", connection, Always},

@@ -1,6 +1,6 @@
 // Package prove attacks the isolation of tenants: it is one tenant and tries
-// everything against another, in a database ([Database]), in a connection pool
-// ([Pool]) and in an API ([HTTP]).
+// everything against another. Its packages are database, pool, rest (an API) and
+// provetest (helpers for tests); this one holds the report and the registry of attacks.
 //
 // The guarantee is about the verdicts. A probe is isolated only when it was tried and
 // refused, or came back empty while there was something to see; what was not tried is

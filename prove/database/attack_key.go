@@ -15,7 +15,8 @@ func (st *site) keyAttacks(p *prover) []attack {
 	if st.spareA == nil || !st.reach.insert || st.class == catalog.TenantsTable || st.tenant == "" && !st.owned() {
 		return nil
 	}
-	return slices.Concat(st.uniqueAttacks(p.Strict), st.exclusionAttacks(), st.referenceAttacks(p), st.upsertOracle())
+	return slices.Concat(st.uniqueAttacks(p.Strict), st.exclusionAttacks(), st.referenceAttacks(p),
+		st.upsertOracle(p.Strict))
 }
 
 func (st *site) uniqueAttacks(strict bool) []attack {

@@ -19,6 +19,9 @@ var sequential = []string{"SET LOCAL enable_indexscan = off", "SET LOCAL enable_
 // error or a notice. They run as a tenant without a row: whatever they saw is
 // another tenant's.
 func (st *site) leakyAttacks() []attack {
+	if st.mute {
+		return nil
+	}
 	var out []attack
 	where := "SELECT count(*) FROM " + st.sql() + " x WHERE "
 	judge := func(o outcome) finding {

@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,6 +16,7 @@ import (
 type binder struct {
 	sealer   moat.Sealer
 	setting  string
+	claim    []string // where in the setting's JSON the tenant stands; empty: it is the setting
 	settings map[string]string
 	backend  uint32
 	// values are settings that differ from tenant to tenant: who is a member.
@@ -42,8 +44,24 @@ func (b binder) plain(tenant string) []string {
 	if _, member := b.values[tenant][b.setting]; member {
 		return b.others(tenant)
 	}
-	sql := "SELECT set_config(" + lit(b.setting) + ", " + lit(tenant) + ", true)"
+	sql := "SELECT set_config(" + lit(b.setting) + ", " + lit(claims(b.claim, tenant)) + ", true)"
 	return append([]string{sql}, b.others(tenant)...)
+}
+
+// claims is a value as the setting holds it: itself, or at its place in a token's claims.
+func claims(path []string, value string) string {
+	if len(path) == 0 {
+		return value
+	}
+	var doc any = value
+	for _, key := range slices.Backward(path) {
+		doc = map[string]any{key: doc}
+	}
+	text, err := json.Marshal(doc)
+	if err != nil {
+		panic("prove: a map of texts is JSON, yet: " + err.Error())
+	}
+	return string(text)
 }
 
 func (b binder) others(tenant string) []string {

@@ -85,7 +85,7 @@ func (w *sower) conditions(st *site) []condition {
 		if t := w.maker.types[c.TypeName]; t != nil && t.Kind == "domain" {
 			for _, check := range t.Checks {
 				if sql := checkText(check); sql != "" {
-					out = append(out, condition{valueWord.ReplaceAllString(sql, sqltext.Ident(c.Name)), []string{c.Name}})
+					out = append(out, condition{ofColumn(sql, c.Name), []string{c.Name}})
 				}
 			}
 		}
@@ -93,7 +93,18 @@ func (w *sower) conditions(st *site) []condition {
 	return out
 }
 
-var valueWord = regexp.MustCompile(`\bVALUE\b`)
+// ofColumn writes a domain's check about a column: VALUE is the column.
+func ofColumn(check, column string) string {
+	var b strings.Builder
+	at := 0
+	for _, t := range sqltext.Code(check) {
+		if t.Is("VALUE") {
+			b.WriteString(check[at:t.Pos] + sqltext.Ident(column))
+			at = t.End
+		}
+	}
+	return b.String() + check[at:]
+}
 
 // checkText takes the expression out of "CHECK ((…)) NO INHERIT".
 func checkText(definition string) string {

@@ -61,7 +61,7 @@ func TestHolesLeakAndMendedTwinsDoNot(t *testing.T) {
 					return slices.Contains(ids(after.Leaks()), id)
 				})
 				left := slices.DeleteFunc(ids(after.Leaks()), func(id string) bool {
-					return slices.Contains(rights, id) || remaining[id] != "" || h.ID == "P15" &&
+					return slices.Contains(rights, id) || remaining[id] != "" || oracleOfSurrogate(after, id) || h.ID == "P15" &&
 						strings.HasSuffix(id, ":app.membership")
 				})
 				t.Logf("SUM %s closed=%d %v left=%v undecided=%v", h.ID, len(closed), closed, left, undecidedOf(after))
@@ -82,6 +82,14 @@ func TestHolesLeakAndMendedTwinsDoNot(t *testing.T) {
 // tests is set: it allows prepared transactions.
 var rights = []string{"prepared transaction:connection", "activity:connection", "cancel:connection",
 	"large object:connection", "temporary table:connection", "create:schema public"}
+
+// oracleOfSurrogate says whether a leak is the upsert's, by a key that a fixture keeps on id
+// alone, which an unmended release leaves open.
+func oracleOfSurrogate(r *prove.Report, id string) bool {
+	object, is := strings.CutPrefix(id, "upsert oracle:")
+	key := r.Find("surrogate key:" + object)
+	return is && key != nil && key.Verdict == prove.VerdictLeak
+}
 
 func undecidedOf(r *prove.Report) []string {
 	var out []string

@@ -55,7 +55,7 @@ func (p *prover) addMember(
 				" AND NOT EXISTS (SELECT 1 FROM " + m.sql() + " y WHERE y." + c + " = x." + c +
 				" AND y." + name + " <> x." + name + ") LIMIT 1"
 			if results, err := p.operator.guarded(ctx, sql); err == nil && len(results[0].rows) > 0 {
-				found[tenant] = results[0].rows[0][0]
+				found[tenant] = p.as(setting, results[0].rows[0][0])
 			}
 		}
 		if len(found) == 2 {
@@ -65,6 +65,14 @@ func (p *prover) addMember(
 			return
 		}
 	}
+}
+
+// as is a value as a setting holds it: the tenant's own may be JSON.
+func (p *prover) as(setting, value string) string {
+	if !strings.EqualFold(setting, p.model.Setting) {
+		return value
+	}
+	return claims(p.model.Claim, value)
 }
 
 // flagAttacks switch on whatever else the policies read: a setting that opens rows

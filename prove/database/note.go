@@ -10,6 +10,11 @@ import (
 // note says, of every relation of the catalog, why no probe calls it isolated: every
 // tenant reads it, it was left out, or the application role has no right to it.
 func (p *prover) note(may map[catalog.QName]reach) {
+	if !slices.ContainsFunc(p.targets, func(t *target) bool { return p.private(t) && t.reachable() }) {
+		p.report.Add(prove.Probe{Attack: "reachable tables", Object: theConnection, Verdict: prove.VerdictUndecided,
+			Reason: "the role reaches no table of tenants, so no row was attacked: check that --app-url connects as the " +
+				"application does, and that its role was granted the tables"})
+	}
 	for i := range p.view.Snapshot.Relations {
 		r := &p.view.Snapshot.Relations[i]
 		if r.Kind == catalog.Sequence {

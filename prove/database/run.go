@@ -92,9 +92,19 @@ func (p *prover) rebind(ctx context.Context, st *site) error {
 	if p.Sealer == nil && len(p.values) == 0 {
 		st.asNobody = st.s.bind.plain(madeTenant(p.model.Type, 9999))
 	}
+	if st.target != nil && st.readable() {
+		st.findMute(ctx)
+	}
 	st.leaky = p.leakproof()
 	st.asB, err = st.s.bind.to(ctx, st.b)
 	return err
+}
+
+// findMute asks whether the policies themselves fail for a tenant that has no rows: then
+// an error beside them tells nothing.
+func (st *site) findMute(ctx context.Context) {
+	o := st.s.try(ctx, attempt{as: st.asNobody, steps: []string{"SELECT 1 FROM " + st.sql() + " LIMIT 1"}})
+	st.mute = o.err != nil
 }
 
 // control asks whether A sees A's own rows. If not, seeing none of B's shows nothing.

@@ -89,8 +89,9 @@ func open(ctx context.Context, cfg *pgx.ConnConfig, p *prover, become []string) 
 		return nil, err
 	}
 	s.conn = conn
-	s.bind = binder{sealer: p.Sealer, setting: p.model.Setting, settings: p.Settings, backend: conn.PgConn().PID(),
-		values: p.values}
+	s.bind = binder{sealer: p.Sealer, setting: p.model.Setting, claim: p.model.Claim, settings: p.Settings,
+		backend: conn.PgConn().PID(),
+		values:  p.values}
 	s.limits = []string{
 		"SET LOCAL statement_timeout = " + strconv.FormatInt(o.StatementTimeout.Milliseconds(), 10),
 		"SET LOCAL lock_timeout = " + strconv.FormatInt(o.LockTimeout.Milliseconds(), 10),

@@ -29,6 +29,7 @@ type site struct {
 	// blind is true when A does not see A's own rows: seeing none of B's then shows
 	// nothing. closed is true when no policy lets the role read anything.
 	blind, closed bool
+	mute          bool // see [site.findMute]
 }
 
 // samples is how many rows of each tenant are looked at.

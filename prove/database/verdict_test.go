@@ -60,9 +60,12 @@ func TestNoFalseAlarms(t *testing.T) {
 	started := time.Now()
 	r := f.prove(t, database.Options{StatementTimeout: 2 * time.Second})
 	t.Logf("%d probes in %v", len(r.Probes), time.Since(started))
+	unmended := showsUpserts(f.snapshot(t).Version)
 	for _, p := range r.Probes {
 		slow := strings.HasPrefix(p.Object, "app.slow_count") && p.Verdict == prove.VerdictUndecided
-		if p.Verdict != prove.VerdictIsolated && !slow {
+		// No false alarm: on such a release (created_at, id) does open the table.
+		oracle := unmended && p.ID == "upsert oracle:app.stamped"
+		if p.Verdict != prove.VerdictIsolated && !slow && !oracle {
 			t.Errorf("%s %s: %s\n%s", p.Verdict, p.ID, p.Reason, p.Script)
 		}
 	}
@@ -164,5 +167,41 @@ func TestBaselineInProve(t *testing.T) {
 	r = f.prove(t, o)
 	if p := r.Find("duplicate key:app.leads"); p == nil || p.Verdict != prove.VerdictLeak || len(r.Reopened) == 0 {
 		t.Errorf("expired, and yet %+v", p)
+	}
+}
+
+// Where the tenant is a token's claim, the attacker's and the attacked's settings are JSON.
+func TestTenantInClaims(t *testing.T) {
+	t.Parallel()
+	const claim = "(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'tenant_id')::uuid"
+	f := newFixture(t, rows)
+	for table, column := range map[string]string{"app.tenants": "id", "app.campaigns": "tenant_id",
+		"app.leads": "tenant_id", "app.events": "tenant_id", "app.visits": "tenant_id"} {
+		f.SQL(t, strings.NewReplacer("$T", table, "$C", column, "$E", claim).Replace(
+			`ALTER POLICY tenant_isolation ON $T USING ($C = (SELECT $E)) WITH CHECK ($C = (SELECT $E))`))
+	}
+	r := f.prove(t, database.Options{})
+	for _, p := range r.Probes {
+		if p.Verdict != prove.VerdictIsolated {
+			t.Errorf("%s %s: %s", p.Verdict, p.ID, p.Reason)
+		}
+	}
+	if p := r.Find("planted rows:app.leads"); p == nil {
+		t.Error("no row was attacked")
+	}
+	f.SQL(t, "ALTER POLICY tenant_isolation ON app.leads USING (true)")
+	if p := f.prove(t, database.Options{}).Find("read:app.leads"); p == nil || p.Verdict != prove.VerdictLeak {
+		t.Errorf("%+v", p)
+	}
+}
+
+// A role that reaches nothing proves nothing.
+func TestNothingReachableIsNoPass(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, rows, "REVOKE ALL ON ALL TABLES IN SCHEMA app FROM $APP")
+	r := f.prove(t, database.Options{})
+	if p := r.Find("reachable tables:connection"); p == nil || r.Verdict != prove.VerdictUndecided ||
+		len(r.NotReachable) < 5 {
+		t.Errorf("%s: %+v, not reachable %v", r.Verdict, p, r.NotReachable)
 	}
 }
