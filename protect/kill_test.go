@@ -30,6 +30,19 @@ func TestChild(t *testing.T) {
 	}
 	b := benchOf(url, os.Getenv(child+"_ROLES"))
 	step := func(p Progress) { fmt.Println(stepMark, p.Number) }
+	switch os.Getenv(child + "_DOES") {
+	case "observe":
+		b.cfg.Observe = true
+		if _, err := Apply(t.Context(), b.open, b.plan(t), ApplyOptions{Until: GroupObserve, Progress: step}); err != nil {
+			t.Fatal(err)
+		}
+		return
+	case "undo":
+		if _, err := Undo(t.Context(), b.open, ApplyOptions{Progress: step}); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
 	if _, err := Apply(t.Context(), b.open, b.plan(t),
 		ApplyOptions{Until: GroupGuards, BatchSize: 2000, Progress: step}); err != nil {
 		t.Fatal(err)
@@ -123,8 +136,14 @@ func TestKilled(t *testing.T) {
 // to a step.
 func killAt(t *testing.T, b *bench, step int, delay time.Duration) {
 	t.Helper()
+	killDoing(t, b, "", step, delay)
+}
+
+// killDoing kills a child that does something else.
+func killDoing(t *testing.T, b *bench, does string, step int, delay time.Duration) {
+	t.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0], "-test.run=^TestChild$")
-	cmd.Env = append(os.Environ(), child+"="+b.URL, child+"_ROLES="+b.suffix)
+	cmd.Env = append(os.Environ(), child+"="+b.URL, child+"_ROLES="+b.suffix, child+"_DOES="+does)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
