@@ -1,0 +1,164 @@
+package demo_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/demo"
+	"github.com/moat-db/moat/protect"
+	"github.com/moat-db/moat/tenancy"
+)
+
+// unprotect takes the demo's protection away: what is left is its sample data, as an
+// application has it that trusts its own WHERE clauses.
+const unprotect = `DO $$ DECLARE r record; BEGIN
+  FOR r IN SELECT oid::regclass AS t FROM pg_class WHERE relnamespace = 'app'::regnamespace AND relkind = 'r' LOOP
+    EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY', r.t);
+  END LOOP;
+  FOR r IN SELECT polname, polrelid::regclass AS t FROM pg_policy LOOP
+    EXECUTE format('DROP POLICY %I ON %s', r.polname, r.t);
+  END LOOP;
+END $$`
+
+// What a worker sends that works through the leads of all clients and sets no tenant.
+const (
+	nextLeads = "select id, name, email, status, created_at from app.leads where status = $1 " +
+		"order by created_at desc limit 50"
+	oneLead = "select id, name, email, status from app.leads where id = $1"
+)
+
+// TestObserveTheDemo observes a worker that sets no tenant, and then enforces.
+// MOAT_TEST_OBSERVE_PAIRS is the number of pairs of runs of 2 s, without and with
+// observe, that are measured and printed; nothing is asserted of them.
+func TestObserveTheDemo(t *testing.T) {
+	t.Parallel()
+	d, err := demo.Start(t.Context(), demo.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Stop() })
+	admin, worker := connect(t, d.AdminURL), connect(t, d.ApplicationURL+"&application_name=worker")
+	if _, err := admin.Exec(t.Context(), unprotect); err != nil {
+		t.Fatal(err)
+	}
+	leads := count(t, worker)
+	apply(t, d, protect.GroupObserve)
+	begun := time.Now()
+	if got := count(t, worker); got != leads || got == 0 {
+		t.Errorf("the worker gets %d leads, %d before", got, leads)
+	}
+	o, err := protect.Observe(t.Context(), admin)
+	if err != nil || len(o.Statements) != 1 || o.Statements[0].Statement != strings.ReplaceAll(nextLeads, "50", "?") ||
+		o.Statements[0].Application != "worker" || o.Statements[0].Tenant {
+		t.Fatalf("observed %+v, %v", o, err)
+	}
+	t.Logf("found after %v", time.Since(begun).Round(time.Millisecond))
+	if n, err := strconv.Atoi(os.Getenv("MOAT_TEST_OBSERVE_PAIRS")); err == nil {
+		measurePairs(t, d, admin, n)
+	}
+	apply(t, d, protect.GroupEnforce)
+	if got := count(t, worker); got != 0 {
+		t.Errorf("after enforce the worker gets %d leads", got)
+	}
+	if _, err := protect.Observe(t.Context(), admin); !errors.Is(err, protect.ErrNotObserved) {
+		t.Errorf("after enforce: %v", err)
+	}
+}
+
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func count(t *testing.T, conn *pgx.Conn) int {
+	t.Helper()
+	rows, err := conn.Query(t.Context(), nextLeads, "new")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToMap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
+}
+
+func apply(t *testing.T, d *demo.Demo, until protect.Group) {
+	t.Helper()
+	open := func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, d.AdminURL) }
+	conn := connect(t, d.AdminURL)
+	plan, _, unseen, err := protect.Look(t.Context(), conn, tenancy.Options{Schemas: []string{"app"}},
+		protect.Config{Observe: until == protect.GroupObserve})
+	if err != nil || unseen != nil {
+		t.Fatal(err, unseen)
+	}
+	if _, err := protect.Apply(t.Context(), open, plan, protect.ApplyOptions{Until: until}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// measurePairs prints the throughput of two workers without row-level security and
+// observed, in turn.
+func measurePairs(t *testing.T, d *demo.Demo, admin *pgx.Conn, pairs int) {
+	for name, q := range map[string]string{"lists of 50": nextLeads, "single leads": oneLead} {
+		var ratios []float64
+		for range pairs {
+			var rate [2]float64
+			for i, state := range []string{"disable", "enable"} {
+				if _, err := admin.Exec(t.Context(), "alter table app.leads "+state+" row level security"); err != nil {
+					t.Fatal(err)
+				}
+				rate[i] = throughput(t, d, q)
+			}
+			t.Logf("%s: %.0f/s without, %.0f/s observed", name, rate[0], rate[1])
+			ratios = append(ratios, rate[1]/rate[0])
+		}
+		slices.Sort(ratios)
+		t.Logf("%s: median ratio %.2f", name, ratios[len(ratios)/2])
+	}
+}
+
+func throughput(t *testing.T, d *demo.Demo, q string) float64 {
+	var wg sync.WaitGroup
+	var sent [2]int
+	const lasts = 2 * time.Second
+	for i := range sent {
+		conn := connect(t, d.ApplicationURL)
+		var arg any = "new"
+		if strings.Contains(q, "id = $1") {
+			var id string
+			if err := conn.QueryRow(t.Context(), "select id from app.leads limit 1").Scan(&id); err != nil {
+				t.Fatal(err)
+			}
+			arg = id
+		}
+		wg.Go(func() {
+			for begun := time.Now(); time.Since(begun) < lasts; sent[i]++ {
+				rows, err := conn.Query(t.Context(), q, arg)
+				if err == nil {
+					_, err = pgx.CollectRows(rows, pgx.RowToMap)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return float64(sent[0]+sent[1]) / lasts.Seconds()
+}
