@@ -40,9 +40,11 @@ func ObserveText(w io.Writer, o *protect.Observation, lines int) {
 }
 
 func observeTables(t *planText, o *protect.Observation) {
-	fmt.Fprintf(t.w, "\n%-40s %12s %12s\n", "TABLE", "no tenant", "with tenant")
 	tables := slices.DeleteFunc(slices.Clone(o.Tables), func(x protect.ObservedTable) bool { return x.Times <= 0 })
 	slices.SortStableFunc(tables, func(a, b protect.ObservedTable) int { return int(b.Times - a.Times) })
+	if len(tables) > 0 {
+		fmt.Fprintf(t.w, "\n%-40s %12s %12s\n", "TABLE", "no tenant", "with tenant")
+	}
 	for i, x := range tables {
 		if i == 10 {
 			fmt.Fprintf(t.w, "and %s\n", english.Count(len(tables)-i, "more table", "more tables"))
