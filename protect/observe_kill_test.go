@@ -42,7 +42,7 @@ func TestObserveKilled(t *testing.T) {
 		if i%2 == 0 {
 			n, delay = within(20)
 			killDoing(t, b, "", 1+n, delay)
-			b.cfg.Observe = false
+			b.cfg.Observe, b.cfg.Narrowed = false, teamTables()
 			b.apply(t, GroupEnforce)
 			if left := traces(t, b); left != "" {
 				t.Errorf("round %d: enforce left %s", i, left)

@@ -61,7 +61,7 @@ func observeLoosensNothing(t *testing.T, c *pgtest.Cluster) {
 	if o := b.observation(t); len(o.Statements) != 1 || o.Statements[0].Role != owner {
 		t.Errorf("of the owner was noted: %+v", o.Statements)
 	}
-	b.cfg.Observe = false
+	b.cfg.Observe, b.cfg.Narrowed = false, []string{"app.leads"}
 	b.apply(t, GroupEnforce)
 	if n := one[int](t, conn, "SELECT count(*) FROM app.leads"); n != 0 {
 		t.Errorf("after enforce the owner sees %d rows", n)
