@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/migrations/tools"
 	"github.com/moat-db/moat/internal/sqltext"
 )
@@ -16,8 +17,10 @@ import (
 type EmitOptions struct {
 	// Tool is the name of a migration tool: one of tools.Writers.
 	Tool string
-	// Existing are the names of the files in the folder: their numbering goes on.
+	// Existing are the names of the files and folders in the folder: their numbering goes on.
 	Existing []string
+	// Texts are the files themselves, by name, for a tool that keeps checksums of them.
+	Texts map[string]string
 	// Now dates the first file where files are numbered by time.
 	Now time.Time
 	// Until is the last group to write; zero means all of them.
@@ -56,6 +59,9 @@ func Emit(plan *Plan, o EmitOptions) ([]File, error) {
 	for _, m := range migrations(plan, o) {
 		files = append(files, tool.Write(m.rendered(next(), o.LockTimeout))...)
 	}
+	if tool.Seal != nil && len(files) > 0 {
+		return tool.Seal(o.Texts, files)
+	}
 	return files, nil
 }
 
@@ -73,10 +79,11 @@ type migration struct {
 // migrations cuts the plan into files.
 func migrations(plan *Plan, o EmitOptions) []migration {
 	var all []migration
-	for _, s := range plan.Steps {
+	for _, s := range append(slices.Clone(plan.Given), plan.Steps...) {
 		if !o.Until.Includes(s.Group) {
 			continue
 		}
+		s = s.travelling()
 		if s.Kind == KindConcurrent {
 			all = append(all, concurrentMigrations(s)...)
 			continue
@@ -106,17 +113,35 @@ func (m *migration) add(o migration) {
 	m.comments = append(m.comments, o.comments...)
 }
 
-// concurrentMigrations gives each statement a file of its own.
+// concurrentMigrations gives each statement a file of its own, which can run again after
+// it was interrupted. One more finishes an index that was.
 func concurrentMigrations(s Step) []migration {
 	var all []migration
 	for i, q := range s.SQL {
+		q = strings.Replace(q, "INDEX CONCURRENTLY ", "INDEX CONCURRENTLY IF NOT EXISTS ", 1)
+		if strings.HasPrefix(q, "DROP ") {
+			q = s.SQL[i]
+		}
 		m := migration{group: s.Group, table: key(s.Table), title: s.Title, up: []string{q}, comments: comments(s)}
 		if i == len(s.SQL)-1 {
 			m.down = s.Undo
 		}
 		all = append(all, m)
 	}
-	return all
+	if s.Index.Name == "" {
+		return all
+	}
+	return append(all, migration{group: s.Group, table: key(s.Table), title: "finish index " + s.Index.Name, tx: true,
+		mergeable: true, up: []string{finishIndex(s.Index)}, comments: []string{"builds " + s.Index.Name +
+			" anew, and blocks writers meanwhile, only if the file before was interrupted"}})
+}
+
+// finishIndex builds an index again that an interrupted CREATE INDEX CONCURRENTLY has left
+// invalid: IF NOT EXISTS takes it for one that is there.
+func finishIndex(index catalog.QName) string {
+	return "DO " + sqltext.Dollar(fmt.Sprintf("BEGIN\n  IF EXISTS (SELECT FROM pg_catalog.pg_index WHERE indexrelid = "+
+		"pg_catalog.to_regclass(%s) AND NOT indisvalid) THEN\n    REINDEX INDEX %s;\n  END IF;\nEND",
+		sqltext.Literal(index.SQL()), index.SQL()))
 }
 
 func comments(s Step) []string {
@@ -157,7 +182,7 @@ func (b *Backfill) loopSQL() string {
 func numbering(o EmitOptions, numbered bool) (func() string, error) {
 	last, width := "", 0
 	for _, n := range o.Existing {
-		m := regexp.MustCompile(`^V?(\d+)_.*\.(sql|go)$`).FindStringSubmatch(n)
+		m := regexp.MustCompile(`^V?(\d+)_[^.]*(\.(up\.|down\.)?(sql|go))?$`).FindStringSubmatch(n)
 		if m == nil {
 			continue
 		}

@@ -93,7 +93,10 @@ type Plan struct {
 	// Strays are checks that no step depends on: rows that no tenant would see.
 	Strays []Check `json:"-"`
 	// Sights are the tables to be counted before and behind their walls.
-	Sights    []Sight    `json:"-"`
+	Sights []Sight `json:"-"`
+	// Given are steps that this server needs no more, and another does: roles belong to the
+	// server. [Emit] writes them.
+	Given     []Step     `json:"-"`
 	Decisions []Decision `json:"decisions"`
 	// Left is what the connected role may not do; someone who may has to.
 	Left []Left `json:"left_out"`
@@ -137,7 +140,10 @@ type Step struct {
 	Index catalog.QName `json:"index,omitzero"`
 	// Data is true when the step reads or writes rows across tenants: a role under
 	// row-level security would skip rows without an error, so it is refused.
-	Data          bool     `json:"data,omitempty"`
+	Data bool `json:"data,omitempty"`
+	// Superuser is true for what only a superuser may do on every server: [Emit] writes it
+	// so that it is left out, with a warning, where the migrating role may not.
+	Superuser     bool     `json:"superuser,omitempty"`
 	Lock          Lock     `json:"lock,omitempty"`
 	Rewrites      bool     `json:"rewrites,omitempty"`
 	Scans         bool     `json:"scans,omitempty"`

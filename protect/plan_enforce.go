@@ -197,15 +197,32 @@ func (p *planner) uncovered(r *catalog.Relation, h catalog.Privilege) bool {
 	return slices.Contains([]string{"TRUNCATE", "TRIGGER", "REFERENCES", "MAINTAIN"}, h.Name)
 }
 
+// thisDatabase stands for the database in statements that know no word for it. Its name is
+// not written down: migrations run in databases of other names.
+const thisDatabase = "DATABASE %I"
+
+func onThisDatabase(statements []string) {
+	for i, q := range statements {
+		if before, after, ok := strings.Cut(q, thisDatabase); ok {
+			text := before + thisDatabase + strings.ReplaceAll(after, "%", "%%")
+			statements[i] = "DO " + sqltext.Dollar(fmt.Sprintf("BEGIN\n  EXECUTE pg_catalog.format(%s, "+
+				"pg_catalog.current_database());\nEND", sqltext.Literal(text)))
+		}
+	}
+}
+
 func (p *planner) revokeDatabase() {
 	set := privilegeChange{p: p}
 	d := p.s.Database
 	for _, h := range d.Privileges {
 		if (h.Name == "TEMPORARY" || h.Name == "TEMP" || h.Name == "CREATE") && p.weak(h.Grantee, d.Owner) {
-			set.revoke("DATABASE "+sqltext.Ident(d.Name), d.Owner, h)
+			set.revoke(thisDatabase, d.Owner, h)
 		}
 	}
-	p.addRevokes("database", "revoke temporary tables and new schemas in database "+d.Name, set)
+	onThisDatabase(set.do)
+	onThisDatabase(set.undo)
+	onThisDatabase(set.left)
+	p.addRevokes("database", "revoke temporary tables and new schemas in the database", set)
 }
 
 // revokeDefaults ends default privileges that would open a new table before it has

@@ -50,7 +50,7 @@ func (p *planner) guard() {
 	if p.guardStands() || len(p.tables) == 0 {
 		return
 	}
-	step := Step{ID: "guards/event-triggers", Group: GroupGuards,
+	step := Step{ID: "guards/event-triggers", Group: GroupGuards, Superuser: true,
 		Title: "create event triggers that close new tables and protect the policies",
 		SQL:   p.guardSQL(), Undo: undoGuard(),
 		Hazards: []string{"a new table in a protected schema looks empty to everyone until it has policies",

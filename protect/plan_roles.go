@@ -35,18 +35,28 @@ func (p *planner) roles() {
 // role plans a role that is missing; false means that it is missing and that the
 // connected role may not make it.
 func (p *planner) role(role, attributes, reason string) bool {
+	create := createRole(role, attributes)
+	step := Step{ID: "roles/role/" + role, Group: GroupRoles, Kind: KindSQL, Title: "create role " + role,
+		SQL: []string{create}, Superuser: strings.Contains(attributes, " BYPASSRLS"), Transactional: true,
+		Hazards: []string{"the role has no password; set one if the server asks for it"}, Reason: reason}
 	if p.Role(role) != nil {
+		p.give(step)
 		return true
 	}
-	create := createRole(role, attributes)
 	if why := p.mayNotCreate(attributes); why != "" {
 		p.leave(Left{Title: "create role " + role, Reason: why, SQL: []string{create}})
 		return false
 	}
-	p.add(Step{ID: "roles/role/" + role, Group: GroupRoles, Title: "create role " + role,
-		SQL: []string{create}, Undo: []string{dropRole(role)},
-		Hazards: []string{"the role has no password; set one if the server asks for it"}, Reason: reason})
+	step.Undo = []string{dropRole(role)}
+	p.add(step)
 	return true
+}
+
+// give keeps, once, a step for servers that lack what this one has.
+func (p *planner) give(s Step) {
+	if !slices.ContainsFunc(p.plan.Given, func(o Step) bool { return o.ID == s.ID }) {
+		p.plan.Given = append(p.plan.Given, s)
+	}
 }
 
 func (p *planner) mayNotCreate(attributes string) string {
@@ -100,8 +110,8 @@ func (p *planner) checkApplication() {
 		}
 	}
 	if len(set) > 0 {
-		p.add(Step{ID: "enforce/role/" + role.Name, Group: GroupEnforce, Title: "apply row-level security to role " +
-			role.Name,
+		p.add(Step{ID: "enforce/role/" + role.Name, Group: GroupEnforce, Superuser: true,
+			Title:   "apply row-level security to role " + role.Name,
 			SQL:     []string{fmt.Sprintf("ALTER ROLE %s %s", sqltext.Ident(role.Name), strings.Join(set, " "))},
 			Undo:    []string{fmt.Sprintf("ALTER ROLE %s %s", sqltext.Ident(role.Name), strings.Join(reset, " "))},
 			Hazards: []string{"whatever relies on these attributes stops working"},
@@ -224,7 +234,7 @@ func (p *planner) grants(label, role string, wants func(schema string) []want) {
 		if len(do) == 0 {
 			continue
 		}
-		p.add(Step{ID: "roles/grant/" + label + "/" + schema, Group: GroupRoles,
+		p.add(Step{ID: "roles/grant/" + label + "/" + schema, Group: GroupRoles, Superuser: label == "operator",
 			Title: fmt.Sprintf("grant %s its privileges in schema %s", role, schema),
 			SQL:   do, Undo: undo, Reason: "the " + label + " role needs these privileges and no others"})
 	}

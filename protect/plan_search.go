@@ -70,7 +70,7 @@ func (p *planner) searchFunction(t *table, x catalog.Index, k catalog.IndexKey, 
 			return
 		}
 	}
-	step := Step{ID: stepID(GroupGuards, q, "search/"+x.Name), Group: GroupGuards, Table: q,
+	step := Step{ID: stepID(GroupGuards, q, "search/"+x.Name), Group: GroupGuards, Table: q, Superuser: true,
 		Title: "create search function " + f.String(),
 		SQL:   p.searchSQL(t, f, s, body), Undo: p.undoSearch(t, f, s),
 		Hazards: []string{"the function bypasses the policies and checks the tenant itself: read it before you apply"},

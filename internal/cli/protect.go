@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -255,46 +254,4 @@ func (a *app) whyProtect(plan *protect.Plan, f protectFlags) error {
 	}
 	report.WhyText(a.Out, e)
 	return nil
-}
-
-// emitProtect writes the files; one that is there already is never overwritten.
-func (a *app) emitProtect(plan *protect.Plan, f protectFlags) error {
-	if err := os.MkdirAll(f.dir, 0o755); err != nil {
-		return fmt.Errorf("make the folder: %w", err)
-	}
-	entries, err := os.ReadDir(f.dir)
-	if err != nil {
-		return fmt.Errorf("read the folder: %w", err)
-	}
-	var existing []string
-	for _, e := range entries {
-		existing = append(existing, e.Name())
-	}
-	files, err := protect.Emit(plan, protect.EmitOptions{Tool: f.emit, Existing: existing, Now: time.Now(),
-		Until: protect.Group(f.until), LockTimeout: f.lockTimeout})
-	if open := new(protect.OpenError); errors.As(err, &open) {
-		return a.refuse(open, f)
-	}
-	if err != nil {
-		return err
-	}
-	for _, file := range files {
-		if err := writeNew(filepath.Join(f.dir, file.Name), file.Text); err != nil {
-			return err
-		}
-		fmt.Fprintln(a.Out, filepath.Join(f.dir, file.Name))
-	}
-	return nil
-}
-
-func writeNew(path, text string) error {
-	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return fmt.Errorf("write migration: %w", err)
-	}
-	if _, err := out.WriteString(text); err != nil {
-		out.Close()
-		return fmt.Errorf("write migration: %w", err)
-	}
-	return out.Close()
 }

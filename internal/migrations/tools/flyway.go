@@ -1,6 +1,9 @@
 package tools
 
-import "regexp"
+import (
+	"regexp"
+	"strings"
+)
 
 var (
 	flywayName = regexp.MustCompile(`^(?:V(\d+(?:[._]\d+)*)|R)__.*\.sql$`)
@@ -21,5 +24,18 @@ func flyway() *Tool {
 			}
 			return ""
 		},
+		Write: writeFlyway,
 	}
+}
+
+// writeFlyway writes a way up only: undo migrations are not part of Flyway's free edition.
+// A file beside it says what cannot run in a transaction.
+func writeFlyway(m Migration) []File {
+	number, slug, _ := strings.Cut(m.Name, "_")
+	name := "V" + number + "__" + slug + ".sql"
+	files := []File{{name, m.Comments + m.script(m.Up, statement)}}
+	if !m.Transaction {
+		files = append(files, File{name + ".conf", "executeInTransaction=false\n"})
+	}
+	return files
 }

@@ -3,7 +3,6 @@ package tools
 // others are the tools that are known by their tables alone.
 func others() []*Tool {
 	return []*Tool{
-		{Name: "Alembic", Tables: []string{"alembic_version"}},
 		{Name: "Bun", Tables: []string{"bun_migrations", "bun_migration_locks"}},
 		{Name: "Django", Tables: []string{"django_migrations"}},
 		{Name: "Doctrine", Tables: []string{"doctrine_migration_versions"}},
@@ -14,7 +13,6 @@ func others() []*Tool {
 		{Name: "Liquibase", Tables: []string{"databasechangelog", "databasechangeloglock"}},
 		{Name: "MikroORM", Tables: []string{"mikro_orm_migrations"}},
 		{Name: "node-pg-migrate", Tables: []string{"pgmigrations"}},
-		{Name: "Prisma", Tables: []string{"_prisma_migrations"}},
 		{Name: "Rails", Tables: []string{"schema_migrations", "ar_internal_metadata"}},
 		{Name: "Refinery", Tables: []string{"refinery_schema_history"}},
 		{Name: "River", Tables: []string{"river_migration"}},

@@ -35,11 +35,14 @@ type Tool struct {
 	// Write makes the files of one migration; nil for a tool that plans are not
 	// written for.
 	Write func(m Migration) []File
+	// Seal completes the new files of a folder whose files, by name, are there already; nil
+	// for nothing. A file of a name that is there takes its place.
+	Seal func(there map[string]string, files []File) ([]File, error)
 	// Numbered is true for a tool whose first file is 001, not a time.
 	Numbered bool
 }
 
-// File is one migration file.
+// File is one migration file; its name may have a folder.
 type File struct{ Name, Text string }
 
 // Migration is what one file, or a pair of them, says.
@@ -54,7 +57,7 @@ type Migration struct {
 // All lists the tools. Where a folder could be of several, the first that knows it by a
 // file is taken; the last reads any folder.
 func All() []*Tool {
-	known := []*Tool{atlas(), golangMigrate(), goose(), dbmate(), tern(), flyway(), supabase()}
+	known := []*Tool{atlas(), golangMigrate(), goose(), dbmate(), tern(), flyway(), supabase(), prisma(), alembic()}
 	return append(append(known, others()...), plain())
 }
 
