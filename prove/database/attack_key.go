@@ -120,7 +120,8 @@ func (st *site) exclusionAttacks() []attack {
 	return out
 }
 
-// collision inserts a row of A's with B's values in the columns.
+// collision gives a row of A's B's values in the columns: a new row, or A's only one
+// where there is one a tenant.
 func (st *site) collision(constraint string, columns []string) (attack, bool) {
 	for _, b := range st.rowsB {
 		taken := row{}
@@ -132,20 +133,38 @@ func (st *site) collision(constraint string, columns []string) (attack, bool) {
 		if len(taken) == 0 || slices.ContainsFunc(columns, func(n string) bool { return b[n] == null && n != st.tenant }) {
 			continue
 		}
-		return attack{name: "duplicate key", part: constraint, steps: []string{st.insert(st.spareA.with(taken))},
-			judge: func(outcome) finding { return isolated("tenant A may use the value that tenant B uses") },
-			onError: func(e *pgconn.PgError) finding {
-				if e.Code == codeUnique || e.Code == codeExclusion {
-					return leak("the error of %q tells tenant A that another tenant has the value, and stops A from using it",
-						e.ConstraintName)
-				}
-				if e.Code == codeForeignKey {
-					return isolated("refused: %s", e.Message)
-				}
-				return unclear(e)
-			}}, true
+		sql := st.insert(st.spareA.with(taken))
+		if st.onePerTenant() && len(st.rowsA) > 0 && subset(once(columns), st.reach.updates) {
+			sql = "UPDATE " + st.sql() + " x SET " + taken.assignments() + " WHERE " +
+				st.rowsA[0].matches("x.", []string{st.tenant})
+		}
+		return attack{name: "duplicate key", part: constraint, steps: []string{sql},
+			judge:   func(outcome) finding { return isolated("tenant A may use the value that tenant B uses") },
+			onError: func(e *pgconn.PgError) finding { return taught(constraint, e) }}, true
 	}
 	return attack{}, false
+}
+
+// onePerTenant says whether a tenant has one row at most: its column is a key.
+func (t *target) onePerTenant() bool {
+	return slices.ContainsFunc(t.rel.Indexes, func(i catalog.Index) bool {
+		return i.Unique && i.Predicate == "" && len(i.Keys) == 1 && i.Keys[0].Column == t.tenant
+	})
+}
+
+// taught reads the error of a collision. Only that of the key that was asked tells of B.
+func taught(constraint string, e *pgconn.PgError) finding {
+	switch {
+	case (e.Code == codeUnique || e.Code == codeExclusion) && e.ConstraintName == constraint:
+		return leak("the error of %q tells tenant A that another tenant has the value, and stops A from using it",
+			e.ConstraintName)
+	case e.Code == codeUnique || e.Code == codeExclusion:
+		return undecided("%q answered ahead of %q: try the statement of the script with a value that the first takes",
+			e.ConstraintName, constraint)
+	case e.Code == codeForeignKey:
+		return isolated("refused: %s", e.Message)
+	}
+	return unclear(e)
 }
 
 // referenceAttacks let a row of A's refer to a row of B's.

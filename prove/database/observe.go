@@ -24,8 +24,9 @@ type observable struct {
 	after          []string
 	err            *pgconn.PgError // of the last look
 	harmed         bool
-	slow           bool     // a call ran into the timeout: it is not called again
-	final          []string // once more without B's rows, where something differed
+	slow           bool         // a call ran into the timeout: it is not called again
+	final          []string     // once more without B's rows, where something differed
+	shaky          map[int]bool // looks that differ by themselves
 	// What the operator sees as B: if B's planted rows do not show there, they could
 	// not have shown to A.
 	wholeBefore, wholeAfter string
@@ -134,7 +135,7 @@ func (s *stage) compare(ctx context.Context, o *observable) (finding, int) {
 			continue
 		case o.after[i] == o.before[i]:
 			continue
-		case o.before[i] != o.again[i], i < len(o.final) && o.final[i] != o.before[i], !s.steady(ctx, o, i):
+		case o.before[i] != o.again[i], i < len(o.final) && o.final[i] != o.before[i], o.shaky[i]:
 			if !o.echoes && strings.Contains(o.after[i], tag(tagB)) {
 				return leak("what tenant A is shown names tenant B's rows"), i
 			}
@@ -190,11 +191,20 @@ func (s *stage) see(ctx context.Context, o *observable, as []string, sql string)
 	return got.last().text() + strings.Join(got.notices, "\n")
 }
 
-// differ says whether some look has changed, so that it must be asked why.
-func differ(all []*observable) bool {
-	return slices.ContainsFunc(all, func(o *observable) bool {
-		return !slices.Equal(o.before, o.after) && slices.Equal(o.before, o.again)
-	})
+// changes says whether some look has changed, and notes which do so by themselves: that is
+// asked at once, since whatever is planted next may change them too.
+func (s *stage) changes(ctx context.Context, all []*observable) bool {
+	changed := false
+	for _, o := range all {
+		o.shaky = map[int]bool{}
+		for i := range o.after {
+			if i < len(o.before) && i < len(o.again) && o.before[i] == o.again[i] && o.after[i] != o.before[i] {
+				changed = true
+				o.shaky[i] = !s.steady(ctx, o, i)
+			}
+		}
+	}
+	return changed
 }
 
 func difference(o *observable, i int) string {

@@ -88,11 +88,15 @@ func (t *target) computes() bool {
 func (w *sower) partners(ctx context.Context, st *site, by party, refs row) {
 	for _, c := range st.rel.Constraints {
 		parent := w.p.siteOf(c.References)
-		if c.Type != catalog.ForeignKey || parent == nil || !parent.isTable() || !parent.owned() ||
+		if c.Type != catalog.ForeignKey || parent == nil || !parent.isTable() || parent.class == catalog.TenantsTable ||
 			!slices.ContainsFunc(c.Columns, st.single) || c.References == st.rel.QName() {
 			continue
 		}
-		r, err := w.plant(ctx, parent, by, nil, 0)
+		of := by
+		if !parent.owned() {
+			of.who = tagC // a row for everyone
+		}
+		r, err := w.plant(ctx, parent, of, nil, 0)
 		if err != nil {
 			continue
 		}
@@ -286,7 +290,7 @@ func (w *sower) insert(ctx context.Context, st *site, by party, r row, quiet boo
 func (w *sower) mend(ctx context.Context, st *site, by party, r row, pg *pgconn.PgError, variant int) bool {
 	switch pg.Code {
 	case codeUnique, codeExclusion:
-		return w.renew(st, by, r, pg.ConstraintName, variant)
+		return w.renew(st, by, r, pg.ConstraintName, variant) || w.reparent(ctx, st, by, r, pg.ConstraintName)
 	case codeRange:
 		return w.lessen(st, r)
 	case codeNotNull:
@@ -312,6 +316,34 @@ func (w *sower) mend(ctx context.Context, st *site, by party, r row, pg *pgconn.
 		return changed
 	}
 	return false
+}
+
+// reparent gives a reference that must be unique a parent of its own.
+func (w *sower) reparent(ctx context.Context, st *site, by party, r row, unique string) bool {
+	var columns []string
+	for _, i := range st.rel.Indexes {
+		if i.Name == unique {
+			columns = st.columnsOf(i.Keys)
+		}
+	}
+	changed := false
+	for _, c := range st.rel.Constraints {
+		parent := w.p.siteOf(c.References)
+		if c.Type != catalog.ForeignKey || parent == nil || parent.class == catalog.TenantsTable ||
+			!slices.ContainsFunc(c.Columns, func(n string) bool { return n != st.tenant && slices.Contains(columns, n) }) {
+			continue
+		}
+		if !parent.owned() {
+			by.who = tagC // a row for everyone
+		}
+		fresh, err := w.plant(ctx, parent, by, nil, 0)
+		for i, n := range c.Columns {
+			if err == nil && n != st.tenant {
+				r[n], changed = fresh[c.RefColumns[i]], true
+			}
+		}
+	}
+	return changed
 }
 
 // lessen makes the numbers of a row small: something is computed of them, which does not

@@ -1,6 +1,8 @@
 package database
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
@@ -43,6 +45,15 @@ func (r row) with(changes row) row {
 		out[k] = v
 	}
 	return out
+}
+
+// assignments are the row's columns as UPDATE sets them.
+func (r row) assignments() string {
+	var out []string
+	for _, c := range slices.Sorted(maps.Keys(r)) {
+		out = append(out, sqltext.Ident(c)+" = "+lit(r[c]))
+	}
+	return strings.Join(out, ", ")
 }
 
 // matches is the condition that picks the row by the columns.

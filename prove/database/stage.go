@@ -167,7 +167,7 @@ func (s *stage) set(ctx context.Context, committed map[*target]*site) error {
 	s.refresh(ctx)
 	s.observe(ctx, watched, func(o *observable) *[]string { return &o.after })
 	s.lookAsOperator(ctx, watched, func(o *observable) *string { return &o.wholeAfter })
-	if differ(watched) {
+	if s.changes(ctx, watched) {
 		if err := s.lookAgain(ctx, watched, seeds); err != nil {
 			return err
 		}

@@ -41,13 +41,22 @@ CREATE TABLE app.computed (tenant_id uuid NOT NULL REFERENCES app.tenants(id), i
 	twice int GENERATED ALWAYS AS (cents * 100 + id * 1000) STORED, PRIMARY KEY (tenant_id, id));
 CREATE TABLE app.ranked (tenant_id uuid NOT NULL REFERENCES app.tenants(id), id uuid NOT NULL DEFAULT gen_random_uuid(),
 	place int NOT NULL, note text, UNIQUE (tenant_id, place) DEFERRABLE INITIALLY DEFERRED, UNIQUE (tenant_id, id));
+CREATE TABLE app.settings (tenant_id uuid PRIMARY KEY REFERENCES app.tenants(id), host text, UNIQUE (tenant_id, host));
+INSERT INTO app.settings SELECT id, name FROM app.tenants;
+CREATE TABLE app.blobs (id serial PRIMARY KEY, bytes text);
+CREATE TABLE app.files (tenant_id uuid NOT NULL REFERENCES app.tenants(id), id uuid NOT NULL DEFAULT gen_random_uuid(),
+	blob_id int NOT NULL REFERENCES app.blobs(id), UNIQUE (tenant_id, blob_id), PRIMARY KEY (tenant_id, id));
+CREATE TABLE app.covers (tenant_id uuid NOT NULL REFERENCES app.tenants(id), id uuid NOT NULL DEFAULT gen_random_uuid(),
+	file_id uuid NOT NULL, PRIMARY KEY (tenant_id, id), UNIQUE (file_id),
+	FOREIGN KEY (tenant_id, file_id) REFERENCES app.files (tenant_id, id));
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA app TO $APP;
 ALTER DATABASE $DB SET default_transaction_read_only = on;`
 
 func harmlessFixture(t *testing.T, more ...string) *fixture {
 	t.Helper()
 	protect := ""
-	for _, table := range []string{"sessions", "stamped", "profiles", "computed", "ranked"} {
+	for _, table := range []string{"sessions", "stamped", "profiles", "computed", "ranked", "settings", "files",
+		"covers"} {
 		protect += strings.NewReplacer("$T", "app."+table, "$C", "tenant_id").Replace(policy)
 	}
 	before, after, _ := strings.Cut(harmless, "ALTER DATABASE")
@@ -70,7 +79,8 @@ func TestNoFalseAlarms(t *testing.T) {
 		}
 	}
 	for _, id := range []string{"insert:app.computed", "planted rows:app.computed", "insert:app.ranked",
-		"planted rows:app.ranked", "upsert:app.sessions", "function:app.any_lead()"} {
+		"planted rows:app.ranked", "planted rows:app.files", "planted rows:app.covers", "upsert:app.sessions",
+		"function:app.any_lead()"} {
 		if r.Find(id) == nil {
 			t.Errorf("%s was not tried", id)
 		}
@@ -203,5 +213,17 @@ func TestNothingReachableIsNoPass(t *testing.T) {
 	if p := r.Find("reachable tables:connection"); p == nil || r.Verdict != prove.VerdictUndecided ||
 		len(r.NotReachable) < 5 {
 		t.Errorf("%s: %+v, not reachable %v", r.Verdict, p, r.NotReachable)
+	}
+}
+
+// One row a tenant: the key that was asked must answer, not the tenant's own.
+func TestKeysOfOneRowATenant(t *testing.T) {
+	t.Parallel()
+	table := `CREATE TABLE app.settings (tenant_id uuid PRIMARY KEY REFERENCES app.tenants(id), host text, UNIQUE (host));
+		INSERT INTO app.settings SELECT id, name FROM app.tenants;` +
+		strings.NewReplacer("$T", "app.settings", "$C", "tenant_id").Replace(policy)
+	p := newFixture(t, rows, table).prove(t, database.Options{}).Find("duplicate key:app.settings")
+	if p == nil || p.Verdict != prove.VerdictLeak || !strings.Contains(p.Reason, "settings_host_key") {
+		t.Errorf("%+v", p)
 	}
 }
