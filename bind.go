@@ -132,13 +132,17 @@ func (b *binder) check(s *Scope) error {
 // queue puts the binding statements in front of a batch and returns how many
 // results they have. The first of them widens.
 func (b *binder) queue(ctx context.Context, batch *pgx.Batch, conn *pgx.Conn, s *Scope) (int, error) {
+	return b.queueOn(ctx, batch, conn.PgConn().PID(), s)
+}
+
+func (b *binder) queueOn(ctx context.Context, batch *pgx.Batch, backend uint32, s *Scope) (int, error) {
 	var widen []setting
 	if s.Width == Descendants {
 		widen = b.widen
 	}
 	n := 0
 	if b.sealed {
-		sql, args, err := b.sealer.Bind(ctx, s.Tenant, conn.PgConn().PID())
+		sql, args, err := b.sealer.Bind(ctx, s.Tenant, backend)
 		if err != nil {
 			return 0, fmt.Errorf("seal tenant: %w", err)
 		}
@@ -173,6 +177,66 @@ func queueWith(batch *pgx.Batch, sql string, args []any, more []setting, s *Scop
 		args = values(args, more, s)
 	}
 	batch.Queue(sql, args...)
+}
+
+// Statement is a statement whose parameters are text.
+type Statement struct {
+	SQL  string
+	Args []string
+}
+
+// Binding returns what a [DB] with these Options would send to tie a transaction to s on
+// the connection with this backend process id, for programs that speak PostgreSQL's
+// protocol themselves. The settings' values are the statements' parameters, as text. It
+// returns [ErrNoTenant] when s has no tenant. o may be nil.
+func Binding(ctx context.Context, s Scope, backend uint32, o *Options) ([]Statement, error) {
+	opts, err := resolve(o)
+	if err != nil {
+		return nil, err
+	}
+	b := newBinder(opts)
+	if err := b.check(&s); err != nil {
+		return nil, err
+	}
+	batch := &pgx.Batch{}
+	if _, err := b.queueOn(WithScope(ctx, s), batch, backend, &s); err != nil {
+		return nil, err
+	}
+	statements := make([]Statement, len(batch.QueuedQueries))
+	for i, q := range batch.QueuedQueries {
+		statements[i] = Statement{q.SQL, make([]string, len(q.Arguments))}
+		for j, arg := range q.Arguments {
+			statements[i].Args[j] = asText(arg)
+		}
+	}
+	return statements, nil
+}
+
+// Settings are what a [DB] with these Options sets for s, by name, without a seal. o may
+// be nil.
+func Settings(s Scope, o *Options) (map[string]string, error) {
+	opts, err := resolve(o)
+	if err != nil {
+		return nil, err
+	}
+	opts.Sealer = nil
+	b := newBinder(opts)
+	if err := b.check(&s); err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, set := range b.set {
+		out[set.name] = set.value(&s)
+	}
+	return out, nil
+}
+
+// asText is an argument as PostgreSQL reads it in text.
+func asText(arg any) string {
+	if raw, ok := arg.([]byte); ok {
+		return fmt.Sprintf(`\x%x`, raw)
+	}
+	return fmt.Sprint(arg)
 }
 
 // values appends what a scope sets the settings to.

@@ -1,0 +1,207 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+func (s *session) relayAnswers() error {
+	for {
+		m, err := s.fromUp.next()
+		if err != nil {
+			return s.serverGone(err)
+		}
+		shown, err := s.answer(&m)
+		if err != nil {
+			return err
+		}
+		if shown {
+			_ = s.client.SetWriteDeadline(time.Now().Add(patience))
+			if err := s.client.write(m); err != nil {
+				return s.stopReading(err)
+			}
+		}
+		if s.fromUp.idle() {
+			if err := s.client.flush(); err != nil {
+				return s.stopReading(err)
+			}
+		}
+	}
+}
+
+// patience is how long a client may take nothing of what it asked for.
+const patience = 2 * time.Minute
+
+// serverGone ends the client's read as well, if it is the server that has ended.
+func (s *session) serverGone(err error) error {
+	s.mu.Lock()
+	ended := s.failed != nil
+	s.mu.Unlock()
+	if ended {
+		return err
+	}
+	return s.stopReading(fatal(codeServer, "the server has ended the connection", "connect again"))
+}
+
+func (s *session) stopReading(err error) error {
+	s.end(err)
+	_ = s.client.SetReadDeadline(time.Now())
+	return err
+}
+
+// answer takes a message of the server's for the question that it answers, and says
+// whether the client sees it.
+func (s *session) answer(m *message) (shown bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.changed.Broadcast()
+	switch m.kind {
+	case 'N', 'A', 'S', 't', 'H', 'W', 'd', 'c':
+		return true, nil
+	case '1':
+		return s.take('P')
+	case '2':
+		return s.take('B')
+	case '3':
+		return s.take('C')
+	case 'n':
+		return s.take('D')
+	case 'T':
+		return s.described(m)
+	case 'D':
+		return !s.hiding && !s.next().own, nil
+	case 'C', 'I', 's':
+		return s.completed(m)
+	case 'G':
+		s.copying = true
+		return true, nil
+	case 'E':
+		return s.refused(m), nil
+	case 'Z':
+		return true, s.ready(m)
+	}
+	return false, fmt.Errorf("the server sent a message %q", m.kind)
+}
+
+// next is the answer that is awaited next; nothing, if none is.
+func (s *session) next() slot {
+	if len(s.slots) == 0 {
+		return slot{}
+	}
+	return s.slots[0]
+}
+
+// errOutOfStep ends both sides: an answer to a question that nobody asked could reach the
+// wrong one.
+var errOutOfStep = errors.New("the server's answers are out of step")
+
+func (s *session) take(kind byte) (shown bool, err error) {
+	head := s.next()
+	if head.kind != kind {
+		return false, errOutOfStep
+	}
+	s.slots = s.slots[1:]
+	return !head.own, nil
+}
+
+// described takes the description of rows: of a Describe, or of a simple query, where the
+// column's name tells ours.
+func (s *session) described(m *message) (bool, error) {
+	if s.next().kind != 'Q' {
+		return s.take('D')
+	}
+	s.hiding = len(m.body) > 2 && bytes.HasPrefix(m.body[2:], text(s.nonce))
+	return !s.hiding, nil
+}
+
+func (s *session) completed(m *message) (bool, error) {
+	if s.next().kind != 'Q' {
+		own := s.next().own
+		if !own {
+			s.tagged(m)
+		}
+		return s.take('E')
+	}
+	if s.hiding {
+		s.hiding = false
+		return false, nil
+	}
+	return true, nil
+}
+
+// tagged notes that a transaction has ended inside a pipeline.
+func (s *session) tagged(m *message) {
+	tag, _, _ := cut(m.body)
+	if m.kind == 'C' && (tag == "COMMIT" || tag == "ROLLBACK") {
+		s.bound = false
+	}
+}
+
+// refused takes an error. In a pipeline the server then ignores all up to the next Sync.
+func (s *session) refused(m *message) bool {
+	own := s.next().own || s.hiding
+	s.copying, s.hiding = false, false
+	m.body = withHint(s.moved(m.body, own))
+	if s.next().kind == 'Q' {
+		return true
+	}
+	for len(s.slots) > 0 && s.slots[0].kind != 'S' {
+		s.slots = s.slots[1:]
+	}
+	if len(s.slots) == 0 {
+		s.skipping = true
+	}
+	return true
+}
+
+// moved takes the binding's length off the position of an error, and the position away
+// where the binding itself is at fault.
+func (s *session) moved(body []byte, own bool) []byte {
+	fields := bytes.Split(bytes.TrimRight(body, "\x00"), []byte{0})
+	kept := fields[:0]
+	for _, field := range fields {
+		if field[0] == 'P' {
+			if own {
+				continue
+			}
+			field = s.position(field)
+		}
+		kept = append(kept, field)
+	}
+	return append(bytes.Join(kept, []byte{0}), 0, 0)
+}
+
+func (s *session) position(field []byte) []byte {
+	at, err := strconv.Atoi(string(field[1:]))
+	if err != nil || s.next().kind != 'Q' {
+		return field
+	}
+	off := 0
+	for _, i := range s.inserted {
+		if at > i.at+i.length {
+			off += i.length
+		}
+	}
+	return []byte("P" + strconv.Itoa(at-off))
+}
+
+// ready takes the end of an answer, with the state of the transaction.
+func (s *session) ready(m *message) error {
+	if kind := s.next().kind; kind != 'S' && kind != 'Q' || len(m.body) != 1 {
+		return errOutOfStep
+	}
+	s.slots = s.slots[1:]
+	s.status = m.body[0]
+	s.copying, s.hiding = false, false
+	if s.status == 'I' && len(s.slots) == 0 {
+		clear(s.portals)
+	}
+	if s.draining && s.status == 'I' && len(s.slots) == 0 {
+		s.failed = fatal(codeShutdown, "the proxy is going away", "connect again")
+		_ = s.client.SetReadDeadline(time.Now())
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package proxy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/internal/sqltext"
+)
+
+// class is what a statement means for the binding of its transaction.
+type class int
+
+const (
+	needs   class = iota // reads or writes: the tenant is bound before it; also what is not known
+	free                 // does neither, and may have to be the first of its transaction
+	begins               // starts a transaction
+	ends                 // ends one, or takes back a part of it with the binding in it
+	forgets              // ends prepared statements
+	copies               // COPY … FROM STDIN: what follows is data
+)
+
+// classify is the class of a string of one or more statements, as one extended message
+// carries it.
+func classify(sql string) class {
+	statements := split(sql)
+	if len(statements) != 1 {
+		return needs
+	}
+	return statements[0].class()
+}
+
+// statement is the code of one statement of a string.
+type statement []sqltext.Token
+
+// split cuts a string at its semicolons. It may cut too often: bodies of functions in
+// standard SQL hold semicolons.
+func split(sql string) []statement {
+	var out []statement
+	var one statement
+	depth := 0
+	for _, t := range sqltext.Code(sql) {
+		switch {
+		case t.Is("("):
+			depth++
+		case t.Is(")"):
+			depth--
+		case t.Is(";") && depth <= 0:
+			if len(one) > 0 {
+				out = append(out, one)
+			}
+			one = nil
+			continue
+		}
+		one = append(one, t)
+	}
+	if len(one) > 0 {
+		out = append(out, one)
+	}
+	return out
+}
+
+// class is that of a single statement, by its first words.
+func (code statement) class() class {
+	if len(code) == 0 || code[0].Kind != sqltext.Word {
+		return needs
+	}
+	second := ""
+	if len(code) > 1 {
+		second = strings.ToUpper(code[1].Text)
+	}
+	switch strings.ToUpper(code[0].Text) {
+	case "BEGIN", "START":
+		return begins
+	case "COMMIT", "END", "ROLLBACK", "ABORT":
+		return ends
+	case "PREPARE":
+		if second == "TRANSACTION" {
+			return ends
+		}
+		return needs
+	case "SET", "SHOW", "SAVEPOINT", "RELEASE", "RESET":
+		return free
+	case "DISCARD", "DEALLOCATE":
+		return forgets
+	case "COPY":
+		if fromStdin(code) {
+			return copies
+		}
+	}
+	return needs
+}
+
+func fromStdin(code statement) bool {
+	i := slices.IndexFunc(code, func(t sqltext.Token) bool { return t.Is("from") })
+	return i >= 0 && i+1 < len(code) && code[i+1].Is("stdin")
+}
+
+// places are where a string of a simple query needs the binding: before the first
+// statement that needs it, and again after each transaction that ends in the string.
+// after says whether the transaction that is open behind the string is bound.
+func places(sql string, bound bool) (at []int, after bool) {
+	statements := split(sql)
+	atomic := slices.ContainsFunc(statements, statement.atomic)
+	for _, s := range statements {
+		switch s.class() {
+		case ends:
+			bound = bound && atomic // a body's END ends nothing
+		case needs, copies:
+			if !bound {
+				at, bound = append(at, s[0].Pos), true
+			}
+		}
+	}
+	return at, bound
+}
+
+func (code statement) atomic() bool {
+	return slices.ContainsFunc(code, func(t sqltext.Token) bool { return t.Is("atomic") })
+}

@@ -1,0 +1,211 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat"
+)
+
+// Caller is who a token speaks for.
+type Caller struct {
+	Scope   moat.Scope
+	Expires time.Time // of the token; zero means never
+}
+
+// Config is what a [Proxy] needs. Server, Verify, Admit and Options are required.
+type Config struct {
+	// Server is the application role's connection, as pgconn parses it: several hosts,
+	// TLS, SCRAM and target_session_attrs included.
+	Server *pgconn.Config
+	// Options bind the tenant, as for package moat.
+	Options *moat.Options
+	// Verify says who a password, which is a token, speaks for.
+	Verify func(ctx context.Context, token string) (Caller, error)
+	// Admit returns the scope that the caller acts as, or why it may not. It is asked
+	// when a connection comes, and again for transactions more than a second later.
+	Admit func(ctx context.Context, s moat.Scope) (moat.Scope, error)
+
+	// TLS is for clients; nil means without. A password then travels in the open, which
+	// New refuses unless each listener is on loopback or PlainPasswords is set.
+	TLS            *tls.Config
+	PlainPasswords bool
+
+	// Connections to the server in all, and of a tenant. Zero means 100, and half of all.
+	Connections, TenantConnections int
+	// Wait for a connection; zero means 5 s.
+	Wait time.Duration
+	// Idle is how long a connection without a client is kept; zero means 1 min.
+	Idle time.Duration
+	// StartTime is what a client may take to say who it is; zero means 30 s.
+	StartTime time.Duration
+	// MessageBytes is the largest message of a client; zero means 64 MiB.
+	MessageBytes int
+
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Server == nil || c.Verify == nil || c.Admit == nil || c.Options == nil {
+		return c, errors.New("proxy: Server, Options, Verify and Admit are required")
+	}
+	set(&c.Connections, 100)
+	set(&c.TenantConnections, max(1, c.Connections/2))
+	set(&c.Wait, 5*time.Second)
+	set(&c.Idle, time.Minute)
+	set(&c.StartTime, 30*time.Second)
+	set(&c.MessageBytes, 64<<20)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+func set[T int | time.Duration](value *T, initial T) {
+	if *value <= 0 {
+		*value = initial
+	}
+}
+
+// Proxy serves clients until Close or Shutdown.
+type Proxy struct {
+	config    Config
+	upstreams *upstreams
+
+	mu        sync.Mutex
+	clients   map[cancelKey]*session
+	listeners map[net.Listener]bool
+	open      map[net.Conn]bool
+	draining  bool
+	running   sync.WaitGroup
+	ctx       context.Context // ends with Close
+	stop      context.CancelFunc
+}
+
+// New returns a Proxy.
+func New(c Config) (*Proxy, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	return &Proxy{config: c, upstreams: newUpstreams(c), clients: map[cancelKey]*session{},
+		listeners: map[net.Listener]bool{}, open: map[net.Conn]bool{}, ctx: ctx, stop: stop}, nil
+}
+
+// Serve accepts clients until the proxy is closed, and then returns nil.
+func (p *Proxy) Serve(l net.Listener) error {
+	if p.config.TLS == nil && !p.config.PlainPasswords && !loopback(l.Addr()) {
+		return errors.New("proxy: passwords would travel in the open: give it a certificate, or listen on loopback")
+	}
+	if !p.listen(l) {
+		return l.Close()
+	}
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if p.ctx.Err() != nil || p.isDraining() {
+				return nil
+			}
+			return err
+		}
+		if !p.hold(conn) {
+			_ = conn.Close()
+			continue
+		}
+		go func() {
+			defer p.release(conn)
+			p.serve(conn)
+		}()
+	}
+}
+
+func loopback(a net.Addr) bool {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		return a.IP.IsLoopback()
+	case *net.UnixAddr:
+		return true
+	}
+	return false
+}
+
+func (p *Proxy) listen(l net.Listener) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.draining {
+		return false
+	}
+	p.listeners[l] = true
+	return true
+}
+
+func (p *Proxy) isDraining() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.draining
+}
+
+func (p *Proxy) hold(conn net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.draining {
+		return false
+	}
+	p.open[conn] = true
+	p.running.Add(1)
+	return true
+}
+
+func (p *Proxy) release(conn net.Conn) {
+	_ = conn.Close()
+	p.mu.Lock()
+	delete(p.open, conn)
+	p.mu.Unlock()
+	p.running.Done()
+}
+
+// Shutdown takes no more clients, ends each between two transactions, and waits for all
+// to be gone or ctx to end. Close follows it.
+func (p *Proxy) Shutdown(ctx context.Context) error {
+	p.mu.Lock()
+	p.draining = true
+	for l := range p.listeners {
+		_ = l.Close()
+	}
+	for _, s := range p.clients {
+		s.drain()
+	}
+	p.mu.Unlock()
+	gone := make(chan struct{})
+	go func() { p.running.Wait(); close(gone) }()
+	select {
+	case <-gone:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close ends every connection and waits for what serves them.
+func (p *Proxy) Close() {
+	p.stop()
+	p.mu.Lock()
+	p.draining = true
+	for l := range p.listeners {
+		_ = l.Close()
+	}
+	for conn := range p.open {
+		_ = conn.Close()
+	}
+	p.mu.Unlock()
+	p.running.Wait()
+	p.upstreams.close()
+}

@@ -1,0 +1,293 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/moat-db/moat"
+)
+
+// session is one client on one server connection. What it knows of the server's state is
+// kept by two sides: forward, which sees what the client asks, and answer, which sees
+// what the server says. Both hold mu.
+type session struct {
+	proxy   *Proxy
+	client  *peer
+	up      *upstream
+	fromUp  *reader
+	toUp    *bufio.Writer
+	caller  Caller
+	nonce   string // names our own statement, portal and column
+	checked time.Time
+
+	mu       sync.Mutex
+	changed  sync.Cond
+	failed   error // ends the session
+	draining bool
+
+	slots  []slot // answers that are awaited, the next first
+	status byte   // of the transaction, as the server last said: I, T or E
+	bound  bool   // the open transaction, or what is sent of it, is bound
+	// pending says that a statement since the last Sync begins or ends a transaction;
+	// unsettled that what the server says next decides whether it did.
+	pending, unsettled bool
+	skipping           bool // the server ignores all up to the next Sync
+	copying            bool // the server takes data
+	hiding             bool // the rows that come are our own
+	inserted           []insertion
+
+	statements, portals map[string]class
+}
+
+// slot is an answer that is awaited: to Parse, Bind, Describe, Close, Execute, Sync or
+// Query, by the letter that asks.
+type slot struct {
+	kind byte
+	own  bool // asked by the proxy: the client does not see it
+}
+
+// insertion is binding text that stands in the client's own: its place and length, in
+// characters as the server counts them.
+type insertion struct{ at, length int }
+
+// session serves a client that has said who it is.
+func (p *Proxy) session(c *peer, parameters map[string]string) error {
+	kept, err := p.admitted(parameters)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	defer cancel()
+	caller, err := p.authenticate(ctx, c)
+	if err != nil {
+		return err
+	}
+	up, err := p.upstreams.take(ctx, caller.Scope, kept)
+	if err != nil {
+		return err
+	}
+	s := &session{proxy: p, client: c, up: up, fromUp: &reader{r: bufio.NewReader(up.Conn), most: 1 << 30},
+		toUp: bufio.NewWriter(up.Conn), caller: caller, nonce: fmt.Sprintf("_moat_%x", newCancelKey()), status: 'I',
+		checked: time.Now(), statements: map[string]class{}, portals: map[string]class{}}
+	s.changed.L = &s.mu
+	key := newCancelKey()
+	p.mu.Lock()
+	p.clients[key] = s
+	draining := p.draining
+	p.mu.Unlock()
+	if draining {
+		s.drain()
+	}
+	err = s.run(ctx, key)
+	p.mu.Lock()
+	delete(p.clients, key)
+	p.mu.Unlock()
+	p.upstreams.put(p.ctx, up, s.clean())
+	return err
+}
+
+// run greets the client and relays both ways until one side ends.
+func (s *session) run(ctx context.Context, key cancelKey) error {
+	if err := s.welcome(key); err != nil {
+		return err
+	}
+	_ = s.client.SetDeadline(time.Time{})
+	s.client.in.most = s.proxy.config.MessageBytes
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.end(s.relayAnswers())
+	}()
+	s.end(s.relayQuestions(ctx))
+	if s.clean() {
+		// The server says no more: only the deadline wakes the one that reads it.
+		_ = s.up.Conn.SetReadDeadline(time.Now())
+	} else {
+		_ = s.up.Conn.Close()
+	}
+	<-done
+	_ = s.up.Conn.SetReadDeadline(time.Time{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed
+}
+
+// welcome tells the client that it is in, as the server told the proxy.
+func (s *session) welcome(key cancelKey) error {
+	messages := []message{{'R', []byte{0, 0, 0, 0}}}
+	for _, name := range slices.Sorted(maps.Keys(s.up.ParameterStatuses)) {
+		messages = append(messages, message{'S', text(name, s.up.ParameterStatuses[name])})
+	}
+	messages = append(messages, message{'K', key[:]}, message{'Z', []byte{'I'}})
+	return s.client.tell(messages...)
+}
+
+// end keeps the first reason and wakes whoever waits.
+func (s *session) end(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed == nil {
+		s.failed = err
+	}
+	s.changed.Broadcast()
+}
+
+// drain ends the session as soon as no transaction is open.
+func (s *session) drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining = true
+	if s.status == 'I' && len(s.slots) == 0 {
+		s.failed = fatal(codeShutdown, "the proxy is going away", "connect again")
+		_ = s.client.SetReadDeadline(time.Now())
+	}
+}
+
+// clean says that the server connection is between two transactions and owes nothing.
+func (s *session) clean() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status == 'I' && len(s.slots) == 0 && !s.copying && !s.skipping && !s.unsettled && !s.pending
+}
+
+func (s *session) relayQuestions(ctx context.Context) error {
+	for {
+		if s.client.in.idle() {
+			if err := s.toUp.Flush(); err != nil {
+				return err
+			}
+		}
+		m, err := s.client.in.next()
+		if err != nil {
+			return s.why(err)
+		}
+		if err := s.forward(ctx, m); err != nil {
+			return err
+		}
+	}
+}
+
+// why is the reason that another gave for ending a read, if there is one.
+func (s *session) why(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed != nil {
+		return s.failed
+	}
+	return err
+}
+
+// send passes a message on and notes the answer that it asks for.
+func (s *session) send(m message, own bool) error {
+	switch m.kind {
+	case 'P', 'B', 'D', 'C', 'E', 'S', 'Q':
+		if !s.skipping || m.kind == 'S' {
+			s.slots = append(s.slots, slot{m.kind, own})
+		}
+	}
+	return write(s.toUp, m)
+}
+
+// settle waits until everything that was asked has been answered, or the server waits for
+// data; s.mu is held.
+func (s *session) settle() error {
+	if len(s.slots) > 0 {
+		if s.slots[len(s.slots)-1].kind != 'S' && s.slots[len(s.slots)-1].kind != 'Q' {
+			if err := write(s.toUp, message{kind: 'H'}); err != nil { // Flush: nothing else makes it answer
+				return err
+			}
+		}
+		if err := s.toUp.Flush(); err != nil {
+			return err
+		}
+	}
+	for len(s.slots) > 0 && s.failed == nil && !s.copying {
+		s.changed.Wait()
+	}
+	if s.failed != nil || s.copying {
+		return s.failed
+	}
+	s.unsettled = false
+	if s.status == 'I' && !s.pending {
+		s.bound = false
+	}
+	return nil
+}
+
+// bind sends the binding where the transaction has none yet; s.mu is held.
+func (s *session) bind(ctx context.Context) error {
+	if s.bound || s.status == 'E' || s.skipping {
+		return nil
+	}
+	statements, err := s.binding(ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range statements {
+		for _, m := range s.ownMessages(b) {
+			if err := s.send(m, true); err != nil {
+				return err
+			}
+		}
+	}
+	s.bound = true
+	return nil
+}
+
+// binding is what binds the tenant to the next transaction, after a look whether the
+// caller still may.
+func (s *session) binding(ctx context.Context) ([]moat.Statement, error) {
+	if s.status == 'I' {
+		if err := s.recheck(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return moat.Binding(ctx, s.caller.Scope, s.up.PID, s.proxy.config.Options)
+}
+
+// recheck ends what a token or a tenant may no longer do, at the start of a transaction.
+func (s *session) recheck(ctx context.Context) error {
+	now := time.Now()
+	if e := s.caller.Expires; !e.IsZero() && now.After(e) {
+		return fatal(codeAuthorized, "the token has expired", "connect again with a new one")
+	}
+	if now.Sub(s.checked) < time.Second {
+		return nil
+	}
+	s.mu.Unlock()
+	scope, err := s.proxy.config.Admit(ctx, s.caller.Scope)
+	s.mu.Lock()
+	if err != nil {
+		return refusalOf(err)
+	}
+	s.caller.Scope, s.checked = scope, now
+	return nil
+}
+
+// ownMessages run a statement of ours before the client's, in the same transaction. It is
+// parsed each time: parsed once, SQL of the client's could put another in its place.
+func (s *session) ownMessages(b moat.Statement) []message {
+	return []message{
+		{'C', append([]byte{'S'}, text(s.nonce)...)},
+		{'C', append([]byte{'P'}, text(s.nonce)...)},
+		{'P', append(text(s.nonce, b.SQL), 0, 0)},
+		{'B', bindMessage(s.nonce, b.Args)},
+		{'E', append(text(s.nonce), 0, 0, 0, 0)},
+	}
+}
+
+func bindMessage(name string, args []string) []byte {
+	body := append(text(name, name), 0, 0) // parameters in text
+	body = binary.BigEndian.AppendUint16(body, uint16(len(args)))
+	for _, arg := range args {
+		body = binary.BigEndian.AppendUint32(body, uint32(len(arg)))
+		body = append(body, arg...)
+	}
+	return append(body, 0, 0) // results in text
+}

@@ -1,0 +1,319 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moat-db/moat"
+)
+
+// The codes that stand in place of a protocol version.
+const (
+	cancelCode = 80877102
+	tlsCode    = 80877103
+	gssCode    = 80877104
+	version3   = 3
+)
+
+// mostStartup is how large a client's first messages may be; a token as password is the
+// largest of them.
+const mostStartup = 64 << 10
+
+// peer is a client's connection as it is read and written.
+type peer struct {
+	net.Conn
+	in  *reader
+	mu  sync.Mutex // guards out
+	out *bufio.Writer
+}
+
+func (p *Proxy) newPeer(conn net.Conn) *peer {
+	return &peer{Conn: conn, in: &reader{r: bufio.NewReader(conn), most: mostStartup}, out: bufio.NewWriter(conn)}
+}
+
+// tell sends a client messages at once.
+func (c *peer) tell(messages ...message) error {
+	for _, m := range messages {
+		if err := c.write(m); err != nil {
+			return err
+		}
+	}
+	return c.flush()
+}
+
+func (c *peer) write(m message) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return write(c.out, m)
+}
+
+func (c *peer) flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out.Flush()
+}
+
+// serve is a client's whole life.
+func (p *Proxy) serve(conn net.Conn) {
+	_ = conn.SetDeadline(time.Now().Add(p.config.StartTime))
+	c, parameters, err := p.greet(conn)
+	if c == nil || parameters == nil && err == nil {
+		return // a cancel request, or one who has gone
+	}
+	if err == nil {
+		err = p.session(c, parameters)
+	}
+	if err != nil && !gone(err) {
+		p.config.Logger.Info("connection ended", "remote", conn.RemoteAddr().String(), "error", err)
+		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+		_ = c.tell(refusalOf(err).message())
+	}
+}
+
+// gone says that a connection has ended by itself.
+func gone(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) }
+
+// greet reads what comes before a client says who it is: encryption, cancel requests and
+// the start-up message, of which it returns the parameters.
+func (p *Proxy) greet(conn net.Conn) (*peer, map[string]string, error) {
+	c := p.newPeer(conn)
+	if first, err := c.in.r.Peek(1); err != nil {
+		return nil, nil, err
+	} else if first[0] == 0x16 { // a TLS handshake without asking (sslnegotiation=direct)
+		if p.config.TLS == nil {
+			return nil, nil, errors.New("TLS without a certificate")
+		}
+		c = p.encrypted(conn, c)
+	}
+	for {
+		code, body, err := c.startup()
+		if err != nil {
+			return nil, nil, err
+		}
+		switch {
+		case code == cancelCode:
+			p.cancel(body)
+			return nil, nil, nil
+		case code == tlsCode && p.config.TLS != nil && !c.secure():
+			if _, err := c.Write([]byte{'S'}); err != nil {
+				return nil, nil, err
+			}
+			if c.in.r.Buffered() > 0 { // typed into the open before the handshake (CVE-2021-23214)
+				return nil, nil, errors.New("data before the TLS handshake")
+			}
+			c = p.encrypted(conn, c)
+		case code == tlsCode, code == gssCode:
+			if _, err := c.Write([]byte{'N'}); err != nil {
+				return nil, nil, err
+			}
+		case code>>16 == version3:
+			parameters, err := startupParameters(body)
+			if err == nil {
+				err = c.negotiate(code, parameters)
+			}
+			return c, parameters, err
+		default:
+			return c, nil, fatal(codeProtocol, fmt.Sprintf("protocol %d.%d is not supported", code>>16, code&0xffff), "")
+		}
+	}
+}
+
+// negotiate tells a client of a newer minor version, or with options of the protocol,
+// that it gets neither.
+func (c *peer) negotiate(code uint32, parameters map[string]string) error {
+	var unknown []string
+	for name := range parameters {
+		if strings.HasPrefix(name, "_pq_.") {
+			unknown = append(unknown, name)
+		}
+	}
+	if code&0xffff == 0 && len(unknown) == 0 {
+		return nil
+	}
+	body := binary.BigEndian.AppendUint32(nil, version3<<16)
+	body = binary.BigEndian.AppendUint32(body, uint32(len(unknown)))
+	if len(unknown) > 0 {
+		body = append(body, text(unknown...)...)
+	}
+	return c.tell(message{'v', body})
+}
+
+func (c *peer) secure() bool { _, ok := c.Conn.(*tls.Conn); return ok }
+
+// replay is a connection some of whose bytes have been read already.
+type replay struct {
+	net.Conn
+	r io.Reader
+}
+
+func (r replay) Read(b []byte) (int, error) { return r.r.Read(b) }
+
+func (p *Proxy) encrypted(conn net.Conn, c *peer) *peer {
+	config := p.config.TLS.Clone()
+	config.NextProtos = []string{"postgresql"}
+	return p.newPeer(tls.Server(replay{conn, c.in.r}, config))
+}
+
+// startup reads a message of the kind that has no type.
+func (c *peer) startup() (uint32, []byte, error) {
+	var head [8]byte
+	if _, err := io.ReadFull(c.in.r, head[:]); err != nil {
+		return 0, nil, err
+	}
+	n := int(binary.BigEndian.Uint32(head[:4])) - len(head)
+	if n < 0 || n > mostStartup {
+		return 0, nil, errors.New("a start-up message of this size is not one")
+	}
+	body := make([]byte, n)
+	_, err := io.ReadFull(c.in.r, body)
+	return binary.BigEndian.Uint32(head[4:]), body, err
+}
+
+func startupParameters(body []byte) (map[string]string, error) {
+	parameters := map[string]string{}
+	for len(body) > 1 {
+		name, rest, ok := cut(body)
+		value, rest, ok2 := cut(rest)
+		if !ok || !ok2 {
+			return nil, fatal(codeProtocol, "the start-up message is cut short", "")
+		}
+		parameters[name], body = value, rest
+	}
+	return parameters, nil
+}
+
+// admitted are a client's parameters that go on to the server, or why it is refused: what
+// the proxy itself decides a client may not.
+func (p *Proxy) admitted(parameters map[string]string) (map[string]string, error) {
+	if database := parameters["database"]; database != "" && database != p.config.Server.Database {
+		return nil, fatal(codeDatabase, fmt.Sprintf("database %q is not served here", database),
+			fmt.Sprintf("connect to %q", p.config.Server.Database))
+	}
+	out := map[string]string{}
+	for name, value := range parameters {
+		lower := strings.ToLower(name)
+		switch {
+		case lower == "user", lower == "database", strings.HasPrefix(lower, "_pq_."):
+			continue
+		case lower == "replication" && !disabled(value):
+			return nil, fatal(codeUnsupported, "replication does not pass the proxy: it reads every tenant's rows", "")
+		case lower == "replication":
+			continue
+		case p.reserved(lower), lower == "options" && p.mentionsReserved(value):
+			return nil, fatal(codeAuthorized, "a start-up option touches a setting that the proxy binds: "+name,
+				"the tenant, role and subject are those of the token")
+		}
+		out[lower] = value
+	}
+	return out, nil
+}
+
+func disabled(value string) bool {
+	return strings.Contains(" false off no 0 ", " "+strings.ToLower(value)+" ")
+}
+
+// reserved says that a setting is the proxy's own to set.
+func (p *Proxy) reserved(name string) bool {
+	if name == "role" || name == "session_authorization" || name == "row_security" {
+		return true
+	}
+	for _, prefix := range p.prefixes() {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// prefixes are the name spaces of the settings that are bound: app. for app.subject.
+func (p *Proxy) prefixes() []string {
+	out := []string{"moat."}
+	settings, _ := moat.Settings(moat.Scope{Tenant: "0"}, &moat.Options{TenantType: moat.Text,
+		TenantSetting: p.config.Options.TenantSetting, SubjectSetting: p.config.Options.SubjectSetting,
+		RoleSetting: p.config.Options.RoleSetting, ClaimsSetting: p.config.Options.ClaimsSetting})
+	for name := range settings {
+		space, _, _ := strings.Cut(strings.ToLower(name), ".")
+		out = append(out, space+".")
+	}
+	return out
+}
+
+// mentionsReserved looks for such a name anywhere in command-line options, however they
+// are escaped there.
+func (p *Proxy) mentionsReserved(options string) bool {
+	plain := strings.ToLower(strings.NewReplacer(`\`, "", "-", "_").Replace(options))
+	for _, name := range append(p.prefixes(), "role=", "session_authorization", "row_security") {
+		if strings.Contains(plain, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// authenticate asks for the password, and verifies it as a token.
+func (p *Proxy) authenticate(ctx context.Context, c *peer) (Caller, error) {
+	if err := c.tell(message{'R', []byte{0, 0, 0, 3}}); err != nil { // AuthenticationCleartextPassword
+		return Caller{}, err
+	}
+	m, err := c.in.next()
+	if err != nil {
+		return Caller{}, err
+	}
+	token, _, ok := cut(m.body)
+	if m.kind != 'p' || !ok {
+		return Caller{}, fatal(codeProtocol, "expected a password", "")
+	}
+	caller, err := p.config.Verify(ctx, token)
+	if err != nil {
+		p.config.Logger.Info("token refused", "error", err)
+		return Caller{}, fatal(codePassword, "the token is not accepted: "+err.Error(), "the password is the token")
+	}
+	caller.Scope, err = p.config.Admit(ctx, caller.Scope)
+	return caller, err
+}
+
+// cancelKey is what a client cancels with: ours, never the server's.
+type cancelKey [8]byte
+
+func newCancelKey() cancelKey {
+	var k cancelKey
+	_, _ = rand.Read(k[:])
+	return k
+}
+
+// cancel passes a cancel request on to the server, for the client that has the key.
+func (p *Proxy) cancel(body []byte) {
+	p.mu.Lock()
+	var s *session
+	if len(body) == len(cancelKey{}) {
+		s = p.clients[cancelKey(body)]
+	}
+	p.mu.Unlock()
+	if s == nil {
+		return
+	}
+	address := s.up.Conn.RemoteAddr()
+	conn, err := net.DialTimeout(address.Network(), address.String(), 5*time.Second)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	request := binary.BigEndian.AppendUint32(nil, uint32(12+len(s.up.SecretKey)))
+	request = binary.BigEndian.AppendUint32(request, cancelCode)
+	request = binary.BigEndian.AppendUint32(request, s.up.PID)
+	if _, err := io.Copy(conn, bytes.NewReader(append(request, s.up.SecretKey...))); err == nil {
+		_, _ = conn.Read(make([]byte, 1)) // the server closes it once the signal is sent
+	}
+}
