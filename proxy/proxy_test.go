@@ -252,7 +252,8 @@ func TestStrings(t *testing.T) {
 		for sql, want := range map[string][]string{
 			allNames:                        {"a1 a2"},
 			allNames + ";" + allNames + ";": {"a1 a2", "a1 a2"},
-			"-- x\n /* y; */ begin isolation level serializable; " + allNames + "; commit; " + allNames: {"", "a1 a2", "", "a1 a2"},
+			"-- x\n /* y; */ begin isolation level serializable; " + allNames + "; commit; " +
+				allNames: {"", "a1 a2", "", "a1 a2"},
 			"rollback; " + allNames: {"", "a1 a2"},
 			"select ';'; select name from leads where name = $$a;1$$ or id = 1": {";", "a1"},
 			" ; ; ": {""},
@@ -277,7 +278,8 @@ func TestStrings(t *testing.T) {
 				t.Errorf("%s: %q, want %q", sql, got, want)
 			}
 		}
-		for sql, position := range map[string]int32{"selec": 1, "select 1; select nosuch": 18, "begin; select é, nosuch": 15} {
+		for sql, position := range map[string]int32{"selec": 1, "select 1; select nosuch": 18,
+			"begin; select é, nosuch": 15} {
 			_, err := conn.Exec(t.Context(), sql).ReadAll()
 			var pgErr *pgconn.PgError
 			if !errors.As(err, &pgErr) || pgErr.Position != position {
@@ -345,7 +347,8 @@ func TestCopy(t *testing.T) {
 		t.Errorf("COPY FROM into a protected table: %#v", err)
 	}
 	var out strings.Builder
-	if _, err := conn.PgConn().CopyTo(t.Context(), &out, "copy (select name from leads order by name) to stdout"); err != nil {
+	if _, err := conn.PgConn().CopyTo(t.Context(), &out,
+		"copy (select name from leads order by name) to stdout"); err != nil {
 		t.Fatal(err)
 	}
 	want(t, "COPY TO", out.String(), "a1\na2\n")

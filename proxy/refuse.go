@@ -59,7 +59,8 @@ func refusalOf(err error) *Refusal {
 
 // copyHint names the way out of PostgreSQL's refusal of COPY FROM under row-level
 // security.
-const copyHint = "Use INSERT … SELECT * FROM unnest($1, $2, …), or COPY into a temporary table and INSERT … SELECT from it."
+const copyHint = "Use INSERT … SELECT * FROM unnest($1, $2, …), or COPY into a temporary table and INSERT … SELECT " +
+	"from it."
 
 // withHint adds the hint to the error that COPY FROM gets; others stay as they are. The
 // fields of an error end in a zero of their own.
