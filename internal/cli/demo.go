@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat/internal/config"
@@ -109,12 +110,45 @@ func (a *app) serveDemo(ctx context.Context, d *demo.Demo, l net.Listener, forma
 		case <-ctx.Done():
 		}
 	}()
-	served := make(chan error, 1)
-	go func() { served <- serveHTTP(ctx, newHTTPServer(s.handler, log), l) }()
-	if err := a.printDemo(d, clients, "http://"+l.Addr().String(), format); err != nil {
+	wire, err := listen("127.0.0.1:6432", true)
+	if err != nil {
 		return err
 	}
-	return <-served
+	if err := s.openProxy(ctx); err != nil {
+		return errors.Join(err, wire.Close())
+	}
+	served := make(chan error, 2)
+	go func() { served <- serveHTTP(ctx, newHTTPServer(s.handler, log), l) }()
+	go func() { served <- s.serveProxy(ctx, wire) }()
+	addresses := demoAddresses{"http://" + l.Addr().String(), newDemoProxy(wire, d.ApplicationURL)}
+	if err := a.printDemo(d, clients, addresses, format); err != nil {
+		return err
+	}
+	err = <-served
+	stop()
+	return errors.Join(err, <-served)
+}
+
+// demoAddresses are where the demo is served.
+type demoAddresses struct {
+	url   string
+	proxy demoProxy
+}
+
+// demoProxy is where PostgreSQL's drivers connect.
+type demoProxy struct {
+	Host     string `json:"host"`
+	Port     int    `json:"port"`
+	Database string `json:"database"`
+}
+
+func newDemoProxy(l net.Listener, applicationURL string) demoProxy {
+	address := l.Addr().(*net.TCPAddr)
+	p := demoProxy{Host: address.IP.String(), Port: address.Port}
+	if c, err := pgconn.ParseConfig(applicationURL); err == nil {
+		p.Database = c.Database
+	}
+	return p
 }
 
 // demoClient is one client as scripts and people get to see it.
@@ -144,7 +178,8 @@ func signClients(d *demo.Demo) ([]demoClient, error) {
 	return clients, nil
 }
 
-func (a *app) printDemo(d *demo.Demo, clients []demoClient, url, format string) error {
+func (a *app) printDemo(d *demo.Demo, clients []demoClient, at demoAddresses, format string) error {
+	url := at.url
 	if format == "json" {
 		return json.NewEncoder(a.Out).Encode(struct {
 			URL         string       `json:"url"`
@@ -152,7 +187,8 @@ func (a *app) printDemo(d *demo.Demo, clients []demoClient, url, format string) 
 			Application string       `json:"application_database_url"`
 			Operator    string       `json:"operator_database_url"`
 			Clients     []demoClient `json:"clients"`
-		}{url, url + "/rest/v1", d.ApplicationURL, d.OperatorURL, clients})
+			Proxy       demoProxy    `json:"proxy"`
+		}{url, url + "/rest/v1", d.ApplicationURL, d.OperatorURL, clients, at.proxy})
 	}
 	w := bufio.NewWriter(a.Out)
 	p := painter{on: a.color(a.Out)}
@@ -170,6 +206,9 @@ func (a *app) printDemo(d *demo.Demo, clients []demoClient, url, format string) 
 	for i, t := range trials(d, clients, url+"/rest/v1") {
 		fmt.Fprintf(w, "  %d. %s\n     %s\n", i+1, t.what, p.cyan(t.command))
 	}
+	fmt.Fprintf(w, "\n%s\n  %s\n", p.bold("Any PostgreSQL driver: a token is the password"),
+		p.cyan(fmt.Sprintf(`psql "host=%s port=%d dbname=%s user=app password=$(cut -d' ' -f3 %s)" -c 'SELECT count(*) FROM leads'`,
+			at.proxy.Host, at.proxy.Port, at.proxy.Database, clients[0].header)))
 	fmt.Fprintf(w, "\n%s\n  %s\n", p.bold("Break in: any SQL as client A"),
 		p.cyan(fmt.Sprintf("%s breakin --config %s --app-url '%s' --tenant %s", self(), d.ConfigFile, d.ApplicationURL,
 			clients[0].Tenant)))

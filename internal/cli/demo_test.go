@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // output collects what a command prints, and tells when a text has come.
@@ -129,6 +132,7 @@ func TestDemoJSONDrivesScripts(t *testing.T) {
 		App     string `json:"application_database_url"`
 		Op      string `json:"operator_database_url"`
 		Clients []struct{ Name, Tenant, Token string }
+		Proxy   demoProxy
 	}
 	d := json.NewDecoder(strings.NewReader(out.String()))
 	d.DisallowUnknownFields()
@@ -154,6 +158,9 @@ func TestDemoJSONDrivesScripts(t *testing.T) {
 		if res.StatusCode != http.StatusOK || strings.Count(string(body), "tenant_id") != strings.Count(string(body),
 			c.Tenant) || !strings.Contains(string(body), c.Tenant) {
 			t.Errorf("%s: %s, rows of others or none", c.Name, res.Status)
+		}
+		if n := foreignThroughProxy(t, ready.Proxy, c.Token, c.Tenant); n != "0 of others" {
+			t.Errorf("%s reads %s through the proxy", c.Name, n)
 		}
 	}
 	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/rest/v1/leads": 401} {
@@ -220,4 +227,21 @@ func processesNaming(t *testing.T, folder string) (found []string) {
 		}
 	}
 	return found
+}
+
+// foreignThroughProxy counts leads as a driver sees them that gives a token as its password.
+func foreignThroughProxy(t *testing.T, p demoProxy, token, tenant string) (counted string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), fmt.Sprintf("host=%s port=%d dbname=%s user=app password=%s sslmode=disable",
+		p.Host, p.Port, p.Database, token))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	const sql = `select case count(*) when 0 then 'no rows' else
+		count(*) filter (where tenant_id <> $1::uuid) || ' of others' end from leads`
+	if err := conn.QueryRow(t.Context(), sql, tenant).Scan(&counted); err != nil {
+		t.Error(err)
+	}
+	return counted
 }

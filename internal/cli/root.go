@@ -130,6 +130,7 @@ func (a *app) commands() []*cobra.Command {
 		a.newExplain(),
 		a.newAccept(),
 		a.newServe(),
+		a.newProxy(),
 		a.newProtect(),
 		a.newObserve(),
 		a.newToken(),

@@ -20,6 +20,7 @@ import (
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/portal"
+	"github.com/moat-db/moat/proxy"
 )
 
 // service is what answers requests: the API and the portal over the application
@@ -43,6 +44,9 @@ type service struct {
 	schema      schemaSource
 	api         *api.Handler
 	handler     http.Handler
+	proxy       *proxy.Proxy // nil where it is not served
+	// reloadProxy reads the schema again for the proxy's door; nil without a proxy.
+	reloadProxy func(context.Context) error
 	closers     []func()
 }
 

@@ -34,13 +34,22 @@ func (s *service) reloadOnHangup(ctx context.Context) (stop func()) {
 
 // reload keeps the old schema, or certificate, where the new one cannot be read.
 func (s *service) reload(ctx context.Context) {
-	s.api.FlushTenants()
 	if s.certificate != nil {
 		if err := s.certificate.load(); err != nil {
 			s.log.Error("certificate could not be reloaded, the old one stays", "error", err)
 		}
 	}
-	if err := s.api.Reload(ctx); err != nil {
+	if s.api != nil {
+		s.api.FlushTenants()
+		s.logReload(s.api.Reload(ctx))
+	}
+	if s.reloadProxy != nil {
+		s.logReload(s.reloadProxy(ctx))
+	}
+}
+
+func (s *service) logReload(err error) {
+	if err != nil {
 		s.log.Error("schema could not be reloaded, the old one stays", "error", err)
 	}
 }

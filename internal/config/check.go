@@ -16,7 +16,8 @@ import (
 // check finds values that could only be mistakes. The first error is returned, and
 // names its key.
 func (c *Config) check() error {
-	return cmp.Or(c.Tables.check(), c.checkShapes(), c.Tenant.check(), c.Serve.check(), c.Limits.check())
+	return cmp.Or(c.Tables.check(), c.checkShapes(), c.Tenant.check(), c.Serve.check(), c.Proxy.check(),
+		c.Limits.check())
 }
 
 func (t Tables) check() error {
@@ -63,6 +64,13 @@ func (s Serve) check() error {
 		notNegative("serve.statement_timeout", s.StatementTimeout), notNegative("serve.max_rows", s.MaxRows),
 		notNegative("serve.max_body_bytes", s.MaxBodyBytes), notNegative("serve.pool_size", s.PoolSize),
 		notNegative("serve.metrics_tenants", s.MetricsTenants),
+	)
+}
+
+func (p Proxy) check() error {
+	return cmp.Or(
+		address("proxy.address", p.Address), notNegative("proxy.connections", p.Connections),
+		notNegative("proxy.tenant_connections", p.TenantConnections), notNegative("proxy.wait", p.Wait),
 	)
 }
 

@@ -30,6 +30,7 @@ type Config struct {
 	Sealed Sealed `yaml:"sealed"`
 	Auth   Auth   `yaml:"auth"`
 	Serve  Serve  `yaml:"serve"`
+	Proxy  Proxy  `yaml:"proxy"`
 	Limits Limits `yaml:"limits"`
 	Audit  Audit  `yaml:"audit"`
 	// Protect holds the decisions that only a person can take.
@@ -163,6 +164,19 @@ type Portal struct {
 	OperatorRole string `yaml:"operator_role"`
 }
 
+// Proxy is moat proxy: PostgreSQL's protocol with a token as password. Its certificate is
+// serve's.
+type Proxy struct {
+	Address string `yaml:"address"`
+	// PlainPasswords takes passwords without TLS from elsewhere than loopback.
+	PlainPasswords bool `yaml:"plain_passwords"`
+	// Connections to the server in all, and of one tenant; zero means 100, and half of
+	// all. Wait is how long a client waits for one; zero means 5 s.
+	Connections       int           `yaml:"connections"`
+	TenantConnections int           `yaml:"tenant_connections"`
+	Wait              time.Duration `yaml:"wait"`
+}
+
 // Limits are per tenant. Zero means no limit of that kind, except for Burst, where it
 // means one second's requests, and Wait, where it means the default: waiting is always
 // bounded.
@@ -249,6 +263,7 @@ func Default() Config {
 		Sealed: Sealed{KeyFile: "/etc/moat/seal.key"},
 		Serve: Serve{Address: "127.0.0.1:8080", StatementTimeout: 5 * time.Second, MaxRows: 1000,
 			MaxBodyBytes: 1 << 20, Compression: true},
+		Proxy:  Proxy{Address: "127.0.0.1:6432"},
 		Limits: Limits{RequestsPerSecond: 100, Concurrent: 20, Wait: 2 * time.Second, ResponseBytes: 16 << 20},
 		Audit:  Audit{FailOn: "medium", Baseline: "moat-baseline.yaml"},
 	}

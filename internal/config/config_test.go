@@ -37,6 +37,8 @@ func TestParseRefuses(t *testing.T) {
 		"not a mapping":    "- a\n- b",
 		"half of TLS":      "serve: {tls_cert_file: x}",
 		"no port":          "serve: {address: localhost}",
+		"proxy, no port":   "proxy: {address: localhost}",
+		"no connections":   "proxy: {connections: -1}",
 		"named port":       "serve: {address: ':http'}",
 		"metrics, no port": "serve: {metrics_address: localhost}",
 		"metrics, same":    "serve: {address: ':80', metrics_address: ':80'}",

@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/spf13/cobra"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/serving"
+	"github.com/moat-db/moat/proxy"
+)
+
+func (a *app) newProxy() *cobra.Command {
+	var addr string
+	var check bool
+	c := &cobra.Command{
+		Use:   "proxy",
+		Short: "Serve PostgreSQL's own protocol, each connection as the tenant of its token",
+		Long: "Programs in any language connect with their usual PostgreSQL driver and give a token as\n" +
+			"the password. The proxy verifies it as moat serve does, connects as the application role\n" +
+			"and binds the tenant to every transaction; the user name is not looked at. It refuses to\n" +
+			"start with a role that row-level security does not bind, and takes passwords without TLS\n" +
+			"on loopback only. SIGHUP rereads the schema and the certificate; SIGTERM ends each\n" +
+			"connection between two transactions.",
+		Example: "  moat proxy --app-url postgres://moat_app@db.internal/app\n" +
+			"  psql \"host=127.0.0.1 port=6432 dbname=app user=app password=$TOKEN\" -c 'SELECT count(*) FROM leads'",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.proxy(cmd.Context(), addr, check) },
+	}
+	c.Flags().StringVar(&addr, "addr", "", "address to listen on (default: proxy.address)")
+	c.Flags().BoolVar(&check, "check", false, "check configuration, role and schema, and end")
+	return c
+}
+
+func (a *app) proxy(ctx context.Context, addr string, check bool) error {
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	appURL, err := a.application()
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(a.Err, nil))
+	s, err := openProxyService(ctx, &service{config: c, appURL: appURL, log: log})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if check {
+		fmt.Fprintln(a.Out, "configuration, role and schema are ready for the proxy")
+		return nil
+	}
+	l, err := listen(cmp.Or(addr, c.Proxy.Address), false)
+	if err != nil {
+		return err
+	}
+	log.Info("serving PostgreSQL's protocol", "address", l.Addr().String(), "tls", s.certificate != nil)
+	return s.serveProxy(ctx, l)
+}
+
+// openProxyService opens what the proxy needs of a service: no API, no portal.
+func openProxyService(ctx context.Context, s *service) (*service, error) {
+	s.schema.load = schemaLoader(s.appURL, modelOptions(s.config))
+	if err := s.openForProxy(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *service) openForProxy(ctx context.Context) (err error) {
+	if s.certificate, err = loadCertificate(s.config.Serve); err != nil {
+		return err
+	}
+	if err := s.inferTenant(ctx); err != nil {
+		return err
+	}
+	if s.verifier, err = newVerifier(ctx, s.config, s.log); err != nil {
+		return err
+	}
+	if s.db, err = openApplication(ctx, s.appURL, s.config); err != nil {
+		return err
+	}
+	s.onClose(s.db.Close)
+	return s.openProxy(ctx)
+}
+
+// openProxy opens the proxy over what the service has opened already.
+func (s *service) openProxy(ctx context.Context) error {
+	server, err := pgconn.ParseConfig(s.appURL)
+	if err != nil {
+		return connectError(err)
+	}
+	options, err := bindOptions(s.config)
+	if err != nil {
+		return err
+	}
+	door, err := s.openProxyDoor(ctx)
+	if err != nil {
+		return err
+	}
+	c := s.config.Proxy
+	s.proxy, err = proxy.New(proxy.Config{
+		Server: server, Options: options, Logger: s.log, TLS: s.certificate.config(),
+		PlainPasswords: c.PlainPasswords, Connections: c.Connections, TenantConnections: c.TenantConnections,
+		Wait: c.Wait, Verify: s.verifyForProxy, Admit: door.admit,
+	})
+	if err == nil {
+		s.onClose(s.proxy.Close)
+	}
+	return err
+}
+
+func (s *service) verifyForProxy(ctx context.Context, token string) (proxy.Caller, error) {
+	id, err := s.verifier.Verify(ctx, token)
+	if err == nil && id.Tenant == "" {
+		err = moat.ErrNoTenant
+	}
+	return proxy.Caller{Scope: id.Scope(), Expires: id.Expires}, err
+}
+
+// proxyDoor admits as the API's door does, and believes a verdict for a moment only: a
+// connection may live for days.
+type proxyDoor struct {
+	door  *serving.Door
+	check atomic.Pointer[serving.Check]
+}
+
+func (s *service) openProxyDoor(ctx context.Context) (*proxyDoor, error) {
+	a := admission(s.config)
+	a.Age = time.Second
+	d := &proxyDoor{door: serving.NewDoor(s.db, a)}
+	s.reloadProxy = func(ctx context.Context) error {
+		read, err := s.schema.Load(ctx)
+		if err != nil {
+			return err
+		}
+		check, err := d.door.Check(read)
+		if err == nil {
+			d.check.Store(check)
+			d.door.Flush()
+		}
+		return err
+	}
+	return d, s.reloadProxy(ctx)
+}
+
+func (d *proxyDoor) admit(ctx context.Context, s moat.Scope) (moat.Scope, error) {
+	verdict, err := d.door.Ask(ctx, d.check.Load(), s)
+	if err != nil {
+		return moat.Scope{}, err
+	}
+	return verdict.Admit(s)
+}
+
+// drainTime is what open transactions may take once the proxy is told to end.
+const drainTime = 30 * time.Second
+
+// serveProxy serves until ctx ends, and then lets open transactions end.
+func (s *service) serveProxy(ctx context.Context, l net.Listener) error {
+	defer s.reloadOnHangup(ctx)()
+	served := make(chan error, 1)
+	go func() { served <- s.proxy.Serve(l) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	if err := s.proxy.Shutdown(drain); err != nil {
+		s.log.Warn("open transactions are cut off", "error", err)
+	}
+	s.proxy.Close()
+	return <-served
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat/internal/config"
+)
+
+func TestProxyCheck(t *testing.T) {
+	t.Parallel()
+	d, role := leadsDatabase(t)
+	yaml := write(t, "moat.yaml", strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32))))
+	if code, _, errs := run(t, "proxy", "--check", "--config", yaml, "--app-url", d.As(t, role)); code != exitOK {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+	if code, _, errs := run(t, "proxy", "--check", "--config", yaml, "--app-url", d.URL); code != exitError ||
+		!strings.Contains(errs, "superuser") {
+		t.Errorf("a superuser may serve: exit code %d: %s", code, errs)
+	}
+}
+
+// The proxy admits whom serve admits: tokens of moat token, tenants that are there and
+// not suspended.
+func TestProxyServes(t *testing.T) {
+	t.Parallel()
+	d, role := leadsDatabase(t)
+	d.Exec(t, "alter table tenants add suspended boolean not null default false; grant select on tenants to "+role)
+	yaml := write(t, "moat.yaml", strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32))))
+	c, err := config.Load(yaml)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := openProxyService(t.Context(), &service{config: c, appURL: d.As(t, role), log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	l, err := listen("127.0.0.1:0", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.serveProxy(ctx, l) }()
+	database, err := pgconn.ParseConfig(d.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	connect := func(tenant string) (*pgx.Conn, error) {
+		_, token, _ := run(t, "token", "--config", yaml, "--tenant", tenant)
+		return pgx.Connect(t.Context(), fmt.Sprintf("postgres://app:%s@%s/%s?sslmode=disable", strings.TrimSpace(token), l.Addr(),
+			database.Database))
+	}
+	a, err := connect("11111111-1111-1111-1111-111111111111")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close(context.Background())
+	var name string
+	if err := a.QueryRow(t.Context(), "select name from leads").Scan(&name); err != nil || name != "a" {
+		t.Errorf("A reads %q, %v", name, err)
+	}
+	if _, err := connect("33333333-3333-3333-3333-333333333333"); refusedWith(err) != "28000" {
+		t.Errorf("an unknown tenant: %v", err)
+	}
+	d.Exec(t, "update tenants set suspended = true")
+	deadline := time.Now().Add(10 * time.Second)
+	for err = nil; err == nil && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		err = a.QueryRow(t.Context(), "select name from leads").Scan(&name)
+	}
+	if refusedWith(err) != "28000" {
+		t.Errorf("a suspended tenant reads on: %v", err)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func refusedWith(err error) string {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		return pgErr.Code
+	}
+	return ""
+}
