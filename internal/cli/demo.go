@@ -207,8 +207,8 @@ func (a *app) printDemo(d *demo.Demo, clients []demoClient, at demoAddresses, fo
 		fmt.Fprintf(w, "  %d. %s\n     %s\n", i+1, t.what, p.cyan(t.command))
 	}
 	fmt.Fprintf(w, "\n%s\n  %s\n", p.bold("Any PostgreSQL driver: a token is the password"),
-		p.cyan(fmt.Sprintf(`psql "host=%s port=%d dbname=%s user=app password=$(cut -d' ' -f3 %s)" -c 'SELECT count(*) FROM leads'`,
-			at.proxy.Host, at.proxy.Port, at.proxy.Database, clients[0].header)))
+		p.cyan(fmt.Sprintf(`psql "host=%s port=%d dbname=%s user=app password=$(cut -d' ' -f3 %s)" `+
+			`-c 'SELECT count(*) FROM leads'`, at.proxy.Host, at.proxy.Port, at.proxy.Database, clients[0].header)))
 	fmt.Fprintf(w, "\n%s\n  %s\n", p.bold("Break in: any SQL as client A"),
 		p.cyan(fmt.Sprintf("%s breakin --config %s --app-url '%s' --tenant %s", self(), d.ConfigFile, d.ApplicationURL,
 			clients[0].Tenant)))

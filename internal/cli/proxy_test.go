@@ -57,7 +57,8 @@ func TestProxyServes(t *testing.T) {
 	}
 	connect := func(tenant string) (*pgx.Conn, error) {
 		_, token, _ := run(t, "token", "--config", yaml, "--tenant", tenant)
-		return pgx.Connect(t.Context(), fmt.Sprintf("postgres://app:%s@%s/%s?sslmode=disable", strings.TrimSpace(token), l.Addr(),
+		return pgx.Connect(t.Context(), fmt.Sprintf("postgres://app:%s@%s/%s?sslmode=disable", strings.TrimSpace(token),
+			l.Addr(),
 			database.Database))
 	}
 	a, err := connect("11111111-1111-1111-1111-111111111111")
