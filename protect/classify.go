@@ -196,7 +196,7 @@ func (p *planner) askPath(tm catalog.TableModel, why string) {
 	}
 	p.decide(Decision{ID: "path/" + key(tm.Table), Table: tm.Table,
 		Question: "Which foreign key of " + key(tm.Table) + " leads to the tenant of a row?",
-		Why:      "The table has no tenant column, and " + why + ". " + tm.Why,
+		Why:      "The table has no tenant column, and " + why + ". " + tm.Why + ".",
 		Config: fmt.Sprintf("protect: {paths: {%s: %s}}%s\ntables: {shared: [%s]}   # or: every tenant reads it",
 			key(tm.Table), choice, columns, key(tm.Table))})
 }
@@ -214,7 +214,7 @@ func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {
 	}
 	p.decide(Decision{ID: "class/" + key(tm.Table), Table: tm.Table,
 		Question: "Do all tenants share " + key(tm.Table) + ", or is its tenant column missing?",
-		Why:      tm.Why + " Until you decide, the application role gets no privileges on it.",
+		Why:      tm.Why + ". Until you decide, the application role gets no privileges on it.",
 		Config: fmt.Sprintf("tables: {shared: [%s]}   # every tenant reads it\ntables: {ignore: [%s]}   # or: no tenant does",
 			key(tm.Table), key(tm.Table))})
 }

@@ -61,6 +61,8 @@ type Config struct {
 	// go on without an answer. Today is the day on which they are judged.
 	Baseline []baseline.Entry
 	Today    time.Time
+	// Looking is told, by [Look], what is counted next and how much there is; nil: nothing is.
+	Looking func(what string, n, of int)
 	// Stopped are the checks that found rows, by ID: the steps behind them are left
 	// out of the plan and the finding is a Decision. See [Examine].
 	Stopped map[string]Found

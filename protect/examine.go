@@ -11,14 +11,22 @@ import (
 // ID: put them into Config.Stopped and plan again, so that no key is planned on rows
 // that cross tenants. The connection needs to see every tenant's rows; where
 // row-level security applies to its role that is an error.
-func Examine(ctx context.Context, conn *pgx.Conn, plan *Plan) (map[string]Found, error) {
+//
+// progress, where it is not nil, is told what is counted next, and how much there is.
+func Examine(ctx context.Context, conn *pgx.Conn, plan *Plan, progress func(what string, n, of int)) (
+	map[string]Found, error,
+) {
 	found := map[string]Found{}
 	opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, conn, opts, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SET LOCAL row_security = off"); err != nil {
 			return err
 		}
-		for _, ck := range plan.checks() {
+		all := plan.checks()
+		for i, ck := range all {
+			if progress != nil {
+				progress(ck.What, i+1, len(all))
+			}
 			f, err := count(ctx, tx, ck, true)
 			if err != nil {
 				return err

@@ -39,7 +39,7 @@ func Look(ctx context.Context, conn *pgx.Conn, o tenancy.Options, c Config) (pla
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	found, unseen := Examine(ctx, conn, plan)
+	found, unseen := Examine(ctx, conn, plan, c.Looking)
 	if unseen == nil {
 		c.Seen, unseen = compare(ctx, conn, plan)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
-// indexes plans the indexes that start with the tenant: one for the columns of each
-// foreign key, one in place of each index that does not, and one at all. An index
+// indexes plans the indexes that start with the tenant: one for a foreign key that needs
+// it, one in place of each index that finds several tenants' rows, and one at all. An index
 // that starts with something else is useless once every query asks for one tenant,
 // and it lets EXPLAIN count other tenants' rows.
 func (p *planner) indexes() {
@@ -43,18 +43,44 @@ type wantedIndex struct {
 func (p *planner) wantedIndexes(t *table) []wantedIndex {
 	var wanted []wantedIndex
 	for _, x := range t.rel.Indexes {
-		if w, ok := tenantLed(t, x); ok && !p.shapesIndex(t, x) {
+		if w, ok := p.tenantLed(t, x); ok && !p.shapesIndex(t, x) {
 			wanted = append(wanted, w)
 		}
 	}
 	for _, k := range t.rel.Constraints {
-		if k.Type != catalog.ForeignKey || p.byName[k.References] == nil || k.Inherited || p.shapesKey(t, k) {
+		if k.Type != catalog.ForeignKey || p.byName[k.References] == nil || k.Inherited || p.shapesKey(t, k) ||
+			!p.followed(t, k) {
 			continue
 		}
 		wanted = append(wanted, p.plainIndex(t, without(k.Columns, t.column),
 			"PostgreSQL follows the foreign key "+k.Name+" from its parent through it"))
 	}
 	return append(wanted, p.plainIndex(t, nil, "reads of one tenant use it"))
+}
+
+// followed reports whether the new key needs an index of its own: the team had one for the
+// old key, so that deletes of the parent are quick, and it is gone or going.
+func (p *planner) followed(t *table, k catalog.Constraint) bool {
+	rest := without(k.Columns, t.column)
+	for _, x := range t.rel.Indexes {
+		cols := plainColumns(x)
+		if !x.Valid || x.Predicate != "" || len(rest) == 0 || len(cols) < len(rest) || !sameSet(cols[:len(rest)], rest) {
+			continue
+		}
+		_, replaced := p.tenantLed(t, x)
+		return replaced && p.c.DropIndexes
+	}
+	return k.OnDelete == "cascade" || k.OnDelete == "set null" || k.OnDelete == "set default"
+}
+
+// ofOneTenant reports whether the rows that an index finds by its first key are one
+// tenant's anyway: they refer to one row of a tenant's. The index loses nothing then.
+func (p *planner) ofOneTenant(t *table, x catalog.Index) bool {
+	return slices.ContainsFunc(t.rel.Constraints, func(k catalog.Constraint) bool {
+		parent := p.byName[k.References]
+		return k.Type == catalog.ForeignKey && parent != nil && parent.class == catalog.TenantTable &&
+			slices.Equal(without(k.Columns, t.column), []string{x.Keys[0].Column})
+	})
 }
 
 func (p *planner) plainIndex(t *table, cols []string, reason string) wantedIndex {
@@ -64,8 +90,9 @@ func (p *planner) plainIndex(t *table, cols []string, reason string) wantedIndex
 
 // tenantLed returns the tenant-led form of an index that has none, for B-trees: its
 // own definition with the tenant column put first.
-func tenantLed(t *table, x catalog.Index) (wantedIndex, bool) {
-	if x.Unique || x.Constraint || x.Inherited || !x.Valid || len(x.Keys) == 0 || x.Keys[0].Column == t.column {
+func (p *planner) tenantLed(t *table, x catalog.Index) (wantedIndex, bool) {
+	if x.Unique || x.Constraint || x.Inherited || !x.Valid || len(x.Keys) == 0 || x.Keys[0].Column == t.column ||
+		p.ofOneTenant(t, x) {
 		return wantedIndex{}, false
 	}
 	if x.Method != "btree" && (x.Method != "hash" || !x.Keys[0].Leakproof) {
@@ -174,7 +201,7 @@ func definedAs(x catalog.Index, w wantedIndex) bool {
 // tenant-led one replaces when the configuration says so.
 func (p *planner) uselessIndexes(t *table) {
 	for _, x := range t.rel.Indexes {
-		w, replaced := tenantLed(t, x)
+		w, replaced := p.tenantLed(t, x)
 		if !replaced {
 			continue
 		}

@@ -15,7 +15,7 @@ import (
 func (p *planner) keys() {
 	for _, t := range p.tables {
 		t.uniques = existingUniques(t.rel)
-		if pk := t.rel.PrimaryKey(); pk != nil && t.class == catalog.TenantTable {
+		if pk := t.rel.PrimaryKey(); pk != nil && t.class == catalog.TenantTable && p.referredTo(t) {
 			p.unique(t, append([]string{t.column}, without(pk, t.column)...))
 		}
 	}
@@ -31,6 +31,14 @@ func (p *planner) keys() {
 		p.globalUniques(t)
 		p.exclusions(t)
 	}
+}
+
+// referredTo reports whether a table of tenants refers to t: only then is a key with the
+// tenant in it needed.
+func (p *planner) referredTo(t *table) bool {
+	return slices.ContainsFunc(p.References(t.rel.QName()), func(ref catalog.Reference) bool {
+		return p.byName[ref.From.QName()] != nil
+	})
 }
 
 // existingUniques returns the column sets that a foreign key may point at.

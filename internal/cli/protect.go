@@ -163,7 +163,7 @@ func (a *app) planProtect(ctx context.Context, open protect.Opener, c config.Con
 	if decided.Baseline, err = exceptions("", c); err != nil {
 		return nil, err
 	}
-	decided.Today = time.Now()
+	decided.Today, decided.Looking = time.Now(), report.Looking(a.Err, time.Now())
 	plan, s, unseen, err := protect.Look(ctx, conn, modelOptions(c), decided)
 	var person *protect.PersonError
 	if errors.As(err, &person) {

@@ -108,6 +108,17 @@ func PlanProgress(w io.Writer, terminal bool) func(protect.Progress) {
 	}
 }
 
+// Looking returns a function that says on w what is counted while a plan is made: nothing
+// in the first second, then a line a second.
+func Looking(w io.Writer, last time.Time) func(what string, n, of int) {
+	return func(what string, n, of int) {
+		if time.Since(last) >= time.Second {
+			last = time.Now()
+			fmt.Fprintf(w, "[%d/%d] counting %s\n", n, of, what)
+		}
+	}
+}
+
 func movement(p protect.Progress) string {
 	text := fmt.Sprintf("%s, %.0f/s", english.Count(p.Rows, "row"), p.Rate)
 	if p.Of > 0 {
