@@ -2,8 +2,11 @@ package cli
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/moat-db/moat/audit"
 )
 
 func TestAccept(t *testing.T) {
@@ -30,15 +33,18 @@ func TestAccept(t *testing.T) {
 		"people sign in by email"); code != exitOK {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
-	audit := func() string {
+	report := func() string {
 		_, out, _ := command(t, "audit", f.URL, "--role", f.App, "--baseline", file, "--format", "markdown")
 		return out
 	}
-	if out := audit(); strings.Contains(out, "[key-unique]") || !strings.Contains(out, "people sign in by email") {
+	// Where the key hands out rows (CVE-2026-120154) nobody can accept it.
+	readable := slices.Contains(audit.Flaws(f.Cluster().Version), "CVE-2026-120154")
+	if out := report(); strings.Contains(out, "[key-unique]") != readable ||
+		!readable && !strings.Contains(out, "people sign in by email") {
 		t.Errorf("accepted, yet: %s", out)
 	}
 	f.Exec(t, "ALTER TABLE app.doc DROP CONSTRAINT doc_email_key, ADD CONSTRAINT doc_email_key UNIQUE (email, body)")
-	if out := audit(); !strings.Contains(out, "[key-unique]") || !strings.Contains(out, "has changed") {
+	if out := report(); !strings.Contains(out, "[key-unique]") || !readable && !strings.Contains(out, "has changed") {
 		t.Errorf("changed, yet: %s", out)
 	}
 }

@@ -132,7 +132,8 @@ func TestProtectSealed(t *testing.T) {
 	d.Exec(t, fmt.Sprintf(`create role moat_app login;
 		create table tenants (id uuid primary key, name text);
 		insert into tenants values ('%[1]s', 'A'), ('%[2]s', 'B');
-		create table leads (tenant_id uuid not null references tenants, id int primary key, name text, tags jsonb);
+		create table leads (tenant_id uuid not null references tenants, id int, name text, tags jsonb,
+			primary key (tenant_id, id));
 		create index on leads using gin (tags);
 		insert into leads values ('%[1]s', 1, 'a'), ('%[2]s', 2, 'b');
 		grant select, insert, update, delete on leads to moat_app`, sealTenantA, sealTenantB))
@@ -154,10 +155,10 @@ func TestProtectSealed(t *testing.T) {
 		"select * from leads")
 	protect(exitOK, "")
 
-	d.Exec(t, `create table notes (tenant_id uuid not null references tenants, id int primary key)`)
+	d.Exec(t, `create table notes (tenant_id uuid not null references tenants, id int, primary key (tenant_id, id))`)
 	protect(exitOK, "Now sealed: ", "--apply", "--until", "guards")
 	s.step(t, exitOK, "Reading the plain setting: 0", "seal", "key", "status", "--config", config, "--database-url", d.URL)
-	s.step(t, exitOK, "", "audit", "--fail-on", "medium", "--config", config, d.URL)
+	s.step(t, exitOK, "", "audit", "--fail-on", "medium", "--config", config, d.URL, "--baseline", acceptServer(t, d.URL))
 	protect(exitOK, "", "--undo", "--apply")
 	s.step(t, exitOK, "the plain setting is read by 0 policies", "seal", "key", "status", "--config", config,
 		"--database-url", d.URL)
