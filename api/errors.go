@@ -57,6 +57,8 @@ func describe(err error) *problem.Error {
 func tenantRefused(err error) *problem.Error {
 	var invalid *moat.InvalidTenantError
 	switch {
+	case errors.Is(err, moat.ErrNoTree):
+		return problem.New(http.StatusBadRequest, "MOAT107", "there is nothing below a tenant to read here")
 	case errors.Is(err, moat.ErrNoTenant):
 		return problem.New(http.StatusForbidden, "MOAT102", "the token names no tenant")
 	case errors.As(err, &invalid), errors.Is(err, serving.ErrUnknownTenant):

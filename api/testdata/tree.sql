@@ -51,7 +51,8 @@ BEGIN
     EXECUTE format('CREATE POLICY tree_access ON app.%I FOR SELECT TO :tree USING (true)', t);
     own := CASE WHEN t IN ('orders', 'lines') THEN 'seller' WHEN t = 'tenants' THEN 'id' ELSE 'tenant_id' END;
     IF t = 'users' THEN
-      EXECUTE 'CREATE POLICY members_isolation ON app.users AS RESTRICTIVE FOR ALL TO PUBLIC USING (id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m)))';
+      EXECUTE 'CREATE POLICY members_isolation ON app.users AS RESTRICTIVE FOR ALL TO :app USING (id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id = ' || is_t || ')))';
+      EXECUTE 'CREATE POLICY tree_isolation ON app.users AS RESTRICTIVE FOR ALL TO :tree USING (id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id = ' || tree || ')))';
       CONTINUE;
     END IF;
     EXECUTE format('CREATE POLICY tree_isolation ON app.%I AS RESTRICTIVE FOR ALL TO :tree USING (%s)', t,

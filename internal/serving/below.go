@@ -15,6 +15,8 @@ type Below struct {
 	// Suspended is the SQL of an array of those tenants whose rows are left out, as far as
 	// the role sees them; "" where nothing suspends a tenant.
 	Suspended string
+	// List is the table that lists the tenants, as the role may read it; nil for none.
+	List *Tenants
 }
 
 // Below returns nil where the model has no tree. It is an error when which tenants are
@@ -33,12 +35,14 @@ func (d *Door) Below(v *policy.View) (*Below, error) {
 	}
 	b := &Below{Exposure: &Exposure{View: v, Role: tree.Role}}
 	if own == nil || own.Suspension == nil {
-		return b, nil
+		b.List, err = b.Tenants("")
+		return b, err
 	}
 	t, err := b.Tenants(own.Suspension.Column)
 	if err != nil {
 		return nil, fmt.Errorf("which tenants are suspended cannot be told: %w", err)
 	}
+	b.List = t
 	b.Suspended = "ARRAY(SELECT " + sqltext.Ident(t.Key) + " FROM " + t.QName().SQL() +
 		" WHERE " + t.Suspension.SQL() + ")"
 	return b, nil

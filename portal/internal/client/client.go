@@ -61,6 +61,8 @@ func New(config Config) (*Pages, error) {
 		"POST /t/{table}/e/{key}":   p.change,
 		"POST /t/{table}/set/{key}": p.set,
 	}
+	p.routes["GET /clients"] = p.clients
+	p.routes["GET /clients/{tenant}"] = p.oneClient
 	if config.Ledger != nil {
 		p.routes["GET /access"] = p.access
 	}
@@ -101,6 +103,7 @@ type Visit struct {
 	Zone    *time.Location
 	Tenant  string
 	Name    string // of the tenant, for people
+	Agency  bool   // there are tenants below it
 }
 
 // MayAdd and MayChange say whether a page offers it: nothing is changed while an
@@ -139,6 +142,9 @@ func (p *Pages) signedIn(h Handler) frame.Handler {
 			p.Ledger.Seen(ctx, scope.Tenant)
 		}
 		v := &Visit{Context: ctx, Session: s, Schema: sc, Zone: frame.ZoneOf(r), Tenant: string(scope.Tenant), Name: name}
+		if v.Agency, err = p.above(v); err != nil {
+			return err
+		}
 		return h(w, r.WithContext(ctx), v)
 	}
 }
@@ -167,6 +173,9 @@ func (p *Pages) Page(r *http.Request, v *Visit, title, active string) *frame.Pag
 		out.Nav = append(out.Nav, frame.Link{Title: title, Href: frame.Base + "/" + href, Icon: icon, On: active == href})
 	}
 	link("Dashboard", "dashboard", "chart")
+	if v.Agency {
+		link("Clients", "clients", "people")
+	}
 	for _, t := range v.Schema.Tables {
 		icon := "table"
 		if t.Shared {

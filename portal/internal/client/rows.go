@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/schema"
 )
@@ -16,6 +17,8 @@ type row struct {
 	Path  string // "" where the table has no key
 	Key   string
 	Cells []cell
+	// Foreign rows are not the tenant's own: they are shown, and cannot be opened.
+	Foreign bool
 }
 
 // cell is a value with what a list does with it.
@@ -31,12 +34,15 @@ type listing struct {
 	Rows    []row
 }
 
-// outputs are what is selected: the key, each column, and after it what a referenced
-// row is called.
+// outputs are what is selected: the key, whose row it is where it may be another's, each
+// column, and after it what a referenced row is called.
 func outputs(t *schema.Table, columns []*schema.Column, short bool) string {
 	var out []string
 	for _, c := range t.Key {
 		out = append(out, "t."+c.SQL()+"::text")
+	}
+	if t.Mixed {
+		out = append(out, "t."+sqltext.Ident(t.Tenant)+"::text")
 	}
 	for _, c := range columns {
 		out = append(out, c.Expression("t", short))
@@ -60,8 +66,17 @@ func (v *Visit) row(t *schema.Table, columns []*schema.Column, values []*string)
 		}
 		out.Path, out.Key = t.RowPath(key), schema.JoinKey(key)
 	}
+	if t.Closed {
+		out.Path, out.Key = "", ""
+	}
 	telling := []*schema.Column{t.Label, t.Status, t.Source, t.Amount, t.Created}
 	i := len(t.Key)
+	if t.Mixed {
+		if owner := values[i]; owner == nil || *owner != v.Tenant {
+			out.Foreign, out.Path, out.Key = true, "", ""
+		}
+		i++
+	}
 	for _, c := range columns {
 		var label *string
 		raw := values[i]
@@ -115,7 +130,7 @@ func (v *Visit) rows(tx pgx.Tx, t *schema.Table, columns []*schema.Column, sql s
 // page reads the rows of a page of a query.
 func (v *Visit) page(tx pgx.Tx, t *schema.Table, q query) ([]row, error) {
 	a := &schema.Arguments{}
-	inner := "select t.* from " + t.SQL() + " t where " + q.where(v, t, a, nil) + q.order(t) +
+	inner := "select " + t.Readable("t") + " from " + t.SQL() + " t where " + q.where(v, t, a, nil) + q.order(t) +
 		" limit " + strconv.Itoa(perPage) + " offset " + strconv.Itoa((q.Page-1)*perPage)
 	return v.rows(tx, t, q.Columns, "select "+outputs(t, q.Columns, true)+" from ("+inner+") t"+q.order(t), a)
 }

@@ -46,6 +46,9 @@ func (c *Column) Expression(alias string, short bool) string {
 // LabelExpression selects what the referenced row is called.
 func (c *Column) LabelExpression(t *Table, alias string) string {
 	where := "r." + c.Ref.Key[0].SQL() + " = " + alias + "." + c.SQL()
+	if c.Ref.Mixed {
+		return "(select " + c.Ref.LabelSQL("r") + " from " + c.Ref.SQL() + " r where " + where + " limit 1)"
+	}
 	if t.Tenant != "" && c.Ref.Tenant != "" {
 		where += " and r." + sqltext.Ident(c.Ref.Tenant) + " = " + alias + "." + sqltext.Ident(t.Tenant)
 	}
@@ -69,7 +72,9 @@ func (c *Column) Cell(raw, label *string, zone *time.Location) Cell {
 		out.Text, out.Tone = OptionTitle(*raw), c.Tone(*raw)
 	}
 	if c.Ref != nil {
-		out.Path = c.Ref.RowPath([]string{*raw})
+		if !c.Ref.Mixed && !c.Ref.Closed { // else it may have no page
+			out.Path = c.Ref.RowPath([]string{*raw})
+		}
 		if label != nil && *label != "" {
 			out.Text = *label
 		}

@@ -49,13 +49,14 @@ func (a *Arguments) Add(v any) string {
 	return "$" + strconv.Itoa(len(a.Values))
 }
 
-// KeyWhere says which row a key means; ok is false when it cannot be one's.
+// KeyWhere says which of the tenant's own rows a key means; ok is false when it cannot be
+// one's.
 func (t *Table) KeyWhere(a *Arguments, tenant, key string) (where string, ok bool) {
 	values := SplitKey(key)
-	if len(t.Key) == 0 || len(values) != len(t.Key) {
+	if t.Closed || len(t.Key) == 0 || len(values) != len(t.Key) {
 		return "", false
 	}
-	parts := t.TenantWhere(a, tenant)
+	parts := t.ownWhere(a, tenant)
 	for i, c := range t.Key {
 		if !c.Accepts(values[i]) {
 			return "", false
@@ -67,7 +68,31 @@ func (t *Table) KeyWhere(a *Arguments, tenant, key string) (where string, ok boo
 
 // TenantWhere is the tenant's predicate. Row-level security says the same; with it in
 // the statement the planner knows the tenant, and a hole in a policy is not one here.
+// Where a table shows rows of several tenants, the policies alone say which.
 func (t *Table) TenantWhere(a *Arguments, tenant string) []string {
+	switch {
+	case t.Wide:
+		return t.wideWhere(a, tenant)
+	case t.Mixed:
+		return nil
+	}
+	return t.ownWhere(a, tenant)
+}
+
+// wideWhere leaves out the rows of suspended tenants below, and all but one's where one is
+// asked for.
+func (t *Table) wideWhere(a *Arguments, tenant string) []string {
+	var parts []string
+	if tenant != "" {
+		parts = t.ownWhere(a, tenant)
+	}
+	if t.Suspended != "" {
+		parts = append(parts, "(t."+sqltext.Ident(t.Tenant)+" = any ("+t.Suspended+")) is not true")
+	}
+	return parts
+}
+
+func (t *Table) ownWhere(a *Arguments, tenant string) []string {
 	if t.Tenant == "" {
 		return nil
 	}

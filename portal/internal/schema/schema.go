@@ -11,6 +11,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/serving"
+	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/text"
@@ -23,16 +24,47 @@ type Schema struct {
 	Tables       []*Table
 	Check        *serving.Check
 	Tenants      *serving.Tenants
+	// Below is what a tenant sees of itself and those below it together; nil where there is
+	// no tree.
+	Below *Below
+}
+
+// Below is a Schema of a tenant and those below it: for reading, and without a row's page.
+type Below struct {
+	Tables  []*Table
+	Tenants *serving.Tenants
+}
+
+// Shown returns the table of that name, or the first.
+func (b *Below) Shown(name catalog.QName) *Table {
+	for _, t := range b.Tables {
+		if t.Name == name {
+			return t
+		}
+	}
+	if len(b.Tables) == 0 {
+		return nil
+	}
+	return b.Tables[0]
 }
 
 // Table is one table of the portal.
 type Table struct {
-	Name              catalog.QName
-	Slug              string
-	Title, Singular   string
-	Comment           string
-	Tenant            string // tenant column; "" for a shared table
-	Shared            bool
+	Name            catalog.QName
+	Slug            string
+	Title, Singular string
+	Comment         string
+	Tenant          string // tenant column; "" for a shared table
+	Shared          bool
+	// Mixed tables show rows of other tenants as well: only a tenant's own can be opened.
+	Mixed bool
+	// Closed tables are listed, and their rows have no page: people, of whom a role may read
+	// some columns only.
+	Closed bool
+	// Wide tables are those of a tenant and those below it; Suspended is the SQL of an
+	// array of those that are left out.
+	Wide              bool
+	Suspended         string
 	Columns           []*Column
 	Key               []*Column // primary key without the tenant column
 	Label             *Column   // what a row is called
@@ -55,23 +87,46 @@ type Child struct {
 func Build(v *policy.View, check *serving.Check) *Schema {
 	b := &builder{Exposure: serving.Expose(v), types: map[catalog.QName]*catalog.Type{},
 		byName: map[catalog.QName]*Table{}}
-	for i := range v.Snapshot.Types {
-		t := &v.Snapshot.Types[i]
-		b.types[catalog.QName{Schema: t.Schema, Name: t.Name}] = t
-	}
-	for i := range v.Snapshot.Relations {
-		b.add(&v.Snapshot.Relations[i])
-	}
-	b.slugs()
+	b.addAll()
 	b.references()
 	b.dropLoose()
+	b.sort()
+	return &Schema{View: v, Tables: b.tables, Check: check, Tenants: check.Tenants}
+}
+
+// BuildBelow makes what the role that the tree is read by may reach.
+func BuildBelow(below *serving.Below) *Below {
+	b := &builder{Exposure: below.Exposure, below: below, types: map[catalog.QName]*catalog.Type{},
+		byName: map[catalog.QName]*Table{}}
+	b.addAll()
+	for _, t := range b.tables {
+		t.Key, t.MayAdd, t.MayChange, t.Wide, t.Suspended = nil, false, false, true, below.Suspended
+		for _, c := range t.Columns {
+			c.MaySet, c.MayChange = false, false
+		}
+	}
+	b.sort()
+	return &Below{Tables: b.tables, Tenants: below.List}
+}
+
+func (b *builder) addAll() {
+	for i := range b.Snapshot.Types {
+		t := &b.Snapshot.Types[i]
+		b.types[catalog.QName{Schema: t.Schema, Name: t.Name}] = t
+	}
+	for i := range b.Snapshot.Relations {
+		b.add(&b.Snapshot.Relations[i])
+	}
+	b.slugs()
+}
+
+func (b *builder) sort() {
 	for _, t := range b.tables {
 		t.choose()
 	}
 	slices.SortFunc(b.tables, func(a, b *Table) int {
 		return cmp.Or(cmp.Compare(b.weight(), a.weight()), cmp.Compare(a.Title, b.Title))
 	})
-	return &Schema{View: v, Tables: b.tables, Check: check, Tenants: check.Tenants}
 }
 
 // weight orders tables for the navigation: what moves through a pipeline first, then
@@ -121,6 +176,18 @@ func (s *Schema) first(fit func(*Table) bool) *Table {
 // SQL is the table's quoted name.
 func (t *Table) SQL() string { return t.Name.SQL() }
 
+// Readable are the columns that the portal asks for: the role may not be allowed others.
+func (t *Table) Readable(alias string) string {
+	columns := make([]string, 0, len(t.Columns)+1)
+	for _, c := range t.Columns {
+		columns = append(columns, alias+"."+c.SQL())
+	}
+	if t.Tenant != "" && t.Column(t.Tenant) == nil {
+		columns = append(columns, alias+"."+sqltext.Ident(t.Tenant))
+	}
+	return strings.Join(columns, ", ")
+}
+
 // Path is the table's page.
 func (t *Table) Path() string { return frame.Base + "/t/" + url.PathEscape(t.Slug) }
 
@@ -136,6 +203,7 @@ func (t *Table) Column(name string) *Column {
 
 type builder struct {
 	*serving.Exposure
+	below  *serving.Below // nil for one tenant
 	types  map[catalog.QName]*catalog.Type
 	tables []*Table
 	byName map[catalog.QName]*Table
@@ -149,7 +217,7 @@ func (b *builder) add(r *catalog.Relation) {
 	}
 	t := &Table{
 		Name: r.QName(), Title: text.Name(r.Name), Comment: r.Comment,
-		Shared: class == catalog.SharedTable, Rows: r.Estimate.Rows,
+		Shared: class == catalog.SharedTable, Mixed: b.Model.Shapes.Mixed(r.QName()), Rows: r.Estimate.Rows,
 	}
 	t.Singular = text.Singular(t.Title)
 	if class == catalog.TenantTable {
@@ -159,7 +227,13 @@ func (b *builder) add(r *catalog.Relation) {
 	if len(t.Columns) == 0 {
 		return
 	}
-	t.MayAdd, t.MayChange = t.may(b.May(r, "INSERT"))
+	t.Closed = class == catalog.PeopleTable
+	if t.Closed { // they are somebody, and not only this tenant's to change
+		for _, c := range t.Columns {
+			c.MaySet, c.MayChange = false, false
+		}
+	}
+	t.MayAdd, t.MayChange = t.may(b.May(r, "INSERT") && !t.Closed)
 	b.tables, b.byName[t.Name] = append(b.tables, t), t
 }
 
@@ -169,10 +243,19 @@ func isTable(r *catalog.Relation) bool {
 }
 
 // safe says whether a client is shown no row of another: a table with the tenant column
-// is asked with the tenant's predicate as well; one without it is shown only when its
-// policies alone are known to isolate.
+// is asked with the tenant's predicate as well; one without it, or with rows of several
+// tenants, is shown only when its policies alone are known to isolate.
 func (b *builder) safe(r *catalog.Relation, class catalog.Class) bool {
-	return class == catalog.TenantTable || class == catalog.SharedTable || class == catalog.ChildTable && b.Isolated(r)
+	if b.below != nil {
+		return class == catalog.TenantTable && b.below.HiddenBelow(r, b.Table(r.QName()).Column) == ""
+	}
+	switch class {
+	case catalog.TenantTable:
+		return !b.Model.Shapes.Mixed(r.QName()) || b.Isolated(r)
+	case catalog.ChildTable, catalog.PeopleTable:
+		return b.Isolated(r)
+	}
+	return class == catalog.SharedTable
 }
 
 // slugs gives each table a name of its own in the address: the bare one where it is

@@ -33,6 +33,10 @@ func (s *Source) Schema(ctx context.Context) (*Schema, error) {
 			return nil, err
 		}
 		s.last = Build(read, check)
+		// Where what is below cannot be served the API says why, in the log.
+		if below, err := s.Door.Below(read); below != nil && err == nil && below.List != nil {
+			s.last.Below = BuildBelow(below)
+		}
 	}
 	return s.last, nil
 }
