@@ -4,6 +4,7 @@
 # make test-majors   what depends on the version, on PostgreSQL 14 to 18
 # make check   what a change must pass before it is proposed
 # make bench   tenant-scoped statements against hand-written predicates
+# make bench-tenancy  trees, people, parties and shares against hand-written predicates
 # make bench-api  moat serve against a plain handler, PostGraphile and pgbench
 # make build   bin/moat
 
@@ -11,7 +12,7 @@ export CGO_ENABLED = 0
 GO ?= go
 MAJORS ?= 14,18
 
-.PHONY: build demo test test-short test-majors check bench bench-api tools
+.PHONY: build demo test test-short test-majors check bench bench-tenancy bench-api tools
 
 build:
 	$(GO) build -trimpath -o bin/moat ./cmd/moat
@@ -42,6 +43,10 @@ check: tools
 bench:
 	@./scripts/tools postgres
 	$(GO) run ./bench
+
+bench-tenancy:
+	@./scripts/tools postgres
+	$(GO) run ./bench/tenancy
 
 bench-api:
 	@./scripts/tools all

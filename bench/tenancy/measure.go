@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// querier is what both sides have in common.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// statement is one side of a comparison.
+type statement struct {
+	on   querier
+	ctx  context.Context // with the scope, where there is one
+	sql  string
+	args []any
+}
+
+// run returns how long the statement took and how many rows came.
+func (s statement) run() (time.Duration, int, error) {
+	start := time.Now()
+	rows, err := s.on.Query(s.ctx, s.sql, s.args...)
+	if err != nil {
+		return 0, 0, err
+	}
+	n := 0
+	for rows.Next() {
+		n++
+	}
+	return time.Since(start), n, rows.Err()
+}
+
+// comparison is one line of the table.
+type comparison struct {
+	who, what  string
+	base, moat statement
+	atMost     float64 // the ratio that is promised; 0 for none
+}
+
+// measure alternates the two sides, so that whatever else the machine does hits both alike.
+func (c comparison) measure(ctx context.Context, out *tabwriter.Writer, window time.Duration) error {
+	var took [2][]time.Duration
+	until := time.Now().Add(window)
+	for i := 0; i < 40 || time.Now().Before(until); i++ {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		base, want, err := c.base.run()
+		if err != nil {
+			return err
+		}
+		moat, got, err := c.moat.run()
+		if err != nil {
+			return err
+		}
+		if got != want || got == 0 {
+			return fmt.Errorf("%d rows, and %d by the other statement", got, want)
+		}
+		if i > 8 { // the first ones prepare the statements and warm the caches
+			took[0], took[1] = append(took[0], base), append(took[1], moat)
+		}
+	}
+	var p50 [2]time.Duration
+	for side := range took {
+		slices.Sort(took[side])
+		p50[side] = took[side][len(took[side])/2]
+	}
+	promised := ""
+	if c.atMost > 0 {
+		promised = fmt.Sprintf("%.2f", c.atMost)
+	}
+	fmt.Fprintf(out, "%s\t%s\t%d µs\t%d µs\t%.2f\t%s\t\n", c.who, c.what, p50[0].Microseconds(),
+		p50[1].Microseconds(), float64(p50[1])/float64(p50[0]), promised)
+	return nil
+}
