@@ -81,7 +81,7 @@ func (w *writer) join(parent source, r *schema.Relationship) from {
 	f := from{source: source{table: r.Target, alias: w.alias()}}
 	if r.Function != nil {
 		f.sql = r.Function.SQL() + "(" + parent.alias + ") AS " + f.source.alias
-		f.conditions = append(w.sameTenant(parent, f.source), w.tenantCondition(f.source)...)
+		f.conditions = w.tenantCondition(f.source)
 		return f
 	}
 	f.sql = r.Target.SQL() + " AS " + f.source.alias
@@ -96,17 +96,6 @@ func (w *writer) join(parent source, r *schema.Relationship) from {
 	f.conditions = append(f.conditions, w.tenantCondition(middle)...)
 	f.conditions = append(f.conditions, w.tenantCondition(f.source)...)
 	return f
-}
-
-// sameTenant keeps what a function computes for a row of one of several tenants to that
-// tenant, as it is where there is only one. A foreign key needs no such help: it names
-// the tenant, or refers to a key that no two tenants share.
-func (w *writer) sameTenant(parent, computed source) []string {
-	mine, theirs := parent.table.TenantColumn, computed.table.TenantColumn
-	if !w.schema.Below || mine == "" || theirs == "" {
-		return nil
-	}
-	return equal(computed, []string{theirs}, parent, []string{mine})
 }
 
 func equal(a source, columns []string, b source, others []string) []string {
