@@ -33,6 +33,11 @@ func (f *facts) crosses(r *catalog.Relation, fk *catalog.Constraint) bool {
 	if own == "" || ref == "" {
 		return false
 	}
+	// A key to the tenants themselves names a tenant: a parent, a partner. No row of
+	// another tenant's but that one is behind it.
+	if f.look.Class(fk.References) == catalog.TenantsTable && slices.Equal(fk.RefColumns, []string{ref}) {
+		return false
+	}
 	return !f.pairs(fk, own, ref)
 }
 

@@ -32,11 +32,10 @@ var ruleKeySetNull = Rule{
 func (f *facts) movesTenant(r *catalog.Relation, fk *catalog.Constraint, own string) (Finding, bool) {
 	clears := func(action string) bool { return action == "set null" || action == "set default" }
 	deletes := clears(fk.OnDelete) && (len(fk.SetColumns) == 0 || slices.Contains(fk.SetColumns, own))
-	updates := clears(fk.OnUpdate) || fk.OnUpdate == "cascade"
-	toTenants := f.look.Class(fk.References) == catalog.TenantsTable
-	if toTenants && fk.OnUpdate == "cascade" {
-		updates = false // a tenant's own key changes, and its rows with it
-	}
+	// ON UPDATE CASCADE follows what the referenced row does. Where that is its tenant, its
+	// own policies decide, as about the key of the tenants table.
+	follows := f.pairs(fk, own, f.tenantColumn(fk.References))
+	updates := clears(fk.OnUpdate) || fk.OnUpdate == "cascade" && !follows
 	if !deletes && !updates {
 		return Finding{}, false
 	}

@@ -24,7 +24,11 @@ var ruleKeyUnique = Rule{
 				if f.look.Class(r.QName()) == catalog.TenantsTable {
 					continue // a tenant's slug must be unique among tenants
 				}
-				out = append(out, f.worsen(f.globalUnique(r, x, own), r, x))
+				found := f.worsen(f.globalUnique(r, x, own), r, x)
+				if f.tiedByParent(r, x, own) {
+					found = lessened(found)
+				}
+				out = append(out, found)
 			}
 		}
 		return out
@@ -43,6 +47,28 @@ func (f *facts) surrogate(r *catalog.Relation, x *catalog.Index) bool {
 	}
 	return c.Type == "uuid" || c.Name == "id" || c.Identity != "" || strings.HasPrefix(c.Default, "nextval(") ||
 		x.Primary && (c.Type == "bigint" || c.Type == "integer" || c.Type == "smallint")
+}
+
+// tiedByParent reports whether a column of the index refers to a parent of the row's own
+// tenant: the key of another tenant's parent must be known to meet its values.
+func (f *facts) tiedByParent(r *catalog.Relation, x *catalog.Index, own string) bool {
+	return slices.ContainsFunc(r.Constraints, func(fk catalog.Constraint) bool {
+		return fk.Type == catalog.ForeignKey && f.pairs(&fk, own, f.tenantColumn(fk.References)) &&
+			slices.ContainsFunc(x.Columns(), func(c string) bool { return c != own && slices.Contains(fk.Columns, c) })
+	})
+}
+
+// lessened is a finding about a unique key whose values only those can meet who know the
+// key of another tenant's row.
+func lessened(found Finding) Finding {
+	if found.Severity == Critical {
+		found.Severity = High
+	} else {
+		found.Severity = Low
+	}
+	found.Why += " A foreign key ties the row to a parent of its own tenant, so an attacker must first know the key of " +
+		"another tenant's parent."
+	return found
 }
 
 // worsen makes a finding about a key critical where the release hands whoever meets a

@@ -1,6 +1,10 @@
 package audit
 
 import (
+	"regexp"
+	"slices"
+	"strings"
+
 	"github.com/moat-db/moat/catalog"
 )
 
@@ -18,6 +22,11 @@ var rulePolicyRecursion = Rule{
 				x := onPart(r, p.Name,
 					"Every query of the table fails with the error \"infinite recursion detected in policy\".",
 					"To decide about a row, the policy reads a table whose policy leads back to this one.")
+				if own := f.ownCondition(r, p); own != "" {
+					// For reading alone: as a check the condition would let a caller write rows of any tenant.
+					out = append(out, x.with(recreateSQL(r, p.Policy, "SELECT", own)...))
+					continue
+				}
 				out = append(out, x.decide("Compare a column of %s itself: the user's with the caller, or the tenant's "+
 					"with the current tenant. Or read the table in a SECURITY DEFINER function whose owner its "+
 					"policies do not bind.", r.QName()))
@@ -25,6 +34,36 @@ var rulePolicyRecursion = Rule{
 		}
 		return out
 	},
+}
+
+// ownCondition turns "column IN (SELECT column FROM the same table WHERE condition)" into
+// the condition: it shows the rows that were looked up, a caller's own memberships, and
+// not what they lead to. It is "" for any other policy.
+func (f *facts) ownCondition(r *catalog.Relation, p *judgedPolicy) string {
+	if p.Using == nil || p.Using.Root == nil || !p.covers("SELECT") ||
+		!slices.Equal(p.using.Subqueries, []catalog.QName{r.QName()}) {
+		return ""
+	}
+	n := p.Using.Root
+	if n.Kind != catalog.NodeAnyQuery || n.Name != "=" || len(n.Args) != 1 || len(n.Query.Select) != 1 ||
+		n.Args[0].Kind != catalog.NodeColumn || n.Query.Select[0] == nil || n.Query.Select[0].Column != n.Args[0].Column {
+		return ""
+	}
+	parts := regexp.MustCompile(`(?s)^\(\S+ IN \( SELECT \S+\s+FROM (\S+?)(?: (\S+))?\s+WHERE (.*)\)\)$`).
+		FindStringSubmatch(p.Using.Text)
+	if parts == nil || strings.Contains(parts[3], "SELECT") || strings.Contains(parts[3], "\n") {
+		return ""
+	}
+	table := parts[1][strings.LastIndexByte(parts[1], '.')+1:]
+	name := table
+	if parts[2] != "" {
+		name = parts[2]
+	}
+	own := strings.ReplaceAll(parts[3], name+".", "")
+	if strings.Contains(own, table+".") {
+		return "" // the row itself is compared, too
+	}
+	return own
 }
 
 // leadsBackTo reports whether the policies of these tables lead to start.

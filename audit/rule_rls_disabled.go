@@ -12,12 +12,18 @@ var ruleRLSDisabled = Rule{
 	Check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedTables {
-			if !r.RLS && len(r.Policies) == 0 && f.exposed(r) && !f.protectedRelative(r) {
+			if f.unprotected(r) && f.exposed(r) {
 				out = append(out, f.rlsDisabled(r))
 			}
 		}
 		return out
 	},
+}
+
+// unprotected reports whether a table has neither row-level security nor a policy that
+// waits for it, nor a relative that has.
+func (f *facts) unprotected(r *catalog.Relation) bool {
+	return !r.RLS && len(r.Policies) == 0 && !f.protectedRelative(r)
 }
 
 // protectedRelative reports whether a parent or a child of r has row-level security: then

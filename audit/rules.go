@@ -29,6 +29,7 @@ func Rules() []Rule {
 		ruleRLSSharedPeople,
 		ruleRLSTriggerTarget,
 		ruleRLSUnknown,
+		ruleRLSUnreachable,
 
 		rulePolicyAlwaysTrue,
 		rulePolicyBypassFlag,

@@ -79,7 +79,9 @@ func (l *loader) indexes(rows pgx.Rows) error {
 		Classes     []OID
 		OptionBits  []int16
 		Expressions []string
-		Pages       int64
+		// ExpressionsLeakproof is true when every function in them is leakproof.
+		ExpressionsLeakproof bool
+		Pages                int64
 	}
 	return collect(rows, func(r *row) error {
 		rel := l.relation(r.Relation)
@@ -98,6 +100,7 @@ func (l *loader) indexes(rows pgx.Rows) error {
 			key.Column = name
 			if i < len(r.Expressions) {
 				key.Expression = r.Expressions[i]
+				key.Leakproof = key.Leakproof && (key.Expression == "" || r.ExpressionsLeakproof)
 			}
 			ix.Keys = append(ix.Keys, key)
 		}

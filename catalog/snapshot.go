@@ -274,7 +274,8 @@ type IndexKey struct {
 	Descending bool   `json:"descending,omitempty"`
 	NullsFirst bool   `json:"nulls_first,omitempty"`
 	// Leakproof is true when every search operator of the operator family for this
-	// type is leakproof: only then can the planner use the key ahead of a policy.
+	// type is leakproof, and every function of the expression: only then can the planner
+	// use the key ahead of a policy.
 	Leakproof bool `json:"leakproof"`
 }
 

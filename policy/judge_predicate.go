@@ -132,6 +132,11 @@ func (a *analyst) comparison(n *catalog.Node, depth int) verdict {
 	}
 	switch n.Name {
 	case "=":
+		for i, arg := range n.Args {
+			if arg.Type == "boolean" && a.truth(arg, depth) == certain {
+				return a.predicate(n.Args[1-i], depth) // condition = true
+			}
+		}
 		return a.equality(n.Args[0], n.Args[1], depth)
 	case "?": // a JSON array holds the tenant
 		if x := a.value(n.Args[0], depth); x.kind == valueClaim || x.kind == valueTenant {

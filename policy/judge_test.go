@@ -70,6 +70,8 @@ CREATE FUNCTION app.all_tenants() RETURNS SETOF uuid LANGUAGE sql STABLE SECURIT
 	FROM app.membership $$;
 CREATE FUNCTION app.is_member(t uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER AS $$
 	SELECT EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid()) $$;
+CREATE FUNCTION app.is_member_bare(t uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER AS $$
+	SELECT EXISTS (SELECT FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid()) $$;
 CREATE FUNCTION app.is_member_captured(tenant_id uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER AS $$
 	SELECT EXISTS (SELECT 1 FROM app.membership m WHERE m.tenant_id = tenant_id AND m.user_id = auth.uid()) $$;
 CREATE FUNCTION app.has_role(t uuid, wanted text) RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
@@ -241,6 +243,13 @@ func judgeCases() []struct{ table, expr, want string } {
 		{"", `tenant_id IN (SELECT app.my_tenants())`, "isolates sub-link"},
 		{"", `tenant_id IN (SELECT * FROM app.my_tenants())`, "isolates sub-link"},
 		{"", `app.is_member(tenant_id)`, "isolates"},
+		{"", `app.is_member(tenant_id) = true`, "isolates"},
+		{"", `true = app.is_member(tenant_id)`, "isolates"},
+		{"", `app.is_member(tenant_id) = archived`, ""},
+		{"", `app.is_member(tenant_id) = false`, ""},
+		{"", `app.is_member_bare(tenant_id)`, "isolates"},
+		{"", `EXISTS (SELECT FROM app.membership m WHERE m.tenant_id = doc.tenant_id AND m.user_id = auth.uid())`,
+			"isolates sub-link"},
 		{"", `app.has_role(tenant_id, 'admin')`, "isolates"},
 		{"", `tenant_id = (SELECT id FROM app.tenants WHERE slug = auth.jwt() ->> 'tenant')`, "isolates wrapped"},
 		// Membership in the shapes that helpers of starter kits have.

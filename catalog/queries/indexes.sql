@@ -15,6 +15,11 @@ SELECT i.indrelid AS relation, ic.relname::pg_catalog.text AS name, am.amname::p
            SELECT CASE i.indkey[k - 1] WHEN 0 THEN pg_catalog.pg_get_indexdef(i.indexrelid, k, false) ELSE '' END
              FROM pg_catalog.generate_series(1, i.indnkeyatts) AS k ORDER BY k)
        ELSE '{}' END AS expressions,
+       i.indexprs IS NULL OR i.indexprs::pg_catalog.text !~ '\{(COERCEVIAIO|ARRAYCOERCEEXPR|SQLVALUEFUNCTION)'
+         AND NOT EXISTS (
+           SELECT 1 FROM pg_catalog.regexp_matches(i.indexprs::pg_catalog.text, ':(?:funcid|opfuncid) (\d+)', 'g') AS m
+             LEFT JOIN pg_catalog.pg_proc p ON p.oid = m[1]::pg_catalog.oid
+            WHERE p.proleakproof IS NOT TRUE) AS expressions_leakproof,
        ic.relpages::pg_catalog.int8 AS pages
   FROM pg_catalog.pg_index i
   JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid

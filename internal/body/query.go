@@ -180,7 +180,7 @@ func (r *reader) targets(q *catalog.Query, end int) (names []string) {
 			r.expect(",")
 		}
 	}
-	if r.at != end || len(q.Select) == 0 {
+	if r.at != end { // none at all is EXISTS (SELECT FROM …)
 		r.refuse()
 	}
 	q.Aggregate = q.Aggregate || slices.ContainsFunc(q.Select, r.aggregates)
