@@ -110,8 +110,9 @@ func checkTable(t *testing.T, v *catalog.Lookup, role string) {
 		t.Errorf("privileges: %+v", r.Privileges)
 	}
 	wantKeys := map[string][]catalog.IndexKey{
-		"leads_tags":  {{Column: "tags", OpClass: "array_ops"}},
-		"leads_lower": {{Expression: "lower((email)::text)", OpClass: "text_ops", Descending: true}}, // lower is not leakproof
+		"leads_tags": {{Column: "tags", OpClass: "array_ops"}},
+		// The operators are leakproof, lower is not.
+		"leads_lower": {{Expression: "lower((email)::text)", OpClass: "text_ops", Descending: true}},
 		"leads_email": {{Column: "tenant_id", OpClass: "uuid_ops", Leakproof: true},
 			{Column: "email", OpClass: "text_ops", Leakproof: true}},
 	}
