@@ -161,11 +161,13 @@ func dedupe(all []Finding) []Finding {
 	return out
 }
 
-// verdict is the report in one line.
+// verdict is the report in one line. What nobody can tell comes first.
 func verdict(r Report) string {
-	var server, leaks, slow, minor int
+	var unknown, server, leaks, slow, minor int
 	for _, x := range r.Findings {
 		switch {
+		case x.Rule == ruleRLSUnknown.ID:
+			unknown++
 		case x.Group == "server":
 			server++ // about the release: no work on the schema closes it
 		case x.Kind == Slow:
@@ -178,11 +180,14 @@ func verdict(r Report) string {
 	}
 	var parts []string
 	for _, p := range []struct {
-		n    int
-		noun string
-	}{{leaks, "leak"}, {slow, "performance finding"}, {minor, "minor finding"}} {
+		n          int
+		noun, many string
+	}{
+		{unknown, "table of unknown tenants", "tables of unknown tenants"}, {leaks, "leak", "leaks"},
+		{slow, "performance finding", "performance findings"}, {minor, "minor finding", "minor findings"},
+	} {
 		if p.n > 0 {
-			parts = append(parts, english.Count(p.n, p.noun))
+			parts = append(parts, english.Count(p.n, p.noun, p.many))
 		}
 	}
 	text := strings.Join(parts, ", ")

@@ -33,6 +33,7 @@ type auditFlags struct {
 	expires        string
 	migrations     string
 	noProbe        bool
+	full           bool
 }
 
 func (a *app) newAudit() *cobra.Command {
@@ -41,12 +42,14 @@ func (a *app) newAudit() *cobra.Command {
 		Use:   "audit [URL]",
 		Short: "Find every hole in a database's tenant isolation",
 		Long: "Read the system catalog and report everything that lets one tenant see or touch\n" +
-			"another's rows, worst first, with the SQL that closes it. Nothing is changed.\n\n" +
+			"another's rows, worst first: one line a rule, with --full the SQL that closes each\n" +
+			"hole. Nothing is changed.\n\n" +
 			"With --migrations no database is needed: a private PostgreSQL runs the folder's\n" +
 			"files, and findings point at file and line.\n\n" +
 			"Exit status: 0 nothing at or above --fail-on, 1 something, 2 could not look, or\n" +
 			"not at everything.",
 		Example: "  moat audit postgres://localhost/app\n" +
+			"  moat audit --full --schema app | less\n" +
 			"  moat audit --schema app --role app_user --format sarif > moat.sarif\n" +
 			"  moat audit --migrations db/migrations --format github\n" +
 			"  moat audit --write-baseline moat-baseline.yaml --reason 'known since March' --expires 2027-03-31",
@@ -68,6 +71,7 @@ func (a *app) newAudit() *cobra.Command {
 	flags.StringVar(&f.expires, "expires", "", "last day of what --write-baseline accepts (default: a year from now)")
 	flags.StringVar(&f.migrations, "migrations", "",
 		"audit what the migrations in this folder make: "+english.Or(tools.Readers()))
+	flags.BoolVar(&f.full, "full", false, "text: show each finding with its reason and its SQL, not one line a rule")
 	flags.BoolVar(&f.noProbe, "no-probe", false, "read the catalog only: do not count crossing rows or ask for plans")
 	return c
 }
@@ -114,7 +118,7 @@ func (a *app) runAudit(ctx context.Context, args []string, f auditFlags) error {
 	if f.writeBaseline != "" {
 		return a.writeBaseline(f, got)
 	}
-	if err := format.Write(a.Out, &got.report, report.Options{Colour: a.color(a.Out), FailOn: failOn, Version: Version(),
+	if err := format.Write(a.Out, &got.report, report.Options{Colour: a.color(a.Out), Full: f.full, FailOn: failOn, Version: Version(),
 		Now: time.Now()}); err != nil {
 		return err
 	}

@@ -75,14 +75,15 @@ func render(t *testing.T, write func(io.Writer) error) string {
 func formats() map[string]func(io.Writer) error {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	return map[string]func(io.Writer) error{
-		"text.txt":    func(w io.Writer) error { return report.AuditText(w, sample(), false) },
-		"colour.txt":  func(w io.Writer) error { return report.AuditText(w, sample(), true) },
+		"text.txt":    func(w io.Writer) error { return report.AuditText(w, sample(), true, false) },
+		"summary.txt": func(w io.Writer) error { return report.AuditText(w, sample(), false, false) },
+		"colour.txt":  func(w io.Writer) error { return report.AuditText(w, sample(), true, true) },
 		"report.json": func(w io.Writer) error { return report.AuditJSON(w, sample()) },
 		"junit.xml":   func(w io.Writer) error { return report.AuditJUnit(w, sample(), audit.Medium, now) },
 		"report.md":   func(w io.Writer) error { return report.AuditMarkdown(w, sample()) },
 		"github.txt":  func(w io.Writer) error { return report.AuditGitHub(w, sample(), audit.Medium) },
 		"clean-text.txt": func(w io.Writer) error {
-			return report.AuditText(w, &audit.Report{Verdict: "no findings"},
+			return report.AuditText(w, &audit.Report{Verdict: "no findings"}, false,
 				false)
 		},
 	}

@@ -10,21 +10,29 @@ import (
 	"github.com/moat-db/moat/internal/english"
 )
 
-// AuditText writes a report for people: the verdict, then the findings by table, the
-// worst table first, in 80 columns. colour adds terminal colours.
-func AuditText(w io.Writer, r *audit.Report, colour bool) error {
+// AuditText writes a report for people: the verdict, then a line for each rule, the worst
+// first, with how often and where it was found; with full, every finding by table
+// instead, in 80 columns. colour adds terminal colours.
+func AuditText(w io.Writer, r *audit.Report, full, colour bool) error {
 	t := auditText{colour: colour}
 	t.head(r)
-	for _, g := range auditGroups(r.Findings) {
-		t.group(g)
+	if full {
+		for _, g := range auditGroups(r.Findings) {
+			t.group(g)
+		}
+	} else {
+		t.summary(r.Findings)
 	}
 	t.list("Not seen:", r.Unseen)
 	if n := len(r.Accepted); n > 0 {
 		t.line(0, "%s accepted.", english.Count(n, "finding"))
 	}
 	t.list("Entries of the baseline that do not count:", sentences(r.Reopened))
-	if len(r.Findings) > 0 {
+	switch {
+	case len(r.Findings) > 0 && full:
 		t.line(0, "moat explain RULE tells more. --format json holds every statement.")
+	case len(r.Findings) > 0:
+		t.line(0, "--full shows each finding with its reason and the SQL that closes it; moat explain RULE tells more.")
 	}
 	_, err := io.WriteString(w, t.b.String())
 	return err
@@ -71,6 +79,44 @@ func (t *auditText) head(r *audit.Report) {
 		t.line(2, "%s", sentence)
 	}
 	t.b.WriteString("\n")
+}
+
+// summary writes a line for each rule: the worst severity, how many findings, and as many
+// of the worst objects as the line takes.
+func (t *auditText) summary(findings []audit.Finding) {
+	var rules []auditGroup
+	width := 0
+	for _, x := range findings {
+		i := slices.IndexFunc(rules, func(g auditGroup) bool { return g.name == x.Rule })
+		if i < 0 {
+			rules = append(rules, auditGroup{name: x.Rule})
+			i = len(rules) - 1
+			width = max(width, len(x.Rule))
+		}
+		rules[i].findings = append(rules[i].findings, x)
+	}
+	for _, g := range rules {
+		worst := g.findings[0].Severity
+		pad := strings.Repeat(" ", len(audit.Critical)-len(worst))
+		head := fmt.Sprintf("  %s%s  %-*s %4d  ", t.severity(worst), pad, width, g.name, len(g.findings))
+		t.b.WriteString(head + objects(g.findings, textWidth-columns(head)) + "\n")
+	}
+	if len(rules) > 0 {
+		t.b.WriteString("\n")
+	}
+}
+
+// objects names the first objects, as many as fit into width columns, and at least one.
+func objects(findings []audit.Finding, width int) string {
+	text := findings[0].Object
+	for _, x := range findings[1:] {
+		more := text + ", " + x.Object
+		if columns(more) > width-len(", …") {
+			return text + ", …"
+		}
+		text = more
+	}
+	return text
 }
 
 func rolesText(roles []string) string {

@@ -13,6 +13,7 @@ import (
 // Options say how a report is written. A format reads what concerns it.
 type Options struct {
 	Colour  bool           // of a terminal
+	Full    bool           // text: every finding, not one line a rule
 	FailOn  audit.Severity // from which severity on a finding is a failure
 	Version string         // of moat
 	Now     time.Time
@@ -27,7 +28,7 @@ type Format[R any] struct {
 // AuditFormats are those of audit's report, the default first.
 func AuditFormats() []Format[*audit.Report] {
 	return []Format[*audit.Report]{
-		{"text", func(w io.Writer, r *audit.Report, o Options) error { return AuditText(w, r, o.Colour) }},
+		{"text", func(w io.Writer, r *audit.Report, o Options) error { return AuditText(w, r, o.Full, o.Colour) }},
 		{"json", func(w io.Writer, r *audit.Report, _ Options) error { return AuditJSON(w, r) }},
 		{"sarif", func(w io.Writer, r *audit.Report, o Options) error { return AuditSARIF(w, r, o.Version) }},
 		{"junit", func(w io.Writer, r *audit.Report, o Options) error { return AuditJUnit(w, r, o.FailOn, o.Now) }},
