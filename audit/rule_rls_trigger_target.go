@@ -27,7 +27,8 @@ var ruleRLSTriggerTarget = Rule{
 			}
 			out = append(out, onRelation(r,
 				"Every tenant can read what the trigger copies here from other tenants' rows.",
-				fmt.Sprintf("A trigger on %s writes to this table through %s, and no policy protects the copy.",
+				fmt.Sprintf("A trigger on %s writes to this table through %s, and no policy protects the copy. The SQL takes "+
+					"reading from the application: give the table the tenant and a policy where it must read.",
 					source.QName(), fn.Signature())).
 				with(f.revokeSQL(r, names...)...))
 		}
