@@ -22,7 +22,8 @@ var ruleRLSPartition = Rule{
 				out = append(out, onRelation(r,
 					"A query that names this table instead of its parent returns every tenant's rows.",
 					fmt.Sprintf("The policies of %s apply to queries that name it. A partition or child that is named directly "+
-						"obeys only its own policies. The SQL takes direct access from the application: its queries name %s.", name, name)).
+						"obeys only its own policies. The SQL takes direct access from the application: its queries name %s.",
+						name, name)).
 					with(enableSQL(r)...).with(f.revokeAllSQL(r)...))
 				break
 			}

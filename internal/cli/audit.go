@@ -118,8 +118,8 @@ func (a *app) runAudit(ctx context.Context, args []string, f auditFlags) error {
 	if f.writeBaseline != "" {
 		return a.writeBaseline(f, got)
 	}
-	if err := format.Write(a.Out, &got.report, report.Options{Colour: a.color(a.Out), Full: f.full, FailOn: failOn, Version: Version(),
-		Now: time.Now()}); err != nil {
+	if err := format.Write(a.Out, &got.report, report.Options{Colour: a.color(a.Out), Full: f.full, FailOn: failOn,
+		Version: Version(), Now: time.Now()}); err != nil {
 		return err
 	}
 	return auditOutcome(got.report, failOn)
