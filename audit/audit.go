@@ -30,6 +30,9 @@ type Options struct {
 	// Owner is the role that suggested SQL hands objects of an application role to;
 	// empty means moat_owner.
 	Owner string
+	// Membership is the table that says who is a member of which tenant to those who let
+	// requests in; zero where none is configured.
+	Membership catalog.QName
 	// Evidence is what [Probe] saw; the zero value means it was not asked.
 	Evidence Evidence
 	// Accepted are exceptions that a person has accepted; Today decides which of them

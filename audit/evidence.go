@@ -11,6 +11,8 @@ type Evidence struct {
 	// Crossing is the number of rows that refer to another tenant's, for each foreign
 	// key that does not compare the tenants.
 	Crossing []CrossingRows
+	// Orphans is the number of rows of tenants that do not exist, by table.
+	Orphans map[catalog.QName]int64
 	// SealKeys are the ids of keys of sealed mode that a newer one replaced more than
 	// a day ago and that are accepted without an end.
 	SealKeys []string

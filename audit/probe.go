@@ -25,7 +25,8 @@ import (
 // What could not be counted is in [Evidence.Unseen]. It returns an error only when ctx
 // is done or the connection is no longer usable.
 func Probe(ctx context.Context, conn *pgx.Conn, v *policy.View) (Evidence, error) {
-	p := prober{facts: newFacts(v, Options{}), evidence: Evidence{Plans: map[catalog.QName]Plan{}}}
+	p := prober{facts: newFacts(v, Options{}), evidence: Evidence{Plans: map[catalog.QName]Plan{},
+		Orphans: map[catalog.QName]int64{}}}
 	for _, r := range p.facts.keyedTables {
 		for i := range r.Constraints {
 			if fk := &r.Constraints[i]; p.facts.crosses(r, fk) {
@@ -35,6 +36,9 @@ func Probe(ctx context.Context, conn *pgx.Conn, v *policy.View) (Evidence, error
 		if r.RLS && r.Estimate.Rows >= bigTable {
 			p.explain(r)
 		}
+	}
+	for _, r := range p.facts.untied() {
+		p.orphans(r)
 	}
 	p.sealKeys()
 	ask(ctx, conn.PgConn(), p.questions)
@@ -69,6 +73,25 @@ func (p *prober) count(r *catalog.Relation, fk *catalog.Constraint) {
 		return
 	}
 	p.questions = append(p.questions, question{sql: "SELECT count(*) " + query, answer: answer})
+}
+
+// orphans counts the rows of tenants that do not exist.
+func (p *prober) orphans(r *catalog.Relation) {
+	if !p.facts.bypasses(p.facts.s.User) {
+		p.unseen("Rows of %s whose tenant does not exist were not counted: this requires a superuser or BYPASSRLS.", r.QName())
+		return
+	}
+	p.questions = append(p.questions, question{sql: p.facts.orphansSQL(r), answer: func(rows []string, err error) {
+		var n int64
+		if err == nil {
+			n, err = strconv.ParseInt(strings.Join(rows, ""), 10, 64)
+		}
+		if err != nil {
+			p.unseen("Rows of %s whose tenant does not exist were not counted: %v.", r.QName(), err)
+			return
+		}
+		p.evidence.Orphans[r.QName()] = n
+	}})
 }
 
 func (p *prober) unseen(format string, args ...any) {

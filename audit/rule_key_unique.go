@@ -95,8 +95,7 @@ func (f *facts) globalUnique(r *catalog.Relation, x *catalog.Index, own string) 
 				"%s first in the key. If the value must be unique among all tenants, accept the finding.", other, own)
 		}
 	}
-	if r.Kind == catalog.PartitionedTable && !slices.Contains(r.PartitionKey.Columns, own) || x.Predicate != "" ||
-		slices.Contains(x.Columns(), "") {
+	if x.Predicate != "" || slices.Contains(x.Columns(), "") {
 		return found.with(f.leadIndexSQL(r, x, own)...)
 	}
 	columns := append([]string{own}, x.Columns()...)

@@ -41,6 +41,10 @@ func (f *facts) openChild(r *catalog.Relation) Finding {
 		return x.decide("The table reaches its tenant through %s. Give the tables along the way a tenant column first, "+
 			"starting with the one nearest to the tenant. moat protect plans this, including the backfill.", pathText(paths[0]))
 	}
+	if c := parent.Column(col); c == nil || !c.NotNull {
+		return x.decide("%s.%s can be NULL. Say first whose rows those without a tenant are; then give this table the "+
+			"column.", step.To, col)
+	}
 	return x.with(f.addTenantSQL(r, parent, col, step)...)
 }
 

@@ -7,6 +7,7 @@ import "slices"
 func Rules() []Rule {
 	return slices.Concat([]Rule{
 		ruleRoleAdminOption,
+		ruleRoleAltersItself,
 		ruleRoleBypassRLS,
 		ruleRoleCreateRole,
 		ruleRoleMemberOfOwner,
@@ -88,12 +89,14 @@ func Rules() []Rule {
 		ruleKeySurrogate,
 		ruleKeyTenantNullable,
 		ruleKeyTenantPartitions,
+		ruleKeyTenantReference,
 		ruleKeyUnique,
 
 		ruleGrantCreateSchema,
 		ruleGrantDefaultPrivileges,
 		ruleGrantIsolationTables,
 		ruleGrantMaintain,
+		ruleGrantMembership,
 		ruleGrantPublic,
 		ruleGrantPublication,
 		ruleGrantRawPages,

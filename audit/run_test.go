@@ -186,12 +186,12 @@ func TestVerdict(t *testing.T) {
 	s, m := vulnerable()
 	s.Unseen = []string{"the statistics"}
 	r := audit.Run(view(s, m), audit.Options{})
-	if want := "1 leak, 1 minor finding; 1 thing not checked"; r.Verdict != want {
+	if want := "1 leak, 2 minor findings; 1 thing not checked"; r.Verdict != want {
 		t.Errorf("verdict %q, want %q", r.Verdict, want)
 	}
 	s.Version = 140022
 	r = audit.Run(view(s, m), audit.Options{})
-	if want := "1 leak, 1 minor finding; 2 findings about the server's release; 1 thing not checked"; r.Verdict != want {
+	if want := "1 leak, 2 minor findings; 2 findings about the server's release; 1 thing not checked"; r.Verdict != want {
 		t.Errorf("verdict %q, want %q", r.Verdict, want)
 	}
 	r = audit.Run(view(&catalog.Snapshot{Version: 170011}, &catalog.Model{}), audit.Options{})

@@ -29,12 +29,25 @@ func (f *inference) roles() error {
 			f.m.Roles = append(f.m.Roles, r.Name)
 		}
 	}
+	f.leaveOutMaster()
 	if len(f.m.Roles) == 0 {
 		f.say("application roles: none; no login role but superusers has a privilege on a tenant table")
 		return nil
 	}
 	f.say("application roles %s: those that can reach tenant tables", strings.Join(f.m.Roles, ", "))
 	return nil
+}
+
+// leaveOutMaster takes the role out that a provider gives instead of a superuser: it owns
+// the database and may create roles. Where it is the only one, the application is it.
+func (f *inference) leaveOutMaster() {
+	owner := f.v.Role(f.v.Snapshot.Database.Owner)
+	i := slices.Index(f.m.Roles, f.v.Snapshot.Database.Owner)
+	if owner == nil || i < 0 || !owner.CreateRole || len(f.m.Roles) == 1 {
+		return
+	}
+	f.m.Roles = slices.Delete(f.m.Roles, i, i+1)
+	f.say("%s is left out: it owns the database and may create roles, as a managed database's administrator", owner.Name)
 }
 
 func (f *inference) operators() []string {

@@ -99,7 +99,8 @@ func (a *app) runAudit(ctx context.Context, args []string, f auditFlags) error {
 	if f.writeBaseline != "" && strings.TrimSpace(f.reason) == "" {
 		return withHint(errors.New("a baseline needs a reason"), "--reason 'why these findings are accepted'")
 	}
-	o := audit.Options{Schemas: f.schemas, Owner: c.Roles.Owner, Today: time.Now()}
+	o := audit.Options{Schemas: f.schemas, Owner: c.Roles.Owner, Membership: qname(c.Caller.Table),
+		Today: time.Now()}
 	if f.writeBaseline == "" { // else everything is accepted anew
 		if o.Accepted, err = exceptions(f.baseline, c); err != nil {
 			return err

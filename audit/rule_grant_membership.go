@@ -1,0 +1,95 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+var ruleGrantMembership = Rule{
+	ID: "grant-membership", Severity: Medium, Holes: []string{"T05"},
+	Title: "The application role can write who is a member of a tenant, or with which role",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for _, r := range f.keyedTables {
+			configured := r.QName() == f.o.Membership
+			if !configured && !f.listsMembers(r) {
+				continue
+			}
+			commands := f.writesMembers(r)
+			if len(commands) == 0 {
+				continue
+			}
+			x := onRelation(r,
+				"A plain member can make itself the tenant's owner, or let others in.",
+				fmt.Sprintf("The application may %s on this table, and no policy asks for the caller's role.",
+					strings.Join(commands, " and "))).
+				decide("Take INSERT, and UPDATE of the columns that say who and as what, from the application role; let a " +
+					"SECURITY DEFINER function that asks for the caller's role write them. Where nobody but your program's own " +
+					"code reaches the database and asks for itself, accept the finding.")
+			if configured { // whoever has a token writes here through the API
+				x = x.at(High)
+			}
+			out = append(out, x)
+		}
+		return out
+	},
+}
+
+// listsMembers reports whether a tenant table looks like the one that says which people
+// belong to a tenant, and as what.
+func (f *facts) listsMembers(r *catalog.Relation) bool {
+	return f.look.Class(r.QName()) == catalog.TenantTable && namesPeople(r.Name) && slices.ContainsFunc(r.Columns,
+		func(c catalog.Column) bool { return roleColumn(c.Name) }) && slices.ContainsFunc(r.Columns,
+		func(c catalog.Column) bool { return c.Name != f.tenantColumn(r.QName()) && personColumn(c.Name) })
+}
+
+// roleColumn reports whether a column, by its name, says what a member may do.
+func roleColumn(name string) bool {
+	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))
+	return slices.Contains([]string{"role", "roles", "roleid", "accountrole", "memberrole", "isadmin", "isowner", "admin",
+		"permission", "permissions", "accesslevel"}, name)
+}
+
+// personColumn reports whether a column, by its name, refers to a person.
+func personColumn(name string) bool {
+	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))
+	return strings.HasSuffix(name, "id") && namesPeople(name) && name != "id"
+}
+
+// writesMembers returns the commands by which the application may add a member or change
+// what one is.
+func (f *facts) writesMembers(r *catalog.Relation) []string {
+	decisive := func(name string) bool {
+		return name == f.tenantColumn(r.QName()) || roleColumn(name) || personColumn(name)
+	}
+	return slices.DeleteFunc([]string{"INSERT", "UPDATE"}, func(command string) bool {
+		granted := f.appMay(r.Privileges, command)
+		for i := range r.Columns {
+			granted = granted || decisive(r.Columns[i].Name) && f.appMay(r.Columns[i].Privileges, command)
+		}
+		return !granted || !slices.ContainsFunc(f.acting(), func(role string) bool {
+			return f.look.HasTablePrivilege(role, r, command) && f.asksNobody(r, role, command)
+		})
+	})
+}
+
+// asksNobody reports whether the policies let a role's command through without a look at
+// another row or table: at what the caller is.
+func (f *facts) asksNobody(r *catalog.Relation, role, command string) bool {
+	e := f.look.Effective(r, role, command)
+	if e.Bypass != "" {
+		return true
+	}
+	if e.Denied {
+		return false
+	}
+	asks := func(p *catalog.Policy) bool {
+		j := f.look.Judge(p.WriteExpr(), r)
+		return len(j.Subqueries) > 0 || len(j.Functions) > 0 && !f.look.Plain(p.WriteExpr(), r)
+	}
+	return !slices.ContainsFunc(e.Restrictive, asks) && !(len(e.Permissive) > 0 && !slices.ContainsFunc(e.Permissive,
+		func(p *catalog.Policy) bool { return !asks(p) }))
+}

@@ -1,0 +1,1 @@
+REVOKE INSERT, UPDATE ON app.members FROM {{app}};
