@@ -51,6 +51,7 @@ func Rules() []Rule {
 		rulePolicyAlternative,
 		rulePolicyOtherRole,
 		rulePolicyPattern,
+		rulePolicyReadNarrower,
 		rulePolicyRecursion,
 		rulePolicyRestrictiveCommand,
 		rulePolicyRestrictiveEmpty,

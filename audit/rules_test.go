@@ -23,7 +23,7 @@ var detectable = strings.Fields(`
 	S03 S05 S08 S12 S14 S15 S16 S17 S19 S21 S22 S24
 	E01 E03 E04 E05
 	F01 F02 F03 F04 F05 F06 F07 F08 F11 F12
-	T01 T02 T03 T04 T05 T06`)
+	T01 T02 T03 T04 T05 T06 T07`)
 
 func TestEveryHoleHasARuleAndAFixture(t *testing.T) {
 	t.Parallel()
