@@ -78,7 +78,8 @@ func (p *prober) count(r *catalog.Relation, fk *catalog.Constraint) {
 // orphans counts the rows of tenants that do not exist.
 func (p *prober) orphans(r *catalog.Relation) {
 	if !p.facts.bypasses(p.facts.s.User) {
-		p.unseen("Rows of %s whose tenant does not exist were not counted: this requires a superuser or BYPASSRLS.", r.QName())
+		p.unseen("Rows of %s whose tenant does not exist were not counted: this requires a superuser or BYPASSRLS.",
+			r.QName())
 		return
 	}
 	p.questions = append(p.questions, question{sql: p.facts.orphansSQL(r), answer: func(rows []string, err error) {

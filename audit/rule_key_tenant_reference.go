@@ -68,6 +68,7 @@ func (f *facts) orphans(r *catalog.Relation) int64 { return f.o.Evidence.Orphans
 // orphansSQL counts them.
 func (f *facts) orphansSQL(r *catalog.Relation) string {
 	own := sqltext.Ident(f.tenantColumn(r.QName()))
-	return fmt.Sprintf("SELECT count(*) FROM %s c WHERE c.%s IS NOT NULL AND NOT EXISTS (SELECT FROM %s p WHERE p.%s = c.%s)",
+	return fmt.Sprintf("SELECT count(*) FROM %s c WHERE c.%s IS NOT NULL AND NOT EXISTS ("+
+		"SELECT FROM %s p WHERE p.%s = c.%s)",
 		r.QName().SQL(), own, f.m.Tenants.SQL(), sqltext.Ident(f.m.Key), own)
 }
