@@ -57,6 +57,11 @@ CREATE TABLE "ärger_` + long[:56] + `" (id uuid PRIMARY KEY,
 CREATE UNIQUE INDEX index_items_on_plan_id_and_code_and_some_more_words_to_fill_63x ON ` + long + ` (code, ` +
 			long[1:] + `) WHERE code <> '';
 CREATE INDEX "i_` + long[:61] + `" ON ` + long + ` (code);`},
+		"a unique index of a partitioned table": {uniques: "public.ev.ev_code_at", schema: `
+CREATE TABLE ev (id bigint NOT NULL, tenant_id uuid NOT NULL REFERENCES tenants, code text NOT NULL, at date NOT NULL,
+  PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE UNIQUE INDEX ev_code_at ON ev (code, at);
+CREATE TABLE ev_1 PARTITION OF ev FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');`},
 		"a key that names another tenant": {schema: `
 CREATE TABLE settings (tenant_id uuid PRIMARY KEY REFERENCES tenants);
 CREATE TABLE invites (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants, invited uuid NOT NULL

@@ -357,6 +357,12 @@ func (p *planner) dropUnique(t *table, x catalog.Index, b indexBuild, needs []st
 		step.Kind, step.Lock = KindConcurrent, ShareUpdateExclusive
 		step.SQL = []string{dropIndexSQL(t.rel, index)}
 		step.Undo = []string{rebuild(x)}
+		if t.rel.Kind == catalog.PartitionedTable {
+			step.Kind, step.Lock = KindSQL, AccessExclusive // it knows no CONCURRENTLY
+			whole := strings.Replace(x.Definition, " ON ONLY ", " ON ", 1)
+			step.Undo = []string{strings.Replace(whole, "INDEX ", "INDEX IF NOT EXISTS ", 1)}
+			step.Hazards = append(step.Hazards, "undoing this blocks writers while it builds the index again")
+		}
 		step.Remember = []string{commentOnIndex(index)}
 	}
 	p.add(step)

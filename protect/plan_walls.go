@@ -50,9 +50,11 @@ func (p *planner) wall(t *table, expr string) {
 }
 
 // narrowed names the policies by which some role of today reads rows that are not bound to
-// the current tenant; none where a restrictive policy binds them all the same.
+// the current tenant, and those that bind them to something else; none where a restrictive
+// policy binds them to the tenant all the same.
 func (p *planner) narrowed(t *table) []string {
 	var names []string
+	shows := false
 	for i := range t.rel.Policies {
 		pol := &t.rel.Policies[i]
 		if !p.reads(pol) || pol.Name == policy.Access {
@@ -63,9 +65,12 @@ func (p *planner) narrowed(t *table) []string {
 		if !pol.Permissive && isolates && slices.Contains(pol.Roles, "") {
 			return nil
 		}
-		if pol.Permissive && !isolates {
-			names = append(names, pol.Name)
+		if !isolates {
+			names, shows = append(names, pol.Name), shows || pol.Permissive
 		}
+	}
+	if !shows {
+		return nil
 	}
 	return names
 }

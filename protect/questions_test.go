@@ -153,6 +153,21 @@ func TestWallSaysWhatItHides(t *testing.T) {
 	}
 }
 
+// A restrictive policy that binds rows to more than one tenant is named with the permissive
+// one that shows them.
+func TestWallNamesWhatBindsTheRows(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, withTenants+`CREATE FUNCTION below() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER
+			SET search_path = pg_catalog, pg_temp AS $$ SELECT id FROM public.tenants
+			WHERE nullif(current_setting('app.current_tenant', true), '')::uuid IN (id, parent_id) $$;
+		CREATE POLICY tree ON doc AS RESTRICTIVE USING (tenant_id = ANY (ARRAY(SELECT below())));
+		CREATE POLICY access ON doc USING (true)`)
+	d := decision(b.plan(t), "wall/public.doc")
+	if d == nil || !strings.Contains(d.Question, "tree") || !strings.Contains(d.Why, "sees 3 rows today and 1 behind it") {
+		t.Errorf("question: %+v", d)
+	}
+}
+
 // A question that was accepted is reopened when its object changes.
 func TestChangedObjectReopens(t *testing.T) {
 	t.Parallel()
