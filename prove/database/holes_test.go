@@ -20,6 +20,7 @@ var beyond = map[string]string{
 	"F01": "speed", "F02": "speed", "F03": "speed", "F04": "speed", "F05": "speed", "F06": "speed", "F07": "speed",
 	"F08": "speed", "F11": "speed", "F12": "speed",
 	"O09": "a count by nature: EXPLAIN and planner settings bring it back", "O18": "a count by nature",
+	"O20": "raw pages keep dead rows, and so differ from look to look: undecided",
 	"P24": "no row has a login: closed to everybody",
 	"P27": "REFERENCES needs a schema to create in, which the fixture does not give",
 	"P30": "availability", "P33": "availability", "P34": "availability",
