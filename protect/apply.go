@@ -29,7 +29,7 @@ type ApplyOptions struct {
 	// means none, but a pause of half its time after each batch.
 	Throttle int
 	// Wait is how long to wait for another apply, which may be the last statement of
-	// a process that was killed. Zero means 30 seconds.
+	// a process that was killed. Zero means not at all.
 	Wait time.Duration
 	// Progress is called before, during and after each step; nil means not at all.
 	Progress func(Progress)
@@ -44,9 +44,6 @@ func (o ApplyOptions) withDefaults() ApplyOptions {
 	}
 	if o.Patience == 0 {
 		o.Patience = 10 * time.Minute
-	}
-	if o.Wait == 0 {
-		o.Wait = 30 * time.Second
 	}
 	return o
 }
@@ -74,6 +71,8 @@ type Progress struct {
 	Rate     float64
 	Left     time.Duration
 	Attempt  int
+	// Holders are those who hold the lock that the step waits for, where they are known.
+	Holders []Holder
 }
 
 // Result is what a run did.
@@ -126,7 +125,7 @@ func (e *SubjectError) Error() string {
 // step whose check finds rows is left out, and those that need it; all others run, but
 // none from group enforce on.
 //
-// Errors: [*OpenError], before anything has run, [ErrRunning], [*StaleError], and
+// Errors: [*OpenError], before anything has run, [*RunningError], [*StaleError], and
 // [*ApplyError] for the step that failed.
 func Apply(ctx context.Context, open Opener, plan *Plan, opts ApplyOptions) (*Result, error) {
 	if err := plan.settled(opts.withDefaults().Until); err != nil {
@@ -276,7 +275,7 @@ func (r *runner) kind(ctx context.Context, s Step) error {
 }
 
 func (r *runner) waiting(s Step) func(int) {
-	return func(attempt int) { r.report(Progress{State: Waiting, Step: s, Attempt: attempt}) }
+	return func(attempt int) { r.report(Progress{State: Waiting, Step: s, Attempt: attempt, Holders: r.holders}) }
 }
 
 func remember(ctx context.Context, db querier, query string) ([]string, error) {

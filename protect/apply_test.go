@@ -75,7 +75,7 @@ func (b *bench) plan(t *testing.T) *Plan {
 // baseline.
 func (b *bench) apply(t *testing.T, until Group) *Result {
 	t.Helper()
-	res, err := Apply(t.Context(), b.open, b.accepted(t), ApplyOptions{Until: until})
+	res, err := Apply(t.Context(), b.open, b.accepted(t), ApplyOptions{Until: until, Wait: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func (b *bench) accept(t *testing.T, open []Decision) {
 
 func (b *bench) undo(t *testing.T) {
 	t.Helper()
-	res, err := Undo(t.Context(), b.open, ApplyOptions{})
+	res, err := Undo(t.Context(), b.open, ApplyOptions{Wait: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,12 +35,20 @@ func (s *session) concurrently(ctx context.Context, waiting func(attempt int), i
 	sql []string) error {
 	deadline := time.Now().Add(s.opts.Patience)
 	for attempt := 1; ; attempt++ {
-		err := s.clear(ctx, index)
-		if err == nil {
-			err = execute(ctx, s.conn, sql)
+		said := func() {
+			if waiting != nil {
+				waiting(attempt)
+			}
 		}
+		// It waits for older transactions without a timeout: those are named meanwhile.
+		err := s.watch(ctx, said, func() error {
+			if err := s.clear(ctx, index); err != nil {
+				return err
+			}
+			return execute(ctx, s.conn, sql)
+		})
 		if err == nil || !isBusy(err) || time.Now().After(deadline) {
-			return err
+			return s.busy(err)
 		}
 		if waiting != nil {
 			waiting(attempt)

@@ -14,8 +14,14 @@ import (
 // [Undo] use one connection and close it.
 type Opener func(ctx context.Context) (*pgx.Conn, error)
 
-// ErrRunning is returned when another apply or undo works on the same database.
+// ErrRunning is what a [*RunningError] is.
 var ErrRunning = errors.New("another moat protect is running on this database")
+
+// RunningError is returned when another apply or undo works on the same database.
+type RunningError struct{ Holder Holder }
+
+func (e *RunningError) Error() string { return ErrRunning.Error() + ": " + e.Holder.String() }
+func (e *RunningError) Unwrap() error { return ErrRunning }
 
 // lockKey is the advisory lock of apply and undo: "moat" in ASCII.
 const lockKey = 0x6d6f6174
@@ -24,8 +30,10 @@ const lockKey = 0x6d6f6174
 // connection with the lock, so that the lock lasts as long as the last statement of
 // a process that was killed.
 type session struct {
-	conn *pgx.Conn
-	opts ApplyOptions
+	conn    *pgx.Conn
+	opts    ApplyOptions
+	open    Opener
+	holders []Holder // who was in the way of the last wait
 }
 
 // openSession connects, sets what the work relies on and takes the lock.
@@ -34,7 +42,7 @@ func openSession(ctx context.Context, open Opener, opts ApplyOptions) (*session,
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	s := &session{conn: conn, opts: opts.withDefaults()}
+	s := &session{conn: conn, opts: opts.withDefaults(), open: open}
 	if err := s.prepare(ctx); err != nil {
 		s.close()
 		return nil, err
@@ -74,13 +82,27 @@ func (s *session) lock(ctx context.Context) error {
 		if got {
 			return nil
 		}
-		if time.Now().After(deadline) {
-			return ErrRunning
+		if !time.Now().Before(deadline) {
+			if err := Running(ctx, s.conn); err != nil {
+				return err
+			}
+			return ErrRunning // by now it has ended
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}
+}
+
+// Running returns a [*RunningError] while an apply or undo works on the database, so that
+// nobody plans for one that would be refused.
+func Running(ctx context.Context, conn *pgx.Conn) error {
+	holders, err := whoHolds(ctx, conn, "l.locktype = 'advisory' AND l.classid = 0 AND l.objid = $1 AND l.objsubid = 1 "+
+		"AND l.granted AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())", lockKey)
+	if err != nil || len(holders) == 0 {
+		return err
+	}
+	return &RunningError{Holder: holders[0]}
 }
 
 // close ends the connection, and with it the lock. The context of the work may be
@@ -95,16 +117,11 @@ func (s *session) close() {
 // nobody queues behind it for long, and tries again until patience ends.
 func (s *session) inTx(ctx context.Context, waiting func(attempt int), fn func(tx pgx.Tx) error) error {
 	deadline := time.Now().Add(s.opts.Patience)
+	s.holders = nil
 	for attempt := 1; ; attempt++ {
-		err := pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)",
-				fmt.Sprintf("%dms", s.opts.LockTimeout.Milliseconds())); err != nil {
-				return err
-			}
-			return fn(tx)
-		})
+		err := s.watch(ctx, nil, func() error { return s.attempt(ctx, fn) })
 		if !isBusy(err) || time.Now().After(deadline) {
-			return err
+			return s.busy(err)
 		}
 		if waiting != nil {
 			waiting(attempt)
@@ -113,6 +130,16 @@ func (s *session) inTx(ctx context.Context, waiting func(attempt int), fn func(t
 			return err
 		}
 	}
+}
+
+func (s *session) attempt(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)",
+			fmt.Sprintf("%dms", s.opts.LockTimeout.Milliseconds())); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
 }
 
 // backoff grows from 50 ms to 3 s, so that the statements that queued up behind the

@@ -1,18 +1,91 @@
 package cli
 
 import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
+	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// connectError says that a connection could not be made, without the connection
-// string: pgx's own message names the user and the host, and those only.
+// connectError says the one thing that is wrong with a connection, without the connection
+// string. pgx tries without TLS what failed with it, and reports both.
 func connectError(err error) error {
 	var config *pgconn.ParseConfigError
 	if errors.As(err, &config) {
 		return withHint(errors.New("not a PostgreSQL connection string"), "for example postgres://user@host:5432/database")
 	}
-	return withHint(fmt.Errorf("connect: %w", err), "is the server running, and does it accept this role from here?")
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return withHint(fmt.Errorf("connect: %s", pg.Message), "%s", serverHint(pg))
+	}
+	reason, hint := networkReason(err)
+	return withHint(fmt.Errorf("connect: %s", reason), "%s", hint)
+}
+
+// serverHint is for an answer of the server itself: it was reached.
+func serverHint(pg *pgconn.PgError) string {
+	switch {
+	case pg.Code == "28P01":
+		return "the password is wrong, or the role has none: set it in the URL, PGPASSWORD or ~/.pgpass; " +
+			"\\password in psql sets a new one"
+	case pg.Code == "3D000":
+		return "the server has no database of this name: list them with psql -l"
+	case strings.Contains(pg.Message, "pg_hba.conf") && strings.Contains(pg.Message, "no encryption"):
+		return "the server takes this connection with TLS only, or not at all: sslmode=require, else a line in pg_hba.conf"
+	case pg.Code == "28000" && strings.Contains(pg.Message, "pg_hba.conf"):
+		return "no line of pg_hba.conf lets this role into this database from here"
+	case pg.Code == "28000":
+		return "this role may not log in: check its name, and that it has LOGIN"
+	case pg.Code == "53300":
+		return "the server has no connection to spare: close others, or raise max_connections"
+	case pg.Code == "57P03":
+		return "the server is starting, stopping or recovering: try again in a moment"
+	}
+	return "the server was reached and refused: its log says more"
+}
+
+// networkReason is for what happened before the server answered.
+func networkReason(err error) (reason, hint string) {
+	var dns *net.DNSError
+	var cert *tls.CertificateVerificationError
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &dns):
+		return "no host " + dns.Name, "check the host in the URL, or PGHOST"
+	case errors.As(err, &cert), errors.As(err, &unknown):
+		return "the server's certificate does not fit: " + innermost(err),
+			"give the authority with sslrootcert, and the name that the certificate is for as host"
+	case strings.Contains(err.Error(), "server refused TLS connection"):
+		return "the server has no TLS, and the connection demands it", "turn ssl on at the server; sslmode=disable sends " +
+			"everything in the clear"
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT):
+		return "nothing listens there: " + innermost(err), "is the server running, on this host and port?"
+	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
+		return "no answer in time", "is the host right, and does a firewall let the port through?"
+	}
+	return err.Error(), "is the server running, and does it accept this role from here?"
+}
+
+func isTimeout(err error) bool {
+	var n net.Error
+	return errors.As(err, &n) && n.Timeout()
+}
+
+// innermost is the last cause, without the addresses that were tried one after another.
+func innermost(err error) string {
+	var op *net.OpError
+	var cert *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &cert):
+		return cert.Err.Error()
+	case errors.As(err, &op) && op.Addr != nil:
+		return op.Addr.String() + ": " + op.Err.Error()
+	}
+	return err.Error()
 }

@@ -158,6 +158,11 @@ func (a *app) planProtect(ctx context.Context, open protect.Opener, c config.Con
 		return nil, connectError(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	if f.apply {
+		if err := protect.Running(ctx, conn); err != nil {
+			return nil, err
+		}
+	}
 	decided := protectConfig(c)
 	decided.Observe = protect.Group(f.until) == protect.GroupObserve
 	if decided.Baseline, err = exceptions("", c); err != nil {

@@ -85,6 +85,9 @@ func PlanProgress(w io.Writer, terminal bool) func(protect.Progress) {
 			}
 		case protect.Waiting:
 			text += fmt.Sprintf(": waiting for a lock, attempt %d", p.Attempt)
+			for _, h := range p.Holders {
+				text += "; held by " + h.String()
+			}
 		case protect.Moving:
 			// A line a second is enough where lines stay.
 			if !terminal && time.Since(last) < time.Second {
