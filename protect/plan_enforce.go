@@ -47,8 +47,9 @@ func (p *planner) enable(rel *catalog.Relation, t *table) {
 	}
 	step := Step{ID: stepID(GroupEnforce, q, "enable"), Group: GroupEnforce, Table: q,
 		Title: "enable and force row-level security", Lock: AccessExclusive,
-		Reason:  "from here on only the current tenant's rows are visible, even to the owner",
-		Hazards: []string{"a connection that sets no tenant sees no rows"}}
+		Reason: "from here on only the current tenant's rows are visible, even to the owner",
+		Hazards: []string{"a connection that sets no tenant sees no rows", "nor does the table's owner: its migrations " +
+			"change 0 rows without an error, and its pg_dump fails; run both as " + p.c.Roles.Operator}}
 	if len(do) > 0 {
 		step.SQL = []string{fmt.Sprintf("ALTER TABLE %s %s", q.SQL(), strings.Join(do, ", "))}
 		step.Undo = []string{fmt.Sprintf("ALTER TABLE %s %s", q.SQL(), strings.Join(undo, ", "))}

@@ -97,6 +97,7 @@ func (p *planner) guardSQL() []string {
 	for i, tag := range tags {
 		tags[i] = sqltext.Literal(tag)
 	}
+	sql = append(sql, eachKept("GRANT SELECT ON moat.%I TO "+sqltext.Ident(p.c.Roles.Operator)))
 	sql = append(sql, dropGuards()...)
 	return append(sql,
 		"SELECT moat.remember(c.oid::regclass) FROM pg_catalog.pg_class c\n"+

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/migrations/tools"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -29,6 +30,7 @@ func (p *planner) roles() {
 	}
 	if operator {
 		p.grants("operator", p.c.Roles.Operator, p.operatorWants)
+		p.operatorRights()
 	}
 }
 
@@ -365,10 +367,12 @@ func (p *planner) drawn() map[string]bool {
 
 func (p *planner) operatorWants(schema string) []want {
 	wants := p.schemaUsage(schema)
+	states := tools.StateTables()
 	for i := range p.s.Relations {
 		r := &p.s.Relations[i]
-		if r.Schema != schema || r.Extension != "" {
-			continue
+		if r.Schema != schema || r.Extension != "" || slices.Contains(states, r.Name) ||
+			r.OwnedBy != nil && slices.Contains(states, r.OwnedBy.Relation.Name) {
+			continue // a migration tool's own: it comes and goes with the tool
 		}
 		switch r.Kind {
 		case catalog.Table, catalog.PartitionedTable:
@@ -376,7 +380,7 @@ func (p *planner) operatorWants(schema string) []want {
 		case catalog.View, catalog.MaterializedView, catalog.ForeignTable:
 			wants = append(wants, want{onRelation(r), r.Owner, []string{"SELECT"}, r.Privileges})
 		case catalog.Sequence:
-			wants = append(wants, want{onRelation(r), r.Owner, []string{"USAGE"}, r.Privileges})
+			wants = append(wants, want{onRelation(r), r.Owner, []string{"SELECT", "USAGE"}, r.Privileges})
 		}
 	}
 	return wants

@@ -272,8 +272,9 @@ func (p *planner) major() int { return p.s.Version / 10000 }
 func (p *planner) connect() string {
 	app := p.c.Roles.Application
 	return fmt.Sprintf("Connect the application as %s: put %s in place of the user in its connection string. "+
-		"The role has no password: set one with \\password %s in psql, or use certificate or peer authentication.", app,
-		app, app)
+		"The role has no password: set one with \\password %s in psql, or use certificate or peer authentication. "+
+		"From group enforce on, run migrations, backfills and pg_dump as %s, or as a superuser: an owner is bound by "+
+		"the policies, so that its UPDATE changes 0 rows and its pg_dump fails.", app, app, app, p.c.Roles.Operator)
 }
 
 func key(q catalog.QName) string { return q.String() }

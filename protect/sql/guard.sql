@@ -24,6 +24,8 @@ BEGIN
     ELSIF NOT command.known AND (command.partition OR command.command_tag IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO')) THEN
       INSERT INTO moat.protected VALUES (command.oid, '', '');
       EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', command.oid::regclass);
+      RAISE NOTICE 'moat: % is closed to everyone until it has policies', command.oid::regclass
+        USING HINT = 'moat protect plans them';
     END IF;
   END LOOP;
 
