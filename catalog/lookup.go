@@ -177,6 +177,15 @@ func (r *Relation) Constraint(name string) *Constraint {
 	return nil
 }
 
+// ColumnNames returns the names of all columns.
+func (r *Relation) ColumnNames() []string {
+	names := make([]string, len(r.Columns))
+	for i, c := range r.Columns {
+		names[i] = c.Name
+	}
+	return names
+}
+
 // PrimaryKey returns the names of the primary key's columns in key order, nil when
 // there is none.
 func (r *Relation) PrimaryKey() []string {

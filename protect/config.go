@@ -21,6 +21,9 @@ type Config struct {
 	// tenants: the application role may read them. Of tables that were only inferred
 	// to be shared it gets what an application role of today has: see [Look].
 	Shared []string
+	// LeaveOpen are tables ("schema.table"), there or to come, that the guard leaves open, as
+	// it does those in which migration tools keep their state.
+	LeaveOpen []string
 	// TenantLedUniques are the global uniques ("schema.table.constraint") that may
 	// be replaced by ones that start with the tenant column.
 	TenantLedUniques []string

@@ -154,8 +154,12 @@ func TestGuardCloses(t *testing.T) {
 func testGuardCloses(t *testing.T, c *pgtest.Cluster) {
 	b := newBenchOn(t, c, simple+"CREATE TABLE app.events (tenant_id uuid NOT NULL, at date NOT NULL) PARTITION BY "+
 		"RANGE (at);")
+	b.cfg.LeaveOpen = []string{"app.river_job"}
 	b.apply(t, GroupGuards)
 	b.Exec(t, `CREATE TABLE app.new_1 (id int);`)
+	b.Exec(t, `CREATE TABLE app.river_job (id int); CREATE TABLE app.migrations (id int, tenant_id uuid, name text);
+	CREATE TABLE app.bun_migrations (id bigserial, name text);
+	CREATE TABLE app.our_versions (id int, version_id bigint, is_applied bool, tstamp timestamp);`)
 	b.Exec(t, `CREATE TABLE app.new_2 AS SELECT * FROM app.orders;`)
 	b.Exec(t, `SELECT * INTO app.new_3 FROM app.orders;`)
 	b.Exec(t, `CREATE TABLE app.new_4 (LIKE app.orders INCLUDING ALL);`)
@@ -169,9 +173,15 @@ func testGuardCloses(t *testing.T, c *pgtest.Cluster) {
 			t.Errorf("app.%s is open", name)
 		}
 	}
-	if relation(s, "goose_db_version").RLS {
-		t.Error("a migration tool's own table was closed")
+	for _, name := range []string{"goose_db_version", "bun_migrations", "our_versions", "river_job"} {
+		if r := relation(s, name); r.Name == "" || r.RLS {
+			t.Errorf("app.%s was closed: it is a migration tool's, or named", name)
+		}
 	}
+	if !relation(s, "migrations").RLS {
+		t.Error("a business table called migrations is open")
+	}
+	b.Exec(t, "DROP TABLE app.migrations, app.bun_migrations, app.our_versions, app.river_job")
 	b.Exec(t, `CREATE OR REPLACE VIEW app.open_orders AS SELECT * FROM app.orders WHERE status = 'new'`)
 	if r := relation(b.snapshot(t), "open_orders"); b.Cluster().Major >= 15 && !r.SecurityInvoker {
 		t.Error("CREATE OR REPLACE VIEW has lost security_invoker")

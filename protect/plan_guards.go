@@ -71,7 +71,7 @@ type guardFunction struct {
 
 func (p *planner) guardFunctions() []guardFunction {
 	body := strings.NewReplacer(":schemas", "ARRAY["+p.schemaList()+"]::name[]", ":tools",
-		"ARRAY["+toolTables()+"]::name[]",
+		p.leftOpen(),
 		":application", sqltext.Literal(p.c.Roles.Application)).Replace(guardBody)
 	return []guardFunction{
 		{"holds(oid, name, text)", "boolean", "sql STABLE", guardHoldsBody},
@@ -123,14 +123,15 @@ func (p *planner) schemaList() string {
 	return strings.Join(quoted, ", ")
 }
 
-// toolTables quotes the names of the tables in which migration tools keep their
-// state: closed to their own tool, they would make it start from the beginning.
-func toolTables() string {
-	names := tools.StateTables()
-	for i, n := range names {
+// leftOpen is the condition of tables that the guard does not close: closed to their own
+// tool, they would make it start from the beginning.
+func (p *planner) leftOpen() string {
+	names := make([]string, len(p.c.LeaveOpen))
+	for i, n := range p.c.LeaveOpen {
 		names[i] = sqltext.Literal(n)
 	}
-	return strings.Join(names, ", ")
+	return "(n.nspname || '.' || c.relname = ANY (ARRAY[" + strings.Join(names, ", ") + "]::text[])\n  OR " +
+		tools.StateSQL(sqltext.Literal) + ")"
 }
 
 func dropGuards() []string {

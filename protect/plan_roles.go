@@ -367,11 +367,9 @@ func (p *planner) drawn() map[string]bool {
 
 func (p *planner) operatorWants(schema string) []want {
 	wants := p.schemaUsage(schema)
-	states := tools.StateTables()
 	for i := range p.s.Relations {
 		r := &p.s.Relations[i]
-		if r.Schema != schema || r.Extension != "" || slices.Contains(states, r.Name) ||
-			r.OwnedBy != nil && slices.Contains(states, r.OwnedBy.Relation.Name) {
+		if r.Schema != schema || r.Extension != "" || p.toolState(r) {
 			continue // a migration tool's own: it comes and goes with the tool
 		}
 		switch r.Kind {
@@ -384,6 +382,14 @@ func (p *planner) operatorWants(schema string) []want {
 		}
 	}
 	return wants
+}
+
+// toolState reports whether a relation is a migration tool's own, or a sequence of one.
+func (p *planner) toolState(r *catalog.Relation) bool {
+	if r.OwnedBy != nil {
+		r = p.Relation(r.OwnedBy.Relation)
+	}
+	return r != nil && tools.IsState(r.Name, r.ColumnNames())
 }
 
 func (p *planner) schemaUsage(schema string) []want {

@@ -187,7 +187,6 @@ func isPlatformSchema(name string) bool {
 
 // tables collects what is classified, and what is not looked at and why.
 func (f *inference) tables() {
-	states := tools.StateTables()
 	for i := range f.v.Snapshot.Relations {
 		r := &f.v.Snapshot.Relations[i]
 		if !isTable(r) || !slices.Contains(f.m.Schemas, r.Schema) {
@@ -201,7 +200,7 @@ func (f *inference) tables() {
 			f.ignored[r.QName()] = "belongs to moat"
 		case r.Extension != "":
 			f.ignored[r.QName()] = "belongs to extension " + r.Extension
-		case slices.Contains(states, r.Name):
+		case tools.IsState(r.Name, r.ColumnNames()):
 			f.ignored[r.QName()] = "is a migration tool's own"
 		}
 	}

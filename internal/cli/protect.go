@@ -196,6 +196,7 @@ func protectConfig(c config.Config) protect.Config {
 		Roles: protect.Roles{Owner: c.Roles.Owner, Application: c.Roles.Application, Operator: c.Roles.Operator,
 			Definer: c.Roles.Definer},
 		Paths: c.Protect.Paths, TenantLedUniques: c.Protect.GlobalUniques, KeepForeignKeys: c.Protect.KeepForeignKeys,
+		LeaveOpen:   c.Protect.LeaveOpen,
 		ChangeOwner: c.Protect.NewOwner, DropIndexes: c.Protect.DropIndexes, Hidden: c.Protect.Hidden,
 		Crossing: c.Protect.Crossing, Narrowed: c.Protect.Narrowed, Opened: c.Protect.Opened,
 		Triggers: c.Protect.Triggers, Retired: c.Protect.Retired, ReplaceDefaults: c.Protect.ReplaceDefaults,

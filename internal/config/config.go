@@ -217,6 +217,8 @@ type Protect struct {
 	// Paths picks, for a table with several ways to a tenant, the constraint to
 	// follow: schema.table → constraint name.
 	Paths map[string]string `yaml:"paths"`
+	// LeaveOpen are tables, there or to come, that the guard does not close.
+	LeaveOpen []string `yaml:"leave_open"`
 	// KeepForeignKeys keeps the single-column foreign keys beside the composite ones.
 	KeepForeignKeys bool `yaml:"keep_foreign_keys"`
 	// NewOwner moves tables whose owner is the application's login to roles.owner.

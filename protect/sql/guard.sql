@@ -16,7 +16,7 @@ BEGIN
       LEFT JOIN (SELECT DISTINCT relation FROM moat.protected) g ON g.relation = c.oid
      WHERE d.classid = 'pg_class'::regclass AND NOT d.in_extension
        AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname = ANY (:schemas)
-       AND c.relname <> ALL (:tools)
+       AND NOT :tools
   LOOP
     IF command.known AND NOT command.forced THEN
       RAISE EXCEPTION 'moat: row-level security of % may not be weakened', command.oid::regclass

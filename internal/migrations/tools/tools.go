@@ -104,16 +104,6 @@ func Detect(dir string, texts map[string]string) *Tool {
 	return plain()
 }
 
-// StateTables are the tables in which any tool keeps its state.
-func StateTables() []string {
-	var names []string
-	for _, t := range All() {
-		names = append(names, t.Tables...)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
 // WayUp is Up of the tool, or of a plain folder.
 func (t *Tool) WayUp(name, text string) (string, bool) {
 	if t.Up != nil {
