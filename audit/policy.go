@@ -96,7 +96,8 @@ func (f *facts) gaps(r *catalog.Relation, role string) []gap {
 			}
 			for _, s := range sidesOf(command) {
 				v := p.on(s)
-				if opens(v, command, s) && !f.restricted(r, role, command, s) {
+				enough := f.look.Enough(v, role, command, s == admitted)
+				if opens(v, command, s) && !enough && !f.restricted(r, role, command, s) {
 					out = append(out, gap{r, p, role, command, s, v.Flaw})
 				}
 			}
@@ -125,7 +126,10 @@ func opens(j policy.Judgement, command string, s side) bool {
 
 func (f *facts) restricted(r *catalog.Relation, role, command string, s side) bool {
 	for _, p := range f.policies[r.QName()] {
-		if !p.Permissive && f.look.Applies(p.Policy, role, command) && closed(p.on(s)) {
+		if p.Permissive || !f.look.Applies(p.Policy, role, command) {
+			continue
+		}
+		if closed(p.on(s)) || f.look.Enough(p.on(s), role, command, s == admitted) || f.look.Shuts(p.Policy, role) {
 			return true
 		}
 	}

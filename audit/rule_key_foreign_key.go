@@ -38,7 +38,7 @@ func (f *facts) crosses(r *catalog.Relation, fk *catalog.Constraint) bool {
 	if f.look.Class(fk.References) == catalog.TenantsTable && slices.Equal(fk.RefColumns, []string{ref}) {
 		return false
 	}
-	return !f.pairs(fk, own, ref)
+	return !f.pairs(fk, own, ref) && !f.look.NamesOthers(r, fk) && !f.look.Bounded(r, fk)
 }
 
 // pairs reports whether a foreign key refers from one column to the other.

@@ -18,7 +18,8 @@ var ruleKeyIndex = Rule{
 			for i := range r.Indexes {
 				x := &r.Indexes[i]
 				columns := x.Columns()
-				if x.Primary || x.Unique || x.Inherited || x.Method != "btree" || columns[0] == own {
+				if x.Primary || x.Unique || x.Inherited || x.Method != "btree" || columns[0] == own ||
+					f.look.FindsOthers(r, x) {
 					continue
 				}
 				found := onPart(r, x.Name,

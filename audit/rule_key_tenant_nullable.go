@@ -22,7 +22,7 @@ var ruleKeyTenantNullable = Rule{
 				"A row without a tenant belongs to nobody: foreign keys that include the tenant skip it, and policies that "+
 					"treat NULLs as equal show it to everyone.",
 				fmt.Sprintf("%s is nullable.", own))
-			if f.sharesNulls(r) {
+			if f.sharesNulls(r) || f.look.Nobody(r) != "" {
 				continue // rows without a tenant are shared on purpose
 			}
 			out = append(out, x.decide("Find the rows whose %s is NULL and give them a tenant or delete them. Then run ALTER "+

@@ -18,7 +18,8 @@ var ruleKeyUnique = Rule{
 			own := f.tenantColumn(r.QName())
 			for i := range r.Indexes {
 				x := &r.Indexes[i]
-				if !x.Unique || x.Inherited || x.Method != "btree" || slices.Contains(x.Columns(), own) || f.surrogate(r, x) {
+				if !x.Unique || x.Inherited || x.Method != "btree" || slices.Contains(x.Columns(), own) || f.surrogate(r, x) ||
+					f.look.HoldsTenant(r, x) {
 					continue
 				}
 				if f.look.Class(r.QName()) == catalog.TenantsTable {

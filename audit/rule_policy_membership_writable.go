@@ -52,7 +52,8 @@ func (f *facts) lookups() []lookup {
 				if t == nil || t == r || !t.IsTable() || slices.ContainsFunc(out, func(l lookup) bool { return l.table == t }) {
 					continue
 				}
-				out = append(out, lookup{t, r, p.Name, p.namesRows(name)})
+				share := f.m.Shapes.ShareLinkOf(name) != nil // its owner writes it, and its walls see to that
+				out = append(out, lookup{t, r, p.Name, p.namesRows(name) && !share})
 			}
 		}
 	}

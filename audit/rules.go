@@ -27,6 +27,7 @@ func Rules() []Rule {
 		ruleRLSParent,
 		ruleRLSPartition,
 		ruleRLSPoliciesInert,
+		ruleRLSShape,
 		ruleRLSSharedPeople,
 		ruleRLSTriggerTarget,
 		ruleRLSUnknown,

@@ -118,6 +118,15 @@ func (v *View) combined(t *catalog.Relation, e Effect, expr func(*catalog.Policy
 	return len(open) == 0, denied, open
 }
 
+// Enough reports whether a judgement is enough to bind the rows that a role reads or
+// changes by a command, or those that it leaves behind.
+func (v *View) Enough(j Judgement, role, command string, written bool) bool {
+	if written {
+		return v.mayLeave(role, command)(j)
+	}
+	return v.mayTouch(role, command)(j)
+}
+
 // mayTouch says which judgements are enough for the rows that a command reads or changes.
 func (v *View) mayTouch(role, command string) func(Judgement) bool {
 	tree := v.Model.Shapes.Tree

@@ -58,6 +58,11 @@ func (v *View) shuts(e *catalog.Expr, role string) bool {
 	})
 }
 
+// Shuts reports whether a restrictive policy is a gate that a role does not pass.
+func (v *View) Shuts(p *catalog.Policy, role string) bool {
+	return !p.Permissive && (v.shuts(p.Using, role) || p.Using == nil && v.shuts(p.Check, role))
+}
+
 // Gated returns the roles that the gates of a table let through: policies TO PUBLIC for
 // every command. ok is false where there is none.
 func (v *View) Gated(t *catalog.Relation) (roles []string, ok bool) {

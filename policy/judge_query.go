@@ -315,7 +315,7 @@ func (a *analyst) bindMember(own, y value, tenant bool) verdict {
 		return verdict{own: true}
 	}
 	// A link of the tenant's own names the row: the people whom its memberships list.
-	if y.binding == boundTo && a.references(y.ref, ref(own.node)) {
+	if y.binding == boundTo && a.references(y.ref, ref(own.node)) && !y.member.other && !y.member.below {
 		a.j.Links = append(a.j.Links, y.ref)
 		return verdict{own: true}
 	}

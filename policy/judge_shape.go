@@ -34,6 +34,7 @@ func (w within) implied() within {
 type membership struct {
 	by    []string // columns that equal the tenant, or are in a set of its tenants
 	below bool     // such a set holds the tenants below
+	other bool     // such a set holds other tenants, of no shape: those above, partners
 	user  bool     // a column equals the caller
 	holds []string // boolean columns that must be true
 }
@@ -41,7 +42,7 @@ type membership struct {
 // selects reports whether a column of a bound table is one of the caller's tenants: a
 // caller's memberships name them, a tenant's rows name others beside itself.
 func (m membership) selects(column string) bool {
-	return !m.below && (m.user || len(m.by) == 0 || slices.Contains(m.by, column))
+	return !m.below && !m.other && (m.user || len(m.by) == 0 || slices.Contains(m.by, column))
 }
 
 // boundBy notes the column that equals something that speaks for the caller.
@@ -53,14 +54,17 @@ func (s *subquery) boundBy(column *catalog.Node, x value, how binding) {
 	default:
 		m.by = append(m.by, column.Column)
 	}
-	m.below = m.below || x.kind == valueMember && (x.member.below || isClosureSet(x))
+	if x.kind == valueMember {
+		m.below = m.below || x.member.below || isClosureSet(x)
+		m.other = m.other || x.member.other || !isClosureSet(x) && !x.member.below && !x.member.selects(x.ref.Column)
+	}
 	s.how[column.Entry] = m
 }
 
 // carried notes a binding that came over a join.
 func (s *subquery) carried(from, to *catalog.Node) {
 	m, other := s.how[to.Entry], s.how[from.Entry]
-	m.below, m.user = m.below || other.below, m.user || other.user
+	m.below, m.other, m.user = m.below || other.below, m.other || other.other, m.user || other.user
 	if slices.Contains(other.by, from.Column) && !slices.Contains(m.by, to.Column) {
 		m.by = append(m.by, to.Column)
 	}
@@ -82,7 +86,7 @@ func (s *subquery) holds(a *analyst, n *catalog.Node, depth int) {
 // isClosureSet reports whether a value is what a subquery of the closure selects below the
 // tenant.
 func isClosureSet(x value) bool {
-	return x.ref.Relation == (*catalog.Tree)(nil).Closure() && x.ref.Column == "tenant" &&
+	return x.ref.Relation == (*catalog.Tree)(nil).Closure() && x.ref.Column == "tenant" && !x.member.other &&
 		slices.Contains(x.member.by, "ancestor")
 }
 
@@ -90,6 +94,9 @@ func isClosureSet(x value) bool {
 // shapes of the model.
 func (a *analyst) shaped(own, y value) within {
 	s := &a.m.Shapes
+	if y.member.other {
+		return 0
+	}
 	if s.Tree != nil && y.ref.Relation == s.Tree.Closure() {
 		return a.inTree(own, y)
 	}

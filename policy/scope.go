@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/moat-db/moat"
@@ -74,8 +75,8 @@ func (v *View) subject(typ string) string {
 
 // asCaller asks the membership table: for the current tenant, or for all of the caller's.
 func (v *View) asCaller(c *catalog.Caller, s Scope, typ string) string {
-	tenant, subject := "m."+sqltext.Ident(c.Tenant), "m."+sqltext.Ident(c.Subject)
-	query := fmt.Sprintf("SELECT %s FROM %s m WHERE %s = %s", tenant, c.Table.SQL(), subject,
+	tenant, subject := "o."+sqltext.Ident(c.Tenant), "o."+sqltext.Ident(c.Subject)
+	query := fmt.Sprintf("SELECT %s FROM %s o WHERE %s = %s", tenant, c.Table.SQL(), subject,
 		s.Subject(v.columnType(c.Table, c.Subject)))
 	if c.All {
 		return "= ANY (ARRAY(" + query + "))"
@@ -136,3 +137,90 @@ func oneOf(names []string) string {
 	}
 	return "= ANY (ARRAY[" + strings.Join(quoted, ", ") + "])"
 }
+
+// Caller is somebody of whom it is asked what they may see: texts, "" for none.
+type Caller struct {
+	Tenant, Subject, Role string
+	Wide                  bool // under the tree's role
+}
+
+// Literal is the scope of one caller, with the tree as the parents say it and not as the
+// closure does: what whoever reads past all policies measures them against.
+func (v *View) Literal(c Caller) Scope {
+	value := func(text string) func(string) string {
+		return func(typ string) string {
+			if text == "" {
+				return cast("NULL", v.comparable(typ))
+			}
+			return cast(sqltext.Literal(text), v.comparable(typ))
+		}
+	}
+	s := Scope{Tenant: value(c.Tenant), Subject: value(c.Subject), Wide: c.Wide}
+	s.Role = func(names []string) string {
+		if slices.Contains(names, c.Role) && c.Role != "" {
+			return "true"
+		}
+		return "false"
+	}
+	s.Verified = func(typ string) string { return "= " + s.Tenant(typ) }
+	if caller := v.Model.Shapes.Caller; caller != nil {
+		s.Verified = func(typ string) string { return v.asCaller(caller, s, typ) }
+	}
+	s.Above = func(typ string) string { return "IN (" + v.recursion(s, typ, true) + ")" }
+	if c.Wide {
+		narrow := s
+		s.Verified = func(typ string) string { return "IN (" + v.recursion(narrow, typ, false) + ")" }
+	}
+	return s
+}
+
+// recursion selects the tenant and those above or below it by following the parents.
+func (v *View) recursion(s Scope, typ string, up bool) string {
+	key, parent := sqltext.Ident(v.Model.Key), sqltext.Ident(v.Model.Shapes.Tree.Parent)
+	step := "t." + parent + " = r.id"
+	if up {
+		step = "t." + key + " = r.above"
+	}
+	return fmt.Sprintf("WITH RECURSIVE r (id, above) AS (SELECT t.%[1]s, t.%[2]s FROM %[3]s t WHERE t.%[1]s %[4]s "+
+		"UNION SELECT t.%[1]s, t.%[2]s FROM r JOIN %[3]s t ON %[5]s) SELECT r.id FROM r", key, parent,
+		v.Model.Tenants.SQL(), s.Verified(typ), step)
+}
+
+// Expected is the condition of the rows that a caller should reach by a command, by the
+// shapes of the model: those behind the wall that the model's permissive policies allow.
+// exact is false where a table has permissive policies of the team's own, which may allow
+// less.
+func (v *View) Expected(t *catalog.Relation, c Caller, command, application string) (condition string, exact bool) {
+	s := v.Literal(c)
+	var allowed []string
+	for _, a := range v.Allowed(t, s) {
+		if a.Command == "ALL" || a.Command == command {
+			allowed = append(allowed, "("+cmp.Or(a.Using, a.Check)+")")
+		}
+	}
+	if len(allowed) == 0 {
+		allowed = []string{"false"}
+	}
+	return "(" + v.Rows(t, s).On(command) + ") AND (" + strings.Join(allowed, " OR ") + ")", !v.ownRules(t, application)
+}
+
+// ownRules reports whether a table has permissive policies for the application that the
+// model does not want.
+func (v *View) ownRules(t *catalog.Relation, application string) bool {
+	ours := map[*catalog.Policy]bool{}
+	for _, roles := range [][]string{{application}, {""}} {
+		for _, door := range v.Doors(t, roles) {
+			ours[v.Found(t, door)] = true
+		}
+	}
+	for i := range t.Policies {
+		p := &t.Policies[i]
+		if p.Permissive && !ours[p] && v.Applies(p, application, p.Command) {
+			return true
+		}
+	}
+	return false
+}
+
+// Facts are the settings with the caller's subject and role.
+func (v *View) Facts() (subject, role string) { return v.subjectSetting(), v.roleSetting() }

@@ -162,3 +162,19 @@ func (v *View) means(e *catalog.Expr, text string) bool {
 	}
 	return v.spelled(e.Text) == v.spelled(text)
 }
+
+// HasText reports whether a table has a policy of the wanted command and expressions,
+// whichever roles it is for.
+func (v *View) HasText(t *catalog.Relation, s Spec) bool {
+	return slices.ContainsFunc(t.Policies, func(p catalog.Policy) bool {
+		return p.Permissive == s.Permissive && p.Command == s.Command && v.means(p.Using, s.Using) &&
+			v.means(p.Check, s.Check)
+	})
+}
+
+// Shaped reports whether a shape of the model has a say in who sees a table's rows.
+func (v *View) Shaped(t *catalog.Relation) bool {
+	s, q := &v.Model.Shapes, t.QName()
+	return s.Tree != nil || s.Caller != nil || s.MembersOf(q) != nil || s.LinkOf(q) != nil || s.SharedRowsOf(q) != nil ||
+		s.Above(q) || s.PartiesOf(q) != nil || s.SharesOf(q) != nil || s.ShareLinkOf(q) != nil || s.InsideOf(q) != nil
+}

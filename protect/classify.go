@@ -44,7 +44,8 @@ func (p *planner) tenantTable(rel *catalog.Relation, tm catalog.TableModel) {
 		p.unknown(rel, tm)
 		return
 	}
-	t := &table{rel: rel, class: tm.Class, column: tm.Column, typ: p.BaseType(col.Type), open: !col.NotNull}
+	t := &table{rel: rel, class: tm.Class, column: tm.Column, typ: p.BaseType(col.Type),
+		open: !col.NotNull && !p.nobodys(rel)}
 	loose := p.Loose(col) != "" && p.isolatingPolicy(t) == ""
 	if !policy.Comparable(t.typ) || loose {
 		p.askType(t, col)

@@ -43,13 +43,13 @@ type wantedIndex struct {
 func (p *planner) wantedIndexes(t *table) []wantedIndex {
 	var wanted []wantedIndex
 	for _, x := range t.rel.Indexes {
-		if w, ok := p.tenantLed(t, x); ok && !p.shapesIndex(t, x) {
+		if w, ok := p.tenantLed(t, x); ok && !p.FindsOthers(t.rel, &x) {
 			wanted = append(wanted, w)
 		}
 	}
 	for _, k := range t.rel.Constraints {
-		if k.Type != catalog.ForeignKey || p.byName[k.References] == nil || k.Inherited || p.shapesKey(t, k) ||
-			!p.followed(t, k) {
+		if k.Type != catalog.ForeignKey || p.byName[k.References] == nil || k.Inherited || p.NamesOthers(t.rel, &k) ||
+			p.ReachesFurther(k.References) || !p.followed(t, k) {
 			continue
 		}
 		wanted = append(wanted, p.plainIndex(t, without(k.Columns, t.column),
@@ -202,7 +202,7 @@ func definedAs(x catalog.Index, w wantedIndex) bool {
 func (p *planner) uselessIndexes(t *table) {
 	for _, x := range t.rel.Indexes {
 		w, replaced := p.tenantLed(t, x)
-		if !replaced {
+		if !replaced || p.FindsOthers(t.rel, &x) {
 			continue
 		}
 		q := catalog.QName{Schema: t.rel.Schema, Name: x.Name}

@@ -117,7 +117,11 @@ func (p *planner) planned(id string) bool {
 // tenants.
 func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 	parent := p.byName[k.References]
-	if parent == nil || p.pointsAtTenant(t, parent, k) || p.shapesKey(t, k) {
+	if parent == nil || p.pointsAtTenant(t, parent, k) || p.NamesOthers(t.rel, &k) {
+		return
+	}
+	if p.ReachesFurther(k.References) {
+		p.ownerKey(t, parent, k)
 		return
 	}
 	pair := slices.Index(k.Columns, t.column)
@@ -234,7 +238,8 @@ func without(list []string, x string) []string {
 // that the configuration lists.
 func (p *planner) globalUniques(t *table) {
 	for _, x := range t.rel.Indexes {
-		if !x.Unique || x.Inherited || hasKey(x, t.column) || surrogate(t, x) || t.class == catalog.TenantsTable {
+		if !x.Unique || x.Inherited || hasKey(x, t.column) || p.HoldsTenant(t.rel, &x) ||
+			surrogate(t, x) || t.class == catalog.TenantsTable {
 			continue
 		}
 		full := key(t.rel.QName()) + "." + x.Name

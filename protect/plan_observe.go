@@ -57,7 +57,7 @@ func (p *planner) observeTable(r *catalog.Relation, t *table) {
 	if policy.Observed(p.actual.Relation(q)) || r.RLS && r.ForceRLS {
 		return
 	}
-	if p.shaped(r) {
+	if p.Shaped(r) {
 		p.notObserved(key(q), "the walls of its shape depend on the role and the command")
 		return
 	}

@@ -15,7 +15,7 @@ import (
 // act at once, and so belong to group enforce.
 func (p *planner) policies() {
 	for _, t := range p.tables {
-		if p.shaped(t.rel) && !p.Citus() {
+		if p.Shaped(t.rel) && !p.Citus() {
 			p.shapeWalls(t.rel)
 			continue
 		}

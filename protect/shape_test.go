@@ -2,7 +2,11 @@ package protect
 
 import (
 	"context"
+	"crypto/md5"
+	_ "embed"
+	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -223,4 +227,177 @@ func (b *bench) value(t *testing.T, sql string) (value string) {
 		t.Fatal(err)
 	}
 	return value
+}
+
+const (
+	agencyA = "a0000000-0000-4000-8000-000000000000"
+	clientB = "b0000000-0000-4000-8000-000000000000" // below A
+	otherC  = "c0000000-0000-4000-8000-000000000000"
+)
+
+//go:embed testdata/shapes.sql
+var shapesSchema string
+
+// person is the id of one of the people of testdata/shapes.sql.
+func person(n int) string {
+	sum := md5.Sum([]byte(fmt.Sprintf("u%d", n)))
+	return hex.EncodeToString(sum[:])
+}
+
+// everyShape declares all shapes of testdata/shapes.sql.
+func everyShape() catalog.Shapes {
+	return catalog.Shapes{
+		Tree:       &catalog.Tree{Parent: "parent_id"},
+		SharedRows: []catalog.SharedRows{{Table: in("labels")}},
+		FromAbove:  []catalog.QName{in("templates")},
+		Members: []catalog.Members{{Table: in("users"), Through: in("memberships"), Person: "user_id",
+			Columns: []string{"id", "name", "email"}}},
+		Parties: []catalog.Parties{{Table: in("orders"), Owner: "seller_tenant", Reads: []string{"buyer_tenant"}}},
+		Shares: []catalog.Shares{{Table: in("board"), Through: in("board_share"), With: "shared_with",
+			Edits: "can_edit"}},
+		Inside: []catalog.Inside{{Table: in("notes"), Owner: "owner_id", All: []string{"admin"}, Own: []string{"member"},
+			ReadOwn: []string{"viewer"}}},
+	}
+}
+
+func TestShapesTogether(t *testing.T) {
+	t.Parallel()
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) { t.Parallel(); shapesTogether(t, c) })
+}
+
+func shapesTogether(t *testing.T, c *pgtest.Cluster) {
+	b := shapedBench(t, c, shapesSchema, everyShape())
+	before := text(t, b.snapshot(t))
+	b.act(t, slices.Concat(peopleScenes(), sharedScenes(), aboveScenes(), partyScenes(), shareScenes(), insideScenes()))
+	b.undo(t)
+	if d := diff(before, text(t, b.snapshot(t))); d != "" {
+		t.Errorf("undo left (- before, + after):\n%s", d)
+	}
+}
+
+func peopleScenes() []scene {
+	const users = "SELECT string_agg(name, ',' ORDER BY name) FROM app.users"
+	return []scene{
+		{tenant: agencyA, sql: users, want: "U1,U2,U3"},
+		{tenant: clientB, sql: users, want: "U3,U4"},
+		{tenant: otherC, sql: users, want: "<nil>"},
+		{sql: users, want: "<nil>"},
+		{tenant: agencyA, tree: true, sql: users, want: "U1,U2,U3,U4"},
+		{tenant: clientB, tree: true, sql: users, want: "U3,U4"},
+		{tenant: agencyA, sql: "SELECT password_hash FROM app.users", want: "42501"},
+		{tenant: agencyA, tree: true, sql: "SELECT password_hash FROM app.users", want: "42501"},
+		{tenant: agencyA, subject: person(2), sql: "UPDATE app.users SET name = 'x'", want: "1"},
+		{tenant: agencyA, sql: "UPDATE app.users SET name = 'x'", want: "0"},
+		{tenant: agencyA, subject: person(4), sql: "UPDATE app.users SET name = 'x'", want: "0"},
+		{tenant: agencyA, subject: person(2), sql: "UPDATE app.users SET email = 'x'", want: "42501"},
+		{tenant: agencyA, sql: "INSERT INTO app.users (email) VALUES ('x')", want: "42501"},
+		{tenant: agencyA, sql: "DELETE FROM app.users", want: "42501"},
+		{tenant: agencyA, sql: "UPDATE app.memberships SET role = 'admin'", want: "42501"},
+		{tenant: agencyA, sql: "DELETE FROM app.memberships", want: "42501"},
+		{tenant: clientB, tree: true, sql: "DELETE FROM app.memberships", want: "42501"},
+		{tenant: agencyA, sql: "INSERT INTO app.memberships VALUES ('" + agencyA + "', '" + person(5) + "')", want: "42501"},
+		{tenant: agencyA, sql: "SELECT count(*) FROM app.memberships", want: "3"},
+	}
+}
+
+func sharedScenes() []scene {
+	const labels = "SELECT string_agg(name, ',' ORDER BY name) FROM app.labels"
+	const task = "INSERT INTO app.tasks (label_id) SELECT md5('%s')::uuid RETURNING title"
+	return []scene{
+		{tenant: agencyA, sql: labels, want: "label A,label shared"},
+		{tenant: clientB, tree: true, sql: labels, want: "label B,label shared"},
+		{tenant: agencyA, tree: true, sql: labels, want: "label A,label B,label shared"},
+		{sql: labels, want: "<nil>"},
+		{tree: true, sql: labels, want: "<nil>"},
+		{tenant: agencyA, sql: "INSERT INTO app.labels (tenant_id, name) VALUES (NULL, 'x')", want: "42501"},
+		{tenant: agencyA, sql: "UPDATE app.labels SET tenant_id = NULL", want: "42501"},
+		{tenant: agencyA, sql: "UPDATE app.labels SET name = 'x'", want: "1"},
+		{tenant: agencyA, sql: "DELETE FROM app.labels WHERE tenant_id IS NULL", want: "0"},
+		{tenant: agencyA, sql: "DELETE FROM app.labels", want: "1"},
+		{tenant: agencyA, sql: "INSERT INTO app.labels (id) VALUES (md5('lshared')::uuid) ON CONFLICT (id) DO UPDATE " +
+			"SET name = 'x'", want: "42501"},
+		{tenant: agencyA, sql: "SELECT name FROM app.labels FOR UPDATE", want: "label A"},
+		{tenant: agencyA, sql: fmt.Sprintf(task, "lA"), want: "<nil>"},
+		{tenant: agencyA, sql: fmt.Sprintf(task, "lshared"), want: "<nil>"},
+		{tenant: agencyA, sql: fmt.Sprintf(task, "lB"), want: "23503"},
+		{tenant: agencyA, sql: "INSERT INTO app.tasks (label_id, label_owner) VALUES (md5('lB')::uuid, '" + clientB + "')",
+			want: "23503"},
+	}
+}
+
+func aboveScenes() []scene {
+	const templates = "SELECT string_agg(name, ',' ORDER BY name) FROM app.templates"
+	const campaign = "INSERT INTO app.campaigns (template_tenant, template_id) VALUES ('%s', md5('t%s')::uuid)"
+	return []scene{
+		{tenant: clientB, sql: templates, want: "tpl A,tpl B"},
+		{tenant: agencyA, sql: templates, want: "tpl A"},
+		{tenant: otherC, sql: templates, want: "tpl C"},
+		{sql: templates, want: "<nil>"},
+		{tenant: agencyA, tree: true, sql: templates, want: "tpl A,tpl B"},
+		{tenant: clientB, tree: true, sql: templates, want: "tpl A,tpl B"},
+		{tenant: clientB, sql: fmt.Sprintf(campaign, agencyA, "A"), want: "1"},
+		{tenant: clientB, sql: fmt.Sprintf(campaign, otherC, "C"), want: "23503"},
+		{tenant: agencyA, sql: fmt.Sprintf(campaign, clientB, "B"), want: "23503"},
+		{tenant: clientB, sql: "UPDATE app.templates SET name = 'x'", want: "1"},
+		{tenant: clientB, sql: "DELETE FROM app.templates", want: "1"},
+		{tenant: clientB, sql: "INSERT INTO app.templates (tenant_id) VALUES ('" + agencyA + "')", want: "42501"},
+	}
+}
+
+func partyScenes() []scene {
+	const orders = "SELECT count(*) FROM app.orders"
+	return []scene{
+		{tenant: agencyA, sql: orders, want: "1"}, {tenant: clientB, sql: orders, want: "1"},
+		{tenant: otherC, sql: orders, want: "0"}, {sql: orders, want: "0"},
+		{tenant: otherC, tree: true, sql: orders, want: "0"},
+		{tenant: agencyA, sql: "UPDATE app.orders SET buyer_tenant = '" + otherC + "'", want: "42501"},
+		{tenant: agencyA, sql: "UPDATE app.orders SET note = 'x'", want: "1"},
+		{tenant: clientB, sql: "UPDATE app.orders SET note = 'x'", want: "0"},
+		{tenant: clientB, sql: "DELETE FROM app.orders", want: "0"},
+		{tenant: clientB, sql: "INSERT INTO app.orders (seller_tenant, buyer_tenant) VALUES ('" + agencyA + "', '" +
+			clientB + "')", want: "42501"},
+	}
+}
+
+func shareScenes() []scene {
+	const boards = "SELECT string_agg(title, ',' ORDER BY title) FROM app.board"
+	const share = "INSERT INTO app.board_share VALUES ('%s', md5('bA')::uuid, '" + otherC + "', true)"
+	return []scene{
+		{tenant: agencyA, sql: boards, want: "board A"}, {tenant: clientB, sql: boards, want: "board A,board B"},
+		{tenant: otherC, sql: boards, want: "board C"}, {sql: boards, want: "<nil>"},
+		{tenant: otherC, tree: true, sql: boards, want: "board C"},
+		{tenant: otherC, sql: fmt.Sprintf(share, agencyA), want: "42501"},
+		{tenant: otherC, sql: fmt.Sprintf(share, otherC), want: "23503"},
+		{tenant: clientB, sql: fmt.Sprintf(share, clientB), want: "23503"},
+		{tenant: agencyA, sql: fmt.Sprintf(share, agencyA), want: "1"},
+		{tenant: clientB, sql: "UPDATE app.board_share SET can_edit = true", want: "0"},
+		{tenant: clientB, sql: "DELETE FROM app.board_share", want: "0"},
+		{tenant: clientB, sql: "UPDATE app.board SET tenant_id = '" + clientB + "'", want: "42501"},
+		{tenant: clientB, sql: "UPDATE app.board SET title = 'x'", want: "2"},
+		{tenant: clientB, sql: "DELETE FROM app.board", want: "1"},
+		{tenant: agencyA, sql: "UPDATE app.board_share SET shared_with = '" + otherC + "'", want: "42501"},
+	}
+}
+
+// A caller limited to their own rows is limited so under the tree's role too.
+func insideScenes() []scene {
+	const notes = "SELECT count(*) FROM app.notes"
+	return []scene{
+		{tenant: agencyA, subject: person(2), role: "admin", sql: notes, want: "3"},
+		{tenant: agencyA, subject: person(2), role: "member", sql: notes, want: "1"},
+		{tenant: agencyA, subject: person(2), role: "viewer", sql: notes, want: "1"},
+		{tenant: agencyA, subject: person(2), sql: notes, want: "0"},
+		{tenant: clientB, subject: person(2), role: "admin", sql: notes, want: "0"},
+		{tenant: agencyA, subject: person(2), role: "member", tree: true, sql: notes, want: "1"},
+		{tenant: agencyA, subject: person(2), tree: true, sql: notes, want: "0"},
+		{tenant: agencyA, subject: person(2), role: "admin", tree: true, sql: notes, want: "3"},
+		{tenant: agencyA, subject: person(2), role: "viewer", sql: "INSERT INTO app.notes (body) VALUES ('x')",
+			want: "42501"},
+		{tenant: agencyA, subject: person(2), role: "viewer", sql: "UPDATE app.notes SET body = 'x'", want: "0"},
+		{tenant: agencyA, subject: person(2), role: "member", sql: "UPDATE app.notes SET body = 'x'", want: "1"},
+		{tenant: agencyA, subject: person(2), role: "member", sql: "UPDATE app.notes SET owner_id = '" + person(1) + "'",
+			want: "42501"},
+		{tenant: agencyA, subject: person(2), role: "member", sql: "DELETE FROM app.notes", want: "0"},
+		{tenant: agencyA, subject: person(2), role: "admin", sql: "DELETE FROM app.notes", want: "3"},
+	}
 }

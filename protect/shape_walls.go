@@ -10,14 +10,6 @@ import (
 	"github.com/moat-db/moat/policy"
 )
 
-// shaped reports whether a shape of the model has a say in who sees a table's rows.
-func (p *planner) shaped(rel *catalog.Relation) bool {
-	s := &p.m.Shapes
-	q := rel.QName()
-	return s.Tree != nil || s.Caller != nil || s.MembersOf(q) != nil || s.LinkOf(q) != nil || s.SharedRowsOf(q) != nil ||
-		s.Above(q) || s.PartiesOf(q) != nil || s.SharesOf(q) != nil || s.ShareLinkOf(q) != nil || s.InsideOf(q) != nil
-}
-
 // shapeWalls plans the policies of a table of some shape, all in one step, so that at no moment
 // one of them stands without the others. Policies of an earlier plan that no shape wants
 // any more go in the same step; a team's own stay, and are asked about.
@@ -224,41 +216,4 @@ func (p *planner) beyond(r *catalog.Relation, privilege string) bool {
 func (p *planner) movesTenants(privilege string) bool {
 	return slices.Contains(slices.Concat(ofColumns("UPDATE", []string{p.m.Key}),
 		ofColumns("UPDATE", []string{p.m.Shapes.Tree.Parent}), ofColumns("UPDATE", []string{catalog.Level})), privilege)
-}
-
-// shapesKey reports whether a foreign key is one that a shape is made of: it names another
-// tenant on purpose.
-func (p *planner) shapesKey(t *table, k catalog.Constraint) bool {
-	q, s := t.rel.QName(), &p.m.Shapes
-	names := func(columns ...string) bool { return slices.Equal(k.Columns, columns) && k.References == p.m.Tenants }
-	switch {
-	case s.Tree != nil && t.class == catalog.TenantsTable && names(s.Tree.Parent):
-		return true
-	case s.Tree != nil && slices.Contains(k.Columns, catalog.Level) && k.References == p.m.Tenants:
-		return true
-	case s.ShareLinkOf(q) != nil && names(s.ShareLinkOf(q).With):
-		return true
-	case s.PartiesOf(q) != nil:
-		return slices.ContainsFunc(s.PartiesOf(q).Reads, func(c string) bool { return names(c) })
-	}
-	return false
-}
-
-// shapesIndex reports whether an index begins with a column by which a shape's policies
-// find rows of other tenants.
-func (p *planner) shapesIndex(t *table, x catalog.Index) bool {
-	q, s, first := t.rel.QName(), &p.m.Shapes, x.Keys[0].Column
-	switch {
-	case first == "":
-		return false
-	case s.Tree.IsFast(q) && first == catalog.Level:
-		return true
-	case s.PartiesOf(q) != nil:
-		return slices.Contains(s.PartiesOf(q).Reads, first)
-	case s.ShareLinkOf(q) != nil:
-		return s.ShareLinkOf(q).With == first
-	case s.LinkOf(q) != nil:
-		return s.LinkOf(q).Person == first
-	}
-	return s.SharesOf(q) != nil && s.SharesOf(q).Key == first
 }

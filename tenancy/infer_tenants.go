@@ -75,6 +75,9 @@ func (f *inference) setting() error {
 				if found == nil || found.Setting == "" && found.Membership == nil && len(found.Claim) == 0 {
 					continue
 				}
+				if found.Membership != nil && f.m.Shapes.Caller != nil {
+					continue // the caller's tenants, which the model knows
+				}
 				key := found.Setting + "\x00" + strings.Join(found.Claim, "\x00")
 				count[key]++
 				if sources[key] == nil {

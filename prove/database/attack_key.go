@@ -309,6 +309,9 @@ func (s *stage) crossed(st, parent *site, c catalog.Constraint) []attack {
 			return isolated("tenant B's row was not touched")
 		},
 		onError: func(e *pgconn.PgError) finding {
+			if (constraint(e) || e.Code == codeCheck) && s.view.Bounded(st.rel, &c) {
+				return isolated("a tenant below refers to the row, as it may, and keeps it: %s", e.Message)
+			}
 			if constraint(e) || e.Code == codeCheck {
 				return leak("tenant B's row keeps tenant A from deleting its own, and the error says so: %s %s", e.Message,
 					e.Detail)

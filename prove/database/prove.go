@@ -196,6 +196,7 @@ func (p *prover) infer(snapshot *catalog.Snapshot) (err error) {
 	}
 	p.model, p.outside = p.view.Model, newOutside(p.view.Lookup)
 	p.accepted = baseline.Judge(p.Accepted, snapshot, p.Today)
+	p.actAsAdmin()
 	if !slices.ContainsFunc(p.model.Tables, func(t catalog.TableModel) bool {
 		return t.Class == catalog.TenantTable || t.Class == catalog.TenantsTable
 	}) {
@@ -249,7 +250,7 @@ func (p *prover) describe() {
 // attack runs every family of probes.
 func (p *prover) attack(ctx context.Context) error {
 	for _, family := range []func(context.Context) error{
-		p.attackConnection, p.attackUnbound, p.attackRows, p.attackOwners, p.attackStage,
+		p.attackConnection, p.attackUnbound, p.attackExpected, p.attackRows, p.attackOwners, p.attackStage,
 	} {
 		if err := family(ctx); err != nil {
 			return err

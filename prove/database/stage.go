@@ -398,7 +398,8 @@ func (s *stage) unplanted(ctx context.Context, t *target, committed *site) error
 	if err := s.rebind(ctx, st); err != nil {
 		return err
 	}
-	if committed.attackable() && !t.risky {
+	compared := s.model.Shapes.Any() && s.shapedTable(t) && t.readable()
+	if (committed.attackable() || compared) && !t.risky {
 		s.report.Skip(fmt.Sprintf("planted rows in %s (%s); its committed rows were attacked", t.name(), why))
 		return nil
 	}

@@ -1,0 +1,151 @@
+package policy_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/policy"
+	"github.com/moat-db/moat/tenancy"
+)
+
+const shapesOfJudge = `CREATE SCHEMA app; CREATE SCHEMA moat;
+	CREATE TABLE app.tenants (id int PRIMARY KEY, parent_id int REFERENCES app.tenants);
+	CREATE TABLE moat.tenant_tree (ancestor int NOT NULL REFERENCES app.tenants,
+		tenant int NOT NULL REFERENCES app.tenants, depth int NOT NULL, PRIMARY KEY (ancestor, tenant));
+	CREATE TABLE app.links (tenant_id int NOT NULL REFERENCES app.tenants, partner int NOT NULL REFERENCES app.tenants);
+	CREATE TABLE app.users (id int PRIMARY KEY);
+	CREATE TABLE app.memberships (tenant_id int NOT NULL REFERENCES app.tenants,
+		user_id int NOT NULL REFERENCES app.users);
+	CREATE TABLE app.leads (tenant_id int NOT NULL REFERENCES app.tenants, id int);
+	CREATE TABLE app.templates (tenant_id int NOT NULL REFERENCES app.tenants, id int);
+	CREATE TABLE app.labels (tenant_id int REFERENCES app.tenants, id int);
+	CREATE TABLE app.plans (tenant_id int NOT NULL REFERENCES app.tenants, id int);
+	CREATE TABLE app.orders (seller int NOT NULL REFERENCES app.tenants, buyer int NOT NULL REFERENCES app.tenants,
+		courier int REFERENCES app.tenants);
+	CREATE TABLE app.board (tenant_id int NOT NULL REFERENCES app.tenants, id int PRIMARY KEY);
+	CREATE TABLE app.board_share (tenant_id int NOT NULL REFERENCES app.tenants,
+		board_id int NOT NULL REFERENCES app.board, shared_with int NOT NULL REFERENCES app.tenants, can_edit boolean,
+		PRIMARY KEY (shared_with, board_id))`
+
+// Each form of a shape is read for what it gives, and what only looks like one for nothing.
+// «T» is the current tenant, «below» and «above» the closure's two ways.
+func TestShapesAreJudged(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	db.Exec(t, shapesOfJudge)
+	fill := strings.NewReplacer("«below»", "SELECT c.tenant FROM moat.tenant_tree c WHERE c.ancestor = «T»",
+		"«above»", "SELECT c.ancestor FROM moat.tenant_tree c WHERE c.tenant = «T»",
+		"«share»", "SELECT s.board_id FROM app.board_share s WHERE s.shared_with = «T»")
+	current := strings.NewReplacer("«T»", "(SELECT nullif(current_setting('app.current_tenant', true), '')::int)")
+	for _, c := range []struct{ table, expr, want string }{
+		{"leads", "tenant_id = «T»", "tenant"},
+		// 1: below, by the closure read from above, and no other way.
+		{"leads", "tenant_id = ANY (ARRAY(«below»))", "below wide"},
+		{"leads", "tenant_id IN («below»)", "below wide"},
+		{"leads", "EXISTS («below» AND c.tenant = leads.tenant_id)", "below wide"},
+		{"leads", "tenant_id = ANY (ARRAY(«above»))", ""},
+		{"leads", "tenant_id = ANY (ARRAY(SELECT c.tenant FROM moat.tenant_tree c))", ""},
+		{"leads", "tenant_id = ANY (ARRAY(SELECT c.tenant FROM moat.tenant_tree c WHERE c.depth < 3))", ""},
+		{"leads", "tenant_id = ANY (ARRAY(SELECT c.tenant FROM moat.tenant_tree c WHERE c.ancestor = «T» OR true))", ""},
+		{"leads", "tenant_id = ANY (ARRAY(SELECT c.tenant FROM moat.tenant_tree c WHERE c.tenant <> «T»))", ""},
+		{"leads", "tenant_id = ANY (ARRAY(SELECT c.tenant FROM moat.tenant_tree c WHERE c.ancestor IN " +
+			"(SELECT d.ancestor FROM moat.tenant_tree d WHERE d.tenant = «T»)))", ""},
+		{"leads", "tenant_id = «T» OR tenant_id = ANY (ARRAY(«below»))", "below wide"},
+		{"leads", "tenant_id <> ALL (ARRAY(«below»))", ""},
+		{"leads", "tenant_id = ANY (ARRAY(«below» UNION SELECT id FROM app.tenants))", ""},
+		{"leads", "tenant_id = ANY (ARRAY(SELECT l.partner FROM app.links l WHERE l.tenant_id = «T»))", ""},
+		{"tenants", "parent_id = ANY (ARRAY(«below»))", "adopted"},
+		{"leads", "id = ANY (ARRAY(«below»))", ""},
+		// 4: nobody's rows, with a tenant at all, where they are declared.
+		{"labels", "tenant_id = «T» OR (tenant_id IS NULL AND «T» IS NOT NULL)", "visible wide"},
+		{"labels", "tenant_id = «T» OR tenant_id IS NULL", ""},
+		{"labels", "tenant_id = «T» OR (tenant_id IS NULL OR «T» IS NOT NULL)", ""},
+		{"labels", "tenant_id = «T» OR (tenant_id IS NULL AND «T» IS NULL)", ""},
+		{"labels", "tenant_id = «T» OR «T» IS NOT NULL", ""},
+		{"leads", "tenant_id = «T» OR (tenant_id IS NULL AND «T» IS NOT NULL)", "tenant"}, // never NULL there
+		{"plans", "tenant_id = «T» OR (tenant_id = 0 AND «T» IS NOT NULL)", "visible wide"},
+		{"plans", "tenant_id = «T» OR (tenant_id = 1 AND «T» IS NOT NULL)", ""},
+		{"plans", "tenant_id = «T» OR (id = 0 AND «T» IS NOT NULL)", ""},
+		// 5: from above, where it is declared.
+		{"templates", "tenant_id = ANY (ARRAY(«above»))", "visible wide"},
+		{"templates", "tenant_id = ANY (ARRAY(SELECT c.ancestor FROM moat.tenant_tree c))", ""},
+		// 6: parties and shares.
+		{"orders", "seller = «T»", "tenant"},
+		{"orders", "seller = «T» OR buyer = «T»", "visible wide"},
+		{"orders", "buyer = «T»", "visible wide"},
+		{"orders", "seller = «T» OR courier = «T»", ""},
+		{"orders", "seller = ANY (ARRAY(«below»)) OR buyer = ANY (ARRAY(«below»))", "wide"},
+		{"orders", "seller = «T» OR buyer <> «T»", ""},
+		{"board", "tenant_id = «T» OR id = ANY (ARRAY(«share»))", "visible wide"},
+		{"board", "tenant_id = «T» OR id = ANY (ARRAY(«share» AND s.can_edit))", "visible editable wide"},
+		{"board", "tenant_id = «T» OR id = ANY (ARRAY(«share» AND NOT s.can_edit))", "visible wide"},
+		{"board", "tenant_id = «T» OR id = ANY (ARRAY(SELECT s.board_id FROM app.board_share s))", ""},
+		{"board", "tenant_id = «T» OR tenant_id = ANY (ARRAY(SELECT s.tenant_id FROM app.board_share s WHERE " +
+			"s.shared_with = «T»))", ""},
+		{"board", "tenant_id = «T» OR id = ANY (ARRAY(SELECT s.shared_with FROM app.board_share s WHERE " +
+			"s.shared_with = «T»))", ""},
+		{"leads", "id = ANY (ARRAY(«share»))", ""},
+		{"board_share", "tenant_id = «T» OR shared_with = «T»", "visible wide"},
+		{"users", "id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id = ANY (ARRAY(«above»))))", ""},
+		{"users", "id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id IN (SELECT l.partner FROM " +
+			"app.links l WHERE l.tenant_id = «T»)))", ""},
+		// 2: people.
+		{"users", "id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id = «T»))", "tenant"},
+		{"users", "id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id = ANY (ARRAY(«below»))))",
+			"below wide"},
+		{"users", "id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m))", ""},
+		{"users", "id = ANY (ARRAY(SELECT m.tenant_id FROM app.memberships m WHERE m.tenant_id = «T»))", ""},
+	} {
+		text := current.Replace(fill.Replace(c.expr))
+		if got := judgedAs(t, db, c.table, text); got != c.want {
+			t.Errorf("%s: %s: %q, want %q", c.table, c.expr, got, c.want)
+		}
+	}
+}
+
+func judgedAs(t *testing.T, db *pgtest.Database, table, expr string) string {
+	t.Helper()
+	db.Exec(t, "DROP POLICY IF EXISTS probe ON app."+table+"; CREATE POLICY probe ON app."+table+" USING ("+expr+")")
+	defer db.Exec(t, "DROP POLICY probe ON app."+table)
+	conn, err := pgx.Connect(t.Context(), db.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	at := func(name string) catalog.QName { return catalog.QName{Schema: "app", Name: name} }
+	v, err := tenancy.Read(t.Context(), conn, tenancy.Options{Column: "tenant_id", Setting: "app.current_tenant",
+		Shapes: catalog.Shapes{
+			Tree:       &catalog.Tree{Parent: "parent_id"},
+			SharedRows: []catalog.SharedRows{{Table: at("labels")}, {Table: at("plans"), Sentinel: "0"}},
+			FromAbove:  []catalog.QName{at("templates")},
+			Parties:    []catalog.Parties{{Table: at("orders"), Owner: "seller", Reads: []string{"buyer"}}},
+			Shares: []catalog.Shares{{Table: at("board"), Through: at("board_share"), With: "shared_with",
+				Edits: "can_edit"}},
+			Members: []catalog.Members{{Table: at("users"), Through: at("memberships"), Person: "user_id",
+				Columns: []string{"id"}}},
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := v.Relation(at(table))
+	return sets(v.Judge(r.Policies[0].Using, r))
+}
+
+func sets(j policy.Judgement) string {
+	var all []string
+	for _, x := range []struct {
+		is   bool
+		name string
+	}{{j.Isolates, "tenant"}, {j.Visible, "visible"}, {j.Editable, "editable"}, {j.Below, "below"}, {j.Wide, "wide"},
+		{j.Adopted, "adopted"}} {
+		if x.is {
+			all = append(all, x.name)
+		}
+	}
+	return strings.Join(all, " ")
+}

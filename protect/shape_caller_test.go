@@ -1,0 +1,83 @@
+package protect
+
+import (
+	"testing"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
+)
+
+// clubs has u1 in A, u2 in A and B, u3 in B and u4 in C, as 1 to 4 in 1 to 3.
+const clubs = `CREATE SCHEMA app;
+	CREATE TABLE app.tenants (id int PRIMARY KEY, name text);
+	CREATE TABLE app.users (id int PRIMARY KEY, name text, email text UNIQUE);
+	CREATE TABLE app.memberships (tenant_id int NOT NULL REFERENCES app.tenants, user_id int NOT NULL REFERENCES app.users,
+		role text NOT NULL, PRIMARY KEY (tenant_id, user_id));
+	CREATE TABLE app.projects (tenant_id int NOT NULL REFERENCES app.tenants, id int NOT NULL,
+		PRIMARY KEY (tenant_id, id));
+	INSERT INTO app.tenants VALUES (1, 'A'), (2, 'B'), (3, 'C');
+	INSERT INTO app.users SELECT i, 'U' || i FROM generate_series(1, 4) i;
+	INSERT INTO app.memberships VALUES (1, 1, 'admin'), (1, 2, 'member'), (2, 2, 'admin'), (2, 3, 'member'),
+		(3, 4, 'admin');
+	INSERT INTO app.projects SELECT t, i FROM generate_series(1, 3) t, generate_series(1, 2) i;`
+
+const projects = "SELECT count(*) FROM app.projects"
+
+func clubsBench(t *testing.T, all bool, people bool) *bench {
+	t.Helper()
+	s := catalog.Shapes{Caller: &catalog.Caller{Table: in("memberships"), Subject: "user_id", All: all}}
+	if people {
+		s.Members = []catalog.Members{{Table: in("users"), Through: in("memberships"), Person: "user_id",
+			Columns: []string{"id", "name"}}}
+	}
+	return shapedBench(t, pgtest.Shared(t), clubs, s)
+}
+
+// The active tenant is verified by the caller's membership.
+func TestCallerActive(t *testing.T) {
+	t.Parallel()
+	clubsBench(t, false, false).act(t, []scene{
+		{tenant: "1", subject: "2", sql: projects, want: "2"},
+		{tenant: "3", subject: "2", sql: projects, want: "0"},
+		{tenant: "1", sql: projects, want: "0"},
+		{subject: "2", sql: projects, want: "0"},
+		{tenant: "1", subject: "2", sql: "INSERT INTO app.projects VALUES (2, 9)", want: "42501"},
+		{tenant: "1", subject: "2", sql: "INSERT INTO app.projects (id) VALUES (9)", want: "1"},
+		{tenant: "3", subject: "2", sql: "INSERT INTO app.projects (id) VALUES (9)", want: "42501"},
+		{tenant: "3", subject: "2", sql: "DELETE FROM app.projects", want: "0"},
+		{tenant: "1", subject: "2", sql: "UPDATE app.projects SET tenant_id = 2", want: "42501"},
+		{tenant: "1", subject: "2", sql: "SELECT count(*) FROM app.memberships", want: "2"},
+		{subject: "2", sql: "INSERT INTO app.memberships VALUES (3, 2, 'admin')", want: "42501"},
+		{subject: "2", sql: "UPDATE app.memberships SET role = 'admin'", want: "42501"},
+	})
+}
+
+// All tenants of the caller at once, wherever they are.
+func TestCallerAll(t *testing.T) {
+	t.Parallel()
+	clubsBench(t, true, false).act(t, []scene{
+		{subject: "2", sql: projects, want: "4"}, {subject: "4", sql: projects, want: "2"}, {sql: projects, want: "0"},
+		{tenant: "3", subject: "2", sql: projects, want: "4"},
+		{subject: "2", sql: "INSERT INTO app.projects VALUES (1, 9)", want: "1"},
+		{subject: "2", sql: "INSERT INTO app.projects VALUES (3, 9)", want: "42501"},
+		{subject: "2", sql: "UPDATE app.projects SET tenant_id = 3", want: "42501"},
+		{subject: "2", sql: "DELETE FROM app.projects", want: "4"},
+		{subject: "2", sql: "INSERT INTO app.memberships VALUES (3, 2, 'admin')", want: "42501"},
+	})
+}
+
+// People and callers on one table: a tenant sees its people, a caller their tenants before
+// one is chosen, and nobody writes a membership.
+func TestCallerAndPeople(t *testing.T) {
+	t.Parallel()
+	clubsBench(t, false, true).act(t, []scene{
+		{tenant: "1", subject: "2", sql: "SELECT count(*) FROM app.memberships", want: "3"},
+		{subject: "2", sql: "SELECT count(*) FROM app.memberships", want: "2"},
+		{sql: "SELECT count(*) FROM app.memberships", want: "0"},
+		{tenant: "1", subject: "2", sql: "SELECT string_agg(name, ',' ORDER BY id) FROM app.users", want: "U1,U2"},
+		{tenant: "3", subject: "2", sql: "SELECT count(*) FROM app.users", want: "0"},
+		{tenant: "1", subject: "2", sql: "SELECT email FROM app.users", want: "42501"},
+		{tenant: "1", subject: "2", sql: "DELETE FROM app.memberships", want: "42501"},
+		{tenant: "1", subject: "2", sql: projects, want: "2"},
+	})
+}

@@ -1,0 +1,326 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
+	"github.com/moat-db/moat/prove"
+)
+
+// The visible and the writable sets are computed from the model, by the operator, for
+// tenants in every relation to each other, and compared both ways with what the
+// application role gets: a row too many is a leak, a row too few is broken.
+
+// manyTenants is how many tenants are tried at most, and manyRows up to how many rows of a
+// table are compared one by one and written.
+const (
+	manyTenants = 12
+	manyRows    = 5_000
+)
+
+// attackExpected compares the sets of every table of a database with shapes.
+func (p *prover) attackExpected(ctx context.Context) error {
+	if !p.model.Shapes.Any() {
+		return nil
+	}
+	tenants, err := p.relatives(ctx)
+	if err != nil {
+		return fmt.Errorf("choose tenants to compare: %w", err)
+	}
+	for _, t := range p.targets {
+		if !t.isTable() || t.rel.Partition || !t.readable() || !p.shapedTable(t) {
+			continue
+		}
+		if err := p.compareSets(ctx, t, tenants); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shapedTable says whether the model gives the table's rows to tenants.
+func (p *prover) shapedTable(t *target) bool {
+	return t.tenant != "" || p.model.Shapes.MembersOf(t.rel.QName()) != nil
+}
+
+// relatives are A and B, and others that stand in some relation to them: all tenants where
+// they are few, else those above, below and beside them, and some that have nothing to do
+// with them.
+func (p *prover) relatives(ctx context.Context) ([]string, error) {
+	key, q := sqltext.Ident(p.model.Key), table(p.model.Tenants)
+	if p.model.Key == "" {
+		return []string{p.a, p.b}, nil
+	}
+	near := "false"
+	if tree := p.model.Shapes.Tree; tree != nil {
+		parent := sqltext.Ident(tree.Parent)
+		of := fmt.Sprintf("(SELECT r.%[1]s FROM %[2]s r WHERE r.%[3]s IN (%[4]s, %[5]s))", parent, q, key, lit(p.a), lit(p.b))
+		near = fmt.Sprintf("t.%[1]s IN (%[3]s, %[4]s) OR t.%[2]s IN %[5]s OR t.%[1]s IN %[5]s", parent, key, lit(p.a),
+			lit(p.b), of)
+	}
+	sql := fmt.Sprintf("SELECT t.%[1]s::text FROM %[2]s t ORDER BY t.%[1]s IN (%[3]s, %[4]s) DESC, (%[5]s) DESC NULLS "+
+		"LAST, t.%[1]s LIMIT %[6]d", key, q, lit(p.a), lit(p.b), near, manyTenants)
+	results, err := p.operator.guarded(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, row := range results[0].rows {
+		all = append(all, row[0])
+	}
+	return all, nil
+}
+
+// callers are those whose sets of a table are compared: each tenant, and none; under the
+// tree's role too; and where roles within the tenant count, each of them as two people.
+func (p *prover) callers(ctx context.Context, t *target, tenants []string) ([]policy.Caller, error) {
+	people, err := p.subjects(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	roles := []string{""}
+	if x := p.model.Shapes.InsideOf(t.rel.QName()); x != nil {
+		roles = append(roles, slices.Concat(x.All, x.Own, x.ReadOwn)...)
+	}
+	var all []policy.Caller
+	unknown := madeTenant(p.model.Type, 999)
+	for _, tenant := range append(slices.Clone(tenants), "", unknown) {
+		for _, subject := range people {
+			for _, role := range roles {
+				c := policy.Caller{Tenant: tenant, Subject: subject, Role: role}
+				all = append(all, c)
+				if tree := p.model.Shapes.Tree; tree != nil && p.member(tree.Role) {
+					c.Wide = true
+					all = append(all, c)
+				}
+			}
+		}
+	}
+	return all, nil
+}
+
+// subjects are people whose rows of a table differ, and nobody.
+func (p *prover) subjects(ctx context.Context, t *target) ([]string, error) {
+	q, s := t.rel.QName(), &p.model.Shapes
+	column, from := "", q
+	switch {
+	case s.InsideOf(q) != nil && s.InsideOf(q).Owner != "":
+		column = s.InsideOf(q).Owner
+	case s.MembersOf(q) != nil:
+		column = s.MembersOf(q).Key
+	case s.Caller != nil:
+		column, from = s.Caller.Subject, s.Caller.Table
+	default:
+		return []string{""}, nil
+	}
+	results, err := p.operator.guarded(ctx, fmt.Sprintf("SELECT DISTINCT %[1]s::text FROM %[2]s WHERE %[1]s IS NOT NULL "+
+		"ORDER BY 1 LIMIT 3", sqltext.Ident(column), table(from)))
+	if err != nil {
+		return nil, err
+	}
+	all := []string{""}
+	for _, row := range results[0].rows {
+		all = append(all, row[0])
+	}
+	return all, nil
+}
+
+// compareSets compares the sets of one table for all callers and reports one probe for
+// reading and one for each command that writes.
+func (p *prover) compareSets(ctx context.Context, t *target, tenants []string) error {
+	callers, err := p.callers(ctx, t, tenants)
+	if err != nil {
+		return fmt.Errorf("compare the rows of %s: %w", t.name(), err)
+	}
+	for _, c := range []comparison{{"visible set", "SELECT", p.reads(t)}, {"update set", "UPDATE", p.updates(t)},
+		{"delete set", "DELETE", p.deletes(t)}} {
+		if c.statement == "" {
+			continue
+		}
+		f := isolated("%s in every relation: each gets the rows that the model gives, and no others",
+			english.Count(int64(len(callers)), "caller"))
+		var worst []string
+		for _, caller := range callers {
+			got, script, err := p.compareOne(ctx, t, c, caller)
+			if err != nil {
+				return err
+			}
+			if prove.Worst(f.verdict, got.verdict) != f.verdict {
+				f, worst = got, script
+			}
+		}
+		p.report.Add(prove.Probe{Attack: c.name, Object: t.name(), Verdict: f.verdict, Reason: f.reason,
+			Script: strings.Join(worst, ";\n")})
+	}
+	return ctx.Err()
+}
+
+// comparison is one command, and the statement that touches all rows it may.
+type comparison struct{ name, command, statement string }
+
+// identity is a text that tells the rows of a table apart, of columns that may be read.
+func (t *target) identity() string {
+	columns := t.key
+	if len(columns) == 0 || !subset(columns, t.reach.selects) {
+		columns = t.reach.selects
+	}
+	return "md5(ROW(" + qualified("x", columns) + ")::text)"
+}
+
+func (p *prover) reads(t *target) string { return "SELECT " + t.identity() + " FROM " + t.sql() + " x" }
+
+// updates is an UPDATE without WHERE that reads no column, so that only the policies of
+// UPDATE stand in its way; "" where no column can be set to NULL, or a trigger runs.
+func (p *prover) updates(t *target) string {
+	if t.risky && !p.Disposable || !t.reach.usage {
+		return ""
+	}
+	for _, name := range t.reach.updates {
+		c := t.column(name)
+		keyed := slices.ContainsFunc(t.rel.Constraints, func(k catalog.Constraint) bool {
+			return slices.Contains(k.Columns, name)
+		})
+		if c != nil && !c.NotNull && !keyed && name != t.tenant && c.Generated == "" {
+			return "UPDATE " + t.sql() + " SET " + sqltext.Ident(name) + " = NULL"
+		}
+	}
+	return ""
+}
+
+// deletes is a DELETE without WHERE.
+func (p *prover) deletes(t *target) string {
+	if t.risky && !p.Disposable || !t.reach.delete {
+		return ""
+	}
+	return "DELETE FROM " + t.sql()
+}
+
+// compareOne runs the statement as one caller.
+func (p *prover) compareOne(ctx context.Context, t *target, c comparison, caller policy.Caller) (
+	finding, []string, error,
+) {
+	expected, exact := p.view.Expected(t.rel, caller, c.command, p.role)
+	results, err := p.operator.guarded(ctx, "SELECT "+t.identity()+" FROM "+t.sql()+" x WHERE "+expected+" LIMIT "+
+		strconv.Itoa(manyRows+1))
+	if err != nil {
+		return finding{}, nil, fmt.Errorf("compute the rows of %s: %w", t.name(), err)
+	}
+	want := results[0].rows
+	if len(want) > manyRows {
+		return undecided("%s has more than %d rows of one tenant: too many to compare", t.name(), manyRows), nil, nil
+	}
+	as, err := p.asCaller(ctx, caller)
+	if err != nil {
+		return finding{}, nil, err
+	}
+	o := p.app.try(ctx, attempt{as: as, steps: []string{c.statement}})
+	if o.broken != nil {
+		return finding{}, nil, o.broken
+	}
+	return p.difference(c, caller, want, o, exact), append(as, c.statement), nil
+}
+
+// asCaller binds a caller. The facts of a sealed scope cannot be bound from here, so that
+// only its tenant counts.
+func (p *prover) asCaller(ctx context.Context, c policy.Caller) ([]string, error) {
+	as := []string{"SELECT set_config(" + lit(p.model.Setting) + ", '', true)"}
+	if c.Tenant != "" {
+		var err error
+		if as, err = p.app.bind.to(ctx, c.Tenant); err != nil {
+			return nil, err
+		}
+	}
+	subject, role := p.view.Facts()
+	as = append(as, fmt.Sprintf("SELECT set_config(%s, %s, true), set_config(%s, %s, true)", lit(subject), lit(c.Subject),
+		lit(role), lit(c.Role)))
+	if c.Wide {
+		as = append(as, "SET LOCAL ROLE "+sqltext.Ident(p.model.Shapes.Tree.Role))
+	}
+	return as, nil
+}
+
+// difference compares what came back with what the model gives.
+func (p *prover) difference(c comparison, caller policy.Caller, want [][]string, o outcome, exact bool) finding {
+	who := describeCaller(caller)
+	if o.err != nil {
+		return p.refusedSet(c, who, len(want), o, exact && !caller.Wide)
+	}
+	if c.command != "SELECT" {
+		switch n := o.last().n; {
+		case int(n) > len(want):
+			return leak("%s %ss %s, and the model gives %d", who, strings.ToLower(c.command), english.Count(n, "row"), len(want))
+		case int(n) < len(want) && exact && !caller.Wide:
+			return undecided("broken: %s %ss %s, and the model gives %d", who, strings.ToLower(c.command),
+				english.Count(n, "row"), len(want))
+		}
+		return isolated("as the model says")
+	}
+	expected := map[string]bool{}
+	for _, row := range want {
+		expected[row[0]] = true
+	}
+	extra, got := 0, map[string]bool{}
+	for _, row := range o.last().rows {
+		got[row[0]] = true
+		if !expected[row[0]] {
+			extra++
+		}
+	}
+	if extra > 0 {
+		return leak("%s sees %s more than the model gives", who, english.Count(int64(extra), "row"))
+	}
+	if missing := len(expected) - len(got); missing > 0 && exact {
+		return undecided("broken: %s does not see %s that the model gives", who, english.Count(int64(missing), "row"))
+	}
+	return isolated("as the model says")
+}
+
+// refusedSet judges an error: rights that the model does not give either are no fault, and
+// keys may keep rows from being deleted.
+func (p *prover) refusedSet(c comparison, who string, want int, o outcome, exact bool) finding {
+	switch {
+	case constraint(o.err):
+		return isolated("a key keeps the rows")
+	case want == 0 || !exact || c.command != "SELECT" && o.err.Code == codePrivilege:
+		return isolated("refused: %s", o.err.Message)
+	}
+	return undecided("broken: %s is refused what the model gives: %s", who, o.err.Message)
+}
+
+func describeCaller(c policy.Caller) string {
+	who := "a session without tenant"
+	if c.Tenant != "" {
+		who = "tenant " + c.Tenant
+	}
+	if c.Role != "" {
+		who += " as " + c.Role
+	}
+	if c.Wide {
+		who += ", with what is below,"
+	}
+	return who
+}
+
+// actAsAdmin gives A and B a role that may do everything within a tenant, where roles
+// count: else they would not see their own rows, and seeing none of others would show
+// nothing.
+func (p *prover) actAsAdmin() {
+	_, role := p.view.Facts()
+	for _, x := range p.model.Shapes.Inside {
+		if _, set := p.Settings[role]; !set && len(x.All) > 0 {
+			p.Settings = maps.Clone(p.Settings)
+			if p.Settings == nil {
+				p.Settings = map[string]string{}
+			}
+			p.Settings[role] = x.All[0]
+		}
+	}
+}
