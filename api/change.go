@@ -261,6 +261,9 @@ func (q *request) answerWrite(w http.ResponseWriter, media query.Media, in plan.
 // nothing answers a write that has nothing to write.
 func (q *request) nothing(w http.ResponseWriter, media query.Media, in plan.Write, status int) error {
 	a := &answer{}
+	if err := q.ask(); err != nil {
+		return err
+	}
 	if in.Returning == "representation" {
 		if media.Format == query.Singular {
 			return errSingular(0)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -41,6 +42,23 @@ type keyValue struct{ name, value string }
 type prelude struct {
 	sql  string
 	args []any
+	// guard says that it fails where the caller may not come in.
+	guard bool
+}
+
+// refusedError is the failure of a guard.
+type refusedError struct{ error }
+
+func (e *refusedError) Unwrap() error { return e.error }
+
+// run reads the result of a prelude.
+func (p prelude) run(results pgx.BatchResults) error {
+	_, err := results.Exec()
+	var pgErr *pgconn.PgError
+	if p.guard && errors.As(err, &pgErr) && pgErr.Code == "22P02" {
+		return &refusedError{err}
+	}
+	return err
 }
 
 // execution is one request's work in the database.
@@ -87,8 +105,8 @@ func (x *execution) send(ctx context.Context, sender Sender, a *answer) (err err
 }
 
 func (x *execution) read(results pgx.BatchResults, a *answer) error {
-	for range x.preludes {
-		if _, err := results.Exec(); err != nil {
+	for _, p := range x.preludes {
+		if err := p.run(results); err != nil {
 			return err
 		}
 	}

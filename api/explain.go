@@ -24,6 +24,9 @@ func (q *request) explain(w http.ResponseWriter, st *plan.Statement, media query
 	if q.h.config.Connect == nil {
 		return problem.New(http.StatusNotAcceptable, "PGRST107", "This server gives no plans")
 	}
+	if err := q.ask(); err != nil {
+		return err
+	}
 	options, err := explainOptions(media)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -160,22 +161,38 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	writeError(w, r, e)
 }
 
-// dispatch routes by path: the root, a function, or a table.
+// dispatch answers a request whose turn it is. Whoever may not come in learns nothing of
+// what is wrong with the request.
 func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request) error {
 	q, err := h.open(r)
 	if err != nil {
 		return err
 	}
 	defer q.close()
-	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, h.config.Base), "/")
-	if path == "" {
-		return h.root(w, q)
+	if err := h.route(w, q); err != nil {
+		if !q.asked {
+			return cmp.Or(q.ask(), err)
+		}
+		return err
 	}
+	return nil
+}
+
+// route routes by path: the root, a function, or a table.
+func (h *Handler) route(w http.ResponseWriter, q *request) error {
+	path := strings.TrimPrefix(strings.TrimPrefix(q.URL.Path, h.config.Base), "/")
 	name, isCall := strings.CutPrefix(path, "rpc/")
-	if name == "" || strings.Contains(name, "/") {
-		return problem.New(http.StatusNotFound, "PGRST125", "Invalid path specified in request URL")
+	if path == "" || q.Method == http.MethodOptions { // no statement will ask
+		if err := q.ask(); err != nil {
+			return err
+		}
 	}
-	if isCall {
+	switch {
+	case path == "":
+		return h.root(w, q)
+	case name == "" || strings.Contains(name, "/"):
+		return problem.New(http.StatusNotFound, "PGRST125", "Invalid path specified in request URL")
+	case isCall:
 		return h.call(w, q, name)
 	}
 	return h.table(w, q, name)

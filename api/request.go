@@ -30,6 +30,7 @@ type request struct {
 	prefer   *query.Prefer
 	info     *requestInfo
 	exchange *serving.Exchange
+	asked    bool // whether the caller may come in
 }
 
 // open checks the caller's tenant, reads the headers and waits for a turn.
@@ -80,7 +81,8 @@ func (h *Handler) arrive(r *http.Request) ([]byte, error) {
 	return nil, nil
 }
 
-// admit asks whether the tenant may act: known, not suspended, the caller a member.
+// admit prepares the scope of a caller of whom the first statement asks whether it may act:
+// its tenant known and not suspended, it a member.
 func (q *request) admit() error {
 	if q.scope.Tenant == "" {
 		if width, err := q.width(); err != nil || width != moat.Own || q.h.config.Shared == nil {
@@ -88,18 +90,42 @@ func (q *request) admit() error {
 		}
 		return nil
 	}
-	verdict, err := q.h.config.Door.Ask(q.Context(), q.state.check, q.scope)
+	scope, err := q.h.config.Door.Presume(q.Context(), q.state.check, q.scope)
 	if err != nil {
 		return err
 	}
-	if q.scope, err = verdict.Admit(q.scope); err != nil {
-		return err
-	}
+	q.scope = scope
 	if err := q.widen(); err != nil {
 		return err
 	}
-	q.Request = q.WithContext(moat.WithScope(q.Context(), q.scope))
+	q.bind(q.scope)
 	return nil
+}
+
+// ask asks whether the caller may come in where no statement is sent that would say so,
+// or where one has said no.
+func (q *request) ask() error {
+	q.asked = true
+	if q.scope.Tenant == "" {
+		return nil
+	}
+	scope := q.identity.Scope()
+	verdict, err := q.h.config.Door.Ask(q.Context(), q.state.check, scope)
+	if err != nil {
+		return err
+	}
+	if scope, err = verdict.Admit(scope); err != nil {
+		return err
+	}
+	q.bind(scope)
+	return nil
+}
+
+// bind has the statements of the request run in a scope, in the width that it has.
+func (q *request) bind(scope moat.Scope) {
+	scope.Width = q.scope.Width
+	q.scope = scope
+	q.Request = q.WithContext(moat.WithScope(q.Context(), scope))
 }
 
 // schemaProfile is the schema that Accept-Profile or Content-Profile names.
@@ -150,8 +176,15 @@ func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
 	x.limit, x.take = q.h.config.Limits.ResponseBytes, q.exchange.Take
 	empty := *a
 	q.info.timing.mark(phasePlan)
+	q.asked = true
 	done := q.atDatabase()
 	err := q.attempt(x, a, keep)
+	if refused := (*refusedError)(nil); errors.As(err, &refused) {
+		if err = q.ask(); err == nil { // it has changed meanwhile, or the role has
+			*a, x.preludes = empty, q.preludes()
+			err = q.attempt(x, a, keep)
+		}
+	}
 	if q.prefer.Timezone != "" && zoneRefused(err) {
 		if q.prefer.Handling == "strict" {
 			err = query.InvalidPreferences("timezone=" + q.prefer.Timezone)
@@ -219,18 +252,21 @@ var errRollback = problem.New(http.StatusOK, "", "rolled back on request")
 // preludes are the statements that come before the main one.
 func (q *request) preludes() []prelude {
 	var out []prelude
+	if sql, args := q.state.check.Guard(q.scope); sql != "" && q.scope.Tenant != "" {
+		out = append(out, prelude{sql: sql, args: args, guard: true})
+	}
 	if q.prefer.Timezone != "" {
-		out = append(out, prelude{"select pg_catalog.set_config('timezone', $1, true)", []any{q.prefer.Timezone}})
+		out = append(out, prelude{sql: "select pg_catalog.set_config('timezone', $1, true)", args: []any{q.prefer.Timezone}})
 	}
 	if q.h.config.RequestSettings {
 		out = append(out, prelude{
-			"select pg_catalog.set_config('request.method', $1, true), pg_catalog.set_config('request.path', $2, true), " +
+			sql: "select pg_catalog.set_config('request.method', $1, true), pg_catalog.set_config('request.path', $2, true), " +
 				"pg_catalog.set_config('request.headers', $3, true)",
-			[]any{q.Method, q.URL.Path, headersForDatabase(q.Header)},
+			args: []any{q.Method, q.URL.Path, headersForDatabase(q.Header)},
 		})
 	}
 	if f := q.h.config.PreRequest; f.Name != "" {
-		out = append(out, prelude{"select " + pgx.Identifier{f.Schema, f.Name}.Sanitize() + "()", nil})
+		out = append(out, prelude{sql: "select " + pgx.Identifier{f.Schema, f.Name}.Sanitize() + "()"})
 	}
 	return out
 }

@@ -89,7 +89,7 @@ func TestTraceOfFailures(t *testing.T) {
 		{call{path: "leads?id=eq.x"}, "GET leads", "22P02", codes.Unset},
 		{call{path: "made-up-by-a-client"}, "GET", "PGRST205", codes.Unset},
 		{call{path: "rpc/made-up-by-a-client"}, "GET", "PGRST202", codes.Unset},
-		{call{tenant: tenantC, path: "leads"}, "GET", "MOAT104", codes.Unset},
+		{call{tenant: tenantC, path: "leads"}, "GET leads", "MOAT104", codes.Unset},
 		{call{method: "BREW", path: "leads"}, "other leads", "PGRST117", codes.Unset},
 	} {
 		s.do(t, c.call)

@@ -11,7 +11,7 @@ import (
 
 // Reasons why a body is refused; one that is too large is [*http.MaxBytesError].
 var (
-	ErrBodySlow     = errors.New("the request body did not come in time")
+	ErrBodySlow     = errors.New("the client was too slow")
 	ErrBodyUnread   = errors.New("the request body could not be read")
 	ErrBodyEncoding = errors.New("the request body has a Content-Encoding other than gzip")
 )
@@ -79,7 +79,7 @@ func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	var refused *RefusedError
 	switch {
-	case errors.Is(err, errEnded), errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, ErrBodySlow), errors.Is(err, os.ErrDeadlineExceeded):
 		return ErrBodySlow
 	case errors.As(err, &tooLarge), errors.As(err, &refused):
 		return err

@@ -72,6 +72,7 @@ type Check struct {
 
 	tenant, member string // the questions; "" for none
 	hasRole        bool
+	guard          string // both, as one statement that fails
 }
 
 // newCheck writes the questions. What is asked for and cannot be read is an error: a
@@ -89,7 +90,32 @@ func newCheck(x *Exposure, a Admission) (*Check, error) {
 		c.hasRole = a.Membership.Role != ""
 		c.member, err = x.memberQuestion(a.Membership)
 	}
+	if err == nil {
+		c.guard = x.guard(c, a.Membership)
+	}
 	return c, err
+}
+
+// guard is the questions for a request's own pipeline. Where the caller may not come in it
+// fails, by a text that is no number, and the server skips what comes behind it.
+func (x *Exposure) guard(c *Check, m Membership) string {
+	var all []string
+	if t := c.Tenants; c.tenant != "" {
+		all = append(all, "exists (select from "+t.QName().SQL()+" where "+sqltext.Ident(t.Key)+" = $1::"+
+			x.parameter(t.Column(t.Key))+" and not ("+t.Suspension.SQL()+"))")
+	}
+	if c.member != "" {
+		_, from, _ := strings.Cut(c.member, " from ")
+		from = strings.NewReplacer("$1", fmt.Sprintf("$%d", len(all)+1), "$2", fmt.Sprintf("$%d", len(all)+2)).Replace(from)
+		if c.hasRole {
+			from += fmt.Sprintf(" and coalesce(%s::text, '') = $%d", sqltext.Ident(m.Role), len(all)+3)
+		}
+		all = append(all, "exists (select from "+from+")")
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "select (case when " + strings.Join(all, " and ") + " then '0'::text else 'refused' end)::integer"
 }
 
 func (x *Exposure) tenantQuestion(t *Tenants) string {
@@ -135,6 +161,22 @@ func (x *Exposure) parameter(c *catalog.Column) string {
 
 // Asks reports whether there is anything to ask: else the verified token alone decides.
 func (c *Check) Asks() bool { return c.tenant != "" || c.member != "" }
+
+// Guard is a statement to send ahead of a request's own, in the same transaction. It fails
+// where the caller may not come in, or in another role than the scope's; Ask then tells
+// why. It has no text where there is nothing to ask.
+func (c *Check) Guard(s moat.Scope) (sql string, args []any) {
+	if c.tenant != "" {
+		args = append(args, string(s.Tenant))
+	}
+	if c.member != "" {
+		args = append(args, s.Subject, string(s.Tenant))
+	}
+	if c.hasRole {
+		args = append(args, s.Role)
+	}
+	return c.guard, args
+}
 
 // Queue adds the questions to a batch, which must run in the scope that they are about.
 func (c *Check) Queue(b *pgx.Batch, s moat.Scope) {

@@ -20,11 +20,12 @@ type Admission struct {
 	SuspendedColumn string
 	// Membership, where its Table is set, must hold the caller's subject and tenant.
 	Membership Membership
-	// Age is how long a verdict is believed; zero means 10 s.
+	// Age is how long a membership's role is presumed; zero means 10 s.
 	Age time.Duration
 }
 
-// Door says who may come in, and remembers it for a short while. One Door belongs to
+// Door says who may come in. It remembers the roles that memberships give, and nothing
+// else: who is suspended is out at the next request. One Door belongs to
 // everything that serves a database, so that all of it refuses the same callers. It is
 // safe for concurrent use.
 type Door struct {
@@ -77,27 +78,38 @@ func (d *Door) Size() int {
 	return len(d.known)
 }
 
-// Ask returns what is known of the scope's tenant and caller: from memory, or in one
-// round trip.
+// Presume returns the scope that the caller has if it may come in, which the Check's Guard
+// has yet to say. Only a role that a membership gives has to be asked for, and is
+// remembered.
+func (d *Door) Presume(ctx context.Context, c *Check, s moat.Scope) (moat.Scope, error) {
+	if !c.hasRole {
+		return s, nil
+	}
+	d.mu.Lock()
+	known, ok := d.known[caller{s.Tenant, s.Subject}]
+	d.mu.Unlock()
+	if ok && time.Now().Before(known.expires) {
+		return known.Admit(s)
+	}
+	v, err := d.Ask(ctx, c, s)
+	if err != nil {
+		return moat.Scope{}, err
+	}
+	return v.Admit(s)
+}
+
+// Ask asks the database about the scope's tenant and caller, in one round trip.
 func (d *Door) Ask(ctx context.Context, c *Check, s moat.Scope) (Verdict, error) {
 	if !c.Asks() {
 		return Verdict{Known: true, Member: true}, nil
 	}
-	key := caller{tenant: s.Tenant}
-	if c.member != "" {
-		key.subject = s.Subject
-	}
 	now := time.Now()
 	d.mu.Lock()
-	known, ok := d.known[key]
 	version := d.version
 	d.mu.Unlock()
-	if ok && now.Before(known.expires) {
-		return known.Verdict, nil
-	}
 	v, err := d.ask(moat.WithScope(ctx, s), c, s)
-	if err == nil {
-		d.keep(key, answer{v, now.Add(d.admission.Age)}, version)
+	if err == nil && c.hasRole {
+		d.keep(caller{s.Tenant, s.Subject}, answer{v, now.Add(d.admission.Age)}, version)
 	}
 	return v, err
 }

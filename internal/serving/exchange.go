@@ -3,7 +3,7 @@ package serving
 import (
 	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"time"
@@ -136,7 +136,7 @@ func (x *Exchange) close() {
 	}
 }
 
-var errEnded = errors.New("the client was too slow, and others needed the memory")
+var errEnded = fmt.Errorf("%w, and others needed the memory", ErrBodySlow)
 
 // Take counts n more bytes that the exchange holds, or refuses them.
 func (x *Exchange) Take(n int) error {
