@@ -50,6 +50,9 @@ type Config struct {
 	Scope func(auth.Identity) moat.Scope
 	// Timeout is the statement timeout of a page; zero means [DefaultTimeout].
 	Timeout time.Duration
+	// SessionKey encrypts the cookies that sessions live in. Servers behind one address need
+	// the same. Nil means a key that the process makes up: a restart signs everybody out.
+	SessionKey []byte
 	// SessionTTL is how long a session lives at most, and never beyond its token;
 	// zero means [DefaultSessionTTL].
 	SessionTTL time.Duration

@@ -9,6 +9,7 @@
 //
 // Limits: a table is shown only when row-level security is on for it. In plain mode
 // (see package seal) whoever can run SQL as the application role can name another
-// tenant; the portal itself only ever binds values. Sessions live in the memory of the
-// process: a restart signs everybody out, and several processes need sticky sessions.
+// tenant; the portal itself only ever binds values. Sessions live in
+// encrypted cookies: several processes need the same [Config].SessionKey, and without one a
+// restart signs everybody out.
 package portal

@@ -25,7 +25,7 @@ func New(config Config) (*Portal, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := frame.New(frame.Config{Gate: config.Gate, Timeout: config.Timeout, SessionTTL: config.SessionTTL,
+	f, err := frame.New(frame.Config{Gate: config.Gate, Timeout: config.Timeout, SessionKey: config.SessionKey, SessionTTL: config.SessionTTL,
 		SecureCookies: config.SecureCookies, Logger: config.Logger, Now: config.Now})
 	if err != nil {
 		return nil, err
@@ -54,8 +54,11 @@ func (p *Portal) open(c Config, f *frame.Frame) (err error) {
 	if o != nil {
 		p.ledger = ledger.New(ledger.Config{Frame: f, Pool: o.Pool, DB: c.DB, Admin: o.Admin, Read: c.Source})
 	}
-	p.clients, err = client.New(client.Config{Frame: f, Source: source, DB: c.DB, Verifier: c.Verifier, Scope: c.Scope,
-		Ledger: p.ledger})
+	clients := client.Config{Frame: f, Source: source, DB: c.DB, Verifier: c.Verifier, Scope: c.Scope, Ledger: p.ledger}
+	if o != nil {
+		clients.Operators, clients.OperatorRole = o.Verifier, o.Role
+	}
+	p.clients, err = client.New(clients)
 	if err != nil || o == nil {
 		return err
 	}

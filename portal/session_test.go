@@ -108,6 +108,57 @@ func TestSessionsEnd(t *testing.T) {
 	}
 }
 
+// A session works on every server that has the key, and ends with the key or the issuer of
+// its token, also that of an operator who views as a client.
+func TestSessionsFollowTheirIssuer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) { c.SessionKey = []byte("shared") })
+	a, desk := w.signedIn("1"), w.desk()
+	desk.do("POST", "/operator/tenants/1/view", url.Values{"reason": {"ticket 12"}})
+	for _, tt := range []struct {
+		name                   string
+		change                 func(*Config)
+		client, operator, view int
+	}{
+		{"another server", func(*Config) {}, 200, 200, 200},
+		{"the clients' key is another", func(c *Config) {
+			c.Verifier = verifier(t, strings.Repeat("n", 32), "https://clients.test", false)
+		}, 303, 200, 200},
+		{"the clients' issuer is gone", func(c *Config) {
+			c.Verifier = verifier(t, clientSecret, "https://others.test", false)
+		}, 303, 200, 200},
+		{"the operators' key is another", func(c *Config) {
+			o := *c.Operator
+			o.Verifier = verifier(t, strings.Repeat("n", 32), "https://operators.test", true)
+			c.Operator = &o
+		}, 200, 303, 303},
+		{"the session key is another", func(c *Config) { c.SessionKey = nil }, 303, 303, 303},
+	} {
+		c := w.config
+		tt.change(&c)
+		p, err := New(c)
+		must(t, err)
+		must(t, p.Prepare(t.Context()))
+		w.server.Config.Handler = p
+		client, operator, view := a.get("/dashboard"), desk.get("/operator/"), desk.get("/dashboard")
+		if client.status != tt.client || operator.status != tt.operator || view.status != tt.view {
+			t.Errorf("%s: client %d, operator %d, view %d", tt.name, client.status, operator.status, view.status)
+		}
+	}
+}
+
+// A page without TLS cannot send forms to one with it, although both have the same name.
+func TestSchemeOfTheOrigin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) { c.SecureCookies = true })
+	v, host := w.visitor(), strings.TrimPrefix(w.server.URL, "http://")
+	for origin, want := range map[string]int{"http://" + host: 403, "https://" + host: 422} {
+		if got := v.do("POST", "/sign-in", url.Values{}, "Origin", origin); got.status != want {
+			t.Errorf("%s: %d, want %d", origin, got.status, want)
+		}
+	}
+}
+
 // Suspending closes the portal at once, and the operator who views as a client changes
 // nothing.
 func TestSuspendAndViewAs(t *testing.T) {

@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/portal"
 )
 
@@ -25,6 +28,9 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 		Logger:        s.log,
 	}
 	var err error
+	if c.SessionKey, err = sessionKey(s.config.Portal); err != nil {
+		return nil, err
+	}
 	if c.Operator, err = s.openOperator(ctx); err != nil {
 		return nil, fmt.Errorf("operator's console: %w", err)
 	}
@@ -45,6 +51,33 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// minSessionKey is how many bytes a secret must have that a cookie's holder cannot guess.
+const minSessionKey = 32
+
+// sessionKey reads the secret of the sessions; nil where none is configured.
+func sessionKey(c config.Portal) ([]byte, error) {
+	var key []byte
+	switch {
+	case c.SessionKeyFile != "" && c.SessionKeyEnv != "":
+		return nil, errors.New("portal: session_key_file and session_key_env exclude each other")
+	case c.SessionKeyFile != "":
+		text, err := os.ReadFile(c.SessionKeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("portal.session_key_file: %w", err)
+		}
+		key = bytes.TrimSpace(text)
+	case c.SessionKeyEnv != "":
+		key = []byte(os.Getenv(c.SessionKeyEnv))
+	default:
+		return nil, nil
+	}
+	if len(key) < minSessionKey {
+		return nil, withHint(fmt.Errorf("portal: the session key has %d bytes, and needs %d", len(key), minSessionKey),
+			"openssl rand -base64 32 makes one")
+	}
+	return key, nil
 }
 
 // openOperator returns nil where nothing is configured; half a configuration is an

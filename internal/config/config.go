@@ -157,6 +157,10 @@ type Portal struct {
 	Disabled bool `yaml:"disabled"`
 	// SecureCookies marks cookies Secure behind a proxy that ends TLS.
 	SecureCookies bool `yaml:"secure_cookies"`
+	// SessionKeyFile or SessionKeyEnv, the name of an environment variable, holds the secret
+	// that encrypts sessions; several servers need the same.
+	SessionKeyFile string `yaml:"session_key_file"`
+	SessionKeyEnv  string `yaml:"session_key_env"`
 	// Operators lists the issuers of operators' tokens; none means no console. They
 	// must be others than those of auth.issuers.
 	Operators []Issuer `yaml:"operator_issuers"`

@@ -34,6 +34,10 @@ type Config struct {
 	Verifier *auth.Verifier
 	// Scope makes the scope of a verified token.
 	Scope func(auth.Identity) moat.Scope
+	// Operators accepts the tokens of operators, with the role claim OperatorRole, who view
+	// as a client; nil where there are none.
+	Operators    *auth.Verifier
+	OperatorRole string
 	// Ledger is that of the operator's console; nil where there is none.
 	Ledger *ledger.Ledger
 }
@@ -118,7 +122,7 @@ type Handler func(w http.ResponseWriter, r *http.Request, v *Visit) error
 // the context: a session does not outlive a membership.
 func (p *Pages) signedIn(h Handler) frame.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		s := p.sessions.Of(r)
+		s := p.session(r)
 		if s == nil {
 			return frame.Elsewhere(frame.Base + "/sign-in")
 		}
@@ -147,6 +151,32 @@ func (p *Pages) signedIn(h Handler) frame.Handler {
 		}
 		return h(w, r.WithContext(ctx), v)
 	}
+}
+
+// session returns the session of a request, nil where there is none or its token is good no
+// more.
+func (p *Pages) session(r *http.Request) *frame.Session {
+	s := p.sessions.Of(r)
+	switch {
+	case s == nil:
+		return nil
+	case s.ViewAs != nil:
+		if p.Operators == nil {
+			return nil
+		}
+		identity, err := p.Operators.Verify(r.Context(), s.Token)
+		if err != nil || identity.Role != p.OperatorRole || identity.Subject != s.ViewAs.Operator {
+			return nil
+		}
+		s.Scope = moat.Scope{Tenant: s.ViewAs.Tenant}
+		return s
+	}
+	identity, err := p.Verifier.Verify(r.Context(), s.Token)
+	if err != nil || identity.Tenant == "" {
+		return nil
+	}
+	s.Scope, s.Subject = p.Scope(identity), identity.Subject
+	return s
 }
 
 // admit asks the door about a session's tenant and caller, and returns the scope to act

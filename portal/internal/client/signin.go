@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/portal/internal/frame"
 )
@@ -17,7 +16,7 @@ type signInPage struct {
 
 // home sends a visitor to where it belongs.
 func (p *Pages) home(w http.ResponseWriter, r *http.Request) error {
-	if p.sessions.Of(r) == nil {
+	if p.session(r) == nil {
 		return frame.Elsewhere(frame.Base + "/sign-in")
 	}
 	return frame.Elsewhere(frame.Base + "/dashboard")
@@ -54,7 +53,7 @@ func (p *Pages) Enter(w http.ResponseWriter, r *http.Request, token string) erro
 	if err := p.Admit(r, string(identity.Tenant)); err != nil {
 		return err
 	}
-	s := &frame.Session{Scope: p.Scope(identity), Subject: identity.Subject, Expires: p.Expiry(identity.Expires)}
+	s := &frame.Session{Token: token, Scope: p.Scope(identity), Expires: p.Expiry(identity.Expires)}
 	sc, err := p.Source.Schema(r.Context())
 	if err != nil {
 		return err
@@ -62,14 +61,17 @@ func (p *Pages) Enter(w http.ResponseWriter, r *http.Request, token string) erro
 	if _, _, err := p.admit(r.Context(), sc, s); err != nil {
 		return err
 	}
-	p.sessions.Start(w, r, s)
+	if err := p.sessions.Start(w, r, s); err != nil {
+		return err
+	}
 	return frame.Elsewhere(frame.Base + "/dashboard")
 }
 
-// ViewAs signs an operator in as a client, to look and change nothing.
-func (p *Pages) ViewAs(w http.ResponseWriter, r *http.Request, tenant moat.Tenant, by frame.ViewAs,
-	end time.Time) error {
-	p.sessions.Start(w, r, &frame.Session{Scope: moat.Scope{Tenant: tenant}, Expires: end, ViewAs: &by})
+// ViewAs signs an operator, who holds token, in as a client, to look and change nothing.
+func (p *Pages) ViewAs(w http.ResponseWriter, r *http.Request, token string, by frame.ViewAs, end time.Time) error {
+	if err := p.sessions.Start(w, r, &frame.Session{Token: token, Expires: end, ViewAs: &by}); err != nil {
+		return err
+	}
 	return frame.Elsewhere(frame.Base + "/dashboard")
 }
 
@@ -87,7 +89,9 @@ func refused(err error) string {
 
 func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) error {
 	s := p.sessions.Of(r)
-	p.sessions.End(w, r)
+	if err := p.sessions.End(w, r); err != nil {
+		return err
+	}
 	if s != nil && s.ViewAs != nil {
 		return frame.Elsewhere(frame.Base + "/operator/")
 	}

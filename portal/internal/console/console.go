@@ -118,7 +118,7 @@ type Handler func(w http.ResponseWriter, r *http.Request, s *frame.Session) erro
 // signedIn lets a signed-in operator through, and nobody else.
 func (p *Pages) signedIn(h Handler) frame.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		s := p.sessions.Of(r)
+		s := p.session(r)
 		if s == nil {
 			return frame.Elsewhere(base + "/sign-in")
 		}
@@ -127,6 +127,21 @@ func (p *Pages) signedIn(h Handler) frame.Handler {
 		}
 		return h(w, r, s)
 	}
+}
+
+// session returns the session of a request, nil where there is none or its token is good no
+// more.
+func (p *Pages) session(r *http.Request) *frame.Session {
+	s := p.sessions.Of(r)
+	if s == nil {
+		return nil
+	}
+	identity, err := p.Verifier.Verify(r.Context(), s.Token)
+	if err != nil || identity.Role != p.Role || identity.Subject == "" {
+		return nil
+	}
+	s.Subject = identity.Subject
+	return s
 }
 
 // operators is what the gate knows all operators by; no tenant is called so.

@@ -43,15 +43,19 @@ func (p *Pages) Enter(w http.ResponseWriter, r *http.Request, token string) erro
 	if err := p.Admit(r, operators); err != nil {
 		return err
 	}
-	s := &frame.Session{Subject: identity.Subject, Reason: reason, Expires: p.Expiry(identity.Expires)}
+	s := &frame.Session{Token: token, Subject: identity.Subject, Reason: reason, Expires: p.Expiry(identity.Expires)}
 	if err := p.Ledger.Record(r.Context(), ledger.Entry{By: s, Action: "signed in"}); err != nil {
 		return err
 	}
-	p.sessions.Start(w, r, s)
+	if err := p.sessions.Start(w, r, s); err != nil {
+		return err
+	}
 	return frame.Elsewhere(base + "/")
 }
 
 func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) error {
-	p.sessions.End(w, r)
+	if err := p.sessions.End(w, r); err != nil {
+		return err
+	}
 	return frame.Elsewhere(base + "/sign-in")
 }

@@ -129,5 +129,5 @@ func (p *Pages) viewAs(w http.ResponseWriter, r *http.Request, s *frame.Session)
 	if s.Expires.Before(end) {
 		end = s.Expires
 	}
-	return p.Clients.ViewAs(w, r, id, frame.ViewAs{Operator: s.Subject, Reason: reason}, end)
+	return p.Clients.ViewAs(w, r, s.Token, frame.ViewAs{Operator: s.Subject, Tenant: id, Reason: reason}, end)
 }

@@ -6,12 +6,14 @@ package frame
 import (
 	"bytes"
 	"context"
+	"crypto/cipher"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,6 +31,8 @@ type Config struct {
 	Gate *serving.Gate
 	// Timeout is the statement timeout of a page.
 	Timeout time.Duration
+	// SessionKey encrypts sessions; nil means one that the process makes up.
+	SessionKey []byte
 	// SessionTTL is how long a session lives at most.
 	SessionTTL time.Duration
 	// SecureCookies marks cookies Secure although the request came without TLS.
@@ -40,8 +44,9 @@ type Config struct {
 // Frame serves what the rooms have in common.
 type Frame struct {
 	Config
-	assets *assets
-	views  *Views
+	assets   *assets
+	views    *Views
+	sessions cipher.AEAD
 }
 
 // New returns a Frame. It does no I/O.
@@ -49,6 +54,9 @@ func New(config Config) (*Frame, error) {
 	f := &Frame{Config: config}
 	var err error
 	if f.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	if f.sessions, err = sessionCipher(config.SessionKey); err != nil {
 		return nil, err
 	}
 	f.views, err = f.Views(templateFiles, nil)
@@ -71,9 +79,23 @@ func (f *Frame) Handle(h Handler) http.Handler {
 func (f *Frame) Wrap(mux *http.ServeMux) http.Handler {
 	mux.Handle("GET "+Base+"/assets/{version}/{file}", f.assets)
 	mux.Handle(Base+"/", f.Handle(func(http.ResponseWriter, *http.Request) error { return ErrNotFound }))
+	foreign := f.Handle(func(http.ResponseWriter, *http.Request) error { return errForeign })
 	guard := http.NewCrossOriginProtection()
-	guard.SetDenyHandler(f.Handle(func(http.ResponseWriter, *http.Request) error { return errForeign }))
-	return f.recovered(headers(f.Gate.Hold(gzhttp.GzipHandler(guard.Handler(mux)), f.fail)))
+	guard.SetDenyHandler(foreign)
+	return f.recovered(headers(f.Gate.Hold(gzhttp.GzipHandler(f.sameScheme(guard.Handler(mux), foreign)), f.fail)))
+}
+
+// sameScheme refuses what a page that came without TLS sends to one that did: whoever
+// can alter the first could use the second. The guard compares names only.
+func (f *Frame) sameScheme(next, foreign http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		safe := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if !safe && (f.SecureCookies || r.TLS != nil) && strings.HasPrefix(r.Header.Get("Origin"), "http://") {
+			foreign.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Admit gives a request to a tenant, at the tenant's rate, reads its form and waits for
