@@ -16,7 +16,7 @@ func (q *request) post(w http.ResponseWriter, t *schema.Table) error {
 	if err != nil {
 		return err
 	}
-	body, err := q.payload(r.Columns != nil)
+	body, err := q.rows(t, r)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (q *request) put(w http.ResponseWriter, t *schema.Table) error {
 	if r.Root.Limit != nil || r.Root.Offset > 0 || q.Header.Get("Range") != "" {
 		return problem.New(http.StatusBadRequest, "PGRST114", "limit/offset querystring parameters are not allowed for PUT")
 	}
-	body, err := q.payload(r.Columns != nil)
+	body, err := q.rows(t, r)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (q *request) patch(w http.ResponseWriter, t *schema.Table) error {
 	if err != nil {
 		return err
 	}
-	body, err := q.payload(r.Columns != nil)
+	body, err := q.rows(t, r)
 	if err != nil {
 		return err
 	}

@@ -249,17 +249,3 @@ func writeError(w http.ResponseWriter, r *http.Request, e *problem.Error) {
 		_, _ = w.Write(body) // the client may have gone
 	}
 }
-
-// causeOf is what the log may hold of an error: of PostgreSQL's only the code and
-// where it arose, because its texts quote row values.
-func causeOf(err error) string {
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) {
-		return "SQLSTATE " + pgErr.Code + " in " + pgErr.Routine
-	}
-	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) {
-		return "connect"
-	}
-	return err.Error()
-}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -34,7 +35,8 @@ func newMetrics(h *Handler) *metrics {
 	m.inFlight = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "moat_http_requests_in_flight", Help: "Requests being answered.",
 	})
-	m.registry.MustRegister(m.requests, m.seconds, m.inFlight)
+	m.registry.MustRegister(m.requests, m.seconds, m.inFlight, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.observe(h)
 	return m
 }

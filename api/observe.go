@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/moat-db/moat/internal/serving"
 )
 
 // requestInfo is what a request leaves for the log and the metrics: no token, no row
@@ -33,6 +35,16 @@ func infoOf(r *http.Request) *requestInfo {
 }
 
 var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// Observe logs and counts what another handler of the same server answers, as the API's own
+// requests: the portal's.
+func (h *Handler) Observe(next http.Handler, target string) http.Handler {
+	return h.observe(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		info := infoOf(r)
+		info.target = target
+		next.ServeHTTP(w, r.WithContext(serving.WithOwner(r.Context(), func(tenant string) { info.tenant = tenant })))
+	}))
+}
 
 // observe gives each request an id and logs, counts and traces its answer. A panic
 // ends as a 500.
@@ -120,7 +132,7 @@ func (h *Handler) access(r *http.Request, info *requestInfo, status int, bytes i
 		attrs = append(attrs, slog.String("check", info.check))
 	}
 	if info.cause != nil && status >= http.StatusInternalServerError {
-		attrs = append(attrs, slog.String("cause", causeOf(info.cause)))
+		attrs = append(attrs, slog.String("cause", serving.Cause(info.cause)))
 	}
 	h.config.Logger.LogAttrs(r.Context(), level, "request", attrs...)
 }

@@ -12,11 +12,20 @@ import (
 	"github.com/moat-db/moat/api/schema"
 )
 
+// A peer that went silent without ending its connection must stop nothing for ever:
+// loadTimeout bounds reading the schema, askTimeout one statement of the watcher's.
+const (
+	loadTimeout = time.Minute
+	askTimeout  = 10 * time.Second
+)
+
 // Reload reads the schema again. Requests continue with the old one until the new one is
 // complete; when it cannot be read the old one stays.
 func (h *Handler) Reload(ctx context.Context) error {
 	h.reloading.Lock()
 	defer h.reloading.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
 	view, err := h.config.Load(ctx)
 	if err != nil {
 		return fmt.Errorf("load schema: %w", err)
@@ -107,16 +116,11 @@ func sleep(ctx context.Context, d time.Duration) {
 // none are made up for by comparing the fingerprint at once, and the tenant cache is
 // emptied.
 func (h *Handler) follow(ctx context.Context) error {
-	conn, err := h.config.Connect(ctx)
+	conn, err := h.listener(ctx)
 	if err != nil {
 		return err
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	for _, name := range channels {
-		if _, err := conn.Exec(ctx, "listen "+pgx.Identifier{name}.Sanitize()); err != nil {
-			return err
-		}
-	}
+	defer closeSoon(ctx, conn)
 	h.config.Door.Flush()
 	last := ""
 	for {
@@ -129,11 +133,49 @@ func (h *Handler) follow(ctx context.Context) error {
 	}
 }
 
+// listener connects and listens to the channels. A standby knows no LISTEN: there the
+// comparison alone tells of changes.
+func (h *Handler) listener(ctx context.Context) (*pgx.Conn, error) {
+	short, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	conn, err := h.config.Connect(short)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range channels {
+		_, err := conn.Exec(short, "listen "+pgx.Identifier{name}.Sanitize())
+		if standby(err) {
+			return conn, nil
+		}
+		if err != nil {
+			closeSoon(ctx, conn)
+			return nil, err
+		}
+	}
+	return conn, nil
+}
+
+// standby reports whether a statement was refused because the server is a hot standby, or
+// its transaction read-only.
+func standby(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && (pgErr.Code == "25006" || pgErr.Code == "55000")
+}
+
+// closeSoon closes a connection whose peer may not answer any more.
+func closeSoon(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx) // it is not used any more
+}
+
 // compare reloads when the fingerprint differs from the last one. The first one is
 // compared with nothing, so it reloads once after a lost connection.
 func (h *Handler) compare(ctx context.Context, conn *pgx.Conn, last string) (string, error) {
 	var now string
-	if err := conn.QueryRow(ctx, fingerprint).Scan(&now); err != nil {
+	short, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if err := conn.QueryRow(short, fingerprint).Scan(&now); err != nil {
 		return last, err
 	}
 	if now == last {

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/moat-db/moat/api"
@@ -118,6 +119,13 @@ func TestWrites(t *testing.T) {
 			"leads?score=eq.1", `[]`},
 		{expectation{name: "update limited", call: patch("leads?id=gt.0&order=id.desc&limit=2&select=id", `{"score":1}`,
 			represent), body: `[{"id":4},{"id":3}]`}, "leads?score=eq.1&select=id&order=id", `[{"id":3},{"id":4}]`},
+		{expectation{name: "update with the own tenant", call: patch("leads?id=eq.1&select=id,score",
+			`{"tenant_id":"`+strings.ToUpper(tenantA)+`","score":8}`, represent), body: `[{"id":1,"score":8}]`}, "", ""},
+		{expectation{name: "update with columns and the own tenant", call: patch(
+			"leads?id=eq.1&select=id,score&columns=tenant_id,score", `{"tenant_id":"`+tenantA+`","score":9}`, represent),
+			body: `[{"id":1,"score":9}]`}, "", ""},
+		{expectation{name: "update tenant column to null", call: patch("leads?id=eq.1", `{"tenant_id":null}`),
+			status: 400, text: "MOAT101"}, "", ""},
 		{expectation{name: "update tenant column refused", call: patch("leads?id=eq.1", `{"tenant_id":"`+tenantB+`"}`),
 			status: 400, text: "MOAT101"}, "", ""},
 		{expectation{name: "update singular of many", call: patch("leads?status=eq.won", `{"score":1}`, represent, object),

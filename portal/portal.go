@@ -25,8 +25,8 @@ func New(config Config) (*Portal, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := frame.New(frame.Config{Gate: config.Gate, Timeout: config.Timeout, SessionKey: config.SessionKey, SessionTTL: config.SessionTTL,
-		SecureCookies: config.SecureCookies, Logger: config.Logger, Now: config.Now})
+	f, err := frame.New(frame.Config{Gate: config.Gate, Timeout: config.Timeout, SessionKey: config.SessionKey,
+		SessionTTL: config.SessionTTL, SecureCookies: config.SecureCookies, Logger: config.Logger, Now: config.Now})
 	if err != nil {
 		return nil, err
 	}

@@ -36,10 +36,26 @@ func LoadKeys(source string) ([]Key, error) {
 // othersRead are the permission bits of users who are neither owner nor group.
 const othersRead fs.FileMode = 0o007
 
+// othersWrite is the permission to put another file in the place of one.
+const othersWrite fs.FileMode = 0o002
+
+// checkMode judges what a link points to, and the directory that it stands in: whoever may
+// write there may replace the key.
 func checkMode(file string) error {
-	info, err := os.Stat(file)
+	target, err := filepath.EvalSymlinks(file)
 	if err != nil {
 		return fmt.Errorf("seal key: %w", err)
+	}
+	info, err := os.Stat(target)
+	if err != nil {
+		return fmt.Errorf("seal key: %w", err)
+	}
+	dir, err := os.Stat(filepath.Dir(target))
+	if err != nil {
+		return fmt.Errorf("seal key: %w", err)
+	}
+	if permissionsMatter && dir.Mode().Perm()&othersWrite != 0 && dir.Mode()&fs.ModeSticky == 0 {
+		return fmt.Errorf("seal key: every user may replace the files in %s: chmod o-w", filepath.Dir(target))
 	}
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("seal key: %s is not a file", file)
@@ -74,6 +90,9 @@ func parseKeys(text, source string) ([]Key, error) {
 func WriteKeys(file string, keys ...Key) error {
 	if len(keys) == 0 {
 		return errors.New("seal key: no key to write")
+	}
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target // the link stays
 	}
 	mode := fs.FileMode(0o600)
 	if info, err := os.Stat(file); err == nil {

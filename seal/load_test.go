@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -174,4 +175,36 @@ func (l *load) judge(rows pgx.Rows, marker string) error {
 		return fmt.Errorf("%d rows, want 20", len(names))
 	}
 	return nil
+}
+
+// A link says nothing of who may read a key, and a directory that all may write to lets
+// anybody put another key in its place.
+func TestKeyBehindALink(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, tt := range map[string]struct {
+		dir, file os.FileMode
+		ok        bool
+	}{
+		"private": {0o700, 0o600, true}, "readable by all": {0o700, 0o644, false}, "replaceable by all": {0o777, 0o600, false},
+		"sticky": {0o777 | os.ModeSticky, 0o600, true},
+	} {
+		kept := filepath.Join(dir, name)
+		must(t, os.Mkdir(kept, 0o700))
+		must(t, seal.WriteKeys(filepath.Join(kept, "key"), seal.NewKey()))
+		must(t, os.Chmod(filepath.Join(kept, "key"), tt.file))
+		must(t, os.Chmod(kept, tt.dir))
+		link := filepath.Join(dir, name+".link")
+		must(t, os.Symlink(filepath.Join(kept, "key"), link))
+		if _, err := seal.LoadKeys(link); (err == nil) != tt.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !tt.ok {
+			continue
+		}
+		must(t, seal.WriteKeys(link, seal.NewKey()))
+		if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+			t.Errorf("%s: the link was replaced: %v", name, err)
+		}
+	}
 }

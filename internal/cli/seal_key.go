@@ -170,8 +170,16 @@ func installKey(ctx context.Context, conn *pgx.Conn, o seal.InstallOptions, key 
 	return seal.AddKey(ctx, conn, key, k)
 }
 
+// minGrace lets everything end that servers sign until they have read the new key.
+const minGrace = seal.DefaultValidity + 5*time.Second
+
 func (a *app) sealKeyRotate(ctx context.Context, args []string, f sealKeyFlags) error {
 	return a.withDatabase(ctx, args, func(c config.Config, conn *pgx.Conn) error {
+		if f.grace < minGrace {
+			return withHint(fmt.Errorf("--grace %s: what was signed a moment ago would be refused", f.grace),
+				"servers sign with the old key for a second more, and a signature holds for %s: %s is the least",
+				seal.DefaultValidity, minGrace)
+		}
 		file := f.keyFile(c)
 		old, err := seal.LoadKeys(file)
 		if err != nil {

@@ -103,7 +103,7 @@ func (s *service) open(ctx context.Context) (err error) {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/portal/", pages)
+	mux.Handle("/portal/", s.api.Observe(pages, "portal"))
 	mux.Handle("/", s.api)
 	s.handler = mux
 	return nil

@@ -125,7 +125,7 @@ type Serve struct {
 	AllowAggregates    bool          `yaml:"allow_aggregates"`
 	AllowRollback      bool          `yaml:"allow_tx_rollback"`
 	Schemas            []string      `yaml:"schemas"`
-	CORSOrigins        []string      `yaml:"cors_origins"`
+	CORSOrigins        Origins       `yaml:"cors_origins"`
 	TLSCertFile        string        `yaml:"tls_cert_file"`
 	TLSKeyFile         string        `yaml:"tls_key_file"`
 	// RequestSettings lets functions read request.method, request.path and
@@ -256,6 +256,27 @@ func (s *Strings) UnmarshalYAML(unmarshal func(any) error) error {
 		return err
 	}
 	*s = many
+	return nil
+}
+
+// Origins is a list of origins. Inside braces, YAML reads the colon before a port as one
+// behind a key.
+type Origins []string
+
+// UnmarshalYAML takes such a key and its value together again.
+func (o *Origins) UnmarshalYAML(unmarshal func(any) error) error {
+	var all []any
+	if err := unmarshal(&all); err != nil {
+		return err
+	}
+	for _, one := range all {
+		if pair, ok := one.(map[string]any); ok && len(pair) == 1 {
+			for key, value := range pair {
+				one = fmt.Sprintf("%s:%v", key, value)
+			}
+		}
+		*o = append(*o, fmt.Sprint(one))
+	}
 	return nil
 }
 

@@ -107,3 +107,15 @@ func TestEndpointIsNotRepeated(t *testing.T) {
 		t.Errorf("error: %v", err)
 	}
 }
+
+// Inside braces the colon of a port reads as that behind a key.
+func TestOriginsWithPorts(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"serve: {cors_origins: [http://localhost:3000, https://a.test]}",
+		"serve:\n  cors_origins: [http://localhost:3000, https://a.test]"} {
+		c, err := Parse([]byte(text))
+		if err != nil || len(c.Serve.CORSOrigins) != 2 || c.Serve.CORSOrigins[0] != "http://localhost:3000" {
+			t.Errorf("%s: %q, %v", text, c.Serve.CORSOrigins, err)
+		}
+	}
+}

@@ -9,10 +9,17 @@ import (
 
 func TestHarmless(t *testing.T) {
 	t.Parallel()
-	for given, want := range map[string]string{"=1+1": "'=1+1", "@x": "'@x", "+1 555 12": "+1 555 12", "-5": "-5",
-		"+cmd|x": "'+cmd|x", "\tx": "'\tx", "a": "a", "": ""} {
-		if got := harmless(given); got != want {
-			t.Errorf("harmless(%q) = %q, want %q", given, got, want)
+	for _, text := range []string{"", "a", "+1 555 12", "-5", "+49 (30) 12-3", "-1 000,5", "a=1", "#1", "'=1", "5-3"} {
+		if got := harmless(text); got != text {
+			t.Errorf("harmless(%q) = %q", text, got)
+		}
+	}
+	for _, text := range []string{"=1+1", "@x", "+cmd|x", "\tx", "\t=1", "\r=1", "\n=1+1", " =1+1", "\u00a0=1",
+		"\uff1d1+1", "\uff0b1", "\uff0d1", "\uff20x", "-1(2)", "-2-3", "\ufeff=1+1", "\u200b=1+1", "|calc", "%0A=1",
+		"\x00=1", "\u2066=1", "-1+1", "+1+cmd|' /C calc'!A0"} {
+		want := "'" + text
+		if got := harmless(text); got != want {
+			t.Errorf("harmless(%q) = %q, want %q", text, got, want)
 		}
 	}
 }

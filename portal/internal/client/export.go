@@ -1,14 +1,18 @@
 package client
 
 import (
-	"encoding/csv"
+	"bufio"
 	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/portal/internal/frame"
+	"github.com/moat-db/moat/portal/internal/ledger"
 	"github.com/moat-db/moat/portal/internal/schema"
 )
 
@@ -22,6 +26,13 @@ func (p *Pages) export(w http.ResponseWriter, r *http.Request, v *Visit) error {
 	t, err := v.table(r)
 	if err != nil {
 		return err
+	}
+	if by := v.Session.ViewAs; by != nil && p.Ledger != nil {
+		err := p.Ledger.Record(v, ledger.Entry{By: &frame.Session{Subject: by.Operator, Reason: by.Reason},
+			Action: "exported " + t.Name.String() + " as the client", Tenant: v.Tenant})
+		if err != nil {
+			return err
+		}
 	}
 	q := parseQuery(t, r.URL.Query())
 	if !q.Chosen {
@@ -51,32 +62,54 @@ type file struct {
 	w       http.ResponseWriter
 	table   *schema.Table
 	columns []*schema.Column
-	csv     *csv.Writer
+	csv     *bufio.Writer // nil until something is written
+}
+
+// line writes a line of cells.
+func (f *file) line(cells []string) error {
+	for i, cell := range cells {
+		if i > 0 {
+			cell = "," + quoted(cell)
+		} else {
+			cell = quoted(cell)
+		}
+		_, _ = f.csv.WriteString(cell) // the writer keeps its error
+	}
+	_, err := f.csv.WriteString("\n")
+	return err
+}
+
+// quoted puts a cell in quotation marks where it holds what separates cells somewhere, a
+// semicolon or a tab, too: otherwise it would end there, and a formula could follow.
+func quoted(cell string) string {
+	if cell == strings.TrimSpace(cell) && !strings.ContainsAny(cell, "\",;|\t\r\n") {
+		return cell
+	}
+	return `"` + strings.ReplaceAll(cell, `"`, `""`) + `"`
 }
 
 func (f *file) write(r row) error {
 	f.start()
-	return f.csv.Write(line(r))
+	return f.line(line(r))
 }
 
 func (f *file) end() error {
 	f.start()
-	f.csv.Flush()
-	return f.csv.Error()
+	return f.csv.Flush()
 }
 
 func (f *file) start() {
 	if f.csv != nil {
 		return
 	}
-	f.csv = csv.NewWriter(f.w)
+	f.csv = bufio.NewWriter(f.w)
 	f.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	f.w.Header().Set("Content-Disposition", `attachment; filename="`+fileName(f.table.Slug)+`.csv"`)
 	names := make([]string, len(f.columns))
 	for i, c := range f.columns {
 		names[i] = c.Name
 	}
-	_ = f.csv.Write(names) // the writer keeps its error until Flush
+	_ = f.line(names) // the writer keeps its error
 }
 
 // fileName keeps what every system takes in the name of a file.
@@ -101,12 +134,24 @@ func line(r row) []string {
 	return out
 }
 
-var plainNumber = regexp.MustCompile(`^[+-][\d .()-]+$`)
+var (
+	plainNumber = regexp.MustCompile(`^[+-]?\d[\d ]*([.,]\d+)?$`)
+	telephone   = regexp.MustCompile(`^\+\d[\d ()/.-]*$`)
+)
 
-// harmless keeps a spreadsheet from running a value as a formula. A telephone number
-// is none.
+// starters begin a formula in one spreadsheet or another, also in their full-width form.
+const starters = "=+-@|%\uff1d\uff0b\uff0d\uff20\uff5c\uff05"
+
+// harmless keeps a spreadsheet from running a value as a formula. It looks behind what a
+// spreadsheet skips. A telephone number is none.
 func harmless(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) && !plainNumber.MatchString(text) {
+	shown := strings.TrimLeftFunc(text, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
+	})
+	first, _ := utf8.DecodeRuneInString(shown)
+	formula := shown != "" && strings.ContainsRune(starters, first) && !plainNumber.MatchString(text) &&
+		!telephone.MatchString(text)
+	if formula || text != "" && strings.ContainsRune("\t\r\n", rune(text[0])) {
 		return "'" + text
 	}
 	return text

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/moat-db/moat/internal/serving"
 	"net/http"
 	"time"
 
@@ -113,7 +114,7 @@ func (p *Pages) prove(ctx context.Context) (failed string) {
 	if err == nil {
 		return ""
 	}
-	p.Logger.Error("portal: prove", "error", err.Error())
+	p.Logger.Error("portal: prove", "error", serving.Cause(err))
 	var production *database.ProductionError
 	if errors.As(err, &production) {
 		return "The proof was not run: " + production.Error() + ". To run it all the same, use moat prove --yes-production."

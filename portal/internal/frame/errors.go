@@ -130,7 +130,7 @@ func (f *Frame) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", "1")
 	}
 	if e.Status >= http.StatusInternalServerError {
-		f.Logger.Error("portal", "method", r.Method, "path", r.URL.Path, "error", err.Error())
+		f.Logger.Error("portal", "method", r.Method, "path", r.URL.Path, "error", serving.Cause(err))
 	}
 	if r.Header.Get("HX-Request") != "" {
 		w.Header().Set("HX-Retarget", "#notice")
@@ -144,7 +144,7 @@ func (f *Frame) fail(w http.ResponseWriter, r *http.Request, err error) {
 		err = f.views.Render(w, e.Status, "error", page)
 	}
 	if err != nil {
-		f.Logger.Error("portal: error page", "error", err.Error())
+		f.Logger.Error("portal: error page", "error", serving.Cause(err))
 		http.Error(w, e.Title, e.Status)
 	}
 }

@@ -4,6 +4,7 @@ package ledger
 
 import (
 	"context"
+	"github.com/moat-db/moat/internal/serving"
 	"sync"
 	"time"
 
@@ -115,7 +116,7 @@ func (l *Ledger) Seen(ctx context.Context, tenant moat.Tenant) {
 			"on conflict ("+column+") do update set at = excluded.at", string(tenant))
 	}
 	if err != nil {
-		l.Frame.Logger.Warn("portal: last seen not written", "error", err.Error())
+		l.Frame.Logger.Warn("portal: last seen not written", "error", serving.Cause(err))
 	}
 }
 
