@@ -186,8 +186,9 @@ func TestKeyBehindALink(t *testing.T) {
 		dir, file os.FileMode
 		ok        bool
 	}{
-		"private": {0o700, 0o600, true}, "readable by all": {0o700, 0o644, false}, "replaceable by all": {0o777, 0o600, false},
-		"sticky": {0o777 | os.ModeSticky, 0o600, true},
+		"private": {0o700, 0o600, true}, "readable by all": {0o700, 0o644, false},
+		"replaceable by all": {0o777, 0o600, false},
+		"sticky":             {0o777 | os.ModeSticky, 0o600, true},
 	} {
 		kept := filepath.Join(dir, name)
 		must(t, os.Mkdir(kept, 0o700))
