@@ -23,6 +23,7 @@ type Handler struct {
 	config  Config
 	schema  atomic.Pointer[state]
 	metrics *metrics
+	ready   readiness
 	buffers buffers
 	handler http.Handler
 

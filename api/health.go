@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/moat-db/moat"
@@ -15,30 +17,63 @@ func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("ok\n")) // the client may have gone
 }
 
+// readiness is what /readyz found last. Whoever asks need not be anybody, so the database is
+// asked once in a while and not for each of them.
+type readiness struct {
+	mu       sync.Mutex
+	at       time.Time
+	err      error
+	draining atomic.Bool
+}
+
+// readyFor is how long a finding holds.
+const readyFor = time.Second
+
+// check asks the database whether the role is still one that row-level security binds.
+func (r *readiness) check(ctx context.Context, db *moat.DB) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.at) < readyFor {
+		return r.err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	r.err, r.at = db.Check(ctx), time.Now()
+	return r.err
+}
+
+// Drain has /readyz say that the server is about to end, and connections end with the
+// request that they carry. Requests are still answered.
+func (h *Handler) Drain() { h.ready.draining.Store(true) }
+
 // readyz says that requests can be answered: the database is there and the role is
 // still one that row-level security binds.
 func (h *Handler) readyz(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-	defer cancel()
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	err := h.config.DB.Check(ctx)
+	text := "ready\n"
+	if reason := h.notReady(r.Context()); reason != "" {
+		text = "not ready: " + reason + "\n"
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_, _ = w.Write([]byte(text)) // the client may have gone
+}
+
+// notReady says why no request should come here; "" where they may.
+func (h *Handler) notReady(ctx context.Context) string {
+	if h.ready.draining.Load() {
+		return "the server is shutting down"
+	}
+	err := h.ready.check(ctx, h.config.DB)
 	var unsafe *moat.UnsafeRoleError
 	switch {
 	case err == nil:
-		_, _ = w.Write([]byte("ready\n"))
+		return ""
 	case errors.As(err, &unsafe):
 		h.config.Logger.Error("not ready: row-level security does not bind the application role", "role", unsafe.Role,
 			"reason", unsafe.Reasons)
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte("not ready: the application role is not safe\n"))
-	case errors.Is(err, moat.ErrObserved):
-		h.config.Logger.Error("not ready", "reason", err)
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte("not ready: row-level security is only observed\n"))
-	default:
-		w.Header().Set("Retry-After", "1")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte("not ready: the database is not available\n"))
+		return "the application role is not safe"
 	}
+	return "the database is not available"
 }

@@ -59,6 +59,9 @@ func (h *Handler) observe(next http.Handler) http.Handler {
 		ctx, span := h.startSpan(ctx, r)
 		out := &statusWriter{ResponseWriter: w, timing: info.timing}
 		securityHeaders(w.Header(), info.id)
+		if h.ready.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
 		h.metrics.inFlight.Inc()
 		defer func() {
 			h.metrics.inFlight.Dec()

@@ -209,18 +209,38 @@ func TestReadinessChecksTheRole(t *testing.T) {
 		t.Fatalf("status %d: %s", got.Status, got.Body)
 	}
 	db.Exec(t, "ALTER ROLE "+db.Roles["app"]+" BYPASSRLS")
-	if got := s.do(t, call{path: "/readyz"}); got.Status != 503 || !strings.Contains(got.Body, "not safe") {
-		t.Errorf("a role that bypasses the policies is ready: %d %s", got.Status, got.Body)
-	}
+	eventually(t, func() bool {
+		got := s.do(t, call{path: "/readyz"})
+		return got.Status == 503 && strings.Contains(got.Body, "not safe")
+	})
 	if got := s.do(t, call{path: "leads"}); got.Status != 503 || !strings.Contains(got.Body, "MOAT131") ||
 		got.Header.Get("Retry-After") == "" {
 		t.Errorf("it is even served, or not said to come back: %d %s", got.Status, got.Body)
 	}
 	db.Exec(t, "ALTER ROLE "+db.Roles["app"]+" NOBYPASSRLS")
-	for _, path := range []string{"/readyz", "leads"} {
-		if got := s.do(t, call{path: path}); got.Status != 200 {
-			t.Errorf("%s with a safe role again: %d %s", path, got.Status, got.Body)
-		}
+	eventually(t, func() bool { return s.do(t, call{path: "/readyz"}).Status == 200 })
+	if got := s.do(t, call{path: "leads"}); got.Status != 200 {
+		t.Errorf("with a safe role again: %d %s", got.Status, got.Body)
+	}
+}
+
+// A server that is about to end says so first, answers on, and keeps no connection.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	if got := s.do(t, call{path: "leads"}); got.Status != 200 || got.Header.Get("Connection") != "" {
+		t.Errorf("before: %d %v", got.Status, got.Header)
+	}
+	s.handler.Drain()
+	if got := s.do(t, call{path: "/readyz"}); got.Status != 503 || !strings.Contains(got.Body, "shutting down") {
+		t.Errorf("readyz: %d %s", got.Status, got.Body)
+	}
+	response, err := http.Get(s.URL + "/healthz")
+	if err != nil || response.StatusCode != 200 || !response.Close {
+		t.Errorf("the connection is kept: %v", err)
+	}
+	if got := s.do(t, call{path: "leads"}); got.Status != 200 {
+		t.Errorf("a request while draining: %d", got.Status)
 	}
 }
 

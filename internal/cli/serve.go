@@ -6,6 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -63,7 +66,28 @@ func (a *app) serve(ctx context.Context, addr string, check bool) error {
 		return err
 	}
 	defer s.reloadOnHangup(ctx)()
+	ctx, stop := s.drained(ctx)
+	defer stop()
 	return serveEach(ctx, endpoints...)
+}
+
+// drained returns a context that ends a while after ctx where SIGTERM has ended that: until
+// then /readyz says so, and who spreads the requests sends them elsewhere.
+func (s *service) drained(ctx context.Context) (context.Context, func()) {
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		defer end()
+		s.api.Drain()
+		select {
+		case <-terminated:
+			s.log.Info("shutting down", "after", s.config.Serve.DrainDelay.String())
+			time.Sleep(s.config.Serve.DrainDelay)
+		case <-time.After(100 * time.Millisecond): // the same signal reaches ctx first
+		}
+	})
+	return serving, func() { stop(); end(); signal.Stop(terminated) }
 }
 
 // listen opens the address of the API, and the one of the metrics where they have

@@ -61,7 +61,8 @@ func (s Serve) check() error {
 	}
 	return cmp.Or(
 		s.addresses(), origins(s.CORSOrigins), s.Tracing.check(),
-		notNegative("serve.statement_timeout", s.StatementTimeout), notNegative("serve.max_rows", s.MaxRows),
+		notNegative("serve.statement_timeout", s.StatementTimeout), notNegative("serve.drain_delay", s.DrainDelay),
+		notNegative("serve.max_rows", s.MaxRows),
 		notNegative("serve.max_body_bytes", s.MaxBodyBytes), notNegative("serve.pool_size", s.PoolSize),
 		notNegative("serve.metrics_tenants", s.MetricsTenants),
 	)

@@ -114,8 +114,10 @@ type Issuer struct {
 
 // Serve configures moat serve.
 type Serve struct {
-	Address            string        `yaml:"address"`
-	StatementTimeout   time.Duration `yaml:"statement_timeout"`
+	Address          string        `yaml:"address"`
+	StatementTimeout time.Duration `yaml:"statement_timeout"`
+	// DrainDelay is how long requests are still taken after SIGTERM, while /readyz says 503.
+	DrainDelay         time.Duration `yaml:"drain_delay"`
 	MaxRows            int           `yaml:"max_rows"`
 	MaxBodyBytes       int64         `yaml:"max_body_bytes"`
 	PoolSize           int32         `yaml:"pool_size"`
@@ -288,7 +290,7 @@ func Default() Config {
 		Roles: Roles{Owner: roles.Owner, Application: roles.Application, Tree: roles.Tree, Operator: roles.Operator,
 			Definer: roles.Definer},
 		Sealed: Sealed{KeyFile: "/etc/moat/seal.key"},
-		Serve: Serve{Address: "127.0.0.1:8080", StatementTimeout: 5 * time.Second, MaxRows: 1000,
+		Serve: Serve{Address: "127.0.0.1:8080", StatementTimeout: 5 * time.Second, DrainDelay: 3 * time.Second, MaxRows: 1000,
 			MaxBodyBytes: 1 << 20, Compression: true},
 		Proxy:  Proxy{Address: "127.0.0.1:6432"},
 		Limits: Limits{RequestsPerSecond: 100, Concurrent: 20, Wait: 2 * time.Second, ResponseBytes: 16 << 20},
