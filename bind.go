@@ -22,6 +22,8 @@ type binder struct {
 	// tenantSetting is the plain setting, which sealed mode sets too.
 	tenantSetting string
 	paranoid      bool // the pool clears the session
+	// pooled are parameters that a pooler does not carry, set in each transaction.
+	pooled []setting
 }
 
 // setting is a run-time parameter and what a scope sets it to.
@@ -141,6 +143,10 @@ func (b *binder) queueOn(ctx context.Context, batch *pgx.Batch, backend uint32, 
 		widen = b.widen
 	}
 	n := 0
+	if len(b.pooled) > 0 {
+		queueWith(batch, "select true", nil, b.pooled, s)
+		n++
+	}
 	if b.sealed {
 		sql, args, err := b.sealer.Bind(ctx, s.Tenant, backend)
 		if err != nil {

@@ -23,6 +23,9 @@ type DB struct {
 // returns a DB. url is a connection string as libpq and pgx read it; empty means the
 // PG* variables. o may be nil.
 //
+// Behind a pooler that gives each transaction another server process it names no statement
+// and sets the start-up parameters in each transaction.
+//
 // It returns [*UnsafeRoleError] for a role that could see other tenants' rows, and
 // [ErrObserved] where moat protect only observes. Close the DB when done.
 func Open(ctx context.Context, url string, o *Options) (*DB, error) {
@@ -38,11 +41,24 @@ func Open(ctx context.Context, url string, o *Options) (*DB, error) {
 	if err := Configure(config, opts); err != nil {
 		return nil, err
 	}
+	pooled, err := behindPooler(ctx, config.ConnConfig)
+	if err != nil {
+		return nil, fmt.Errorf("open pool: %w", err)
+	}
+	bind := newBinder(opts)
+	if pooled {
+		if bind.pooled, err = withoutSession(config.ConnConfig); err != nil {
+			return nil, err
+		}
+		if opts.Sealer != nil && !anyBackend(opts.Sealer) {
+			return nil, ErrPoolerHidesProcess
+		}
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)
 	}
-	db := &DB{pool: pool, bind: newBinder(opts), owned: true}
+	db := &DB{pool: pool, bind: bind, owned: true}
 	if err := db.Check(ctx); err != nil {
 		pool.Close()
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -180,6 +181,22 @@ func ServerVersion(conn *pgx.Conn) (int, error) {
 	return major*10000 + minor, nil
 }
 
+// plain turns lists of OIDs into what a driver encodes by itself, where nobody has told it
+// the type of a parameter: behind a pooler, with default_query_exec_mode=exec.
+func plain(args []any) []any {
+	out := slices.Clone(args)
+	for i, arg := range out {
+		if oids, ok := arg.([]OID); ok {
+			numbers := make([]uint32, len(oids))
+			for j, oid := range oids {
+				numbers[j] = uint32(oid)
+			}
+			out[i] = numbers
+		}
+	}
+	return out
+}
+
 // read sends every query in one pipeline and takes the answers in order.
 func (l *loader) read(ctx context.Context, conn *pgx.Conn) error {
 	batch := &pgx.Batch{}
@@ -193,7 +210,7 @@ func (l *loader) read(ctx context.Context, conn *pgx.Conn) error {
 		if err != nil {
 			return err
 		}
-		batch.Queue(text, q.args...).Query(func(rows pgx.Rows) error {
+		batch.Queue(text, plain(q.args)...).Query(func(rows pgx.Rows) error {
 			if err := q.read(rows); err != nil {
 				// The rest of the pipeline fails too; the first failure is the reason.
 				readErr = &readError{query: q.name, optional: q.optional, err: err}

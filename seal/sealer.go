@@ -56,6 +56,9 @@ type Sealer struct {
 
 var _ moat.Sealer = (*Sealer)(nil)
 
+// AnyBackend reports whether the signatures hold on every connection.
+func (s *Sealer) AnyBackend() bool { return s.any }
+
 // New returns a Sealer that signs with s. o may be nil.
 func New(s Signer, o *Options) (*Sealer, error) {
 	if s == nil {

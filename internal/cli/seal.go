@@ -25,7 +25,7 @@ func sealerOf(c config.Config) (moat.Sealer, error) {
 	if !c.Sealed.Enabled {
 		return nil, nil
 	}
-	sealer, err := seal.Open(c.Sealed.KeyFile, nil)
+	sealer, err := seal.Open(c.Sealed.KeyFile, &seal.Options{AnyBackend: c.Sealed.AnyConnection})
 	if err != nil {
 		return nil, withHint(err, "sealed.key_file in moat.yaml names the key: moat seal key new makes one")
 	}

@@ -171,7 +171,7 @@ func (s *service) apiConfig() api.Config {
 		Shared:   s.shared,
 		Verifier: s.verifier,
 		Load:     s.schema.Load,
-		Connect:  func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, s.appURL) },
+		Connect:  func(ctx context.Context) (*pgx.Conn, error) { return moat.Connect(ctx, s.appURL) },
 		Schemas:  c.Serve.Schemas,
 		Home:     home,
 		Logger:   s.log,

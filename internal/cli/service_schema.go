@@ -4,8 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
-	"github.com/jackc/pgx/v5"
-
+	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/tenancy"
 )
@@ -38,7 +37,7 @@ func (s *schemaSource) Last(ctx context.Context) (*policy.View, error) {
 // own: what that role cannot see it cannot serve.
 func schemaLoader(appURL string, o tenancy.Options) func(context.Context) (*policy.View, error) {
 	return func(ctx context.Context) (*policy.View, error) {
-		conn, err := pgx.Connect(ctx, appURL)
+		conn, err := moat.Connect(ctx, appURL)
 		if err != nil {
 			return nil, connectError(err)
 		}

@@ -87,6 +87,8 @@ type Roles struct {
 type Sealed struct {
 	Enabled bool   `yaml:"enabled"`
 	KeyFile string `yaml:"key_file"`
+	// AnyConnection signs for every connection, for a pooler that hides the server process.
+	AnyConnection bool `yaml:"any_connection"`
 }
 
 // Auth lists the issuers whose tokens are accepted.
