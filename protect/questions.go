@@ -17,26 +17,26 @@ func QuestionKind(kind string) string { return "question/" + kind }
 // still work.
 func Kinds() []Kinded {
 	return []Kinded{
-		{"class", true, "tables of which it is not known whether they belong to tenants"},
-		{"path", true, "tables with several ways to a tenant"},
-		{"type", true, "tenant columns whose values a policy cannot tell apart"},
-		{"rows", true, "rows without a tenant, or of another one"},
-		{"wall", true, "policies of yours that would show fewer rows"},
-		{"access", true, "commands that your own policies do not allow"},
-		{"trigger", true, "triggers that would fail"},
-		{"default", true, "tenant columns with a default of their own"},
-		{"owner", true, "what the application role owns"},
-		{"member", true, "roles that let the application past the policies"},
-		{"foreign", true, "foreign tables"},
-		{"connect", false, "roles that the application may connect as today"},
-		{"definer", false, "functions that run with their owner's privileges"},
-		{"materialized", false, "materialized views with every tenant's rows"},
-		{"members", false, "tables that say who belongs to which tenant"},
-		{"unique", false, "keys that are unique across all tenants"},
-		{"exclude", false, "constraints across all tenants"},
-		{"foreign-key", false, "foreign keys that cannot include the tenant"},
-		{"index", false, "indexes that another one replaces"},
-		{"search", false, "search functions"},
+		{"class", true, "table", "not known to belong to tenants, or to nobody"},
+		{"path", true, "table", "with several ways to a tenant"},
+		{"type", true, "tenant column", "with values that a policy cannot tell apart"},
+		{"rows", true, "table", "with rows of no tenant, or of another one"},
+		{"wall", true, "policy", "of yours that would show fewer rows"},
+		{"access", true, "command", "that no policy of yours allows"},
+		{"trigger", true, "trigger", "that would fail"},
+		{"default", true, "tenant column", "with a default of its own"},
+		{"owner", true, "object", "owned by the application role"},
+		{"member", true, "role", "that would let the application past the policies"},
+		{"foreign", true, "foreign table", ""},
+		{"connect", false, "role", "that the application may connect as today"},
+		{"definer", false, "function", "that would run with its owner's privileges"},
+		{"materialized", false, "materialized view", "with every tenant's rows"},
+		{"members", false, "table", "of who belongs to which tenant"},
+		{"unique", false, "key", "unique across all tenants"},
+		{"exclude", false, "constraint", "across all tenants"},
+		{"foreign-key", false, "foreign key", "that cannot include the tenant"},
+		{"index", false, "index", "that another one replaces"},
+		{"search", false, "search function", ""},
 	}
 }
 
@@ -44,7 +44,16 @@ func Kinds() []Kinded {
 type Kinded struct {
 	Kind   string
 	Blocks bool
-	Title  string
+	// Noun is what the question is about, and Rest what is the matter with it.
+	Noun, Rest string
+}
+
+// Title counts the questions of a kind: "1 table with several ways to a tenant".
+func (k Kinded) Title(n int) string {
+	if k.Noun == "index" {
+		return strings.TrimSpace(english.Count(n, k.Noun, "indexes") + " " + k.Rest)
+	}
+	return strings.TrimSpace(english.Count(n, k.Noun) + " " + k.Rest)
 }
 
 // Kind is the first part of the ID.

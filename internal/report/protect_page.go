@@ -188,13 +188,13 @@ func (t *planText) kind(k protect.Kinded, of []protect.Decision, waits string, f
 		names, configs = append(names, d.Subject()), append(configs, d.Config)
 	}
 	if !full {
-		fmt.Fprintf(t.w, "  %s %s\n", waits, clip(fmt.Sprintf("%d %s: %s", len(of), k.Title, some(names)), width-4))
+		fmt.Fprintf(t.w, "  %s %s\n", waits, clip(k.Title(len(of))+": "+some(names), width-4))
 		if answers := merged(configs[:1]); len(answers) > 0 {
 			fmt.Fprintf(t.w, "      %s\n", clip(answers[0], width-6))
 		}
 		return
 	}
-	fmt.Fprintf(t.w, "\n%s %s (%d)\n", waits, strings.ToUpper(k.Title), len(of))
+	fmt.Fprintf(t.w, "\n%s %s\n", waits, strings.ToUpper(k.Title(len(of))))
 	for _, d := range of {
 		t.decision(d)
 	}
