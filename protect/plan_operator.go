@@ -14,8 +14,8 @@ import (
 func (p *planner) operatorRights() {
 	var owners []string
 	for _, t := range p.tables {
-		if !slices.Contains(owners, t.rel.Owner) {
-			owners = append(owners, t.rel.Owner)
+		if owner := p.ownerToBe(t.rel); !slices.Contains(owners, owner) {
+			owners = append(owners, owner)
 		}
 	}
 	slices.Sort(owners)
@@ -25,13 +25,21 @@ func (p *planner) operatorRights() {
 	p.operatorReads()
 }
 
+// ownerToBe is a table's owner once the plan has run.
+func (p *planner) ownerToBe(r *catalog.Relation) string {
+	if r.Owner == p.c.Roles.Application && p.c.ChangeOwner && p.ownerRole() {
+		return p.c.Roles.Owner
+	}
+	return r.Owner
+}
+
 // operatorJoins makes the operator a member of an owner, so that it may alter tables and,
 // as no policy applies to itself, change their rows. Never of a superuser: it could become
 // one. Tables of a superuser are migrated by the superuser.
 func (p *planner) operatorJoins(owner string) {
 	operator, r := p.c.Roles.Operator, p.Role(owner)
-	if r == nil || r.Super || owner == operator || owner == p.c.Roles.Application ||
-		p.Joined(operator, owner, catalog.Usage) {
+	if r == nil && owner != p.c.Roles.Owner || r != nil && r.Super || owner == operator ||
+		owner == p.c.Roles.Application || p.Joined(operator, owner, catalog.Usage) {
 		return
 	}
 	step := Step{ID: "roles/member/" + operator + "/" + owner, Group: GroupRoles, Superuser: true,
