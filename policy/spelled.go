@@ -9,7 +9,9 @@ import (
 // spelled brings an expression into one spelling: without what the server adds when it
 // prints one (parentheses, casts of literals to text, names of a subquery's columns), and
 // with the setting where sealed mode has a function.
-func (v *View) spelled(text string) string {
+func (v *View) spelled(text string) string { return v.unsealed(plainWords(text)) }
+
+func plainWords(text string) string {
 	var words []string
 	tokens := sqltext.Code(text)
 	for i := 0; i < len(tokens); i++ {
@@ -26,7 +28,7 @@ func (v *View) spelled(text string) string {
 			words = append(words, t.Text)
 		}
 	}
-	return v.unsealed(strings.Join(words, " "))
+	return strings.Join(words, " ")
 }
 
 // isText is of how many words the name of a type of text is, 0 for other types.
@@ -42,9 +44,7 @@ func isText(tokens []sqltext.Token) int {
 
 // unsealed puts the settings in the place of sealed mode's functions.
 func (v *View) unsealed(spelled string) string {
-	setting := func(name string) string {
-		return "nullif current_setting " + sqltext.Literal(name) + " , true , ''"
-	}
+	setting := func(name string) string { return plainWords(Tenant(name, "text")) }
 	return strings.NewReplacer(
 		"moat . current_tenant", setting(v.Model.Setting),
 		"moat . current_fact 'subject'", setting(v.subjectSetting()),

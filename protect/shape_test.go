@@ -15,6 +15,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/seal"
 )
 
 // scene is one statement of a caller, and what it gives: the rows' first column joined, a
@@ -202,6 +203,36 @@ func TestTreeWrites(t *testing.T) {
 		{tenant: "2", tree: true, sql: "UPDATE app.tenants SET parent_id = 5", want: "42501"},
 		{tenant: "1", sql: "DELETE FROM app.leads", want: "1"},
 	})
+}
+
+// In sealed mode the walls stand as they did.
+func TestSealedTreeIsPlanned(t *testing.T) {
+	t.Parallel()
+	b := shapedBench(t, pgtest.Shared(t), agency, catalog.Shapes{Tree: &catalog.Tree{Parent: "parent_id"}})
+	b.apply(t, GroupEnforce)
+	conn, err := b.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	sealer := "sealer" + b.suffix
+	b.Adopt(sealer)
+	err = seal.Install(t.Context(), conn, seal.InstallOptions{Owner: sealer,
+		Applications: []string{b.cfg.Roles.Application, b.opts.Shapes.Tree.Role}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := seal.AddKey(t.Context(), conn, seal.NewKey(), seal.KeyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := seal.Switch(t.Context(), conn, seal.Sealed, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range b.plan(t).Steps {
+		if strings.Contains(s.ID, "walls") || strings.Contains(s.ID, "tree") {
+			t.Errorf("planned on a sealed tree: %s", s.ID)
+		}
+	}
 }
 
 // try runs a statement as the superuser and returns its error.
