@@ -213,6 +213,9 @@ func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {
 			Config: fmt.Sprintf("tables: {shared: [%s]}", key(tm.Table))})
 		return
 	}
+	if p.askPeople(rel, tm) {
+		return
+	}
 	p.decide(Decision{ID: "class/" + key(tm.Table), Table: tm.Table,
 		Question: "Do all tenants share " + key(tm.Table) + ", or is its tenant column missing?",
 		Why:      tm.Why + ". Until you decide, the application role gets no privileges on it.",

@@ -432,3 +432,18 @@ func insideScenes() []scene {
 		{tenant: agencyA, subject: person(2), role: "admin", sql: "DELETE FROM app.notes", want: "3"},
 	}
 }
+
+// A table that another links to tenants is asked about as people, without what nobody else
+// should read.
+func TestPeopleAreAskedAbout(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, shapesSchema)
+	b.opts.Column = "tenant_id"
+	const want = "members: {app.users: {through: app.memberships, person: user_id, columns: [id, email, name]}}"
+	for _, d := range b.plan(t).Decisions {
+		if d.ID == "class/app.users" && strings.Contains(d.Config, want) {
+			return
+		}
+	}
+	t.Error("app.users is not asked about as people")
+}

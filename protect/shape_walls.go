@@ -217,3 +217,37 @@ func (p *planner) movesTenants(privilege string) bool {
 	return slices.Contains(slices.Concat(ofColumns("UPDATE", []string{p.m.Key}),
 		ofColumns("UPDATE", []string{p.m.Shapes.Tree.Parent}), ofColumns("UPDATE", []string{catalog.Level})), privilege)
 }
+
+// askPeople asks about a table that another links to tenants, row by row: most often
+// people, who are members of several.
+func (p *planner) askPeople(rel *catalog.Relation, tm catalog.TableModel) bool {
+	for _, ref := range p.References(rel.QName()) {
+		link := p.Table(ref.From.QName())
+		if link == nil || link.Class != catalog.TenantTable || len(ref.Key.Columns) != 1 || ref.From == rel {
+			continue
+		}
+		q, through := key(tm.Table), key(ref.From.QName())
+		p.decide(Decision{ID: "class/" + q, Table: tm.Table,
+			Question: fmt.Sprintf("Do all tenants share %s, or are its rows members of tenants through %s?", q, through),
+			Why: tm.Why + ". Members are seen by the tenants that " + through + " names, and only the columns listed: leave " +
+				"out what no colleague should read. Until you decide, the application role gets no privileges on it.",
+			Config: fmt.Sprintf("tables: {members: {%[1]s: {through: %[2]s, person: %[3]s, columns: [%[4]s]}}}\n"+
+				"tables: {shared: [%[1]s]}   # or: every tenant reads it", q, through, ref.Key.Columns[0], shown(rel))})
+		return true
+	}
+	return false
+}
+
+// shown lists the columns whose names do not say that nobody else should read them.
+func shown(rel *catalog.Relation) string {
+	var all []string
+	for _, c := range rel.Columns {
+		secret := slices.ContainsFunc([]string{"passw", "hash", "secret", "token", "salt", "otp"}, func(part string) bool {
+			return strings.Contains(strings.ToLower(c.Name), part)
+		})
+		if !secret {
+			all = append(all, c.Name)
+		}
+	}
+	return strings.Join(all, ", ")
+}
