@@ -28,7 +28,7 @@ func (h *Handler) call(w http.ResponseWriter, q *request, name string) error {
 	switch q.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost:
 	case http.MethodOptions:
-		w.Header().Set("Allow", "OPTIONS,GET,HEAD,POST")
+		w.Header().Set("Allow", allowedCalls(overloads))
 		return nil
 	default:
 		return problem.New(http.StatusMethodNotAllowed, "PGRST101", "Cannot use the %s method on RPC", q.Method)
@@ -45,12 +45,16 @@ func (h *Handler) call(w http.ResponseWriter, q *request, name string) error {
 	if err != nil {
 		return err
 	}
-	if safe(q.Method) && f.Volatile {
-		return problem.New(http.StatusMethodNotAllowed, "25006", "cannot execute the volatile function %s with %s",
-			name, q.Method).
-			WithHint("Use POST, or declare the function stable or immutable.")
-	}
 	return q.callFunction(w, f, r, call)
+}
+
+// allowedCalls leaves out GET where a function may change something. It is answered all
+// the same, in a read-only transaction.
+func allowedCalls(overloads []*schema.Function) string {
+	if len(overloads) > 0 && !slices.ContainsFunc(overloads, func(f *schema.Function) bool { return !f.Volatile }) {
+		return "OPTIONS,POST"
+	}
+	return "OPTIONS,GET,HEAD,POST"
 }
 
 // argument decides which parameters of the URL are arguments: with GET those that a
@@ -210,11 +214,12 @@ func (q *request) callFunction(w http.ResponseWriter, f *schema.Function, r *que
 
 // runCall runs the call. Only a volatile function can have something to undo.
 func (q *request) runCall(f *schema.Function, st *plan.Statement, media query.Media, a *answer) error {
-	x := &execution{statement: st, media: media, response: true}
+	x := &execution{statement: st, media: media, response: true, readOnly: safe(q.Method)}
+	changes := f.Volatile && !x.readOnly
 	singular := media.Format == query.Singular && !st.Scalar
-	limited := f.Volatile && f.Set && q.prefer.MaxAffected != nil && q.prefer.Handling == "strict"
-	rollback := f.Volatile && q.prefer.Tx == "rollback" && q.h.config.AllowRollback
-	if !limited && !rollback && !(singular && f.Volatile) {
+	limited := changes && f.Set && q.prefer.MaxAffected != nil && q.prefer.Handling == "strict"
+	rollback := changes && q.prefer.Tx == "rollback" && q.h.config.AllowRollback
+	if !limited && !rollback && !(singular && changes) {
 		if err := q.run(x, a, nil); err != nil {
 			return err
 		}

@@ -135,7 +135,11 @@ func (q *request) changeRows(w http.ResponseWriter, t *schema.Table, r *query.Re
 	if in.Match != "" && a.rows == 0 {
 		return problem.New(http.StatusPreconditionFailed, "MOAT123", "the row has changed, or is not there")
 	}
-	q.applied(w.Header(), "return", "count", "tx", "max-affected", "handling", "timezone")
+	missing := "missing"
+	if q.Method == http.MethodDelete {
+		missing = ""
+	}
+	q.applied(w.Header(), "return", missing, "count", "tx", "max-affected", "handling", "timezone")
 	return q.answerWrite(w, media, in, a, http.StatusOK)
 }
 
@@ -193,7 +197,7 @@ func (q *request) change(st *plan.Statement, media query.Media, a *answer, singl
 	x := &execution{statement: st, media: media}
 	limited := q.prefer.MaxAffected != nil && q.prefer.Handling == "strict"
 	rollback := q.prefer.Tx == "rollback" && q.h.config.AllowRollback
-	singular := media.Format == query.Singular && q.prefer.Return == "representation"
+	singular := media.Format == query.Singular
 	if !limited && !rollback && (!singular || single) {
 		if err := q.run(x, a, nil); err != nil {
 			return err
@@ -264,13 +268,11 @@ func (q *request) nothing(w http.ResponseWriter, media query.Media, in plan.Writ
 	if err := q.ask(); err != nil {
 		return err
 	}
-	if in.Returning == "representation" {
-		if media.Format == query.Singular {
-			return errSingular(0)
-		}
-		if media.Format == query.JSON {
-			a.body = []byte("[]")
-		}
+	if media.Format == query.Singular {
+		return errSingular(0)
+	}
+	if in.Returning == "representation" && media.Format == query.JSON {
+		a.body = []byte("[]")
 	}
 	return q.answerWrite(w, media, in, a, status)
 }

@@ -74,6 +74,8 @@ type execution struct {
 	preludes []prelude
 	// response reads response.status and response.headers afterwards.
 	response bool
+	// readOnly lets the statement change nothing.
+	readOnly bool
 	limit    int64
 	take     func(int) error // counts what the body takes of the memory
 	taken    int             // so far

@@ -172,7 +172,7 @@ func (q *request) sender() Sender {
 // run executes a statement in one round trip, or, when the result decides whether it
 // may stand, in a transaction that keep can refuse.
 func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
-	x.preludes, x.tenant = q.preludes(), string(q.scope.Tenant)
+	x.preludes, x.tenant = q.preludes(x), string(q.scope.Tenant)
 	x.limit, x.take = q.h.config.Limits.ResponseBytes, q.exchange.Take
 	empty := *a
 	q.info.timing.mark(phasePlan)
@@ -181,7 +181,7 @@ func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
 	err := q.attempt(x, a, keep)
 	if refused := (*refusedError)(nil); errors.As(err, &refused) {
 		if err = q.ask(); err == nil { // it has changed meanwhile, or the role has
-			*a, x.preludes = empty, q.preludes()
+			*a, x.preludes = empty, q.preludes(x)
 			err = q.attempt(x, a, keep)
 		}
 	}
@@ -190,7 +190,7 @@ func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
 			err = query.InvalidPreferences("timezone=" + q.prefer.Timezone)
 		} else { // a preference may be ignored; nothing has run yet
 			q.prefer.Timezone, *a = "", empty
-			x.preludes = q.preludes()
+			x.preludes = q.preludes(x)
 			err = q.attempt(x, a, keep)
 		}
 	}
@@ -250,7 +250,7 @@ func stalePlan(err error) bool {
 var errRollback = problem.New(http.StatusOK, "", "rolled back on request")
 
 // preludes are the statements that come before the main one.
-func (q *request) preludes() []prelude {
+func (q *request) preludes(x *execution) []prelude {
 	var out []prelude
 	if sql, args := q.state.check.Guard(q.scope); sql != "" && q.scope.Tenant != "" {
 		out = append(out, prelude{sql: sql, args: args, guard: true})
@@ -267,6 +267,9 @@ func (q *request) preludes() []prelude {
 	}
 	if f := q.h.config.PreRequest; f.Name != "" {
 		out = append(out, prelude{sql: "select " + pgx.Identifier{f.Schema, f.Name}.Sanitize() + "()"})
+	}
+	if x.readOnly { // once a statement has run there is no way back
+		out = append(out, prelude{sql: "select pg_catalog.set_config('transaction_read_only', 'on', true)"})
 	}
 	return out
 }

@@ -27,6 +27,7 @@ func (l *loader) relations(rows pgx.Rows) error {
 		PartColumns   []int16
 		PartText      string
 		UpdatableBits int32
+		TriggeredBits int32 // with INSTEAD OF triggers, of views
 		Hidden        bool
 	}
 	return collect(rows, func(r *row) (err error) {
@@ -41,6 +42,8 @@ func (l *loader) relations(rows pgx.Rows) error {
 		rel.Updatable = r.UpdatableBits&bitUpdate != 0
 		rel.Insertable = r.UpdatableBits&bitInsert != 0
 		rel.Deletable = r.UpdatableBits&bitDelete != 0
+		triggered := r.TriggeredBits &^ r.UpdatableBits
+		rel.InsteadOf = InsteadOf{triggered&bitInsert != 0, triggered&bitUpdate != 0, triggered&bitDelete != 0}
 		if r.Hidden {
 			l.hidden[rel.Schema]++
 		}

@@ -152,6 +152,8 @@ type Relation struct {
 	Insertable      bool   `json:"insertable,omitempty"`   // pg_relation_is_updatable & 8
 	Updatable       bool   `json:"updatable,omitempty"`    // pg_relation_is_updatable & 4
 	Deletable       bool   `json:"deletable,omitempty"`    // pg_relation_is_updatable & 16
+	// InsteadOf says what only the triggers of a view make possible.
+	InsteadOf InsteadOf `json:"instead_of,omitzero"`
 
 	// Server is a foreign table's server; OwnedBy the column a sequence belongs to.
 	Server  string     `json:"server,omitempty"`
@@ -298,6 +300,13 @@ type Trigger struct {
 	Constraint bool   `json:"constraint,omitempty"`
 	Deferrable bool   `json:"deferrable,omitempty"`
 	Inherited  bool   `json:"inherited,omitempty"` // cloned from the partitioned parent's
+}
+
+// InsteadOf are the commands on a view that INSTEAD OF triggers carry out.
+type InsteadOf struct {
+	Insert bool `json:"insert,omitempty"`
+	Update bool `json:"update,omitempty"`
+	Delete bool `json:"delete,omitempty"`
 }
 
 // Rule is a rewrite rule other than a view's _RETURN.

@@ -167,7 +167,7 @@ func (w *writer) call(f *schema.Function, r *query.Request, c Call) (string, lea
 		if !slices.Contains(c.Keys, p.Name) {
 			continue
 		}
-		params = append(params, &schema.Column{Name: p.Name, Type: p.Type})
+		params = append(params, &schema.Column{Name: p.Name, Type: p.SQL()})
 		arguments = append(arguments, w.named(p, args+"."+schema.Quote(p.Name)))
 	}
 	if len(params) == 0 {
@@ -203,7 +203,7 @@ func (w *writer) urlArguments(f *schema.Function, r *query.Request) []string {
 		if p.Variadic && !(len(values) == 1 && strings.HasPrefix(value, "{")) {
 			value = arrayLiteral(values)
 		}
-		out = append(out, w.named(p, w.arg(value)+"::"+p.Type))
+		out = append(out, w.named(p, w.arg(value)+"::"+p.SQL()))
 	}
 	return out
 }

@@ -291,18 +291,33 @@ func Update(s *schema.Schema, t *schema.Table, r *query.Request, in Write, o Opt
 		return nil, err
 	}
 	target := source{table: t, alias: w.alias()}
-	row := w.alias()
-	sets := make([]string, len(columns))
-	for i, c := range columns {
-		sets[i] = schema.Quote(c.Name) + " = " + row + "." + schema.Quote(c.Name)
-	}
-	sql := "UPDATE " + t.SQL() + " AS " + target.alias + " SET " + strings.Join(sets, ", ") +
-		" FROM json_to_record(" + w.arg(string(in.Body)) + "::json) AS " + row + "(" + record(columns) + ")"
+	sql := "UPDATE " + t.SQL() + " AS " + target.alias + " SET " + w.updates(columns, in)
 	conditions, err := w.affected(target, r, in)
 	if err != nil {
 		return nil, err
 	}
 	return w.returning(sql+where(conditions), target, r, in)
+}
+
+// updates are the new values of a PATCH: the payload's, and with missing=default the
+// column's default for a column that the payload lacks.
+func (w *writer) updates(columns []*schema.Column, in Write) string {
+	row := w.alias()
+	var sets []string
+	var given []*schema.Column
+	for _, c := range columns {
+		if in.MissingDefault && !slices.Contains(in.Keys, c.Name) {
+			sets = append(sets, schema.Quote(c.Name)+" = DEFAULT")
+			continue
+		}
+		sets = append(sets, schema.Quote(c.Name)+" = "+row+"."+schema.Quote(c.Name))
+		given = append(given, c)
+	}
+	sql := strings.Join(sets, ", ")
+	if len(given) == 0 {
+		return sql
+	}
+	return sql + " FROM json_to_record(" + w.arg(string(in.Body)) + "::json) AS " + row + "(" + record(given) + ")"
 }
 
 // Delete makes the statement of a DELETE.

@@ -157,7 +157,9 @@ func (b *builder) table(r *catalog.Relation) *Table {
 	}
 	t.Delete = b.May(r, "DELETE")
 	if t.View {
-		t.Insert, t.Update, t.Delete = t.Insert && r.Insertable, t.Update && r.Updatable, t.Delete && r.Updatable
+		t.Insert = t.Insert && (r.Insertable || r.InsteadOf.Insert)
+		t.Update = t.Update && (r.Updatable || r.InsteadOf.Update)
+		t.Delete = t.Delete && (r.Deletable || r.InsteadOf.Delete)
 	}
 	b.keys(r, t)
 	return t

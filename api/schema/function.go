@@ -42,6 +42,22 @@ type Param struct {
 	Variadic   bool
 }
 
+// SQL is the type to cast an argument to. PostgreSQL keeps no length of a parameter, and
+// its names for these two types without one mean a length of 1.
+func (p *Param) SQL() string {
+	name, array := strings.CutSuffix(p.Type, "[]")
+	switch name {
+	case "character":
+		name = "bpchar"
+	case "bit":
+		name = `"bit"`
+	}
+	if array {
+		name += "[]"
+	}
+	return name
+}
+
 // Param returns the parameter called name, or nil.
 func (f *Function) Param(name string) *Param {
 	for i := range f.Params {

@@ -21,6 +21,7 @@ SELECT c.oid, n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text A
        CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) ELSE '' END AS definition,
        CASE WHEN c.relkind IN ('v', 'f') THEN pg_catalog.pg_relation_is_updatable(c.oid, false)
             WHEN c.relkind IN ('r', 'p') THEN 28 ELSE 0 END AS updatable_bits,
+       CASE WHEN c.relkind = 'v' THEN pg_catalog.pg_relation_is_updatable(c.oid, true) ELSE 0 END AS triggered_bits,
        coalesce(s.srvname::pg_catalog.text, '') AS server,
        c.relkind IN ('r', 'p', 'f', 'm') AND NOT pg_catalog.has_table_privilege(c.oid, 'SELECT')
            AND NOT pg_catalog.has_any_column_privilege(c.oid, 'SELECT') AS hidden
