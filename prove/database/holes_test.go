@@ -20,7 +20,6 @@ var beyond = map[string]string{
 	"F01": "speed", "F02": "speed", "F03": "speed", "F04": "speed", "F05": "speed", "F06": "speed", "F07": "speed",
 	"F08": "speed", "F11": "speed", "F12": "speed",
 	"O09": "a count by nature: EXPLAIN and planner settings bring it back", "O18": "a count by nature",
-	"O20": "raw pages keep dead rows, and so differ from look to look: undecided",
 	"P24": "no row has a login: closed to everybody",
 	"P27": "REFERENCES needs a schema to create in, which the fixture does not give",
 	"P30": "availability", "P33": "availability", "P34": "availability",
@@ -30,8 +29,6 @@ var beyond = map[string]string{
 	"S22": "a name in a function that no policy calls", "S24": "needs a COMMIT",
 	"T01": "rows whose tenant nobody can name: audit speaks", "T02": "rows of no tenant: audit speaks",
 	"T03": "a membership that a tenant gives itself: audit speaks",
-	"V15": "the fixture's remote server does not exist: undecided",
-	"V16": "the fixture's remote server does not exist: undecided",
 	"V20": "a key to be read: undecided, as a table without a tenant",
 }
 
