@@ -37,8 +37,12 @@ type Config struct {
 	// HTTPClient fetches key sets and discovery documents; nil means a client of its
 	// own. Its redirect policy is replaced, and a zero Timeout becomes 10 s.
 	HTTPClient *http.Client
-	// OnRefreshError is called when a key set cannot be fetched again; the old keys
-	// stay in use. It may be called from any goroutine. Nil means not reported.
+	// StartWithoutKeys has New return although the key set of a URL was not read yet. It
+	// is fetched in the background until it was, its tokens get [ErrNoKeys] meanwhile, and
+	// [Verifier.Waiting] names the issuer. Zero means that New fails without it.
+	StartWithoutKeys bool
+	// OnRefreshError is called when a key set cannot be fetched; the keys that were read
+	// before stay in use. It may be called from any goroutine. Nil means not reported.
 	OnRefreshError func(issuer string, err error)
 	// Now is the clock; nil means [time.Now].
 	Now func() time.Time
@@ -64,7 +68,8 @@ type IssuerConfig struct {
 	// JWKSFile is a file that holds a JSON Web Key Set (RFC 7517), read once.
 	JWKSFile string
 	// JWKSURL serves a JSON Web Key Set; https, or http on a loopback address. It is
-	// fetched by New, every [RefreshInterval], and for an unknown key id.
+	// fetched by New, every [RefreshInterval], and for a token whose key is unknown or
+	// does not fit, but at most once in [UnknownKeyInterval].
 	JWKSURL string
 	// Discovery reads the address of the key set from Issuer +
 	// "/.well-known/openid-configuration" (OpenID Connect Discovery 1.0, 4).

@@ -26,7 +26,8 @@
 // A token is valid until it expires: there is no revocation list. A key that the
 // issuer withdraws is refused once the key set has been fetched again, which is
 // within [RefreshInterval] while the issuer answers; while it does not, the last
-// known keys stay in use. Key files are read once. The dates of a certificate are not
-// checked. Encrypted tokens (RFC 7516) and opaque tokens are not supported. Whether
+// known keys stay in use. A token under a new key is refused for [UnknownKeyInterval] at
+// most, where a token of a stranger has just caused a fetch. Key files are read once.
+// The dates of a certificate are not checked. Encrypted tokens (RFC 7516) and opaque tokens are not supported. Whether
 // the tenant exists, or is suspended, is for the caller to ask the database.
 package auth

@@ -9,6 +9,10 @@ import (
 // ErrNoToken is returned when a request carries no bearer token.
 var ErrNoToken = errors.New("no bearer token")
 
+// ErrNoKeys is returned for a token of an issuer whose key set could not be read yet: it
+// may be good, and nobody can tell. Only [Config.StartWithoutKeys] leads to it.
+var ErrNoKeys = errors.New("the keys of the token's issuer have not been read yet")
+
 // Reason says in one word why a token is refused. It is all that a client learns.
 type Reason string
 

@@ -2,13 +2,13 @@ package auth
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/MicahParks/jwkset"
@@ -31,8 +31,8 @@ type keySource struct {
 	only       any
 	set        keyfunc.Keyfunc
 	algorithms []string
-	// generation changes with the keys; nil means that they never do.
-	generation *atomic.Uint64
+	// remote is where the set comes from; nil means that the keys never change.
+	remote *remoteSet
 }
 
 // environment is what building an issuer needs from the outside.
@@ -40,6 +40,8 @@ type environment struct {
 	client  *http.Client
 	now     func() time.Time
 	onError func(issuer string, err error)
+	// absent starts without the keys that cannot be fetched yet.
+	absent bool
 }
 
 func newIssuer(ctx context.Context, ic IssuerConfig, c Config, env environment) (*issuer, error) {
@@ -80,14 +82,8 @@ func (ic IssuerConfig) openKeys(ctx context.Context, env environment) (keySource
 		return ic.publicKey(text)
 	case ic.JWKSFile != "":
 		return ic.fileSet(ctx)
-	case ic.JWKSURL != "":
-		return ic.remoteSet(ctx, env, ic.JWKSURL)
-	case ic.Discovery:
-		address, err := discover(ctx, env.client, ic.Issuer)
-		if err != nil {
-			return keySource{}, err
-		}
-		return ic.remoteSet(ctx, env, address)
+	case ic.JWKSURL != "", ic.Discovery:
+		return ic.remoteSet(ctx, env)
 	}
 	return keySource{}, errors.New("no key")
 }
@@ -133,7 +129,11 @@ func (ic IssuerConfig) fileSet(ctx context.Context) (keySource, error) {
 	return ic.setSource(storage, allAlgorithms(), nil)
 }
 
-func (ic IssuerConfig) remoteSet(ctx context.Context, env environment, address string) (keySource, error) {
+func (ic IssuerConfig) remoteSet(ctx context.Context, env environment) (keySource, error) {
+	// No attempt later mends an address that is not allowed.
+	if err := checkURL(cmp.Or(ic.JWKSURL, ic.Issuer)); err != nil {
+		return keySource{}, fmt.Errorf("key set: %w", err)
+	}
 	for _, alg := range ic.Algorithms {
 		if slices.Contains(symmetricAlgorithms(), alg) {
 			return keySource{}, fmt.Errorf("algorithm %s needs a secret, which a URL must not serve", alg)
@@ -141,7 +141,8 @@ func (ic IssuerConfig) remoteSet(ctx context.Context, env environment, address s
 	}
 	remote := &remoteSet{
 		MemoryJWKSet: jwkset.NewMemoryStorage(),
-		address:      address,
+		address:      ic.JWKSURL,
+		issuer:       ic.Issuer,
 		client:       env.client,
 		filter:       keyFilter{algorithms: ic.Algorithms},
 		now:          env.now,
@@ -150,14 +151,14 @@ func (ic IssuerConfig) remoteSet(ctx context.Context, env environment, address s
 	if env.onError != nil {
 		remote.onError = func(err error) { env.onError(ic.Issuer, err) }
 	}
-	if err := remote.start(); err != nil {
+	if err := remote.start(env.absent); err != nil {
 		return keySource{}, err
 	}
-	return ic.setSource(remote, asymmetricAlgorithms(), &remote.generation)
+	return ic.setSource(remote, asymmetricAlgorithms(), remote)
 }
 
 func (ic IssuerConfig) setSource(storage jwkset.Storage, possible []string,
-	generation *atomic.Uint64) (keySource, error) {
+	remote *remoteSet) (keySource, error) {
 	set, err := keyfunc.New(keyfunc.Options{Storage: storage})
 	if err != nil {
 		return keySource{}, err
@@ -166,16 +167,19 @@ func (ic IssuerConfig) setSource(storage jwkset.Storage, possible []string,
 	if len(algorithms) == 0 {
 		algorithms = possible
 	}
-	return keySource{set: set, algorithms: algorithms, generation: generation}, nil
+	return keySource{set: set, algorithms: algorithms, remote: remote}, nil
 }
 
 // version returns a number that differs whenever the keys do.
 func (k *keySource) version() uint64 {
-	if k.generation == nil {
+	if k.remote == nil {
 		return 0
 	}
-	return k.generation.Load()
+	return k.remote.generation.Load()
 }
+
+// absent says whether the keys have not been read yet.
+func (k *keySource) absent() bool { return k.remote != nil && k.version() == 0 }
 
 // keyfunc returns the function that the JWT library asks for the key. A key set
 // without a kid would be tried key by key, and the algorithm must fit the one key
@@ -199,12 +203,36 @@ func (k *keySource) keyfunc(ctx context.Context) jwt.Keyfunc {
 	}
 }
 
-// verify checks signature, issuer, audience and times, then reads the identity.
+// verify checks signature, issuer, audience and times, then reads the identity. A token
+// whose key is not there, or is another under the same kid, is tried once more with the
+// keys that the issuer has now.
 func (is *issuer) verify(ctx context.Context, token string, c *claims) (Identity, error) {
-	if _, err := is.parser.ParseWithClaims(token, c, is.keys.keyfunc(ctx)); err != nil {
+	version := is.keys.version()
+	stale, err := is.check(ctx, token, c)
+	if stale && is.keys.remote.changedSince(ctx, version) {
+		version = is.keys.version()
+		_, err = is.check(ctx, token, c)
+	}
+	if is.keys.remote != nil && version == 0 {
+		return Identity{}, ErrNoKeys
+	}
+	if err != nil {
 		return Identity{}, refusal(err)
 	}
 	return is.identity(c)
+}
+
+// check says also whether newer keys might verify a token that these do not.
+func (is *issuer) check(ctx context.Context, token string, c *claims) (stale bool, err error) {
+	named := false
+	find := is.keys.keyfunc(ctx)
+	_, err = is.parser.ParseWithClaims(token, c, func(t *jwt.Token) (any, error) {
+		kid, _ := t.Header["kid"].(string)
+		named = kid != ""
+		return find(t)
+	})
+	refused := errors.Is(err, jwt.ErrTokenUnverifiable) || errors.Is(err, jwt.ErrTokenSignatureInvalid)
+	return is.keys.remote != nil && named && refused, err
 }
 
 func (is *issuer) identity(c *claims) (Identity, error) {

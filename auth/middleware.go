@@ -15,8 +15,8 @@ type MiddlewareOptions struct {
 	// Realm is the realm of the WWW-Authenticate header; empty means "moat".
 	Realm string
 	// ErrorHandler answers a request that is refused, in place of [WriteError] which
-	// nil means. The WWW-Authenticate header is set already. err is [ErrNoToken] or
-	// [*TokenError].
+	// nil means. The WWW-Authenticate header is set already. err is [ErrNoToken],
+	// [*TokenError], or [ErrNoKeys], which has no such header.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 }
 
@@ -38,7 +38,9 @@ func Middleware(v *Verifier, opts MiddlewareOptions) func(http.Handler) http.Han
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			id, err := identify(v, r)
 			if err != nil {
-				w.Header().Set("WWW-Authenticate", challenge(opts.Realm, err))
+				if !errors.Is(err, ErrNoKeys) {
+					w.Header().Set("WWW-Authenticate", challenge(opts.Realm, err))
+				}
 				opts.ErrorHandler(w, r, err)
 				return
 			}
@@ -91,6 +93,9 @@ func challenge(realm string, err error) string {
 	return quoted + `, error="invalid_token"`
 }
 
+// NoKeysCode is the code of the answer to a token that nobody can check yet.
+const NoKeysCode = "MOAT132"
+
 // body is an error as PostgREST writes it.
 type body struct {
 	Code    string  `json:"code"`
@@ -104,6 +109,9 @@ type body struct {
 func describe(err error) body {
 	if errors.Is(err, ErrNoToken) {
 		return body{Code: "PGRST302", Message: "Anonymous access is disabled"}
+	}
+	if errors.Is(err, ErrNoKeys) {
+		return body{Code: NoKeysCode, Message: ErrNoKeys.Error()}
 	}
 	message := "JWT invalid"
 	var refused *TokenError
@@ -120,11 +128,16 @@ func describe(err error) body {
 
 // WriteError answers a refused request with 401 and the JSON body {code, message,
 // details, hint} of PostgREST: PGRST302 without a token, PGRST301 with a bad one. It
-// tells the coarse reason and nothing else.
+// tells the coarse reason and nothing else. [ErrNoKeys] is 503 with [NoKeysCode].
 func WriteError(w http.ResponseWriter, _ *http.Request, err error) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusUnauthorized)
+	status := http.StatusUnauthorized
+	if errors.Is(err, ErrNoKeys) {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "5")
+	}
+	w.WriteHeader(status)
 	// A client that has gone cannot be told; there is nobody to report it to.
 	_ = json.NewEncoder(w).Encode(describe(err))
 }

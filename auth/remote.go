@@ -16,17 +16,23 @@ import (
 const (
 	// RefreshInterval is how often a key set from a URL is fetched again.
 	RefreshInterval = 10 * time.Minute
-	// UnknownKeyInterval is the least time between two fetches that tokens with an
-	// unknown key id cause: such tokens cost their sender nothing.
-	UnknownKeyInterval = 30 * time.Second
+	// UnknownKeyInterval is the least time between two fetches that tokens cause whose
+	// key is unknown or does not fit: such tokens cost their sender nothing.
+	UnknownKeyInterval = 5 * time.Second
+	// RotationInterval takes its place after a fetch that brought other keys.
+	RotationInterval = time.Second
+	// KeyWait is how long such a token waits for the fetch.
+	KeyWait = 3 * time.Second
+	// MaxRetryInterval is how far apart the attempts are while the key server is away.
+	MaxRetryInterval = 30 * time.Second
 )
 
-// remoteSet is a key set behind a URL, kept in memory. It is a jwkset.Storage whose
-// KeyRead fetches the set again for a key id that it does not know.
+// remoteSet is a key set behind a URL, kept in memory.
 type remoteSet struct {
 	*jwkset.MemoryJWKSet
 
-	address string
+	address string // empty until discovery has found it
+	issuer  string // whose discovery document has the address
 	client  *http.Client
 	filter  keyFilter
 	now     func() time.Time
@@ -34,78 +40,88 @@ type remoteSet struct {
 	// background outlives any request: a client that hangs up must not be able to
 	// end the fetch that all the others wait for.
 	background context.Context
-	// generation counts the changes of the set.
+	// generation counts the changes of the set; 0 until it was read.
 	generation atomic.Uint64
 
-	mu          sync.Mutex
-	flight      chan struct{} // closed when the fetch under way is done; nil if none
-	lastUnknown time.Time
-	body        []byte // touched only by the one fetch under way
+	mu       sync.Mutex
+	flight   chan struct{} // closed when the fetch under way is done; nil if none
+	failures int           // since the last fetch that succeeded
+	next     time.Time     // when a token may cause the next fetch
+	body     []byte        // touched only by the one fetch under way
 }
 
-// start fetches the set for the first time and keeps it fresh until background ends.
-func (r *remoteSet) start() error {
+// start keeps the set fresh until background ends. It fetches the set first, and fails
+// without it; with absent it returns at once and leaves the first fetch to the background.
+func (r *remoteSet) start(absent bool) error {
+	if absent {
+		go r.keepFresh(r.renewal())
+		return nil
+	}
 	if err := r.refresh(); err != nil {
 		return err
 	}
-	keys, err := r.KeyReadAll(r.background)
-	if err != nil {
-		return err
-	}
-	if len(keys) == 0 {
-		return fmt.Errorf("%s has no usable signing key with a kid", plainAddress(r.address))
-	}
-	go r.keepFresh()
+	go r.keepFresh(nil)
 	return nil
 }
 
-func (r *remoteSet) keepFresh() {
-	ticker := time.NewTicker(RefreshInterval)
-	defer ticker.Stop()
+// keepFresh fetches the set again and again, the first time after the fetch under way.
+func (r *remoteSet) keepFresh(flight <-chan struct{}) {
 	for {
+		if flight != nil {
+			<-flight
+		}
 		select {
 		case <-r.background.Done():
 			return
-		case <-ticker.C:
-			r.mu.Lock()
-			r.launch()
-			r.mu.Unlock()
+		case <-time.After(r.pause()):
+			flight = r.renewal()
 		}
 	}
 }
 
-// KeyRead returns the key with this id, after fetching the set again if the id is
-// unknown and no other unknown id caused a fetch lately.
-func (r *remoteSet) KeyRead(ctx context.Context, kid string) (jwkset.JWK, error) {
-	jwk, err := r.MemoryJWKSet.KeyRead(ctx, kid)
-	if !errors.Is(err, jwkset.ErrKeyNotFound) {
-		return jwk, err
+// pause is the time until the next fetch: short after a failure, longer after each more.
+func (r *remoteSet) pause() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failures == 0 {
+		return RefreshInterval
 	}
-	done := r.refreshForUnknown()
-	if done == nil {
-		return jwkset.JWK{}, jwkset.ErrKeyNotFound
-	}
-	select {
-	case <-done:
-		return r.MemoryJWKSet.KeyRead(ctx, kid)
-	case <-ctx.Done():
-		return jwkset.JWK{}, ctx.Err()
-	}
+	return min(time.Second<<min(r.failures-1, 10), MaxRetryInterval)
 }
 
-// refreshForUnknown joins the fetch under way, or starts one if the last that an
-// unknown id caused is long enough ago. It returns nil when there is none to wait for.
-func (r *remoteSet) refreshForUnknown() <-chan struct{} {
+func (r *remoteSet) renewal() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.launch()
+}
+
+// changedSince has the set fetched for a token that no key of this generation verified,
+// waits for that at most [KeyWait], and says whether there are other keys now.
+func (r *remoteSet) changedSince(ctx context.Context, generation uint64) bool {
+	if done := r.renewalForToken(generation); done != nil {
+		ctx, cancel := context.WithTimeout(ctx, KeyWait)
+		defer cancel()
+		select {
+		case <-done:
+		case <-ctx.Done():
+		}
+	}
+	return r.generation.Load() != generation
+}
+
+// renewalForToken joins the fetch under way, or starts one if the last that a token
+// caused is long enough ago. It returns nil when there is none to wait for.
+func (r *remoteSet) renewalForToken(generation uint64) <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.flight != nil {
 		return r.flight
 	}
 	now := r.now()
-	if !r.lastUnknown.IsZero() && now.Sub(r.lastUnknown) < UnknownKeyInterval {
+	if r.generation.Load() != generation || now.Before(r.next) {
 		return nil
 	}
-	r.lastUnknown = now
+	r.next = now.Add(UnknownKeyInterval)
 	return r.launch()
 }
 
@@ -117,10 +133,9 @@ func (r *remoteSet) launch() <-chan struct{} {
 	flight := make(chan struct{})
 	r.flight = flight
 	go func() {
+		before := r.generation.Load()
 		err := r.refresh()
-		r.mu.Lock()
-		r.flight = nil
-		r.mu.Unlock()
+		r.land(err, r.generation.Load() != before)
 		close(flight)
 		if err != nil && r.background.Err() == nil && r.onError != nil {
 			r.onError(err)
@@ -129,18 +144,39 @@ func (r *remoteSet) launch() <-chan struct{} {
 	return flight
 }
 
+// land notes how a fetch ended. One that brought other keys was worth it: an issuer that
+// rotates twice in a row is not kept waiting for what a stranger may cause.
+func (r *remoteSet) land(err error, changed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.flight = nil
+	if r.failures++; err == nil {
+		r.failures = 0
+	}
+	if soon := r.now().Add(RotationInterval); changed && soon.Before(r.next) {
+		r.next = soon
+	}
+}
+
 // refresh fetches the set and replaces the keys. On any error the old keys stay.
 func (r *remoteSet) refresh() error {
 	ctx, cancel := context.WithTimeout(r.background, fetchTimeout)
 	defer cancel()
+	if err := r.locate(ctx); err != nil {
+		return err
+	}
 	body, err := fetch(ctx, r.client, r.address)
 	if err != nil {
 		return fmt.Errorf("key set: %w", err)
 	}
-	if bytes.Equal(body, r.body) {
+	first := r.generation.Load() == 0
+	if !first && bytes.Equal(body, r.body) {
 		return nil
 	}
 	keys, err := r.filter.parse(body)
+	if err == nil && first && len(keys) == 0 {
+		err = errors.New("no usable signing key with a kid")
+	}
 	if err != nil {
 		return fmt.Errorf("key set: %s: %w", plainAddress(r.address), err)
 	}
@@ -152,4 +188,12 @@ func (r *remoteSet) refresh() error {
 	// remembered under the old generation, and so not used.
 	r.generation.Add(1)
 	return nil
+}
+
+// locate asks the issuer for the address of its key set, unless that is known.
+func (r *remoteSet) locate(ctx context.Context) (err error) {
+	if r.address == "" {
+		r.address, err = discover(ctx, r.client, r.issuer)
+	}
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -29,7 +30,8 @@ func New(ctx context.Context, config Config) (*Verifier, error) {
 	// A half-built verifier must not leave the refreshing of its first issuers behind.
 	background, cancel := context.WithCancel(ctx)
 	v := &Verifier{issuers: map[string]*issuer{}, cache: newCache(c.CacheSize), maxAge: c.CacheMaxAge, now: c.Now}
-	env := environment{client: fetchClient(c.HTTPClient), now: c.Now, onError: c.OnRefreshError}
+	env := environment{client: fetchClient(c.HTTPClient), now: c.Now, onError: c.OnRefreshError,
+		absent: c.StartWithoutKeys}
 	var errs []error
 	for i, ic := range c.Issuers {
 		is, err := newIssuer(background, ic, c, env)
@@ -48,12 +50,26 @@ func New(ctx context.Context, config Config) (*Verifier, error) {
 	return v, nil
 }
 
-// Verify returns the identity that token proves, [ErrNoToken] for an empty token and
-// [*TokenError] for one that is refused. The iss claim picks the issuer, and the
+// Waiting returns the issuers whose key set has not been read yet, in order. The tokens of
+// all others are verified.
+func (v *Verifier) Waiting() []string {
+	var names []string
+	for name, is := range v.issuers {
+		if is.keys.absent() {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Verify returns the identity that token proves, [ErrNoToken] for an empty token,
+// [*TokenError] for one that is refused, and [ErrNoKeys] while nobody can tell. The iss claim picks the issuer, and the
 // token must then satisfy that one in everything.
 //
-// It does no I/O except for a key id that is unknown, and then at most once in
-// [UnknownKeyInterval]; ctx bounds how long it waits for that.
+// It does no I/O except for a token whose key is unknown or does not fit, and then at most
+// once in [UnknownKeyInterval] for each issuer; [KeyWait] and ctx bound how long it waits.
+// A token of another issuer never waits for that.
 func (v *Verifier) Verify(ctx context.Context, token string) (Identity, error) {
 	if token == "" {
 		return Identity{}, ErrNoToken
