@@ -25,12 +25,18 @@ func (q *request) post(w http.ResponseWriter, t *schema.Table) error {
 	if in.Resolution != "" && r.OnConflict == nil && len(t.FullKey) == 0 {
 		in.Resolution = ""
 	}
+	if body.rows == 0 && in.Resolution == "merge-duplicates" {
+		return q.nothing(w, media, in, http.StatusOK)
+	}
 	if body.rows == 0 {
 		return q.nothing(w, media, in, http.StatusCreated)
 	}
 	st, err := plan.Insert(q.state.Schema, t, r, in, q.options(media))
 	if err != nil {
 		return err
+	}
+	if isPlan(media) {
+		return q.explain(w, st, media)
 	}
 	single := body.rows == 1 && in.Resolution != "ignore-duplicates"
 	a := &answer{}
@@ -41,7 +47,11 @@ func (q *request) post(w http.ResponseWriter, t *schema.Table) error {
 	if in.Resolution == "merge-duplicates" && hasInserted(st) && a.inserted == 0 {
 		status = http.StatusOK
 	}
-	q.applied(w.Header(), "return", "count", "resolution", "missing", "tx", "max-affected", "handling", "timezone")
+	resolution := "resolution"
+	if in.Resolution == "" { // it had no key to go by
+		resolution = ""
+	}
+	q.applied(w.Header(), "return", "count", resolution, "missing", "tx", "max-affected", "handling", "timezone")
 	return q.answerWrite(w, media, in, a, status)
 }
 
@@ -71,6 +81,9 @@ func (q *request) put(w http.ResponseWriter, t *schema.Table) error {
 	if body.rows != 1 {
 		return plan.ErrPut
 	}
+	if isPlan(media) {
+		return q.explain(w, st, media)
+	}
 	a := &answer{}
 	if err := q.change(st, media, a, true); err != nil {
 		return err
@@ -96,8 +109,11 @@ func (q *request) patch(w http.ResponseWriter, t *schema.Table) error {
 	if err != nil {
 		return err
 	}
-	if body.rows != 1 {
+	if body.rows > 1 {
 		return problem.New(http.StatusBadRequest, "PGRST102", "An update takes one object")
+	}
+	if body.rows == 0 { // an empty list changes nothing
+		r.Columns = nil
 	}
 	in := q.newWrite(body)
 	in.Body = body.object()
@@ -128,6 +144,9 @@ func (q *request) delete(w http.ResponseWriter, t *schema.Table) error {
 // changeRows runs an update or delete, whose If-Match holds for the row itself.
 func (q *request) changeRows(w http.ResponseWriter, t *schema.Table, r *query.Request, st *plan.Statement,
 	media query.Media, in plan.Write) error {
+	if isPlan(media) {
+		return q.explain(w, st, media)
+	}
 	a := &answer{}
 	if err := q.change(st, media, a, namesOneRow(t, r)); err != nil {
 		return err
@@ -167,9 +186,6 @@ func (q *request) writeRequest() (query.Media, *query.Request, error) {
 	if err != nil {
 		return media, nil, err
 	}
-	if isPlan(media) {
-		return media, nil, problem.New(http.StatusNotAcceptable, "PGRST107", "A plan is given for reading only")
-	}
 	r, err := q.parse(query.Options{})
 	return media, r, err
 }
@@ -194,7 +210,7 @@ func (q *request) newWrite(body payload) plan.Write {
 // singular answer needs no transaction to fall back from.
 func (q *request) change(st *plan.Statement, media query.Media, a *answer, single bool) error {
 	st.Single = st.Single || media.Format == query.Singular
-	x := &execution{statement: st, media: media}
+	x := &execution{statement: st, media: media, response: true}
 	limited := q.prefer.MaxAffected != nil && q.prefer.Handling == "strict"
 	rollback := q.prefer.Tx == "rollback" && q.h.config.AllowRollback
 	singular := media.Format == query.Singular

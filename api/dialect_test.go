@@ -37,14 +37,6 @@ func TestDialect(t *testing.T) {
 	get := func(name, path, want string) expectation {
 		return expectation{name: name, call: call{path: path}, body: want}
 	}
-	write := func(name, method, path, body, want string) expectation {
-		e := expectation{name: name, body: want,
-			call: call{method: method, path: path, body: body, header: []string{"Prefer: return=representation, tx=rollback"}}}
-		if method == "POST" {
-			e.status = 201
-		}
-		return e
-	}
 	checkAll(t, s, []expectation{
 		get("quoted reserved word", `order?select=id&"limit"=eq.10`, `[{"id":1}]`),
 		get("quoted logic word", `order?select=id&"and"=gt.20`, `[{"id":2}]`),
@@ -52,10 +44,13 @@ func TestDialect(t *testing.T) {
 		get("reserved words that are not quoted", `order?select=id,limit,and&limit=1&order=limit.desc`,
 			`[{"id":2,"limit":11,"and":21}]`),
 		get("oid is a string", `order?select=o&id=eq.1`, `[{"o":"42"}]`),
-		get("nothing selected", `order?select=`, `[{},{}]`),
+		get("empty select", `order?select=&id=eq.2`, `[{"tenant_id":"`+tenantA+
+			`","id":2,"limit":11,"and":21,"a.b":"x","q\"u":"y","o":null}]`),
 		get("nothing selected but a condition", `leads?select=events!inner()`, `[{},{}]`),
-		get("nothing selected inside", `events?id=eq.1&select=leads(campaigns())`, `[{"leads":{}}]`),
-		write("nothing selected of a write", "POST", `order?select=`, `{"id":9}`, `[{}]`),
+		get("nothing selected inside", `events?id=eq.1&select=leads(campaigns())`, `[{}]`),
+		get("nothing selected at any level", `events?id=eq.1&select=id,leads(campaigns(leads()))`, `[{"id":1}]`),
+		{name: "nothing selected of something unknown", call: call{path: "events?select=id,leads(nobody())"}, status: 400,
+			text: "PGRST200"},
 		get("self to-many", "leads?id=eq.1&select=leads(id)&leads.order=id", `[{"leads":[{"id":2},{"id":3}]}]`),
 		get("self to-many by column", "leads?id=eq.1&select=leads!referrer_id(id)&leads.order=id",
 			`[{"leads":[{"id":2},{"id":3}]}]`),

@@ -224,7 +224,9 @@ func raised(err *pgconn.PgError) *problem.Error {
 	}
 	e.Header = http.Header{}
 	for name, value := range detail.Headers {
-		e.Header.Set(name, value)
+		if sendable(name) {
+			e.Header.Set(name, value)
+		}
 	}
 	return e
 }

@@ -72,7 +72,8 @@ type execution struct {
 	// nil for none.
 	columns  *atomic.Pointer[[]column]
 	preludes []prelude
-	// response reads response.status and response.headers afterwards.
+	// response says that functions of the database may run, which can set the answer's
+	// status and headers: those are read afterwards.
 	response bool
 	// readOnly lets the statement change nothing.
 	readOnly bool
@@ -249,9 +250,12 @@ func readResponse(row pgx.Row, a *answer) error {
 	a.header = http.Header{}
 	for _, one := range list {
 		for name, value := range one {
-			a.header.Add(name, value)
+			if sendable(name) {
+				a.header.Add(name, value)
+			}
 		}
 	}
+	sandbox(a.header)
 	return nil
 }
 

@@ -249,11 +249,21 @@ func stalePlan(err error) bool {
 // errRollback undoes a transaction whose answer is given anyway.
 var errRollback = problem.New(http.StatusOK, "", "rolled back on request")
 
+// forFunctions lets functions find what is in the exposed schema, as PostgREST does, with
+// the role's own path behind it; and hides what one of another request has left for the
+// session, which may be another tenant's.
+const forFunctions = "select pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', $1::text, " +
+	"nullif(pg_catalog.current_setting('search_path'), '')), true), " +
+	"pg_catalog.set_config('response.status', '', true), pg_catalog.set_config('response.headers', '', true)"
+
 // preludes are the statements that come before the main one.
 func (q *request) preludes(x *execution) []prelude {
 	var out []prelude
 	if sql, args := q.state.check.Guard(q.scope); sql != "" && q.scope.Tenant != "" {
 		out = append(out, prelude{sql: sql, args: args, guard: true})
+	}
+	if x.response {
+		out = append(out, prelude{sql: forFunctions, args: []any{pgx.Identifier{q.profile}.Sanitize()}})
 	}
 	if q.prefer.Timezone != "" {
 		out = append(out, prelude{sql: "select pg_catalog.set_config('timezone', $1, true)", args: []any{q.prefer.Timezone}})

@@ -102,7 +102,19 @@ func (q *request) get(w http.ResponseWriter, t *schema.Table) error {
 	if isPlan(media) {
 		return q.explain(w, x.statement, media)
 	}
+	x.response = q.h.config.PreRequest.Name != "" || q.computes(t)
 	return q.answerRead(w, x)
+}
+
+// computes reports whether the request may name a computed column. It errs on the side
+// of yes.
+func (q *request) computes(t *schema.Table) bool {
+	for name := range t.Computed {
+		if strings.Contains(q.URL.RawQuery, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // ranged applies the Range header, which is for reading only (RFC 9110, 14.2).
@@ -232,6 +244,9 @@ func (q *request) write(w http.ResponseWriter, status int, contentType string, a
 	}
 	if a.status != 0 {
 		status = a.status
+	}
+	if len(q.state.Schemas) > 1 {
+		h.Set("Content-Profile", q.profile)
 	}
 	q.info.rows = a.rows
 	if contentType != "" && h.Get("Content-Type") == "" {

@@ -151,7 +151,7 @@ func TestWrites(t *testing.T) {
 			"leads?id=eq.2&columns=name,score,tags&select=name,score,tags", `{"name":"Z"}`, represent,
 			"Prefer: missing=default"),
 			body:   `[{"name":"Z","score":10,"tags":[]}]`,
-			header: "Preference-Applied: return=representation, missing=default"}, "", ""},
+			header: "Preference-Applied: missing=default, return=representation"}, "", ""},
 		{expectation{name: "update only defaults", call: patch("leads?id=eq.2&columns=score&select=score", `{}`, represent,
 			"Prefer: missing=default"), body: `[{"score":10}]`}, "", ""},
 		{expectation{name: "update missing null", call: patch("leads?id=eq.1&columns=name,score&select=name,score",

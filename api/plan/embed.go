@@ -134,8 +134,8 @@ func (w *writer) tail(f from, r *query.Read, sel *selection, toOne bool) (string
 	if order != "" {
 		sql += " ORDER BY " + order
 	}
-	if toOne {
-		return sql + " LIMIT 1", nil
+	if one := int64(1); toOne && (r.Limit == nil || *r.Limit > one) {
+		return sql + w.page(&query.Read{Limit: &one, Offset: r.Offset}), nil
 	}
 	return sql + w.page(r), nil
 }

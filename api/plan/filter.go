@@ -217,8 +217,9 @@ func (w *writer) groupColumn(r *schema.Relationship, t *query.Target, field quer
 	}
 	for i := range t.Read.Items {
 		item := &t.Read.Items[i]
-		if item.Kind != query.Column || item.Cast != "" || item.Aggregate != "" ||
-			item.Field.Name != field.Name || !slices.Equal(item.Field.Path, field.Path) {
+		aliased := spread && item.Alias == field.Name && len(field.Path) == 0 && item.Aggregate == ""
+		if item.Kind != query.Column || !aliased && (item.Cast != "" || item.Aggregate != "" ||
+			item.Field.Name != field.Name || !slices.Equal(item.Field.Path, field.Path)) {
 			continue
 		}
 		if spread {

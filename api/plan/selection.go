@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moat-db/moat/api/problem"
@@ -25,13 +27,38 @@ type output struct {
 	kind OutputKind
 	// aggregate is applied by the level that the column is spread into.
 	aggregate, aggregateCast string
+	// column is what the level above calls it, where another has its name already.
+	column string
+}
+
+func (o *output) within() string { return cmp.Or(o.column, o.name) }
+
+// distinct gives the columns that the level above reads a name each: a * at two levels
+// shows the same names twice.
+func (s *selection) distinct() {
+	seen := map[string]bool{}
+	for i := range s.outputs {
+		o := &s.outputs[i]
+		if seen[o.name] {
+			o.column = "moat_" + strconv.Itoa(i)
+		}
+		seen[o.name] = true
+	}
+}
+
+// comparable is an expression that can be grouped by, as JSON cannot.
+func (s *selection) comparable(e expression) expression {
+	if s.grouped && e.base == "json" {
+		e.sql, e.base = "CAST("+e.sql+" AS jsonb)", "jsonb"
+	}
+	return e
 }
 
 // list is the SQL of the select list. PostgreSQL allows an empty one.
 func (s *selection) list() string {
 	parts := make([]string, len(s.outputs))
 	for i, o := range s.outputs {
-		parts[i] = o.expr.sql + " AS " + schema.Quote(o.name)
+		parts[i] = o.expr.sql + " AS " + schema.Quote(o.within())
 	}
 	return strings.Join(parts, ", ")
 }
@@ -188,9 +215,8 @@ func (w *writer) count(sel *selection, s source, item *query.Item, hoist bool) e
 }
 
 func (w *writer) embed(sel *selection, s source, t *query.Target) error {
-	if len(t.Read.Items) == 0 {
-		_, err := w.relationship(s, t) // selected for its filters only
-		return err
+	if t.Empty() {
+		return w.reaches(s, t) // selected for its filters only
 	}
 	sql, err := w.embedded(s, t)
 	if err != nil {
@@ -201,6 +227,20 @@ func (w *writer) embed(sel *selection, s source, t *query.Target) error {
 		return nil
 	}
 	sel.outputs = append(sel.outputs, output{name: t.Label(), expr: expression{sql: sql, base: "json", scalar: true}})
+	return nil
+}
+
+// reaches checks that there is a way to an embed that shows nothing, and to those in it.
+func (w *writer) reaches(s source, t *query.Target) error {
+	r, err := w.relationship(s, t)
+	if err != nil {
+		return err
+	}
+	for i := range t.Read.Items {
+		if err := w.reaches(source{table: r.Target}, t.Read.Items[i].Target); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -237,6 +277,7 @@ func (w *writer) spread(sel *selection, s source, t *query.Target) error {
 		forget() // nothing of it is shown
 		return nil
 	}
+	inner.distinct()
 	sql := "SELECT " + inner.list() + " FROM " + f.sql + inner.laterals() + tail
 	if !r.ToOne() {
 		return w.spreadMany(sel, inner, sql, alias)
@@ -253,8 +294,9 @@ func (w *writer) spread(sel *selection, s source, t *query.Target) error {
 
 // lift makes a column of a to-one embed a column of its parent.
 func (w *writer) lift(sel *selection, s source, o output, alias string) error {
-	o.expr.sql = alias + "." + schema.Quote(o.name)
+	o.expr.sql, o.column = alias+"."+schema.Quote(o.within()), ""
 	if o.aggregate == "" {
+		o.expr = sel.comparable(o.expr)
 		sel.add(o)
 		return nil
 	}
@@ -271,9 +313,9 @@ func (w *writer) spreadMany(sel *selection, inner *selection, sql, alias string)
 	rows := w.alias()
 	lists := make([]string, len(inner.outputs))
 	for i, o := range inner.outputs {
-		name := schema.Quote(o.name)
+		name := schema.Quote(o.within())
 		lists[i] = "coalesce(json_agg(" + rows + "." + name + "), '[]'::json) AS " + name
-		sel.add(output{name: o.name, expr: expression{sql: alias + "." + name, base: "json", scalar: true}})
+		sel.add(output{name: o.name, expr: sel.comparable(expression{sql: alias + "." + name, base: "json", scalar: true})})
 	}
 	sel.joins = append(sel.joins,
 		" LEFT JOIN LATERAL (SELECT "+strings.Join(lists, ", ")+" FROM ("+sql+") AS "+rows+") AS "+alias+" ON true")

@@ -77,6 +77,16 @@ func (t *Target) Label() string {
 	return t.Name
 }
 
+// Empty reports whether nothing of the target is shown, nor of what is embedded in it.
+func (t *Target) Empty() bool {
+	for i := range t.Read.Items {
+		if inner := t.Read.Items[i].Target; inner == nil || !inner.Empty() {
+			return false
+		}
+	}
+	return true
+}
+
 // Cond is a filter, or an and/or of conditions.
 type Cond struct {
 	Not bool

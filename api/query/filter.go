@@ -105,9 +105,11 @@ func (s *scanner) list() ([]string, error) {
 	if err := s.expect("("); err != nil {
 		return nil, err
 	}
-	if s.take(")") {
+	start := s.pos
+	if s.blanks(); s.take(")") {
 		return []string{}, nil
 	}
+	s.pos = start
 	var values []string
 	for {
 		value, err := s.element(",)")

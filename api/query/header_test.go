@@ -41,7 +41,6 @@ func TestPreferences(t *testing.T) {
 		if applied := got.Applied(all); applied != tt.applied {
 			t.Errorf("%s: applied %q", tt.header, applied)
 		}
-		got.applied = nil
 		if diff := cmp.Diff(&tt.want, got, cmp.AllowUnexported(Prefer{})); diff != "" {
 			t.Errorf("%s: %s", tt.header, diff)
 		}
@@ -77,8 +76,8 @@ func TestMediaTypes(t *testing.T) {
 		"application/octet-stream":          "application/octet-stream",
 		"text/html":                         "text/html; utf8",
 		"application/openapi+json":          "application/openapi+json; utf8",
-		"vnd/plan":                          "vnd/plan+text; utf8",
-		"vnd/plan+json":                     "vnd/plan+json; utf8",
+		"vnd/plan":                          "vnd/plan+text; for=\"application/json\"; utf8",
+		"vnd/plan+json":                     "vnd/plan+json; for=\"application/json\"; utf8",
 	} {
 		accept = strings.NewReplacer("vnd/", "application/vnd.pgrst.", "Vnd/", "Application/Vnd.Pgrst.").Replace(accept)
 		want = strings.NewReplacer("vnd/", "application/vnd.pgrst.", "utf8", "charset=utf-8").Replace(want)

@@ -4,9 +4,11 @@ package query
 func parseLogic(operator string, not bool, text string, use *budget) (Cond, error) {
 	s := &scanner{what: "logic tree", text: text, use: use}
 	cond := Cond{Not: not, Logic: operator}
+	s.blanks()
 	if err := s.conditions(&cond, 1); err != nil {
 		return Cond{}, err
 	}
+	s.blanks()
 	if !s.done() {
 		return Cond{}, s.fail("end of input")
 	}
@@ -38,14 +40,15 @@ func (s *scanner) conditions(into *Cond, depth int) error {
 func (s *scanner) condition(depth int) (Cond, error) {
 	start := s.pos
 	not := s.take("not.")
+	word := s.pos
 	for _, operator := range []string{"and", "or"} {
 		if s.take(operator) {
-			if s.peek() == '(' {
+			if s.blanks(); s.peek() == '(' {
 				cond := Cond{Not: not, Logic: operator}
 				err := s.conditions(&cond, depth+1)
 				return cond, err
 			}
-			s.pos -= len(operator)
+			s.pos = word
 		}
 	}
 	s.pos = start

@@ -31,8 +31,10 @@ type Media struct {
 	Format Format
 	// Stripped leaves out null members.
 	Stripped bool
-	// Options of the plan formats: analyze, verbose, settings, buffers, wal.
+	// Options of the plan formats: analyze, verbose, settings, buffers, wal. For is the
+	// media type that the plan is of; "" is JSON.
 	Options []string
+	For     string
 }
 
 // ContentType returns the header for the answer.
@@ -54,14 +56,23 @@ func (m Media) ContentType() string {
 	case OpenAPI:
 		return "application/openapi+json; charset=utf-8"
 	case PlanText:
-		return "application/vnd.pgrst.plan+text; charset=utf-8"
+		return m.plan("text")
 	case PlanJSON:
-		return "application/vnd.pgrst.plan+json; charset=utf-8"
+		return m.plan("json")
 	}
 	if m.Stripped {
 		return "application/vnd.pgrst.array+json; nulls=stripped; charset=utf-8"
 	}
 	return "application/json; charset=utf-8"
+}
+
+// plan names the plan formats with their parameters.
+func (m Media) plan(format string) string {
+	text := "application/vnd.pgrst.plan+" + format + `; for="` + cmp.Or(m.For, "application/json") + `"`
+	if len(m.Options) > 0 {
+		text += "; options=" + strings.Join(m.Options, "|")
+	}
+	return text + "; charset=utf-8"
 }
 
 // Accept returns the best of the formats that offered accepts, in the order of the
@@ -120,7 +131,15 @@ func parseMedia(text string) (Media, float64, bool) {
 		case "nulls":
 			m.Stripped = value == "stripped"
 		case "options":
-			m.Options = strings.FieldsFunc(value, func(r rune) bool { return r == '|' })
+			for option := range strings.SplitSeq(value, "|") {
+				if contains("analyze verbose settings buffers wal", option) {
+					m.Options = append(m.Options, option)
+				}
+			}
+		case "for":
+			if _, ok := formatOf(value); ok {
+				m.For = value
+			}
 		}
 	}
 	format, ok := formatOf(name)

@@ -57,6 +57,9 @@ func (p *parser) param(key, value string) error {
 	var err error
 	switch key {
 	case "select":
+		if strings.Trim(value, " ") == "" {
+			return nil // as if it had not been sent
+		}
 		r.Selected = true
 		r.Root.Items, err = parseSelect(value, p.use)
 		return err
@@ -152,12 +155,15 @@ func (p *parser) reserved(path *[]string, field Field, value string) (func(*Read
 	return nil, nil
 }
 
-// parseCount reads a limit or an offset. A negative one is out of range, as in
-// PostgREST.
+// parseCount reads a limit or an offset. A negative limit is out of range and a negative
+// offset is none, as in PostgREST.
 func parseCount(what, value string) (int64, error) {
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil {
 		return 0, problem.Parse(what, value, "expecting a whole number")
+	}
+	if n < 0 && what == "offset" {
+		return 0, nil
 	}
 	if n < 0 {
 		name := strings.ToUpper(what[:1]) + what[1:]

@@ -34,7 +34,7 @@ func TestParse(t *testing.T) {
 			Request{Root: Read{Items: star, Where: []Cond{filter("a", "eq", "1"), filter("b", "lt", "2")}}}},
 		{"select", "select=a,b:c", Request{Selected: true,
 			Root: Read{Items: []Item{column("a"), {Kind: Column, Alias: "b", Field: Field{Name: "c"}}}}}},
-		{"select nothing", "select=", Request{Selected: true}},
+		{"select nothing", "select=", Request{Root: Read{Items: star}}},
 		{"paging", "limit=2&offset=3", Request{Root: Read{Items: star, Limit: &two, Offset: 3}}},
 		{"cursor", "after=", Request{Root: Read{Items: star}, After: &empty}},
 		{"order", "order=a.desc.nullslast,b->>c", Request{Root: Read{Items: star, Order: []Term{

@@ -22,7 +22,6 @@ type Prefer struct {
 	MaxAffected *int64
 	// Invalid are preferences that are not known.
 	Invalid []string
-	applied []string
 }
 
 // ParsePrefer reads the values of the Prefer headers. The first of several
@@ -69,7 +68,6 @@ func (p *Prefer) preference(token string) {
 	case into != nil && contains(allowed, value):
 		if *into == "" {
 			*into = value
-			p.applied = append(p.applied, name+"="+value)
 		}
 	default:
 		p.Invalid = append(p.Invalid, token)
@@ -104,19 +102,19 @@ func contains(allowed, value string) bool {
 }
 
 // Applied returns the Preference-Applied header for those preferences that keep
-// accepts.
+// accepts, in PostgREST's order.
 func (p *Prefer) Applied(keep func(name string) bool) string {
 	var out []string
-	for _, preference := range p.applied {
-		if name, _, _ := strings.Cut(preference, "="); keep(name) {
-			out = append(out, preference)
+	for _, name := range []string{"resolution", "missing", "return", "count", "tx", "handling"} {
+		if into, _ := p.slot(name); *into != "" && keep(name) {
+			out = append(out, name+"="+*into)
 		}
-	}
-	if p.MaxAffected != nil && p.Handling == "strict" && keep("max-affected") {
-		out = append(out, "max-affected="+strconv.FormatInt(*p.MaxAffected, 10))
 	}
 	if p.Timezone != "" && keep("timezone") {
 		out = append(out, "timezone="+p.Timezone)
+	}
+	if p.MaxAffected != nil && p.Handling == "strict" && keep("max-affected") {
+		out = append(out, "max-affected="+strconv.FormatInt(*p.MaxAffected, 10))
 	}
 	return strings.Join(out, ", ")
 }

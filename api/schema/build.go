@@ -159,7 +159,7 @@ func (b *builder) table(r *catalog.Relation) *Table {
 	if t.View {
 		t.Insert = t.Insert && (r.Insertable || r.InsteadOf.Insert)
 		t.Update = t.Update && (r.Updatable || r.InsteadOf.Update)
-		t.Delete = t.Delete && (r.Deletable || r.InsteadOf.Delete)
+		t.Delete = t.Delete && (r.Updatable || r.InsteadOf.Delete)
 	}
 	b.keys(r, t)
 	return t

@@ -226,9 +226,10 @@ func (s *Schema) Relationships(from *Table, target, hint string) []*Relationship
 	if hint == "" && slices.ContainsFunc(found, overTable) {
 		found = slices.DeleteFunc(found, func(r *Relationship) bool { return r.Junction != nil && r.Junction.View })
 	}
-	// A foreign key's own name means the table it refers to, not the views over it.
-	if len(found) > 1 && s.Table(from.Schema, target) == nil {
-		found = slices.DeleteFunc(found, func(r *Relationship) bool { return r.Target.View })
+	// The name of a foreign key or a column means the table it refers to, not the views
+	// over it.
+	if slices.ContainsFunc(found, func(r *Relationship) bool { return !r.Target.View }) {
+		found = slices.DeleteFunc(found, func(r *Relationship) bool { return r.Target.View && r.Target.Name.Name != target })
 	}
 	return found
 }
