@@ -29,6 +29,8 @@ var beyond = map[string]string{
 	"S22": "a name in a function that no policy calls", "S24": "needs a COMMIT",
 	"T01": "rows whose tenant nobody can name: audit speaks", "T02": "rows of no tenant: audit speaks",
 	"T03": "a membership that a tenant gives itself: audit speaks",
+	"T04": "no right leads to it yet: named as unprotected", "T05": "a role of the tenant's own: audit speaks",
+	"T06": "rows of no tenant that exists: audit speaks", "T07": "a tenant's own deleted rows: audit speaks",
 	"V20": "a key to be read: undecided, as a table without a tenant",
 }
 

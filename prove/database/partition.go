@@ -4,8 +4,10 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // bounds are the partition bounds that a row of the relation must fall into one of:
@@ -34,13 +36,9 @@ func (w *sower) partitionValue(st *site, c *catalog.Column, variant int) (string
 	}
 	var values []string
 	for _, text := range texts {
-		constants := quotedPattern.FindAllStringSubmatch(text, -1)
-		numbers := numberPattern.FindAllString(text, -1)
-		switch {
-		case len(constants) > i:
-			values = append(values, constants[i][1])
-		case len(constants) == 0 && len(numbers) > i && w.kind(c) == "number":
-			values = append(values, numbers[i])
+		// A hash takes any value: its numbers are no bounds.
+		if found := constants(sqltext.Code(text)); len(found) > i && !strings.HasPrefix(text, "FOR VALUES WITH") {
+			values = append(values, found[i])
 		}
 	}
 	if len(values) == 0 {

@@ -67,6 +67,38 @@ func TestMined(t *testing.T) {
 	}
 }
 
+func TestComparedWith(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]compared{
+		"(score > 90)":                                      {{">", "90", false}},
+		"(score < '-5'::integer)":                           {{"<", "-5", false}},
+		"((score)::text = 'won'::text)":                     {{"=", "won", false}},
+		"((x.score)::character varying(9) <> 'a(b'::text)":  {{"<>", "a(b", false}},
+		`((l."score" >= CURRENT_DATE) OR (score <= now()))`: {{">=", "", true}, {"<=", "", true}},
+		"((score >= 0) AND (score <= 100))":                 {{">=", "0", false}, {"<=", "100", false}},
+		"(other = 5) AND ('score' = name)":                  nil,
+		"(score = other)":                                   nil,
+		"score =":                                           nil,
+		"(score IS NOT NULL)":                               nil,
+	} {
+		if got := comparedWith(text, "score"); !slices.Equal(got, want) {
+			t.Errorf("comparedWith(%q) = %v, want %v", text, got, want)
+		}
+	}
+}
+
+func TestDenied(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"(NOT hidden)": true, "(NOT (l.hidden))": true, "hidden": false, "(NOT done) AND hidden": false,
+		"('NOT hidden' = name)": false, "(NOT app.l.hidden)": true, "l.hidden": false,
+	} {
+		if got := denied(text, "hidden"); got != want {
+			t.Errorf("denied(%q) = %v", text, got)
+		}
+	}
+}
+
 func TestBuiltin(t *testing.T) {
 	t.Parallel()
 	for typ, want := range map[string]string{

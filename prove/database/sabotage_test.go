@@ -99,6 +99,10 @@ var sabotages = []struct {
 		ALTER POLICY tenant_access ON app.leads USING (tenant_id = (SELECT nullif(current_setting('app.current_tenant', true),
 			'')::uuid)) WITH CHECK (tenant_id = (SELECT $TENANT));
 		CREATE POLICY public ON app.leads FOR SELECT USING (published AND status = 'won')`, "planted rows", "app.leads"},
+	{"debts are public", `ALTER TABLE app.leads DROP CONSTRAINT leads_score_check;
+		ALTER POLICY tenant_isolation ON app.leads USING (tenant_id = (SELECT $TENANT) OR score < 0);
+		ALTER POLICY tenant_access ON app.leads USING (tenant_id = (SELECT $TENANT) OR score < 0)`, "planted rows",
+		"app.leads"},
 	{"and before or", `ALTER POLICY tenant_isolation ON app.leads USING (tenant_id = (SELECT $TENANT) AND NOT published OR
 		email = 'template@example.com')`, "planted rows", "app.leads"},
 	{"audit table filled by a trigger", `CREATE TABLE app.audit_log (id bigserial, line text);

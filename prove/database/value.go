@@ -195,22 +195,6 @@ func length(typ string) int {
 	return 0
 }
 
-var (
-	quotedPattern = regexp.MustCompile(`'((?:[^']|'')*)'`)
-	numberPattern = regexp.MustCompile(`-?\b\d+(?:\.\d+)?\b`)
-)
-
-// mined lists the constants of a text of SQL.
-func mined(text string) []string {
-	var out []string
-	for _, m := range quotedPattern.FindAllStringSubmatch(text, -1) {
-		out = append(out, strings.ReplaceAll(m[1], "''", "'"))
-	}
-	out = append(out, numberPattern.FindAllString(quotedPattern.ReplaceAllString(text, ""), -1)...)
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
 // mentions says whether a text of SQL names a column.
 func mentions(text, column string) bool {
 	return slices.ContainsFunc(sqltext.Code(text), func(t sqltext.Token) bool { return t.IsName() && t.Name() == column })
