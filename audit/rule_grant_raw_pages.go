@@ -24,6 +24,10 @@ var ruleGrantRawPages = Rule{
 			x := onFunction(fn,
 				"The function shows the stored rows, row locks or transactions of every tenant.",
 				"Policies do not apply to pages, locks and log records.")
+			if fn.Definer && f.body(fn).Mentions(pageContents...) {
+				x.Severity = Critical // the extension's own functions still ask for a superuser
+				x.Message = "Every tenant can read the stored rows of the others, column by column, as bytes."
+			}
 			for _, p := range f.grantsToApps(fn.Privileges, "EXECUTE", "\x00") {
 				x = x.with(fmt.Sprintf("REVOKE EXECUTE ON %s %s FROM %s", routine(fn), functionSQL(fn), sqltext.Role(p.Grantee)))
 			}
@@ -39,3 +43,7 @@ var rawFunctions = []string{"get_raw_page", "heap_page_items", "heap_page_item_a
 	"bt_page_items", "gist_page_items",
 	"pgrowlocks", "pgstattuple", "pgstattuple_approx", "pgstatindex", "pg_get_wal_records_info", "pg_get_wal_record_info",
 	"pg_get_wal_block_info", "pg_buffercache_pages", "pg_visibility_map", "pg_visibility"}
+
+// pageContents are those that show the rows themselves.
+var pageContents = []string{"get_raw_page", "heap_page_items", "heap_page_item_attrs", "bt_page_items",
+	"gist_page_items", "pg_get_wal_block_info"}
