@@ -15,7 +15,7 @@ func (u *Uses) KeepsSecret() bool {
 		return false
 	}
 	for i, t := range u.Tokens {
-		if t.Kind != sqltext.String || i > 0 && u.At(i-1).Is("search_path") {
+		if t.Kind != sqltext.String || i > 0 && u.At(i-1).Is("search_path") || u.At(i-2).Is("errcode") {
 			continue
 		}
 		if v := t.Value(); len(v) >= 6 && !plainWord(v) && !knownArgument(u, i, v) {
