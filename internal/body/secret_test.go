@@ -17,7 +17,8 @@ func TestKeepsSecret(t *testing.T) {
 		"RETURN 's3cr3tkey';": false,
 	} {
 		f := &catalog.Function{Language: "plpgsql", Body: "BEGIN " + text + " END"}
-		if got := body.Scan(f).KeepsSecret(); got != want {
+		used := body.Scan(f)
+		if got := used.KeepsSecret(); got != want {
 			t.Errorf("%s: %v, want %v", text, got, want)
 		}
 	}
