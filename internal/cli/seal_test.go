@@ -86,8 +86,10 @@ func TestSealFromPlainAndBack(t *testing.T) {
 		"select name from leads")
 
 	seal(exitFound, "a new key is added", "key", "rotate")
-	seal(exitOK, "signs now", "key", "rotate", "--grace", "0s", "--apply")
-	seal(exitOK, "refused", "key", "status")
+	s.step(t, exitError, "35s is the least", "seal", "key", "rotate", "--grace", "0s", "--apply", "--config", s.plain,
+		"--database-url", s.URL)
+	seal(exitOK, "signs now", "key", "rotate", "--grace", "35s", "--apply")
+	seal(exitOK, "until", "key", "status")
 	breakIn(s.sealed, exitOK, "own", "select tenant_id from leads")
 	s.Exec(t, "create or replace function moat.current_tenant() returns text language sql as $$ select 'x' $$")
 	seal(exitFound, "moat.current_tenant is not the function", "key", "status")
