@@ -150,6 +150,9 @@ func unauthorized(w http.ResponseWriter, r *http.Request, err error) {
 		if errors.As(err, &refused) {
 			info.code, info.check = "PGRST301", string(refused.Reason)+": "+refused.Check
 		}
+		if errors.Is(err, auth.ErrNoKeys) {
+			info.code = auth.NoKeysCode
+		}
 	}
 	auth.WriteError(w, r, err)
 }

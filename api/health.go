@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,8 +47,8 @@ func (r *readiness) check(ctx context.Context, db *moat.DB) error {
 // request that they carry. Requests are still answered.
 func (h *Handler) Drain() { h.ready.draining.Store(true) }
 
-// readyz says that requests can be answered: the database is there and the role is
-// still one that row-level security binds.
+// readyz says that requests can be answered: the database is there, the role is still one
+// that row-level security binds, and the keys of each issuer were read.
 func (h *Handler) readyz(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
@@ -69,11 +70,21 @@ func (h *Handler) notReady(ctx context.Context) string {
 	var unsafe *moat.UnsafeRoleError
 	switch {
 	case err == nil:
-		return ""
+		return h.noKeys()
 	case errors.As(err, &unsafe):
 		h.config.Logger.Error("not ready: row-level security does not bind the application role", "role", unsafe.Role,
 			"reason", unsafe.Reasons)
 		return "the application role is not safe"
 	}
 	return "the database is not available"
+}
+
+// noKeys names the issuers whose tokens nobody can check yet; "" where there is none. The
+// tokens of the others are served meanwhile.
+func (h *Handler) noKeys() string {
+	waiting := h.config.Verifier.Waiting()
+	if len(waiting) == 0 {
+		return ""
+	}
+	return "the keys of the issuer have not been read yet: " + strings.Join(waiting, ", ")
 }

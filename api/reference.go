@@ -5,11 +5,13 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"errors"
 	"html/template"
 	"net/http"
 	"strings"
 
 	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/auth"
 )
 
 //go:embed reference.html
@@ -78,7 +80,10 @@ func (h *Handler) browse(authenticated http.Handler) http.Handler {
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 		token := strings.TrimSpace(strings.TrimPrefix(r.PostFormValue("token"), "Bearer "))
-		if _, err := h.config.Verifier.Verify(r.Context(), token); err != nil {
+		if _, err := h.config.Verifier.Verify(r.Context(), token); errors.Is(err, auth.ErrNoKeys) {
+			unauthorized(w, r, err)
+			return
+		} else if err != nil {
 			h.askForToken(w, true)
 			return
 		}

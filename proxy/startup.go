@@ -277,6 +277,9 @@ func (p *Proxy) authenticate(ctx context.Context, c *peer) (Caller, error) {
 	caller, err := p.config.Verify(ctx, token)
 	if err != nil {
 		p.config.Logger.Info("token refused", "error", err)
+		if r := new(Refusal); errors.As(err, &r) {
+			return Caller{}, fatal(r.Code, r.Message, r.Hint)
+		}
 		return Caller{}, fatal(codePassword, "the token is not accepted: "+err.Error(), "the password is the token")
 	}
 	caller.Scope, err = p.config.Admit(ctx, caller.Scope)

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/proxy"
 )
@@ -49,7 +51,7 @@ func (a *app) proxy(ctx context.Context, addr string, check bool) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(a.Err, nil))
-	s, err := openProxyService(ctx, &service{config: c, appURL: appURL, log: log})
+	s, err := openProxyService(ctx, &service{config: c, appURL: appURL, log: log, check: check})
 	if err != nil {
 		return err
 	}
@@ -83,7 +85,7 @@ func (s *service) openForProxy(ctx context.Context) (err error) {
 	if err := s.inferTenant(ctx); err != nil {
 		return err
 	}
-	if s.verifier, err = newVerifier(ctx, s.config, s.log); err != nil {
+	if s.verifier, err = s.newVerifier(ctx); err != nil {
 		return err
 	}
 	if s.db, err = openApplication(ctx, s.appURL, s.config); err != nil {
@@ -123,6 +125,9 @@ func (s *service) verifyForProxy(ctx context.Context, token string) (proxy.Calle
 	id, err := s.verifier.Verify(ctx, token)
 	if err == nil && id.Tenant == "" {
 		err = moat.ErrNoTenant
+	}
+	if errors.Is(err, auth.ErrNoKeys) {
+		err = &proxy.Refusal{Code: "57P03", Message: err.Error(), Hint: "try again in a few seconds"}
 	}
 	return proxy.Caller{Scope: id.Scope(), Expires: id.Expires}, err
 }

@@ -22,8 +22,9 @@ func (a *app) newServe() *cobra.Command {
 		Long: "Serve every protected table that the application role can reach, to clients that\n" +
 			"bring a token: the API at /rest/v1/, the portal at /portal/, health at /healthz and\n" +
 			"/readyz, metrics at /metrics. moat refuses to start with a role that row-level\n" +
-			"security does not bind, and without an issuer, an audience and a key. SIGHUP rereads\n" +
-			"the schema, the certificate and the tenants. OTEL_EXPORTER_OTLP_ENDPOINT receives\n" +
+			"security does not bind, and without an issuer, an audience and a key. While an issuer\n" +
+			"that serves its keys is away, moat starts, and /readyz says so. SIGHUP rereads the\n" +
+			"schema, the certificate and the tenants. OTEL_EXPORTER_OTLP_ENDPOINT receives\n" +
 			"the traces. The operator's console needs portal.operator_issuers and\n" +
 			"MOAT_OPERATOR_URL.",
 		Example: "  moat serve --config moat.yaml --app-url postgres://moat_app@db.internal/app\n" +
@@ -52,7 +53,8 @@ func (a *app) serve(ctx context.Context, addr string, check bool) error {
 	}
 	tuneMemory(ctx)
 	log := slog.New(slog.NewJSONHandler(a.Err, nil))
-	s, err := openService(ctx, &service{config: c, appURL: appURL, operatorURL: os.Getenv("MOAT_OPERATOR_URL"), log: log})
+	s, err := openService(ctx, &service{config: c, appURL: appURL, operatorURL: os.Getenv("MOAT_OPERATOR_URL"), log: log,
+		check: check})
 	if err != nil {
 		return err
 	}

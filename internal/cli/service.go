@@ -24,12 +24,13 @@ import (
 )
 
 // service is what answers requests: the API and the portal over the application
-// role's pool. The first four fields say what to open.
+// role's pool. The first five fields say what to open.
 type service struct {
 	config      config.Config
 	appURL      string
 	operatorURL string // for the operator's console; may be empty
 	log         *slog.Logger
+	check       bool // opened for --check, not to serve
 	// extend changes the portal before it is opened; nil but for moat demo.
 	extend func(context.Context, *service, *portal.Config) error
 
@@ -76,7 +77,7 @@ func (s *service) open(ctx context.Context) (err error) {
 	if err := s.inferTenant(ctx); err != nil {
 		return err
 	}
-	if s.verifier, err = newVerifier(ctx, s.config, s.log); err != nil {
+	if s.verifier, err = s.newVerifier(ctx); err != nil {
 		return err
 	}
 	if s.db, err = openApplication(ctx, s.appURL, s.config); err != nil {

@@ -97,7 +97,7 @@ func (s *service) openOperator(ctx context.Context) (*portal.Operator, error) {
 			}
 		}
 	}
-	verifier, err := verifierOf(ctx, s.config, issuers, true, s.log)
+	verifier, err := s.verifierOf(ctx, issuers, true)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"log/slog"
 	"math"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/proxy"
 )
 
 // Zero in moat.yaml means no limit, and to the API a default.
@@ -91,5 +93,40 @@ func TestTenantType(t *testing.T) {
 		if got := tenantType(column); got != want {
 			t.Errorf("%s: %s, want %s", column, got, want)
 		}
+	}
+}
+
+// An issuer that is away keeps no server from starting, which says so; --check fails.
+func TestStartWhileTheIssuerIsAway(t *testing.T) {
+	t.Parallel()
+	d, role := leadsDatabase(t)
+	away := httptest.NewServer(nil)
+	away.Close()
+	c, err := config.Parse([]byte("portal: {disabled: true}\nauth: {issuers: [{issuer: https://id.test, audience: moat, " +
+		"jwks_url: " + away.URL + "}]}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func(check bool) (*service, error) {
+		return openService(t.Context(), &service{config: c, appURL: d.As(t, role), log: slog.New(slog.DiscardHandler),
+			check: check})
+	}
+	if _, err := open(true); err == nil || !strings.Contains(err.Error(), "https://id.test") {
+		t.Errorf("--check: %v", err)
+	}
+	s, err := open(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "https://id.test") {
+		t.Errorf("readyz: %d %s", w.Code, w.Body)
+	}
+	var refused *proxy.Refusal
+	_, err = s.verifyForProxy(t.Context(), doorToken(t, tenantOfA, "u", ""))
+	if !errors.As(err, &refused) || refused.Code != "57P03" {
+		t.Errorf("the proxy says %v", err)
 	}
 }

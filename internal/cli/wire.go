@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 
 	"github.com/moat-db/moat"
@@ -15,20 +14,21 @@ import (
 
 // newVerifier turns the configured issuers into a verifier. A missing issuer, audience
 // or key is an error that says which.
-func newVerifier(ctx context.Context, c config.Config, log *slog.Logger) (*auth.Verifier, error) {
-	v, err := verifierOf(ctx, c, c.Auth.Issuers, c.Serve.AllowWithoutTenant, log)
+func (s *service) newVerifier(ctx context.Context) (*auth.Verifier, error) {
+	v, err := s.verifierOf(ctx, s.config.Auth.Issuers, s.config.Serve.AllowWithoutTenant)
 	return v, withHint(err, "auth.issuers in moat.yaml names who signs tokens: issuer, audience, and one of jwks_url, "+
 		"jwks_file, pem_file, secret_file, secret_env, discovery")
 }
 
-// verifierOf accepts the tokens of these issuers.
-func verifierOf(ctx context.Context, c config.Config, issuers []config.Issuer, withoutTenant bool,
-	log *slog.Logger) (*auth.Verifier, error) {
+// verifierOf accepts the tokens of these issuers. An issuer that is away does not keep the
+// server from starting, but does not pass --check.
+func (s *service) verifierOf(ctx context.Context, issuers []config.Issuer, withoutTenant bool) (*auth.Verifier, error) {
 	ac := auth.Config{
-		TenantType:         moat.TenantType(c.Tenant.Type),
+		TenantType:         moat.TenantType(s.config.Tenant.Type),
 		AllowWithoutTenant: withoutTenant,
+		StartWithoutKeys:   !s.check,
 		OnRefreshError: func(issuer string, err error) {
-			log.Warn("key set not refreshed, old keys stay", "issuer", issuer, "error", err)
+			s.log.Warn("key set not read, keys read before stay in use", "issuer", issuer, "error", err)
 		},
 	}
 	for _, i := range issuers {

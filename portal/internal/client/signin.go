@@ -47,6 +47,9 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
 // Enter signs in whoever holds a token.
 func (p *Pages) Enter(w http.ResponseWriter, r *http.Request, token string) error {
 	identity, err := p.Verifier.Verify(r.Context(), token)
+	if errors.Is(err, auth.ErrNoKeys) {
+		return p.showSignIn(w, r, http.StatusServiceUnavailable, frame.NoKeys)
+	}
 	if err != nil || identity.Tenant == "" {
 		return p.showSignIn(w, r, http.StatusUnauthorized, refused(err))
 	}

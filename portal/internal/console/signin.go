@@ -1,8 +1,10 @@
 package console
 
 import (
+	"errors"
 	"net/http"
 
+	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
 )
@@ -36,6 +38,9 @@ func (p *Pages) Enter(w http.ResponseWriter, r *http.Request, token string) erro
 			"Say in a few words what you are here for. It goes into the operator log.")
 	}
 	identity, err := p.Verifier.Verify(r.Context(), token)
+	if errors.Is(err, auth.ErrNoKeys) {
+		return p.showSignIn(w, r, http.StatusServiceUnavailable, frame.NoKeys)
+	}
 	if err != nil || identity.Role != p.Role || identity.Subject == "" {
 		return p.showSignIn(w, r, http.StatusUnauthorized, "This is not an operator's token. It must come from the "+
 			"operators' own issuer, have the role “"+p.Role+"” and name a subject.")

@@ -114,6 +114,9 @@ func explainPg(pg *pgconn.PgError) *Refusal {
 // statusGone is what is noted of a visitor who has gone; nobody sees it.
 const statusGone = 499
 
+// NoKeys tells whoever signs in that nobody can check tokens yet: theirs may be good.
+const NoKeys = "Tokens cannot be checked at the moment. Yours may be fine: try again in a minute."
+
 // fail answers with what became of an error: another page, or its explanation.
 func (f *Frame) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var elsewhere Elsewhere
