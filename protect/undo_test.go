@@ -83,8 +83,8 @@ func TestUndoLeaves(t *testing.T) {
 			"ALTER TABLE app.labels DROP CONSTRAINT labels_pkey, ADD PRIMARY KEY (order_id, name)"},
 		"an index on the new column": {"CREATE INDEX mine ON app.lines (tenant_id, id)",
 			"column tenant_id is also in index", "DROP INDEX app.mine"},
-		"a foreign key to a key of ours": {"CREATE TABLE app.theirs (tenant_id uuid, line int, " +
-			"FOREIGN KEY (tenant_id, line) REFERENCES app.lines (tenant_id, id))", "depend", "DROP TABLE app.theirs"},
+		"a foreign key to a key of ours": {"CREATE TABLE app.theirs (tenant_id uuid, \"order\" bigint, " +
+			"FOREIGN KEY (tenant_id, \"order\") REFERENCES app.orders (tenant_id, id))", "depend", "DROP TABLE app.theirs"},
 		"a view of the new column": {"CREATE VIEW app.theirs AS SELECT tenant_id FROM app.lines", "depend",
 			"DROP VIEW app.theirs"},
 		"values that are no longer unique": {
