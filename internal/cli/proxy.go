@@ -70,29 +70,7 @@ func (a *app) proxy(ctx context.Context, addr string, check bool) error {
 
 // openProxyService opens what the proxy needs of a service: no API, no portal.
 func openProxyService(ctx context.Context, s *service) (*service, error) {
-	s.schema.load = schemaLoader(s.appURL, modelOptions(s.config))
-	if err := s.openForProxy(ctx); err != nil {
-		s.close()
-		return nil, err
-	}
-	return s, nil
-}
-
-func (s *service) openForProxy(ctx context.Context) (err error) {
-	if s.certificate, err = loadCertificate(s.config.Serve); err != nil {
-		return err
-	}
-	if err := s.inferTenant(ctx); err != nil {
-		return err
-	}
-	if s.verifier, err = s.newVerifier(ctx); err != nil {
-		return err
-	}
-	if s.db, err = openApplication(ctx, s.appURL, s.config); err != nil {
-		return err
-	}
-	s.onClose(s.db.Close)
-	return s.openProxy(ctx)
+	return s.opened(ctx, s.openProxy)
 }
 
 // openProxy opens the proxy over what the service has opened already.

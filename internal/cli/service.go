@@ -54,25 +54,29 @@ type service struct {
 // openService builds the service from the bottom up; the first thing that is not safe
 // or not there ends it.
 func openService(ctx context.Context, s *service) (*service, error) {
+	return s.opened(ctx, s.open)
+}
+
+// opened opens what every service needs, and then what this one does; where that fails,
+// what was opened is closed.
+func (s *service) opened(ctx context.Context, open func(context.Context) error) (*service, error) {
 	s.schema.load = schemaLoader(s.appURL, modelOptions(s.config))
-	if err := s.open(ctx); err != nil {
+	err := s.openFoundation(ctx)
+	if err == nil {
+		err = open(ctx)
+	}
+	if err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *service) open(ctx context.Context) (err error) {
+// openFoundation opens what the API, the portal and the proxy stand on: the certificate,
+// the tenants' model, who signs tokens, and the application role's pool.
+func (s *service) openFoundation(ctx context.Context) (err error) {
 	if s.certificate, err = loadCertificate(s.config.Serve); err != nil {
 		return err
-	}
-	tracer, flush, err := openTracing(ctx, s.config.Serve.Tracing, s.log)
-	if err != nil {
-		return err
-	}
-	if tracer != nil {
-		s.tracer = tracer
-		s.onClose(flush)
 	}
 	if err := s.inferTenant(ctx); err != nil {
 		return err
@@ -84,6 +88,18 @@ func (s *service) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.onClose(s.db.Close)
+	return nil
+}
+
+func (s *service) open(ctx context.Context) error {
+	tracer, flush, err := openTracing(ctx, s.config.Serve.Tracing, s.log)
+	if err != nil {
+		return err
+	}
+	if tracer != nil {
+		s.tracer = tracer
+		s.onClose(flush)
+	}
 	s.door = api.NewDoor(s.db, admission(s.config))
 	s.gate = api.NewGate(s.db, apiLimits(s.config))
 	if s.config.Serve.AllowWithoutTenant {
