@@ -27,10 +27,11 @@ func Name(parts ...string) string {
 	return cut + "_" + hex.EncodeToString(sum[:4])
 }
 
-// Dollar puts a body between dollar quotes that it does not contain.
+// Dollar puts a body between dollar quotes that it does not contain, nor completes: one
+// that ends in $moat would end at the first sign of the closing quote.
 func Dollar(body string) string {
 	tag := "$moat$"
-	for strings.Contains(body, tag) {
+	for strings.Index(body+tag, tag) < len(body) {
 		tag = "$" + strings.Trim(tag, "$") + "_$"
 	}
 	return tag + body + tag

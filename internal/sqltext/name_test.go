@@ -27,3 +27,15 @@ func TestName(t *testing.T) {
 		t.Errorf("63 bytes fit: %q", got)
 	}
 }
+
+// PostgreSQL ends a dollar quote at the first closing tag, also one that begins in the body.
+func TestDollarEndsWhereTheBodyDoes(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{"", "x", "x$moat", "x$moat$", "$moat$x$moat_", "$moat_$x$moat", "a$"} {
+		quoted := Dollar(body)
+		tag := quoted[:strings.IndexByte(quoted[1:], '$')+2]
+		if got, _, _ := strings.Cut(strings.TrimPrefix(quoted, tag), tag); got != body {
+			t.Errorf("%q is quoted as %s, which says %q", body, quoted, got)
+		}
+	}
+}
