@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -83,17 +84,15 @@ func (s *session) query(ctx context.Context, m message) error {
 		return s.send(m, false)
 	}
 	s.inserted = s.inserted[:0]
-	if s.status != 'E' {
-		at, bound := places(sql, s.bound)
-		if len(at) > 0 {
-			prefix, err := s.prefix(ctx)
-			if err != nil {
-				return err
-			}
-			sql = s.insert(sql, prefix, at)
+	at, bound := places(sql, s.bound)
+	if len(at) > 0 {
+		prefix, err := s.prefix(ctx)
+		if err != nil {
+			return err
 		}
-		s.bound = bound
+		sql = s.insert(sql, prefix, at)
 	}
+	s.bound = bound
 	s.unsettled = true
 	return s.send(message{'Q', text(sql)}, false)
 }
@@ -106,16 +105,26 @@ func (s *session) prefix(ctx context.Context) (string, error) {
 	}
 	var b strings.Builder
 	for _, one := range statements {
-		sql := one.SQL
-		for i := len(one.Args); i > 0; i-- {
-			sql = strings.ReplaceAll(sql, fmt.Sprintf("$%d", i), "\x00"+fmt.Sprint(i)+"\x00")
-		}
-		for i, arg := range one.Args {
-			sql = strings.ReplaceAll(sql, "\x00"+fmt.Sprint(i+1)+"\x00", sqltext.Dollar(arg))
+		sql, err := inlined(one)
+		if err != nil {
+			return "", err
 		}
 		b.WriteString("select 1 as " + s.nonce + " from (" + sql + ") as bound; ")
 	}
 	return b.String(), nil
+}
+
+// inlined writes a statement's arguments into its text, all at once: what one of them says
+// is never taken for the place of another. A zero byte would end the message.
+func inlined(b moat.Statement) (string, error) {
+	var pairs []string
+	for i := len(b.Args); i > 0; i-- { // $12 before $1
+		if strings.ContainsRune(b.Args[i-1], 0) {
+			return "", fatal(codeAuthorized, "the token holds a zero byte, which PostgreSQL takes in no text", "")
+		}
+		pairs = append(pairs, fmt.Sprintf("$%d", i), sqltext.Dollar(b.Args[i-1]))
+	}
+	return strings.NewReplacer(pairs...).Replace(b.SQL), nil
 }
 
 // insert puts the binding where the statements need it, and remembers where that was.

@@ -33,8 +33,9 @@ type Config struct {
 	// when a connection comes, and again for transactions more than a second later.
 	Admit func(ctx context.Context, s moat.Scope) (moat.Scope, error)
 
-	// TLS is for clients; nil means without. A password then travels in the open, which
-	// New refuses unless each listener is on loopback or PlainPasswords is set.
+	// TLS is for clients; nil means without. A password travels in TLS, or on loopback, or
+	// where PlainPasswords is set: Serve refuses another listener without TLS, and another
+	// client that does not use it.
 	TLS            *tls.Config
 	PlainPasswords bool
 

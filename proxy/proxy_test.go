@@ -156,14 +156,17 @@ func code(err error) string {
 	return fmt.Sprint(err)
 }
 
-// eachMode runs fn as two tenants in each of pgx's modes, on several majors.
+// eachMode runs fn as two tenants in each of pgx's modes, on several majors, plain and
+// sealed. In plain mode the tenant is the connection's own setting too, so that only
+// sealed mode shows a binding that is missing.
 func eachMode(t *testing.T, fn func(t *testing.T, conn *pgx.Conn, own string)) {
 	t.Helper()
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
-		f := newFixture(t, c.New(t), nil)
-		for _, mode := range modes {
-			for token, own := range map[string]string{"A": "a1 a2", "B": "b1 b2 b3"} {
-				t.Run(mode.String()+" "+token, func(t *testing.T) { fn(t, f.connect(t, token, mode), own) })
+		for name, f := range map[string]*fixture{"plain": newFixture(t, c.New(t), nil), "sealed": newSealed(t, c.New(t))} {
+			for _, mode := range modes {
+				for token, own := range map[string]string{"A": "a1 a2", "B": "b1 b2 b3"} {
+					t.Run(name+" "+mode.String()+" "+token, func(t *testing.T) { fn(t, f.connect(t, token, mode), own) })
+				}
 			}
 		}
 	})
@@ -430,7 +433,19 @@ func TestLimitsAndReuse(t *testing.T) {
 	want(t, "its temporary table", names(t, again, allNames), "a1 a2")
 	_ = other.Close(t.Context())
 	_ = again.Close(t.Context())
-	if got := pid(f.connect(t, "B", pgx.QueryExecModeExec)); got == before {
+}
+
+func TestAnotherTenantMeetsAnotherConnection(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, pgtest.New(t), func(c *proxy.Config) { c.Connections = 1 })
+	pid := func(token string) string {
+		conn := f.connect(t, token, pgx.QueryExecModeExec)
+		defer conn.Close(context.Background())
+		return names(t, conn, "select pg_backend_pid()::text")
+	}
+	first := pid("A")
+	want(t, "the same tenant", pid("A"), first)
+	if pid("B") == first {
 		t.Error("another tenant meets the same server connection")
 	}
 }

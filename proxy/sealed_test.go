@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -63,6 +64,13 @@ func TestSealed(t *testing.T) {
 			want(t, sql, names(t, session, allNames), "a1 a2")
 		}
 		conn := f.connect(t, "A", pgx.QueryExecModeSimpleProtocol).PgConn()
+		for _, sql := range []string{"begin; select 1 / 0", "rollback; " + allNames, "begin; savepoint s; select 1 / 0",
+			"rollback to s; " + allNames + "; commit"} {
+			results, _ := conn.Exec(t.Context(), sql).ReadAll()
+			if strings.HasPrefix(sql, "rollback") && len(results[1].Rows) != 2 {
+				t.Errorf("%s: %d rows", sql, len(results[1].Rows))
+			}
+		}
 		results, err := conn.Exec(t.Context(), "select 1; commit; set app.current_tenant = '"+string(tenantB)+
 			"'; select count(*) from leads where name like 'b%'").ReadAll()
 		if err != nil || string(results[len(results)-1].Rows[0][0]) != "0" {

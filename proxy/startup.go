@@ -71,6 +71,9 @@ func (p *Proxy) serve(conn net.Conn) {
 	if c == nil || parameters == nil && err == nil {
 		return // a cancel request, or one who has gone
 	}
+	if err == nil && !c.secure() && !p.config.PlainPasswords && !loopback(conn.LocalAddr()) {
+		err = fatal(codeAuthorized, "the password would travel in the open", "connect with TLS: sslmode=require")
+	}
 	if err == nil {
 		err = p.session(c, parameters)
 	}
