@@ -104,3 +104,22 @@ func TestGroupRefusesWhatItDoesNotKnow(t *testing.T) {
 		}
 	}
 }
+
+// A page that the table of contents does not name is a page that nobody finds.
+func TestEveryPageIsLinked(t *testing.T) {
+	t.Parallel()
+	contents, err := os.ReadFile("../../docs/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob("../../docs/*/*.md")
+	if err != nil || len(pages) < 20 {
+		t.Fatalf("%d pages, %v", len(pages), err)
+	}
+	for _, page := range pages {
+		name := strings.TrimPrefix(filepath.ToSlash(page), "../../docs/")
+		if !strings.HasPrefix(name, "decisions/") && !strings.Contains(string(contents), "("+name+")") {
+			t.Errorf("docs/README.md does not link %s", name)
+		}
+	}
+}
