@@ -31,6 +31,7 @@ func Rules() []Rule {
 		ruleRLSSharedPeople,
 		ruleRLSTriggerTarget,
 		ruleRLSUnknown,
+		ruleRLSIgnored,
 		ruleRLSUnreachable,
 
 		rulePolicyAlwaysTrue,

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/policy"
 )
 
@@ -38,7 +39,7 @@ func (c *candidate) because() string {
 	if c.why != "" {
 		return c.why
 	}
-	text := fmt.Sprintf("in %d tables", c.tables)
+	text := "in " + english.Count(c.tables, "table")
 	if len(c.spellings) > 1 {
 		text += ", also spelled " + strings.Join(sortedByCount(c.spellings)[1:], ", ")
 	}

@@ -195,7 +195,7 @@ func (f *inference) tables() {
 		f.all = append(f.all, r)
 		switch {
 		case slices.Contains(f.o.Ignored, r.QName()):
-			f.ignored[r.QName()] = "configured as ignored"
+			f.ignored[r.QName()] = "named under tables.ignore"
 		case r.Schema == "moat":
 			f.ignored[r.QName()] = "belongs to moat"
 		case r.Extension != "":

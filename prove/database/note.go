@@ -37,7 +37,7 @@ func (p *prover) note(may map[catalog.QName]reach) {
 func (p *prover) leftOut(r *catalog.Relation) string {
 	switch {
 	case p.view.Class(r.QName()) == catalog.IgnoredTable:
-		return "named under tables.ignore"
+		return p.view.Table(r.QName()).Why
 	case r.Extension != "":
 		return "it belongs to the extension " + r.Extension
 	case !slices.Contains(p.model.Schemas, r.Schema):

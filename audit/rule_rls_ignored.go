@@ -1,0 +1,38 @@
+package audit
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/migrations/tools"
+)
+
+var ruleRLSIgnored = Rule{
+	ID: "rls-ignored", Severity: Low,
+	Title: "moat.yaml ignores a table that the application can reach",
+	Check: func(f *facts) []Finding {
+		var out []Finding
+		for i := range f.s.Relations {
+			r := &f.s.Relations[i]
+			if !ignoredByChoice(f, r) {
+				continue
+			}
+			if open := f.openCommands(r); len(open) > 0 {
+				out = append(out, onRelation(r,
+					fmt.Sprintf("If the rows belong to tenants, every tenant can run %s on all of them.", strings.Join(open, ", ")),
+					"The table is listed under tables.ignore, so neither audit nor prove looks at it.").
+					decide("Revoke the application's privileges, list the table under tables.shared if its rows are the "+
+						"same for every tenant, or keep it ignored because you know whose rows it holds."))
+			}
+		}
+		return out
+	},
+}
+
+// ignoredByChoice leaves out what is ignored by its nature: moat's tables, an extension's
+// and those of migration tools.
+func ignoredByChoice(f *facts, r *catalog.Relation) bool {
+	return r.IsTable() && !r.Partition && f.look.Class(r.QName()) == catalog.IgnoredTable && r.Schema != "moat" &&
+		r.Extension == "" && !tools.IsState(r.Name, r.ColumnNames())
+}
