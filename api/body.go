@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/moat-db/moat/api/problem"
+	"github.com/moat-db/moat/api/internal/problem"
 )
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moat-db/moat/api/plan"
-	"github.com/moat-db/moat/api/problem"
-	"github.com/moat-db/moat/api/query"
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/plan"
+	"github.com/moat-db/moat/api/internal/problem"
+	"github.com/moat-db/moat/api/internal/query"
+	"github.com/moat-db/moat/api/internal/schema"
 )
 
 // call answers a request for a function.

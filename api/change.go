@@ -4,10 +4,10 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/moat-db/moat/api/plan"
-	"github.com/moat-db/moat/api/problem"
-	"github.com/moat-db/moat/api/query"
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/plan"
+	"github.com/moat-db/moat/api/internal/problem"
+	"github.com/moat-db/moat/api/internal/query"
+	"github.com/moat-db/moat/api/internal/schema"
 )
 
 // post inserts rows.

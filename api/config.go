@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/moat-db/moat"
-	"github.com/moat-db/moat/api/query"
+	"github.com/moat-db/moat/api/internal/query"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/serving"
@@ -115,6 +115,9 @@ func NewGate(db *moat.DB, l Limits) *Gate {
 // NewDoor returns a Door that asks through db.
 func NewDoor(db *moat.DB, a Admission) *Door { return serving.NewDoor(db, a) }
 
+// QueryLimits bound what one query string may ask for. A zero field means its default.
+type QueryLimits = query.Limits
+
 // Limits bound a tenant and a request. The zero value has the defaults.
 type Limits struct {
 	// RequestsPerSecond of a tenant; 0 means no limit. Burst is how many may come at
@@ -141,7 +144,7 @@ type Limits struct {
 	// Timeout ends a request that the statement timeout did not; 0 means 30 s.
 	Timeout time.Duration
 	// Query bounds the query string.
-	Query query.Limits
+	Query QueryLimits
 }
 
 // Sender sends a batch as one implicit transaction; moat.DB and pgxpool.Pool do.

@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"github.com/moat-db/moat/api/plan"
+	"github.com/moat-db/moat/api/internal/plan"
 )
 
 // valueKind says how a text-form value becomes JSON.

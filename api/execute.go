@@ -12,9 +12,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/moat-db/moat/api/plan"
-	"github.com/moat-db/moat/api/problem"
-	"github.com/moat-db/moat/api/query"
+	"github.com/moat-db/moat/api/internal/plan"
+	"github.com/moat-db/moat/api/internal/problem"
+	"github.com/moat-db/moat/api/internal/query"
 	"github.com/moat-db/moat/internal/serving"
 )
 

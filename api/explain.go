@@ -6,9 +6,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/moat-db/moat/api/plan"
-	"github.com/moat-db/moat/api/problem"
-	"github.com/moat-db/moat/api/query"
+	"github.com/moat-db/moat/api/internal/plan"
+	"github.com/moat-db/moat/api/internal/problem"
+	"github.com/moat-db/moat/api/internal/query"
 )
 
 func isPlan(m query.Media) bool { return m.Format == query.PlanText || m.Format == query.PlanJSON }

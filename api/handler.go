@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/moat-db/moat/api/problem"
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/problem"
+	"github.com/moat-db/moat/api/internal/schema"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/serving"
 )

@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/moat-db/moat/api/query"
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/query"
+	"github.com/moat-db/moat/api/internal/schema"
 )
 
 // object is a JSON object under construction. encoding/json sorts its members, so a

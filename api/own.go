@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moat-db/moat/api/query"
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/query"
+	"github.com/moat-db/moat/api/internal/schema"
 )
 
 // rows reads the objects of a write. A row that was read, changed and sent back holds the

@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/schema"
 	"github.com/moat-db/moat/auth"
 )
 

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/schema"
 )
 
 // A peer that went silent without ending its connection must stop nothing for ever:

@@ -11,9 +11,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat"
-	"github.com/moat-db/moat/api/plan"
-	"github.com/moat-db/moat/api/problem"
-	"github.com/moat-db/moat/api/query"
+	"github.com/moat-db/moat/api/internal/plan"
+	"github.com/moat-db/moat/api/internal/problem"
+	"github.com/moat-db/moat/api/internal/query"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/serving"
 )

@@ -4,8 +4,8 @@ import (
 	"net/http"
 
 	"github.com/moat-db/moat"
-	"github.com/moat-db/moat/api/problem"
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/problem"
+	"github.com/moat-db/moat/api/internal/schema"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/policy"
 )

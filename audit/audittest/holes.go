@@ -6,7 +6,6 @@ package audittest
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -188,8 +187,15 @@ func read(t testing.TB, path ...string) string {
 	return string(text)
 }
 
-// testdata is next to this package, so that tests of other packages find it too.
+// testdata is found from the working directory, which for a test is its package's folder.
+// The path a binary was compiled from would be shorter, but -trimpath removes it.
 func testdata() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "testdata")
+	dir, _ := os.Getwd()
+	for dir != filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	return filepath.Join(dir, "audit", "testdata")
 }

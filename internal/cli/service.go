@@ -15,7 +15,6 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api"
-	"github.com/moat-db/moat/api/query"
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/config"
@@ -225,7 +224,7 @@ func apiLimits(c config.Config) api.Limits {
 		ResponseBytes:     c.Limits.ResponseBytes,
 		TenantHeldBytes:   c.Limits.TenantHeldBytes,
 		HeldBytes:         c.Limits.HeldBytes,
-		Query:             query.Limits(c.Limits.Query),
+		Query:             api.QueryLimits(c.Limits.Query),
 	}
 	if l.MaxRows == 0 {
 		l.MaxRows = -1

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/moat-db/moat/api/problem"
+	"github.com/moat-db/moat/api/internal/problem"
 )
 
 // Format is a shape of the answer.

@@ -3,7 +3,7 @@ package query
 import (
 	"strings"
 
-	"github.com/moat-db/moat/api/problem"
+	"github.com/moat-db/moat/api/internal/problem"
 )
 
 // parseFilter reads the value of a parameter that is a filter: [not.]op[(…)].value.

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moat-db/moat/api/problem"
-	"github.com/moat-db/moat/api/query"
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/problem"
+	"github.com/moat-db/moat/api/internal/query"
+	"github.com/moat-db/moat/api/internal/schema"
 )
 
 // Cursor makes the cursor of the next page from the last row of this one.

@@ -13,9 +13,9 @@ import (
 	"testing"
 
 	"github.com/moat-db/moat/api/internal/fuzzquery"
-	"github.com/moat-db/moat/api/problem"
-	"github.com/moat-db/moat/api/query"
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/problem"
+	"github.com/moat-db/moat/api/internal/query"
+	"github.com/moat-db/moat/api/internal/schema"
 )
 
 const (
@@ -30,7 +30,7 @@ const (
 // verifies every statement, see verifier. MOAT_TEST_QUERIES sets how many; 20,000 by
 // default.
 //
-//	MOAT_TEST_QUERIES=10000000 go test ./api/plan -run TestGenerated -v -timeout 2h
+//	MOAT_TEST_QUERIES=10000000 go test ./api/internal/plan -run TestGenerated -v -timeout 2h
 func TestGenerated(t *testing.T) {
 	t.Parallel()
 	n := int64(20_000)

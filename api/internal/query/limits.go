@@ -1,6 +1,6 @@
 package query
 
-import "github.com/moat-db/moat/api/problem"
+import "github.com/moat-db/moat/api/internal/problem"
 
 // Limits bound what one query string may ask for. A zero field means its default.
 type Limits struct {

@@ -3,8 +3,8 @@ package plan
 import (
 	"strconv"
 
-	"github.com/moat-db/moat/api/query"
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/query"
+	"github.com/moat-db/moat/api/internal/schema"
 )
 
 // Read makes the statement of a GET on a table.

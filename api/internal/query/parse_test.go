@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/moat-db/moat/api/internal/fuzzquery"
-	"github.com/moat-db/moat/api/problem"
+	"github.com/moat-db/moat/api/internal/problem"
 )
 
 func filter(name string, op Op, value string) Cond {

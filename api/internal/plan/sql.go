@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/moat-db/moat/api/query"
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/query"
+	"github.com/moat-db/moat/api/internal/schema"
 )
 
 // writer collects SQL's parameters and hands out aliases. One writer makes one

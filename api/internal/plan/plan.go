@@ -15,8 +15,8 @@ package plan
 import (
 	"net/http"
 
-	"github.com/moat-db/moat/api/problem"
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/problem"
+	"github.com/moat-db/moat/api/internal/schema"
 )
 
 // Options say for whom and how a statement is made.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/moat-db/moat/api/problem"
+	"github.com/moat-db/moat/api/internal/problem"
 )
 
 // parsed is the request of a query string that is right.

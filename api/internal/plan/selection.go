@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/moat-db/moat/api/problem"
-	"github.com/moat-db/moat/api/query"
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/problem"
+	"github.com/moat-db/moat/api/internal/query"
+	"github.com/moat-db/moat/api/internal/schema"
 )
 
 // selection is a rendered select list.

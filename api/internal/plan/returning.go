@@ -3,8 +3,8 @@ package plan
 import (
 	"strings"
 
-	"github.com/moat-db/moat/api/query"
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/query"
+	"github.com/moat-db/moat/api/internal/schema"
 )
 
 // returning completes a write with what is wanted back. Columns alone come from

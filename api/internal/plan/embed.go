@@ -4,9 +4,9 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/moat-db/moat/api/problem"
-	"github.com/moat-db/moat/api/query"
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/problem"
+	"github.com/moat-db/moat/api/internal/query"
+	"github.com/moat-db/moat/api/internal/schema"
 )
 
 // relationship finds the one way from a source to an embed's target.

@@ -3,7 +3,7 @@ package plan
 import (
 	"testing"
 
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/schema"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/policy"
 )

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moat-db/moat/api/problem"
+	"github.com/moat-db/moat/api/internal/problem"
 )
 
 type param struct{ key, value string }

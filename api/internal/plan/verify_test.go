@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/moat-db/moat/api/schema"
+	"github.com/moat-db/moat/api/internal/schema"
 )
 
 // verify fails the test when a statement is not what the package promises.

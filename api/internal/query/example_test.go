@@ -3,7 +3,7 @@ package query_test
 import (
 	"fmt"
 
-	"github.com/moat-db/moat/api/query"
+	"github.com/moat-db/moat/api/internal/query"
 )
 
 func ExampleParse() {
