@@ -33,8 +33,24 @@ func TestSecondIsRefused(t *testing.T) {
 		t.Errorf("nothing is said to run: %v", err)
 	}
 	first.close()
-	if _, err := Apply(t.Context(), b.open, plan, ApplyOptions{Wait: 10 * time.Second}); err != nil {
+	if _, err := Apply(t.Context(), b.open, plan, ApplyOptions{}); err != nil {
 		t.Errorf("after the first: %v", err)
+	}
+}
+
+// TestBackToBack applies and undoes without a pause: what has returned is in nobody's way.
+func TestBackToBack(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, simple)
+	for range 3 {
+		if _, err := Apply(t.Context(), b.open, b.plan(t), ApplyOptions{}); err != nil {
+			t.Fatalf("apply: %v", err)
+		}
+		for range 40 { // the first undoes, the others find nothing to do, and soon
+			if _, err := Undo(t.Context(), b.open, ApplyOptions{}); err != nil {
+				t.Fatalf("undo: %v", err)
+			}
+		}
 	}
 }
 

@@ -105,11 +105,13 @@ func Running(ctx context.Context, conn *pgx.Conn) error {
 	return &RunningError{Holder: holders[0]}
 }
 
-// close ends the connection, and with it the lock. The context of the work may be
-// cancelled by now.
+// close gives up the lock and ends the connection. Ending it would do, but only once the
+// server notices, and the next apply or undo would be refused until then. The context of
+// the work may be cancelled by now.
 func (s *session) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	_, _ = s.conn.Exec(ctx, "SELECT pg_catalog.pg_advisory_unlock_all()")
 	_ = s.conn.Close(ctx)
 }
 
