@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -79,9 +80,10 @@ func (s *session) answer(m *message) (shown bool, err error) {
 		s.copying = true
 		return true, nil
 	case 'E':
-		return s.refused(m), nil
+		return true, s.refused(m)
 	case 'Z':
-		return true, s.ready(m)
+		own := s.next().own
+		return !own, s.ready(m)
 	}
 	return false, fmt.Errorf("the server sent a message %q", m.kind)
 }
@@ -129,32 +131,58 @@ func (s *session) completed(m *message) (bool, error) {
 		s.hiding = false
 		return false, nil
 	}
+	s.tagged(m)
 	return true, nil
 }
 
 // tagged notes that a transaction has ended inside a pipeline.
 func (s *session) tagged(m *message) {
-	tag, _, _ := cut(m.body)
-	if m.kind == 'C' && (tag == "COMMIT" || tag == "ROLLBACK") {
-		s.bound = false
+	if m.kind != 'C' {
+		return
+	}
+	switch string(bytes.TrimRight(m.body, "\x00")) {
+	case "COMMIT", "ROLLBACK":
+		if s.next().kind == 'E' {
+			s.bound = false
+		}
+	case "BEGIN", "START TRANSACTION":
+		s.turn.begun = true
 	}
 }
 
 // refused takes an error. In a pipeline the server then ignores all up to the next Sync.
-func (s *session) refused(m *message) bool {
-	own := s.next().own || s.hiding
+func (s *session) refused(m *message) error {
+	head := s.next()
+	own := head.own || s.hiding
 	s.copying, s.hiding = false, false
-	m.body = withHint(s.moved(m.body, own))
-	if s.next().kind == 'Q' {
-		return true
+	switch {
+	case head.must:
+		return errNotEmptied
+	case head.refusal != nil:
+		*m = head.refusal.message()
+	default:
+		m.body = withHint(s.moved(m.body, own))
 	}
-	for len(s.slots) > 0 && s.slots[0].kind != 'S' {
-		s.slots = s.slots[1:]
+	if head.kind != 'Q' {
+		s.skip()
 	}
-	if len(s.slots) == 0 {
+	return nil
+}
+
+// errNotEmptied ends a pool's connection between two tenants.
+var errNotEmptied = fatal(codeServer, "the server connection could not be emptied for the next tenant", "connect again")
+
+// skip drops what the server ignores after an error in a pipeline.
+func (s *session) skip() {
+	n := slices.IndexFunc(s.slots, func(x slot) bool { return x.kind == 'S' })
+	if n < 0 {
+		n = len(s.slots)
 		s.skipping = true
 	}
-	return true
+	for _, x := range slices.Backward(s.slots[:n]) {
+		s.undo(x)
+	}
+	s.slots = s.slots[n:]
 }
 
 // moved takes the binding's length off the position of an error, and the position away
@@ -198,6 +226,7 @@ func (s *session) ready(m *message) error {
 	s.copying, s.hiding = false, false
 	if s.status == 'I' && len(s.slots) == 0 {
 		clear(s.portals)
+		s.turn.over(s.pool)
 	}
 	if s.draining && s.status == 'I' && len(s.slots) == 0 {
 		s.failed = fatal(codeShutdown, "the proxy is going away", "connect again")

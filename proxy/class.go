@@ -14,19 +14,40 @@ const (
 	needs   class = iota // reads or writes: the tenant is bound before it; also what is not known
 	free                 // does neither, and may have to be the first of its transaction
 	begins               // starts a transaction
-	ends                 // ends one, or takes back a part of it with the binding in it
+	ends                 // ends one
+	undoes               // takes a part of it back, perhaps with the binding in it
 	forgets              // ends prepared statements
 	copies               // COPY … FROM STDIN: what follows is data
+	names                // names the tenant of the transaction by a token
 )
 
 // classify is the class of a string of one or more statements, as one extended message
 // carries it.
 func classify(sql string) class {
+	if usual(sql) {
+		return needs
+	}
 	statements := split(sql)
 	if len(statements) != 1 {
 		return needs
 	}
 	return statements[0].class()
+}
+
+// usual recognises without reading further what most statements are.
+func usual(sql string) bool {
+	word := sql
+	if i := strings.IndexAny(sql, " \n\t"); i > 0 {
+		word = sql[:i]
+	}
+	switch len(word) {
+	case len("select"):
+		return strings.EqualFold(word, "select") || strings.EqualFold(word, "insert") ||
+			strings.EqualFold(word, "update") || strings.EqualFold(word, "delete")
+	case len("with"):
+		return strings.EqualFold(word, "with")
+	}
+	return false
 }
 
 // statement is the code of one statement of a string.
@@ -71,7 +92,12 @@ func (code statement) class() class {
 	switch strings.ToUpper(code[0].Text) {
 	case "BEGIN", "START":
 		return begins
-	case "COMMIT", "END", "ROLLBACK", "ABORT":
+	case "ROLLBACK":
+		if code[1:].toSavepoint() {
+			return undoes
+		}
+		return ends
+	case "COMMIT", "END", "ABORT":
 		return ends
 	case "PREPARE":
 		if second == "TRANSACTION" {
@@ -90,6 +116,10 @@ func (code statement) class() class {
 	return needs
 }
 
+func (code statement) toSavepoint() bool {
+	return slices.ContainsFunc(code, func(t sqltext.Token) bool { return t.Is("to") })
+}
+
 func fromStdin(code statement) bool {
 	i := slices.IndexFunc(code, func(t sqltext.Token) bool { return t.Is("from") })
 	return i >= 0 && i+1 < len(code) && code[i+1].Is("stdin")
@@ -97,21 +127,36 @@ func fromStdin(code statement) bool {
 
 // places are where a string of a simple query needs the binding: before the first
 // statement that needs it, and again after each transaction that ends in the string.
-// after says whether the transaction that is open behind the string is bound.
-func places(sql string, bound bool) (at []int, after bool) {
+// after says whether the transaction that is open behind the string is bound, over that
+// one ends in it.
+func places(sql string, bound bool) (at []place, after, over bool) {
+	if usual(sql) && !strings.Contains(sql, ";") {
+		if bound {
+			return nil, true, false
+		}
+		return []place{{}}, true, false
+	}
 	statements := split(sql)
 	atomic := slices.ContainsFunc(statements, statement.atomic)
 	for _, s := range statements {
 		switch s.class() {
-		case ends:
+		case ends, undoes:
 			bound = bound && atomic // a body's END ends nothing
+			over = over || s.class() == ends
 		case needs, copies:
 			if !bound {
-				at, bound = append(at, s[0].Pos), true
+				at, bound = append(at, place{s[0].Pos, over}), true
 			}
 		}
 	}
-	return at, bound
+	return at, bound, over
+}
+
+// place is where a string needs the binding, in bytes, and whether a transaction has
+// ended in the string before it.
+type place struct {
+	at   int
+	over bool
 }
 
 func (code statement) atomic() bool {

@@ -34,12 +34,14 @@ func (s *session) forward(ctx context.Context, m message) error {
 	case 'B':
 		return s.bindPortal(ctx, m)
 	case 'E':
-		return s.execute(m)
+		return s.execute(ctx, m)
 	case 'C':
 		return s.close(m)
 	case 'S':
 		return s.sync(m)
-	case 'D', 'H', 'd', 'c', 'f':
+	case 'D':
+		return s.describe(m)
+	case 'H', 'd', 'c', 'f':
 		return s.send(m, false)
 	case 'F':
 		return s.refuse(&Refusal{codeUnsupported, "function calls by the protocol's own message do not pass the proxy",
@@ -80,21 +82,93 @@ func (s *session) query(ctx context.Context, m message) error {
 	if err := s.settle(); err != nil {
 		return err
 	}
+	s.inserted = s.inserted[:0]
+	if token, use := readToken(sql); use != unused {
+		return s.queryToken(ctx, token, use)
+	}
 	if s.skipping {
 		return s.send(m, false)
 	}
-	s.inserted = s.inserted[:0]
-	at, bound := places(sql, s.bound)
+	if err := s.turnTo(sql); err != nil {
+		return s.failQuery(err)
+	}
+	at, bound, over := places(sql, s.bound)
 	if len(at) > 0 {
-		prefix, err := s.prefix(ctx)
+		prefixed, err := s.prefixed(ctx, sql, at)
 		if err != nil {
 			return err
 		}
-		sql = s.insert(sql, prefix, at)
+		m = message{'Q', text(prefixed)}
+	}
+	if over {
+		s.turn.over(s.pool)
 	}
 	s.bound = bound
 	s.unsettled = true
-	return s.send(message{'Q', text(sql)}, false)
+	return s.send(m, false)
+}
+
+// queryToken names the tenant, and sends another text in the place of the token's.
+func (s *session) queryToken(ctx context.Context, token string, u use) error {
+	err := error(errMisused)
+	if u == proper && (s.status == 'E' || s.skipping) {
+		err = nil // the server says that the transaction has failed
+	} else if u == proper {
+		err = s.name(ctx, token)
+	}
+	if err != nil {
+		return s.failQuery(err)
+	}
+	s.unsettled = true
+	return s.send(message{'Q', text(namedInstead)}, false)
+}
+
+// turnTo notes what a simple query does to the transaction's turn, and takes a pool's
+// connection from the tenant before where the query has none.
+func (s *session) turnTo(sql string) error {
+	if usual(sql) {
+		return s.leave()
+	}
+	switch classify(sql) {
+	case begins:
+		s.begin(sql)
+		return nil
+	case ends:
+		s.turn.over(s.pool)
+		return nil
+	case forgets:
+		s.forget(sql)
+	}
+	return s.leave()
+}
+
+// begin notes a BEGIN, if it is the first of its transaction.
+func (s *session) begin(sql string) {
+	s.turn.opening, s.turn.begun = "", false
+	if s.status == 'I' && !s.used {
+		s.turn.opening = sql
+	}
+}
+
+// prefixed is a string with the binding in it where it needs one. What a pool's string
+// does after its transaction has ended has no tenant: the token was for that one.
+func (s *session) prefixed(ctx context.Context, sql string, at []place) (string, error) {
+	prefixes := make([]string, len(at))
+	for i, p := range at {
+		if p.over && s.pool {
+			s.turn.scope = moat.Scope{}
+		}
+		if i > 0 && !(p.over && s.pool) {
+			prefixes[i] = prefixes[0]
+			continue
+		}
+		prefix, err := s.prefix(ctx)
+		if err != nil {
+			return "", err
+		}
+		prefixes[i] = prefix
+	}
+	return s.insert(sql, prefixes, at), nil
 }
 
 // prefix is the binding as text. Its column's name tells its rows from the client's.
@@ -128,16 +202,16 @@ func inlined(b moat.Statement) (string, error) {
 }
 
 // insert puts the binding where the statements need it, and remembers where that was.
-func (s *session) insert(sql, prefix string, at []int) string {
+func (s *session) insert(sql string, prefixes []string, at []place) string {
 	var b strings.Builder
 	done, characters := 0, 0
-	for _, place := range at {
-		part := sql[done:place]
+	for i, p := range at {
+		part, prefix := sql[done:p.at], prefixes[i]
 		characters += utf8.RuneCountInString(part)
 		s.inserted = append(s.inserted, insertion{characters, utf8.RuneCountInString(prefix)})
 		characters += utf8.RuneCountInString(prefix)
 		b.WriteString(part + prefix)
-		done = place
+		done = p.at
 	}
 	return b.String() + sql[done:]
 }
@@ -148,48 +222,149 @@ func (s *session) parse(m message) error {
 	if !ok || !ok2 {
 		return fatal(codeProtocol, "a Parse message is cut short", "")
 	}
-	s.statements[name] = classify(sql)
-	return s.send(m, false)
+	p := &prepared{class: classify(sql), life: s.life}
+	switch p.class {
+	case begins, forgets:
+		p.text = sql
+	case free: // SET among them
+		var use use
+		if p.token, use = readToken(sql); use == proper {
+			p.class = names
+			m.body = append(text(name, namedInstead), 0, 0)
+		}
+	}
+	if p.class != names && misuses(sql) {
+		return s.fail(errMisused)
+	}
+	replaced, err := s.keep(name, p, m)
+	if err != nil {
+		return s.fail(err)
+	}
+	return s.sendSlot(m, slot{kind: 'P', name: name, prepared: p, replaced: replaced})
+}
+
+// misuses says that a text would carry a token to the server.
+func misuses(sql string) bool {
+	_, use := readToken(sql)
+	return use != unused
 }
 
 func (s *session) bindPortal(ctx context.Context, m message) error {
-	portal, rest, ok := cut(m.body)
+	to, rest, ok := cut(m.body)
 	name, _, ok2 := cut(rest)
 	if !ok || !ok2 {
 		return fatal(codeProtocol, "a Bind message is cut short", "")
 	}
-	class := s.statements[name] // needs, where it is not known
-	if class == needs || class == copies {
+	p := s.statements[name]
+	if p == nil {
+		p = unknown
+	}
+	switch p.class {
+	case begins, ends, names:
+	default:
+		if err := s.leave(); err != nil {
+			if err := s.fail(err); err != nil {
+				return err
+			}
+		}
+	}
+	if p.class == needs || p.class == copies {
 		if err := s.bind(ctx); err != nil {
 			return err
 		}
 	}
-	s.portals[portal] = class
+	if err := s.revive(name); err != nil {
+		return err
+	}
+	s.portals[to] = portal{p, name}
 	return s.send(m, false)
 }
 
-func (s *session) execute(m message) error {
-	portal, _, ok := cut(m.body)
+// unknown is a statement that SQL has prepared, or nobody.
+var unknown = &prepared{class: needs}
+
+func (s *session) describe(m message) error {
+	if len(m.body) > 0 && m.body[0] == 'S' {
+		if name, _, ok := cut(m.body[1:]); ok {
+			if err := s.revive(name); err != nil {
+				return err
+			}
+		}
+	}
+	return s.send(m, false)
+}
+
+func (s *session) execute(ctx context.Context, m message) error {
+	name, _, ok := cut(m.body)
 	if !ok {
 		return fatal(codeProtocol, "an Execute message is cut short", "")
 	}
-	switch s.portals[portal] {
+	p, ok := s.portals[name]
+	if !ok {
+		return s.executed(m)
+	}
+	switch p.class {
 	case begins:
+		s.begin(p.text)
 		s.pending = true
 	case ends:
+		s.turn.over(s.pool)
+		s.pending, s.bound = true, false
+	case undoes:
 		s.pending, s.bound = true, false
 	case forgets:
-		clear(s.statements)
+		s.forget(p.text)
 	case copies:
 		return s.executeCopy(m)
+	case names:
+		return s.executeToken(ctx, p, name, m)
 	}
+	return s.executed(m)
+}
+
+func (s *session) executed(m message) error {
+	s.used = true
 	return s.send(m, false)
+}
+
+// executeToken names the tenant where the statement that holds the token is executed: the
+// server has it with another text.
+func (s *session) executeToken(ctx context.Context, p portal, name string, m message) error {
+	if err := s.settle(); err != nil {
+		return err
+	}
+	if s.status != 'E' && !s.skipping {
+		life := s.life
+		if err := s.name(ctx, p.token); err != nil {
+			if err := s.fail(err); err != nil {
+				return err
+			}
+		} else if err := s.restore(p, name, life); err != nil {
+			return err
+		}
+	}
+	return s.executed(m)
+}
+
+// restore prepares and binds the statement of a token again, where naming the tenant has
+// ended both.
+func (s *session) restore(p portal, name string, life int) error {
+	if life == s.life {
+		return nil
+	}
+	p.life = s.life
+	parse := slot{kind: 'P', own: true, name: p.statement, prepared: p.prepared}
+	if err := s.sendSlot(message{'P', append(text(p.statement, namedInstead), 0, 0)}, parse); err != nil {
+		return err
+	}
+	s.portals[name] = p
+	return s.send(message{'B', append(text(name, p.statement), 0, 0, 0, 0, 0, 0)}, true)
 }
 
 // executeCopy waits for the server to take data, or not: what follows means something
 // else in either case.
 func (s *session) executeCopy(m message) error {
-	if err := s.send(m, false); err != nil {
+	if err := s.executed(m); err != nil {
 		return err
 	}
 	if err := write(s.toUp, message{kind: 'H'}); err != nil {
@@ -207,7 +382,7 @@ func (s *session) executeCopy(m message) error {
 func (s *session) close(m message) error {
 	if len(m.body) > 0 {
 		if name, _, ok := cut(m.body[1:]); ok && m.body[0] == 'S' {
-			delete(s.statements, name)
+			s.store(name, nil)
 		}
 	}
 	return s.send(m, false)
@@ -218,7 +393,7 @@ func (s *session) sync(m message) error {
 		return err
 	}
 	s.unsettled = s.pending || s.skipping
-	s.pending, s.skipping = false, false
+	s.pending, s.skipping, s.used = false, false, false
 	if s.status == 'I' && !s.unsettled {
 		s.bound = false // the implicit transaction ends here
 	}

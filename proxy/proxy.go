@@ -18,6 +18,9 @@ import (
 type Caller struct {
 	Scope   moat.Scope
 	Expires time.Time // of the token; zero means never
+	// Pool says that the token is a service's: it speaks for no tenant, and opens a
+	// connection on which each transaction names its own by SET LOCAL moat.tenant_token.
+	Pool bool
 }
 
 // Config is what a [Proxy] needs. Server, Verify, Admit and Options are required.
@@ -79,6 +82,7 @@ func set[T int | time.Duration](value *T, initial T) {
 type Proxy struct {
 	config    Config
 	upstreams *upstreams
+	unbound   []moat.Statement // binds no tenant, so that none is left bound
 
 	mu        sync.Mutex
 	clients   map[cancelKey]*session
@@ -96,8 +100,12 @@ func New(c Config) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
+	unbound, err := noTenant(c.Options)
+	if err != nil {
+		return nil, err
+	}
 	ctx, stop := context.WithCancel(context.Background())
-	return &Proxy{config: c, upstreams: newUpstreams(c), clients: map[cancelKey]*session{},
+	return &Proxy{config: c, upstreams: newUpstreams(c), unbound: unbound, clients: map[cancelKey]*session{},
 		listeners: map[net.Listener]bool{}, open: map[net.Conn]bool{}, ctx: ctx, stop: stop}, nil
 }
 

@@ -14,9 +14,9 @@ import (
 
 // raw sends messages that no driver above sends in this order, and reads until so many
 // ReadyForQuery have come.
-func raw(t *testing.T, f *fixture, ready int, messages ...pgproto3.FrontendMessage) string {
+func raw(t *testing.T, f *fixture, token string, ready int, messages ...pgproto3.FrontendMessage) string {
 	t.Helper()
-	conn, err := pgconn.Connect(t.Context(), f.url("A"))
+	conn, err := pgconn.Connect(t.Context(), f.url(token))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestProtocolCorners(t *testing.T) {
 				{"a statement that does not parse", "E:42601 ZI D=2 SELECT 1 ZI", 2,
 					join(run("selec"), syncs, run(count), syncs)},
 			} {
-				if got := raw(t, f, x.ready, x.messages...); got != x.want {
+				if got := raw(t, f, "A", x.ready, x.messages...); got != x.want {
 					t.Errorf("%s, %s:\n got  %s\n want %s", mode, x.name, got, x.want)
 				}
 			}

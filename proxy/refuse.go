@@ -39,6 +39,8 @@ const (
 	codeServer      = "08006"
 	codeProtocol    = "08P01"
 	codeDatabase    = "3D000"
+	codeActive      = "25001"
+	codeConfigured  = "53400"
 )
 
 func fatal(code, text, hint string) error { return &Refusal{code, text, hint, true} }
@@ -52,15 +54,16 @@ func refusalOf(err error) *Refusal {
 	case errors.Is(err, serving.ErrSuspended):
 		return &Refusal{codeAuthorized, "the tenant is suspended", "", true}
 	case errors.Is(err, serving.ErrUnknownTenant), errors.Is(err, serving.ErrNotMember):
-		return &Refusal{codeAuthorized, "the token's tenant is unknown, or the caller is not a member of it", "", true}
+		return &Refusal{codeAuthorized, "the token's tenant is unknown, or the caller is not a member of it",
+			"", true}
 	}
 	return &Refusal{codeServer, "the proxy cannot serve this connection now", "its log says why", true}
 }
 
 // copyHint names the way out of PostgreSQL's refusal of COPY FROM under row-level
 // security.
-const copyHint = "Use INSERT … SELECT * FROM unnest($1, $2, …), or COPY into a temporary table and INSERT … SELECT " +
-	"from it."
+const copyHint = "Use INSERT … SELECT * FROM unnest($1, $2, …), or COPY into a temporary table and " +
+	"INSERT … SELECT from it."
 
 // withHint adds the hint to the error that COPY FROM gets; others stay as they are. The
 // fields of an error end in a zero of their own.

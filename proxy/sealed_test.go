@@ -26,8 +26,10 @@ func newSealed(t testing.TB, d *pgtest.Database) *fixture {
 		t.Fatal(err)
 	}
 	defer admin.Close(context.Background())
+	owner := f.role + "_sealer" // roles are cluster-wide
+	d.Adopt(owner)
 	for _, err := range []error{
-		seal.Install(t.Context(), admin, seal.InstallOptions{Applications: []string{f.role}}),
+		seal.Install(t.Context(), admin, seal.InstallOptions{Owner: owner, Applications: []string{f.role}}),
 		seal.AddKey(t.Context(), admin, key, seal.KeyOptions{}),
 	} {
 		if err != nil {

@@ -23,6 +23,7 @@ type session struct {
 	fromUp  *reader
 	toUp    *bufio.Writer
 	caller  Caller
+	pool    bool   // serves all tenants by turns
 	nonce   string // names our own statement, portal and column
 	checked time.Time
 
@@ -42,14 +43,26 @@ type session struct {
 	hiding             bool // the rows that come are our own
 	inserted           []insertion
 
-	statements, portals map[string]class
+	statements map[string]*prepared
+	portals    map[string]portal
+	kept       int // bytes of texts of prepared statements
+
+	turn   turn
+	holder moat.Scope // what the server's session may hold something of
+	life   int        // of the server's session: how often it was emptied
+	used   bool       // something was executed since the last Sync
 }
 
 // slot is an answer that is awaited: to Parse, Bind, Describe, Close, Execute, Sync or
 // Query, by the letter that asks.
 type slot struct {
-	kind byte
-	own  bool // asked by the proxy: the client does not see it
+	kind    byte
+	own     bool     // asked by the proxy: the client does not see it
+	must    bool     // an error ends the connection
+	refusal *Refusal // what the client is told in the place of the server's error
+	// prepared is what a Parse prepares under the name, in the place of replaced.
+	name               string
+	prepared, replaced *prepared
 }
 
 // insertion is binding text that stands in the client's own: its place and length, in
@@ -73,14 +86,17 @@ func (p *Proxy) session(c *peer, parameters map[string]string) error {
 		return err
 	}
 	s := &session{proxy: p, client: c, up: up, fromUp: &reader{r: bufio.NewReader(up.Conn), most: 1 << 30},
-		toUp: bufio.NewWriter(up.Conn), caller: caller, nonce: fmt.Sprintf("_moat_%x", newCancelKey()), status: 'I',
-		checked: time.Now(), statements: map[string]class{}, portals: map[string]class{}}
+		toUp: bufio.NewWriter(up.Conn), caller: caller, pool: caller.Pool, nonce: fmt.Sprintf("_moat_%x", newCancelKey()),
+		status: 'I', checked: time.Now(), statements: map[string]*prepared{}, portals: map[string]portal{}}
 	s.changed.L = &s.mu
 	key := newCancelKey()
 	p.mu.Lock()
 	p.clients[key] = s
 	draining := p.draining
 	p.mu.Unlock()
+	if !s.pool {
+		s.turn.scope = caller.Scope
+	}
 	if draining {
 		s.drain()
 	}
@@ -185,10 +201,16 @@ func (s *session) why(err error) error {
 
 // send passes a message on and notes the answer that it asks for.
 func (s *session) send(m message, own bool) error {
+	return s.sendSlot(m, slot{kind: m.kind, own: own})
+}
+
+func (s *session) sendSlot(m message, x slot) error {
 	switch m.kind {
 	case 'P', 'B', 'D', 'C', 'E', 'S', 'Q':
 		if !s.skipping || m.kind == 'S' {
-			s.slots = append(s.slots, slot{m.kind, own})
+			s.slots = append(s.slots, x)
+		} else {
+			s.undo(x)
 		}
 	}
 	return write(s.toUp, m)
@@ -248,7 +270,10 @@ func (s *session) binding(ctx context.Context) ([]moat.Statement, error) {
 			return nil, err
 		}
 	}
-	return moat.Binding(ctx, s.caller.Scope, s.up.PID, s.proxy.config.Options)
+	if s.turn.scope.Tenant == "" && s.pool {
+		return s.proxy.unbound, nil
+	}
+	return moat.Binding(ctx, s.turn.scope, s.up.PID, s.proxy.config.Options)
 }
 
 // recheck ends what a token or a tenant may no longer do, at the start of a transaction.
@@ -257,8 +282,8 @@ func (s *session) recheck(ctx context.Context) error {
 	if e := s.caller.Expires; !e.IsZero() && now.After(e) {
 		return fatal(codeAuthorized, "the token has expired", "connect again with a new one")
 	}
-	if now.Sub(s.checked) < time.Second {
-		return nil
+	if s.pool || now.Sub(s.checked) < time.Second {
+		return nil // a pool asks for each token
 	}
 	s.mu.Unlock()
 	scope, err := s.proxy.config.Admit(ctx, s.caller.Scope)
@@ -266,7 +291,7 @@ func (s *session) recheck(ctx context.Context) error {
 	if err != nil {
 		return refusalOf(err)
 	}
-	s.caller.Scope, s.checked = scope, now
+	s.turn.scope, s.checked = scope, now
 	return nil
 }
 

@@ -14,8 +14,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/moat-db/moat"
 )
 
 // The codes that stand in place of a protocol version.
@@ -242,10 +240,8 @@ func (p *Proxy) reserved(name string) bool {
 // prefixes are the name spaces of the settings that are bound: app. for app.subject.
 func (p *Proxy) prefixes() []string {
 	out := []string{"moat."}
-	settings, _ := moat.Settings(moat.Scope{Tenant: "0"}, &moat.Options{TenantType: moat.Text,
-		TenantSetting: p.config.Options.TenantSetting, SubjectSetting: p.config.Options.SubjectSetting,
-		RoleSetting: p.config.Options.RoleSetting, ClaimsSetting: p.config.Options.ClaimsSetting})
-	for name := range settings {
+	names, _ := settingNames(p.config.Options) // New has seen that they are right
+	for _, name := range names {
 		space, _, _ := strings.Cut(strings.ToLower(name), ".")
 		out = append(out, space+".")
 	}
@@ -277,16 +273,25 @@ func (p *Proxy) authenticate(ctx context.Context, c *peer) (Caller, error) {
 	if m.kind != 'p' || !ok {
 		return Caller{}, fatal(codeProtocol, "expected a password", "")
 	}
-	caller, err := p.config.Verify(ctx, token)
-	if err != nil {
-		p.config.Logger.Info("token refused", "error", err)
-		if r := new(Refusal); errors.As(err, &r) {
-			return Caller{}, fatal(r.Code, r.Message, r.Hint)
-		}
-		return Caller{}, fatal(codePassword, "the token is not accepted: "+err.Error(), "the password is the token")
+	caller, err := p.verified(ctx, token)
+	if err != nil || caller.Pool {
+		return Caller{Expires: caller.Expires, Pool: caller.Pool}, err
 	}
 	caller.Scope, err = p.config.Admit(ctx, caller.Scope)
 	return caller, err
+}
+
+// verified says whom a token speaks for, or why it is refused.
+func (p *Proxy) verified(ctx context.Context, token string) (Caller, error) {
+	caller, err := p.config.Verify(ctx, token)
+	if err == nil {
+		return caller, nil
+	}
+	p.config.Logger.Info("token refused", "error", err)
+	if r := new(Refusal); errors.As(err, &r) {
+		return Caller{}, fatal(r.Code, r.Message, r.Hint)
+	}
+	return Caller{}, fatal(codePassword, "the token is not accepted: "+err.Error(), "the password is the token")
 }
 
 // cancelKey is what a client cancels with: ours, never the server's.

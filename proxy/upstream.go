@@ -75,7 +75,7 @@ func (u *upstreams) place(tenant moat.Tenant, key string) (reused, victim *upstr
 			return c, nil, nil
 		}
 	}
-	full := u.tenants[tenant] >= u.config.TenantConnections
+	full := tenant != "" && u.tenants[tenant] >= u.config.TenantConnections // a pool's are of no tenant
 	if full || u.open >= u.config.Connections {
 		i := slices.IndexFunc(u.idle, func(c *upstream) bool { return !full || c.tenant == tenant })
 		if i < 0 {
@@ -133,7 +133,7 @@ const mostStanding = 8000
 // the scope or nothing, for a policy may open to who has no role.
 func (u *upstreams) standing(c *pgconn.Config, s moat.Scope) error {
 	o := u.config.Options
-	if o.Sealer != nil {
+	if o.Sealer != nil || s.Tenant == "" {
 		return nil
 	}
 	settings, err := moat.Settings(s, o)

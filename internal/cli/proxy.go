@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -83,6 +84,9 @@ func (s *service) openProxy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.proxyVerifier, err = s.openProxyVerifier(ctx); err != nil {
+		return err
+	}
 	door, err := s.openProxyDoor(ctx)
 	if err != nil {
 		return err
@@ -99,9 +103,20 @@ func (s *service) openProxy(ctx context.Context) error {
 	return err
 }
 
+// openProxyVerifier takes tokens without a tenant where a service may have one.
+func (s *service) openProxyVerifier(ctx context.Context) (*auth.Verifier, error) {
+	if len(s.config.Proxy.Services) == 0 {
+		return s.verifier, nil
+	}
+	return s.verifierOf(ctx, s.config.Auth.Issuers, true)
+}
+
 func (s *service) verifyForProxy(ctx context.Context, token string) (proxy.Caller, error) {
-	id, err := s.verifier.Verify(ctx, token)
+	id, err := s.proxyVerifier.Verify(ctx, token)
 	if err == nil && id.Tenant == "" {
+		if slices.Contains(s.config.Proxy.Services, id.Subject) {
+			return proxy.Caller{Expires: id.Expires, Pool: true}, nil
+		}
 		err = moat.ErrNoTenant
 	}
 	if errors.Is(err, auth.ErrNoKeys) {

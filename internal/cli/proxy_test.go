@@ -34,7 +34,8 @@ func TestProxyServes(t *testing.T) {
 	t.Parallel()
 	d, role := leadsDatabase(t)
 	d.Exec(t, "alter table tenants add suspended boolean not null default false; grant select on tenants to "+role)
-	yaml := write(t, "moat.yaml", strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32))))
+	yaml := write(t, "moat.yaml", strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32)))+
+		"\nproxy: {services: [backend]}\n")
 	c, err := config.Load(yaml)
 	if err != nil {
 		t.Fatal(err)
@@ -55,13 +56,13 @@ func TestProxyServes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	connect := func(tenant string) (*pgx.Conn, error) {
-		_, token, _ := run(t, "token", "--config", yaml, "--tenant", tenant)
+	connect := func(who ...string) (*pgx.Conn, error) {
+		_, token, _ := run(t, append([]string{"token", "--config", yaml}, who...)...)
 		return pgx.Connect(t.Context(), fmt.Sprintf("postgres://app:%s@%s/%s?sslmode=disable", strings.TrimSpace(token),
 			l.Addr(),
 			database.Database))
 	}
-	a, err := connect("11111111-1111-1111-1111-111111111111")
+	a, err := connect("--tenant", "11111111-1111-1111-1111-111111111111")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,8 +71,25 @@ func TestProxyServes(t *testing.T) {
 	if err := a.QueryRow(t.Context(), "select name from leads").Scan(&name); err != nil || name != "a" {
 		t.Errorf("A reads %q, %v", name, err)
 	}
-	if _, err := connect("33333333-3333-3333-3333-333333333333"); refusedWith(err) != "28000" {
+	if _, err := connect("--tenant", "33333333-3333-3333-3333-333333333333"); refusedWith(err) != "28000" {
 		t.Errorf("an unknown tenant: %v", err)
+	}
+	if _, err := connect("--service", "another"); refusedWith(err) != "28P01" {
+		t.Errorf("a service that is not listed: %v", err)
+	}
+	pool, err := connect("--service", "backend")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close(context.Background())
+	_, token, _ := run(t, "token", "--config", yaml, "--tenant", "11111111-1111-1111-1111-111111111111")
+	for _, sql := range []string{"begin", "set local moat.tenant_token = '" + strings.TrimSpace(token) + "'"} {
+		if _, err := pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := pool.QueryRow(t.Context(), "select name from leads").Scan(&name); err != nil || name != "a" {
+		t.Errorf("A reads %q, %v in a pool", name, err)
 	}
 	d.Exec(t, "update tenants set suspended = true")
 	deadline := time.Now().Add(10 * time.Second)

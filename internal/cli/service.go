@@ -40,11 +40,12 @@ type service struct {
 	verifier *auth.Verifier
 	tracer   trace.Tracer // nil where no collector is named
 	// certificate is nil for plain HTTP.
-	certificate *certificate
-	schema      schemaSource
-	api         *api.Handler
-	handler     http.Handler
-	proxy       *proxy.Proxy // nil where it is not served
+	certificate   *certificate
+	schema        schemaSource
+	api           *api.Handler
+	handler       http.Handler
+	proxy         *proxy.Proxy   // nil where it is not served
+	proxyVerifier *auth.Verifier // of its passwords and of its transactions' tokens
 	// reloadProxy reads the schema again for the proxy's door; nil without a proxy.
 	reloadProxy func(context.Context) error
 	closers     []func()

@@ -16,17 +16,19 @@ import (
 
 // tokenFlags are the flags of moat token.
 type tokenFlags struct {
-	tenant, subject, role, issuer, keyFile string
-	expires                                time.Duration
+	tenant, service, subject, role, issuer, keyFile string
+	expires                                         time.Duration
 }
 
 func (a *app) newToken() *cobra.Command {
 	var f tokenFlags
 	c := &cobra.Command{
-		Use:   "token --tenant ID",
+		Use:   "token (--tenant ID | --service NAME)",
 		Short: "Sign a development token for a tenant",
 		Long: "Sign a bearer token for development and tests, with a key that moat.yaml or\n" +
-			"--key-file names. In production an identity provider signs tokens; moat only\nverifies them.",
+			"--key-file names. In production an identity provider signs tokens; moat only\n" +
+			"verifies them. With --service the token has no tenant: it opens a connection of\n" +
+			"moat proxy for all tenants, if proxy.services has the name.",
 		Example: "  moat token --tenant 0c5e8f2a-4b1d-4e7a-9a63-1f0b7d2c8e01 --expires 1h",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -40,13 +42,16 @@ func (a *app) newToken() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.tenant, "tenant", "", "tenant the token speaks for")
+	flags.StringVar(&f.service, "service", "", "subject of a token without a tenant")
 	flags.StringVar(&f.subject, "subject", "developer", "subject (sub)")
 	flags.StringVar(&f.role, "role", "", "role inside the tenant")
 	flags.DurationVar(&f.expires, "expires", time.Hour, "how long the token is valid")
 	flags.StringVar(&f.issuer, "issuer", "", "which issuer of moat.yaml (default: the only one that has a key to sign "+
 		"with)")
 	flags.StringVar(&f.keyFile, "key-file", "", "secret or PEM private key to sign with (default: the issuer's secret)")
-	_ = c.MarkFlagRequired("tenant")
+	c.MarkFlagsOneRequired("tenant", "service")
+	c.MarkFlagsMutuallyExclusive("tenant", "service")
+	c.MarkFlagsMutuallyExclusive("subject", "service")
 	return c
 }
 
@@ -55,7 +60,9 @@ func (a *app) token(f tokenFlags) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := moat.TenantType(c.Tenant.Type).Validate(moat.Tenant(f.tenant)); err != nil {
+	if f.service != "" {
+		f.subject = f.service
+	} else if err := moat.TenantType(c.Tenant.Type).Validate(moat.Tenant(f.tenant)); err != nil {
 		return "", err
 	}
 	if f.expires <= 0 {

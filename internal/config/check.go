@@ -71,8 +71,15 @@ func (s Serve) check() error {
 func (p Proxy) check() error {
 	return cmp.Or(
 		address("proxy.address", p.Address), notNegative("proxy.connections", p.Connections),
-		notNegative("proxy.tenant_connections", p.TenantConnections), notNegative("proxy.wait", p.Wait),
+		notNegative("proxy.tenant_connections", p.TenantConnections), notNegative("proxy.wait", p.Wait), p.checkServices(),
 	)
+}
+
+func (p Proxy) checkServices() error {
+	if slices.Contains(p.Services, "") {
+		return errors.New("proxy.services: an empty subject would let in every token without one")
+	}
+	return nil
 }
 
 func (s Serve) addresses() error {

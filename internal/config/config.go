@@ -183,6 +183,9 @@ type Proxy struct {
 	Connections       int           `yaml:"connections"`
 	TenantConnections int           `yaml:"tenant_connections"`
 	Wait              time.Duration `yaml:"wait"`
+	// Services are the subjects of tokens without a tenant that open a connection for all
+	// tenants; on it each transaction names its own by a token of that tenant.
+	Services []string `yaml:"services"`
 }
 
 // Limits are per tenant. Zero means no limit of that kind, except for Burst, where it

@@ -39,6 +39,7 @@ func TestParseRefuses(t *testing.T) {
 		"no port":          "serve: {address: localhost}",
 		"proxy, no port":   "proxy: {address: localhost}",
 		"no connections":   "proxy: {connections: -1}",
+		"empty service":    "proxy: {services: ['']}",
 		"named port":       "serve: {address: ':http'}",
 		"metrics, no port": "serve: {metrics_address: localhost}",
 		"metrics, same":    "serve: {address: ':80', metrics_address: ':80'}",

@@ -1,0 +1,97 @@
+package proxy
+
+import "fmt"
+
+// prepared is a statement that the client has prepared by the protocol.
+type prepared struct {
+	class class
+	text  string
+	token string // that it names, for class names
+	// parse is the message that prepares it, kept for a pool: another tenant's turn ends
+	// what the server has.
+	parse []byte
+	life  int // of the server's session in which it was parsed
+}
+
+// portal is a prepared statement that is bound and can be executed.
+type portal struct {
+	*prepared
+	statement string // the name of it
+}
+
+// mostKept bounds the texts of a pool's prepared statements, in bytes for a connection.
+const mostKept = 1 << 20
+
+// keep remembers what a Parse message prepares, until the server's answer says whether
+// it did.
+func (s *session) keep(name string, p *prepared, m message) (replaced *prepared, err error) {
+	if s.pool {
+		if s.kept+len(m.body) > mostKept {
+			return nil, &Refusal{codeConfigured, fmt.Sprintf("the prepared statements of this connection exceed %d bytes",
+				mostKept), "prepare fewer, or DEALLOCATE them", false}
+		}
+		p.parse = append([]byte(nil), m.body...)
+	}
+	return s.store(name, p), nil
+}
+
+// store puts a statement in the place of another, or of none; nil takes it away.
+func (s *session) store(name string, p *prepared) (replaced *prepared) {
+	replaced = s.statements[name]
+	if replaced != nil {
+		s.kept -= len(replaced.parse)
+	}
+	if p == nil {
+		delete(s.statements, name)
+		return replaced
+	}
+	s.statements[name] = p
+	s.kept += len(p.parse)
+	return replaced
+}
+
+// undo takes back what an answer that never came would have said.
+func (s *session) undo(x slot) {
+	switch {
+	case x.prepared == nil:
+	case x.own:
+		x.prepared.life = -1
+	case s.statements[x.name] == x.prepared:
+		s.store(x.name, x.replaced)
+	}
+}
+
+// revive prepares a statement again that another tenant's turn has ended on the server.
+func (s *session) revive(name string) error {
+	p := s.statements[name]
+	if !s.pool || p == nil || p.life == s.life || s.skipping {
+		return nil
+	}
+	p.life = s.life
+	if err := s.send(message{'C', append([]byte{'S'}, text(name)...)}, true); err != nil {
+		return err
+	}
+	return s.sendSlot(message{'P', p.parse}, slot{kind: 'P', own: true, name: name, prepared: p})
+}
+
+// forget notes that SQL has ended prepared statements.
+func (s *session) forget(sql string) {
+	for _, code := range split(sql) {
+		if code.class() == forgets {
+			s.forgetBy(code)
+		}
+	}
+}
+
+// forgetBy takes away the statement that DEALLOCATE names, or all.
+func (s *session) forgetBy(code statement) {
+	last := code[len(code)-1]
+	switch {
+	case code[0].Is("discard") && !last.Is("all"):
+	case last.Is("all"):
+		clear(s.statements)
+		s.kept = 0
+	default:
+		s.store(last.Name(), nil)
+	}
+}
