@@ -19,7 +19,7 @@ var ruleKeyUnique = Rule{
 			for i := range r.Indexes {
 				x := &r.Indexes[i]
 				if !x.Unique || x.Inherited || x.Method != "btree" || slices.Contains(x.Columns(), own) || f.surrogate(r, x) ||
-					f.look.HoldsTenant(r, x) {
+					f.look.KeepsApart(r, x) {
 					continue
 				}
 				if f.look.Class(r.QName()) == catalog.TenantsTable {

@@ -114,13 +114,16 @@ func (v *View) FindsOthers(t *catalog.Relation, x *catalog.Index) bool {
 	})
 }
 
-// HoldsTenant reports whether a unique key that lacks the tenant column holds a tenant by
-// another: the owner of a row that may be everybody's, a party, or the receiver of a share.
-func (v *View) HoldsTenant(t *catalog.Relation, x *catalog.Index) bool {
+// KeepsApart reports whether a unique key that lacks the tenant column compares no rows
+// of different tenants all the same: it holds a tenant by another column (the owner of a
+// row that may be everybody's, a party, the receiver of a share), or is about rows
+// without a tenant only, which no tenant may write.
+func (v *View) KeepsApart(t *catalog.Relation, x *catalog.Index) bool {
 	q, s := t.QName(), &v.Model.Shapes
 	has := func(column string) bool { return slices.Contains(x.Columns(), column) }
 	return s.SharedRowsOf(q) != nil && has(OwnerKey) || s.PartiesOf(q) != nil && has(s.PartiesOf(q).Owner) ||
-		s.ShareLinkOf(q) != nil && has(s.ShareLinkOf(q).With)
+		s.ShareLinkOf(q) != nil && has(s.ShareLinkOf(q).With) ||
+		slices.Contains(sqltext.Conjuncts(x.Predicate), sqltext.Ident(v.TenantColumn(t))+" IS NULL")
 }
 
 // Fixed are the columns of a table that the application must not update, for they decide

@@ -238,7 +238,7 @@ func without(list []string, x string) []string {
 // that the configuration lists.
 func (p *planner) globalUniques(t *table) {
 	for _, x := range t.rel.Indexes {
-		if !x.Unique || x.Inherited || hasKey(x, t.column) || p.HoldsTenant(t.rel, &x) ||
+		if !x.Unique || x.Inherited || hasKey(x, t.column) || p.KeepsApart(t.rel, &x) ||
 			surrogate(t, x) || t.class == catalog.TenantsTable {
 			continue
 		}

@@ -52,6 +52,8 @@ func (w *sower) spare(ctx context.Context, st *site, by party, base row, variant
 	}
 	if base != nil && st.staged {
 		w.partners(ctx, st, by, refs)
+	} else if base != nil && slices.ContainsFunc(st.rel.Constraints, st.distinguishes) {
+		return nil, errors.New("a key holds references only, and a parent for another row must be planted first")
 	}
 	r := row{}
 	checks := w.assignment(ctx, st, variant)
@@ -62,9 +64,7 @@ func (w *sower) spare(ctx context.Context, st *site, by party, base row, variant
 		}
 		v, ok := w.cell(st, c, by, base, checks, variant)
 		if ref, is := refs[c.Name]; is && c.Name != st.tenant {
-			if keep, has := base[c.Name]; !has || keep == null || variant > 0 || st.single(c.Name) {
-				v, ok = ref, true
-			}
+			v, ok = ref, true
 		}
 		if ok {
 			r[c.Name] = v
@@ -83,13 +83,13 @@ func (t *target) computes() bool {
 	return slices.ContainsFunc(t.rel.Columns, func(c catalog.Column) bool { return c.Generated != "" })
 }
 
-// partners gives references that must be unique (one profile for each user) a parent
-// of their own.
+// partners gives references that must be unique (one profile for each user, or each tag
+// once on a post) a parent of their own.
 func (w *sower) partners(ctx context.Context, st *site, by party, refs row) {
 	for _, c := range st.rel.Constraints {
 		parent := w.p.siteOf(c.References)
 		if c.Type != catalog.ForeignKey || parent == nil || !parent.isTable() || parent.class == catalog.TenantsTable ||
-			!slices.ContainsFunc(c.Columns, st.single) || c.References == st.rel.QName() {
+			!st.distinguishes(c) || c.References == st.rel.QName() {
 			continue
 		}
 		of := by
@@ -106,6 +106,19 @@ func (w *sower) partners(ctx context.Context, st *site, by party, refs row) {
 			}
 		}
 	}
+}
+
+// distinguishes says whether a reference must differ from row to row: it is unique, or
+// leads a unique key of references only.
+func (t *target) distinguishes(c catalog.Constraint) bool {
+	if c.Type != catalog.ForeignKey {
+		return false
+	}
+	return slices.ContainsFunc(c.Columns, t.single) || slices.ContainsFunc(t.rel.Indexes, func(i catalog.Index) bool {
+		own := slices.DeleteFunc(i.Columns(), func(n string) bool { return n == t.tenant })
+		return i.Unique && len(own) > 0 && slices.Contains(c.Columns, own[0]) &&
+			!slices.ContainsFunc(own, func(n string) bool { return n == "" || !t.referencing(n) })
+	})
 }
 
 // single says whether a referencing column is unique by itself, or within a tenant.

@@ -370,6 +370,8 @@ func (s *stage) missing(ctx context.Context, st, committed *site) error {
 		for _, who := range s.nobodies(ctx, s.operator) {
 			attacks = append(attacks, st.unboundAttacks(who.name, who.as)...)
 		}
+	} else if committed.spareA == nil || committed.spareB == nil {
+		attacks = slices.Concat(attacks, st.insertAttacks(), st.keyAttacks(s.prover))
 	}
 	return s.run(ctx, st, st.name(), attacks)
 }

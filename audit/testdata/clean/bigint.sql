@@ -24,6 +24,8 @@ CREATE TABLE app.tasks (
 );
 CREATE INDEX tasks_created ON app.projects (created_at);
 CREATE INDEX tasks_project ON app.tasks (account_id, project_id);
+-- Rows without an account were the operator's once.
+CREATE UNIQUE INDEX one_title_of_nobody ON app.tasks (title) WHERE account_id IS NULL;
 ALTER TABLE app.accounts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.projects ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.tasks ENABLE ROW LEVEL SECURITY;
