@@ -94,9 +94,10 @@ type Config struct {
 // known and not suspended, and who is a member.
 type Door = serving.Door
 
-// Admission configures a [Door], and Membership an Admission.
+// Admission configures a [Door], and Membership and Access an Admission.
 type (
 	Admission  = serving.Admission
+	Access     = serving.Access
 	Membership = serving.Membership
 )
 

@@ -181,7 +181,7 @@ func columnSchema(t *schema.Table, c *schema.Column) object {
 		}
 	}
 	out["x-postgresql-type"] = c.Type
-	if c.Tenant || c.Generated || c.Identity == "always" {
+	if c.Tenant || !c.Insert && !c.Update {
 		out["readOnly"] = true
 	}
 	var notes []string

@@ -30,7 +30,11 @@ func (h *Handler) Reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load schema: %w", err)
 	}
-	built, err := schema.Build(view, schema.Options{Schemas: h.config.Schemas})
+	exposed, err := h.config.Door.Expose(view)
+	if err != nil {
+		return err
+	}
+	built, err := schema.Build(view, schema.Options{Schemas: h.config.Schemas, Exposure: exposed})
 	if err != nil {
 		return fmt.Errorf("build schema: %w", err)
 	}

@@ -205,6 +205,9 @@ func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
 	}
 	done(a, err)
 	q.info.timing.mark(phaseTransaction)
+	if q.state.Veiled {
+		return veiled(err)
+	}
 	return err
 }
 

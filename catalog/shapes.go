@@ -33,8 +33,11 @@ type Tree struct {
 	Fast []QName `json:"fast,omitempty"`
 }
 
+// OwnSchema holds what moat keeps in a database.
+const OwnSchema = "moat"
+
 // Closure is the table of all pairs (ancestor, tenant, depth) of a tree, with (t, t, 0).
-func (*Tree) Closure() QName { return QName{Schema: "moat", Name: "tenant_tree"} }
+func (*Tree) Closure() QName { return QName{Schema: OwnSchema, Name: "tenant_tree"} }
 
 // Level is the column of a fast table, and of the tenants table, with the topmost tenant.
 const Level = "root_id"

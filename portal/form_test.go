@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/portal/internal/text"
 )
 
@@ -132,5 +134,30 @@ func TestListsOfAnyAddress(t *testing.T) {
 	if rows := strings.Count(a.body, "MARK-A 5"); rows != 11 || !strings.HasPrefix(a.body, "id,title,select") ||
 		!strings.Contains(a.header.Get("Content-Disposition"), "Order.csv") {
 		t.Errorf("the file has %d rows: %s", rows, text.Clip(a.body, 200))
+	}
+}
+
+// What clients do not reach through the API they do not reach here.
+func TestExposedInThePortal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) {
+		c.Door = serving.NewDoor(c.DB, serving.Admission{Expose: map[catalog.QName]serving.Access{
+			{Schema: "shop", Name: "lines"}: {Hidden: true},
+			{Schema: "shop", Name: "Order"}: {Hide: []string{"quantity"}, ReadOnly: true},
+		}})
+	})
+	v := w.signedIn("1")
+	if a := v.get("/t/lines"); a.status != http.StatusNotFound {
+		t.Errorf("a hidden table: %d", a.status)
+	}
+	list := v.get("/t/Order")
+	if list.status != http.StatusOK || strings.Contains(list.body, "Quantity") || strings.Contains(list.body, "/new") {
+		t.Errorf("%d\n%s", list.status, list.body)
+	}
+	if a := v.get("/t/Order/new"); a.status == http.StatusOK {
+		t.Errorf("a form for a table that is only read")
+	}
+	if a := v.get("/t/Order/export"); a.status != http.StatusOK || strings.Contains(a.body, "quantity") {
+		t.Errorf("export: %d %s", a.status, a.body)
 	}
 }

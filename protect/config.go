@@ -100,6 +100,6 @@ func (c Config) withDefaults() Config {
 
 // Schema is the schema that moat keeps its own objects in: the journal, the guard
 // and the search functions.
-const Schema = "moat"
+const Schema = catalog.OwnSchema
 
 func own(name string) catalog.QName { return catalog.QName{Schema: Schema, Name: name} }

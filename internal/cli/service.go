@@ -17,6 +17,7 @@ import (
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/portal"
 	"github.com/moat-db/moat/proxy"
@@ -252,7 +253,18 @@ func startError(err error) error {
 func admission(c config.Config) api.Admission {
 	m := c.Caller
 	return api.Admission{
+		Expose:          exposed(c.Serve),
 		SuspendedColumn: c.Tenant.SuspendedColumn,
 		Membership:      api.Membership{Table: qname(m.Table), Subject: m.Subject, Tenant: m.Tenant, Role: m.Role},
 	}
+}
+
+// exposed is serve.expose.
+func exposed(c config.Serve) map[catalog.QName]api.Access {
+	all := map[catalog.QName]api.Access{}
+	for name, e := range c.Expose {
+		all[config.Named(name)] = api.Access{Hidden: e.Access == "hidden", ReadOnly: e.Access == "read", Hide: e.Hide,
+			Read: e.Read, Write: e.Write}
+	}
+	return all
 }

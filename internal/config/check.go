@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -60,12 +61,21 @@ func (s Serve) check() error {
 		return errors.New("serve.max_body_bytes: 0 would refuse every write")
 	}
 	return cmp.Or(
-		s.addresses(), origins(s.CORSOrigins), s.Tracing.check(),
+		s.checkExpose(), s.addresses(), origins(s.CORSOrigins), s.Tracing.check(),
 		notNegative("serve.statement_timeout", s.StatementTimeout), notNegative("serve.drain_delay", s.DrainDelay),
 		notNegative("serve.max_rows", s.MaxRows),
 		notNegative("serve.max_body_bytes", s.MaxBodyBytes), notNegative("serve.pool_size", s.PoolSize),
 		notNegative("serve.metrics_tenants", s.MetricsTenants),
 	)
+}
+
+func (s Serve) checkExpose() error {
+	for _, name := range sorted(s.Expose) {
+		if a := s.Expose[name].Access; a != "" && a != "hidden" && a != "read" {
+			return fmt.Errorf("serve.expose.%s.access %q: use hidden or read", name, a)
+		}
+	}
+	return tables("serve.expose", maps.Keys(s.Expose))
 }
 
 func (p Proxy) check() error {

@@ -129,9 +129,11 @@ type Serve struct {
 	AllowAggregates    bool          `yaml:"allow_aggregates"`
 	AllowRollback      bool          `yaml:"allow_tx_rollback"`
 	Schemas            []string      `yaml:"schemas"`
-	CORSOrigins        Origins       `yaml:"cors_origins"`
-	TLSCertFile        string        `yaml:"tls_cert_file"`
-	TLSKeyFile         string        `yaml:"tls_key_file"`
+	// Expose narrows what clients reach, by table or view.
+	Expose      map[string]Expose `yaml:"expose"`
+	CORSOrigins Origins           `yaml:"cors_origins"`
+	TLSCertFile string            `yaml:"tls_cert_file"`
+	TLSKeyFile  string            `yaml:"tls_key_file"`
 	// RequestSettings lets functions read request.method, request.path and
 	// request.headers; PreRequest (schema.function) runs before each statement.
 	RequestSettings bool   `yaml:"request_settings"`
@@ -148,6 +150,16 @@ type Serve struct {
 	MetricsTenants int `yaml:"metrics_tenants"`
 	// Membership is a key of earlier versions, kept to say what has taken its place.
 	Membership any `yaml:"membership"`
+}
+
+// Expose is what clients reach of a table or view at most: what the application role may do
+// decides within it.
+type Expose struct {
+	Access string   `yaml:"access"` // hidden or read; empty: as the role may
+	Hide   []string `yaml:"hide"`   // columns that nobody sees
+	Read   []string `yaml:"read"`   // columns that nobody writes
+	// Write are columns of a table that says who the tenants, or their members, are.
+	Write []string `yaml:"write"`
 }
 
 // Tracing says where spans go: an OTLP collector that speaks HTTP. OpenTelemetry's

@@ -53,6 +53,8 @@ func TestParseRefuses(t *testing.T) {
 		"bare number":      "serve: {statement_timeout: 5}",
 		"no body at all":   "serve: {max_body_bytes: 0}",
 		"old membership":   "serve: {membership: {table: app.members}}",
+		"bare exposed":     "serve: {expose: {leads: {access: read}}}",
+		"exposed, all":     "serve: {expose: {app.leads: {access: write}}}",
 		"bare caller":      "caller: {table: members}",
 		"no caller":        "caller: {role: role}",
 		"caller, mode":     "caller: {table: app.members, mode: both}",

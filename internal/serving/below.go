@@ -33,7 +33,11 @@ func (d *Door) Below(v *policy.View) (*Below, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Below{Exposure: &Exposure{View: v, Role: tree.Role}}
+	x, err := d.narrow(&Exposure{View: v, Role: tree.Role})
+	if err != nil {
+		return nil, err
+	}
+	b := &Below{Exposure: x}
 	if own == nil || own.Suspension == nil {
 		b.List, err = b.Tenants("")
 		return b, err
@@ -59,7 +63,7 @@ func (b *Below) HiddenBelow(r *catalog.Relation, column string) string {
 	case c == nil:
 		return "it has no tenant column, by which to tell the tenants' rows apart"
 	case !b.MayColumn(r, c, "SELECT"):
-		return "the tree's role may not read its tenant column"
+		return "its tenant column is hidden, or the tree's role may not read it"
 	case r.Kind == catalog.View && !r.SecurityInvoker:
 		return "it runs as its owner, for whom there is no tree: make it security_invoker"
 	}

@@ -64,6 +64,10 @@ type Membership struct {
 	Subject, Tenant, Role string
 }
 
+func (m Membership) subject() string { return cmp.Or(m.Subject, "subject") }
+
+func (m Membership) tenant(model *catalog.Model) string { return cmp.Or(m.Tenant, model.Column) }
+
 // Check is what the database is asked about a tenant and a caller. It belongs to one
 // state of the schema, and may be used by several goroutines at once.
 type Check struct {
@@ -128,9 +132,9 @@ func (x *Exposure) tenantQuestion(t *Tenants) string {
 }
 
 func (x *Exposure) memberQuestion(m Membership) (string, error) {
-	subject, tenant := cmp.Or(m.Subject, "subject"), cmp.Or(m.Tenant, x.Model.Column)
+	subject, tenant := m.subject(), m.tenant(x.Model)
 	r := x.Relation(m.Table)
-	if r == nil || !x.Uses(r.Schema) || !x.May(r, "SELECT") {
+	if r == nil || !x.Uses(r.Schema) || !x.HasTablePrivilege(x.Role, r, "SELECT") {
 		return "", fmt.Errorf("membership: there is no table %s, or the application role may not read it", m.Table)
 	}
 	for _, name := range []string{subject, tenant, m.Role} {

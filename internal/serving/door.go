@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/policy"
 )
 
@@ -20,6 +21,8 @@ type Admission struct {
 	SuspendedColumn string
 	// Membership, where its Table is set, must hold the caller's subject and tenant.
 	Membership Membership
+	// Expose narrows what clients reach of a table or view, by its name.
+	Expose map[catalog.QName]Access
 	// Age is how long a membership's role is presumed; zero means 10 s.
 	Age time.Duration
 }

@@ -13,22 +13,35 @@ import (
 type Exposure struct {
 	*policy.View
 	Role string
+	// rights narrow what clients reach; nil where only the role's privileges count.
+	rights map[catalog.QName]*right
 }
 
-// Expose returns the exposure of the role that a View was read as.
+// Expose returns the exposure of the role that a View was read as, whatever clients are
+// to reach of it: [Door.Expose] says that.
 func Expose(v *policy.View) *Exposure { return &Exposure{View: v, Role: v.Snapshot.User} }
 
 // Uses reports whether the role may look into a schema.
 func (x *Exposure) Uses(schema string) bool { return x.HasSchemaPrivilege(x.Role, schema, "USAGE") }
 
-// May reports whether the role may run a command on a relation, or on a column of it.
+// May reports whether clients may run a command on the rows of a relation.
 func (x *Exposure) May(r *catalog.Relation, command string) bool {
-	return x.HasTablePrivilege(x.Role, r, command)
+	return x.HasTablePrivilege(x.Role, r, command) && x.right(r, command).rows(command)
 }
 
-// MayColumn reports whether the role may read a column, or give it a value by INSERT or
+// MayColumn reports whether clients may read a column, or give it a value by INSERT or
 // UPDATE: nobody can write one that the database computes.
 func (x *Exposure) MayColumn(r *catalog.Relation, c *catalog.Column, command string) bool {
+	return x.granted(r, c, command) && x.right(r, command).allows(c.Name, command)
+}
+
+// Hides reports whether clients do not see a column that the role may read.
+func (x *Exposure) Hides(r *catalog.Relation, c *catalog.Column) bool {
+	return x.granted(r, c, "SELECT") && !x.MayColumn(r, c, "SELECT")
+}
+
+// granted reports whether the role may do so.
+func (x *Exposure) granted(r *catalog.Relation, c *catalog.Column, command string) bool {
 	if command != "SELECT" && (c.Generated != "" || c.Identity == "always") {
 		return false
 	}
@@ -44,6 +57,12 @@ func (x *Exposure) Isolated(r *catalog.Relation) bool {
 // Hidden says why a relation is not served to anybody, and "" where it is served to
 // those who hold a privilege on it.
 func (x *Exposure) Hidden(r *catalog.Relation) string {
+	switch own := x.rights[r.QName()]; {
+	case own != nil && own.Hidden:
+		return "it is configured to be hidden"
+	case r.Schema == catalog.OwnSchema:
+		return "it is moat's own"
+	}
 	switch r.Kind {
 	case catalog.View:
 		return x.hiddenView(r, map[catalog.QName]bool{})

@@ -65,7 +65,7 @@ func (x *Exposure) Tenants(suspended string) (*Tenants, error) {
 // readable reports whether the role may read a column, which may be missing.
 func (x *Exposure) readable(r *catalog.Relation, column string) bool {
 	c := r.Column(column)
-	return c != nil && x.Uses(r.Schema) && x.MayColumn(r, c, "SELECT")
+	return c != nil && x.Uses(r.Schema) && x.granted(r, c, "SELECT")
 }
 
 // holding is what a column holds, as far as suspending goes.

@@ -107,7 +107,7 @@ func (w *writer) tenantCondition(s source) []string {
 		return nil
 	}
 	c := s.table.Column(s.table.TenantColumn)
-	if c == nil || !c.Select {
+	if c == nil || !(c.Select || c.Hidden) {
 		return nil // the policy alone does it: the role may not name the column
 	}
 	return []string{s.column(s.table.TenantColumn) + " = " + w.tenantID(s.table.TenantType)}

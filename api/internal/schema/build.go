@@ -15,15 +15,20 @@ type Options struct {
 	// Schemas are exposed, the first by default; empty means those of the model that
 	// hold a table, app or public first.
 	Schemas []string
+	// Exposure is what clients reach; nil means all that the role may.
+	Exposure *serving.Exposure
 	// Below, where it is set, makes the Schema of a tenant and those below it.
 	Below *serving.Below
 }
 
 // Build makes the Schema of what the role that a View was read as may reach.
 func Build(v *policy.View, o Options) (*Schema, error) {
-	b := &builder{Exposure: serving.Expose(v), below: o.Below}
+	b := &builder{Exposure: o.Exposure, below: o.Below}
 	if b.below != nil {
 		b.Exposure = b.below.Exposure
+	}
+	if b.Exposure == nil {
+		b.Exposure = serving.Expose(v)
 	}
 	b.schema = &Schema{
 		TenantColumn: v.Model.Column, TenantType: v.Model.Type, Tenants: v.Model.Tenants, TenantsKey: v.Model.Key,
@@ -38,6 +43,9 @@ func Build(v *policy.View, o Options) (*Schema, error) {
 		b.schema.Schemas = b.defaultSchemas()
 	}
 	for _, name := range o.Schemas {
+		if name == catalog.OwnSchema {
+			return nil, fmt.Errorf("schema %s: it is moat's own, and not served", name)
+		}
 		if !b.Uses(name) {
 			return nil, fmt.Errorf("schema %s: there is no such schema, or the role %s may not use it", name, b.Role)
 		}
@@ -74,7 +82,7 @@ func (b *builder) defaultSchemas() []string {
 	var names []string
 	for _, s := range b.Snapshot.Schemas {
 		listed := len(b.Model.Schemas) == 0 || slices.Contains(b.Model.Schemas, s.Name)
-		if used[s.Name] && listed && b.Uses(s.Name) {
+		if s.Name != catalog.OwnSchema && used[s.Name] && listed && b.Uses(s.Name) {
 			names = append(names, s.Name)
 		}
 	}
@@ -221,6 +229,8 @@ func (b *builder) column(r *catalog.Relation, c *catalog.Column) *Column {
 	out.Scalar = len(out.Enum) > 0 || Scalar(out.Base)
 	may := func(command string) bool { return b.MayColumn(r, c, command) }
 	out.Select, out.Insert, out.Update = may("SELECT"), may("INSERT"), may("UPDATE")
+	out.Hidden = b.Hides(r, c)
+	b.schema.Veiled = b.schema.Veiled || out.Hidden
 	return out
 }
 
@@ -239,11 +249,24 @@ func (b *builder) keys(r *catalog.Relation, t *Table) {
 	if t.View && t.FullKey == nil {
 		b.viewKeys(r, t)
 	}
+	t.Uniques = slices.DeleteFunc(t.Uniques, t.hides)
+	if t.hides(t.FullKey) { // of a part nobody can tell two rows apart
+		t.FullKey = nil
+	}
 	for _, name := range t.FullKey {
 		if c := t.byName[name]; c != nil && !c.Tenant {
 			t.Key = append(t.Key, name)
 		}
 	}
+}
+
+// hides reports whether clients do not see one of these columns, the tenant's aside: moat
+// fills that in.
+func (t *Table) hides(columns []string) bool {
+	return slices.ContainsFunc(columns, func(name string) bool {
+		c := t.byName[name]
+		return c != nil && c.Hidden && name != t.TenantColumn
+	})
 }
 
 // plainUnique returns the columns of a unique index over columns without a predicate.

@@ -39,6 +39,9 @@ type Schema struct {
 	Below     bool
 	Suspended string
 
+	// Veiled says that there are hidden columns: what PostgreSQL says of a row may show them.
+	Veiled bool
+
 	Tables    map[Name]*Table
 	Functions map[Name][]*Function
 	// Types are the enums and domains of the exposed schemas, by their SQL name.
@@ -125,6 +128,8 @@ type Column struct {
 	// Base is the type under a domain, else Type.
 	Base                   string
 	Select, Insert, Update bool
+	// Hidden columns are those that the role may read and clients do not see.
+	Hidden bool
 	// Tenant is the tenant column, which clients cannot write.
 	Tenant bool
 }

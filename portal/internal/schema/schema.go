@@ -83,15 +83,15 @@ type Child struct {
 	Column *Column
 }
 
-// Build makes the portal's view of what the role that read the catalog may reach.
-func Build(v *policy.View, check *serving.Check) *Schema {
-	b := &builder{Exposure: serving.Expose(v), types: map[catalog.QName]*catalog.Type{},
+// Build makes the portal's view of what clients reach.
+func Build(x *serving.Exposure, check *serving.Check) *Schema {
+	b := &builder{Exposure: x, types: map[catalog.QName]*catalog.Type{},
 		byName: map[catalog.QName]*Table{}}
 	b.addAll()
 	b.references()
 	b.dropLoose()
 	b.sort()
-	return &Schema{View: v, Tables: b.tables, Check: check, Tenants: check.Tenants}
+	return &Schema{View: x.View, Tables: b.tables, Check: check, Tenants: check.Tenants}
 }
 
 // BuildBelow makes what the role that the tree is read by may reach.

@@ -32,7 +32,11 @@ func (s *Source) Schema(ctx context.Context) (*Schema, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.last = Build(read, check)
+		exposed, err := s.Door.Expose(read)
+		if err != nil {
+			return nil, err
+		}
+		s.last = Build(exposed, check)
 		// Where what is below cannot be served the API says why, in the log.
 		if below, err := s.Door.Below(read); below != nil && err == nil && below.List != nil {
 			s.last.Below = BuildBelow(below)
