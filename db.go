@@ -17,6 +17,7 @@ type DB struct {
 	bind    *binder
 	checked atomic.Bool // the role was found safe
 	owned   bool        // Close closes the pool
+	tracer  pgx.QueryTracer
 }
 
 // Open connects to url, checks that row-level security binds the role it names, and
@@ -58,7 +59,7 @@ func Open(ctx context.Context, url string, o *Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)
 	}
-	db := &DB{pool: pool, bind: bind, owned: true}
+	db := &DB{pool: pool, bind: bind, owned: true, tracer: tracerOf(pool)}
 	if err := db.Check(ctx); err != nil {
 		pool.Close()
 		return nil, err
@@ -77,7 +78,7 @@ func New(pool *pgxpool.Pool, o *Options) (*DB, error) {
 	if err := checkPool(pool.Config(), opts); err != nil {
 		return nil, err
 	}
-	return &DB{pool: pool, bind: newBinder(opts)}, nil
+	return &DB{pool: pool, bind: newBinder(opts), tracer: tracerOf(pool)}, nil
 }
 
 func resolve(o *Options) (Options, error) {
@@ -157,7 +158,7 @@ func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 // transaction: all of them or none. b must not have begun a transaction itself
 // (Batch.BeginTx): [DB.InTx] is for that. The results must be closed.
 func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	conn, results, err := db.send(ctx, &pgx.Batch{}, b.QueuedQueries...)
+	conn, results, err := db.send(ctx, (*pgx.Conn).SendBatch, &pgx.Batch{}, b.QueuedQueries...)
 	if err != nil {
 		return failedBatch{err: err}
 	}
@@ -167,13 +168,17 @@ func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 // query sends the binding and one statement, reads the binding's result and returns
 // the rows of the statement.
 func (db *DB) query(ctx context.Context, sql string, args []any) (*rows, error) {
-	args, err := forBatch(args)
+	args, named, err := forBatch(sql, args)
 	if err != nil {
 		return nil, err
 	}
+	how := (*pgx.Conn).SendBatch
+	if !named {
+		how = db.sendUnnamed
+	}
 	r := &rows{statement: pgx.QueuedQuery{SQL: sql, Arguments: args}}
 	r.batch.QueuedQueries = r.queued[:0]
-	if r.conn, r.results, err = db.send(ctx, &r.batch, &r.statement); err != nil {
+	if r.conn, r.results, err = db.send(ctx, how, &r.batch, &r.statement); err != nil {
 		return nil, err
 	}
 	if r.Rows, err = r.results.Query(); err != nil {
@@ -184,11 +189,14 @@ func (db *DB) query(ctx context.Context, sql string, args []any) (*rows, error) 
 	return r, nil
 }
 
+// sender sends a batch; (*pgx.Conn).SendBatch is the usual one.
+type sender func(*pgx.Conn, context.Context, *pgx.Batch) pgx.BatchResults
+
 // send borrows a connection, sends the binding and the statements together in batch,
 // which is empty, and reads the results of the binding. Up to the Sync at its end such a pipeline is one
 // implicit transaction, so the transaction-local settings cover exactly these
 // statements; where binding fails the server skips the rest.
-func (db *DB) send(ctx context.Context, batch *pgx.Batch,
+func (db *DB) send(ctx context.Context, how sender, batch *pgx.Batch,
 	queries ...*pgx.QueuedQuery) (*pgxpool.Conn, pgx.BatchResults, error) {
 	if err := db.bind.permitAll(queries); err != nil {
 		return nil, nil, err
@@ -203,7 +211,7 @@ func (db *DB) send(ctx context.Context, batch *pgx.Batch,
 		return nil, nil, err
 	}
 	batch.QueuedQueries = append(batch.QueuedQueries, taggedAll(queries, scope.Width)...)
-	results := conn.Conn().SendBatch(ctx, batch)
+	results := how(conn.Conn(), ctx, batch)
 	if err := discard(results, n); err != nil {
 		_ = results.Close()
 		conn.Release()

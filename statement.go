@@ -115,34 +115,61 @@ func holds(sql string) bool {
 // errResultFormats is returned for pgx.QueryResultFormats outside a transaction.
 var errResultFormats = errors.New("result formats of one statement are supported inside InTx only")
 
-// withoutMode drops the execution mode that programs put in front of a statement's
-// arguments. The simple protocol would run several statements in one string, and the
-// modes of a batch are the pool's.
-func withoutMode(args []any) []any {
-	for i, arg := range args {
-		switch arg.(type) {
+// execMode takes the execution modes out of the options that programs put in front of a
+// statement's arguments, and says whether the statement may be named, which is to say
+// prepared and kept. Modes that do not name statements are honoured, the simple protocol
+// as the exec mode: it would run several statements in one string. All other modes are the
+// pool's.
+func execMode(sql string, args []any) (rest []any, named bool) {
+	named = len(args) > 0 || !utility(sql)
+	for i := 0; i < len(args); i++ {
+		switch arg := args[i].(type) {
 		case pgx.QueryExecMode:
-			return slices.Concat(args[:i:i], withoutMode(args[i+1:]))
+			named = named && arg != pgx.QueryExecModeExec && arg != pgx.QueryExecModeSimpleProtocol
+			args = slices.Concat(args[:i:i], args[i+1:])
+			i--
 		case pgx.QueryResultFormats, pgx.QueryResultFormatsByOID, pgx.QueryRewriter:
 		default:
-			return args
+			return args, named
 		}
 	}
-	return args
+	return args, named
+}
+
+// utility recognises statements that have no plan to keep. Programs name savepoints
+// anew each time.
+func utility(sql string) bool {
+	if harmless(sql) {
+		return false
+	}
+	switch leading(sql)[0] {
+	case "SAVEPOINT", "RELEASE", "ROLLBACK", "SET", "LOCK", "NOTIFY", "CREATE", "ALTER", "DROP":
+		return true
+	}
+	return false
+}
+
+// forTx prepares a statement's arguments for a transaction, whose statements take options.
+func forTx(sql string, args []any) []any {
+	args, named := execMode(sql, args)
+	if named {
+		return args
+	}
+	return append([]any{pgx.QueryExecModeExec}, args...)
 }
 
 // forBatch prepares a statement's arguments for a batch, which knows no options but a
 // rewriter.
-func forBatch(args []any) ([]any, error) {
-	args = withoutMode(args)
+func forBatch(sql string, args []any) (rest []any, named bool, err error) {
+	args, named = execMode(sql, args)
 	for _, arg := range args {
 		switch arg.(type) {
 		case pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
-			return nil, errResultFormats
+			return nil, false, errResultFormats
 		case pgx.QueryRewriter:
 		default:
-			return args, nil
+			return args, named, nil
 		}
 	}
-	return args, nil
+	return args, named, nil
 }

@@ -205,7 +205,7 @@ func (t *tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, erro
 	if err := t.checkStatement(ctx, sql); err != nil {
 		return failedRows{err: err}, err
 	}
-	rows, err := t.Tx.Query(ctx, tagged(sql, t.scope.Width), withoutMode(args)...)
+	rows, err := t.Tx.Query(ctx, tagged(sql, t.scope.Width), forTx(sql, args)...)
 	return typedRows{rows}, typed(err)
 }
 
@@ -213,7 +213,7 @@ func (t *tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if err := t.checkStatement(ctx, sql); err != nil {
 		return failedRows{err: err}
 	}
-	return typedRow{t.Tx.QueryRow(ctx, tagged(sql, t.scope.Width), withoutMode(args)...)}
+	return typedRow{t.Tx.QueryRow(ctx, tagged(sql, t.scope.Width), forTx(sql, args)...)}
 }
 
 func (t *tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {

@@ -15,8 +15,9 @@ import (
 // conn is what database/sql takes for a connection: a place in which one statement or
 // transaction runs at a time.
 type conn struct {
-	db *moat.DB
-	tx pgx.Tx // the open transaction; nil where there is none
+	db   *moat.DB
+	seen *texts
+	tx   pgx.Tx // the open transaction; nil where there is none
 }
 
 // querier is what moat.DB and a transaction have in common.
@@ -32,7 +33,7 @@ func (c *conn) querier() querier {
 }
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	pgxRows, err := c.querier().Query(ctx, query, values(args)...)
+	pgxRows, err := c.querier().Query(ctx, query, c.arguments(query, args)...)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +41,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	rows, err := c.querier().Query(ctx, query, values(args)...)
+	rows, err := c.querier().Query(ctx, query, c.arguments(query, args)...)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +52,13 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	return driver.RowsAffected(rows.CommandTag().RowsAffected()), nil
 }
 
-func values(named []driver.NamedValue) []any {
+// arguments are pgx's for a statement. One without parameters is prepared only when it
+// comes again: libraries that write values into the text, as Bun does, would otherwise
+// fill the cache of prepared statements with texts that nobody sends twice.
+func (c *conn) arguments(query string, named []driver.NamedValue) []any {
+	if len(named) == 0 && !c.seen.again(query) {
+		return []any{pgx.QueryExecModeExec}
+	}
 	args := make([]any, len(named))
 	for i, v := range named {
 		args[i] = v.Value

@@ -32,7 +32,7 @@ func Open(ctx context.Context, url string, o *moat.Options) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sql.OpenDB(&connector{db: db, owned: true}), nil
+	return sql.OpenDB(&connector{db: db, seen: newTexts(), owned: true}), nil
 }
 
 // Configure prepares a pool's configuration for [NewConnector]: its connections return
@@ -52,10 +52,11 @@ func Configure(c *pgxpool.Config) {
 // NewConnector returns a connector for sql.OpenDB over db, which stays open when the
 // *sql.DB is closed. The pool of db must come from a configuration that [Configure]
 // prepared. The limits that count are the pool's; those of the *sql.DB come on top.
-func NewConnector(db *moat.DB) driver.Connector { return &connector{db: db} }
+func NewConnector(db *moat.DB) driver.Connector { return &connector{db: db, seen: newTexts()} }
 
 type connector struct {
 	db    *moat.DB
+	seen  *texts
 	owned bool
 }
 
@@ -63,7 +64,9 @@ var _ io.Closer = (*connector)(nil)
 
 // Connect makes a place for one statement or transaction at a time; connections are
 // the pool's.
-func (c *connector) Connect(context.Context) (driver.Conn, error) { return &conn{db: c.db}, nil }
+func (c *connector) Connect(context.Context) (driver.Conn, error) {
+	return &conn{db: c.db, seen: c.seen}, nil
+}
 
 // Driver exists for database/sql. It opens nothing: a connection string alone does not
 // say how the tenant is bound.

@@ -257,7 +257,11 @@ func TestValuesAreThoseOfTheDriver(t *testing.T) {
 		"'pg_class'::regclass",
 		"'\"q\"'::jsonpath", "array['happy'::mood]", "'1 2'::int2vector", "'1'::xid"} {
 		query := "select " + expr + " as v"
+		first, _ := scan(as(tenantA), db, query) // not prepared: as text
 		a, errA := scan(as(tenantA), db, query)
+		if first != a {
+			t.Errorf("%s\n is first   %s\n then       %s", expr, first, a)
+		}
 		b, errB := scan(t.Context(), plain, query)
 		if a != b || errA != nil || errB != nil {
 			t.Errorf("%s\n is    %s %v\n wants %s %v", expr, a, errA, b, errB)
@@ -326,7 +330,8 @@ func TestRoundTrips(t *testing.T) {
 	db := newFixture(t).open(t, moat.Options{MaxConns: 1, ConfigurePool: trips.Install})
 	count := func(what string, most int64, fn func()) {
 		t.Helper()
-		fn() // prepares what is prepared once
+		fn()
+		fn() // prepares also what has no parameters
 		trips.Reset()
 		fn()
 		if n := trips.Count(); n > most {
@@ -352,6 +357,46 @@ func TestRoundTrips(t *testing.T) {
 	})
 }
 
+// What comes once is not prepared: Bun writes values into the text, GORM names savepoints
+// anew. One that comes again is.
+func TestTextsThatComeOnceArePreparedNever(t *testing.T) {
+	t.Parallel()
+	var trips pgtest.Trips
+	db := newFixture(t).open(t, moat.Options{MaxConns: 1, ConfigurePool: trips.Install})
+	const prepared = "select count(*)::text from pg_prepared_statements where statement like '%leads%' and $1 = 1"
+	names(t, as(tenantA), db, prepared, 1)
+	trips.Reset()
+	for i := range 20 {
+		names(t, as(tenantA), db, fmt.Sprintf("select name from leads where id = %d", i))
+	}
+	if n := trips.Count(); n != 20 {
+		t.Errorf("20 statements took %d round trips", n)
+	}
+	tx, err := db.BeginTx(as(tenantA), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	trips.Reset()
+	for i := range 5 {
+		want(t, "in a transaction", names(t, t.Context(), tx, fmt.Sprintf("select name from leads where id = 1 or id = %d",
+			100+i)), "a1")
+		for range 2 {
+			if _, err := tx.Exec("savepoint a"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := trips.Count(); n != 15 {
+		t.Errorf("15 statements in a transaction took %d round trips", n)
+	}
+	want(t, "prepared", names(t, t.Context(), tx, prepared, 1), "1") // itself
+	for range 3 {
+		names(t, t.Context(), tx, allNames)
+	}
+	want(t, "prepared", names(t, t.Context(), tx, prepared, 1), "2")
+}
+
 // A pool that Configure did not prepare sends binary where a program expects text.
 func TestUnpreparedPoolIsNamed(t *testing.T) {
 	t.Parallel()
@@ -362,7 +407,7 @@ func TestUnpreparedPoolIsNamed(t *testing.T) {
 	}
 	t.Cleanup(inner.Close)
 	db := sql.OpenDB(moatsql.NewConnector(inner))
-	if err := db.QueryRowContext(as(tenantA), "select array[1]").Scan(new(string)); err == nil {
+	if err := db.QueryRowContext(as(tenantA), "select array[$1::int]", 1).Scan(new(string)); err == nil {
 		t.Error("an array in binary passes for its text")
 	}
 	if err := db.Close(); err != nil {
