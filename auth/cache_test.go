@@ -140,7 +140,7 @@ func TestCacheHoldsNothingRefusedOrHuge(t *testing.T) {
 	config.Now = c.now
 	v := newVerifier(t, config)
 	good := goodClaims(c)
-	refuses(t, v, hs256(with(good, map[string]any{"aud": "x"})), Invalid, "audience")
+	refuses(t, v, hs256(with(good, map[string]any{"aud": "x"})), Audience, "aud")
 	accepts(t, v, hs256(with(good, map[string]any{"x": strings.Repeat("x", maxCachedToken)})))
 	accepts(t, v, hs256(with(good, map[string]any{"exp": c.in(-time.Second)}))) // within the leeway
 	if n := v.cache.len(); n != 0 {

@@ -187,9 +187,9 @@ func (c *claims) lookup(path string) (v any, present bool, err error) {
 	object := c.members
 	names := strings.Split(path, ".")
 	for i, name := range names {
-		v, ok := object[name]
-		if !ok {
-			return nil, false, nil
+		v, ok, err := member(object, name)
+		if err != nil || !ok {
+			return nil, err != nil, err
 		}
 		if i == len(names)-1 {
 			return v, true, nil
@@ -201,9 +201,73 @@ func (c *claims) lookup(path string) (v any, present bool, err error) {
 	return nil, false, nil
 }
 
+// member is a member of an object; * is the only one.
+func member(object map[string]any, name string) (v any, found bool, err error) {
+	if v, found = object[name]; found || name != "*" || len(object) == 0 {
+		return v, found, nil
+	}
+	if len(object) > 1 {
+		return nil, true, errNotOne
+	}
+	for _, v = range object {
+	}
+	return v, true, nil
+}
+
+var errNotOne = fmt.Errorf("none or several where one is meant: %w", jwt.ErrInvalidType)
+
+// single takes a list of one for its element and an object of one member for its name. Of
+// none, as of several, nobody can tell.
+func single(v any) (any, error) {
+	switch x := v.(type) {
+	case []any:
+		if len(x) == 1 {
+			return x[0], nil
+		}
+		return nil, errNotOne
+	case map[string]any:
+		for name := range x {
+			if len(x) == 1 {
+				return name, nil
+			}
+		}
+		return nil, errNotOne
+	}
+	return v, nil
+}
+
+// one is the claim at path, taken out of a list or an object that holds nothing else.
+func (c *claims) one(path string) (v any, present bool, err error) {
+	v, present, err = c.lookup(path)
+	if err != nil || !present {
+		return nil, present, err
+	}
+	v, err = single(v)
+	return v, true, err
+}
+
+// shape says what kind of claim there is, for a log: not what it says.
+func (c *claims) shape(path string) string {
+	v, present, _ := c.lookup(path)
+	if !present {
+		return "no such claim"
+	}
+	switch x := v.(type) {
+	case string:
+		return "a text of another form"
+	case []any:
+		return fmt.Sprintf("a list of %d", len(x))
+	case map[string]any:
+		return fmt.Sprintf("an object of %d members", len(x))
+	case json.Number:
+		return "a number"
+	}
+	return "something else"
+}
+
 // tenant returns the tenant claim, checked for the type of the tenant column.
 func (c *claims) tenant(path string, tt moat.TenantType) (t moat.Tenant, present bool, err error) {
-	v, present, err := c.lookup(path)
+	v, present, err := c.one(path)
 	if err != nil || !present {
 		return "", present, err
 	}
@@ -228,14 +292,28 @@ func (c *claims) tenant(path string, tt moat.TenantType) (t moat.Tenant, present
 	return t, true, nil
 }
 
-// name returns a claim that becomes a setting: a string, or "" when it is absent
-// or null.
+// name returns a claim that names something: a string, alone or the only one of a list or
+// object, or "" when it is absent or null.
 func (c *claims) name(path string) (string, error) {
-	v, present, err := c.lookup(path)
+	v, _, err := c.one(path)
 	if err != nil {
 		return "", err
 	}
-	if !present || v == nil {
+	return setting(v)
+}
+
+// person returns the claim that says who somebody is, which is a string and nothing else.
+func (c *claims) person(path string) (string, error) {
+	v, _, err := c.lookup(path)
+	if err != nil {
+		return "", err
+	}
+	return setting(v)
+}
+
+// setting is what a claim becomes a setting as.
+func setting(v any) (string, error) {
+	if v == nil {
 		return "", nil
 	}
 	s, ok := v.(string)

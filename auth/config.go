@@ -55,6 +55,13 @@ type IssuerConfig struct {
 	Issuer string
 	// Audience lists what a token's aud claim must name one of (RFC 7519, 4.1.3).
 	Audience []string
+	// NoAudience is for an issuer whose tokens have no aud claim: only those are accepted,
+	// and Clients says for whom they are. It takes the place of Audience.
+	NoAudience bool
+	// Clients lists the clients whose tokens are accepted, by the azp claim (OpenID Connect
+	// Core 1.0, 2) or the client_id claim (RFC 9068, 2.2); by both where a token has both.
+	// Empty means that neither is looked at.
+	Clients []string
 
 	// Secret is the key shared with the issuer, as raw bytes: at least 32 for HS256,
 	// 48 for HS384 and 64 for HS512 (RFC 7518, 3.2).
@@ -81,8 +88,13 @@ type IssuerConfig struct {
 	Algorithms []string
 	// TenantClaim is where the tenant is; empty means "tenant_id". A claim of exactly
 	// this name is tried first ("https://example.com/tenant"), then the path of
-	// members between the dots ("app_metadata.tenant_id").
+	// members between the dots ("app_metadata.tenant_id"), in which * is the only member
+	// of an object ("organization.*.id"). A list of one stands for its element and an
+	// object of one member for its name; of several nobody can tell which is meant.
 	TenantClaim string
+	// External says that the claim is not the tenant but a name that the issuer has for it:
+	// it becomes [Identity.External]. Zero means that it is the tenant.
+	External bool
 	// RoleClaim is where the role is, in the same way; empty means "role". A token
 	// without it has no role.
 	RoleClaim string
@@ -182,8 +194,8 @@ func (ic IssuerConfig) validate() error {
 	if ic.Issuer == "" {
 		errs = append(errs, errors.New("no issuer: the iss claim that its tokens carry"))
 	}
-	if len(ic.Audience) == 0 || slices.Contains(ic.Audience, "") {
-		errs = append(errs, errors.New("no audience: an aud claim that its tokens carry"))
+	if err := ic.validateAudience(); err != nil {
+		errs = append(errs, err)
 	}
 	if err := ic.validateKeySource(); err != nil {
 		errs = append(errs, err)
@@ -197,6 +209,20 @@ func (ic IssuerConfig) validate() error {
 		errs = append(errs, fmt.Errorf("leeway %s is more than %s", ic.Leeway, MaxLeeway))
 	}
 	return errors.Join(errs...)
+}
+
+func (ic IssuerConfig) validateAudience() error {
+	switch {
+	case slices.Contains(ic.Clients, ""):
+		return errors.New("a client without a name")
+	case ic.NoAudience && len(ic.Audience) > 0:
+		return errors.New("an audience for tokens that have none")
+	case ic.NoAudience && len(ic.Clients) == 0:
+		return errors.New("no clients: without an audience, the azp or client_id claims of the tokens that are meant")
+	case !ic.NoAudience && (len(ic.Audience) == 0 || slices.Contains(ic.Audience, "")):
+		return errors.New("no audience: an aud claim that its tokens carry")
+	}
+	return nil
 }
 
 func (ic IssuerConfig) validateKeySource() error {

@@ -7,12 +7,14 @@
 //
 //   - is signed by a key of the very issuer it names, with an algorithm that this
 //     key is for (RFC 8725, 3.1 and 3.2);
-//   - names that issuer and one of its audiences, has an expiry that has not
-//     passed, and is not from the future;
+//   - names that issuer and one of its audiences (or, for an issuer that names none,
+//     no audience and one of its clients), has an expiry that has not passed, and is
+//     not from the future;
 //   - is written in one way only: strict base64url, no duplicate member in any
 //     object, no lone surrogate, no critical header (RFC 7515, 4.1.11);
-//   - carries a tenant of the tenant column's type, or none at all where
-//     [Config.AllowWithoutTenant] is set.
+//   - carries a tenant of the tenant column's type, or the issuer's own name of one
+//     where [IssuerConfig.External] is set, or none at all where
+//     [Config.AllowWithoutTenant] is.
 //
 // Everything else is refused with [ErrNoToken] or [*TokenError]. Keys that a token
 // brings along (jwk, jku, x5c, x5u) are never looked at. A configuration without an

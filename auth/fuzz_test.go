@@ -87,7 +87,11 @@ func checkAccepted(t *testing.T, token string, id Identity, public ed25519.Publi
 	if err := json.Unmarshal(id.Claims, &payload); err != nil {
 		t.Fatal(err)
 	}
-	if payload["iss"] != id.Issuer || !strings.EqualFold(payload["tenant_id"].(string), string(id.Tenant)) {
+	tenant, err := single(payload["tenant_id"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name, ok := tenant.(string); !ok || payload["iss"] != id.Issuer || !strings.EqualFold(name, string(id.Tenant)) {
 		t.Fatalf("identity %+v differs from the payload %s", id, id.Claims)
 	}
 	if err := moat.UUID.Validate(id.Tenant); err != nil {

@@ -15,6 +15,9 @@ type Identity struct {
 	// Tenant is the tenant claim, valid for the configured type; a uuid is in lower
 	// case. It is empty only where [Config.AllowWithoutTenant] is set.
 	Tenant moat.Tenant
+	// External is the issuer's own name of the tenant, where [IssuerConfig.External] is
+	// set; Tenant is empty then, and whoever knows the database looks it up.
+	External string
 	// Subject is the caller's id (RFC 7519, 4.1.2); empty if the token has none.
 	Subject string
 	// Role is the caller's role inside the tenant; empty if the token has none.

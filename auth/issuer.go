@@ -22,6 +22,7 @@ type issuer struct {
 	config     IssuerConfig
 	tenantType moat.TenantType
 	anonymous  bool // a token may be without a tenant
+	clock      func() time.Time
 	parser     *jwt.Parser
 	keys       keySource
 }
@@ -49,20 +50,23 @@ func newIssuer(ctx context.Context, ic IssuerConfig, c Config, env environment) 
 	if err != nil {
 		return nil, err
 	}
-	is := &issuer{config: ic, tenantType: c.TenantType, anonymous: c.AllowWithoutTenant, keys: keys}
+	is := &issuer{config: ic, tenantType: c.TenantType, anonymous: c.AllowWithoutTenant, clock: env.now, keys: keys}
 	// Each of these is off by default in the library, and each one left out accepts
 	// tokens that are for somebody else or for ever. Two are promised a second time,
 	// by the choice of the issuer and by identity: neither depends on the other.
-	is.parser = jwt.NewParser(
+	options := []jwt.ParserOption{
 		jwt.WithValidMethods(keys.algorithms),
 		jwt.WithIssuer(ic.Issuer),
-		jwt.WithAudience(ic.Audience...),
 		jwt.WithExpirationRequired(),
 		jwt.WithIssuedAt(),
 		jwt.WithLeeway(ic.Leeway),
 		jwt.WithStrictDecoding(),
 		jwt.WithTimeFunc(env.now),
-	)
+	}
+	if !ic.NoAudience { // meant checks that there is none
+		options = append(options, jwt.WithAudience(ic.Audience...))
+	}
+	is.parser = jwt.NewParser(options...)
 	return is, nil
 }
 
@@ -217,9 +221,39 @@ func (is *issuer) verify(ctx context.Context, token string, c *claims) (Identity
 		return Identity{}, ErrNoKeys
 	}
 	if err != nil {
-		return Identity{}, refusal(err)
+		return Identity{}, is.refusal(err, c)
+	}
+	if err := is.meant(c); err != nil {
+		return Identity{}, err
 	}
 	return is.identity(c)
+}
+
+// meant checks what the library does not: that a token without an audience has none, and
+// that it was given to one of the clients.
+func (is *issuer) meant(c *claims) error {
+	if _, found := c.members["aud"]; found && is.config.NoAudience {
+		aud, _ := c.GetAudience()
+		return (&TokenError{Reason: Audience, Check: "aud"}).facts("none", listed(aud))
+	}
+	if len(is.config.Clients) == 0 {
+		return nil
+	}
+	var got []string
+	for _, name := range []string{"azp", "client_id"} {
+		client, err := c.text(name)
+		if err != nil {
+			return invalid("claims")
+		}
+		if client != "" {
+			got = append(got, client)
+		}
+	}
+	other := func(client string) bool { return !slices.Contains(is.config.Clients, client) }
+	if len(got) == 0 || slices.ContainsFunc(got, other) {
+		return (&TokenError{Reason: Audience, Check: "azp or client_id"}).facts(listed(is.config.Clients), listed(got))
+	}
+	return nil
 }
 
 // check says also whether newer keys might verify a token that these do not.
@@ -236,11 +270,11 @@ func (is *issuer) check(ctx context.Context, token string, c *claims) (stale boo
 }
 
 func (is *issuer) identity(c *claims) (Identity, error) {
-	tenant, present, err := c.tenant(is.config.TenantClaim, is.tenantType)
-	if err != nil || !present && !is.anonymous {
-		return Identity{}, invalid("tenant claim")
+	tenant, external, err := is.tenant(c)
+	if err != nil {
+		return Identity{}, err
 	}
-	subject, err := c.name(is.config.SubjectClaim)
+	subject, err := c.person(is.config.SubjectClaim)
 	if err != nil {
 		return Identity{}, invalid("subject claim")
 	}
@@ -254,7 +288,30 @@ func (is *issuer) identity(c *claims) (Identity, error) {
 		return Identity{}, invalid("claims")
 	}
 	return Identity{
-		Tenant: tenant, Subject: subject, Role: role, Claims: c.raw,
+		Tenant: tenant, External: external, Subject: subject, Role: role, Claims: c.raw,
 		Issuer: is.config.Issuer, Expires: expires.Time,
 	}, nil
+}
+
+// tenant reads the tenant claim: the tenant, or the issuer's own name of it.
+func (is *issuer) tenant(c *claims) (t moat.Tenant, external string, err error) {
+	path, present := is.config.TenantClaim, false
+	if is.config.External {
+		external, err = c.name(path)
+		present = external != ""
+	} else {
+		t, present, err = c.tenant(path, is.tenantType)
+	}
+	if err != nil || !present && !is.anonymous {
+		e := &TokenError{Reason: NoTenant, Check: "tenant claim"}
+		return "", "", e.facts("one "+is.kind()+" at "+path, c.shape(path))
+	}
+	return t, external, nil
+}
+
+func (is *issuer) kind() string {
+	if is.config.External {
+		return "name"
+	}
+	return string(is.tenantType)
 }

@@ -104,8 +104,8 @@ type body struct {
 	Hint    *string `json:"hint"`
 }
 
-// describe says what a client may know: whether there was a token, and which of the
-// three reasons it was refused for.
+// describe says what a client may know: whether there was a token, and the reason it was
+// refused for.
 func describe(err error) body {
 	if errors.Is(err, ErrNoToken) {
 		return body{Code: "PGRST302", Message: "Anonymous access is disabled"}
@@ -121,6 +121,10 @@ func describe(err error) body {
 			message = "JWT expired"
 		case NotYetValid:
 			message = "JWT not yet valid"
+		case Audience:
+			message = "JWT not in audience"
+		case NoTenant:
+			message = "JWT without a usable tenant"
 		}
 	}
 	return body{Code: "PGRST301", Message: message}

@@ -74,7 +74,8 @@ func TestMiddleware(t *testing.T) {
 		{"garbage", []string{"Bearer garbage"}, 401, bad, wrong},
 		{"expired", []string{"Bearer " + expired}, 401, bad, body("PGRST301", "JWT expired")},
 		{"not yet valid", []string{"Bearer " + early}, 401, bad, body("PGRST301", "JWT not yet valid")},
-		{"for another audience", []string{"Bearer " + foreign}, 401, bad, wrong},
+		{"for another audience", []string{"Bearer " + foreign}, 401, bad,
+			body("PGRST301", "JWT not in audience")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

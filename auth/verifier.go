@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -95,7 +96,8 @@ func (v *Verifier) verify(ctx context.Context, token string, hash tokenHash) (Id
 	name, _ := c.GetIssuer()
 	is, ok := v.issuers[name]
 	if !ok {
-		return Identity{}, invalid("issuer")
+		known := slices.Sorted(maps.Keys(v.issuers))
+		return Identity{}, invalid("issuer").facts(listed(known), name)
 	}
 	// Before the keys are read: if they change meanwhile, the entry is born stale.
 	version := is.keys.version()
