@@ -54,6 +54,8 @@ type Config struct {
 	// Door says who may come in. What else serves the database, such as the portal,
 	// should be given the same one. Nil means one with the zero [Admission].
 	Door *Door
+	// From says where a request may choose its tenant, beside the header Moat-Tenant.
+	From From
 	// Gate is the way to the pool; nil means one of its own by Limits.
 	Gate *Gate
 
@@ -93,6 +95,15 @@ type Config struct {
 // Door says who may come in, to the API and to the portal alike: which tenants are
 // known and not suspended, and who is a member.
 type Door = serving.Door
+
+// From says where a request may choose its tenant.
+type From = serving.From
+
+// LookupError says that tenants cannot be looked up, and how they could.
+type LookupError = serving.LookupError
+
+// Speaker says for which tenants an issuer speaks.
+type Speaker = serving.Speaker
 
 // Admission configures a [Door], and Membership and Access an Admission.
 type (

@@ -3,6 +3,8 @@ package api
 import (
 	"net/http"
 	"slices"
+
+	"github.com/moat-db/moat/internal/serving"
 )
 
 // cors answers browsers of the configured origins. Credentials are never allowed:
@@ -36,7 +38,8 @@ func (h *Handler) cors(next http.Handler) http.Handler {
 		// Any header may be sent: an origin that may bring a token may as well bring
 		// traceparent, or what a client library of tomorrow adds.
 		allow := "Authorization, Content-Type, Accept, Accept-Profile, Content-Profile, Prefer, Range, Range-Unit, " +
-			"If-Match, If-None-Match, X-Request-Id, X-Client-Info, apikey, " + widthHeader
+			"If-Match, If-None-Match, X-Request-Id, X-Client-Info, apikey, " + widthHeader +
+			", " + serving.ChoiceHeader
 		if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
 			allow = asked
 			header.Add("Vary", "Access-Control-Request-Headers")

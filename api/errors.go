@@ -59,16 +59,34 @@ func tenantRefused(err error) *problem.Error {
 	switch {
 	case errors.Is(err, moat.ErrNoTree):
 		return problem.New(http.StatusBadRequest, "MOAT107", "there is nothing below a tenant to read here")
-	case errors.Is(err, moat.ErrNoTenant):
-		return problem.New(http.StatusForbidden, "MOAT102", "the token names no tenant")
-	case errors.As(err, &invalid), errors.Is(err, serving.ErrUnknownTenant):
-		return problem.New(http.StatusForbidden, "MOAT103", "the tenant is not known")
+	case errors.Is(err, moat.ErrNoTenant), errors.Is(err, serving.ErrNoMembers):
+		return noTenant()
+	case errors.Is(err, serving.ErrChoices):
+		return problem.New(http.StatusBadRequest, "MOAT115", "the request chooses two tenants").
+			WithHint("Name it once: in %s, the host or the path.", serving.ChoiceHeader)
+	case errors.As(err, &invalid), errors.Is(err, serving.ErrUnknownTenant), errors.Is(err, serving.ErrNotMember):
+		// Alike, or a stranger could find out who the tenants are.
+		e := problem.New(http.StatusForbidden, "MOAT103", "there is no such tenant, or the caller is not its member")
+		e.Cause = err
+		return e
 	case errors.Is(err, serving.ErrSuspended):
 		return problem.New(http.StatusForbidden, "MOAT104", "the tenant is suspended")
-	case errors.Is(err, serving.ErrNotMember):
-		return problem.New(http.StatusForbidden, "MOAT105", "the caller is not a member of the tenant")
 	}
-	return nil
+	return unlisted(err)
+}
+
+// noTenant refuses a token that is for no tenant where one is needed.
+func noTenant() *problem.Error {
+	return problem.New(http.StatusForbidden, "MOAT102", "the token names no tenant").
+		WithHint("Name one in %s that the token's subject is a member of; GET /tenants lists them.", serving.ChoiceHeader)
+}
+
+func unlisted(err error) *problem.Error {
+	var reason *serving.UnlistedError
+	if !errors.As(err, &reason) {
+		return nil
+	}
+	return problem.New(http.StatusNotImplemented, "MOAT116", "%s", reason.Error())
 }
 
 // gateRefused tells what was too much, or came too slowly.

@@ -94,6 +94,7 @@ func (h *Handler) chain() (http.Handler, error) {
 	base := h.config.Base
 	mux.Handle(base+"/", h.browse(authenticated))
 	mux.Handle(base, h.browse(authenticated))
+	mux.Handle("GET /tenants", verified(http.HandlerFunc(h.tenants)))
 	mux.HandleFunc("GET /healthz", h.healthz)
 	mux.HandleFunc("GET /readyz", h.readyz)
 	if !h.config.HideMetrics {
@@ -103,7 +104,7 @@ func (h *Handler) chain() (http.Handler, error) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, r, problem.New(http.StatusNotFound, "PGRST125", "Invalid path specified in request URL"))
 	})
-	answers, err := h.compressed(mux)
+	answers, err := h.compressed(h.config.From.Strip(mux))
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +149,7 @@ func unauthorized(w http.ResponseWriter, r *http.Request, err error) {
 		info.code = "PGRST302"
 		var refused *auth.TokenError
 		if errors.As(err, &refused) {
-			info.code, info.check = "PGRST301", string(refused.Reason)+": "+refused.Check
+			info.code, info.refused = "PGRST301", refused
 		}
 		if errors.Is(err, auth.ErrNoKeys) {
 			info.code = auth.NoKeysCode

@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/serving"
 )
 
@@ -22,9 +23,10 @@ type requestInfo struct {
 	target string // a table, rpc/function, or "" for what is not in the schema
 	rows   int64
 	code   string
-	check  string // which check a refused token did not pass
 	cause  error
 	timing *timing // nil unless it is asked for
+	// refused is why a token is; nil where none was.
+	refused *auth.TokenError
 }
 
 type infoKey struct{}
@@ -88,7 +90,7 @@ func securityHeaders(h http.Header, id string) {
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "private, no-cache")
-	h.Set("Vary", "Authorization, Accept, Accept-Profile, Prefer, "+widthHeader)
+	h.Set("Vary", "Authorization, Accept, Accept-Profile, Prefer, "+widthHeader+", "+serving.ChoiceHeader)
 }
 
 func (h *Handler) panicked(w *statusWriter, r *http.Request, info *requestInfo, p any) {
@@ -131,10 +133,11 @@ func (h *Handler) access(r *http.Request, info *requestInfo, status int, bytes i
 	if info.code != "" {
 		attrs = append(attrs, slog.String("code", info.code))
 	}
-	if info.check != "" {
-		attrs = append(attrs, slog.String("check", info.check))
+	if e := info.refused; e != nil {
+		attrs = append(attrs, slog.String("check", string(e.Reason)+": "+e.Check), slog.String("expected", e.Expected),
+			slog.String("got", e.Got))
 	}
-	if info.cause != nil && status >= http.StatusInternalServerError {
+	if info.cause != nil && (status >= http.StatusInternalServerError || status == http.StatusForbidden) {
 		attrs = append(attrs, slog.String("cause", serving.Cause(info.cause)))
 	}
 	h.config.Logger.LogAttrs(r.Context(), level, "request", attrs...)

@@ -25,7 +25,7 @@ type request struct {
 	state    *state
 	own      *state // of one tenant, where state is of those below it as well
 	scope    moat.Scope
-	identity auth.Identity
+	caller   serving.Caller
 	profile  string
 	prefer   *query.Prefer
 	info     *requestInfo
@@ -36,12 +36,10 @@ type request struct {
 // open checks the caller's tenant, reads the headers and waits for a turn.
 func (h *Handler) open(r *http.Request) (*request, error) {
 	q := &request{Request: r, h: h, state: h.schema.Load(), info: infoOf(r)}
-	var found bool
-	if q.identity, found = auth.FromContext(r.Context()); !found {
+	identity, found := auth.FromContext(r.Context())
+	if !found {
 		return nil, problem.New(http.StatusUnauthorized, "PGRST302", "Anonymous access is disabled")
 	}
-	q.scope = q.identity.Scope()
-	q.info.tenant = string(q.scope.Tenant)
 	var err error
 	if q.profile, err = q.schemaProfile(); err != nil {
 		return nil, err
@@ -53,7 +51,10 @@ func (h *Handler) open(r *http.Request) (*request, error) {
 	if err := q.exchange.Turn(r.Context()); err != nil {
 		return nil, err
 	}
-	if err := q.admit(); err != nil {
+	if err = q.speak(identity); err == nil {
+		err = q.admit()
+	}
+	if err != nil {
 		q.close()
 		return nil, err
 	}
@@ -63,6 +64,16 @@ func (h *Handler) open(r *http.Request) (*request, error) {
 
 func (q *request) close() { q.exchange.Leave() }
 
+// speak finds out for which tenant the request is.
+func (q *request) speak(identity auth.Identity) error {
+	choices, err := q.h.config.From.Choices(q.Request)
+	if err == nil {
+		q.caller, err = q.h.config.Door.Speak(q.Context(), q.state.check, identity, choices)
+	}
+	q.scope = q.caller.Scope
+	return err
+}
+
 type bodyKey struct{}
 
 // arrive gives the request to its tenant and reads its body, both before it waits for a
@@ -70,8 +81,12 @@ type bodyKey struct{}
 func (h *Handler) arrive(r *http.Request) ([]byte, error) {
 	identity, _ := auth.FromContext(r.Context())
 	infoOf(r).tenant = string(identity.Tenant)
+	choices, err := h.config.From.Choices(r)
+	if err != nil {
+		return nil, err
+	}
 	x := h.config.Gate.ExchangeOf(r)
-	if err := x.Arrive(r.Context(), string(identity.Tenant)); err != nil {
+	if err := x.Arrive(r.Context(), h.config.Door.Lane(h.schema.Load().check, identity, choices)); err != nil {
 		return nil, err
 	}
 	switch r.Method {
@@ -86,11 +101,11 @@ func (h *Handler) arrive(r *http.Request) ([]byte, error) {
 func (q *request) admit() error {
 	if q.scope.Tenant == "" {
 		if width, err := q.width(); err != nil || width != moat.Own || q.h.config.Shared == nil {
-			return cmp.Or(err, error(problem.New(http.StatusForbidden, "MOAT102", "the token names no tenant")))
+			return cmp.Or(err, error(noTenant()))
 		}
 		return nil
 	}
-	scope, err := q.h.config.Door.Presume(q.Context(), q.state.check, q.scope)
+	scope, err := q.h.config.Door.Presume(q.Context(), q.state.check, q.caller)
 	if err != nil {
 		return err
 	}
@@ -109,12 +124,12 @@ func (q *request) ask() error {
 	if q.scope.Tenant == "" {
 		return nil
 	}
-	scope := q.identity.Scope()
-	verdict, err := q.h.config.Door.Ask(q.Context(), q.state.check, scope)
+	verdict, err := q.h.config.Door.Ask(q.Context(), q.state.check, q.caller)
 	if err != nil {
 		return err
 	}
-	if scope, err = verdict.Admit(scope); err != nil {
+	scope, err := verdict.Admit(q.caller.Scope)
+	if err != nil {
 		return err
 	}
 	q.bind(scope)
@@ -123,6 +138,7 @@ func (q *request) ask() error {
 
 // bind has the statements of the request run in a scope, in the width that it has.
 func (q *request) bind(scope moat.Scope) {
+	q.caller.Scope, q.info.tenant = scope, string(scope.Tenant)
 	scope.Width = q.scope.Width
 	q.scope = scope
 	q.Request = q.WithContext(moat.WithScope(q.Context(), scope))
@@ -220,7 +236,7 @@ func (q *request) attempt(x *execution, a *answer, keep func(*answer) error) err
 		return x.send(q.Context(), q.sender(), a)
 	}
 	if q.scope.Tenant == "" {
-		return problem.New(http.StatusForbidden, "MOAT102", "the token names no tenant")
+		return noTenant()
 	}
 	err := q.h.config.DB.InTx(q.Context(), func(tx pgx.Tx) error {
 		if err := x.send(q.Context(), tx, a); err != nil {
@@ -262,7 +278,7 @@ const forFunctions = "select pg_catalog.set_config('search_path', pg_catalog.con
 // preludes are the statements that come before the main one.
 func (q *request) preludes(x *execution) []prelude {
 	var out []prelude
-	if sql, args := q.state.check.Guard(q.scope); sql != "" && q.scope.Tenant != "" {
+	if sql, args := q.state.check.Guard(q.caller); sql != "" && q.scope.Tenant != "" {
 		out = append(out, prelude{sql: sql, args: args, guard: true})
 	}
 	if x.response {

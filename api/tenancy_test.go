@@ -199,7 +199,7 @@ func TestMembership(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Header.Set("Authorization", "Bearer "+token)
-		if got := send(t, r); got.Status != 403 || !strings.Contains(got.Body, "MOAT105") {
+		if got := send(t, r); got.Status != 403 || !strings.Contains(got.Body, "MOAT103") {
 			t.Errorf("%s: %d %s", who, got.Status, got.Body)
 		}
 	}
@@ -219,7 +219,7 @@ func TestChecksReachHiddenTables(t *testing.T) {
 	})
 	checkAll(t, s, []expectation{
 		{name: "known", call: call{path: "leads?select=id&id=eq.1"}, body: `[{"id":1}]`},
-		{name: "suspended", call: call{tenant: tenantC, path: "leads"}, status: 403, text: "MOAT104"},
+		{name: "suspended, to who is no member", call: call{tenant: tenantC, path: "leads"}, status: 403, text: "MOAT103"},
 		{name: "unknown", call: call{tenant: "dddddddd-0000-4000-8000-000000000004", path: "leads"}, status: 403,
 			text: "MOAT103"},
 		{name: "hidden all the same", call: call{path: "tenants"}, status: 404, text: "PGRST205"},

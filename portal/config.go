@@ -46,6 +46,8 @@ type Config struct {
 	// Gate is the way to the pool of DB. Beside an API it must be the API's, or the two
 	// together take more of the pool than there is. Nil means one of its own.
 	Gate *serving.Gate
+	// From says where a request may choose its account: the API's.
+	From serving.From
 	// Scope makes the scope of a verified token; nil means its own Scope method.
 	Scope func(auth.Identity) moat.Scope
 	// Timeout is the statement timeout of a page; zero means [DefaultTimeout].

@@ -54,7 +54,8 @@ func (p *Portal) open(c Config, f *frame.Frame) (err error) {
 	if o != nil {
 		p.ledger = ledger.New(ledger.Config{Frame: f, Pool: o.Pool, DB: c.DB, Admin: o.Admin, Read: c.Source})
 	}
-	clients := client.Config{Frame: f, Source: source, DB: c.DB, Verifier: c.Verifier, Scope: c.Scope, Ledger: p.ledger}
+	clients := client.Config{Frame: f, Source: source, DB: c.DB, Verifier: c.Verifier, Scope: c.Scope, From: c.From,
+		Ledger: p.ledger}
 	if o != nil {
 		clients.Operators, clients.OperatorRole = o.Verifier, o.Role
 	}

@@ -36,8 +36,8 @@ func TestFactsStayText(t *testing.T) {
 		}
 		f := newFixture(t, pgtest.New(t), func(c *proxy.Config) {
 			verify := c.Verify
-			c.Verify = func(ctx context.Context, token string) (proxy.Caller, error) {
-				caller, err := verify(ctx, token)
+			c.Verify = func(ctx context.Context, token, tenant string) (proxy.Caller, error) {
+				caller, err := verify(ctx, token, tenant)
 				caller.Scope = moat.Scope{Tenant: caller.Scope.Tenant, Subject: subject, Claims: claims}
 				return caller, err
 			}

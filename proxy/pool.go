@@ -138,12 +138,12 @@ func (s *session) name(ctx context.Context, token string) error {
 func (s *session) admitToken(ctx context.Context, token string) (moat.Scope, error) {
 	s.mu.Unlock()
 	defer s.mu.Lock()
-	caller, err := s.proxy.verified(ctx, token)
+	caller, err := s.proxy.verified(ctx, token, "")
 	if err == nil && caller.Pool {
 		err = &Refusal{codeAuthorized, "the token of a service names no tenant", "", false}
 	}
 	if err == nil {
-		caller.Scope, err = s.proxy.config.Admit(ctx, caller.Scope)
+		caller.Scope, err = caller.Admit(ctx, caller.Scope)
 	}
 	if err != nil {
 		r := *refusalOf(err)

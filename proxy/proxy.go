@@ -21,20 +21,22 @@ type Caller struct {
 	// Pool says that the token is a service's: it speaks for no tenant, and opens a
 	// connection on which each transaction names its own by SET LOCAL moat.tenant_token.
 	Pool bool
+	// Admit returns the scope that the caller acts as, or why it may not. It is asked when a
+	// connection comes, and again for transactions more than a second later.
+	Admit func(ctx context.Context, s moat.Scope) (moat.Scope, error)
 }
 
-// Config is what a [Proxy] needs. Server, Verify, Admit and Options are required.
+// Config is what a [Proxy] needs. Server, Verify and Options are required.
 type Config struct {
 	// Server is the application role's connection, as pgconn parses it: several hosts,
 	// TLS, SCRAM and target_session_attrs included.
 	Server *pgconn.Config
 	// Options bind the tenant, as for package moat.
 	Options *moat.Options
-	// Verify says who a password, which is a token, speaks for.
-	Verify func(ctx context.Context, token string) (Caller, error)
-	// Admit returns the scope that the caller acts as, or why it may not. It is asked
-	// when a connection comes, and again for transactions more than a second later.
-	Admit func(ctx context.Context, s moat.Scope) (moat.Scope, error)
+	// Verify says who a password, which is a token, speaks for, and how to ask whether it
+	// may. tenant is the one that the client chooses by the start-up parameter moat.tenant;
+	// "" for none.
+	Verify func(ctx context.Context, token, tenant string) (Caller, error)
 
 	// TLS is for clients; nil means without. A password travels in TLS, or on loopback, or
 	// where PlainPasswords is set: Serve refuses another listener without TLS, and another
@@ -57,8 +59,8 @@ type Config struct {
 }
 
 func (c Config) withDefaults() (Config, error) {
-	if c.Server == nil || c.Verify == nil || c.Admit == nil || c.Options == nil {
-		return c, errors.New("proxy: Server, Options, Verify and Admit are required")
+	if c.Server == nil || c.Verify == nil || c.Options == nil {
+		return c, errors.New("proxy: Server, Options and Verify are required")
 	}
 	set(&c.Connections, 100)
 	set(&c.TenantConnections, max(1, c.Connections/2))

@@ -58,7 +58,7 @@ func newFixture(t testing.TB, d *pgtest.Database, change func(*proxy.Config)) *f
 		t.Fatal(err)
 	}
 	f := &fixture{Database: d, role: role, database: server.Database}
-	config := proxy.Config{Server: server, Options: &moat.Options{}, Verify: f.verify, Admit: f.admit}
+	config := proxy.Config{Server: server, Options: &moat.Options{}, Verify: f.verify}
 	if change != nil {
 		change(&config)
 	}
@@ -81,12 +81,12 @@ func newFixture(t testing.TB, d *pgtest.Database, change func(*proxy.Config)) *f
 	return f
 }
 
-func (f *fixture) verify(_ context.Context, token string) (proxy.Caller, error) {
+func (f *fixture) verify(_ context.Context, token, _ string) (proxy.Caller, error) {
 	if token == "service" {
 		return proxy.Caller{Pool: true}, nil
 	}
 	tenants := map[string]moat.Tenant{"A": tenantA, "B": tenantB}
-	c := proxy.Caller{Scope: moat.Scope{Tenant: tenants[token], Subject: "user-" + token}}
+	c := proxy.Caller{Scope: moat.Scope{Tenant: tenants[token], Subject: "user-" + token}, Admit: f.admit}
 	if c.Scope.Tenant == "" {
 		return c, errors.New("no such token")
 	}

@@ -71,13 +71,14 @@ type insertion struct{ at, length int }
 
 // session serves a client that has said who it is.
 func (p *Proxy) session(c *peer, parameters map[string]string) error {
+	tenant := takeTenant(parameters)
 	kept, err := p.admitted(parameters)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(p.ctx)
 	defer cancel()
-	caller, err := p.authenticate(ctx, c)
+	caller, err := p.authenticate(ctx, c, tenant)
 	if err != nil {
 		return err
 	}
@@ -286,7 +287,7 @@ func (s *session) recheck(ctx context.Context) error {
 		return nil // a pool asks for each token
 	}
 	s.mu.Unlock()
-	scope, err := s.proxy.config.Admit(ctx, s.caller.Scope)
+	scope, err := s.caller.Admit(ctx, s.caller.Scope)
 	s.mu.Lock()
 	if err != nil {
 		return refusalOf(err)

@@ -260,8 +260,31 @@ func (p *Proxy) mentionsReserved(options string) bool {
 	return false
 }
 
+// tenantParameter is the start-up parameter by which a client chooses its tenant.
+const tenantParameter = "moat.tenant"
+
+// takeTenant takes the choice of a tenant out of the start-up parameters: a parameter of its
+// own, or one of the options, as in PGOPTIONS='-c moat.tenant=…'.
+func takeTenant(parameters map[string]string) string {
+	tenant := parameters[tenantParameter]
+	delete(parameters, tenantParameter)
+	words := strings.Fields(parameters["options"])
+	for i, word := range words {
+		value, ok := strings.CutPrefix(word, tenantParameter+"=")
+		if !ok || i == 0 || words[i-1] != "-c" || tenant != "" {
+			continue
+		}
+		tenant = value
+		rest := append(words[:i-1:i-1], words[i+1:]...)
+		if parameters["options"] = strings.Join(rest, " "); len(rest) == 0 {
+			delete(parameters, "options")
+		}
+	}
+	return tenant
+}
+
 // authenticate asks for the password, and verifies it as a token.
-func (p *Proxy) authenticate(ctx context.Context, c *peer) (Caller, error) {
+func (p *Proxy) authenticate(ctx context.Context, c *peer, tenant string) (Caller, error) {
 	if err := c.tell(message{'R', []byte{0, 0, 0, 3}}); err != nil { // AuthenticationCleartextPassword
 		return Caller{}, err
 	}
@@ -273,17 +296,17 @@ func (p *Proxy) authenticate(ctx context.Context, c *peer) (Caller, error) {
 	if m.kind != 'p' || !ok {
 		return Caller{}, fatal(codeProtocol, "expected a password", "")
 	}
-	caller, err := p.verified(ctx, token)
+	caller, err := p.verified(ctx, token, tenant)
 	if err != nil || caller.Pool {
 		return Caller{Expires: caller.Expires, Pool: caller.Pool}, err
 	}
-	caller.Scope, err = p.config.Admit(ctx, caller.Scope)
+	caller.Scope, err = caller.Admit(ctx, caller.Scope)
 	return caller, err
 }
 
 // verified says whom a token speaks for, or why it is refused.
-func (p *Proxy) verified(ctx context.Context, token string) (Caller, error) {
-	caller, err := p.config.Verify(ctx, token)
+func (p *Proxy) verified(ctx context.Context, token, tenant string) (Caller, error) {
+	caller, err := p.config.Verify(ctx, token, tenant)
 	if err == nil {
 		return caller, nil
 	}

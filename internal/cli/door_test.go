@@ -130,9 +130,9 @@ func TestOneDoor(t *testing.T) {
 		{"", beta, "bob", "MOAT104"}, // the usual column deleted_at
 		{"", gamma, "alice", "MOAT103"},
 		{members, acme, "alice", ""},
-		{members, acme, "mallory", "MOAT105"},
-		{members, acme, "", "MOAT105"},
-		{members, acme, "bob", "MOAT105"}, // a member of another tenant
+		{members, acme, "mallory", "MOAT103"},
+		{members, acme, "", "MOAT103"},
+		{members, acme, "bob", "MOAT103"}, // a member of another tenant
 		{members, beta, "bob", "MOAT104"},
 		{members, gamma, "alice", "MOAT103"},
 	}

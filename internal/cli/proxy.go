@@ -84,18 +84,14 @@ func (s *service) openProxy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.proxyVerifier, err = s.openProxyVerifier(ctx); err != nil {
-		return err
-	}
-	door, err := s.openProxyDoor(ctx)
-	if err != nil {
+	if s.proxyDoor, err = s.openProxyDoor(ctx); err != nil {
 		return err
 	}
 	c := s.config.Proxy
 	s.proxy, err = proxy.New(proxy.Config{
 		Server: server, Options: options, Logger: s.log, TLS: s.certificate.config(),
 		PlainPasswords: c.PlainPasswords, Connections: c.Connections, TenantConnections: c.TenantConnections,
-		Wait: c.Wait, Verify: s.verifyForProxy, Admit: door.admit,
+		Wait: c.Wait, Verify: s.verifyForProxy,
 	})
 	if err == nil {
 		s.onClose(s.proxy.Close)
@@ -103,26 +99,36 @@ func (s *service) openProxy(ctx context.Context) error {
 	return err
 }
 
-// openProxyVerifier takes tokens without a tenant where a service may have one.
-func (s *service) openProxyVerifier(ctx context.Context) (*auth.Verifier, error) {
-	if len(s.config.Proxy.Services) == 0 {
-		return s.verifier, nil
-	}
-	return s.verifierOf(ctx, s.config.Auth.Issuers, true)
-}
-
-func (s *service) verifyForProxy(ctx context.Context, token string) (proxy.Caller, error) {
-	id, err := s.proxyVerifier.Verify(ctx, token)
-	if err == nil && id.Tenant == "" {
-		if slices.Contains(s.config.Proxy.Services, id.Subject) {
-			return proxy.Caller{Expires: id.Expires, Pool: true}, nil
-		}
-		err = moat.ErrNoTenant
-	}
+func (s *service) verifyForProxy(ctx context.Context, token, tenant string) (proxy.Caller, error) {
+	id, err := s.verifier.Verify(ctx, token)
 	if errors.Is(err, auth.ErrNoKeys) {
 		err = &proxy.Refusal{Code: "57P03", Message: err.Error(), Hint: "try again in a few seconds"}
 	}
-	return proxy.Caller{Scope: id.Scope(), Expires: id.Expires}, err
+	if err != nil {
+		return proxy.Caller{}, err
+	}
+	if id.Tenant+moat.Tenant(id.External+tenant) == "" && slices.Contains(s.config.Proxy.Services, id.Subject) {
+		return proxy.Caller{Expires: id.Expires, Pool: true}, nil
+	}
+	var chosen []serving.Choice
+	if tenant != "" {
+		chosen = append(chosen, serving.Choice{Tenant: tenant})
+	}
+	d := s.proxyDoor
+	who, spoken := d.door.Speak(ctx, d.check.Load(), id, chosen)
+	if errors.Is(spoken, serving.ErrNoMembers) || spoken == nil && who.Tenant == "" {
+		err = &proxy.Refusal{Code: "28000", Message: moat.ErrNoTenant.Error(),
+			Hint: "choose one that the token's subject is a member of: options='-c moat.tenant=…'"}
+	}
+	admit := func(ctx context.Context, s moat.Scope) (moat.Scope, error) {
+		if spoken != nil {
+			return moat.Scope{}, spoken
+		}
+		who := who
+		who.Scope = s
+		return d.admit(ctx, who)
+	}
+	return proxy.Caller{Scope: who.Scope, Expires: id.Expires, Admit: admit}, err
 }
 
 // proxyDoor admits as the API's door does, and believes a verdict for a moment only: a
@@ -151,12 +157,12 @@ func (s *service) openProxyDoor(ctx context.Context) (*proxyDoor, error) {
 	return d, s.reloadProxy(ctx)
 }
 
-func (d *proxyDoor) admit(ctx context.Context, s moat.Scope) (moat.Scope, error) {
-	verdict, err := d.door.Ask(ctx, d.check.Load(), s)
+func (d *proxyDoor) admit(ctx context.Context, who serving.Caller) (moat.Scope, error) {
+	verdict, err := d.door.Ask(ctx, d.check.Load(), who)
 	if err != nil {
 		return moat.Scope{}, err
 	}
-	return verdict.Admit(s)
+	return verdict.Admit(who.Scope)
 }
 
 // drainTime is what open transactions may take once the proxy is told to end.

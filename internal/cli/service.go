@@ -41,12 +41,12 @@ type service struct {
 	verifier *auth.Verifier
 	tracer   trace.Tracer // nil where no collector is named
 	// certificate is nil for plain HTTP.
-	certificate   *certificate
-	schema        schemaSource
-	api           *api.Handler
-	handler       http.Handler
-	proxy         *proxy.Proxy   // nil where it is not served
-	proxyVerifier *auth.Verifier // of its passwords and of its transactions' tokens
+	certificate *certificate
+	schema      schemaSource
+	api         *api.Handler
+	handler     http.Handler
+	proxy       *proxy.Proxy // nil where it is not served
+	proxyDoor   *proxyDoor
 	// reloadProxy reads the schema again for the proxy's door; nil without a proxy.
 	reloadProxy func(context.Context) error
 	closers     []func()
@@ -197,6 +197,7 @@ func (s *service) apiConfig() api.Config {
 
 		Door:            s.door,
 		Gate:            s.gate,
+		From:            tenantFrom(c.Serve.TenantFrom),
 		CORSOrigins:     c.Serve.CORSOrigins,
 		AllowUnfiltered: c.Serve.AllowUnfiltered,
 		AllowRollback:   c.Serve.AllowRollback,
@@ -242,6 +243,10 @@ func apiLimits(c config.Config) api.Limits {
 
 // startError says what to do about a service that may not start.
 func startError(err error) error {
+	var lookup *api.LookupError
+	if errors.As(err, &lookup) {
+		return withHint(err, "run this once as an administrator:\n%s", lookup.SQL)
+	}
 	var refused *api.PreRequestError
 	if errors.As(err, &refused) {
 		return withHint(err, "serve.pre_request names a function without arguments; GRANT USAGE ON SCHEMA %s and EXECUTE "+
@@ -255,7 +260,10 @@ func admission(c config.Config) api.Admission {
 	return api.Admission{
 		Expose:          exposed(c.Serve),
 		SuspendedColumn: c.Tenant.SuspendedColumn,
-		Membership:      api.Membership{Table: qname(m.Table), Subject: m.Subject, Tenant: m.Tenant, Role: m.Role},
+		Membership: api.Membership{Table: qname(m.Table), Subject: m.Subject, Tenant: m.Tenant, Role: m.Role,
+			Issuer: m.Issuer},
+		Issuers: speakers(c.Auth.Issuers),
+		Names:   c.Serve.TenantFrom.Column,
 	}
 }
 
@@ -267,4 +275,22 @@ func exposed(c config.Serve) map[catalog.QName]api.Access {
 			Read: e.Read, Write: e.Write}
 	}
 	return all
+}
+
+// speakers says for whom each issuer speaks: the only one for all, unless it says otherwise.
+func speakers(issuers []config.Issuer) map[string]api.Speaker {
+	all := map[string]api.Speaker{}
+	for _, i := range issuers {
+		s := api.Speaker{All: i.Tenants.All || !i.Tenants.Said() && len(issuers) == 1, Column: i.Tenants.Column,
+			Lookup: i.TenantLookup}
+		for _, t := range i.Tenants.List {
+			s.Tenants = append(s.Tenants, moat.Tenant(t))
+		}
+		all[i.Issuer] = s
+	}
+	return all
+}
+
+func tenantFrom(f config.TenantFrom) api.From {
+	return api.From{Host: f.Host, Path: f.Path, Proxies: f.TrustedProxies, Named: f.Column != ""}
 }

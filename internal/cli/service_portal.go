@@ -23,6 +23,7 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 		Source:        s.schema.Last,
 		Door:          s.door,
 		Gate:          s.gate,
+		From:          tenantFrom(s.config.Serve.TenantFrom),
 		Timeout:       s.config.Serve.StatementTimeout,
 		SecureCookies: s.config.Portal.SecureCookies,
 		Logger:        s.log,
@@ -97,7 +98,7 @@ func (s *service) openOperator(ctx context.Context) (*portal.Operator, error) {
 			}
 		}
 	}
-	verifier, err := s.verifierOf(ctx, issuers, true)
+	verifier, err := s.verifierOf(ctx, issuers)
 	if err != nil {
 		return nil, err
 	}

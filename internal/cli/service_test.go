@@ -125,7 +125,7 @@ func TestStartWhileTheIssuerIsAway(t *testing.T) {
 		t.Errorf("readyz: %d %s", w.Code, w.Body)
 	}
 	var refused *proxy.Refusal
-	_, err = s.verifyForProxy(t.Context(), doorToken(t, tenantOfA, "u", ""))
+	_, err = s.verifyForProxy(t.Context(), doorToken(t, tenantOfA, "u", ""), "")
 	if !errors.As(err, &refused) || refused.Code != "57P03" {
 		t.Errorf("the proxy says %v", err)
 	}

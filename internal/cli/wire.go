@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api"
@@ -15,17 +16,21 @@ import (
 // newVerifier turns the configured issuers into a verifier. A missing issuer, audience
 // or key is an error that says which.
 func (s *service) newVerifier(ctx context.Context) (*auth.Verifier, error) {
-	v, err := s.verifierOf(ctx, s.config.Auth.Issuers, s.config.Serve.AllowWithoutTenant)
+	if err := s.config.CheckIssuers(); err != nil {
+		return nil, err
+	}
+	v, err := s.verifierOf(ctx, s.config.Auth.Issuers)
 	return v, withHint(err, "auth.issuers in moat.yaml names who signs tokens: issuer, audience, and one of jwks_url, "+
 		"jwks_file, pem_file, secret_file, secret_env, discovery")
 }
 
-// verifierOf accepts the tokens of these issuers. An issuer that is away does not keep the
+// verifierOf accepts the tokens of these issuers, also without a tenant: whoever lets
+// somebody in asks for one. An issuer that is away does not keep the
 // server from starting, but does not pass --check.
-func (s *service) verifierOf(ctx context.Context, issuers []config.Issuer, withoutTenant bool) (*auth.Verifier, error) {
+func (s *service) verifierOf(ctx context.Context, issuers []config.Issuer) (*auth.Verifier, error) {
 	ac := auth.Config{
 		TenantType:         moat.TenantType(s.config.Tenant.Type),
-		AllowWithoutTenant: withoutTenant,
+		AllowWithoutTenant: true,
 		StartWithoutKeys:   !s.check,
 		OnRefreshError: func(issuer string, err error) {
 			s.log.Warn("key set not read, keys read before stay in use", "issuer", issuer, "error", err)
@@ -43,9 +48,13 @@ func (s *service) verifierOf(ctx context.Context, issuers []config.Issuer, witho
 
 func issuerConfig(i config.Issuer) (auth.IssuerConfig, error) {
 	ic := auth.IssuerConfig{
-		Issuer: i.Issuer, Audience: i.Audience, SecretFile: i.SecretFile, PEMFile: i.PEMFile,
+		Issuer: i.Issuer, Audience: i.Audience, Clients: i.Clients, SecretFile: i.SecretFile, PEMFile: i.PEMFile,
 		JWKSFile: i.JWKSFile, JWKSURL: i.JWKSURL, Discovery: i.Discovery, Algorithms: i.Algorithms,
 		TenantClaim: i.TenantClaim, RoleClaim: i.RoleClaim, SubjectClaim: i.SubjectClaim, Leeway: i.Leeway,
+		External: i.TenantLookup != "",
+	}
+	if slices.Equal(i.Audience, []string{config.NoAudience}) {
+		ic.Audience, ic.NoAudience = nil, true
 	}
 	if i.SecretEnv != "" {
 		secret := os.Getenv(i.SecretEnv)

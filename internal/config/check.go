@@ -17,7 +17,7 @@ import (
 // check finds values that could only be mistakes. The first error is returned, and
 // names its key.
 func (c *Config) check() error {
-	return cmp.Or(c.Tables.check(), c.checkShapes(), c.Tenant.check(), c.Serve.check(), c.Proxy.check(),
+	return cmp.Or(c.Tables.check(), c.checkShapes(), c.Tenant.check(), c.Auth.check(), c.Serve.check(), c.Proxy.check(),
 		c.Limits.check())
 }
 
@@ -61,7 +61,7 @@ func (s Serve) check() error {
 		return errors.New("serve.max_body_bytes: 0 would refuse every write")
 	}
 	return cmp.Or(
-		s.checkExpose(), s.addresses(), origins(s.CORSOrigins), s.Tracing.check(),
+		s.checkExpose(), s.TenantFrom.check(), s.addresses(), origins(s.CORSOrigins), s.Tracing.check(),
 		notNegative("serve.statement_timeout", s.StatementTimeout), notNegative("serve.drain_delay", s.DrainDelay),
 		notNegative("serve.max_rows", s.MaxRows),
 		notNegative("serve.max_body_bytes", s.MaxBodyBytes), notNegative("serve.pool_size", s.PoolSize),

@@ -100,7 +100,8 @@ type Auth struct {
 // SecretEnv and Discovery gives its keys.
 type Issuer struct {
 	Issuer       string        `yaml:"issuer"`
-	Audience     Strings       `yaml:"audience"`
+	Audience     Strings       `yaml:"audience"` // none: tokens without one
+	Clients      Strings       `yaml:"clients"`
 	JWKSURL      string        `yaml:"jwks_url"`
 	JWKSFile     string        `yaml:"jwks_file"`
 	PEMFile      string        `yaml:"pem_file"`
@@ -112,6 +113,10 @@ type Issuer struct {
 	RoleClaim    string        `yaml:"role_claim"`
 	SubjectClaim string        `yaml:"subject_claim"`
 	Leeway       time.Duration `yaml:"leeway"`
+	// Tenants are those that the issuer speaks for. TenantLookup is the column of the
+	// tenants table with the issuer's names of tenants, where its tokens have those.
+	Tenants      Speaks `yaml:"tenants"`
+	TenantLookup string `yaml:"tenant_lookup"`
 }
 
 // Serve configures moat serve.
@@ -136,8 +141,9 @@ type Serve struct {
 	TLSKeyFile  string            `yaml:"tls_key_file"`
 	// RequestSettings lets functions read request.method, request.path and
 	// request.headers; PreRequest (schema.function) runs before each statement.
-	RequestSettings bool   `yaml:"request_settings"`
-	PreRequest      string `yaml:"pre_request"`
+	RequestSettings bool       `yaml:"request_settings"`
+	PreRequest      string     `yaml:"pre_request"`
+	TenantFrom      TenantFrom `yaml:"tenant_from"`
 	// Compression of answers, for clients that ask for it.
 	Compression bool `yaml:"compression"`
 	// ServerTiming answers with the header Server-Timing.

@@ -27,19 +27,21 @@ type Verdict struct {
 	Role *string
 	// Name is the tenant's, for people; it says nothing of who may come in.
 	Name string
+
+	below bool // the tenant that was chosen is below this one
 }
 
 // Admit returns the scope that a caller who may come in acts as, with the role of the
-// membership where one decides. Its error is [ErrUnknownTenant], [ErrSuspended] or
-// [ErrNotMember].
+// membership where one decides. Its error is [ErrUnknownTenant], [ErrNotMember] or
+// [ErrSuspended], which only members learn.
 func (v Verdict) Admit(s moat.Scope) (moat.Scope, error) {
 	switch {
 	case !v.Known:
 		return moat.Scope{}, ErrUnknownTenant
-	case v.Suspended:
-		return moat.Scope{}, ErrSuspended
 	case !v.Member:
 		return moat.Scope{}, ErrNotMember
+	case v.Suspended:
+		return moat.Scope{}, ErrSuspended
 	}
 	if v.Role != nil {
 		s.Role = *v.Role
@@ -59,9 +61,10 @@ func (v Verdict) Look() error {
 // Membership names the table that says which subject belongs to which tenant.
 type Membership struct {
 	Table catalog.QName
-	// Subject, Tenant and Role are its columns; zero means subject, the tenant column
-	// and no role. With a Role column the role is that of the row, not the token's.
-	Subject, Tenant, Role string
+	// Subject, Tenant, Role and Issuer are its columns; zero means subject, the tenant
+	// column, no role and no issuer. With a Role column the role is that of the row, not
+	// the token's; with an Issuer column a member is an issuer's subject.
+	Subject, Tenant, Role, Issuer string
 }
 
 func (m Membership) subject() string { return cmp.Or(m.Subject, "subject") }
@@ -74,9 +77,25 @@ type Check struct {
 	// Tenants is the table that lists the tenants; nil where the model has none.
 	Tenants *Tenants
 
-	tenant, member string // the questions; "" for none
-	hasRole        bool
-	guard          string // both, as one statement that fails
+	issuers map[string]questions // by the name of the issuer; "" for the operator
+	hasRole bool
+	members bool // somebody says who is a member
+	kind    moat.TenantType
+	names   string   // the column that hosts and paths name tenants by
+	tree    question // whether a tenant is below another; without a text nobody can tell
+	own     own      // the tenants of a caller
+	lookups map[string]lookup
+}
+
+// questions are what is asked about the callers of one issuer.
+type questions struct {
+	Speaker
+	tenant, member question
+	tree           question // asked of a token's tenant when one below it is chosen
+	guard          question // tenant and member, as one statement that fails
+	// below are those about a tenant that is chosen below the token's: who may come in
+	// there has been asked of the token's.
+	below *questions
 }
 
 // newCheck writes the questions. What is asked for and cannot be read is an error: a
@@ -86,71 +105,198 @@ func newCheck(x *Exposure, a Admission) (*Check, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Check{Tenants: t}
-	if t != nil && t.Checked {
-		c.tenant = x.tenantQuestion(t)
+	c := &Check{Tenants: t, issuers: map[string]questions{}, hasRole: a.Membership.Role != "",
+		members: a.Membership.Table.Name != "", kind: kindOf(x.Model.Type), tree: x.treeQuestion(), lookups: map[string]lookup{}}
+	member, err := x.memberCondition(a.Membership)
+	if err != nil {
+		return nil, err
 	}
-	if a.Membership.Table.Name != "" {
-		c.hasRole = a.Membership.Role != ""
-		c.member, err = x.memberQuestion(a.Membership)
+	if err := c.addLookups(x, a); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		c.guard = x.guard(c, a.Membership)
+	c.own = x.ownQuestion(a.Membership)
+	c.issuers[""] = c.ask(x, Speaker{All: true}, a.Membership, member)
+	for name, s := range a.Issuers {
+		if err := x.checkSpeaker(t, s); err != nil {
+			return nil, fmt.Errorf("issuer %s: %w", name, err)
+		}
+		if s.Tenants, err = c.listed(s.Tenants); err != nil {
+			return nil, fmt.Errorf("issuer %s: tenants: %w", name, err)
+		}
+		c.issuers[name] = c.ask(x, s, a.Membership, member)
 	}
-	return c, err
+	return c, nil
+}
+
+// listed are tenants of a list as tokens have them.
+func (c *Check) listed(tenants []moat.Tenant) ([]moat.Tenant, error) {
+	var all []moat.Tenant
+	for _, t := range tenants {
+		t = c.canonical(t)
+		if err := c.kind.Validate(t); err != nil {
+			return nil, err
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+// canonical is how tenants are compared: PostgreSQL reads both cases as the same uuid.
+func (c *Check) canonical(t moat.Tenant) moat.Tenant {
+	if c.kind == moat.UUID {
+		return moat.Tenant(strings.ToLower(string(t)))
+	}
+	return t
+}
+
+// kindOf is the kind of tenant that a column's type holds.
+func kindOf(typ string) moat.TenantType {
+	switch t := moat.TenantType(typ); t {
+	case moat.UUID, moat.BigInt, moat.Integer:
+		return t
+	case "smallint":
+		return moat.Integer
+	}
+	return moat.Text
+}
+
+// of returns what is asked about a caller, and false of an issuer that speaks for nobody.
+func (c *Check) of(who Caller) (questions, bool) {
+	q, ok := c.issuers[who.Issuer]
+	if !ok && len(c.issuers) == 1 { // nothing says for whom issuers speak
+		q, ok = c.issuers[""], true
+	}
+	if who.Above != "" && q.below != nil {
+		q = *q.below
+	}
+	return q, ok && q.may(who.Tenant)
+}
+
+// ask writes the questions about an issuer's callers.
+func (c *Check) ask(x *Exposure, s Speaker, m Membership, member condition) questions {
+	q := questions{Speaker: s}
+	var tenant condition
+	if t := c.Tenants; t != nil && t.Checked {
+		tenant = x.tenantCondition(t, s)
+		q.tenant = x.tenantQuestion(t, tenant)
+	}
+	if member != nil {
+		q.member = write(func(param func(fact) string) string {
+			return "select " + m.role() + " from " + m.Table.SQL() +
+				" where " + member(param)
+		})
+	}
+	q.guard = c.guard(m, tenant, member)
+	q.below = &questions{Speaker: s, guard: c.guard(m, tenant, nil), tenant: q.tenant}
+	return q
+}
+
+func (m Membership) role() string {
+	if m.Role == "" {
+		return "null::text"
+	}
+	return sqltext.Ident(m.Role) + "::text"
 }
 
 // guard is the questions for a request's own pipeline. Where the caller may not come in it
 // fails, by a text that is no number, and the server skips what comes behind it.
-func (x *Exposure) guard(c *Check, m Membership) string {
-	var all []string
-	if t := c.Tenants; c.tenant != "" {
-		all = append(all, "exists (select from "+t.QName().SQL()+" where "+sqltext.Ident(t.Key)+" = $1::"+
-			x.parameter(t.Column(t.Key))+" and not ("+t.Suspension.SQL()+"))")
+func (c *Check) guard(m Membership, tenant, member condition) question {
+	if tenant == nil && member == nil {
+		return question{}
 	}
-	if c.member != "" {
-		_, from, _ := strings.Cut(c.member, " from ")
-		from = strings.NewReplacer("$1", fmt.Sprintf("$%d", len(all)+1), "$2", fmt.Sprintf("$%d", len(all)+2)).Replace(from)
-		if c.hasRole {
-			from += fmt.Sprintf(" and coalesce(%s::text, '') = $%d", sqltext.Ident(m.Role), len(all)+3)
+	return write(func(param func(fact) string) string {
+		var all []string
+		if tenant != nil {
+			all = append(all, "exists (select from "+c.Tenants.QName().SQL()+" where "+tenant(param)+" and not ("+
+				c.Tenants.Suspension.SQL()+"))")
 		}
-		all = append(all, "exists (select from "+from+")")
-	}
-	if len(all) == 0 {
-		return ""
-	}
-	return "select (case when " + strings.Join(all, " and ") + " then '0'::text else 'refused' end)::integer"
+		if member != nil {
+			from := m.Table.SQL() + " where " + member(param)
+			if c.hasRole {
+				from += " and coalesce(" + m.role() + ", '') = " + param(factRole)
+			}
+			all = append(all, "exists (select from "+from+")")
+		}
+		return "select (case when " + strings.Join(all, " and ") + " then '0'::text else 'refused' end)::integer"
+	})
 }
 
-func (x *Exposure) tenantQuestion(t *Tenants) string {
+// tenantCondition finds the tenant, among those that the issuer speaks for. A token that has
+// it by the issuer's own name must still mean this one: byte by byte, whatever the column's
+// own comparison is.
+func (x *Exposure) tenantCondition(t *Tenants, s Speaker) condition {
+	return func(param func(fact) string) string {
+		text := sqltext.Ident(t.Key) + " = " + param(factTenant) + "::" + x.parameter(t.Column(t.Key))
+		if s.Column != "" {
+			text += " and " + exactly(s.Column) + " = " + param(factIssuer)
+		}
+		if s.Lookup != "" {
+			text += " and (" + param(factByMember) + " or " + exactly(s.Lookup) + " = " + param(factExternal) + ")"
+		}
+		return text
+	}
+}
+
+// exactly is a column compared byte by byte, whatever its own way to compare is.
+func exactly(column string) string { return sqltext.Ident(column) + `::text collate "C"` }
+
+func (x *Exposure) tenantQuestion(t *Tenants, is condition) question {
 	name := "''"
 	if t.Label != "" && x.readable(t.Relation, t.Label) {
 		name = "coalesce(" + sqltext.Ident(t.Label) + "::text, '')"
 	}
-	return "select " + t.Suspension.SQL() + ", " + name + " from " + t.QName().SQL() +
-		" where " + sqltext.Ident(t.Key) + " = $1::" + x.parameter(t.Column(t.Key))
+	return write(func(param func(fact) string) string {
+		return "select " + t.Suspension.SQL() + ", " + name + " from " + t.QName().SQL() + " where " + is(param)
+	})
 }
 
-func (x *Exposure) memberQuestion(m Membership) (string, error) {
-	subject, tenant := m.subject(), m.tenant(x.Model)
+// memberCondition finds the membership of the caller in the tenant; nil where no table says
+// who is a member.
+func (x *Exposure) memberCondition(m Membership) (condition, error) {
+	if m.Table.Name == "" {
+		return nil, nil
+	}
 	r := x.Relation(m.Table)
 	if r == nil || !x.Uses(r.Schema) || !x.HasTablePrivilege(x.Role, r, "SELECT") {
-		return "", fmt.Errorf("membership: there is no table %s, or the application role may not read it", m.Table)
+		return nil, fmt.Errorf("membership: there is no table %s, or the application role may not read it", m.Table)
 	}
-	for _, name := range []string{subject, tenant, m.Role} {
+	for _, name := range []string{m.subject(), m.tenant(x.Model), m.Role, m.Issuer} {
 		if name != "" && !x.readable(r, name) {
 			const missing = "membership: %s has no column %s, or the application role may not read it"
-			return "", fmt.Errorf(missing, m.Table, name)
+			return nil, fmt.Errorf(missing, m.Table, name)
 		}
 	}
-	role := "null::text"
-	if m.Role != "" {
-		role = sqltext.Ident(m.Role) + "::text"
+	is := all(m.isCaller, func(param func(fact) string) string {
+		return sqltext.Ident(m.tenant(x.Model)) + " = " + param(factTenant) + "::" + x.parameter(r.Column(m.tenant(x.Model)))
+	})
+	return is, nil
+}
+
+// isCaller finds the memberships of a caller. A token without a subject is nobody, also
+// where a row has an empty one.
+func (m Membership) isCaller(param func(fact) string) string {
+	subject := param(factSubject)
+	text := sqltext.Ident(m.subject()) + "::text = " + subject + " and " + subject + " <> ''"
+	if m.Issuer != "" {
+		text += " and " + sqltext.Ident(m.Issuer) + "::text = " + param(factIssuer)
 	}
-	// A token without a subject is nobody, also where a row has an empty one.
-	return "select " + role + " from " + m.Table.SQL() + " where " + sqltext.Ident(subject) +
-		"::text = $1 and $1 <> '' and " +
-		sqltext.Ident(tenant) + " = $2::" + x.parameter(r.Column(tenant)), nil
+	return text
+}
+
+// treeQuestion finds out whether a tenant is below another, by the closure that moat keeps.
+func (x *Exposure) treeQuestion() question {
+	tree := x.Model.Shapes.Tree
+	if tree == nil {
+		return question{}
+	}
+	r := x.Relation(tree.Closure())
+	if r == nil || !x.readable(r, "ancestor") || !x.readable(r, "tenant") {
+		return question{}
+	}
+	return write(func(param func(fact) string) string {
+		return "select from " + r.QName().SQL() + " where ancestor = " + param(factTenant) + "::" +
+			x.parameter(r.Column("ancestor")) + " and tenant = " + param(factBelow) + "::" + x.parameter(r.Column("tenant"))
+	})
 }
 
 // parameter is the type to compare a column by. It has no length: a cast would cut a
@@ -163,53 +309,38 @@ func (x *Exposure) parameter(c *catalog.Column) string {
 	return base
 }
 
-// Asks reports whether there is anything to ask: else the verified token alone decides.
-func (c *Check) Asks() bool { return c.tenant != "" || c.member != "" }
-
 // Guard is a statement to send ahead of a request's own, in the same transaction. It fails
 // where the caller may not come in, or in another role than the scope's; Ask then tells
 // why. It has no text where there is nothing to ask.
-func (c *Check) Guard(s moat.Scope) (sql string, args []any) {
-	if c.tenant != "" {
-		args = append(args, string(s.Tenant))
+func (c *Check) Guard(who Caller) (sql string, args []any) {
+	q, ok := c.of(who)
+	if !ok {
+		return refuseAll, nil
 	}
-	if c.member != "" {
-		args = append(args, s.Subject, string(s.Tenant))
-	}
-	if c.hasRole {
-		args = append(args, s.Role)
-	}
-	return c.guard, args
+	return q.guard.sql, q.guard.args(who)
 }
 
-// Queue adds the questions to a batch, which must run in the scope that they are about.
-func (c *Check) Queue(b *pgx.Batch, s moat.Scope) {
-	if c.tenant != "" {
-		b.Queue(c.tenant, string(s.Tenant))
-	}
-	if c.member != "" {
-		b.Queue(c.member, s.Subject, string(s.Tenant))
-	}
-}
+// refuseAll is the guard of an issuer that does not speak for the tenant.
+const refuseAll = "select 'refused'::text::integer"
 
-// Read reads the answers to what Queue added.
-func (c *Check) Read(results pgx.BatchResults) (Verdict, error) {
-	v := Verdict{Known: c.tenant == "", Member: c.member == ""}
-	var err error
-	if c.tenant != "" {
-		if v.Known, err = one(results.QueryRow(), &v.Suspended, &v.Name); err != nil {
-			return Verdict{}, err
+// read reads the answers to a caller's questions.
+func (c *Check) read(results pgx.BatchResults, q questions) (v Verdict, err error) {
+	v.Known, v.Member = q.tenant.sql == "", q.member.sql == ""
+	if !v.Known {
+		v.Known, err = one(results.QueryRow(), &v.Suspended, &v.Name)
+	}
+	if err == nil && !v.Member {
+		role := new(*string)
+		v.Member, err = one(results.QueryRow(), role)
+		if c.hasRole { // a membership without one must not leave the token's
+			v.Role = cmp.Or(*role, new(string))
 		}
 	}
-	if c.member == "" {
-		return v, nil
+	if err == nil && q.tree.sql != "" {
+		v.below, err = one(results.QueryRow())
 	}
-	role := new(*string)
-	if v.Member, err = one(results.QueryRow(), role); err != nil {
+	if err != nil {
 		return Verdict{}, err
-	}
-	if c.hasRole { // a membership without one must not leave the token's
-		v.Role = cmp.Or(*role, new(string))
 	}
 	return v, nil
 }

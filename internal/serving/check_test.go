@@ -22,7 +22,7 @@ func TestVerdict(t *testing.T) {
 		{"nothing is known", Verdict{}, ErrUnknownTenant, ErrUnknownTenant, ""},
 		{"unknown, and a member all the same", Verdict{Member: true}, ErrUnknownTenant, ErrUnknownTenant, ""},
 		{"suspended", Verdict{Known: true, Suspended: true, Member: true}, ErrSuspended, nil, ""},
-		{"suspended and no member", Verdict{Known: true, Suspended: true}, ErrSuspended, nil, ""},
+		{"suspended and no member", Verdict{Known: true, Suspended: true}, ErrNotMember, nil, ""},
 		{"no member", Verdict{Known: true}, ErrNotMember, nil, ""},
 		{"the token's role", Verdict{Known: true, Member: true}, nil, nil, "viewer"},
 		{"the membership's role", Verdict{Known: true, Member: true, Role: &admin}, nil, nil, "admin"},
@@ -131,31 +131,35 @@ func TestCheck(t *testing.T) {
 	narrow.Columns[0].Privileges = grants("SELECT")
 	closed := func(s *catalog.Snapshot, _ *catalog.Model) { s.Schemas[0].Privileges = nil }
 	asks := func(a Admission) Admission { a.Membership = members; return a }
+	type wanted struct {
+		tenant, member string
+		hasRole        bool
+	}
 	tests := []struct {
 		name      string
 		exposure  *Exposure
 		admission Admission
-		want      Check // or
+		want      wanted // or
 		wrong     string
 	}{
-		{"tenants", exposure(nil, tenants), Admission{}, Check{tenant: known}, ""},
+		{"tenants", exposure(nil, tenants), Admission{}, wanted{tenant: known}, ""},
 		{"members", exposure(nil, tenants, staff), asks(Admission{}),
-			Check{tenant: known, member: member, hasRole: true}, ""},
+			wanted{tenant: known, member: member, hasRole: true}, ""},
 		{"the key alone may be read", exposure(nil, narrow), Admission{},
-			Check{tenant: "select false, '' from app.tenants where id = $1::character varying"}, ""},
-		{"no tenants table", exposure(nil), Admission{}, Check{}, ""},
-		{"tenants that may not be read", exposure(nil, relation("tenants", nil, "id uuid")), Admission{}, Check{}, ""},
-		{"a schema that may not be used", exposure(closed, tenants), Admission{}, Check{}, ""},
+			wanted{tenant: "select false, '' from app.tenants where id = $1::character varying"}, ""},
+		{"no tenants table", exposure(nil), Admission{}, wanted{}, ""},
+		{"tenants that may not be read", exposure(nil, relation("tenants", nil, "id uuid")), Admission{}, wanted{}, ""},
+		{"a schema that may not be used", exposure(closed, tenants), Admission{}, wanted{}, ""},
 		{"a misspelt column", exposure(nil, tenants), Admission{SuspendedColumn: "suspend"},
-			Check{}, "suspended column suspend"},
+			wanted{}, "suspended column suspend"},
 		{"a column that may not be read", exposure(nil, narrow), Admission{SuspendedColumn: "suspended"},
-			Check{}, "may not read it"},
-		{"a column of no table", exposure(nil), Admission{SuspendedColumn: "suspended"}, Check{}, "no tenants table"},
-		{"members that are not there", exposure(nil, tenants), asks(Admission{}), Check{}, "no table app.members"},
+			wanted{}, "may not read it"},
+		{"a column of no table", exposure(nil), Admission{SuspendedColumn: "suspended"}, wanted{}, "no tenants table"},
+		{"members that are not there", exposure(nil, tenants), asks(Admission{}), wanted{}, "no table app.members"},
 		{"members that may not be read", exposure(nil, relation("members", grants("INSERT"), "subject text")),
-			asks(Admission{}), Check{}, "no table app.members"},
+			asks(Admission{}), wanted{}, "no table app.members"},
 		{"members without a role", exposure(nil, relation("members", grants("SELECT"), "subject text", "tenant_id uuid")),
-			asks(Admission{}), Check{}, "no column role"},
+			asks(Admission{}), wanted{}, "no column role"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -170,11 +174,12 @@ func TestCheck(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.tenant != tt.want.tenant || c.member != tt.want.member || c.hasRole != tt.want.hasRole {
-				t.Errorf("%+v", c)
+			q, _ := c.of(Caller{})
+			if got := (wanted{q.tenant.sql, q.member.sql, c.hasRole}); got != tt.want {
+				t.Errorf("got  %+v\nwant %+v", got, tt.want)
 			}
-			if c.Asks() != (c.tenant+c.member != "") {
-				t.Errorf("asks: %v", c.Asks())
+			if guard, _ := c.Guard(Caller{}); (guard != "") != (tt.want.tenant+tt.want.member != "") {
+				t.Errorf("guard: %q", guard)
 			}
 		})
 	}

@@ -23,7 +23,12 @@ type Admission struct {
 	Membership Membership
 	// Expose narrows what clients reach of a table or view, by its name.
 	Expose map[catalog.QName]Access
-	// Age is how long a membership's role is presumed; zero means 10 s.
+	// Issuers says, by their names, for which tenants issuers speak; nil means all for all.
+	Issuers map[string]Speaker
+	// Names is the column of the tenants table by which a [Choice] can name a tenant; zero
+	// means that none can.
+	Names string
+	// Age is how long a membership's role and a tenant's name are presumed; zero means 10 s.
 	Age time.Duration
 }
 
@@ -36,15 +41,19 @@ type Door struct {
 	admission Admission
 
 	mu      sync.Mutex
-	known   map[caller]answer
+	known   map[person]answer
+	names   map[named]foundTenant
 	version uint64 // of the last flush: an answer that is older is not kept
 }
 
-// caller is whom a verdict is about: a tenant, and the subject where membership counts.
-type caller struct {
-	tenant  moat.Tenant
-	subject string
+// person is whom a verdict is about: a tenant, and the issuer's subject where membership
+// counts.
+type person struct {
+	tenant          moat.Tenant
+	issuer, subject string
 }
+
+func (c Caller) person() person { return person{c.Tenant, c.Issuer, c.Subject} }
 
 type answer struct {
 	Verdict
@@ -59,7 +68,7 @@ func NewDoor(db *moat.DB, a Admission) *Door {
 	if a.Age <= 0 {
 		a.Age = 10 * time.Second
 	}
-	return &Door{db: db, admission: a, known: map[caller]answer{}}
+	return &Door{db: db, admission: a, known: map[person]answer{}, names: map[named]foundTenant{}}
 }
 
 // Check returns what is asked in a schema. It is an error when the Admission names what
@@ -71,6 +80,7 @@ func (d *Door) Flush() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	clear(d.known)
+	clear(d.names)
 	d.version++
 }
 
@@ -82,53 +92,110 @@ func (d *Door) Size() int {
 }
 
 // Presume returns the scope that the caller has if it may come in, which the Check's Guard
-// has yet to say. Only a role that a membership gives has to be asked for, and is
-// remembered.
-func (d *Door) Presume(ctx context.Context, c *Check, s moat.Scope) (moat.Scope, error) {
-	if !c.hasRole {
-		return s, nil
+// has yet to say. Only a role that a membership gives, and a choice of the request's, have
+// to be asked for; the answer is remembered.
+func (d *Door) Presume(ctx context.Context, c *Check, who Caller) (moat.Scope, error) {
+	if _, ok := c.of(who); !ok {
+		return moat.Scope{}, ErrUnknownTenant
 	}
-	d.mu.Lock()
-	known, ok := d.known[caller{s.Tenant, s.Subject}]
-	d.mu.Unlock()
-	if ok && time.Now().Before(known.expires) {
-		return known.Admit(s)
+	if who.Above != "" {
+		v, err := d.askAbove(ctx, c, who)
+		if err != nil {
+			return moat.Scope{}, err
+		}
+		return v.Admit(who.Scope)
 	}
-	v, err := d.Ask(ctx, c, s)
+	if !c.hasRole && !who.Chosen {
+		return who.Scope, nil
+	}
+	if known, ok := d.answer(who); ok {
+		return known.Admit(who.Scope)
+	}
+	v, err := d.Ask(ctx, c, who)
 	if err != nil {
 		return moat.Scope{}, err
 	}
-	return v.Admit(s)
+	return v.Admit(who.Scope)
 }
 
-// Ask asks the database about the scope's tenant and caller, in one round trip.
-func (d *Door) Ask(ctx context.Context, c *Check, s moat.Scope) (Verdict, error) {
-	if !c.Asks() {
-		return Verdict{Known: true, Member: true}, nil
+// answer is what is remembered of a caller.
+func (d *Door) answer(who Caller) (Verdict, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	known, ok := d.known[who.person()]
+	return known.Verdict, ok && time.Now().Before(known.expires)
+}
+
+// Ask asks the database about the caller and its tenant, in one round trip; about a tenant
+// below the token's, in two.
+func (d *Door) Ask(ctx context.Context, c *Check, who Caller) (Verdict, error) {
+	q, ok := c.of(who)
+	if !ok {
+		return Verdict{}, nil
+	}
+	if who.Above != "" {
+		v, err := d.askAbove(ctx, c, who)
+		if err != nil {
+			return Verdict{}, err
+		}
+		below, err := d.ask(ctx, c, who, q)
+		below.Role = v.Role
+		return below, err
 	}
 	now := time.Now()
 	d.mu.Lock()
 	version := d.version
 	d.mu.Unlock()
-	v, err := d.ask(moat.WithScope(ctx, s), c, s)
-	if err == nil && c.hasRole {
-		d.keep(caller{s.Tenant, s.Subject}, answer{v, now.Add(d.admission.Age)}, version)
+	v, err := d.ask(ctx, c, who, q)
+	if err == nil && (c.hasRole || who.Chosen) {
+		d.keep(who.person(), answer{v, now.Add(d.admission.Age)}, version)
+	}
+	if err == nil && !v.Known {
+		d.forget(c, who)
 	}
 	return v, err
 }
 
-func (d *Door) ask(ctx context.Context, c *Check, s moat.Scope) (Verdict, error) {
+// askAbove asks whether the caller may come in at its token's tenant, and whether the one
+// that it chooses is below that.
+func (d *Door) askAbove(ctx context.Context, c *Check, who Caller) (Verdict, error) {
+	at := who.above()
+	q, ok := c.of(at)
+	if !ok {
+		return Verdict{}, ErrUnknownTenant
+	}
+	q.tree = c.tree
+	v, err := d.ask(ctx, c, at, q)
+	if err != nil {
+		return Verdict{}, err
+	}
+	if _, err := v.Admit(at.Scope); err != nil {
+		return Verdict{}, err
+	}
+	if !v.below {
+		return Verdict{}, ErrUnknownTenant
+	}
+	return v, nil
+}
+
+// ask asks the questions in the caller's scope.
+func (d *Door) ask(ctx context.Context, c *Check, who Caller, q questions) (Verdict, error) {
 	b := &pgx.Batch{}
-	c.Queue(b, s)
-	results := d.db.SendBatch(ctx, b)
-	v, err := c.Read(results)
+	for _, one := range []question{q.tenant, q.member, q.tree} {
+		one.queue(b, who)
+	}
+	if b.Len() == 0 {
+		return Verdict{Known: true, Member: true}, nil
+	}
+	results := d.db.SendBatch(moat.WithScope(ctx, who.Scope), b)
+	v, err := c.read(results, q)
 	if closed := results.Close(); err == nil && closed != nil {
 		return Verdict{}, closed
 	}
 	return v, err
 }
 
-func (d *Door) keep(key caller, a answer, version uint64) {
+func (d *Door) keep(key person, a answer, version uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.version != version {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -90,7 +91,7 @@ func (x *Exchange) patient(r *http.Request) {
 
 // Arrive gives the exchange to a tenant, at the tenant's rate.
 func (x *Exchange) Arrive(ctx context.Context, tenant string) error {
-	if fn, ok := ctx.Value(ownerKey{}).(func(string)); ok {
+	if fn, ok := ctx.Value(ownerKey{}).(func(string)); ok && !strings.HasPrefix(tenant, callers) {
 		fn(tenant)
 	}
 	l, err := x.gate.arrive(ctx, tenant)
@@ -108,6 +109,10 @@ func (x *Exchange) Arrive(ctx context.Context, tenant string) error {
 	x.hold(held)
 	return nil
 }
+
+// callers begins the lanes of callers of whom it is not known yet that they may speak for a
+// tenant: none begins so.
+const callers = "\x00"
 
 // Turn waits for a connection of the pool. Leave gives it back; the end of the exchange
 // does so at the latest.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
 	"github.com/moat-db/moat/portal/internal/schema"
@@ -38,6 +39,8 @@ type Config struct {
 	// as a client; nil where there are none.
 	Operators    *auth.Verifier
 	OperatorRole string
+	// From says where a request may choose its account.
+	From serving.From
 	// Ledger is that of the operator's console; nil where there is none.
 	Ledger *ledger.Ledger
 }
@@ -93,6 +96,8 @@ func (p *Pages) Mount(mux *http.ServeMux) {
 	mux.Handle("GET "+frame.Base+"/sign-in", p.Handle(p.signInPage))
 	mux.Handle("POST "+frame.Base+"/sign-in", p.Handle(p.signIn))
 	mux.Handle("POST "+frame.Base+"/sign-out", p.Handle(p.signOut))
+	mux.Handle("GET "+frame.Base+"/accounts", p.Handle(p.accountsPage))
+	mux.Handle("POST "+frame.Base+"/accounts", p.Handle(p.chooseAccount))
 	for pattern, h := range p.routes {
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.Handle(method+" "+frame.Base+path, p.Handle(p.signedIn(h)))
@@ -130,14 +135,14 @@ func (p *Pages) signedIn(h Handler) frame.Handler {
 			return &frame.Refusal{Status: http.StatusForbidden, Title: "You are viewing as a client",
 				Hint: "Nothing can be changed while you do."}
 		}
-		if err := p.Admit(r, string(s.Scope.Tenant)); err != nil {
-			return err
-		}
-		sc, err := p.Source.Schema(r.Context())
+		sc, who, err := p.enter(r, s)
 		if err != nil {
 			return err
 		}
-		scope, name, err := p.admit(r.Context(), sc, s)
+		if who.Tenant == "" {
+			return frame.Elsewhere(frame.Base + "/accounts")
+		}
+		scope, name, err := p.admit(r.Context(), sc, s, who)
 		if err != nil {
 			return err
 		}
@@ -172,26 +177,27 @@ func (p *Pages) session(r *http.Request) *frame.Session {
 		return s
 	}
 	identity, err := p.Verifier.Verify(r.Context(), s.Token)
-	if err != nil || identity.Tenant == "" {
+	if err != nil {
 		return nil
 	}
-	s.Scope, s.Subject = p.Scope(identity), identity.Subject
+	s.Identity, s.Scope, s.Subject = identity, p.Scope(identity), identity.Subject
 	return s
 }
 
 // admit asks the door about a session's tenant and caller, and returns the scope to act
 // in and the tenant's name for people. An operator who views as a client may look at a
 // suspended one, and is no member.
-func (p *Pages) admit(ctx context.Context, sc *schema.Schema, s *frame.Session) (moat.Scope, string, error) {
-	verdict, err := p.Source.Door.Ask(ctx, sc.Check, s.Scope)
+func (p *Pages) admit(ctx context.Context, sc *schema.Schema, s *frame.Session, who serving.Caller) (
+	moat.Scope, string, error) {
+	verdict, err := p.Source.Door.Ask(ctx, sc.Check, who)
 	if err != nil {
 		return moat.Scope{}, "", err
 	}
-	name := cmp.Or(verdict.Name, string(s.Scope.Tenant))
+	name := cmp.Or(verdict.Name, string(who.Tenant))
 	if s.ViewAs != nil {
 		return s.Scope, name, verdict.Look()
 	}
-	scope, err := verdict.Admit(s.Scope)
+	scope, err := verdict.Admit(who.Scope)
 	return scope, name, err
 }
 

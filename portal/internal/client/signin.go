@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/portal/internal/frame"
 )
@@ -50,24 +51,31 @@ func (p *Pages) Enter(w http.ResponseWriter, r *http.Request, token string) erro
 	if errors.Is(err, auth.ErrNoKeys) {
 		return p.showSignIn(w, r, http.StatusServiceUnavailable, frame.NoKeys)
 	}
-	if err != nil || identity.Tenant == "" {
+	if err != nil {
 		return p.showSignIn(w, r, http.StatusUnauthorized, refused(err))
 	}
-	if err := p.Admit(r, string(identity.Tenant)); err != nil {
-		return err
-	}
-	s := &frame.Session{Token: token, Scope: p.Scope(identity), Expires: p.Expiry(identity.Expires)}
-	sc, err := p.Source.Schema(r.Context())
+	s := &frame.Session{Token: token, Identity: identity, Scope: p.Scope(identity), Expires: p.Expiry(identity.Expires)}
+	sc, who, err := p.enter(r, s)
 	if err != nil {
 		return err
 	}
-	if _, _, err := p.admit(r.Context(), sc, s); err != nil {
+	if who.Tenant != "" {
+		if _, _, err := p.admit(r.Context(), sc, s, who); err != nil {
+			return err
+		}
+		return p.start(w, r, s)
+	}
+	list, err := p.accounts(r.Context(), sc, who)
+	if errors.Is(err, moat.ErrNoTenant) {
+		return p.showSignIn(w, r, http.StatusUnauthorized, refused(nil))
+	}
+	if err != nil {
 		return err
 	}
-	if err := p.sessions.Start(w, r, s); err != nil {
-		return err
+	if len(list) == 1 {
+		s.Account = list[0].Tenant
 	}
-	return frame.Elsewhere(frame.Base + "/dashboard")
+	return p.start(w, r, s)
 }
 
 // ViewAs signs an operator, who holds token, in as a client, to look and change nothing.
@@ -86,6 +94,9 @@ func refused(err error) string {
 	}
 	if errors.As(err, &token) && token.Reason == auth.NotYetValid {
 		return "This token is not valid yet. Check your clock, or ask your agency."
+	}
+	if errors.As(err, &token) && token.Reason == auth.Audience {
+		return "This token is for another service. Ask your agency for one for this portal."
 	}
 	return "This token does not work here. Copy all of it, without quotation marks, and try again."
 }

@@ -53,16 +53,17 @@ func Explain(err error) *Refusal {
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return ErrNotFound
-	case errors.Is(err, serving.ErrUnknownTenant):
-		return &Refusal{http.StatusForbidden, "This account does not exist",
-			"It may have been removed. Ask your agency."}
 	case errors.Is(err, serving.ErrSuspended):
 		return &Refusal{http.StatusForbidden, "This account is suspended",
 			"Your data is safe, but you cannot open it for now. Ask your agency."}
-	case errors.Is(err, serving.ErrNotMember):
+	case errors.Is(err, serving.ErrUnknownTenant), errors.Is(err, serving.ErrNotMember):
 		return &Refusal{http.StatusForbidden, "You have no access to this account",
-			"You are not one of its members. Ask your agency."}
-	case errors.Is(err, moat.ErrNoTenant), errors.As(err, new(*moat.InvalidTenantError)):
+			"It does not exist, or you are not one of its members. Ask your agency."}
+	case errors.Is(err, serving.ErrChoices):
+		return &Refusal{http.StatusBadRequest, "This address is for another account",
+			"Go to the address of your own, or choose it again."}
+	case errors.Is(err, moat.ErrNoTenant), errors.Is(err, serving.ErrNoMembers),
+		errors.As(err, new(*moat.InvalidTenantError)):
 		return &Refusal{http.StatusForbidden, "Your sign-in is not for any account",
 			"Ask your agency for a new token."}
 	case errors.Is(err, context.DeadlineExceeded):

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/auth"
 )
 
 // Session is somebody signed in. It travels in the cookie, encrypted, and nowhere else is
@@ -28,12 +29,15 @@ type Session struct {
 	Reason string `json:"r,omitempty"`
 	// Expires is its end at the latest.
 	Expires time.Time `json:"e"`
+	// Account is the tenant that was chosen, where the token does not name it.
+	Account moat.Tenant `json:"c,omitempty"`
 	// ViewAs is of an operator who views as a client; the token is the operator's.
 	ViewAs *ViewAs `json:"v,omitempty"`
 
 	// What the token says, filled in when it is verified.
-	Scope   moat.Scope `json:"-"` // of a client
-	Subject string     `json:"-"` // for people; may be empty
+	Identity auth.Identity `json:"-"` // of a client
+	Scope    moat.Scope    `json:"-"` // of a client; without a tenant where one is chosen
+	Subject  string        `json:"-"` // for people; may be empty
 }
 
 // ViewAs says who looks at whom, and why.
