@@ -117,7 +117,7 @@ func (s *service) verifyForProxy(ctx context.Context, token, tenant string) (pro
 	d := s.proxyDoor
 	who, spoken := d.door.Speak(ctx, d.check.Load(), id, chosen)
 	if errors.Is(spoken, serving.ErrNoMembers) || spoken == nil && who.Tenant == "" {
-		err = &proxy.Refusal{Code: "28000", Message: moat.ErrNoTenant.Error(),
+		err = &proxy.Refusal{Code: "28P01", Message: moat.ErrNoTenant.Error(),
 			Hint: "choose one that the token's subject is a member of: options='-c moat.tenant=…'"}
 	}
 	admit := func(ctx context.Context, s moat.Scope) (moat.Scope, error) {
