@@ -272,7 +272,8 @@ func hostileTenants(good map[string]any) []hostile {
 	}
 	var all []hostile
 	for name, value := range map[string]string{
-		"null": "null", "empty": `""`, "blank": `" "`, "true": "true", "a number": "42", "two of a list": `["` + tenantA + `","` + tenantA + `"]`,
+		"null": "null", "empty": `""`, "blank": `" "`, "true": "true", "a number": "42",
+		"two of a list":  `["` + tenantA + `","` + tenantA + `"]`,
 		"an empty array": "[]", "an object": `{"id":"` + tenantA + `"}`, "padded": `" ` + tenantA + `"`,
 		"a line break after it": `"` + tenantA + `\n"`, "braced": `"{` + tenantA + `}"`, "not a uuid": `"acme"`,
 		"two in one": `"` + tenantA + `,` + tenantB + `"`, "SQL": `"' OR true --"`,

@@ -71,13 +71,15 @@ const oneSecret, twoSecret = "one-one-one-one-one-one-one-one-", "two-two-two-tw
 func speaksService(t *testing.T, d *pgtest.Database, one, two, yaml string) (*service, error) {
 	t.Helper()
 	issuer := func(name, secret, more string) string {
-		return "    - {issuer: https://" + name + ".test, audience: moat, secret_file: " + write(t, name, secret) + more + "}\n"
+		return "    - {issuer: https://" + name + ".test, audience: moat, secret_file: " + write(t, name, secret) +
+			more + "}\n"
 	}
 	text := "auth:\n  issuers:\n" + issuer("one", oneSecret, one)
 	if two != "none" {
 		text += issuer("two", twoSecret, two)
 	}
-	c, err := config.Parse([]byte(text + "tables: {schemas: [app]}\ntenant: {table: app.tenants, column: tenant_id}\n" + yaml))
+	text += "tables: {schemas: [app]}\ntenant: {table: app.tenants, column: tenant_id}\n"
+	c, err := config.Parse([]byte(text + yaml))
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +245,8 @@ func TestIssuersTenants(t *testing.T) {
 	}{
 		"lists": {", tenants: [" + strings.ToUpper(acme) + ", " + gamma + "]", ", tenants: [" + beta + "]", map[string]string{
 			"one " + acme: "of Acme", "two " + beta: "of Beta", "one " + beta: "Forbidden MOAT103",
-			"two " + acme: "Forbidden MOAT103", "one " + gamma: "Forbidden MOAT104", "two " + gamma: "Forbidden MOAT103", "one " + omega: "Forbidden MOAT103"}},
+			"two " + acme: "Forbidden MOAT103", "one " + gamma: "Forbidden MOAT104",
+			"two " + gamma: "Forbidden MOAT103", "one " + omega: "Forbidden MOAT103"}},
 		"a column": {", tenants: {column: issuer}", ", tenants: {column: issuer}", map[string]string{
 			"one " + acme: "of Acme", "two " + beta: "of Beta", "one " + beta: "Forbidden MOAT103",
 			"two " + acme: "Forbidden MOAT103", "two " + gamma: "Forbidden MOAT103", "one " + omega: "Forbidden MOAT103"}},
@@ -312,15 +315,17 @@ func TestOwnTenants(t *testing.T) {
 	const a = `{"tenant":"` + acme + `","name":"Acme","role":"admin","suspended":false}`
 	const b = `{"tenant":"` + beta + `","name":"Beta","role":"viewer","suspended":false}`
 	const c = `{"tenant":"` + gamma + `","name":"Gamma","role":"admin","suspended":true}`
+	ann := map[string]any{"sub": "ann"}
 	for got, want := range map[string]string{
-		list("one", map[string]any{"sub": "ann"}, "/tenants"):                                "[" + a + "," + b + "," + c + "]",
-		list("one", map[string]any{"sub": "ann"}, "/tenants?after="+acme):                    "[" + b + "," + c + "]",
-		list("one", map[string]any{"sub": "ann", "tenant_id": acme}, "/tenants"):             "[" + a + "]",
-		list("two", map[string]any{"sub": "bob"}, "/tenants"):                                "[" + strings.Replace(b, "viewer", "admin", 1) + "]",
-		list("one", map[string]any{"sub": "mallory"}, "/tenants"):                            "[]",
-		list("two", map[string]any{"sub": "ann"}, "/tenants"):                                "[]",
-		list("one", map[string]any{}, "/tenants"):                                            "[]",
-		list("one", map[string]any{"sub": "mallory", "tenant_id": acme}, "/tenants?after=x"): "[]",
+		list("one", ann, "/tenants"):                                             "[" + a + "," + b + "," + c + "]",
+		list("one", ann, "/tenants?after="+acme):                                 "[" + b + "," + c + "]",
+		list("one", map[string]any{"sub": "ann", "tenant_id": acme}, "/tenants"): "[" + a + "]",
+		list("two", map[string]any{"sub": "bob"}, "/tenants"): "[" + strings.Replace(b, "viewer", "admin", 1) +
+			"]",
+		list("one", map[string]any{"sub": "mallory"}, "/tenants"):                    "[]",
+		list("two", ann, "/tenants"):                                                 "[]",
+		list("one", map[string]any{}, "/tenants"):                                    "[]",
+		list("one", map[string]any{"sub": "mallory", "tenant_id": acme}, "/tenants"): "[]",
 	} {
 		if got != want {
 			t.Errorf("got  %s\nwant %s", got, want)

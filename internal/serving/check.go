@@ -106,7 +106,8 @@ func newCheck(x *Exposure, a Admission) (*Check, error) {
 		return nil, err
 	}
 	c := &Check{Tenants: t, issuers: map[string]questions{}, hasRole: a.Membership.Role != "",
-		members: a.Membership.Table.Name != "", kind: kindOf(x.Model.Type), tree: x.treeQuestion(), lookups: map[string]lookup{}}
+		members: a.Membership.Table.Name != "", kind: kindOf(x.Model.Type), tree: x.treeQuestion(),
+		lookups: map[string]lookup{}}
 	member, err := x.memberCondition(a.Membership)
 	if err != nil {
 		return nil, err

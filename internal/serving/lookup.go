@@ -26,8 +26,8 @@ type lookup struct{ sql string }
 type LookupError struct{ Column, SQL string }
 
 func (e *LookupError) Error() string {
-	return "tenants cannot be looked up by " + e.Column + ": the application role sees no row of the tenants table before " +
-		"it has a tenant, and there is no function for it"
+	return "tenants cannot be looked up by " + e.Column + ": the application role sees no row of the tenants table " +
+		"before it has a tenant, and there is no function for it"
 }
 
 func (c *Check) addLookups(x *Exposure, a Admission) error {

@@ -36,8 +36,8 @@ func (x *Exposure) ownQuestion(m Membership) own {
 	case r == nil:
 		return own{flat: "nothing says who is a member: caller in moat.yaml names the table"}
 	case r.RLS && !x.showsCaller(r):
-		return own{flat: "the policies of " + m.Table.String() + " show a caller nothing before it has a tenant; moat protect " +
-			"plans those that do, by caller in moat.yaml"}
+		return own{flat: "the policies of " + m.Table.String() + " show a caller nothing before it has a tenant; " +
+			"moat protect plans those that do, by caller in moat.yaml"}
 	}
 	subject, role := x.Facts()
 	column := x.parameter(r.Column(m.tenant(x.Model)))
