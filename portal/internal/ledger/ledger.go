@@ -4,7 +4,6 @@ package ledger
 
 import (
 	"context"
-	"github.com/moat-db/moat/internal/serving"
 	"sync"
 	"time"
 
@@ -12,7 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/moat-db/moat"
-	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/internal/ledger"
+	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal/internal/frame"
 )
@@ -77,20 +77,14 @@ func (l *Ledger) Record(ctx context.Context, e Entry) error {
 	if err := l.Prepare(ctx); err != nil {
 		return err
 	}
-	column, err := l.column(ctx)
+	v, err := l.Read(ctx)
 	if err != nil {
 		return err
-	}
-	var tenant any
-	if e.Tenant != "" {
-		tenant = e.Tenant
 	}
 	if e.Reason == "" {
 		e.Reason = e.By.Reason
 	}
-	_, err = l.Pool.Exec(ctx, "insert into moat.operator_log (operator, action, "+column+", reason, details) "+
-		"values ($1, $2, $3, $4, $5)", e.By.Subject, e.Action, tenant, e.Reason, e.Details)
-	return err
+	return ledger.Record(ctx, l.Pool, v, e.By.Subject, e.Action, e.Tenant, e.Reason, e.Details)
 }
 
 // column is the tenant column of the tables.
@@ -99,7 +93,7 @@ func (l *Ledger) column(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return sqltext.Ident(v.Model.Column), nil
+	return ledger.Column(v), nil
 }
 
 // seenEvery is how often a client's use of the portal is written down at most.

@@ -1,0 +1,268 @@
+package lifecycle
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/ledger"
+)
+
+// Certificate says that a tenant was erased: by whom and why, what was deleted, where it
+// was searched for afterwards, and what is out of moat's reach.
+type Certificate struct {
+	Format      string    `json:"format"` // moat-erasure-certificate
+	Version     int       `json:"version"`
+	Number      int64     `json:"number"`
+	Tenant      string    `json:"tenant"`
+	RequestedAt time.Time `json:"requested_at"`
+	RequestedBy string    `json:"requested_by"`
+	Reason      string    `json:"reason"`
+	ErasedAt    time.Time `json:"erased_at"`
+	ErasedBy    string    `json:"erased_by"`
+	Database    string    `json:"database"`
+	Server      int       `json:"server_version"`
+	Schema      string    `json:"schema_fingerprint"`
+	Removed     []Removed `json:"removed"`
+	Searched    []Check   `json:"searched"`
+	// Kept are moat's own lines about the tenant, and people who were linked to it.
+	Kept []string `json:"kept"`
+	// Beyond is what moat cannot reach, or could not.
+	Beyond []string `json:"beyond_reach"`
+	// Previous is the digest of the certificate before this one, "" for the first.
+	Previous string `json:"previous_digest"`
+	// Digest is the SHA-256 of all of the above as it is stored; it is not part of it.
+	Digest string `json:"-"`
+}
+
+// Removed is how many rows of a table were deleted.
+type Removed struct {
+	Table string `json:"table"`
+	Rows  int64  `json:"rows"`
+}
+
+const certificateFormat = "moat-erasure-certificate"
+
+// certify searches for what is left, writes the certificate and ends the erasure.
+func (w *eraser) certify(ctx context.Context, r *request, all []*part) (*Certificate, error) {
+	if err := w.refresh(ctx, all); err != nil {
+		return nil, err
+	}
+	notVacuumed := w.vacuum(ctx, all)
+	checks, err := w.verifyErased(ctx, w.tenant)
+	if left := (*LeftoverError)(nil); errors.As(err, &left) {
+		left.Left = slices.DeleteFunc(left.Left, func(c Check) bool { return c.Place == "moat."+stateTable })
+		if len(left.Left) == 0 {
+			err = nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := w.view.Snapshot
+	c := &Certificate{Format: certificateFormat, Version: 1, Tenant: w.tenant, RequestedAt: r.at.UTC(),
+		RequestedBy: r.operator, Reason: r.reason, ErasedAt: time.Now().UTC().Truncate(time.Microsecond),
+		ErasedBy: w.by.Name, Database: s.Database.Name, Server: s.Version, Schema: catalog.Fingerprint(s), Searched: checks}
+	counts, err := w.counts(ctx, w.id)
+	if err != nil {
+		return nil, err
+	}
+	for table, n := range counts {
+		c.Removed = append(c.Removed, Removed{table, n})
+	}
+	slices.SortFunc(c.Removed, func(a, b Removed) int { return strings.Compare(a.Table, b.Table) })
+	if c.Kept, err = w.keptLines(ctx); err != nil {
+		return nil, err
+	}
+	c.Beyond = append(w.beyond(ctx, notVacuumed), w.opts.Beyond...)
+	return c, w.finish(ctx, c)
+}
+
+// finish stores the certificate as the next of the chain, with the end of the erasure.
+func (w *eraser) finish(ctx context.Context, c *Certificate) error {
+	err := pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('moat:certificate', 0))"); err != nil {
+			return err
+		}
+		err := tx.QueryRow(ctx, "SELECT number, digest FROM moat.certificate ORDER BY number DESC LIMIT 1").
+			Scan(&c.Number, &c.Previous)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		c.Number++
+		body, err := json.Marshal(c)
+		if err != nil {
+			return err
+		}
+		c.Digest = digest(body)
+		if _, err := tx.Exec(ctx, "INSERT INTO moat.certificate (number, tenant, body, digest) VALUES ($1, $2, $3, $4)",
+			c.Number, c.Tenant, string(body), c.Digest); err != nil {
+			return err
+		}
+		if err := w.forgetState(ctx, tx); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "UPDATE moat.erasure SET finished_at = clock_timestamp() WHERE id = $1", w.id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store the certificate: %w", err)
+	}
+	return nil
+}
+
+func digest(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}
+
+// keptLines says what stays of the tenant in the database, and why.
+func (w *eraser) keptLines(ctx context.Context) ([]string, error) {
+	var lines int64
+	err := w.conn.QueryRow(ctx, "SELECT count(*) FROM moat.operator_log l WHERE l."+ledger.Column(w.view)+"::text = $1",
+		w.tenant).Scan(&lines)
+	if err != nil {
+		return nil, fmt.Errorf("count the lines of the operator log: %w", err)
+	}
+	out := []string{fmt.Sprintf("moat.operator_log: %d lines on what operators did, with the tenant's id", lines),
+		"moat.erasure and moat.certificate: this erasure, with the tenant's id"}
+	for _, m := range w.view.Model.Shapes.Members {
+		out = append(out, m.Table.String()+": people, who may belong to other tenants; their links to this one are gone")
+	}
+	return out, nil
+}
+
+// beyond says what an erasure in this database does not reach.
+func (w *eraser) beyond(ctx context.Context, notVacuumed []string) []string {
+	out := []string{"backups and exports made before the erasure: run moat tenant erase --again after restoring one"}
+	if len(notVacuumed) > 0 {
+		out = append(out, "dead row versions and statistics until VACUUM (ANALYZE), which the operator may not run on: "+
+			quotedList(notVacuumed))
+	}
+	for _, q := range []struct{ sql, say string }{
+		{"SELECT 'archived WAL up to ' || to_char(last_archived_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC' " +
+			"FROM pg_stat_archiver WHERE last_archived_time IS NOT NULL", ""},
+		{"SELECT 'replica ' || coalesce(nullif(application_name, ''), 'without a name') FROM pg_stat_replication",
+			": it follows within its lag"},
+		{"SELECT 'replication slot ' || slot_name FROM pg_replication_slots WHERE slot_type = 'logical'",
+			": its subscriber has rows of its own"},
+	} {
+		rows, err := w.conn.Query(ctx, q.sql)
+		if err != nil {
+			out = append(out, "what this role may not see: archives, replicas and slots")
+			break
+		}
+		names, _ := pgx.CollectRows(rows, pgx.RowTo[string])
+		for _, name := range names {
+			out = append(out, name+q.say)
+		}
+	}
+	for _, p := range w.view.Snapshot.Publications {
+		out = append(out, "publication "+p.Name+": subscribers have rows of their own")
+	}
+	return append(out, "the server's logs and write-ahead log, files, caches, search indexes and other systems that got rows")
+}
+
+// StoredCertificate is a certificate as it stands in the database.
+type StoredCertificate struct {
+	Certificate
+	Body      []byte
+	RevokedAt *time.Time
+}
+
+// Certificates reads all certificates, the oldest first, and checks the chain: that each
+// has the digest it claims, and names that of the one before.
+func (o *Operator) Certificates(ctx context.Context) ([]StoredCertificate, error) {
+	if err := o.prepare(ctx); err != nil {
+		return nil, err
+	}
+	rows, err := o.conn.Query(ctx, "SELECT number, body, digest, revoked_at FROM moat.certificate ORDER BY number")
+	if err != nil {
+		return nil, fmt.Errorf("read the certificates: %w", err)
+	}
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (StoredCertificate, error) {
+		var c StoredCertificate
+		var number int64
+		var text, stored string
+		if err := row.Scan(&number, &text, &stored, &c.RevokedAt); err != nil {
+			return c, err
+		}
+		c.Body = []byte(text)
+		if err := json.Unmarshal(c.Body, &c.Certificate); err != nil {
+			return c, err
+		}
+		c.Digest = digest(c.Body)
+		if c.Digest != stored || c.Number != number {
+			return c, fmt.Errorf("certificate %d was changed after it was made", number)
+		}
+		return c, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the certificates: %w", err)
+	}
+	for i := range all {
+		before := ""
+		if i > 0 {
+			before = all[i-1].Digest
+		}
+		if all[i].Previous != before || all[i].Number != int64(i+1) {
+			return nil, fmt.Errorf("the chain of certificates is broken at number %d: one is missing or was replaced", i+1)
+		}
+	}
+	return all, nil
+}
+
+// envelope is a certificate as a file holds it.
+type envelope struct {
+	Certificate json.RawMessage `json:"certificate"`
+	Digest      string          `json:"digest"`
+}
+
+// WriteCertificate writes a certificate as JSON.
+func WriteCertificate(w io.Writer, c *Certificate) error {
+	body, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(w).Encode(envelope{body, digest(body)})
+}
+
+// ReadCertificate reads what [WriteCertificate] wrote, and checks its digest.
+func ReadCertificate(r io.Reader) (*Certificate, error) {
+	var e envelope
+	if err := json.NewDecoder(io.LimitReader(r, 64<<20)).Decode(&e); err != nil {
+		return nil, fmt.Errorf("not a certificate: %w", err)
+	}
+	if digest(e.Certificate) != e.Digest {
+		return nil, errors.New("the certificate's digest is not that of its text")
+	}
+	c := &Certificate{Digest: e.Digest}
+	if err := json.Unmarshal(e.Certificate, c); err != nil || c.Format != certificateFormat {
+		return nil, errors.New("not a certificate of an erasure")
+	}
+	return c, nil
+}
+
+//go:embed certificate.html.tmpl
+var certificateHTML string
+
+// PrintCertificate writes a certificate as a page to print.
+func PrintCertificate(w io.Writer, c *Certificate) error {
+	t, err := template.New("certificate").Parse(certificateHTML)
+	if err != nil {
+		return err
+	}
+	return t.Execute(w, c)
+}

@@ -1,0 +1,44 @@
+package lifecycle_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/lifecycle"
+)
+
+func TestErase(t *testing.T) {
+	t.Parallel()
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
+		w := newWorld(t, c)
+		before := w.fingerprint(t, acme, true)
+		objects := w.count(t, "SELECT count(*) FROM pg_largeobject_metadata")
+		cert, err := w.operator(t).Erase(t.Context(), acme, lifecycle.EraseOptions{Batch: 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, w.fingerprint(t, acme, true)); diff != "" {
+			t.Errorf("rows of others changed:\n%s", diff)
+		}
+		for table, print := range w.fingerprint(t, acme, false) {
+			if print != "0 rows " {
+				t.Errorf("%s has %s left", table, print)
+			}
+		}
+		if n := w.count(t, "SELECT count(*) FROM pg_largeobject_metadata"); n != objects-3 {
+			t.Errorf("%d large objects of %d are left", n, objects)
+		}
+		if n := w.count(t, "SELECT count(*) FROM billing.totals WHERE tenant_id = $1", acme); n != 0 {
+			t.Error("a materialized view still shows the tenant")
+		}
+		removed := map[string]int64{}
+		for _, r := range cert.Removed {
+			removed[r.Table] = r.Rows
+		}
+		if removed["app.notes"] != 80 || removed["app.events"] != 120 || removed["large objects"] != 3 {
+			t.Errorf("removed %v", removed)
+		}
+	})
+}

@@ -1,0 +1,206 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/sqltext"
+)
+
+// prepareTables makes a temporary table for each table of the export, with the types of
+// today: PostgreSQL checks each value when it is loaded.
+func (x *restore) prepareTables(ctx context.Context) error {
+	for _, l := range x.tables {
+		_, err := x.tx.Exec(ctx, "CREATE TEMPORARY TABLE "+l.temp+" ON COMMIT DROP AS SELECT "+columns("x",
+			append(slices.Clone(l.columns), l.fill...))+" FROM "+l.from()+" WITH NO DATA")
+		if err != nil {
+			return fmt.Errorf("prepare to load %s: %w", l.name(), err)
+		}
+	}
+	return nil
+}
+
+// load reads the export for the second time.
+func (x *restore) load(ctx context.Context, file io.Reader) error {
+	byNumber := map[int]*loaded{}
+	for _, l := range x.tables {
+		byNumber[l.number] = l
+	}
+	objects := map[uint32]bool{}
+	_, _, err := walk(file, func(kind string, number int, data io.Reader) error {
+		switch l := byNumber[number]; {
+		case kind == tableDir && l != nil:
+			return x.copyIn(ctx, l, data)
+		case kind == objectDir && x.opts.Apply:
+			objects[uint32(number)] = true
+			return x.writeObject(ctx, uint32(number), data)
+		}
+		_, err := io.Copy(io.Discard, data)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, o := range x.manifest.LargeObjects {
+		if o.Bytes == 0 && x.opts.Apply && !objects[o.OID] { // an empty one has no entry
+			if err := x.writeObject(ctx, o.OID, strings.NewReader("")); err != nil {
+				return err
+			}
+		}
+	}
+	for _, l := range x.tables {
+		for _, name := range l.fill {
+			typ := l.table.Column(name).Type
+			if _, err := x.tx.Exec(ctx, "UPDATE "+temp(l)+" SET "+sqltext.Ident(name)+" = "+literal(x.view, x.tenant, typ)); err != nil {
+				return fmt.Errorf("say whose the rows of %s are: %w", l.name(), err)
+			}
+		}
+		l.columns = append(l.columns, l.fill...)
+		if _, err := x.tx.Exec(ctx, "ANALYZE "+temp(l)); err != nil {
+			return fmt.Errorf("analyze the rows of %s: %w", l.name(), err)
+		}
+	}
+	return nil
+}
+
+func temp(l *loaded) string { return "pg_temp." + l.temp }
+
+func (x *restore) copyIn(ctx context.Context, l *loaded, data io.Reader) error {
+	sql := "COPY " + temp(l) + " (" + sqltext.Idents(l.columns) + ") FROM STDIN"
+	tag, err := x.tx.Conn().PgConn().CopyFrom(ctx, data, sql)
+	if err != nil {
+		return fmt.Errorf("load the rows of %s: %w", l.name(), err)
+	}
+	if x.opts.Progress != nil {
+		x.opts.Progress(l.name().String(), tag.RowsAffected())
+	}
+	return nil
+}
+
+// checkTenant refuses rows of the export that say they are another tenant's.
+func (x *restore) checkTenant(ctx context.Context) error {
+	var reasons []string
+	for _, l := range x.tables {
+		column := x.view.TenantColumn(l.table)
+		if l.owned != nil || column == "" || !slices.Contains(l.columns, column) {
+			continue // by its parent: see verify
+		}
+		var n int64
+		err := x.tx.QueryRow(ctx, "SELECT count(*) FROM "+temp(l)+" f WHERE (f."+sqltext.Ident(column)+equals+
+			literal(x.view, x.tenant, l.table.Column(column).Type)+") IS NOT TRUE").Scan(&n)
+		if err != nil {
+			return fmt.Errorf("check the rows of %s: %w", l.name(), err)
+		}
+		if n > 0 {
+			reasons = append(reasons, fmt.Sprintf("%s: %s of the export %s not the tenant's", l.name(), english.Count(n, "row"),
+				english.Plural(n, "is", "are")))
+		}
+	}
+	if len(reasons) > 0 {
+		return &RefusedError{reasons}
+	}
+	return nil
+}
+
+// writeObject makes a large object what the export has, under its number where that is
+// free or the tenant's own, else under a new one that the loaded rows are then given.
+func (x *restore) writeObject(ctx context.Context, oid uint32, data io.Reader) error {
+	target, err := x.objectTarget(ctx, oid)
+	if err != nil {
+		return fmt.Errorf("restore large object %d: %w", oid, err)
+	}
+	buffer := make([]byte, 512<<10)
+	for at := int64(0); ; {
+		n, err := io.ReadFull(data, buffer)
+		if n > 0 {
+			if _, err := x.tx.Exec(ctx, "SELECT lo_put($1, $2, $3)", target, at, buffer[:n]); err != nil {
+				return fmt.Errorf("restore large object %d: %w", oid, err)
+			}
+			at += int64(n)
+		}
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	x.difference.Objects++
+	x.written = append(x.written, target)
+	if target == oid {
+		return nil
+	}
+	for _, l := range x.tables {
+		for _, name := range holders(x.view, l.table) {
+			c := sqltext.Ident(name)
+			if _, err := x.tx.Exec(ctx, "UPDATE "+temp(l)+" SET "+c+" = $1 WHERE "+c+" = $2", target, oid); err != nil {
+				return fmt.Errorf("renumber large object %d: %w", oid, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (x *restore) objectTarget(ctx context.Context, oid uint32) (target uint32, err error) {
+	var there bool
+	err = x.tx.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata WHERE oid = $1)", oid).Scan(&there)
+	if err != nil {
+		return 0, err
+	}
+	if there {
+		mine, err := x.ownObjects(ctx, x.parts)
+		if err != nil {
+			return 0, err
+		}
+		if !slices.Contains(mine, oid) {
+			oid = 0 // somebody else's: take a new number
+		} else if _, err := x.tx.Exec(ctx, "SELECT lo_unlink($1)", oid); err != nil {
+			return 0, err
+		}
+	}
+	err = x.tx.QueryRow(ctx, "SELECT lo_create($1)", oid).Scan(&target)
+	return target, err
+}
+
+// checkObjects refuses rows that name a large object which is not in the export and is not
+// the tenant's already: it would be somebody else's.
+func (x *restore) checkObjects(ctx context.Context) error {
+	listed := []uint32{}
+	for _, o := range x.manifest.LargeObjects {
+		listed = append(listed, o.OID)
+	}
+	mine, err := x.objectIDs(ctx, x.parts)
+	if err != nil {
+		return err
+	}
+	if x.opts.Apply {
+		listed = x.written // under the numbers that the rows have now
+	}
+	for _, l := range x.tables {
+		for _, name := range holders(x.view, l.table) {
+			if err := x.knownObjects(ctx, l, name, append(slices.Clone(mine), listed...)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (x *restore) knownObjects(ctx context.Context, l *loaded, column string, known []uint32) error {
+	c := "f." + sqltext.Ident(column)
+	var n int64
+	err := x.tx.QueryRow(ctx, "SELECT count(*) FROM "+temp(l)+" f JOIN pg_catalog.pg_largeobject_metadata m ON m.oid = "+c+
+		" WHERE m.oid <> ALL ($1)", known).Scan(&n)
+	if err != nil {
+		return fmt.Errorf("check the large objects of %s: %w", l.name(), err)
+	}
+	if n > 0 {
+		return &RefusedError{[]string{fmt.Sprintf("%s.%s: %s name a large object that is neither in the export nor the tenant's",
+			l.name(), column, english.Count(n, "row"))}}
+	}
+	return nil
+}
