@@ -71,7 +71,7 @@ func (w *world) operatorOn(t *testing.T, conn *pgx.Conn) *lifecycle.Operator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := lifecycle.NewOperator(t.Context(), conn, view, lifecycle.By{Name: "ada", Reason: "the contract ended"})
+	o, err := lifecycle.NewOperator(t.Context(), conn, view, lifecycle.Options{Name: "ada", Reason: "the contract ended", Gate: gate{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,3 +132,19 @@ func (w *world) export(t *testing.T, tenant string) []byte {
 }
 
 func background(t *testing.T) context.Context { return context.WithoutCancel(t.Context()) }
+
+// gate suspends by app.tenants.suspended_at.
+type gate struct{}
+
+func (gate) Column() string { return "suspended_at" }
+
+func (gate) Suspended(ctx context.Context, conn *pgx.Conn, tenant string) (suspended bool, err error) {
+	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM app.tenants WHERE id = $1 AND suspended_at IS NOT NULL)",
+		tenant).Scan(&suspended)
+	return suspended, err
+}
+
+func (gate) Suspend(ctx context.Context, conn *pgx.Conn, tenant string, suspended bool) error {
+	_, err := conn.Exec(ctx, "UPDATE app.tenants SET suspended_at = CASE WHEN $2 THEN now() END WHERE id = $1", tenant, suspended)
+	return err
+}

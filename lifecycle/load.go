@@ -59,7 +59,7 @@ func (x *restore) load(ctx context.Context, file io.Reader) error {
 				return fmt.Errorf("say whose the rows of %s are: %w", l.name(), err)
 			}
 		}
-		l.columns = append(l.columns, l.fill...)
+		l.columns = slices.DeleteFunc(append(l.columns, l.fill...), func(name string) bool { return name == l.skip })
 		if _, err := x.tx.Exec(ctx, "ANALYZE "+temp(l)); err != nil {
 			return fmt.Errorf("analyze the rows of %s: %w", l.name(), err)
 		}

@@ -18,18 +18,20 @@ import (
 type Operator struct {
 	conn *pgx.Conn
 	view *policy.View
-	by   By
+	by   Options
 }
 
-// By says who acts, and why: every act is logged with both.
-type By struct {
+// Options say who acts, and why: every act is logged with both.
+type Options struct {
 	// Name of the person; "" means the role of the connection.
 	Name string
 	// Reason is required for every act, looks included.
 	Reason string
+	// Gate is where suspension stands; nil allows only what a tenant may be served during.
+	Gate Gate
 }
 
-// ErrNoReason is returned where By.Reason is empty.
+// ErrNoReason is returned where Options.Reason is empty.
 var ErrNoReason = errors.New("an act on a tenant needs a reason")
 
 // NoSuchTenantError names a tenant that is not in the tenants table.
@@ -40,7 +42,7 @@ func (e *NoSuchTenantError) Error() string { return "no tenant " + e.Tenant }
 // NewOperator returns an Operator. The role of conn must see all rows: row_security is
 // off for the connection from here on, so that PostgreSQL refuses what a policy would
 // have filtered. The view is that of package tenancy, read over the same database.
-func NewOperator(ctx context.Context, conn *pgx.Conn, view *policy.View, by By) (*Operator, error) {
+func NewOperator(ctx context.Context, conn *pgx.Conn, view *policy.View, by Options) (*Operator, error) {
 	if strings.TrimSpace(by.Reason) == "" {
 		return nil, ErrNoReason
 	}

@@ -248,9 +248,6 @@ func (w *eraser) together(ctx context.Context, g group) (n int64, err error) {
 // so that it stays suspended until nothing is left to serve.
 func (w *eraser) ownTables(ctx context.Context) error {
 	for _, p := range w.own(w.tenant) {
-		if p.table.Name == stateTable {
-			continue
-		}
 		if _, err := w.rows(ctx, p, ""); err != nil {
 			return err
 		}

@@ -127,6 +127,7 @@ type loaded struct {
 	temp    string   // the temporary table
 	columns []string // in the export and in the table
 	fill    []string // tenant columns that the export has not
+	skip    string   // a column that is loaded and not written
 	key     []string // nil where the table has none
 	changes Changes
 }
@@ -183,14 +184,14 @@ func (x *restore) quiet(ctx context.Context) (done func() error, err error) {
 	if err == nil {
 		err = x.certified(ctx)
 	}
-	if err == nil && before == active {
+	if err == nil && before == Active {
 		err = x.suspend(ctx, x.tenant)
 	}
 	if err != nil {
 		unlock()
 		return nil, err
 	}
-	if before == active {
+	if before == Active {
 		settle := x.opts.Settle
 		if settle == 0 {
 			settle = 2 * time.Second
@@ -202,7 +203,7 @@ func (x *restore) quiet(ctx context.Context) (done func() error, err error) {
 	}
 	return func() error {
 		defer unlock()
-		if before != active {
+		if before != Active {
 			return nil
 		}
 		return x.resume(context.WithoutCancel(ctx), x.tenant)
@@ -275,6 +276,9 @@ func (x *restore) bridge(p *part, t *Table, number int) (l *loaded, reasons []st
 	l = &loaded{part: p, number: number, temp: fmt.Sprintf("moat_restore_%d", number), key: identity(p.table),
 		changes: Changes{Table: p.name().String()}}
 	for _, c := range t.Columns {
+		if p.name() == x.view.Model.Tenants && x.by.Gate != nil && c.Name == x.by.Gate.Column() {
+			l.skip = c.Name // whether a tenant is suspended is not a thing of last night
+		}
 		now := p.table.Column(c.Name)
 		switch {
 		case now == nil:

@@ -1,0 +1,320 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
+)
+
+// CloneOptions say how the copy differs.
+type CloneOptions struct {
+	// Set gives columns, as schema.table.column, a text in which {} stands for the value of
+	// the row that is copied. A column that is unique over all tenants needs one.
+	Set map[string]string
+	// Include are tables that say who is a member: they are copied only when named.
+	Include []string
+}
+
+// Clone copies all rows of a tenant as a new one, in one transaction. Keys that hold the
+// tenant stay as they are; those that are unique over all tenants are made anew, by their
+// column's default or at random, and what refers to them follows. It returns how many rows
+// were made, by table.
+func (o *Operator) Clone(ctx context.Context, tenant, as string, opts CloneOptions) ([]Removed, error) {
+	id, err := o.known(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	to, found, err := o.lookUp(ctx, as)
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		return nil, fmt.Errorf("tenant %s exists already", to)
+	}
+	if err := o.log(ctx, "cloned the tenant", id, "as "+to); err != nil {
+		return nil, err
+	}
+	c := &clone{Operator: o, from: id, to: to, opts: opts, maps: map[*part]string{}}
+	if err := c.plan(); err != nil {
+		return nil, err
+	}
+	err = pgx.BeginTxFunc(ctx, o.conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
+		c.tx = tx
+		return c.run(ctx)
+	})
+	return c.made, err
+}
+
+type clone struct {
+	*Operator
+	from, to string
+	opts     CloneOptions
+	parts    []*part
+	// fresh is the expression of a new value for each key column that is unique over all
+	// tenants, and maps the temporary table from old to new.
+	fresh map[catalog.ColumnRef]string
+	maps  map[*part]string
+	tx    pgx.Tx
+	made  []Removed
+}
+
+// plan finds the keys that have to be made anew, and refuses what it cannot copy.
+func (c *clone) plan() error {
+	all, err := parts(c.view, c.from)
+	if err != nil {
+		return err
+	}
+	s := &c.view.Model.Shapes
+	var reasons []string
+	for _, p := range all {
+		name := p.name()
+		link := s.LinkOf(name) != nil || s.Caller != nil && s.Caller.Table == name
+		switch {
+		case link && !slices.Contains(c.opts.Include, name.String()):
+			continue
+		case p.foreign:
+			reasons = append(reasons, name.String()+": is on another server")
+		}
+		c.parts = append(c.parts, p)
+	}
+	c.fresh = map[catalog.ColumnRef]string{}
+	for _, p := range c.parts {
+		reasons = append(reasons, c.keys(p)...)
+	}
+	for set := range c.opts.Set {
+		if !slices.ContainsFunc(c.parts, func(p *part) bool { return c.setOf(p, set) != "" }) {
+			reasons = append(reasons, set+": no such column; write it as schema.table.column")
+		}
+	}
+	if len(reasons) > 0 {
+		slices.Sort(reasons)
+		return fmt.Errorf("cannot copy this tenant:\n  %s", strings.Join(reasons, "\n  "))
+	}
+	return c.require(c.parts, "SELECT", "INSERT")
+}
+
+func (c *clone) setOf(p *part, set string) string {
+	column, ok := strings.CutPrefix(set, p.name().String()+".")
+	if !ok || p.table.Column(column) == nil {
+		return ""
+	}
+	return column
+}
+
+// keys finds, for each unique key that does not hold the tenant, the column that is made
+// anew.
+func (c *clone) keys(p *part) (reasons []string) {
+	for i := range p.table.Indexes {
+		x := &p.table.Indexes[i]
+		if !x.Unique || !x.Valid || c.holdsTenant(p, x.Columns()) || c.followsParent(p, x.Columns()) {
+			continue
+		}
+		column := ""
+		for _, name := range x.Columns() {
+			ref := catalog.ColumnRef{Relation: p.name(), Column: name}
+			if name == "" || c.fresh[ref] != "" || c.opts.Set[ref.String()] != "" {
+				column = name
+				break
+			}
+			if expression := c.anew(p.table.Column(name)); expression != "" && !c.refers(p, name) {
+				c.fresh[ref], column = expression, name
+				break
+			}
+		}
+		if column == "" {
+			reasons = append(reasons, fmt.Sprintf("%s: %s (%s) is unique over all tenants; give it a value: --set %s.%s='{}-copy'",
+				p.name(), x.Name, strings.Join(x.Columns(), ", "), p.name(), x.Columns()[0]))
+		}
+	}
+	return reasons
+}
+
+func (c *clone) holdsTenant(p *part, names []string) bool {
+	return p.owned == nil && slices.Contains(names, c.view.TenantColumn(p.table))
+}
+
+// followsParent reports whether a key has a column that refers to a key that is made anew.
+func (c *clone) followsParent(p *part, names []string) bool {
+	for i := range p.table.Constraints {
+		k := &p.table.Constraints[i]
+		if k.Type == catalog.ForeignKey && find(c.view, c.parts, k.References) != nil &&
+			slices.ContainsFunc(k.Columns, func(n string) bool { return slices.Contains(names, n) }) && !c.holdsTenant(p, k.Columns) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *clone) refers(p *part, name string) bool {
+	return slices.ContainsFunc(p.table.Constraints, func(k catalog.Constraint) bool {
+		return k.Type == catalog.ForeignKey && slices.Contains(k.Columns, name) && !slices.Contains(k.Columns,
+			c.view.TenantColumn(p.table))
+	})
+}
+
+// anew is the expression of a new value of a column; "" where nothing makes one.
+func (c *clone) anew(column *catalog.Column) string {
+	switch base := c.view.BaseType(column.Type); {
+	case base == "uuid":
+		return "gen_random_uuid()"
+	case strings.HasPrefix(column.Default, "nextval("):
+		return column.Default
+	case column.Identity != "":
+		return "identity"
+	}
+	return ""
+}
+
+func (c *clone) run(ctx context.Context) error {
+	if _, err := c.tx.Exec(ctx, "SET CONSTRAINTS ALL DEFERRED"); err != nil {
+		return err
+	}
+	for _, p := range c.parts {
+		if err := c.number(ctx, p); err != nil {
+			return fmt.Errorf("make new keys for %s: %w", p.name(), err)
+		}
+	}
+	for _, g := range ordered(c.view, c.parts) {
+		if err := c.copyGroup(ctx, g); err != nil {
+			return fmt.Errorf("copy the rows of %s: %w", names(g), err)
+		}
+	}
+	_, err := c.tx.Exec(ctx, "SET CONSTRAINTS ALL IMMEDIATE")
+	return err
+}
+
+// number makes the temporary table of a part's new keys.
+func (c *clone) number(ctx context.Context, p *part) error {
+	var selected []string
+	for _, name := range writable(p.table) {
+		expression, ok := c.fresh[catalog.ColumnRef{Relation: p.name(), Column: name}]
+		if !ok {
+			continue
+		}
+		if expression == "identity" {
+			expression = "nextval(pg_get_serial_sequence(" + sqltext.Literal(p.name().SQL()) + ", " + sqltext.Literal(name) + "))"
+		}
+		selected = append(selected, "x."+sqltext.Ident(name)+" AS "+sqltext.Ident("old_"+name), expression+"::"+
+			p.table.Column(name).Type+" AS "+sqltext.Ident("new_"+name))
+	}
+	if len(selected) == 0 {
+		return nil
+	}
+	c.maps[p] = fmt.Sprintf("moat_clone_%d", len(c.maps))
+	_, err := c.tx.Exec(ctx, "CREATE TEMPORARY TABLE "+c.maps[p]+" ON COMMIT DROP AS SELECT "+strings.Join(selected, ", ")+
+		" FROM "+p.from()+" WHERE "+p.where())
+	if err == nil {
+		_, err = c.tx.Exec(ctx, "ANALYZE pg_temp."+c.maps[p])
+	}
+	return err
+}
+
+// copyGroup inserts the copies of a group's rows, in one statement.
+func (c *clone) copyGroup(ctx context.Context, g group) error {
+	with, sums := make([]string, len(g.parts)), make([]string, len(g.parts))
+	for i, p := range g.parts {
+		with[i] = fmt.Sprintf("c%d AS (%s RETURNING 1)", i, c.copy(p))
+		sums[i] = fmt.Sprintf("(SELECT count(*) FROM c%d)", i)
+	}
+	counts := make([]int64, len(g.parts))
+	into := make([]any, len(g.parts))
+	for i := range counts {
+		into[i] = &counts[i]
+	}
+	err := c.tx.QueryRow(ctx, "WITH "+strings.Join(with, ", ")+" SELECT "+strings.Join(sums, ", ")).Scan(into...)
+	if err != nil {
+		if sqlState(err) == "23505" {
+			err = errors.Join(err, errors.New("a value must stay unique over all tenants: --set schema.table.column='{}-copy'"))
+		}
+		return err
+	}
+	for i, p := range g.parts {
+		c.made = append(c.made, Removed{p.name().String(), counts[i]})
+	}
+	return nil
+}
+
+// copy inserts the copies of a part's rows.
+func (c *clone) copy(p *part) string {
+	from := []string{p.from()}
+	var joins []string
+	values := map[string]string{}
+	if own := c.maps[p]; own != "" {
+		for ref := range c.fresh {
+			if ref.Relation == p.name() {
+				values[ref.Column] = "m." + sqltext.Ident("new_"+ref.Column)
+				joins = append(joins, "m."+sqltext.Ident("old_"+ref.Column)+" = x."+sqltext.Ident(ref.Column))
+			}
+		}
+		from = append(from, "JOIN pg_temp."+own+" m ON "+strings.Join(joins, " AND "))
+	}
+	if p.owned == nil && c.view.Table(p.name()).Class != catalog.ChildTable {
+		column := c.view.TenantColumn(p.table)
+		values[column] = literal(c.view, c.to, p.table.Column(column).Type)
+	}
+	for _, name := range holders(c.view, p.table) {
+		values[name] = "CASE WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata l WHERE l.oid = x." +
+			sqltext.Ident(name) + ") THEN lo_from_bytea(0, lo_get(x." + sqltext.Ident(name) + ")) ELSE x." + sqltext.Ident(name) + " END"
+	}
+	for i := range p.table.Constraints {
+		join, followed := c.follow(p, &p.table.Constraints[i], i)
+		if join != "" {
+			from = append(from, join)
+		}
+		for column, value := range followed {
+			values[column] = value
+		}
+	}
+	names := writable(p.table)
+	selected := make([]string, len(names))
+	for i, name := range names {
+		selected[i] = values[name]
+		if selected[i] == "" {
+			selected[i] = "x." + sqltext.Ident(name)
+		}
+		if set, ok := c.opts.Set[p.name().String()+"."+name]; ok {
+			selected[i] = "replace(" + sqltext.Literal(set) + ", '{}', x." + sqltext.Ident(name) + "::text)::" + p.table.Column(name).Type
+		}
+	}
+	return "INSERT INTO " + p.name().SQL() + " (" + sqltext.Idents(names) + ") OVERRIDING SYSTEM VALUE SELECT " +
+		strings.Join(selected, ", ") + " FROM " + strings.Join(from, " ") + " WHERE " + p.where()
+}
+
+// follow gives the columns of a foreign key the new value of what they refer to.
+func (c *clone) follow(p *part, k *catalog.Constraint, n int) (join string, values map[string]string) {
+	if k.Type != catalog.ForeignKey {
+		return "", nil
+	}
+	to := find(c.view, c.parts, k.References)
+	if to == nil {
+		return "", nil
+	}
+	values = map[string]string{}
+	alias := fmt.Sprintf("k%d", n)
+	var on []string
+	for i, column := range k.Columns {
+		ref := catalog.ColumnRef{Relation: to.name(), Column: k.RefColumns[i]}
+		if ref.Relation == c.view.Model.Tenants && ref.Column == c.view.Model.Key {
+			// The tenant itself, by whatever column; another tenant stays who it is.
+			values[column] = fmt.Sprintf("CASE WHEN x.%[1]s%[2]s%[3]s THEN %[4]s ELSE x.%[1]s END", sqltext.Ident(column), equals,
+				literal(c.view, c.from, p.table.Column(column).Type), literal(c.view, c.to, p.table.Column(column).Type))
+			continue
+		}
+		if c.fresh[ref] == "" {
+			continue
+		}
+		on = append(on, alias+"."+sqltext.Ident("old_"+ref.Column)+" = x."+sqltext.Ident(column))
+		values[column] = "coalesce(" + alias + "." + sqltext.Ident("new_"+ref.Column) + ", x." + sqltext.Ident(column) + ")"
+	}
+	if len(on) == 0 {
+		return "", values
+	}
+	return "LEFT JOIN pg_temp." + c.maps[to] + " " + alias + " ON " + strings.Join(on, " AND "), values
+}

@@ -1,0 +1,67 @@
+package lifecycle_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/lifecycle"
+)
+
+const copied = "dddddddd-0000-4000-8000-000000000004"
+
+func TestClone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Shared(t))
+	before := w.fingerprint(t, copied, true)
+	_, err := w.operator(t).Clone(t.Context(), acme, copied, lifecycle.CloneOptions{})
+	if err == nil || !strings.Contains(err.Error(), "app.tenants.slug='{}-copy'") {
+		t.Fatalf("a slug must stay unique: %v", err)
+	}
+	_, err = w.operator(t).Clone(t.Context(), acme, copied, lifecycle.CloneOptions{
+		Set: map[string]string{"app.tenants.slug": "{}-staging"}, Include: []string{"app.memberships"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, w.fingerprint(t, copied, true)); diff != "" {
+		t.Errorf("rows of others changed:\n%s", diff)
+	}
+	for table, where := range mine {
+		count := "SELECT count(*) FROM " + table + " x WHERE " + strings.ReplaceAll(where, "$1", "$1::uuid")
+		if got, want := w.count(t, count, copied), w.count(t, count, acme); got != want {
+			t.Errorf("%s: %d rows were made of %d", table, got, want)
+		}
+	}
+	for what, sql := range map[string]string{
+		"a person in another's team": `SELECT count(*) FROM app.people p JOIN app.teams m ON m.id = p.team_id
+			WHERE p.tenant_id = $1 AND m.tenant_id <> $1`,
+		"a home of another's": `SELECT count(*) FROM app.tenants x JOIN app.teams m ON m.id = x.home_team
+			WHERE x.id = $1 AND m.tenant_id <> $1`,
+		"a file with another's content": `SELECT count(*) FROM app.files f JOIN app.files o ON o.content = f.content
+			WHERE f.tenant_id = $1 AND o.tenant_id <> $1`,
+		"a lead lost": `SELECT 5 - count(lead_id) FROM app.teams WHERE tenant_id = $1`,
+		"a slug":      `SELECT count(*) FROM app.tenants WHERE id = $1 AND slug <> 'acme-staging'`,
+	} {
+		if n := w.count(t, sql, copied); n != 0 {
+			t.Errorf("%s: %d", what, n)
+		}
+	}
+}
+
+func TestCreate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Shared(t))
+	o := w.operator(t)
+	id, err := o.Create(t.Context(), map[string]string{"id": copied, "name": "Umbrella", "slug": "umbrella"})
+	if err != nil || id != copied {
+		t.Fatalf("%q, %v", id, err)
+	}
+	if _, err := o.Create(t.Context(), map[string]string{"nam": "x"}); err == nil || !strings.Contains(err.Error(), "no column nam") {
+		t.Errorf("a misspelt column: %v", err)
+	}
+	if _, err := o.Create(t.Context(), map[string]string{"id": globex, "name": "x", "slug": "x"}); err == nil {
+		t.Error("a tenant was created twice")
+	}
+}

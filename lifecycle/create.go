@@ -1,0 +1,69 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
+)
+
+// Create adds a tenant: one row of the tenants table with these values, by column, as
+// texts. What is not given takes its default, the id included. It returns the id.
+func (o *Operator) Create(ctx context.Context, values map[string]string) (id string, err error) {
+	m := o.view.Model
+	r := o.view.Relation(m.Tenants)
+	if r == nil {
+		return "", errors.New("there is no table that lists the tenants: a tenant exists when it has rows")
+	}
+	names, args, err := valuesOf(r, values)
+	if err != nil {
+		return "", err
+	}
+	if err := o.log(ctx, "created a tenant", "", strings.Join(names, ", ")); err != nil {
+		return "", err
+	}
+	sql := "INSERT INTO " + m.Tenants.SQL() + " DEFAULT VALUES"
+	if len(names) > 0 {
+		sql = "INSERT INTO " + m.Tenants.SQL() + " (" + sqltext.Idents(names) + ") SELECT " + castAll(r, names)
+	}
+	err = o.conn.QueryRow(ctx, sql+" RETURNING "+sqltext.Ident(m.Key)+"::text", args...).Scan(&id)
+	if sqlState(err) == "23502" {
+		return "", fmt.Errorf("create the tenant: a column without a default needs a value (--set COLUMN=VALUE): %w", err)
+	}
+	if err != nil {
+		return "", fmt.Errorf("create the tenant: %w", err)
+	}
+	return id, nil
+}
+
+// valuesOf are the columns in a stable order and their texts. A name that is not a column
+// is an error.
+func valuesOf(r *catalog.Relation, values map[string]string) (names []string, args []any, err error) {
+	for name := range values {
+		if c := r.Column(name); c == nil || c.Generated != "" {
+			return nil, nil, fmt.Errorf("%s has no column %s that can be written: %s", r.QName(), name,
+				strings.Join(writable(r), ", "))
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		args = append(args, values[name])
+	}
+	return names, append([]any{pgx.QueryExecModeExec}, args...), nil
+}
+
+// castAll reads parameters that are texts as the columns' types.
+func castAll(r *catalog.Relation, names []string) string {
+	casts := make([]string, len(names))
+	for i, name := range names {
+		casts[i] = fmt.Sprintf("$%d::text::%s", i+1, r.Column(name).Type)
+	}
+	return strings.Join(casts, ", ")
+}
