@@ -198,48 +198,77 @@ func (l *loaded) add() string {
 // that stays: deleting those would change a row of somebody else, or fail.
 func (x *restore) removeAbsent(ctx context.Context, groups []group) error {
 	for _, g := range slices.Backward(groups) {
-		var statements []string
-		for _, p := range g.parts {
-			statements = append(statements, x.removal(g, x.of(p)))
-		}
-		sql := statements[0]
-		if g.cyclic {
-			sql = together(statements)
-		}
-		if _, err := x.tx.Exec(ctx, sql); err != nil {
+		if err := x.removeGroup(ctx, g); err != nil {
 			return fmt.Errorf("remove rows of %s: %w", names(g), err)
 		}
 	}
 	return nil
 }
 
-func (x *restore) removal(g group, l *loaded) string {
-	where := l.where() + " AND " + x.unreferred(g, l)
-	if l.key != nil {
-		return "DELETE FROM " + l.from() + " WHERE " + where + " AND " + l.absent()
+// removeGroup lists the rows that would go, takes from the list what a row refers to that
+// is not on it, until nothing changes, and deletes what is left in one statement.
+func (x *restore) removeGroup(ctx context.Context, g group) error {
+	var statements []string
+	for _, p := range g.parts {
+		l := x.of(p)
+		if _, err := x.tx.Exec(ctx, "CREATE TEMPORARY TABLE "+l.goes()+" ON COMMIT DROP AS "+l.surplus()); err != nil {
+			return err
+		}
+		statements = append(statements, "DELETE FROM "+l.from()+" USING pg_temp."+l.goes()+
+			" g WHERE x.tableoid = g.t AND x.ctid = g.c AND "+l.where())
 	}
-	today, then := l.numbered()
-	return "DELETE FROM " + l.from() + " USING (" + today + ") a WHERE x.tableoid = a.t AND x.ctid = a.c AND NOT EXISTS " +
-		"(SELECT 1 FROM (" + then + ") b WHERE b.moat_r = a.r AND b.moat_n = a.n) AND " + where
+	for pruned := int64(1); pruned > 0; {
+		pruned = 0
+		for _, p := range g.parts {
+			for _, sql := range x.pruning(g, x.of(p)) {
+				tag, err := x.tx.Exec(ctx, sql)
+				if err != nil {
+					return err
+				}
+				pruned += tag.RowsAffected()
+			}
+		}
+	}
+	sql := statements[0]
+	if g.cyclic {
+		sql = together(statements)
+	}
+	if _, err := x.tx.Exec(ctx, sql); err != nil {
+		return err
+	}
+	for _, p := range g.parts {
+		if _, err := x.tx.Exec(ctx, "DROP TABLE pg_temp."+x.of(p).goes()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// unreferred is the condition that no row refers to a row, but for rows of the same group
-// that go as well.
-func (x *restore) unreferred(g group, l *loaded) string {
-	conditions := []string{"true"}
+// goes is the temporary table of the rows that go, by where they are.
+func (l *loaded) goes() string { return l.temp + "_goes" }
+
+// surplus selects the rows that the export has not.
+func (l *loaded) surplus() string {
+	if l.key != nil {
+		return "SELECT x.tableoid AS t, x.ctid AS c FROM " + l.from() + " WHERE " + l.where() + " AND " + l.absent()
+	}
+	today, then := l.numbered()
+	return "SELECT a.t, a.c FROM (" + today + ") a WHERE NOT EXISTS (SELECT 1 FROM (" + then +
+		") b WHERE b.moat_r = a.r AND b.moat_n = a.n)"
+}
+
+// pruning takes from the list the rows to which a row refers that stays.
+func (x *restore) pruning(g group, l *loaded) (all []string) {
 	for _, k := range links(x.view, []*part{l.part}) {
 		staying := ""
 		if from := find(x.view, g.parts, k.from.QName()); from != nil {
-			other := x.of(from)
-			if other.key != nil {
-				staying = " AND NOT (" + from.is("r") + " AND NOT EXISTS (SELECT 1 FROM " + temp(other) + " f WHERE " +
-					joined("r", other.key, "f", other.key) + "))"
-			}
+			staying = " AND NOT EXISTS (SELECT 1 FROM pg_temp." + x.of(from).goes() + " h WHERE h.t = r.tableoid AND h.c = r.ctid)"
 		}
-		conditions = append(conditions, "NOT EXISTS (SELECT 1 FROM "+k.from.QName().SQL()+" r WHERE "+
+		all = append(all, "DELETE FROM pg_temp."+l.goes()+" g USING "+strings.TrimPrefix(l.from(), "ONLY ")+
+			" WHERE x.tableoid = g.t AND x.ctid = g.c AND EXISTS (SELECT 1 FROM "+k.from.QName().SQL()+" r WHERE "+
 			joined("r", k.key.Columns, "x", k.key.RefColumns)+staying+")")
 	}
-	return strings.Join(conditions, " AND ")
+	return all
 }
 
 // verify compares what is there now with the export, before anything is committed.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 // ExportOptions say what leaves the database, and how.
@@ -38,12 +39,30 @@ func (o *Operator) Export(ctx context.Context, tenant string, w io.Writer, opts 
 	if err := o.log(ctx, "exported the tenant", id, opts.Format); err != nil {
 		return nil, err
 	}
+	return o.export(ctx, id, w, opts)
+}
+
+// ReadBackup exports a tenant from a database that was restored from a backup. It is not
+// logged: it writes nothing there, and what is done with the rows is logged where it is.
+func ReadBackup(ctx context.Context, conn *pgx.Conn, view *policy.View, tenant string, w io.Writer) (*Manifest, error) {
+	o, err := NewOperator(ctx, conn, view, Options{Reason: "reads a backup"})
+	if err != nil {
+		return nil, err
+	}
+	id, err := o.known(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	return o.export(ctx, id, w, ExportOptions{})
+}
+
+func (o *Operator) export(ctx context.Context, tenant string, w io.Writer, opts ExportOptions) (*Manifest, error) {
 	tx, err := o.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
 		return nil, fmt.Errorf("take the snapshot: %w", err)
 	}
 	defer tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // it only read
-	x := &export{Operator: o, opts: opts, tenant: id}
+	x := &export{Operator: o, opts: opts, tenant: tenant}
 	if err := x.prepare(ctx); err != nil {
 		return nil, err
 	}

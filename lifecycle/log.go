@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/ledger"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 //go:embed install.sql
@@ -20,27 +22,58 @@ type NotPreparedError = ledger.NotPreparedError
 
 // prepare creates moat's own tables, unless they are there.
 func (o *Operator) prepare(ctx context.Context) error {
-	role := o.conn.Config().User
-	if !ledger.Ready(ctx, o.conn) {
-		if err := ledger.Install(ctx, o.conn, o.view, role, o.view.Model.Roles...); err != nil {
-			return fmt.Errorf("prepare the operator log: %w", err)
-		}
-	}
-	const ready = `SELECT pg_catalog.has_table_privilege('moat.certificate', 'INSERT')
-		AND pg_catalog.has_table_privilege('moat.erasure', 'INSERT')`
-	var there bool
-	if err := o.conn.QueryRow(ctx, ready).Scan(&there); err == nil && there {
+	if o.ready(ctx) {
 		return nil
 	}
-	sql := strings.ReplaceAll(installSQL, "{{operator}}", sqltext.Role(role))
+	sql := SetupSQL(o.view, o.conn.Config().User)
 	_, err := o.conn.PgConn().Exec(ctx, sql).ReadAll()
 	if sqlState(err) == "42501" {
 		err = &NotPreparedError{SQL: sql}
 	}
 	if err != nil {
-		return fmt.Errorf("prepare the tables of erasures: %w", err)
+		return fmt.Errorf("prepare the operator log: %w", err)
 	}
 	return nil
+}
+
+func (o *Operator) ready(ctx context.Context) bool {
+	const ready = `SELECT pg_catalog.has_table_privilege('moat.certificate', 'INSERT')
+		AND pg_catalog.has_table_privilege('moat.erasure', 'INSERT')`
+	var there bool
+	return ledger.Ready(ctx, o.conn) && o.conn.QueryRow(ctx, ready).Scan(&there) == nil && there
+}
+
+// SetupSQL is the SQL that an administrator runs once, so that a role can act as operator:
+// moat's own tables, and the rights on the tables of tenants. It may be run again.
+func SetupSQL(v *policy.View, operator string) string {
+	role := sqltext.Role(operator)
+	var b strings.Builder
+	b.WriteString(ledger.SQL(v, operator, v.Model.Roles...))
+	b.WriteString(strings.ReplaceAll(installSQL, "{{operator}}", role))
+	schemas := map[string]bool{"moat": true}
+	for i := range v.Model.Tables {
+		t := &v.Model.Tables[i]
+		r := v.Relation(t.Table)
+		if r == nil || r.Partition || !t.Class.HasTenants() {
+			continue
+		}
+		if !schemas[r.Schema] {
+			fmt.Fprintf(&b, "GRANT USAGE ON SCHEMA %s TO %s;\n", sqltext.Ident(r.Schema), role)
+			schemas[r.Schema] = true
+		}
+		rights := "SELECT, INSERT, UPDATE, DELETE"
+		if t.Class == catalog.PeopleTable {
+			rights = "SELECT"
+		}
+		fmt.Fprintf(&b, "GRANT %s ON %s TO %s;\n", rights, t.Table.SQL(), role)
+	}
+	for i := range v.Snapshot.Relations {
+		s := &v.Snapshot.Relations[i]
+		if s.Kind == catalog.Sequence && schemas[s.Schema] && s.Schema != "moat" {
+			fmt.Fprintf(&b, "GRANT USAGE, SELECT, UPDATE ON SEQUENCE %s TO %s;\n", s.QName().SQL(), role)
+		}
+	}
+	return b.String()
 }
 
 // log writes a line before the act it is about: what cannot be logged is not done. The

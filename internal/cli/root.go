@@ -137,6 +137,7 @@ func (a *app) commands() []*cobra.Command {
 		a.newProve(),
 		a.newSQL(),
 		a.newSeal(),
+		a.newTenant(),
 		a.newBreakIn(),
 	}
 }
@@ -184,4 +185,10 @@ func (a *app) application() (string, error) {
 func (a *app) color(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && !a.noColor && os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))
+}
+
+// terminal reports whether messages go to a terminal, where progress may be shown.
+func (a *app) terminal() bool {
+	f, ok := a.Err.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }

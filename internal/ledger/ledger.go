@@ -45,7 +45,7 @@ type Querier interface {
 
 // Install creates the tables: conn is whoever may create them.
 func Install(ctx context.Context, conn *pgx.Conn, v *policy.View, operator string, applications ...string) error {
-	sql := script(v, operator, applications)
+	sql := SQL(v, operator, applications...)
 	_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == "42501" {
@@ -68,9 +68,9 @@ func Record(ctx context.Context, q Querier, v *policy.View, operator, action, te
 	return err
 }
 
-// script is install.sql for one database. One without an application role yet has nobody
+// SQL creates the tables in one database. One without an application role yet has nobody
 // else to grant anything to.
-func script(v *policy.View, operator string, applications []string) string {
+func SQL(v *policy.View, operator string, applications ...string) string {
 	if len(applications) == 0 {
 		applications = []string{operator}
 	}

@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/spf13/cobra"
+
+	"github.com/moat-db/moat/lifecycle"
+	"github.com/moat-db/moat/tenancy"
+)
+
+func (a *app) newTenantSetup() *cobra.Command {
+	var operator string
+	var apply bool
+	c := &cobra.Command{
+		Use:   "setup [URL]",
+		Short: "Let a role act as operator",
+		Long: "Create the tables that moat tenant and the console keep in the schema moat, and grant the\n" +
+			"operator role what it needs on the tables of tenants. URL connects as the owner or as a\n" +
+			"superuser. Without --apply the SQL is printed. The role itself must see all rows: it has\n" +
+			"BYPASSRLS, or is a superuser.",
+		Example: "  moat tenant setup postgres://postgres@localhost/app --operator moat_operator --apply",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.tenantSetup(cmd.Context(), args, operator, apply)
+		},
+	}
+	c.Flags().StringVar(&operator, "operator", "", "the role (default: roles.operator of moat.yaml)")
+	c.Flags().BoolVar(&apply, "apply", false, "run it")
+	return c
+}
+
+func (a *app) tenantSetup(ctx context.Context, args []string, operator string, apply bool) error {
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	url, err := a.database(args)
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return connectError(err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	view, err := tenancy.Read(ctx, conn, modelOptions(c))
+	if err != nil {
+		return err
+	}
+	role := cmp.Or(operator, c.Roles.Operator)
+	r := view.Role(role)
+	if r == nil {
+		return withHint(fmt.Errorf("no role %s", role), "CREATE ROLE %s LOGIN BYPASSRLS, or --operator ROLE", role)
+	}
+	if !r.Super && !r.BypassRLS {
+		return withHint(fmt.Errorf("the role %s does not see all rows", role), "ALTER ROLE %s BYPASSRLS, as a superuser", role)
+	}
+	sql := lifecycle.SetupSQL(view, role)
+	if !apply {
+		fmt.Fprint(a.Out, sql)
+		return errFound
+	}
+	if _, err := conn.PgConn().Exec(ctx, sql).ReadAll(); err != nil {
+		return fmt.Errorf("set up the operator: %w", err)
+	}
+	fmt.Fprintf(a.Out, "%s can act as operator\n", role)
+	return nil
+}
