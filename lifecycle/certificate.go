@@ -163,7 +163,8 @@ func (w *eraser) beyond(ctx context.Context, notVacuumed []string) []string {
 	for _, p := range w.view.Snapshot.Publications {
 		out = append(out, "publication "+p.Name+": subscribers have rows of their own")
 	}
-	return append(out, "the server's logs and write-ahead log, files, caches, search indexes and other systems that got rows")
+	return append(out, "the server's logs and write-ahead log, files, caches, search indexes and other systems that "+
+		"got rows")
 }
 
 // StoredCertificate is a certificate as it stands in the database.

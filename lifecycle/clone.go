@@ -129,7 +129,8 @@ func (c *clone) keys(p *part) (reasons []string) {
 			}
 		}
 		if column == "" {
-			reasons = append(reasons, fmt.Sprintf("%s: %s (%s) is unique over all tenants; give it a value: --set %s.%s='{}-copy'",
+			reasons = append(reasons, fmt.Sprintf("%s: %s (%s) is unique over all tenants; give it a value: --set "+
+				"%s.%s='{}-copy'",
 				p.name(), x.Name, strings.Join(x.Columns(), ", "), p.name(), x.Columns()[0]))
 		}
 	}
@@ -145,7 +146,8 @@ func (c *clone) followsParent(p *part, names []string) bool {
 	for i := range p.table.Constraints {
 		k := &p.table.Constraints[i]
 		if k.Type == catalog.ForeignKey && find(c.view, c.parts, k.References) != nil &&
-			slices.ContainsFunc(k.Columns, func(n string) bool { return slices.Contains(names, n) }) && !c.holdsTenant(p, k.Columns) {
+			slices.ContainsFunc(k.Columns, func(n string) bool { return slices.Contains(names, n) }) && !c.holdsTenant(p,
+			k.Columns) {
 			return true
 		}
 	}
@@ -199,7 +201,8 @@ func (c *clone) number(ctx context.Context, p *part) error {
 			continue
 		}
 		if expression == "identity" {
-			expression = "nextval(pg_get_serial_sequence(" + sqltext.Literal(p.name().SQL()) + ", " + sqltext.Literal(name) + "))"
+			expression = "nextval(pg_get_serial_sequence(" + sqltext.Literal(p.name().SQL()) + ", " + sqltext.Literal(name) +
+				"))"
 		}
 		selected = append(selected, "x."+sqltext.Ident(name)+" AS "+sqltext.Ident("old_"+name), expression+"::"+
 			p.table.Column(name).Type+" AS "+sqltext.Ident("new_"+name))
@@ -261,7 +264,8 @@ func (c *clone) copy(p *part) string {
 	}
 	for _, name := range holders(c.view, p.table) {
 		values[name] = "CASE WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata l WHERE l.oid = x." +
-			sqltext.Ident(name) + ") THEN lo_from_bytea(0, lo_get(x." + sqltext.Ident(name) + ")) ELSE x." + sqltext.Ident(name) + " END"
+			sqltext.Ident(name) + ") THEN lo_from_bytea(0, lo_get(x." + sqltext.Ident(name) + ")) ELSE x." +
+			sqltext.Ident(name) + " END"
 	}
 	for i := range p.table.Constraints {
 		join, followed := c.follow(p, &p.table.Constraints[i], i)
@@ -280,7 +284,8 @@ func (c *clone) copy(p *part) string {
 			selected[i] = "x." + sqltext.Ident(name)
 		}
 		if set, ok := c.opts.Set[p.name().String()+"."+name]; ok {
-			selected[i] = "replace(" + sqltext.Literal(set) + ", '{}', x." + sqltext.Ident(name) + "::text)::" + p.table.Column(name).Type
+			selected[i] = "replace(" + sqltext.Literal(set) + ", '{}', x." + sqltext.Ident(name) + "::text)::" +
+				p.table.Column(name).Type
 		}
 	}
 	return "INSERT INTO " + p.name().SQL() + " (" + sqltext.Idents(names) + ") OVERRIDING SYSTEM VALUE SELECT " +
@@ -303,7 +308,8 @@ func (c *clone) follow(p *part, k *catalog.Constraint, n int) (join string, valu
 		ref := catalog.ColumnRef{Relation: to.name(), Column: k.RefColumns[i]}
 		if ref.Relation == c.view.Model.Tenants && ref.Column == c.view.Model.Key {
 			// The tenant itself, by whatever column; another tenant stays who it is.
-			values[column] = fmt.Sprintf("CASE WHEN x.%[1]s%[2]s%[3]s THEN %[4]s ELSE x.%[1]s END", sqltext.Ident(column), equals,
+			values[column] = fmt.Sprintf("CASE WHEN x.%[1]s%[2]s%[3]s THEN %[4]s ELSE x.%[1]s END", sqltext.Ident(column),
+				equals,
 				literal(c.view, c.from, p.table.Column(column).Type), literal(c.view, c.to, p.table.Column(column).Type))
 			continue
 		}

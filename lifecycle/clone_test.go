@@ -58,7 +58,8 @@ func TestCreate(t *testing.T) {
 	if err != nil || id != copied {
 		t.Fatalf("%q, %v", id, err)
 	}
-	if _, err := o.Create(t.Context(), map[string]string{"nam": "x"}); err == nil || !strings.Contains(err.Error(), "no column nam") {
+	if _, err := o.Create(t.Context(), map[string]string{"nam": "x"}); err == nil || !strings.Contains(err.Error(),
+		"no column nam") {
 		t.Errorf("a misspelt column: %v", err)
 	}
 	if _, err := o.Create(t.Context(), map[string]string{"id": globex, "name": "x", "slug": "x"}); err == nil {

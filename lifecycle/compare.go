@@ -31,9 +31,11 @@ func (l *loaded) missing() string {
 
 // numbered are rows without a key: equal ones are told apart by counting them.
 func (l *loaded) numbered() (today, then string) {
-	today = "SELECT x.tableoid AS t, x.ctid AS c, " + l.text("x") + " AS r, row_number() OVER (PARTITION BY " + l.text("x") +
+	today = "SELECT x.tableoid AS t, x.ctid AS c, " + l.text("x") + " AS r, row_number() OVER (PARTITION BY " +
+		l.text("x") +
 		") AS n FROM " + l.from() + " WHERE " + l.where()
-	then = "SELECT f.*, " + l.text("f") + " AS moat_r, row_number() OVER (PARTITION BY " + l.text("f") + ") AS moat_n FROM " +
+	then = "SELECT f.*, " + l.text("f") + " AS moat_r, row_number() OVER (PARTITION BY " + l.text("f") +
+		") AS moat_n FROM " +
 		temp(l) + " f"
 	return today, then
 }
@@ -41,7 +43,8 @@ func (l *loaded) numbered() (today, then string) {
 // compare counts what would change.
 func (x *restore) compare(ctx context.Context) error {
 	for _, l := range x.tables {
-		sql := "SELECT (SELECT count(*) FROM " + temp(l) + " f WHERE " + l.missing() + "), (SELECT count(*) FROM " + l.from() +
+		sql := "SELECT (SELECT count(*) FROM " + temp(l) + " f WHERE " + l.missing() + "), (SELECT count(*) FROM " +
+			l.from() +
 			" JOIN " + temp(l) + " f ON " + l.same() + " WHERE " + l.where() + " AND " + l.text("x") + " <> " + l.text("f") +
 			"), (SELECT count(*) FROM " + l.from() + " WHERE " + l.where() + " AND " + l.absent() + ")"
 		if l.key == nil {
@@ -111,7 +114,8 @@ func (x *restore) apply(ctx context.Context) error {
 		return err
 	}
 	if x.opts.RevokeCertificate {
-		_, err = x.tx.Exec(ctx, "UPDATE moat.certificate SET revoked_at = clock_timestamp(), revoked_by = $2, revoked_for = $3 "+
+		_, err = x.tx.Exec(ctx, "UPDATE moat.certificate SET revoked_at = clock_timestamp(), revoked_by = $2, "+
+			"revoked_for = $3 "+
 			"WHERE tenant = $1 AND revoked_at IS NULL", x.tenant, x.by.Name, x.by.Reason)
 	}
 	return err
@@ -178,7 +182,8 @@ func (l *loaded) change() string {
 	if len(l.key) == 0 || len(set) == 0 {
 		return ""
 	}
-	return "UPDATE " + l.from() + " SET " + strings.Join(set, ", ") + " FROM " + temp(l) + " f WHERE " + l.same() + " AND " +
+	return "UPDATE " + l.from() + " SET " + strings.Join(set, ", ") + " FROM " + temp(l) + " f WHERE " + l.same() +
+		" AND " +
 		l.where() + " AND " + l.text("x") + " <> " + l.text("f")
 }
 
@@ -262,7 +267,8 @@ func (x *restore) pruning(g group, l *loaded) (all []string) {
 	for _, k := range links(x.view, []*part{l.part}) {
 		staying := ""
 		if from := find(x.view, g.parts, k.from.QName()); from != nil {
-			staying = " AND NOT EXISTS (SELECT 1 FROM pg_temp." + x.of(from).goes() + " h WHERE h.t = r.tableoid AND h.c = r.ctid)"
+			staying = " AND NOT EXISTS (SELECT 1 FROM pg_temp." + x.of(from).goes() +
+				" h WHERE h.t = r.tableoid AND h.c = r.ctid)"
 		}
 		all = append(all, "DELETE FROM pg_temp."+l.goes()+" g USING "+strings.TrimPrefix(l.from(), "ONLY ")+
 			" WHERE x.tableoid = g.t AND x.ctid = g.c AND EXISTS (SELECT 1 FROM "+k.from.QName().SQL()+" r WHERE "+
@@ -282,7 +288,8 @@ func (x *restore) verify(ctx context.Context) error {
 			continue
 		}
 		var lost int64
-		sql := "SELECT (SELECT count(*) FROM " + temp(l) + " f WHERE " + l.missing() + "), (SELECT count(*) FROM " + l.from() +
+		sql := "SELECT (SELECT count(*) FROM " + temp(l) + " f WHERE " + l.missing() + "), (SELECT count(*) FROM " +
+			l.from() +
 			" JOIN " + temp(l) + " f ON " + l.same() + " WHERE " + l.where() + " AND " + l.text("x") + " <> " + l.text("f") +
 			"), (SELECT count(*) FROM " + l.from() + " WHERE " + l.where() + " AND " + l.absent() + ")"
 		if err := x.tx.QueryRow(ctx, sql).Scan(&lost, &c.Altered, &c.Kept); err != nil {

@@ -328,7 +328,8 @@ func (o *Operator) erase(ctx context.Context, tenant string, r *request, opts Er
 
 // forget takes a request back that was made by the call that failed.
 func (o *Operator) forget(ctx context.Context, r *request, cause error) error {
-	_, err := o.conn.Exec(ctx, "DELETE FROM moat.erasure WHERE id = $1 AND started_at IS NULL AND due_at <= clock_timestamp()",
+	_, err := o.conn.Exec(ctx, "DELETE FROM moat.erasure WHERE id = $1 AND started_at IS NULL AND due_at <= "+
+		"clock_timestamp()",
 		r.id)
 	if sqlState(err) == "42501" { // it stays as a request that is due
 		err = nil

@@ -46,7 +46,8 @@ func newWorld(t *testing.T, c *pgtest.Cluster) *world {
 		Shared:  []catalog.QName{named("app.currencies")},
 		Columns: map[string]string{"billing.lines": "tenant"},
 		Shapes: catalog.Shapes{
-			Members: []catalog.Members{{Table: named("app.users"), Key: "id", Through: named("app.memberships"), Person: "user_id"}},
+			Members: []catalog.Members{{Table: named("app.users"), Key: "id", Through: named("app.memberships"),
+				Person: "user_id"}},
 			Parties: []catalog.Parties{{Table: named("app.orders"), Owner: "tenant_id", Reads: []string{"buyer_id"}}},
 			Shares: []catalog.Shares{{Table: named("app.orders"), Key: "id", Through: named("app.order_shares"), Row: "order_id",
 				With: "with_id"}},
@@ -71,7 +72,8 @@ func (w *world) operatorOn(t *testing.T, conn *pgx.Conn) *lifecycle.Operator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := lifecycle.NewOperator(t.Context(), conn, view, lifecycle.Options{Name: "ada", Reason: "the contract ended", Gate: gate{}})
+	o, err := lifecycle.NewOperator(t.Context(), conn, view, lifecycle.Options{Name: "ada", Reason: "the contract ended",
+		Gate: gate{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +107,8 @@ func (w *world) fingerprint(t *testing.T, tenant string, others bool) map[string
 		}
 		var n int64
 		var sum string
-		err := conn.QueryRow(t.Context(), "SELECT count(*), coalesce(md5(string_agg("+row+", '|' ORDER BY x::text)), '') FROM "+
+		err := conn.QueryRow(t.Context(), "SELECT count(*), coalesce(md5(string_agg("+row+", '|' ORDER BY x::text)), "+
+			"'') FROM "+
 			from+" x WHERE "+strings.ReplaceAll(where, "$1", sqltext.Literal(tenant)+"::uuid")).Scan(&n, &sum)
 		if err != nil {
 			t.Fatalf("%s: %v", table, err)
@@ -146,6 +149,7 @@ func (gate) Suspended(ctx context.Context, conn *pgx.Conn, tenant string) (suspe
 }
 
 func (gate) Suspend(ctx context.Context, conn *pgx.Conn, tenant string, suspended bool) error {
-	_, err := conn.Exec(ctx, "UPDATE app.tenants SET suspended_at = CASE WHEN $2 THEN now() END WHERE id = $1", tenant, suspended)
+	_, err := conn.Exec(ctx, "UPDATE app.tenants SET suspended_at = CASE WHEN $2 THEN now() END WHERE id = $1", tenant,
+		suspended)
 	return err
 }

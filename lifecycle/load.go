@@ -55,7 +55,8 @@ func (x *restore) load(ctx context.Context, file io.Reader) error {
 	for _, l := range x.tables {
 		for _, name := range l.fill {
 			typ := l.table.Column(name).Type
-			if _, err := x.tx.Exec(ctx, "UPDATE "+temp(l)+" SET "+sqltext.Ident(name)+" = "+literal(x.view, x.tenant, typ)); err != nil {
+			if _, err := x.tx.Exec(ctx, "UPDATE "+temp(l)+" SET "+sqltext.Ident(name)+" = "+literal(x.view, x.tenant,
+				typ)); err != nil {
 				return fmt.Errorf("say whose the rows of %s are: %w", l.name(), err)
 			}
 		}
@@ -147,7 +148,8 @@ func (x *restore) writeObject(ctx context.Context, oid uint32, data io.Reader) e
 
 func (x *restore) objectTarget(ctx context.Context, oid uint32) (target uint32, err error) {
 	var there bool
-	err = x.tx.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata WHERE oid = $1)", oid).Scan(&there)
+	err = x.tx.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata WHERE oid = $1)",
+		oid).Scan(&there)
 	if err != nil {
 		return 0, err
 	}
@@ -199,7 +201,8 @@ func (x *restore) knownObjects(ctx context.Context, l *loaded, column string, kn
 		return fmt.Errorf("check the large objects of %s: %w", l.name(), err)
 	}
 	if n > 0 {
-		return &RefusedError{[]string{fmt.Sprintf("%s.%s: %s name a large object that is neither in the export nor the tenant's",
+		return &RefusedError{[]string{fmt.Sprintf("%s.%s: %s name a large object that is neither in the export nor the "+
+			"tenant's",
 			l.name(), column, english.Count(n, "row"))}}
 	}
 	return nil

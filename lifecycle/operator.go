@@ -90,7 +90,8 @@ func (o *Operator) lookUp(ctx context.Context, tenant string) (id string, found 
 		all = []*part{p}
 	}
 	for _, p := range all {
-		if err := o.conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+p.from()+" WHERE "+p.where()+")").Scan(&found); err != nil {
+		if err := o.conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+p.from()+" WHERE "+
+			""+p.where()+")").Scan(&found); err != nil {
 			return "", false, fmt.Errorf("look for the tenant in %s: %w", p.name(), err)
 		}
 		if found {

@@ -24,10 +24,12 @@ func TestBlockersStopAnErasure(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Shared(t))
 	for kind, sql := range map[string]string{
-		"a party":            "UPDATE app.orders SET buyer_id = '" + acme + "' WHERE tenant_id = '" + globex + "'",
-		"a share":            "INSERT INTO app.order_shares SELECT tenant_id, id, '" + acme + "' FROM app.orders WHERE tenant_id = '" + globex + "'",
-		"a tenant below":     "UPDATE app.tenants SET parent_id = '" + acme + "' WHERE slug = 'globex'",
-		"a note of nobody's": "ALTER TABLE app.audit_log ADD person bigint REFERENCES app.people; UPDATE app.audit_log SET person = (SELECT min(id) FROM app.people WHERE tenant_id = '" + acme + "') WHERE tenant_id IS NULL",
+		"a party": "UPDATE app.orders SET buyer_id = '" + acme + "' WHERE tenant_id = '" + globex + "'",
+		"a share": "INSERT INTO app.order_shares SELECT tenant_id, id, '" + acme +
+			"' FROM app.orders WHERE tenant_id = '" + globex + "'",
+		"a tenant below": "UPDATE app.tenants SET parent_id = '" + acme + "' WHERE slug = 'globex'",
+		"a note of nobody's": "ALTER TABLE app.audit_log ADD person bigint REFERENCES app.people; UPDATE app.audit_log " +
+			"SET person = (SELECT min(id) FROM app.people WHERE tenant_id = '" + acme + "') WHERE tenant_id IS NULL",
 		"another's home": "UPDATE app.tenants SET home_team = (SELECT min(id) FROM app.teams WHERE tenant_id = '" + acme +
 			"') WHERE slug = 'globex'",
 	} {
@@ -172,7 +174,8 @@ func rewrite(t *testing.T, file []byte, edit func(m *lifecycle.Manifest, table, 
 	data["header.json"], data["manifest.json"] = must(json.Marshal(m)), must(json.Marshal(m))
 	w := tar.NewWriter(packed)
 	for _, name := range names {
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(data[name])), ModTime: time.Now()}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(data[name])),
+			ModTime: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.Write(data[name]); err != nil {
@@ -192,7 +195,8 @@ func TestDamagedExports(t *testing.T) {
 	file := w.export(t, acme)
 	damaged := bytes.Clone(file)
 	damaged[len(damaged)/2] ^= 1
-	for what, data := range map[string][]byte{"cut": file[:len(file)/2], "empty": nil, "text": []byte("hello"), "damaged": damaged} {
+	for what, data := range map[string][]byte{"cut": file[:len(file)/2], "empty": nil, "text": []byte("hello"),
+		"damaged": damaged} {
 		if _, err := lifecycle.ReadExport(bytes.NewReader(data)); err == nil {
 			t.Errorf("%s: read", what)
 		}

@@ -181,7 +181,8 @@ func (w *eraser) rows(ctx context.Context, p *part, and string) (total int64, er
 // places are where rows are, at most so many that they fit into memory.
 func (w *eraser) places(ctx context.Context, p *part, heap *catalog.Relation, and string) ([]string, error) {
 	const most = 200_000
-	rows, err := w.conn.Query(ctx, fmt.Sprintf("SELECT x.ctid::text FROM ONLY %s x WHERE %s%s LIMIT %d", heap.QName().SQL(),
+	rows, err := w.conn.Query(ctx, fmt.Sprintf("SELECT x.ctid::text FROM ONLY %s x WHERE %s%s LIMIT %d",
+		heap.QName().SQL(),
 		p.where(), and, most))
 	if err != nil {
 		return nil, fmt.Errorf("find the rows of %s: %w", p.name(), err)

@@ -103,7 +103,8 @@ func (o *Operator) Restore(ctx context.Context, tenant string, file io.ReadSeeke
 	if err := o.log(ctx, action, id, "of "+m.TakenAt.Format(time.RFC3339)); err != nil {
 		return nil, err
 	}
-	x := &restore{Operator: o, tenant: id, opts: opts, manifest: m, difference: &Difference{Tenant: id, TakenAt: m.TakenAt}}
+	x := &restore{Operator: o, tenant: id, opts: opts, manifest: m, difference: &Difference{Tenant: id,
+		TakenAt: m.TakenAt}}
 	return x.run(ctx, file)
 }
 
@@ -248,7 +249,8 @@ func (x *restore) match() error {
 	for _, p := range x.parts {
 		there := func(l *loaded) bool { return l.part == p }
 		if !slices.ContainsFunc(x.tables, there) && !x.membership(p.name()) && !p.foreign {
-			x.difference.Left = append(x.difference.Left, p.name().String()+": was not there when the export was taken; its rows stay")
+			x.difference.Left = append(x.difference.Left, p.name().String()+": was not there when the export was taken; "+
+				"its rows stay")
 		}
 	}
 	if len(reasons) > 0 {
@@ -284,11 +286,13 @@ func (x *restore) bridge(p *part, t *Table, number int) (l *loaded, reasons []st
 		case now == nil:
 			reasons = append(reasons, fmt.Sprintf("%s: the column %s (%s) is gone", p.name(), c.Name, c.Type))
 		case now.Generated != "":
-			reasons = append(reasons, fmt.Sprintf("%s: the column %s is generated today, and its values of then cannot be written",
+			reasons = append(reasons, fmt.Sprintf("%s: the column %s is generated today, and its values of then cannot be "+
+				"written",
 				p.name(), c.Name))
 		default:
 			if now.Type != c.Type {
-				x.difference.Mapped = append(x.difference.Mapped, fmt.Sprintf("%s.%s: was %s, is %s", p.name(), c.Name, c.Type, now.Type))
+				x.difference.Mapped = append(x.difference.Mapped, fmt.Sprintf("%s.%s: was %s, is %s", p.name(), c.Name, c.Type,
+					now.Type))
 			}
 			l.columns = append(l.columns, c.Name)
 		}

@@ -77,11 +77,13 @@ func (o *Operator) searches(tenant string) ([]search, error) {
 	}
 	var out []search
 	for _, p := range append(all, o.own(tenant)...) {
-		out = append(out, search{Check{p.name().String(), p.how, 0}, "SELECT count(*) FROM " + p.from() + " WHERE " + p.where()})
+		out = append(out, search{Check{p.name().String(), p.how, 0}, "SELECT count(*) FROM " + p.from() + " WHERE " +
+			p.where()})
 	}
 	for i := range o.view.Snapshot.Relations {
 		r := &o.view.Snapshot.Relations[i]
-		if r.Partition || r.Schema == "moat" || !r.IsTable() && r.Kind != catalog.MaterializedView && r.Kind != catalog.ForeignTable {
+		if r.Partition || r.Schema == "moat" || !r.IsTable() && r.Kind != catalog.MaterializedView &&
+			r.Kind != catalog.ForeignTable {
 			continue
 		}
 		if columns := o.mayName(r); len(columns) > 0 {
@@ -167,6 +169,7 @@ func (o *Operator) vacuum(ctx context.Context, all []*part) (not []string) {
 
 func (o *Operator) mayVacuum(r *catalog.Relation) bool {
 	role := o.conn.Config().User
-	return o.view.MemberOf(role, r.Owner, catalog.Usage) || o.view.MemberOf(role, o.view.Snapshot.Database.Owner, catalog.Usage) ||
+	return o.view.MemberOf(role, r.Owner, catalog.Usage) || o.view.MemberOf(role, o.view.Snapshot.Database.Owner,
+		catalog.Usage) ||
 		o.view.HasTablePrivilege(role, r, "MAINTAIN")
 }

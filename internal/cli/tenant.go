@@ -38,7 +38,8 @@ func (a *app) newTenant() *cobra.Command {
 			"  moat tenant erase 3f2a… --reason 'contract ended' --after 720h --apply\n" +
 			"  moat tenant restore 3f2a… --from postgres://localhost:5433/last_night --reason 'bad import'",
 	})
-	c.AddCommand(a.newTenantSetup(), a.newTenantList(), a.newTenantShow(), a.newTenantCreate(), a.newTenantSuspend(), a.newTenantResume(),
+	c.AddCommand(a.newTenantSetup(), a.newTenantList(), a.newTenantShow(), a.newTenantCreate(), a.newTenantSuspend(),
+		a.newTenantResume(),
 		a.newTenantExport(), a.newTenantErase(), a.newTenantRestore(), a.newTenantClone())
 	return c
 }
@@ -135,8 +136,10 @@ func (a *app) print(f tenantFlags, v any, text func(w io.Writer)) error {
 func (a *app) newTenantList() *cobra.Command {
 	var f tenantFlags
 	c := &cobra.Command{
-		Use:     "list [URL]",
-		Short:   "List the tenants with their rows and sizes",
+		Use:   "list [URL]",
+		Short: "List the tenants with their rows and sizes",
+		Long: "List the tenants with their state, rows, the size of their values, and the newest time in\n" +
+			"a column that usually tells of a write. Every tenant table is read once for each tenant.",
 		Example: "  moat tenant list --reason 'capacity planning'",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -186,6 +189,7 @@ func (a *app) newTenantShow() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "show TENANT [URL]",
 		Short:   "Show what a tenant has, table by table",
+		Long:    "Count a tenant's rows in each table, and say what makes them its own.",
 		Example: "  moat tenant show 3f2a… --reason 'a question of the customer'",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -207,7 +211,8 @@ func censusText(w io.Writer, c *lifecycle.Census) {
 		english.Count(c.Rows(), "row"), size(c.Bytes()), lastWrite(c))
 	holdingsText(w, c.Tables)
 	if c.People > 0 {
-		fmt.Fprintf(w, "\n%s linked to the tenant; they may belong to others as well.\n", english.Count(c.People, "person is", "people are"))
+		fmt.Fprintf(w, "\n%s linked to the tenant; they may belong to others as well.\n", english.Count(c.People,
+			"person is", "people are"))
 	}
 }
 
@@ -268,6 +273,7 @@ func (a *app) newTenantState(name, short string, fn func(*lifecycle.Operator, co
 	c := &cobra.Command{
 		Use:     name + " TENANT [URL]",
 		Short:   short,
+		Long:    short + ". The API, the portal and\nthe proxy act on it within a second.",
 		Example: "  moat tenant " + name + " 3f2a… --reason 'invoice 4711' --apply",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -278,9 +284,10 @@ func (a *app) newTenantState(name, short string, fn func(*lifecycle.Operator, co
 				if err := fn(o, cmd.Context(), args[0]); err != nil {
 					return err
 				}
-				return a.print(f, map[string]string{"tenant": args[0], "state": strings.TrimPrefix(done, "is ")}, func(w io.Writer) {
-					fmt.Fprintf(w, "tenant %s %s\n", args[0], done)
-				})
+				return a.print(f, map[string]string{"tenant": args[0], "state": strings.TrimPrefix(done, "is ")},
+					func(w io.Writer) {
+						fmt.Fprintf(w, "tenant %s %s\n", args[0], done)
+					})
 			})
 		},
 	}

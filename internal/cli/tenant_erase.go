@@ -44,14 +44,16 @@ func (a *app) newTenantErase() *cobra.Command {
 	}
 	f.add(c, "erase, request or cancel it")
 	flags := c.Flags()
-	flags.DurationVar(&f.after, "after", 0, "grace period, such as 720h: suspend now, and erase with --due when it has ended")
+	flags.DurationVar(&f.after, "after", 0, "grace period, such as 720h: suspend now, and erase with --due when it "+
+		"has ended")
 	flags.BoolVar(&f.cancel, "cancel", false, "take a request back, and resume the tenant")
 	flags.BoolVar(&f.due, "due", false, "erase all tenants whose grace period has ended")
 	flags.BoolVar(&f.now, "now", false, "do not wait for the end of an earlier grace period")
 	flags.StringVar(&f.certificates, "certificates", ".", "folder for the certificates")
 	flags.StringArrayVar(&f.again, "again", nil,
 		"erase again what a certificate says was erased, after a backup was restored; more files may follow")
-	flags.StringArrayVar(&f.beyond, "beyond", nil, "name a place outside of the database in the certificate; may be repeated")
+	flags.StringArrayVar(&f.beyond, "beyond", nil, "name a place outside of the database in the certificate; may be "+
+		"repeated")
 	return c
 }
 
@@ -223,5 +225,6 @@ func erasureText(w io.Writer, e *lifecycle.Erasure) {
 	if e.Due != nil {
 		fmt.Fprintf(w, "\nIts erasure was requested and falls due on %s.\n", e.Due.UTC().Format("2 January 2006, 15:04 UTC"))
 	}
-	fmt.Fprintln(w, "\nNothing was changed. --apply erases it; --after 720h --apply suspends it now and erases it in 30 days.")
+	fmt.Fprintln(w, "\nNothing was changed. --apply erases it; --after 720h --apply suspends it now and erases it "+
+		"in 30 days.")
 }

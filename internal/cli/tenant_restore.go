@@ -45,9 +45,11 @@ func (a *app) newTenantRestore() *cobra.Command {
 	f.add(c, "make the difference")
 	flags := c.Flags()
 	flags.StringVar(&from, "from", "", "an export, or the URL of a backup restored beside (required)")
-	flags.StringSliceVar(&opts.Include, "include", nil, "restore a table that says who is a member as well; may be repeated")
-	flags.BoolVar(&opts.WithoutTriggers, "without-triggers", false, "switch your triggers off meanwhile: needs the tables' owner,\n"+
-		"and lets nobody write to the tables until the end (SHARE ROW EXCLUSIVE)")
+	flags.StringSliceVar(&opts.Include, "include", nil, "restore a table that says who is a member as well; may be "+
+		"repeated")
+	flags.BoolVar(&opts.WithoutTriggers, "without-triggers", false,
+		"switch your triggers off meanwhile: needs the tables' owner,\n"+
+			"and lets nobody write to the tables until the end (SHARE ROW EXCLUSIVE)")
 	flags.BoolVar(&opts.RevokeCertificate, "revoke-certificate", false, "bring back a tenant whose erasure was certified")
 	return c
 }
@@ -163,7 +165,9 @@ func (a *app) newTenantClone() *cobra.Command {
 	}
 	f.add(c, "copy it")
 	c.Flags().StringVar(&as, "as", "", "the id of the copy (required)")
-	c.Flags().StringToStringVar(&opts.Set, "set", nil, "give a column a text, in which {} is the old value: schema.table.column=TEXT")
-	c.Flags().StringSliceVar(&opts.Include, "include", nil, "copy a table that says who is a member as well; may be repeated")
+	c.Flags().StringToStringVar(&opts.Set, "set", nil, "give a column a text, in which {} is the old value: "+
+		"schema.table.column=TEXT")
+	c.Flags().StringSliceVar(&opts.Include, "include", nil, "copy a table that says who is a member as well; may be "+
+		"repeated")
 	return c
 }

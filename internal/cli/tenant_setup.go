@@ -57,7 +57,8 @@ func (a *app) tenantSetup(ctx context.Context, args []string, operator string, a
 		return withHint(fmt.Errorf("no role %s", role), "CREATE ROLE %s LOGIN BYPASSRLS, or --operator ROLE", role)
 	}
 	if !r.Super && !r.BypassRLS {
-		return withHint(fmt.Errorf("the role %s does not see all rows", role), "ALTER ROLE %s BYPASSRLS, as a superuser", role)
+		return withHint(fmt.Errorf("the role %s does not see all rows", role), "ALTER ROLE %s BYPASSRLS, as a superuser",
+			role)
 	}
 	sql := lifecycle.SetupSQL(view, role)
 	if !apply {
