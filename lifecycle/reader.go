@@ -21,7 +21,8 @@ import (
 // and it is read twice, once to see that it is whole, and once to load it.
 
 // entryName are the names that an export has.
-var entryName = regexp.MustCompile(`^((tables|references)/\d{4}/\d{6}|large-objects/\d{1,10}/\d{6,}|header\.json|manifest\.json)$`)
+var entryName = regexp.MustCompile(
+	`^((tables|references)/\d{4}/\d{6}|large-objects/\d{1,10}/\d{6,}|header\.json|manifest\.json)$`)
 
 const (
 	manifestBytes = 64 << 20
