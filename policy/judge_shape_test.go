@@ -38,6 +38,7 @@ func TestShapesAreJudged(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	db.Exec(t, shapesOfJudge)
+	conn := db.Conn(t, db.URL)
 	fill := strings.NewReplacer("«below»", "SELECT c.tenant FROM moat.tenant_tree c WHERE c.ancestor = «T»",
 		"«above»", "SELECT c.ancestor FROM moat.tenant_tree c WHERE c.tenant = «T»",
 		"«share»", "SELECT s.board_id FROM app.board_share s WHERE s.shared_with = «T»")
@@ -102,21 +103,22 @@ func TestShapesAreJudged(t *testing.T) {
 		{"users", "id = ANY (ARRAY(SELECT m.tenant_id FROM app.memberships m WHERE m.tenant_id = «T»))", ""},
 	} {
 		text := current.Replace(fill.Replace(c.expr))
-		if got := judgedAs(t, db, c.table, text); got != c.want {
+		if got := judgedAs(t, conn, c.table, text); got != c.want {
 			t.Errorf("%s: %s: %q, want %q", c.table, c.expr, got, c.want)
 		}
 	}
 }
 
-func judgedAs(t *testing.T, db *pgtest.Database, table, expr string) string {
+func judgedAs(t *testing.T, conn *pgx.Conn, table, expr string) string {
 	t.Helper()
-	db.Exec(t, "DROP POLICY IF EXISTS probe ON app."+table+"; CREATE POLICY probe ON app."+table+" USING ("+expr+")")
-	defer db.Exec(t, "DROP POLICY probe ON app."+table)
-	conn, err := pgx.Connect(t.Context(), db.URL)
+	tx, err := conn.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background())
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	if _, err := tx.Exec(t.Context(), "CREATE POLICY probe ON app."+table+" USING ("+expr+")"); err != nil {
+		t.Fatal(err)
+	}
 	at := func(name string) catalog.QName { return catalog.QName{Schema: "app", Name: name} }
 	v, err := tenancy.Read(t.Context(), conn, tenancy.Options{Column: "tenant_id", Setting: "app.current_tenant",
 		Shapes: catalog.Shapes{

@@ -42,7 +42,7 @@ func TestSecondIsRefused(t *testing.T) {
 func TestBackToBack(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, simple)
-	for range 3 {
+	for range pgtest.Rounds(t, "MOAT_TEST_KILLS", 3, 1) {
 		if _, err := Apply(t.Context(), b.open, b.plan(t), ApplyOptions{}); err != nil {
 			t.Fatalf("apply: %v", err)
 		}

@@ -3,6 +3,8 @@ package protect
 import (
 	"strings"
 	"testing"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 const twoTenants = `
@@ -74,6 +76,7 @@ func TestKeys(t *testing.T) {
 	for name, c := range keySchemas() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "names of 63 bytes", "uniques that foreign keys rest on")
 			b := newBench(t, twoTenants+c.schema)
 			b.cfg.TenantLedUniques = strings.Fields(c.uniques)
 			before := text(t, b.snapshot(t))

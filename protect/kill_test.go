@@ -7,12 +7,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // child makes this test binary apply a plan and nothing else: a process to kill.
@@ -108,10 +108,7 @@ func TestKilled(t *testing.T) {
 	steps := len(reference.plan(t).Steps)
 	reference.apply(t, GroupGuards)
 	want, wantRows := reference.neutral(t), rowsOf(t, reference)
-	rounds := 4
-	if n, err := strconv.Atoi(os.Getenv("MOAT_TEST_KILLS")); err == nil {
-		rounds = n
-	}
+	rounds := pgtest.Rounds(t, "MOAT_TEST_KILLS", 4, 1)
 	random := rand.New(rand.NewPCG(4, uint64(rounds)))
 	for i := range rounds {
 		// Every part of the plan is hit once before any is hit twice.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // loaded has one large table without a tenant column; %d are its rows.
@@ -48,10 +48,7 @@ type load struct {
 // asserted of the time, only that no statement fails.
 func TestUnderLoad(t *testing.T) {
 	t.Parallel()
-	rows := 20_000
-	if n, err := strconv.Atoi(os.Getenv("MOAT_TEST_LOAD")); err == nil {
-		rows = n
-	}
+	rows := pgtest.Rounds(t, "MOAT_TEST_LOAD", 20_000, 20_000)
 	b := newBench(t, fmt.Sprintf(loaded, rows))
 	// The application keeps its role, which sets its tenant already.
 	app := b.Role(t, "shop", "LOGIN")

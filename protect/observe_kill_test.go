@@ -2,20 +2,17 @@ package protect
 
 import (
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 	"time"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // TestObserveKilled kills observe's apply, enforce over it, and undo at random moments: the
 // next run goes on, and in the end nothing is left.
 func TestObserveKilled(t *testing.T) {
 	t.Parallel()
-	rounds := 2
-	if n, err := strconv.Atoi(os.Getenv("MOAT_TEST_KILLS")); err == nil {
-		rounds = n
-	}
+	rounds := pgtest.Rounds(t, "MOAT_TEST_KILLS", 2, 1)
 	reference := newBench(t, larger+teamPolicies)
 	before := reference.neutral(t)
 	reference.cfg.Observe = true

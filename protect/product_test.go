@@ -41,6 +41,7 @@ func product(t *testing.T, c *pgtest.Cluster) *bench {
 
 func TestProduct(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // TestApplyAndUndo has the same of a small schema
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) { t.Parallel(); applyProduct(t, c) })
 }
 

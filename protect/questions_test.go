@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 const withTenants = `
@@ -106,6 +107,7 @@ func TestNoEnforceOverAnOpenQuestion(t *testing.T) {
 			if d := diff(before, text(t, b.snapshot(t))); d != "" {
 				t.Errorf("refused, and yet (- before, + after):\n%s", d)
 			}
+			pgtest.Full(t, "class/public.colours", "rows/stray/public.job")
 			q.answer(&b.cfg, b)
 			if open := b.plan(t).Open(); len(open) > 0 {
 				t.Fatalf("answered, and yet %+v", open)

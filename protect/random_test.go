@@ -3,7 +3,6 @@ package protect
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -191,13 +190,10 @@ func (g *schemaGen) views() {
 
 // TestRandomSchemas: whatever the schema, a plan applied in two runs leaves nothing
 // to plan, and undo returns the Snapshot and the dump of before. MOAT_TEST_SEEDS is
-// the number of schemas, 6 without it.
+// the number of schemas, a few without it.
 func TestRandomSchemas(t *testing.T) {
 	t.Parallel()
-	seeds := 6
-	if n, err := strconv.Atoi(os.Getenv("MOAT_TEST_SEEDS")); err == nil {
-		seeds = n
-	}
+	seeds := pgtest.Rounds(t, "MOAT_TEST_SEEDS", 6, 1)
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		for seed := range seeds {
 			t.Run(strconv.Itoa(seed), func(t *testing.T) { t.Parallel(); randomSchema(t, c, uint64(seed)) })

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // undoable has a table of every kind that a team drops, renames or changes.
@@ -44,6 +45,7 @@ func TestUndoAfterChanges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "a partition renamed", "a table dropped")
 			plain, b := newBench(t, undoable), newBench(t, undoable)
 			b.cfg.TenantLedUniques = []string{"app.orders.orders_code_key"}
 			b.apply(t, GroupEnforce) // the guard would close the new table
@@ -93,6 +95,7 @@ func TestUndoLeaves(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "a foreign key to a key of ours")
 			b := newBench(t, undoable)
 			b.cfg.TenantLedUniques = []string{"app.orders.orders_code_key"}
 			before := text(t, b.snapshot(t))

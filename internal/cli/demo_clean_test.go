@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // What moat says of its own demo: nothing to close, and nothing that leaks, neither
@@ -14,6 +16,7 @@ func TestDemoHoldsAgainstItsOwnTools(t *testing.T) {
 	for _, mode := range [][]string{nil, {"--sealed"}} {
 		t.Run(strings.Join(append([]string{"demo"}, mode...), " "), func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "demo")
 			out, _ := startDemo(t, append([]string{"--format", "json"}, mode...)...)
 			out.waitFor(t, "\n")
 			var ready struct {
@@ -28,8 +31,8 @@ func TestDemoHoldsAgainstItsOwnTools(t *testing.T) {
 			if code, text, errs := run(t, "audit", admin, "--baseline", acceptServer(t, admin)); code != exitOK {
 				t.Errorf("audit: exit %d\n%s%s", code, text, errs)
 			}
-			requests := 2000
-			if testing.Short() || len(mode) > 0 {
+			requests := pgtest.Rounds(t, "MOAT_TEST_REQUESTS", 2000, 100)
+			if len(mode) > 0 {
 				requests = 300
 			}
 			code, text, errs := run(t, "prove", "--http", ready.API, "--token", ready.Clients[0].Token, "--token",

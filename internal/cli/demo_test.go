@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // output collects what a command prints, and tells when a text has come.
@@ -102,6 +104,7 @@ func TestDemoCommands(t *testing.T) {
 // In sealed mode the same five commands work, and a forged setting shows nothing.
 func TestSealedDemo(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestSealFromPlainAndBack
 	out, _ := startDemo(t, "--sealed")
 	out.waitFor(t, "Ctrl-C")
 	config := regexp.MustCompile(`--config (\S+)`).FindStringSubmatch(out.String())[1]
@@ -124,6 +127,7 @@ func TestSealedDemo(t *testing.T) {
 
 func TestDemoJSONDrivesScripts(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestDemoHoldsAgainstItsOwnTools
 	out, _ := startDemo(t, "--format", "json")
 	out.waitFor(t, "\n")
 	var ready struct {
@@ -178,6 +182,7 @@ func TestDemoJSONDrivesScripts(t *testing.T) {
 // kill -9 leaves neither a server nor a folder behind.
 func TestDemoKilled(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: the tests of internal/postgres
 	binary := filepath.Join(t.TempDir(), "moat")
 	if text, err := exec.Command("go", "build", "-o", binary, "../../cmd/moat").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, text)

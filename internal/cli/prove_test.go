@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 func TestProveReportsALeakAndExits1(t *testing.T) {
@@ -68,6 +70,7 @@ func TestProveUsageErrorsExit2(t *testing.T) {
 
 func TestProveAttacksThePoolToo(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: the pool's own tests
 	f := fixture(t, "V07")
 	f.Mend(t)
 	code, out, errs := command(t, "prove", f.URL, "--app-url", f.As(t, f.App), "--pool", "--format", "json")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/internal/demo"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // TestDemo starts the demo as moat demo does: the roles have fixed names, so it needs
@@ -63,6 +64,7 @@ func TestDemo(t *testing.T) {
 
 func TestKeptDemoKeepsItsData(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: the tests of internal/postgres
 	ctx := context.Background()
 	dir := t.TempDir()
 	// As root the server runs as another user, who must be able to enter the folder.

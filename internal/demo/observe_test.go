@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/internal/demo"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/protect"
 	"github.com/moat-db/moat/tenancy"
 )
@@ -41,6 +42,7 @@ const (
 // observe, that are measured and printed; nothing is asserted of them.
 func TestObserveTheDemo(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: the tests of protect
 	d, err := demo.Start(t.Context(), demo.Options{})
 	if err != nil {
 		t.Fatal(err)

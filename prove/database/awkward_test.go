@@ -59,6 +59,7 @@ func TestAwkwardSchemasAreDecided(t *testing.T) {
 	for name, sql := range awkward {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "domains and checks", "list")
 			db := pgtest.New(t)
 			app, owner := db.Role(t, "app", "LOGIN"), db.Role(t, "owner", "NOLOGIN")
 			names := strings.NewReplacer("{t}", "shop.thing", "{s}", "shop", "{n}", "thing", "{app}", app, "{owner}", owner)

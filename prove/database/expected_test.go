@@ -147,6 +147,7 @@ func TestSetsTellSabotage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "opened in the tree")
 			s := newShaped(t)
 			for _, x := range round {
 				s.Exec(t, strings.NewReplacer("«app»", s.app, "«tree»", s.tree).Replace(x.do))

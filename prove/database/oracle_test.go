@@ -60,6 +60,7 @@ func TestLookAlikeTenants(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "text", "citext")
 			db := pgtest.New(t)
 			app := db.Role(t, "app", "LOGIN")
 			typ, _, _ := strings.Cut(x.column, " COLLATE")

@@ -1,21 +1,20 @@
 package database_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/prove/database"
 )
 
+type sabotage struct{ name, sql, attack, object string }
+
 // sabotages are mistakes made on the protected schema. Each must be reported as a
 // leak by a probe of the attack named, on the object named ("" is any).
-var sabotages = []struct {
-	name   string
-	sql    string
-	attack string
-	object string
-}{
+var sabotages = []sabotage{
 	{"policy dropped", "DROP POLICY tenant_isolation ON app.leads", "read", "app.leads"},
 	{"rls disabled", "ALTER TABLE app.leads DISABLE ROW LEVEL SECURITY", "read", "app.leads"},
 	{"role is superuser", "ALTER ROLE $APP SUPERUSER", "read", "app.leads"},
@@ -191,22 +190,57 @@ func TestSabotagesAreCaught(t *testing.T) {
 	for _, s := range sabotages {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			r := newFixture(t, rows, strings.ReplaceAll(s.sql, "$TENANT", currentTenant)).prove(t,
-				database.Options{Strict: true})
-			for _, p := range r.Leaks() {
-				if p.Attack == s.attack && (s.object == "" || strings.HasPrefix(p.Object, s.object)) {
-					return
-				}
-			}
-			for _, p := range r.Probes {
-				if strings.HasPrefix(p.Object, s.object) && p.Attack == s.attack {
-					t.Logf("%s %s: %s\n%s", p.Verdict, p.ID, p.Reason, p.Script)
-				}
-			}
-			t.Logf("not tried: %q", r.NotTried)
-			t.Errorf("no leak by %s on %s; leaks: %v", s.attack, s.object, ids(r.Leaks()))
+			pgtest.Full(t, alone...)
+			s.caught(t, newFixture(t, rows, s.statements()).prove(t, database.Options{Strict: true}))
 		})
 	}
+}
+
+// alone are the sabotages whose attack shows only where no other sabotage stands in its way.
+var alone = []string{"isolation for select only", "membership in the owner", "single-column foreign key",
+	"cascade over a single-column key", "counting view", "published rows are public", "immutable helper",
+	"audit table filled by a deferred trigger", "rule that copies everyone's rows",
+	"materialized view that the application refreshes"}
+
+// TestSabotagesTogether makes one mistake for each other attack, in one database: all are found.
+func TestSabotagesTogether(t *testing.T) {
+	t.Parallel()
+	tried := map[string]bool{}
+	for _, s := range sabotages {
+		if slices.Contains(alone, s.name) {
+			tried[s.attack] = true
+		}
+	}
+	statements, made := []string{rows}, []sabotage(nil)
+	for _, s := range sabotages {
+		if !tried[s.attack] {
+			tried[s.attack] = true
+			statements, made = append(statements, s.statements()), append(made, s)
+		}
+	}
+	r := newFixture(t, strings.Join(statements, ";\n")).prove(t, database.Options{Strict: true})
+	for _, s := range made {
+		s.caught(t, r)
+	}
+}
+
+func (s sabotage) statements() string { return strings.ReplaceAll(s.sql, "$TENANT", currentTenant) }
+
+// caught wants a leak by the sabotage's attack in a report.
+func (s sabotage) caught(t *testing.T, r *prove.Report) {
+	t.Helper()
+	for _, p := range r.Leaks() {
+		if p.Attack == s.attack && (s.object == "" || strings.HasPrefix(p.Object, s.object)) {
+			return
+		}
+	}
+	for _, p := range r.Probes {
+		if strings.HasPrefix(p.Object, s.object) && p.Attack == s.attack {
+			t.Logf("%s %s: %s\n%s", p.Verdict, p.ID, p.Reason, p.Script)
+		}
+	}
+	t.Logf("not tried: %q", r.NotTried)
+	t.Errorf("%s: no leak by %s on %s; leaks: %v", s.name, s.attack, s.object, ids(r.Leaks()))
 }
 
 // mended are the sabotages' kinds, done as they should be: nothing of them may leak.
@@ -229,16 +263,14 @@ var mended = map[string]string{
 
 func TestMendedKindsDoNotLeak(t *testing.T) {
 	t.Parallel()
-	for attack, sql := range mended {
-		t.Run(attack, func(t *testing.T) {
-			t.Parallel()
-			r := newFixture(t, rows, strings.ReplaceAll(sql, "$TENANT", currentTenant)).prove(t, database.Options{})
-			for _, p := range r.Leaks() {
-				if p.Attack == attack {
-					t.Errorf("%s: %s\n%s", p.ID, p.Reason, p.Script)
-				}
-			}
-		})
+	statements := []string{rows}
+	for _, sql := range mended {
+		statements = append(statements, strings.ReplaceAll(sql, "$TENANT", currentTenant))
+	}
+	for _, p := range newFixture(t, statements...).prove(t, database.Options{}).Leaks() {
+		if _, is := mended[p.Attack]; is {
+			t.Errorf("%s: %s\n%s", p.ID, p.Reason, p.Script)
+		}
 	}
 }
 

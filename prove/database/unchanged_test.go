@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/prove/database"
 	"github.com/moat-db/moat/prove/pool"
@@ -118,6 +119,7 @@ func TestScriptsReproduce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "delete", "view")
 			f := newFixture(t, rows, s.sql)
 			p := f.prove(t, database.Options{}).Find(s.id)
 			if p == nil || p.Verdict != prove.VerdictLeak {

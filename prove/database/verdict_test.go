@@ -10,6 +10,7 @@ import (
 
 	"github.com/moat-db/moat/baseline"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/prove/database"
 	"github.com/moat-db/moat/tenancy"
@@ -98,7 +99,7 @@ func TestSameVerdicts(t *testing.T) {
 	t.Parallel()
 	f := harmlessFixture(t, "CREATE FUNCTION app.all_leads() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS "+
 		"$$SELECT count(*) FROM app.leads$$")
-	runs := 3
+	runs := pgtest.Rounds(t, "MOAT_TEST_RUNS", 3, 2)
 	if longRun() {
 		runs = 10
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/prove/internal/shop"
 	"github.com/moat-db/moat/prove/pool"
@@ -173,6 +174,7 @@ func TestHostileBorrowersShowWithoutParanoid(t *testing.T) {
 		"mailbox", "advisory lock", "listen", "search path", "statement timeout"} {
 		t.Run(attack, func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "session-level tenant", "held cursor")
 			f := shop.New(t, crowd, "GRANT TEMPORARY ON DATABASE $DB TO $APP")
 			acquire, query := moatPool(t, f.As(t, f.App), moat.Options{})
 			o := poolOptions()
