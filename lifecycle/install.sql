@@ -1,5 +1,5 @@
--- What the life of tenants leaves behind: erasures that are due or under way, and the
--- certificates of those that are done. Only the operator reads and writes it.
+-- What the life of tenants leaves behind: erasures and restores that are due or under way,
+-- and the certificates of erasures that are done. Only the operator reads and writes it.
 CREATE TABLE IF NOT EXISTS moat.erasure (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tenant       text NOT NULL,
@@ -27,5 +27,12 @@ CREATE TABLE IF NOT EXISTS moat.certificate (
 );
 COMMENT ON TABLE moat.certificate IS 'Certificates of erasure, each chained to the one before by its digest';
 
-REVOKE ALL ON moat.erasure, moat.certificate FROM PUBLIC;
+CREATE TABLE IF NOT EXISTS moat.restoring (
+    tenant     text PRIMARY KEY,
+    since      timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE moat.restoring IS 'Tenants that a restore has suspended, and will resume';
+
+REVOKE ALL ON moat.erasure, moat.certificate, moat.restoring FROM PUBLIC;
 GRANT SELECT, INSERT, UPDATE ON moat.erasure, moat.certificate TO {{operator}};
+GRANT SELECT, INSERT, DELETE ON moat.restoring TO {{operator}};

@@ -38,7 +38,8 @@ func (o *Operator) prepare(ctx context.Context) error {
 
 func (o *Operator) ready(ctx context.Context) bool {
 	const ready = `SELECT pg_catalog.has_table_privilege('moat.certificate', 'INSERT')
-		AND pg_catalog.has_table_privilege('moat.erasure', 'INSERT')`
+		AND pg_catalog.has_table_privilege('moat.erasure', 'INSERT')
+		AND pg_catalog.has_table_privilege('moat.restoring', 'INSERT')`
 	var there bool
 	return ledger.Ready(ctx, o.conn) && o.conn.QueryRow(ctx, ready).Scan(&there) == nil && there
 }

@@ -9,7 +9,7 @@ import (
 
 // kept are tables of moat's own whose lines about a tenant stay: they are the record of
 // what was done to it.
-var kept = []string{"operator_log", "erasure", "certificate", "tenant_tree"}
+var kept = []string{"operator_log", "erasure", "certificate", "restoring", "tenant_tree"}
 
 // own lists moat's own rows of a tenant: its keys, sessions, limits and notes. The tree's
 // closure is not among them: its trigger follows the tenants table.

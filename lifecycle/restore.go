@@ -181,34 +181,59 @@ func (x *restore) quiet(ctx context.Context) (done func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := x.state(ctx, x.tenant)
-	if err == nil {
-		err = x.certified(ctx)
-	}
-	if err == nil && before == Active {
-		err = x.suspend(ctx, x.tenant)
-	}
+	mine, err := x.takeOver(ctx)
 	if err != nil {
 		unlock()
 		return nil, err
 	}
-	if before == Active {
-		settle := x.opts.Settle
-		if settle == 0 {
-			settle = 2 * time.Second
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(settle):
-		}
-	}
 	return func() error {
 		defer unlock()
-		if before != Active {
+		if !mine {
 			return nil
 		}
-		return x.resume(context.WithoutCancel(ctx), x.tenant)
+		return x.letGo(context.WithoutCancel(ctx))
 	}, ctx.Err()
+}
+
+// takeOver suspends an active tenant and waits for its last statements. mine is true for a
+// tenant that this restore, or one that was killed, has suspended.
+func (x *restore) takeOver(ctx context.Context) (mine bool, err error) {
+	if err := x.certified(ctx); err != nil {
+		return false, err
+	}
+	state, err := x.state(ctx, x.tenant)
+	if err != nil {
+		return false, err
+	}
+	if state != Active {
+		err = x.conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM moat.restoring WHERE tenant = $1)", x.tenant).Scan(&mine)
+		return mine, err
+	}
+	// The note comes first: killed in between, the next restore finds an active tenant.
+	if _, err := x.conn.Exec(ctx, "INSERT INTO moat.restoring (tenant) VALUES ($1) ON CONFLICT DO NOTHING",
+		x.tenant); err != nil {
+		return false, fmt.Errorf("note the restore: %w", err)
+	}
+	if err := x.suspend(ctx, x.tenant); err != nil {
+		return true, errors.Join(err, x.letGo(ctx))
+	}
+	settle := x.opts.Settle
+	if settle == 0 {
+		settle = 2 * time.Second
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(settle):
+	}
+	return true, nil
+}
+
+func (x *restore) letGo(ctx context.Context) error {
+	err := x.resume(ctx, x.tenant)
+	if err == nil {
+		_, err = x.conn.Exec(ctx, "DELETE FROM moat.restoring WHERE tenant = $1", x.tenant)
+	}
+	return err
 }
 
 // certified refuses a tenant whose erasure stands.

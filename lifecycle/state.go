@@ -64,6 +64,10 @@ func (o *Operator) switchTo(ctx context.Context, tenant, action string, suspende
 			return errors.Join(err, errors.New("this tenant's erasure is requested or under way: cancel it first"))
 		}
 	}
+	// Whoever suspends a tenant by hand decides when it comes back, and no restore does.
+	if _, err := o.conn.Exec(ctx, "DELETE FROM moat.restoring WHERE tenant = $1", id); err != nil {
+		return fmt.Errorf("change the tenant's state: %w", err)
+	}
 	return o.set(ctx, id, suspended)
 }
 
