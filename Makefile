@@ -6,13 +6,14 @@
 # make bench   tenant-scoped statements against hand-written predicates
 # make bench-tenancy  trees, people, parties and shares against hand-written predicates
 # make bench-api  moat serve against a plain handler, PostGraphile and pgbench
+# make bench-proxy  moat proxy against no proxy, PgBouncer, and what applications send today
 # make build   bin/moat
 
 export CGO_ENABLED = 0
 GO ?= go
 MAJORS ?= 14,18
 
-.PHONY: build demo test test-short test-majors check bench bench-tenancy bench-api tools
+.PHONY: build demo test test-short test-majors check bench bench-tenancy bench-api bench-proxy tools
 
 build:
 	$(GO) build -trimpath -o bin/moat ./cmd/moat
@@ -51,6 +52,10 @@ bench-tenancy:
 bench-api:
 	@./scripts/tools all
 	$(GO) run ./bench/api
+
+bench-proxy:
+	@./scripts/tools all
+	$(GO) run ./bench/proxy
 
 tools:
 	@./scripts/tools all

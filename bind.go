@@ -3,6 +3,7 @@ package moat
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -22,6 +23,9 @@ type binder struct {
 	// tenantSetting is the plain setting, which sealed mode sets too.
 	tenantSetting string
 	paranoid      bool // the pool clears the session
+	// joined puts the settings into the seal's statement: where nothing is prepared, a
+	// statement of their own costs the server as much as a read.
+	joined bool
 	// pooled are parameters that a pooler does not carry, set in each transaction.
 	pooled []setting
 }
@@ -152,6 +156,10 @@ func (b *binder) queueOn(ctx context.Context, batch *pgx.Batch, backend uint32, 
 		if err != nil {
 			return 0, fmt.Errorf("seal tenant: %w", err)
 		}
+		if b.joined && b.sql != "" {
+			queueWith(batch, sql, args, slices.Concat(b.set, widen), s)
+			return n + 1, nil
+		}
 		queueWith(batch, sql, args, widen, s)
 		widen = nil
 		n++
@@ -191,21 +199,33 @@ type Statement struct {
 	Args []string
 }
 
-// Binding returns what a [DB] with these Options would send to tie a transaction to s on
-// the connection with this backend process id, for programs that speak PostgreSQL's
-// protocol themselves. The settings' values are the statements' parameters, as text. It
-// returns [ErrNoTenant] when s has no tenant. o may be nil.
-func Binding(ctx context.Context, s Scope, backend uint32, o *Options) ([]Statement, error) {
+// Binding says what a [DB] sends to tie a transaction to a scope, for programs that speak
+// PostgreSQL's protocol themselves. It is safe for concurrent use.
+type Binding struct{ b *binder }
+
+// NewBinding returns the Binding of a [DB] with these Options. o may be nil.
+func NewBinding(o *Options) (*Binding, error) {
 	opts, err := resolve(o)
 	if err != nil {
 		return nil, err
 	}
 	b := newBinder(opts)
-	if err := b.check(&s); err != nil {
+	b.joined = true
+	return &Binding{b}, nil
+}
+
+// Sealed reports whether the statements hold on one connection and for a short time only.
+func (b *Binding) Sealed() bool { return b.b.sealed }
+
+// Statements returns what ties a transaction to s on the connection with this backend
+// process id. The settings' values are the statements' parameters, as text. It returns
+// [ErrNoTenant] when s has no tenant.
+func (b *Binding) Statements(ctx context.Context, s Scope, backend uint32) ([]Statement, error) {
+	if err := b.b.check(&s); err != nil {
 		return nil, err
 	}
 	batch := &pgx.Batch{}
-	if _, err := b.queueOn(WithScope(ctx, s), batch, backend, &s); err != nil {
+	if _, err := b.b.queueOn(WithScope(ctx, s), batch, backend, &s); err != nil {
 		return nil, err
 	}
 	statements := make([]Statement, len(batch.QueuedQueries))

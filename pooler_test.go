@@ -4,72 +4,24 @@ package moat_test
 
 import (
 	"errors"
-	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/postgres"
 )
 
 // pgbouncer starts the real program in transaction mode over the fixture's server, with two
-// connections, and returns the URL to it. Nothing of its configuration is made for moat.
+// connections, and returns the URL to it.
 func pgbouncer(t *testing.T, f *fixture) string {
 	t.Helper()
-	program, err := exec.LookPath("pgbouncer")
-	if err != nil {
-		program = "/usr/sbin/pgbouncer" // Debian's, beyond the PATH of many users
-	}
-	if _, err := os.Stat(program); err != nil {
-		t.Fatal("pgbouncer is not installed: scripts/tools all, or apt-get install pgbouncer")
-	}
-	dir, err := os.MkdirTemp("/tmp", "moat-pooler-")
+	b, err := postgres.StartBouncer(t.Context(), f.App, postgres.BouncerOptions{Mode: "transaction"})
 	must(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	must(t, os.Chmod(dir, 0o755))
-	c, err := pgx.ParseConfig(f.App)
-	must(t, err)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	users, file := filepath.Join(dir, "users"), filepath.Join(dir, "pooler.ini")
-	must(t, os.WriteFile(users, fmt.Appendf(nil, "%q %q\n", c.User, c.Password), 0o644))
-	must(t, os.WriteFile(file, fmt.Appendf(nil, "[databases]\n* = host=%s port=%d\n[pgbouncer]\nlisten_addr=127.0.0.1\n"+
-		"listen_port=%d\nunix_socket_dir=\nauth_type=trust\nauth_file=%s\npool_mode=transaction\ndefault_pool_size=2\n",
-		c.Host, c.Port, port, users), 0o644))
-	args := []string{"-q", file}
-	if os.Getuid() == 0 {
-		info, err := os.Stat(c.Host) // the folder of the socket, which only the server's user may enter
-		must(t, err)
-		owner, err := user.LookupId(fmt.Sprint(info.Sys().(*syscall.Stat_t).Uid))
-		must(t, err)
-		args = append([]string{"-u", owner.Username}, args...)
-	}
-	pooler := exec.Command(program, args...)
-	must(t, pooler.Start())
-	t.Cleanup(func() { _ = pooler.Process.Kill(); _ = pooler.Wait() })
-	url := fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s", c.User, port, c.Database)
-	for range 200 {
-		conn, err := pgx.Connect(t.Context(), url+"?default_query_exec_mode=exec&connect_timeout=2")
-		if err == nil {
-			must(t, conn.Close(t.Context()))
-			return url
-		}
-		time.Sleep(25 * time.Millisecond)
-	}
-	t.Fatal("pgbouncer does not answer")
-	return ""
+	t.Cleanup(b.Stop)
+	return b.URL
 }
 
 // Through a pooler that gives each transaction another server process, every statement

@@ -12,11 +12,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/moat-db/moat/bench/relay"
 	"github.com/moat-db/moat/internal/postgres"
 )
 
@@ -44,7 +46,8 @@ func run(ctx context.Context, tenants []string, rows int, window time.Duration, 
 		return err
 	}
 	defer server.Stop()
-	slow, err := startDelay(server.SocketDir(), server.Port(), time.Millisecond)
+	slow, err := relay.Start("unix", filepath.Join(server.SocketDir(), fmt.Sprintf(".s.PGSQL.%d", server.Port())),
+		time.Millisecond)
 	if err != nil {
 		return err
 	}

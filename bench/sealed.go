@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/bench/relay"
 	"github.com/moat-db/moat/internal/postgres"
 	"github.com/moat-db/moat/seal"
 )
@@ -27,7 +28,7 @@ type sealedPair struct {
 
 // runSealed measures sealed mode against plain mode, both through package moat with
 // the same pool settings, statement by statement in turn.
-func runSealed(ctx context.Context, server *postgres.Server, slow *delay, rows int, window time.Duration) error {
+func runSealed(ctx context.Context, server *postgres.Server, slow *relay.Delay, rows int, window time.Duration) error {
 	const tenants = 1000
 	b, err := setUp(ctx, server, slow, tenants, rows)
 	if err != nil {

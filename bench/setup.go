@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/bench/relay"
 	"github.com/moat-db/moat/internal/postgres"
 )
 
@@ -59,7 +60,7 @@ type sides struct {
 	pool  *pgxpool.Pool // the moat side's
 }
 
-func setUp(ctx context.Context, server *postgres.Server, slow *delay, tenants, rows int) (*bench, error) {
+func setUp(ctx context.Context, server *postgres.Server, slow *relay.Delay, tenants, rows int) (*bench, error) {
 	name := fmt.Sprintf("bench_%d", tenants)
 	if err := exec(ctx, server.URL("postgres", postgres.Superuser), roles, "create database "+name); err != nil {
 		return nil, err

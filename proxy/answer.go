@@ -20,7 +20,6 @@ func (s *session) relayAnswers() error {
 			return err
 		}
 		if shown {
-			_ = s.client.SetWriteDeadline(time.Now().Add(patience))
 			if err := s.client.write(m); err != nil {
 				return s.stopReading(err)
 			}
@@ -140,7 +139,7 @@ func (s *session) tagged(m *message) {
 	if m.kind != 'C' {
 		return
 	}
-	switch string(bytes.TrimRight(m.body, "\x00")) {
+	switch string(bytes.TrimSuffix(m.body, []byte{0})) {
 	case "COMMIT", "ROLLBACK":
 		if s.next().kind == 'E' {
 			s.bound = false

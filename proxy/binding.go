@@ -1,10 +1,14 @@
 package proxy
 
 import (
+	"bytes"
+	"context"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/moat-db/moat"
 )
@@ -28,4 +32,130 @@ func settingNames(o *moat.Options) ([]string, error) {
 	named.TenantType = moat.Text // any text is a tenant of this type
 	settings, err := moat.Settings(moat.Scope{Tenant: "0"}, &named)
 	return slices.Sorted(maps.Keys(settings)), err
+}
+
+// prologue is the binding as messages, encoded.
+type prologue struct {
+	messages   []byte
+	statements int
+	holds      bool // the next transaction's is the same
+}
+
+// The messages of a statement of ours, by the letter of each.
+const ownKinds = "CCPBE"
+
+// bind sends the binding where the transaction has none yet; s.mu is held.
+func (s *session) bind(ctx context.Context) error {
+	if s.bound || s.status == 'E' || s.skipping {
+		return nil
+	}
+	if err := s.renew(ctx); err != nil {
+		return err
+	}
+	s.bound = true
+	return s.sendOwn(s.prologue.messages, s.prologue.statements, slot{own: true})
+}
+
+// sendOwn sends encoded statements of ours, whose answers are awaited as x.
+func (s *session) sendOwn(messages []byte, statements int, x slot) error {
+	for range statements {
+		for i := range len(ownKinds) {
+			x.kind = ownKinds[i]
+			s.await(x)
+		}
+	}
+	return s.toUp.writeEncoded(messages)
+}
+
+// renew makes the prologue that the transaction needs, after a look whether the caller
+// still may. In plain mode a connection's own tenant is bound by the same each time.
+func (s *session) renew(ctx context.Context) error {
+	if s.prologue.holds {
+		if err := s.recheck(ctx); err != nil || s.prologue.holds {
+			return err
+		}
+	}
+	statements, err := s.binding(ctx)
+	if err != nil {
+		return err
+	}
+	s.prologue.messages = s.prologue.messages[:0]
+	for _, b := range statements {
+		s.prologue.messages = s.appendOwn(s.prologue.messages, b)
+	}
+	s.prologue.statements = len(statements)
+	s.prologue.holds = !s.pool && !s.proxy.binding.Sealed()
+	return nil
+}
+
+// binding is what binds the tenant to the next transaction, after a look whether the
+// caller still may.
+func (s *session) binding(ctx context.Context) ([]moat.Statement, error) {
+	if err := s.recheck(ctx); err != nil {
+		return nil, err
+	}
+	if s.turn.scope.Tenant == "" && s.pool {
+		return s.proxy.unbound, nil
+	}
+	return s.proxy.binding.Statements(ctx, s.turn.scope, s.up.PID)
+}
+
+// recheck ends what a token or a tenant may no longer do, at the start of a transaction.
+func (s *session) recheck(ctx context.Context) error {
+	if s.status != 'I' {
+		return nil
+	}
+	now := time.Now()
+	if e := s.caller.Expires; !e.IsZero() && now.After(e) {
+		return fatal(codeAuthorized, "the token has expired", "connect again with a new one")
+	}
+	if s.pool || now.Sub(s.checked) < time.Second {
+		return nil // a pool asks for each token
+	}
+	s.mu.Unlock()
+	scope, err := s.caller.Admit(ctx, s.caller.Scope)
+	s.mu.Lock()
+	if err != nil {
+		return refusalOf(err)
+	}
+	s.prologue.holds = s.prologue.holds && sameScope(s.turn.scope, scope)
+	s.turn.scope, s.checked = scope, now
+	return nil
+}
+
+// appendOwn encodes the messages that run a statement of ours before the client's, in the
+// same transaction. It is parsed each time: parsed once, SQL of the client's could put
+// another in its place. Parameters and results are text.
+func (s *session) appendOwn(to []byte, b moat.Statement) []byte {
+	to, at := openMessage(to, 'C')
+	to = closeMessage(append(append(append(to, 'S'), s.nonce...), 0), at)
+	to, at = openMessage(to, 'C')
+	to = closeMessage(append(append(append(to, 'P'), s.nonce...), 0), at)
+	to, at = openMessage(to, 'P')
+	to = append(append(append(to, s.nonce...), 0), b.SQL...)
+	to = closeMessage(append(to, 0, 0, 0), at)
+	to, at = openMessage(to, 'B')
+	to = append(append(append(append(to, s.nonce...), 0), s.nonce...), 0)
+	to = binary.BigEndian.AppendUint16(append(to, 0, 0), uint16(len(b.Args)))
+	for _, arg := range b.Args {
+		to = append(binary.BigEndian.AppendUint32(to, uint32(len(arg))), arg...)
+	}
+	to = closeMessage(append(to, 0, 0), at)
+	to, at = openMessage(to, 'E')
+	return closeMessage(append(append(to, s.nonce...), 0, 0, 0, 0, 0), at)
+}
+
+// openMessage begins a message whose length closeMessage fills in.
+func openMessage(to []byte, kind byte) ([]byte, int) {
+	return append(to, kind, 0, 0, 0, 0), len(to) + 1
+}
+
+func closeMessage(to []byte, at int) []byte {
+	binary.BigEndian.PutUint32(to[at:], uint32(len(to)-at))
+	return to
+}
+
+func sameScope(a, b moat.Scope) bool {
+	return a.Tenant == b.Tenant && a.Subject == b.Subject && a.Role == b.Role && a.Width == b.Width &&
+		bytes.Equal(a.Claims, b.Claims)
 }

@@ -75,10 +75,11 @@ func (s *session) data(m message) error {
 // query passes on a simple query with the binding as text in it. Messages in front would
 // be answered in another order, and break PostgreSQL 18.
 func (s *session) query(ctx context.Context, m message) error {
-	sql, _, ok := cut(m.body)
+	body, _, ok := cut(m.body)
 	if !ok {
 		return fatal(codeProtocol, "a query without an end", "")
 	}
+	sql := string(body)
 	if err := s.settle(); err != nil {
 		return err
 	}
@@ -217,12 +218,13 @@ func (s *session) insert(sql string, prefixes []string, at []place) string {
 }
 
 func (s *session) parse(m message) error {
-	name, rest, ok := cut(m.body)
-	sql, _, ok2 := cut(rest)
+	named, rest, ok := cut(m.body)
+	body, _, ok2 := cut(rest)
 	if !ok || !ok2 {
 		return fatal(codeProtocol, "a Parse message is cut short", "")
 	}
-	p := &prepared{class: classify(sql), life: s.life}
+	name, sql := string(named), string(body)
+	p := &prepared{name: name, class: classify(sql), life: s.life}
 	switch p.class {
 	case begins, forgets:
 		p.text = sql
@@ -240,7 +242,7 @@ func (s *session) parse(m message) error {
 	if err != nil {
 		return s.fail(err)
 	}
-	return s.sendSlot(m, slot{kind: 'P', name: name, prepared: p, replaced: replaced})
+	return s.sendSlot(m, slot{kind: 'P', prepared: p, replaced: replaced})
 }
 
 // misuses says that a text would carry a token to the server.
@@ -255,7 +257,7 @@ func (s *session) bindPortal(ctx context.Context, m message) error {
 	if !ok || !ok2 {
 		return fatal(codeProtocol, "a Bind message is cut short", "")
 	}
-	p := s.statements[name]
+	p := s.statements[string(name)]
 	if p == nil {
 		p = unknown
 	}
@@ -273,10 +275,12 @@ func (s *session) bindPortal(ctx context.Context, m message) error {
 			return err
 		}
 	}
-	if err := s.revive(name); err != nil {
+	if err := s.revive(p); err != nil {
 		return err
 	}
-	s.portals[to] = portal{p, name}
+	if at := s.portals[string(to)]; at != p { // a name costs memory where it is new
+		s.portals[string(to)] = p
+	}
 	return s.send(m, false)
 }
 
@@ -286,7 +290,7 @@ var unknown = &prepared{class: needs}
 func (s *session) describe(m message) error {
 	if len(m.body) > 0 && m.body[0] == 'S' {
 		if name, _, ok := cut(m.body[1:]); ok {
-			if err := s.revive(name); err != nil {
+			if err := s.revive(s.statements[string(name)]); err != nil {
 				return err
 			}
 		}
@@ -299,8 +303,8 @@ func (s *session) execute(ctx context.Context, m message) error {
 	if !ok {
 		return fatal(codeProtocol, "an Execute message is cut short", "")
 	}
-	p, ok := s.portals[name]
-	if !ok {
+	p := s.portals[string(name)]
+	if p == nil {
 		return s.executed(m)
 	}
 	switch p.class {
@@ -317,7 +321,7 @@ func (s *session) execute(ctx context.Context, m message) error {
 	case copies:
 		return s.executeCopy(m)
 	case names:
-		return s.executeToken(ctx, p, name, m)
+		return s.executeToken(ctx, p, string(name), m)
 	}
 	return s.executed(m)
 }
@@ -329,7 +333,7 @@ func (s *session) executed(m message) error {
 
 // executeToken names the tenant where the statement that holds the token is executed: the
 // server has it with another text.
-func (s *session) executeToken(ctx context.Context, p portal, name string, m message) error {
+func (s *session) executeToken(ctx context.Context, p *prepared, name string, m message) error {
 	if err := s.settle(); err != nil {
 		return err
 	}
@@ -348,17 +352,17 @@ func (s *session) executeToken(ctx context.Context, p portal, name string, m mes
 
 // restore prepares and binds the statement of a token again, where naming the tenant has
 // ended both.
-func (s *session) restore(p portal, name string, life int) error {
+func (s *session) restore(p *prepared, name string, life int) error {
 	if life == s.life {
 		return nil
 	}
 	p.life = s.life
-	parse := slot{kind: 'P', own: true, name: p.statement, prepared: p.prepared}
-	if err := s.sendSlot(message{'P', append(text(p.statement, namedInstead), 0, 0)}, parse); err != nil {
+	parse := slot{kind: 'P', own: true, prepared: p}
+	if err := s.sendSlot(message{'P', append(text(p.name, namedInstead), 0, 0)}, parse); err != nil {
 		return err
 	}
 	s.portals[name] = p
-	return s.send(message{'B', append(text(name, p.statement), 0, 0, 0, 0, 0, 0)}, true)
+	return s.send(message{'B', append(text(name, p.name), 0, 0, 0, 0, 0, 0)}, true)
 }
 
 // executeCopy waits for the server to take data, or not: what follows means something
@@ -367,10 +371,10 @@ func (s *session) executeCopy(m message) error {
 	if err := s.executed(m); err != nil {
 		return err
 	}
-	if err := write(s.toUp, message{kind: 'H'}); err != nil {
+	if err := s.toUp.write(message{kind: 'H'}); err != nil {
 		return err
 	}
-	if err := s.toUp.Flush(); err != nil {
+	if err := s.toUp.flush(); err != nil {
 		return err
 	}
 	for len(s.slots) > 0 && !s.copying && s.failed == nil {
@@ -382,7 +386,7 @@ func (s *session) executeCopy(m message) error {
 func (s *session) close(m message) error {
 	if len(m.body) > 0 {
 		if name, _, ok := cut(m.body[1:]); ok && m.body[0] == 'S' {
-			s.store(name, nil)
+			s.store(string(name), nil)
 		}
 	}
 	return s.send(m, false)

@@ -192,10 +192,12 @@ func (s *session) become(next moat.Scope) error {
 		return err
 	}
 	for _, sql := range steps {
-		for _, m := range append(s.ownMessages(moat.Statement{SQL: sql}), message{kind: 'S'}) {
-			if err := s.must(m); err != nil {
-				return err
-			}
+		messages := s.appendOwn(nil, moat.Statement{SQL: sql})
+		if err := s.sendOwn(messages, 1, slot{own: true, must: true}); err != nil {
+			return err
+		}
+		if err := s.must(message{kind: 'S'}); err != nil {
+			return err
 		}
 	}
 	s.life++

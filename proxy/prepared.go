@@ -4,6 +4,7 @@ import "fmt"
 
 // prepared is a statement that the client has prepared by the protocol.
 type prepared struct {
+	name  string
 	class class
 	text  string
 	token string // that it names, for class names
@@ -11,12 +12,6 @@ type prepared struct {
 	// what the server has.
 	parse []byte
 	life  int // of the server's session in which it was parsed
-}
-
-// portal is a prepared statement that is bound and can be executed.
-type portal struct {
-	*prepared
-	statement string // the name of it
 }
 
 // mostKept bounds the texts of a pool's prepared statements, in bytes for a connection.
@@ -56,22 +51,21 @@ func (s *session) undo(x slot) {
 	case x.prepared == nil:
 	case x.own:
 		x.prepared.life = -1
-	case s.statements[x.name] == x.prepared:
-		s.store(x.name, x.replaced)
+	case s.statements[x.prepared.name] == x.prepared:
+		s.store(x.prepared.name, x.replaced)
 	}
 }
 
 // revive prepares a statement again that another tenant's turn has ended on the server.
-func (s *session) revive(name string) error {
-	p := s.statements[name]
-	if !s.pool || p == nil || p.life == s.life || s.skipping {
+func (s *session) revive(p *prepared) error {
+	if !s.pool || p == nil || p == unknown || p.life == s.life || s.skipping {
 		return nil
 	}
 	p.life = s.life
-	if err := s.send(message{'C', append([]byte{'S'}, text(name)...)}, true); err != nil {
+	if err := s.send(message{'C', append([]byte{'S'}, text(p.name)...)}, true); err != nil {
 		return err
 	}
-	return s.sendSlot(message{'P', p.parse}, slot{kind: 'P', own: true, name: name, prepared: p})
+	return s.sendSlot(message{'P', p.parse}, slot{kind: 'P', own: true, prepared: p})
 }
 
 // forget notes that SQL has ended prepared statements.

@@ -84,6 +84,7 @@ func set[T int | time.Duration](value *T, initial T) {
 type Proxy struct {
 	config    Config
 	upstreams *upstreams
+	binding   *moat.Binding
 	unbound   []moat.Statement // binds no tenant, so that none is left bound
 
 	mu        sync.Mutex
@@ -102,12 +103,17 @@ func New(c Config) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
+	binding, err := moat.NewBinding(c.Options)
+	if err != nil {
+		return nil, err
+	}
 	unbound, err := noTenant(c.Options)
 	if err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	return &Proxy{config: c, upstreams: newUpstreams(c), unbound: unbound, clients: map[cancelKey]*session{},
+	return &Proxy{config: c, upstreams: newUpstreams(c), binding: binding, unbound: unbound,
+		clients:   map[cancelKey]*session{},
 		listeners: map[net.Listener]bool{}, open: map[net.Conn]bool{}, ctx: ctx, stop: stop}, nil
 }
 

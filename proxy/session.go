@@ -1,9 +1,7 @@
 package proxy
 
 import (
-	"bufio"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,7 +19,7 @@ type session struct {
 	client  *peer
 	up      *upstream
 	fromUp  *reader
-	toUp    *bufio.Writer
+	toUp    writer
 	caller  Caller
 	pool    bool   // serves all tenants by turns
 	nonce   string // names our own statement, portal and column
@@ -32,7 +30,8 @@ type session struct {
 	failed   error // ends the session
 	draining bool
 
-	slots  []slot // answers that are awaited, the next first
+	slots  []slot // answers that are awaited, the next first; its memory is used again
+	queue  []slot // the memory of slots
 	status byte   // of the transaction, as the server last said: I, T or E
 	bound  bool   // the open transaction, or what is sent of it, is bound
 	// pending says that a statement since the last Sync begins or ends a transaction;
@@ -44,13 +43,15 @@ type session struct {
 	inserted           []insertion
 
 	statements map[string]*prepared
-	portals    map[string]portal
+	portals    map[string]*prepared
 	kept       int // bytes of texts of prepared statements
 
 	turn   turn
 	holder moat.Scope // what the server's session may hold something of
 	life   int        // of the server's session: how often it was emptied
 	used   bool       // something was executed since the last Sync
+
+	prologue prologue
 }
 
 // slot is an answer that is awaited: to Parse, Bind, Describe, Close, Execute, Sync or
@@ -60,8 +61,7 @@ type slot struct {
 	own     bool     // asked by the proxy: the client does not see it
 	must    bool     // an error ends the connection
 	refusal *Refusal // what the client is told in the place of the server's error
-	// prepared is what a Parse prepares under the name, in the place of replaced.
-	name               string
+	// prepared is what a Parse prepares, in the place of replaced.
 	prepared, replaced *prepared
 }
 
@@ -86,9 +86,9 @@ func (p *Proxy) session(c *peer, parameters map[string]string) error {
 	if err != nil {
 		return err
 	}
-	s := &session{proxy: p, client: c, up: up, fromUp: &reader{r: bufio.NewReader(up.Conn), most: 1 << 30},
-		toUp: bufio.NewWriter(up.Conn), caller: caller, pool: caller.Pool, nonce: fmt.Sprintf("_moat_%x", newCancelKey()),
-		status: 'I', checked: time.Now(), statements: map[string]*prepared{}, portals: map[string]portal{}}
+	s := &session{proxy: p, client: c, up: up, fromUp: newReader(up.Conn, 1<<30),
+		toUp: writer{conn: up.Conn}, caller: caller, pool: caller.Pool, nonce: fmt.Sprintf("_moat_%x", newCancelKey()),
+		status: 'I', checked: time.Now(), statements: map[string]*prepared{}, portals: map[string]*prepared{}}
 	s.changed.L = &s.mu
 	key := newCancelKey()
 	p.mu.Lock()
@@ -115,6 +115,7 @@ func (s *session) run(ctx context.Context, key cancelKey) error {
 		return err
 	}
 	_ = s.client.SetDeadline(time.Time{})
+	s.client.patient = time.Time{}
 	s.client.in.most = s.proxy.config.MessageBytes
 	done := make(chan struct{})
 	go func() {
@@ -176,7 +177,7 @@ func (s *session) clean() bool {
 func (s *session) relayQuestions(ctx context.Context) error {
 	for {
 		if s.client.in.idle() {
-			if err := s.toUp.Flush(); err != nil {
+			if err := s.toUp.flush(); err != nil {
 				return err
 			}
 		}
@@ -205,16 +206,27 @@ func (s *session) send(m message, own bool) error {
 	return s.sendSlot(m, slot{kind: m.kind, own: own})
 }
 
+// await notes an answer that will come.
+func (s *session) await(x slot) {
+	if len(s.slots) == 0 {
+		s.slots = s.queue[:0]
+	}
+	s.slots = append(s.slots, x)
+	if cap(s.slots) > cap(s.queue) {
+		s.queue = s.slots[:0]
+	}
+}
+
 func (s *session) sendSlot(m message, x slot) error {
 	switch m.kind {
 	case 'P', 'B', 'D', 'C', 'E', 'S', 'Q':
 		if !s.skipping || m.kind == 'S' {
-			s.slots = append(s.slots, x)
+			s.await(x)
 		} else {
 			s.undo(x)
 		}
 	}
-	return write(s.toUp, m)
+	return s.toUp.write(m)
 }
 
 // settle waits until everything that was asked has been answered, or the server waits for
@@ -222,11 +234,11 @@ func (s *session) sendSlot(m message, x slot) error {
 func (s *session) settle() error {
 	if len(s.slots) > 0 {
 		if s.slots[len(s.slots)-1].kind != 'S' && s.slots[len(s.slots)-1].kind != 'Q' {
-			if err := write(s.toUp, message{kind: 'H'}); err != nil { // Flush: nothing else makes it answer
+			if err := s.toUp.write(message{kind: 'H'}); err != nil { // Flush: nothing else makes it answer
 				return err
 			}
 		}
-		if err := s.toUp.Flush(); err != nil {
+		if err := s.toUp.flush(); err != nil {
 			return err
 		}
 	}
@@ -241,79 +253,4 @@ func (s *session) settle() error {
 		s.bound = false
 	}
 	return nil
-}
-
-// bind sends the binding where the transaction has none yet; s.mu is held.
-func (s *session) bind(ctx context.Context) error {
-	if s.bound || s.status == 'E' || s.skipping {
-		return nil
-	}
-	statements, err := s.binding(ctx)
-	if err != nil {
-		return err
-	}
-	for _, b := range statements {
-		for _, m := range s.ownMessages(b) {
-			if err := s.send(m, true); err != nil {
-				return err
-			}
-		}
-	}
-	s.bound = true
-	return nil
-}
-
-// binding is what binds the tenant to the next transaction, after a look whether the
-// caller still may.
-func (s *session) binding(ctx context.Context) ([]moat.Statement, error) {
-	if s.status == 'I' {
-		if err := s.recheck(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if s.turn.scope.Tenant == "" && s.pool {
-		return s.proxy.unbound, nil
-	}
-	return moat.Binding(ctx, s.turn.scope, s.up.PID, s.proxy.config.Options)
-}
-
-// recheck ends what a token or a tenant may no longer do, at the start of a transaction.
-func (s *session) recheck(ctx context.Context) error {
-	now := time.Now()
-	if e := s.caller.Expires; !e.IsZero() && now.After(e) {
-		return fatal(codeAuthorized, "the token has expired", "connect again with a new one")
-	}
-	if s.pool || now.Sub(s.checked) < time.Second {
-		return nil // a pool asks for each token
-	}
-	s.mu.Unlock()
-	scope, err := s.caller.Admit(ctx, s.caller.Scope)
-	s.mu.Lock()
-	if err != nil {
-		return refusalOf(err)
-	}
-	s.turn.scope, s.checked = scope, now
-	return nil
-}
-
-// ownMessages run a statement of ours before the client's, in the same transaction. It is
-// parsed each time: parsed once, SQL of the client's could put another in its place.
-func (s *session) ownMessages(b moat.Statement) []message {
-	return []message{
-		{'C', append([]byte{'S'}, text(s.nonce)...)},
-		{'C', append([]byte{'P'}, text(s.nonce)...)},
-		{'P', append(text(s.nonce, b.SQL), 0, 0)},
-		{'B', bindMessage(s.nonce, b.Args)},
-		{'E', append(text(s.nonce), 0, 0, 0, 0)},
-	}
-}
-
-func bindMessage(name string, args []string) []byte {
-	body := append(text(name, name), 0, 0) // parameters in text
-	body = binary.BigEndian.AppendUint16(body, uint16(len(args)))
-	for _, arg := range args {
-		body = binary.BigEndian.AppendUint32(body, uint32(len(arg)))
-		body = append(body, arg...)
-	}
-	return append(body, 0, 0) // results in text
 }

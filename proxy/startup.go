@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
@@ -33,11 +32,13 @@ type peer struct {
 	net.Conn
 	in  *reader
 	mu  sync.Mutex // guards out
-	out *bufio.Writer
+	out writer
+	// patient is when the client was last given time to take what it is sent.
+	patient time.Time
 }
 
 func (p *Proxy) newPeer(conn net.Conn) *peer {
-	return &peer{Conn: conn, in: &reader{r: bufio.NewReader(conn), most: mostStartup}, out: bufio.NewWriter(conn)}
+	return &peer{Conn: conn, in: newReader(conn, mostStartup), out: writer{conn: conn}}
 }
 
 // tell sends a client messages at once.
@@ -53,13 +54,27 @@ func (c *peer) tell(messages ...message) error {
 func (c *peer) write(m message) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return write(c.out, m)
+	c.renewPatience()
+	return c.out.write(m)
+}
+
+// renewPatience moves the end of the client's time to take what it is sent, when half of
+// it has gone: moving it for each message would cost as much as the message. The time
+// runs while nothing is sent, so it is renewed before what is.
+func (c *peer) renewPatience() {
+	if len(c.out.buf) > 0 {
+		return
+	}
+	if now := time.Now(); now.Sub(c.patient) > patience/2 {
+		c.patient = now
+		_ = c.SetWriteDeadline(now.Add(patience))
+	}
 }
 
 func (c *peer) flush() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.out.Flush()
+	return c.out.flush()
 }
 
 // serve is a client's whole life.
@@ -77,7 +92,8 @@ func (p *Proxy) serve(conn net.Conn) {
 	}
 	if err != nil && !gone(err) {
 		p.config.Logger.Info("connection ended", "remote", conn.RemoteAddr().String(), "error", err)
-		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+		c.patient = time.Now()
+		_ = conn.SetWriteDeadline(c.patient.Add(time.Second))
 		_ = c.tell(refusalOf(err).message())
 	}
 }
@@ -89,7 +105,7 @@ func gone(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, net.
 // the start-up message, of which it returns the parameters.
 func (p *Proxy) greet(conn net.Conn) (*peer, map[string]string, error) {
 	c := p.newPeer(conn)
-	if first, err := c.in.r.Peek(1); err != nil {
+	if first, err := c.in.peek(1); err != nil {
 		return nil, nil, err
 	} else if first[0] == 0x16 { // a TLS handshake without asking (sslnegotiation=direct)
 		if p.config.TLS == nil {
@@ -110,7 +126,7 @@ func (p *Proxy) greet(conn net.Conn) (*peer, map[string]string, error) {
 			if _, err := c.Write([]byte{'S'}); err != nil {
 				return nil, nil, err
 			}
-			if c.in.r.Buffered() > 0 { // typed into the open before the handshake (CVE-2021-23214)
+			if !c.in.idle() { // typed into the open before the handshake (CVE-2021-23214)
 				return nil, nil, errors.New("data before the TLS handshake")
 			}
 			c = p.encrypted(conn, c)
@@ -163,22 +179,21 @@ func (r replay) Read(b []byte) (int, error) { return r.r.Read(b) }
 func (p *Proxy) encrypted(conn net.Conn, c *peer) *peer {
 	config := p.config.TLS.Clone()
 	config.NextProtos = []string{"postgresql"}
-	return p.newPeer(tls.Server(replay{conn, c.in.r}, config))
+	return p.newPeer(tls.Server(replay{conn, c.in}, config))
 }
 
 // startup reads a message of the kind that has no type.
 func (c *peer) startup() (uint32, []byte, error) {
-	var head [8]byte
-	if _, err := io.ReadFull(c.in.r, head[:]); err != nil {
+	head, err := c.in.read(8)
+	if err != nil {
 		return 0, nil, err
 	}
-	n := int(binary.BigEndian.Uint32(head[:4])) - len(head)
+	n, code := int(binary.BigEndian.Uint32(head))-len(head), binary.BigEndian.Uint32(head[4:])
 	if n < 0 || n > mostStartup {
 		return 0, nil, errors.New("a start-up message of this size is not one")
 	}
-	body := make([]byte, n)
-	_, err := io.ReadFull(c.in.r, body)
-	return binary.BigEndian.Uint32(head[4:]), body, err
+	body, err := c.in.read(n)
+	return code, body, err
 }
 
 func startupParameters(body []byte) (map[string]string, error) {
@@ -189,7 +204,7 @@ func startupParameters(body []byte) (map[string]string, error) {
 		if !ok || !ok2 {
 			return nil, fatal(codeProtocol, "the start-up message is cut short", "")
 		}
-		parameters[name], body = value, rest
+		parameters[string(name)], body = string(value), rest
 	}
 	return parameters, nil
 }
@@ -296,7 +311,7 @@ func (p *Proxy) authenticate(ctx context.Context, c *peer, tenant string) (Calle
 	if m.kind != 'p' || !ok {
 		return Caller{}, fatal(codeProtocol, "expected a password", "")
 	}
-	caller, err := p.verified(ctx, token, tenant)
+	caller, err := p.verified(ctx, string(token), tenant)
 	if err != nil || caller.Pool {
 		return Caller{Expires: caller.Expires, Pool: caller.Pool}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/moat-db/moat"
 )
@@ -122,7 +123,11 @@ func (u *upstreams) hijack(ctx context.Context, c *pgconn.Config, s moat.Scope) 
 	if err != nil {
 		return nil, err
 	}
-	return conn.Hijack()
+	hijacked, err := conn.Hijack()
+	if err == nil {
+		hijacked.Frontend = nil // its buffers would be kept as long as the connection
+	}
+	return hijacked, err
 }
 
 // mostStanding is what PostgreSQL reads of a start-up message, less what a driver adds.
@@ -204,7 +209,7 @@ func (u *upstreams) close() {
 func cleared(ctx context.Context, c *upstream) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	c.TxStatus = 'I'
+	c.TxStatus, c.Frontend = 'I', pgproto3.NewFrontend(c.Conn, c.Conn)
 	conn, err := pgconn.Construct(c.HijackedConn)
 	if err != nil {
 		return false
@@ -216,7 +221,7 @@ func cleared(ctx context.Context, c *upstream) bool {
 	if err != nil {
 		return false
 	}
-	c.HijackedConn = hijacked
+	c.HijackedConn, hijacked.Frontend = hijacked, nil
 	return true
 }
 

@@ -1,43 +1,44 @@
-package main
+// Package relay puts a network between a client and a server of a benchmark: far, but not narrow.
+package relay
 
 import (
 	"fmt"
 	"io"
 	"net"
-	"path/filepath"
 	"time"
 )
 
-// delay is a proxy on loopback that holds every message back by half the added round
-// trip, in either direction: a network that is far but not narrow.
-type delay struct {
+// Delay is a listener on loopback that passes everything on to a target, and holds every
+// message back by half the added round trip, in either direction.
+type Delay struct {
 	net.Listener
-	target string
-	half   time.Duration
+	network, target string
+	half            time.Duration
 }
 
-func startDelay(socketDir string, port int, roundTrip time.Duration) (*delay, error) {
+// Start starts a Delay in front of the target of a network, as net.Dial takes them.
+func Start(network, target string, roundTrip time.Duration) (*Delay, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	d := &delay{Listener: l, target: filepath.Join(socketDir, fmt.Sprintf(".s.PGSQL.%d", port)), half: roundTrip / 2}
+	d := &Delay{Listener: l, network: network, target: target, half: roundTrip / 2}
 	go d.serve()
 	return d, nil
 }
 
 // URL is the connection string of a database through the delay.
-func (d *delay) URL(database, role string) string {
+func (d *Delay) URL(database, role string) string {
 	return fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", role, d.Addr(), database)
 }
 
-func (d *delay) serve() {
+func (d *Delay) serve() {
 	for {
 		client, err := d.Accept()
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("unix", d.target)
+		server, err := net.Dial(d.network, d.target)
 		if err != nil {
 			client.Close()
 			continue
@@ -53,7 +54,7 @@ type packet struct {
 }
 
 // pipe reads at once and writes when due, so that several messages can be under way.
-func (d *delay) pipe(to, from net.Conn) {
+func (d *Delay) pipe(to, from net.Conn) {
 	packets := make(chan packet, 256)
 	go func() {
 		defer close(packets)
