@@ -166,6 +166,9 @@ func tableSchema(t *schema.Table) object {
 	if t.Comment != "" {
 		out["description"] = t.Comment
 	}
+	if t.Others {
+		out["x-moat-other-tenants"] = true
+	}
 	return out
 }
 

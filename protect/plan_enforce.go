@@ -173,6 +173,9 @@ func (p *planner) revokeRelation(set *privilegeChange, r *catalog.Relation) {
 	for _, h := range r.Privileges {
 		if p.weak(h.Grantee, r.Owner) && (partition || p.uncovered(r, h)) {
 			set.revoke(onRelation(r), r.Owner, h)
+			if h.Grantee == p.c.Roles.Application && p.may(r.Owner) {
+				set.do = append(set.do, p.columnsAgain(r, h.Name)...)
+			}
 		}
 	}
 	for _, c := range r.Columns {
@@ -185,6 +188,18 @@ func (p *planner) revokeRelation(set *privilegeChange, r *catalog.Relation) {
 			}
 		}
 	}
+}
+
+// columnsAgain grants what the application may do to columns: to revoke a privilege on a
+// table revokes it on each column as well.
+func (p *planner) columnsAgain(r *catalog.Relation, privilege string) (sql []string) {
+	for _, may := range p.applicationMay(r) {
+		if strings.HasPrefix(may, privilege+" (") {
+			sql = append(sql, fmt.Sprintf("GRANT %s ON %s TO %s", may, onRelation(r),
+				sqltext.Ident(p.c.Roles.Application)))
+		}
+	}
+	return sql
 }
 
 // uncovered reports whether policies do not cover a privilege, or PUBLIC has it.

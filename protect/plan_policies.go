@@ -23,6 +23,7 @@ func (p *planner) policies() {
 		p.access(t)
 	}
 	p.people()
+	p.parties()
 }
 
 func (p *planner) policyGroup(t *table) Group {

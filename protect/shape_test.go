@@ -306,6 +306,17 @@ func shapesTogether(t *testing.T, c *pgtest.Cluster) {
 	}
 }
 
+// What the application was granted before on whole tables is narrowed to columns, in one
+// plan.
+func TestTableGrantsBecomeColumns(t *testing.T) {
+	t.Parallel()
+	b := shapedBench(t, pgtest.Shared(t), shapesSchema, everyShape())
+	app := b.cfg.Roles.Application
+	b.Exec(t, "CREATE ROLE "+app+" LOGIN; GRANT USAGE ON SCHEMA app TO "+app+
+		"; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA app TO "+app)
+	b.act(t, slices.Concat(peopleScenes(), partyScenes(), shareScenes()))
+}
+
 func peopleScenes() []scene {
 	const users = "SELECT string_agg(name, ',' ORDER BY name) FROM app.users"
 	return []scene{

@@ -177,6 +177,16 @@ func (p *planner) people() {
 	}
 }
 
+// parties plans the indexes by which the others of a row find it.
+func (p *planner) parties() {
+	for _, x := range p.m.Shapes.Parties {
+		rel := p.Relation(x.Table)
+		for _, column := range x.Reads {
+			p.indexFor(rel, x.Table, append([]string{column}, ordered(rel)...))
+		}
+	}
+}
+
 // indexFor plans an index that a shape's conditions need, unless one begins with its
 // columns.
 func (p *planner) indexFor(rel *catalog.Relation, q catalog.QName, columns []string) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/demo"
+	"github.com/moat-db/moat/internal/roles"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal"
 	pages "github.com/moat-db/moat/portal/demo"
@@ -107,7 +109,7 @@ func (w *world) portal(ctx context.Context) (http.Handler, func(), error) {
 		return nil, nil, err
 	}
 	d := pages.Config{Sign: w.demo.Token, SignOperator: desk.sign, BreakIn: open, Referee: operator}
-	for _, c := range w.demo.Clients {
+	for _, c := range append(slices.Clone(w.demo.Clients), w.demo.Agency) {
 		d.Clients = append(d.Clients, pages.Client(c))
 	}
 	h, err := portal.New(portal.Config{DB: db, Verifier: clients, Extend: d.Extend, Operator: &desk.Operator,
@@ -121,7 +123,7 @@ func (w *world) portal(ctx context.Context) (http.Handler, func(), error) {
 
 func options(conns int32) *moat.Options {
 	return &moat.Options{MaxConns: conns, SubjectSetting: "app.subject", RoleSetting: "app.role",
-		ClaimsSetting: "app.claims"}
+		ClaimsSetting: "app.claims", TreeRole: roles.Tree}
 }
 
 func look(ctx context.Context, url string) (*policy.View, error) {
@@ -130,7 +132,18 @@ func look(ctx context.Context, url string) (*policy.View, error) {
 		return nil, err
 	}
 	defer conn.Close(ctx)
-	return tenancy.Read(ctx, conn, tenancy.Options{Schemas: []string{"app"}, Roles: []string{demo.ApplicationRole}})
+	o, err := model()
+	if err != nil {
+		return nil, err
+	}
+	return tenancy.Read(ctx, conn, o)
+}
+
+// model is what the demo declares, for the one role that serves.
+func model() (tenancy.Options, error) {
+	o, err := demo.Model()
+	o.Roles = []string{demo.ApplicationRole}
+	return o, err
 }
 
 // desk is the operator's side, with the key that signs its tokens.
@@ -159,9 +172,13 @@ func (w *world) operator(pool *pgxpool.Pool) (*desk, error) {
 		return nil, err
 	}
 	application, err := pgx.ParseConfig(w.demo.ApplicationURL)
+	if err != nil {
+		return nil, err
+	}
+	o, err := model()
 	return &desk{signer: signer,
 		Operator: portal.Operator{Pool: pool, Verifier: verifier, Admin: admin, Application: application,
-			Model: tenancy.Options{Schemas: []string{"app"}, Roles: []string{demo.ApplicationRole}}}}, err
+			Model: o}}, err
 }
 
 func (d *desk) sign(subject string, ttl time.Duration) (string, error) {

@@ -99,7 +99,7 @@ func (a *app) runAudit(ctx context.Context, args []string, f auditFlags) error {
 	if f.writeBaseline != "" && strings.TrimSpace(f.reason) == "" {
 		return withHint(errors.New("a baseline needs a reason"), "--reason 'why these findings are accepted'")
 	}
-	o := audit.Options{Schemas: f.schemas, Owner: c.Roles.Owner, Membership: qname(c.Caller.Table),
+	o := audit.Options{Schemas: f.schemas, Owner: c.Roles.Owner, Membership: config.Named(c.Caller.Table),
 		Today: time.Now()}
 	if f.writeBaseline == "" { // else everything is accepted anew
 		if o.Accepted, err = exceptions(f.baseline, c); err != nil {
@@ -160,7 +160,7 @@ func look(ctx context.Context, conn *pgx.Conn, c config.Config, f auditFlags, o 
 	if err != nil {
 		return audited{}, fmt.Errorf("read the catalog: %w", err)
 	}
-	model := modelOptions(c)
+	model := c.Model()
 	model.Roles = f.roles
 	if len(f.schemas) > 0 {
 		model.Schemas = f.schemas

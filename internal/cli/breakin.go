@@ -61,7 +61,7 @@ func (a *app) breakIn(ctx context.Context, tenant moat.Tenant, args []string) er
 	if err != nil {
 		return err
 	}
-	read, err := schemaLoader(url, modelOptions(c))(ctx)
+	read, err := schemaLoader(url, c.Model())(ctx)
 	if err != nil {
 		return withHint(err, "what a row's tenant is comes from the model: say tenant.column in moat.yaml")
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +39,8 @@ func (a *app) newDemo() *cobra.Command {
 		Use:   "demo",
 		Short: "Show tenant isolation on a private PostgreSQL with sample data",
 		Long: "Start a private PostgreSQL with an agency, five clients and their 30,000 leads in one\n" +
-			"table, serve it, and print what to try. Nothing is left behind when it ends, unless\n" +
+			"table, serve it, and print what to try: each client alone, and the agency above them.\n" +
+			" Nothing is left behind when it ends, unless\n" +
 			"--data keeps it. --format json prints one line, with addresses and tokens, once it\n" +
 			"is ready.",
 		Example: "  moat demo\n  moat demo --sealed\n  moat demo --addr 127.0.0.1:0 --format json",
@@ -97,7 +99,7 @@ func (a *app) serveDemo(ctx context.Context, d *demo.Demo, l net.Listener, forma
 		return err
 	}
 	defer s.close()
-	clients, err := signClients(d)
+	clients, err := signClients(d, append(slices.Clone(d.Clients), d.Agency))
 	if err != nil {
 		return err
 	}
@@ -160,11 +162,11 @@ type demoClient struct {
 	header string // a file that holds the Authorization header, for curl
 }
 
-// signClients makes a token for each client and keeps it beside the demo's data, so
+// signClients makes a token for each and keeps it beside the demo's data, so
 // that the commands to try stay short.
-func signClients(d *demo.Demo) ([]demoClient, error) {
+func signClients(d *demo.Demo, tenants []demo.Client) ([]demoClient, error) {
 	var clients []demoClient
-	for i, c := range d.Clients {
+	for i, c := range tenants {
 		token, err := d.Token(c.Tenant, "demo-visitor", "client", demoTokenTTL)
 		if err != nil {
 			return nil, err
@@ -178,17 +180,19 @@ func signClients(d *demo.Demo) ([]demoClient, error) {
 	return clients, nil
 }
 
-func (a *app) printDemo(d *demo.Demo, clients []demoClient, at demoAddresses, format string) error {
-	url := at.url
+func (a *app) printDemo(d *demo.Demo, all []demoClient, at demoAddresses, format string) error {
+	url, clients, agency := at.url, all[:len(d.Clients)], all[len(d.Clients)]
 	if format == "json" {
 		return json.NewEncoder(a.Out).Encode(struct {
 			URL         string       `json:"url"`
 			API         string       `json:"api_url"`
 			Application string       `json:"application_database_url"`
 			Operator    string       `json:"operator_database_url"`
+			Config      string       `json:"config_file"`
 			Clients     []demoClient `json:"clients"`
+			Agency      demoClient   `json:"agency"`
 			Proxy       demoProxy    `json:"proxy"`
-		}{url, url + "/rest/v1", d.ApplicationURL, d.OperatorURL, clients, at.proxy})
+		}{url, url + "/rest/v1", d.ApplicationURL, d.OperatorURL, d.ConfigFile, clients, agency, at.proxy})
 	}
 	w := bufio.NewWriter(a.Out)
 	p := painter{on: a.color(a.Out)}
@@ -198,12 +202,12 @@ func (a *app) printDemo(d *demo.Demo, clients []demoClient, at demoAddresses, fo
 	}
 	fmt.Fprintf(w, "\n%s  %s\n", p.bold("moat demo"), p.dim(title))
 	fmt.Fprintf(w, "\n  portal  %s\n  API     %s\n", p.green(url+"/portal/"), p.green(url+"/rest/v1/"))
-	fmt.Fprintf(w, "\n%s\n", p.bold("Clients and their tokens"))
-	for i, c := range clients {
+	fmt.Fprintf(w, "\n%s\n", p.bold("Clients, the agency above them, and their tokens"))
+	for i, c := range all {
 		fmt.Fprintf(w, "  %c  %-20s %s\n     %s\n", 'A'+i, c.Name, c.Tenant, p.dim(c.Token))
 	}
 	fmt.Fprintf(w, "\n%s\n", p.bold("Try"))
-	for i, t := range trials(d, clients, url+"/rest/v1") {
+	for i, t := range trials(d, all, url+"/rest/v1") {
 		fmt.Fprintf(w, "  %d. %s\n     %s\n", i+1, t.what, p.cyan(t.command))
 	}
 	fmt.Fprintf(w, "\n%s\n  %s\n", p.bold("Any PostgreSQL driver: a token is the password"),
@@ -222,7 +226,7 @@ func (a *app) printDemo(d *demo.Demo, clients []demoClient, at demoAddresses, fo
 type trial struct{ what, command string }
 
 func trials(d *demo.Demo, clients []demoClient, api string) []trial {
-	a, b := clients[0], clients[1]
+	a, b, agency := clients[0], clients[1], clients[len(clients)-1]
 	list := api + "/leads?select=name,status,created_at&order=created_at.desc&limit=3"
 	return []trial{
 		{"The latest leads of " + a.Name, fmt.Sprintf("curl -s -H @%s '%s'", a.header, list)},
@@ -232,6 +236,10 @@ func trials(d *demo.Demo, clients []demoClient, api string) []trial {
 			fmt.Sprintf("curl -s -H @%s '%s/leads?or=(tenant_id.eq.%s,and(tenant_id.eq.%s,id.not.is.null))'", a.header, api,
 				b.Tenant, b.Tenant)},
 		{"SQL as the application role: no setting, no rows; with it, that client's", sqlTrial(d, a)},
+		{"The agency asks for what is below it: the latest leads of all clients", fmt.Sprintf(
+			"curl -s -H @%s -H 'Moat-Scope: descendants' "+
+				"'%s/leads?select=tenants(name),name,status&order=created_at.desc&limit=5'",
+			agency.header, api)},
 	}
 }
 

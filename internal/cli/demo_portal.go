@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -27,7 +28,7 @@ func demoPages(d *demo.Demo) func(context.Context, *service, *portal.Config) err
 		s.onClose(breakIn.Close)
 		p := pages.Config{Sign: d.Token, SignOperator: d.OperatorToken, BreakIn: breakIn, Referee: c.Operator.Pool,
 			Sealed: s.config.Sealed.Enabled}
-		for _, one := range d.Clients {
+		for _, one := range append(slices.Clone(d.Clients), d.Agency) {
 			p.Clients = append(p.Clients, pages.Client(one))
 		}
 		c.Extend = p.Extend

@@ -69,16 +69,16 @@ func startDemo(t *testing.T, args ...string) (out, errs *output) {
 	return out, errs
 }
 
-// The five commands of the demo do what their line says.
+// The six commands of the demo do what their line says.
 func TestDemoCommands(t *testing.T) {
 	t.Parallel()
 	out, _ := startDemo(t)
 	out.waitFor(t, "Ctrl-C")
 	commands := regexp.MustCompile(`(?m)^  \d\. .*\n     (.*)$`).FindAllStringSubmatch(out.String(), -1)
-	if len(commands) != 5 {
+	if len(commands) != 6 {
 		t.Fatalf("%d commands to try:\n%s", len(commands), out)
 	}
-	var results [5]string
+	var results [6]string
 	for i, c := range commands {
 		text, err := exec.Command("bash", "-c", c[1]).CombinedOutput()
 		if err != nil {
@@ -99,9 +99,12 @@ func TestDemoCommands(t *testing.T) {
 		counts[0][1] != "0" || counts[1][1] != "18000" {
 		t.Errorf("SQL without and with the setting: %s", results[4])
 	}
+	if strings.Count(results[5], `"status"`) != 5 || strings.Count(results[5], `"tenants":{"name"`) != 5 {
+		t.Errorf("the leads below the agency: %s", results[5])
+	}
 }
 
-// In sealed mode the same five commands work, and a forged setting shows nothing.
+// In sealed mode the same commands work, and a forged setting shows nothing.
 func TestSealedDemo(t *testing.T) {
 	t.Parallel()
 	pgtest.Full(t) // short: TestSealFromPlainAndBack
@@ -135,7 +138,9 @@ func TestDemoJSONDrivesScripts(t *testing.T) {
 		API     string `json:"api_url"`
 		App     string `json:"application_database_url"`
 		Op      string `json:"operator_database_url"`
+		Config  string `json:"config_file"`
 		Clients []struct{ Name, Tenant, Token string }
+		Agency  struct{ Name, Tenant, Token string }
 		Proxy   demoProxy
 	}
 	d := json.NewDecoder(strings.NewReader(out.String()))
@@ -143,7 +148,8 @@ func TestDemoJSONDrivesScripts(t *testing.T) {
 	if err := d.Decode(&ready); err != nil {
 		t.Fatalf("%v in %s", err, out)
 	}
-	if strings.Count(out.String(), "\n") != 1 || len(ready.Clients) != 5 || ready.App == "" || ready.Op == "" ||
+	if strings.Count(out.String(), "\n") != 1 || len(ready.Clients) != 5 || ready.Agency.Token == "" || ready.App == "" ||
+		ready.Op == "" ||
 		ready.API != ready.URL+"/rest/v1" {
 		t.Fatalf("ready line: %s", out)
 	}

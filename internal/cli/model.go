@@ -1,33 +1,20 @@
 package cli
 
 import (
-	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/config"
-	"github.com/moat-db/moat/tenancy"
+	"github.com/moat-db/moat/protect"
 )
 
-// modelOptions are what moat.yaml says about the tenant model.
-func modelOptions(c config.Config) tenancy.Options {
-	return tenancy.Options{
-		Column:  c.Tenant.Column,
-		Type:    c.Tenant.Type,
-		Setting: c.Tenant.Setting,
-		Tenants: qname(c.Tenant.Table),
-		Key:     c.Tenant.Key,
-		Schemas: c.Tables.Schemas,
-		Shared:  qnames(c.Tables.Shared),
-		Ignored: qnames(c.Tables.Ignore),
-		Columns: c.Tables.Columns,
-		Shapes:  c.Shapes(),
+// protectConfig are the decisions of moat.yaml; [config.Config.Model] is the rest.
+func protectConfig(c config.Config) protect.Config {
+	return protect.Config{
+		Roles: protect.Roles{Owner: c.Roles.Owner, Application: c.Roles.Application, Operator: c.Roles.Operator,
+			Definer: c.Roles.Definer},
+		Paths: c.Protect.Paths, TenantLedUniques: c.Protect.GlobalUniques, KeepForeignKeys: c.Protect.KeepForeignKeys,
+		LeaveOpen:   c.Protect.LeaveOpen,
+		ChangeOwner: c.Protect.NewOwner, DropIndexes: c.Protect.DropIndexes, Hidden: c.Protect.Hidden,
+		Crossing: c.Protect.Crossing, Narrowed: c.Protect.Narrowed, Opened: c.Protect.Opened,
+		Triggers: c.Protect.Triggers, Retired: c.Protect.Retired, ReplaceDefaults: c.Protect.ReplaceDefaults,
+		LeaveRoles: c.Protect.LeaveRoles, WritableMembers: c.Protect.WritableMembers,
 	}
 }
-
-func qnames(names []string) []catalog.QName {
-	out := make([]catalog.QName, 0, len(names))
-	for _, n := range names {
-		out = append(out, qname(n))
-	}
-	return out
-}
-
-func qname(name string) catalog.QName { return config.Named(name) }

@@ -169,7 +169,7 @@ func (a *app) planProtect(ctx context.Context, open protect.Opener, c config.Con
 		return nil, err
 	}
 	decided.Today, decided.Looking = time.Now(), report.Looking(a.Err, time.Now())
-	plan, s, unseen, err := protect.Look(ctx, conn, modelOptions(c), decided)
+	plan, s, unseen, err := protect.Look(ctx, conn, c.Model(), decided)
 	var person *protect.PersonError
 	if errors.As(err, &person) {
 		return nil, withHint(err, "if the application sends one current tenant, name its setting: tenant.setting in "+
@@ -189,19 +189,6 @@ func (a *app) planProtect(ctx context.Context, open protect.Opener, c config.Con
 		fmt.Fprintf(a.Err, "moat: could not look for rows that cross tenants: %v\n", unseen)
 	}
 	return plan, nil
-}
-
-func protectConfig(c config.Config) protect.Config {
-	return protect.Config{
-		Roles: protect.Roles{Owner: c.Roles.Owner, Application: c.Roles.Application, Operator: c.Roles.Operator,
-			Definer: c.Roles.Definer},
-		Paths: c.Protect.Paths, TenantLedUniques: c.Protect.GlobalUniques, KeepForeignKeys: c.Protect.KeepForeignKeys,
-		LeaveOpen:   c.Protect.LeaveOpen,
-		ChangeOwner: c.Protect.NewOwner, DropIndexes: c.Protect.DropIndexes, Hidden: c.Protect.Hidden,
-		Crossing: c.Protect.Crossing, Narrowed: c.Protect.Narrowed, Opened: c.Protect.Opened,
-		Triggers: c.Protect.Triggers, Retired: c.Protect.Retired, ReplaceDefaults: c.Protect.ReplaceDefaults,
-		LeaveRoles: c.Protect.LeaveRoles, WritableMembers: c.Protect.WritableMembers,
-	}
 }
 
 func (f protectFlags) options(a *app) protect.ApplyOptions {

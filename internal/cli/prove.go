@@ -151,7 +151,7 @@ func (a *app) proveDatabase(ctx context.Context, args []string, c config.Config,
 }
 
 func proveOptions(c config.Config, f *proveFlags) (database.Options, error) {
-	o := database.Options{Model: modelOptions(c), A: moat.Tenant(f.tenantA), B: moat.Tenant(f.tenantB),
+	o := database.Options{Model: c.Model(), A: moat.Tenant(f.tenantA), B: moat.Tenant(f.tenantB),
 		Settings: map[string]string{},
 		Strict:   f.strict, Disposable: f.disposable, Production: f.produced, StatementTimeout: f.statement,
 		LockTimeout: f.lock, Today: time.Now()}

@@ -194,7 +194,7 @@ func withSetting(ctx context.Context, conn *pgx.Conn, c config.Config) config.Co
 	if err != nil {
 		return c
 	}
-	if v, err := tenancy.Infer(s, modelOptions(c)); err == nil && v.Model.Claim == nil && v.Model.Setting != "" {
+	if v, err := tenancy.Infer(s, c.Model()); err == nil && v.Model.Claim == nil && v.Model.Setting != "" {
 		c.Tenant.Setting = v.Model.Setting
 	}
 	return c

@@ -61,7 +61,7 @@ func openService(ctx context.Context, s *service) (*service, error) {
 // opened opens what every service needs, and then what this one does; where that fails,
 // what was opened is closed.
 func (s *service) opened(ctx context.Context, open func(context.Context) error) (*service, error) {
-	s.schema.load = schemaLoader(s.appURL, modelOptions(s.config))
+	s.schema.load = schemaLoader(s.appURL, s.config.Model())
 	err := s.openFoundation(ctx)
 	if err == nil {
 		err = open(ctx)
@@ -204,7 +204,7 @@ func (s *service) apiConfig() api.Config {
 		AllowExplain:    c.Serve.AllowExplain,
 		AllowAggregates: c.Serve.AllowAggregates,
 		RequestSettings: c.Serve.RequestSettings,
-		PreRequest:      qname(c.Serve.PreRequest),
+		PreRequest:      config.Named(c.Serve.PreRequest),
 		MetricsTenants:  c.Serve.MetricsTenants,
 		HideMetrics:     c.Serve.MetricsAddress != "",
 		ServerTiming:    c.Serve.ServerTiming,
@@ -260,7 +260,7 @@ func admission(c config.Config) api.Admission {
 	return api.Admission{
 		Expose:          exposed(c.Serve),
 		SuspendedColumn: c.Tenant.SuspendedColumn,
-		Membership: api.Membership{Table: qname(m.Table), Subject: m.Subject, Tenant: m.Tenant, Role: m.Role,
+		Membership: api.Membership{Table: config.Named(m.Table), Subject: m.Subject, Tenant: m.Tenant, Role: m.Role,
 			Issuer: m.Issuer},
 		Issuers: speakers(c.Auth.Issuers),
 		Names:   c.Serve.TenantFrom.Column,

@@ -27,7 +27,7 @@ func (s *service) checkTenant(ctx context.Context) error {
 	if t.Setting == "" {
 		return nil
 	}
-	o := modelOptions(s.config)
+	o := s.config.Model()
 	o.Setting = ""
 	inferred, err := tenancy.Infer(read.Snapshot, o)
 	if err != nil {

@@ -112,7 +112,7 @@ func (s *service) openOperator(ctx context.Context) (*portal.Operator, error) {
 		return nil, connectError(err)
 	}
 	o := &portal.Operator{Pool: pool, Verifier: verifier, Role: s.config.Portal.OperatorRole, Application: application,
-		Model: modelOptions(s.config)}
+		Model: s.config.Model()}
 	o.Prove.Sealer, err = sealerOf(s.config)
 	return o, err
 }

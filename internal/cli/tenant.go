@@ -74,7 +74,7 @@ func (a *app) operator(ctx context.Context, urls []string, f tenantFlags) (*life
 		return nil, nil, connectError(err)
 	}
 	end := func() { conn.Close(context.WithoutCancel(ctx)) }
-	view, err := tenancy.Read(ctx, conn, modelOptions(c))
+	view, err := tenancy.Read(ctx, conn, c.Model())
 	if err != nil {
 		end()
 		return nil, nil, err

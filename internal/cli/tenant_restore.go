@@ -85,7 +85,7 @@ func (a *app) readBackup(ctx context.Context, tenant, url string, w io.Writer) e
 		return connectError(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	view, err := tenancy.Read(ctx, conn, modelOptions(c))
+	view, err := tenancy.Read(ctx, conn, c.Model())
 	if err != nil {
 		return err
 	}

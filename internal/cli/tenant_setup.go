@@ -47,7 +47,7 @@ func (a *app) tenantSetup(ctx context.Context, args []string, operator string, a
 		return connectError(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	view, err := tenancy.Read(ctx, conn, modelOptions(c))
+	view, err := tenancy.Read(ctx, conn, c.Model())
 	if err != nil {
 		return err
 	}

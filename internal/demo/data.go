@@ -18,11 +18,10 @@ const events = 60_000
 // a random source of their own: they depend on the weekday, and must not shift the
 // names and ids.
 type sample struct {
-	random *rand.Rand
-	dates  *rand.Rand
-	now    time.Time
-	leads  [][]any
-	events [][]any
+	random                            *rand.Rand
+	dates                             *rand.Rand
+	now                               time.Time
+	tenants, campaigns, leads, events [][]any
 }
 
 // fill writes the sample into a database that has the schema, as superuser: COPY is
@@ -35,30 +34,23 @@ func fill(ctx context.Context, conn *pgx.Conn, now time.Time) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback(ctx) }()
-	var tenants, campaigns [][]any
-	for _, c := range clients {
-		since := s.now.AddDate(-1, -s.random.IntN(12), 0)
-		tenants = append(tenants, []any{c.id, c.name, c.slug, since})
-		ids := make([]string, len(c.campaigns))
-		for i, k := range c.campaigns {
-			ids[i] = s.uuid()
-			campaigns = append(campaigns, []any{c.id, ids[i], k.name, k.channel, float64(500 * (1 + s.random.IntN(40))),
-				s.now.AddDate(0, -6-i, 0), i < 3, since})
-		}
-		s.addLeads(c, ids)
-	}
-	s.addEvents()
+	s.add()
 	for _, table := range []struct {
 		name    string
 		columns []string
 		rows    [][]any
 	}{
-		{"tenants", []string{"id", "name", "slug", "created_at"}, tenants},
+		{"tenants", []string{"id", "name", "slug", "parent_id", "created_at"}, s.tenants},
 		{"campaigns", []string{"tenant_id", "id", "name", "channel", "budget", "starts_on", "active", "created_at"},
-			campaigns},
+			s.campaigns},
 		{"leads", []string{"tenant_id", "id", "campaign_id", "name", "email", "phone", "company", "status", "source",
 			"value", "score", "created_at", "updated_at"}, s.leads},
 		{"lead_events", []string{"tenant_id", "id", "lead_id", "kind", "body", "happened_at"}, s.events},
+		{"templates", []string{"tenant_id", "id", "name", "channel", "subject"}, s.templates()},
+		{"referrals", []string{"tenant_id", "to_tenant", "id", "lead_id", "name", "phone", "reason", "created_at"},
+			s.referrals()},
+		{"people", []string{"id", "name", "email"}, people()},
+		{"memberships", []string{"tenant_id", "person_id", "role", "accepted_at"}, s.memberships()},
 	} {
 		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"app", table.name}, table.columns,
 			pgx.CopyFromRows(table.rows)); err != nil {
@@ -66,6 +58,31 @@ func fill(ctx context.Context, conn *pgx.Conn, now time.Time) error {
 		}
 	}
 	return tx.Commit(ctx)
+}
+
+// add makes the agency, its clients and their leads. The agency's own come last, so that
+// they shift nobody's names and ids.
+func (s *sample) add() {
+	s.tenants = [][]any{{agency.id, agency.name, agency.slug, nil, s.now.AddDate(-4, 0, 0)}}
+	for _, c := range clients {
+		since := s.now.AddDate(-1, -s.random.IntN(12), 0)
+		s.tenants = append(s.tenants, []any{c.id, c.name, c.slug, agency.id, since})
+		s.addLeads(c, s.addCampaigns(c, since))
+	}
+	s.addEvents()
+	n := len(s.leads)
+	s.addLeads(agency, s.addCampaigns(agency, s.now.AddDate(-4, 0, 0)))
+	s.addFirstEvents(s.leads[n:])
+}
+
+func (s *sample) addCampaigns(c client, since time.Time) []string {
+	ids := make([]string, len(c.campaigns))
+	for i, k := range c.campaigns {
+		ids[i] = s.uuid()
+		s.campaigns = append(s.campaigns, []any{c.id, ids[i], k.name, k.channel, float64(500 * (1 + s.random.IntN(40))),
+			s.now.AddDate(0, -6-i, 0), i < 3, since})
+	}
+	return ids
 }
 
 // uuid is a random uuid of the sample: the same on every run.
@@ -139,9 +156,7 @@ func source(s *sample, channel string) string {
 // addEvents gives every lead its first event, and more to some until there are
 // enough.
 func (s *sample) addEvents() {
-	for _, lead := range s.leads {
-		s.addEvent(lead, "created", "Came in by "+lead[8].(string), lead[11].(time.Time))
-	}
+	s.addFirstEvents(s.leads)
 	for len(s.events) < events {
 		lead := pick(s, s.leads)
 		kind := pick(s, []string{"call", "email", "email", "meeting", "note"})
@@ -150,6 +165,12 @@ func (s *sample) addEvents() {
 		if at.Before(s.now) {
 			s.addEvent(lead, kind, pick(s, body), at)
 		}
+	}
+}
+
+func (s *sample) addFirstEvents(leads [][]any) {
+	for _, lead := range leads {
+		s.addEvent(lead, "created", "Came in by "+lead[8].(string), lead[11].(time.Time))
 	}
 }
 

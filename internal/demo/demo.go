@@ -50,7 +50,7 @@ type Options struct {
 	Sealed bool
 }
 
-// Client is one of the agency's clients.
+// Client is one of the agency's clients, or the agency.
 type Client struct {
 	Name   string
 	Tenant moat.Tenant
@@ -61,8 +61,9 @@ type Demo struct {
 	// AdminURL is the superuser's connection string, ApplicationURL and OperatorURL
 	// those of the roles with the same names.
 	AdminURL, ApplicationURL, OperatorURL string
-	// Clients are the tenants, the largest first.
+	// Clients are the tenants below Agency, the largest first.
 	Clients []Client
+	Agency  Client
 	// SecretFile holds the key that signs tokens; ConfigFile is a moat.yaml for it.
 	SecretFile, ConfigFile string
 	// SealKeyFile holds the key of sealed mode; empty in plain mode.
@@ -95,6 +96,7 @@ func Start(ctx context.Context, o Options) (*Demo, error) {
 		files = filepath.Dir(server.LogFile()) // goes with the server
 	}
 	d := &Demo{
+		Agency:         Client{Name: agency.name, Tenant: moat.Tenant(agency.id)},
 		AdminURL:       server.URL(database, postgres.Superuser),
 		ApplicationURL: server.URL(database, ApplicationRole),
 		OperatorURL:    server.URL(database, OperatorRole),
@@ -187,24 +189,15 @@ func build(ctx context.Context, admin *pgx.Conn, url, name string) error {
 	if _, err := conn.PgConn().Exec(ctx, schema).ReadAll(); err != nil {
 		return err
 	}
+	if err := isolate(ctx, conn, url); err != nil {
+		return err
+	}
 	if err := fill(ctx, conn, time.Now()); err != nil {
 		return err
 	}
 	_, err = conn.PgConn().Exec(ctx, "vacuum analyze").ReadAll()
 	return err
 }
-
-const configText = `# Written by moat demo.
-tenant: {column: tenant_id, type: uuid, setting: app.current_tenant, table: app.tenants, key: id}
-tables: {schemas: [app]}
-auth:
-  issuers:
-    - {issuer: %s, audience: %s, secret_file: %s, tenant_claim: tenant_id, role_claim: role}
-portal:
-  operator_issuers:
-    - {issuer: %s, audience: %s, secret_file: %s}
-sealed: {enabled: %t, key_file: %q}
-`
 
 // writeFiles keeps the secrets of an earlier run, so that its tokens stay valid.
 func (d *Demo) writeFiles(dir string) error {
@@ -217,9 +210,9 @@ func (d *Demo) writeFiles(dir string) error {
 	if d.operator, err = signer(operatorSecret, OperatorIssuer); err != nil {
 		return err
 	}
-	text := fmt.Appendf(nil, configText, Issuer, Audience, d.SecretFile, OperatorIssuer, Audience, operatorSecret,
+	text := fmt.Sprintf(doors, Issuer, Audience, d.SecretFile, OperatorIssuer, Audience, operatorSecret,
 		d.SealKeyFile != "", d.SealKeyFile)
-	return os.WriteFile(d.ConfigFile, text, 0o600)
+	return os.WriteFile(d.ConfigFile, []byte(declared+text), 0o600)
 }
 
 // signer signs with the secret in a file, which it makes where there is none.

@@ -11,6 +11,7 @@ import (
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/internal/demo"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/internal/roles"
 )
 
 // TestDemo starts the demo as moat demo does: the roles have fixed names, so it needs
@@ -30,7 +31,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the secret is still there: %v", err)
 		}
 	})
-	db, err := moat.Open(ctx, d.ApplicationURL, nil)
+	db, err := moat.Open(ctx, d.ApplicationURL, &moat.Options{TreeRole: roles.Tree})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,8 +58,36 @@ func TestDemo(t *testing.T) {
 	if events != 60_000 {
 		t.Errorf("%d events", events)
 	}
+	isShared(t, db, d)
 	if token, err := d.Token(d.Clients[0].Tenant, "test", "client", time.Hour); err != nil || token == "" {
 		t.Errorf("token: %v", err)
+	}
+}
+
+// isShared counts what the demo has that is more than one tenant's.
+func isShared(t *testing.T, db *moat.DB, d *demo.Demo) {
+	t.Helper()
+	const counts = `select concat_ws(' ', (select count(*) from leads), (select count(*) from tenants),
+		(select count(*) from templates), (select count(*) from referrals),
+		(select string_agg(split_part(name, ' ', 1), ',' order by name) from people))`
+	solar, dental, roofing := d.Clients[0].Tenant, d.Clients[1].Tenant, d.Clients[3].Tenant
+	for _, c := range []struct {
+		who   string
+		scope moat.Scope
+		want  string
+	}{
+		{"the agency's own", moat.Scope{Tenant: d.Agency.Tenant}, "40 1 4 0 Carla"},
+		{"the agency and below", moat.Scope{Tenant: d.Agency.Tenant, Width: moat.Descendants},
+			"30040 6 6 4 Carla,Elena,Nadia,Priya,Tom"},
+		{"solar", moat.Scope{Tenant: solar}, "18000 1 5 3 Elena,Nadia"},
+		{"dental, where Priya is only invited", moat.Scope{Tenant: dental}, "7500 1 5 1 Tom"},
+		{"roofing", moat.Scope{Tenant: roofing}, "1100 1 4 3 Nadia"},
+		{"a client has nobody below", moat.Scope{Tenant: roofing, Width: moat.Descendants}, "1100 1 4 3 Nadia"},
+	} {
+		var got string
+		if err := db.QueryRow(moat.WithScope(t.Context(), c.scope), counts).Scan(&got); err != nil || got != c.want {
+			t.Errorf("%s: %s, want %s (leads, tenants, templates, referrals, people); %v", c.who, got, c.want, err)
+		}
 	}
 }
 

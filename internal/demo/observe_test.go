@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/demo"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/protect"
@@ -20,7 +21,8 @@ import (
 )
 
 // unprotect takes the demo's protection away: what is left is its sample data, as an
-// application has it that trusts its own WHERE clauses.
+// application has it that trusts its own WHERE clauses. The tree goes too: the walls of
+// shapes cannot be observed.
 const unprotect = `DO $$ DECLARE r record; BEGIN
   FOR r IN SELECT oid::regclass AS t FROM pg_class WHERE relnamespace = 'app'::regnamespace AND relkind = 'r' LOOP
     EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY', r.t);
@@ -28,6 +30,8 @@ const unprotect = `DO $$ DECLARE r record; BEGIN
   FOR r IN SELECT polname, polrelid::regclass AS t FROM pg_policy LOOP
     EXECUTE format('DROP POLICY %I ON %s', r.polname, r.t);
   END LOOP;
+  DROP TABLE moat.tenant_tree;
+  DROP FUNCTION moat.tenant_tree_maintain() CASCADE;
 END $$`
 
 // What a worker sends that works through the leads of all clients and sets no tenant.
@@ -103,8 +107,9 @@ func apply(t *testing.T, d *demo.Demo, until protect.Group) {
 	t.Helper()
 	open := func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, d.AdminURL) }
 	conn := connect(t, d.AdminURL)
-	plan, _, unseen, err := protect.Look(t.Context(), conn, tenancy.Options{Schemas: []string{"app"}},
-		protect.Config{Observe: until == protect.GroupObserve})
+	plan, _, unseen, err := protect.Look(t.Context(), conn, tenancy.Options{Schemas: []string{"app"},
+		Roles:  []string{demo.ApplicationRole},
+		Shared: []catalog.QName{{Schema: "app", Name: "people"}}}, protect.Config{Observe: until == protect.GroupObserve})
 	if err != nil || unseen != nil {
 		t.Fatal(err, unseen)
 	}

@@ -28,7 +28,7 @@ var (
 	meetingNotes = []string{"On-site visit", "Video call with the team", "Walked through the proposal", "Site survey done"}
 )
 
-// client is one of the agency's clients: a tenant.
+// client is one of the agency's clients, or the agency: a tenant.
 type client struct {
 	id, name, slug string
 	leads          int
@@ -36,6 +36,10 @@ type client struct {
 }
 
 type campaign struct{ name, channel string }
+
+// agency stands above its clients, and wins them like leads.
+var agency = client{"9f27c6b4-02ad-4d35-8e1c-6a50be93d100", "Fieldstone Marketing", "fieldstone", 40,
+	[]campaign{{"New business", "referral"}}}
 
 // clients are of very different sizes, as an agency's are: 30,000 leads together.
 var clients = []client{

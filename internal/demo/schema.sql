@@ -1,15 +1,13 @@
--- The demo: an agency runs campaigns for its clients. Each client is a tenant and
--- sees its own leads only. Roles, policies, keys and indexes are those that
--- docs/explanation explains; moat protect has only the guards to add.
+-- The demo: an agency runs campaigns for its clients. Each client is a tenant, and so is
+-- the agency, above them. What keeps them apart is not here: moat protect adds it.
 
 CREATE ROLE moat_owner NOLOGIN;
-CREATE ROLE moat_definer NOLOGIN BYPASSRLS;
 CREATE ROLE moat_app LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION;
 CREATE ROLE moat_operator LOGIN NOSUPERUSER BYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION;
 
 CREATE SCHEMA app AUTHORIZATION moat_owner;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
-GRANT USAGE ON SCHEMA app TO moat_app, moat_operator;
+GRANT USAGE ON SCHEMA app TO moat_app;
 DO $$ BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO moat_app, moat_operator', current_database());
@@ -23,10 +21,12 @@ CREATE TABLE tenants (
     id           uuid PRIMARY KEY,
     name         text NOT NULL,
     slug         text NOT NULL,
+    parent_id    uuid REFERENCES tenants (id),
     created_at   timestamptz NOT NULL DEFAULT now(),
     suspended_at timestamptz
 );
-COMMENT ON TABLE tenants IS 'The agency''s clients';
+COMMENT ON TABLE tenants IS 'The agency and its clients';
+COMMENT ON COLUMN tenants.parent_id IS 'The agency of a client';
 COMMENT ON COLUMN tenants.suspended_at IS 'When set, the client is locked out';
 
 CREATE TABLE campaigns (
@@ -88,6 +88,50 @@ CREATE TABLE lead_events (
 COMMENT ON TABLE lead_events IS 'What happened with a lead, newest last';
 CREATE INDEX lead_events_lead ON lead_events (tenant_id, lead_id, happened_at);
 
+CREATE TABLE templates (
+    tenant_id  uuid NOT NULL DEFAULT (nullif(current_setting('app.current_tenant', true), '')::uuid)
+               REFERENCES tenants (id),
+    id         uuid NOT NULL DEFAULT gen_random_uuid(),
+    name       text NOT NULL CHECK (name <> ''),
+    channel    text NOT NULL CHECK (channel IN ('search', 'social', 'email', 'referral', 'event')),
+    subject    text NOT NULL DEFAULT '',
+    PRIMARY KEY (tenant_id, id)
+);
+COMMENT ON TABLE templates IS 'Texts for campaigns: the agency''s for all of its clients, and each client''s own';
+
+CREATE TABLE referrals (
+    tenant_id   uuid NOT NULL DEFAULT (nullif(current_setting('app.current_tenant', true), '')::uuid)
+                REFERENCES tenants (id),
+    to_tenant   uuid NOT NULL REFERENCES tenants (id),
+    id          uuid NOT NULL DEFAULT gen_random_uuid(),
+    lead_id     uuid NOT NULL,
+    name        text NOT NULL CHECK (name <> ''),
+    phone       text,
+    reason      text NOT NULL DEFAULT '',
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, lead_id) REFERENCES leads (tenant_id, id)
+);
+COMMENT ON TABLE referrals IS 'Leads that one client has handed to another: both see the row, the first owns it';
+CREATE INDEX referrals_lead ON referrals (tenant_id, lead_id);
+
+CREATE TABLE people (
+    id    uuid PRIMARY KEY,
+    name  text NOT NULL,
+    email text NOT NULL UNIQUE
+);
+COMMENT ON TABLE people IS 'Who works with the leads, some for more than one client';
+
+CREATE TABLE memberships (
+    tenant_id   uuid NOT NULL DEFAULT (nullif(current_setting('app.current_tenant', true), '')::uuid)
+                REFERENCES tenants (id),
+    person_id   uuid NOT NULL REFERENCES people (id),
+    role        text NOT NULL CHECK (role IN ('owner', 'member')),
+    accepted_at timestamptz,
+    PRIMARY KEY (tenant_id, person_id)
+);
+COMMENT ON TABLE memberships IS 'Which person works for which client; without a date, only invited';
+
 CREATE FUNCTION touch_updated_at() RETURNS trigger LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -97,27 +141,7 @@ END $$;
 REVOKE EXECUTE ON FUNCTION touch_updated_at() FROM PUBLIC;
 CREATE TRIGGER touch BEFORE UPDATE ON leads FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 
-DO $$
-DECLARE
-    t text;
-    col text;
-BEGIN
-    FOREACH t IN ARRAY ARRAY['tenants', 'campaigns', 'leads', 'lead_events'] LOOP
-        col := CASE t WHEN 'tenants' THEN 'id' ELSE 'tenant_id' END;
-        EXECUTE format($p$
-            CREATE POLICY tenant_isolation ON app.%1$I AS RESTRICTIVE FOR ALL TO PUBLIC
-                USING      (%2$I = (SELECT nullif(current_setting('app.current_tenant', true), '')::uuid))
-                WITH CHECK (%2$I = (SELECT nullif(current_setting('app.current_tenant', true), '')::uuid));
-            CREATE POLICY tenant_access ON app.%1$I AS PERMISSIVE FOR ALL TO moat_app
-                USING (true) WITH CHECK (true);
-            ALTER TABLE app.%1$I ENABLE ROW LEVEL SECURITY;
-            ALTER TABLE app.%1$I FORCE ROW LEVEL SECURITY;
-        $p$, t, col);
-    END LOOP;
-END $$;
-
-GRANT SELECT ON tenants TO moat_app;
+GRANT SELECT ON tenants, templates, people, memberships TO moat_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON campaigns, leads, lead_events TO moat_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON tenants, campaigns, leads, lead_events TO moat_operator;
 
 RESET ROLE;

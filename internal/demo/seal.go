@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/internal/roles"
 	"github.com/moat-db/moat/seal"
 )
 
@@ -46,7 +47,8 @@ func installKey(ctx context.Context, conn *pgx.Conn, file string) error {
 	if err != nil {
 		return err
 	}
-	if err := seal.Install(ctx, conn, seal.InstallOptions{Applications: []string{ApplicationRole}}); err != nil {
+	if err := seal.Install(ctx, conn, seal.InstallOptions{
+		Applications: []string{ApplicationRole, roles.Tree}}); err != nil {
 		return err
 	}
 	known, err := seal.Keys(ctx, conn)

@@ -97,7 +97,8 @@ func (st *site) preparedAttack(cols, foreign string) []attack {
 	name := sqltext.Ident("moat plan " + st.name())
 	all := "PREPARE " + name + " AS SELECT " + cols + " FROM " + st.sql() + " x"
 	tenant := slices.Index(st.reach.selects, st.tenant)
-	if tenant < 0 {
+	if tenant < 0 || len(st.given) > 0 {
+		tenant = -1
 		all += " WHERE " + foreign
 	}
 	steps := slices.Concat(st.asB, []string{all + " LIMIT 2000", "EXECUTE " + name}, st.asA,

@@ -23,9 +23,13 @@ func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 		name = "rule"
 	}
 	sweep := s.sweep()
+	given := int64(0) // what A reads of B's before: another party's row, or one that is shared with A
+	if sweep != "" {
+		given = s.operator.try(ctx, attempt{as: st.asA, steps: []string{sweep}}).last().number()
+	}
 	judge := func(o outcome) finding {
-		if n := o.last().number(); sweep != "" && n > 0 {
-			return leak("after tenant A wrote its own row, %s that A can read named tenant B", english.Count(n, "row"))
+		if n := o.last().number() - given; sweep != "" && n > 0 {
+			return leak("after tenant A wrote its own row, %s more that A can read named tenant B", english.Count(n, "row"))
 		}
 		if len(o.watched) > 0 && o.watched[len(o.watched)-1].text() != s.calm {
 			return leak("writing tenant A's own row changed tenant B's rows: %s",

@@ -37,11 +37,17 @@ func (p *prover) members(ctx context.Context) {
 	p.values = values
 }
 
+// isTenants says whether a setting holds the tenant itself, whatever column a policy
+// compares it with: that of a party, or of the receiver of a share.
+func (p *prover) isTenants(setting string) bool {
+	return strings.EqualFold(setting, p.model.Setting) && len(p.model.Claim) == 0 && p.model.Membership == nil
+}
+
 // addMember looks a setting's values up in the table that ties it to tenants.
 func (p *prover) addMember(
 	ctx context.Context, values map[string]map[string]string, t *target, text, column, setting string,
 ) {
-	if _, given := p.Settings[setting]; given || values[p.a][setting] != "" {
+	if _, given := p.Settings[setting]; given || values[p.a][setting] != "" || p.isTenants(setting) {
 		return
 	}
 	for _, m := range p.targets {

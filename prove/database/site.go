@@ -3,11 +3,14 @@ package database
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 // A site is one target with what is known of it for sure: which rows are A's and
@@ -18,7 +21,8 @@ type site struct {
 	prover       *prover
 	a, b         string
 	rowsA, rowsB []row
-	countA       int64    // rows of A; -1 when not counted
+	given        []row    // rows of others that the model lets A read, by what identifies them
+	countA       int64    // rows that A may read; -1 when not counted
 	s            *session // where it is attacked
 	staged       bool
 	asA, asB     []string            // the statements that bind A and B
@@ -70,9 +74,50 @@ func (st *site) look(ctx context.Context, operator *session) {
 		}
 		*side.rows = asRows(results[0])
 	}
-	if results, err := operator.guarded(ctx, st.countOf(st.a)); err == nil {
-		st.countA = results[0].number()
+	st.count(ctx, operator)
+}
+
+// count counts what A may read: A's own rows, and those of others that a shape gives.
+func (st *site) count(ctx context.Context, operator *session) {
+	st.countA, st.given = -1, nil
+	results, err := operator.guarded(ctx, st.countOf(st.a))
+	if err != nil {
+		return
 	}
+	own := results[0].number()
+	if !st.prover.model.Shapes.Mixed(st.rel.QName()) || !st.seesTenant() {
+		st.countA = own
+		return
+	}
+	results, err = operator.guarded(ctx, st.givenRows())
+	if err != nil || len(results[0].rows) == maxRows {
+		return
+	}
+	st.given = asRows(results[0])
+	st.countA = own + int64(len(st.given))
+}
+
+// givenRows selects the rows of others that A may read.
+func (st *site) givenRows() string {
+	p := st.prover
+	subject, role := p.view.Facts()
+	a := policy.Caller{Tenant: st.a, Subject: p.Settings[subject], Role: p.Settings[role]}
+	columns := st.identifying()
+	texts := make([]string, len(columns))
+	for i, c := range columns {
+		texts[i] = "x." + sqltext.Ident(c) + "::text AS " + sqltext.Ident(c)
+	}
+	return fmt.Sprintf("SELECT %s FROM %s x WHERE x.%s <> %s AND (%s) LIMIT %d", strings.Join(texts, ", "), st.sql(),
+		sqltext.Ident(st.tenant), lit(st.a), p.view.Rows(st.rel, p.view.Literal(a)).Read, maxRows)
+}
+
+// ungiven is the condition that leaves out what the model gives A.
+func (st *site) ungiven(alias string) string {
+	var b strings.Builder
+	for _, r := range st.given {
+		b.WriteString(" AND NOT (" + r.matches(alias, slices.Sorted(maps.Keys(r))) + ")")
+	}
+	return b.String()
 }
 
 // owned says whether it is known which tenant a row belongs to.
@@ -139,7 +184,8 @@ func (st *site) foreign(alias string) string {
 		alias += "."
 	}
 	if st.seesTenant() {
-		return fmt.Sprintf("%[1]s%[2]s IS NOT NULL AND %[1]s%[2]s <> %[3]s", alias, sqltext.Ident(st.tenant), lit(st.a))
+		return fmt.Sprintf("%[1]s%[2]s IS NOT NULL AND %[1]s%[2]s <> %[3]s", alias, sqltext.Ident(st.tenant), lit(st.a)) +
+			st.ungiven(alias)
 	}
 	return st.attacked(alias)
 }
@@ -150,7 +196,7 @@ func (st *site) attacked(alias string) string {
 		alias += "."
 	}
 	if st.seesTenant() {
-		return alias + sqltext.Ident(st.tenant) + " = " + lit(st.b)
+		return alias + sqltext.Ident(st.tenant) + " = " + lit(st.b) + st.ungiven(alias)
 	}
 	key := st.identifying()
 	if len(key) == 0 || len(st.rowsB) == 0 {

@@ -343,10 +343,7 @@ func (s *stage) attackTable(ctx context.Context, t *target, committed *site) err
 	if err := s.rebind(ctx, st); err != nil {
 		return err
 	}
-	st.countA = -1
-	if results, err := s.operator.guarded(ctx, st.countOf(st.a)); err == nil {
-		st.countA = results[0].number()
-	}
+	st.count(ctx, s.operator)
 	s.control(ctx, st)
 	if t.readable() {
 		if err := s.run(ctx, st, t.name(), st.plantedAttacks()); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 // candidate is a tenant that could be attacker or attacked.
@@ -34,11 +35,19 @@ func (p *prover) chooseTenants(ctx context.Context) error {
 	}
 	found := p.candidates(ctx)
 	for _, c := range found {
-		switch {
-		case p.a == "" && c.id != p.b:
+		if p.a == "" && c.id != p.b {
 			p.a = c.id
-		case p.b == "" && c.id != p.a:
-			p.b = c.id
+		}
+	}
+	near, err := p.kin(ctx)
+	if err != nil {
+		return err
+	}
+	for _, strangers := range []bool{true, false} { // a tenant above or below A is B only where there is no other
+		for _, c := range found {
+			if p.b == "" && c.id != p.a && slices.Contains(near, c.id) != strangers {
+				p.b = c.id
+			}
 		}
 	}
 	for n := 1; p.a == "" || p.b == ""; n++ {
@@ -50,6 +59,26 @@ func (p *prover) chooseTenants(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// kin are the tenants above and below A: A may read some of their rows, and names them.
+func (p *prover) kin(ctx context.Context) ([]string, error) {
+	if p.model.Shapes.Tree == nil || p.a == "" {
+		return nil, nil
+	}
+	key, typ := sqltext.Ident(p.model.Key), p.model.Type
+	up := p.view.Literal(policy.Caller{Tenant: p.a}).Above(typ)
+	down := p.view.Literal(policy.Caller{Tenant: p.a, Wide: true}).Verified(typ)
+	results, err := p.operator.guarded(ctx, fmt.Sprintf("SELECT %[1]s::text FROM %[2]s WHERE %[1]s %[3]s OR %[1]s %[4]s",
+		key, table(p.model.Tenants), up, down))
+	if err != nil {
+		return nil, fmt.Errorf("read the tenants above and below %s: %w", p.a, err)
+	}
+	var all []string
+	for _, row := range results[0].rows {
+		all = append(all, row[0])
+	}
+	return all, nil
 }
 
 // candidates counts in which tables each tenant has rows. A table that cannot be

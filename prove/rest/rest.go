@@ -78,6 +78,7 @@ type httpAttack struct {
 	tables  []*resource
 	tenantA string
 	tenantB string
+	given   map[string]bool // tenants of whom A reads rows in tables that say so
 	secrets map[string]bool // texts of B's rows, looked for in errors
 	strong  map[string]bool // B's keys and tenant id, looked for everywhere
 }
@@ -91,6 +92,7 @@ type resource struct {
 	a, b    []map[string]any
 	onlyB   map[string]bool // keys of rows that only B sees
 	shared  bool            // both see the same rows
+	others  bool            // the description says that tenants read rows of others in it
 }
 
 // reply is an answer of the API.
@@ -207,6 +209,7 @@ type description struct {
 
 type schemaObject struct {
 	Properties map[string]json.RawMessage `json:"properties"`
+	Others     bool                       `json:"x-moat-other-tenants"`
 }
 
 // discover reads the API's description.
@@ -242,17 +245,23 @@ func (h *httpAttack) discover(ctx context.Context) error {
 			}
 			continue
 		}
-		h.tables = append(h.tables, &resource{name: name, columns: d.columns(name), onlyB: map[string]bool{}})
+		h.tables = append(h.tables, &resource{name: name, columns: d.columns(name), others: d.schema(name).Others,
+			onlyB: map[string]bool{}})
 	}
 	return nil
 }
 
+// schema is what the description says of a table.
+func (d description) schema(name string) schemaObject {
+	if s, ok := d.Definitions[name]; ok {
+		return s
+	}
+	return d.Components.Schemas[name]
+}
+
 // columns lists a table's columns in the description.
 func (d description) columns(name string) []string {
-	s, ok := d.Definitions[name]
-	if !ok {
-		s = d.Components.Schemas[name]
-	}
+	s := d.schema(name)
 	out := make([]string, 0, len(s.Properties))
 	for c := range s.Properties {
 		out = append(out, c)
@@ -263,7 +272,7 @@ func (d description) columns(name string) []string {
 
 // learn reads each table with both tokens.
 func (h *httpAttack) learn(ctx context.Context) error {
-	h.secrets, h.strong = map[string]bool{}, map[string]bool{}
+	h.secrets, h.strong, h.given = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	seenByA := map[string]bool{}
 	for _, t := range h.tables {
 		for _, side := range []struct {
@@ -304,6 +313,13 @@ func (h *httpAttack) learn(ctx context.Context) error {
 		}
 		if t.tenant != "" && h.tenantB == "" && len(t.b) > 0 {
 			h.tenantB = text(t.b[0][t.tenant])
+		}
+	}
+	for _, t := range h.tables {
+		for _, row := range t.a {
+			if v := text(row[t.tenant]); t.others && v != h.tenantB {
+				h.given[v] = true
+			}
 		}
 	}
 	if len(h.tenantB) >= 8 {
@@ -396,7 +412,8 @@ func (h *httpAttack) foreign(t *resource, c call, r reply) string {
 	}
 	for _, row := range r.rows() {
 		if t != nil && t.tenant != "" && h.tenantA != "" {
-			if v := text(row[t.tenant]); v != "" && v != h.tenantA && !(r.status/100 != 2 && strings.Contains(sent, v)) {
+			if v := text(row[t.tenant]); v != "" && v != h.tenantA && !h.given[v] &&
+				!(r.status/100 != 2 && strings.Contains(sent, v)) {
 				return "a row of tenant " + v
 			}
 		}

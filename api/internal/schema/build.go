@@ -152,7 +152,8 @@ func (b *builder) table(r *catalog.Relation) *Table {
 	if t.TenantColumn != "" && t.TenantType == "" {
 		t.TenantType = b.Model.Type
 	}
-	t.Mixed = b.mixed(r, map[Name]bool{}) || b.below != nil && t.TenantColumn != ""
+	t.Others = b.mixed(r, map[Name]bool{})
+	t.Mixed = t.Others || b.below != nil && t.TenantColumn != ""
 	t.People = b.people(t.Name)
 	for i := range r.Columns {
 		c := b.column(r, &r.Columns[i])

@@ -73,6 +73,9 @@ type Table struct {
 	// Mixed tables show rows of several tenants at once. The tenant column is then part of
 	// what tells two rows apart, and which rows are shown is the policies' to say.
 	Mixed bool
+	// Others says that a tenant reads rows of other tenants here: everybody's, of a tenant
+	// above, of another party, or shared with it.
+	Others bool
 	// People says how a table of people is linked to tenants; nil for others.
 	People  *People
 	Columns []*Column
