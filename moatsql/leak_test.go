@@ -5,19 +5,106 @@ import (
 	"database/sql"
 	"os"
 	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/seal"
 )
 
-// operations is how much the leak test does: MOAT_TEST_LEAK, or enough for each run.
-func operations() int {
+// operations is how much a leak test does: MOAT_TEST_LEAK, or most of it, or in short mode
+// enough to see a session's setting leak.
+func operations(most int) int {
 	if n, err := strconv.Atoi(os.Getenv("MOAT_TEST_LEAK")); err == nil {
 		return n
 	}
-	return 4_000
+	if testing.Short() {
+		return 2_000
+	}
+	return most
+}
+
+// Two idle connections, many clients, two tenants, cancelled and failing statements:
+// what a session setting leaks here is a quarter of all reads.
+func TestNothingLeaks(t *testing.T) {
+	t.Parallel()
+	leak(t, newFixture(t), moat.Options{}, operations(200_000))
+}
+
+func TestNothingLeaksParanoid(t *testing.T) {
+	t.Parallel()
+	leak(t, newFixture(t), moat.Options{Paranoid: true}, operations(10_000))
+}
+
+func TestNothingLeaksSealed(t *testing.T) {
+	t.Parallel()
+	for name, paranoid := range map[string]bool{"sealed": false, "sealed, Paranoid": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			leak(t, f, moat.Options{Sealer: f.seal(t), Paranoid: paranoid}, operations(10_000))
+		})
+	}
+}
+
+// seal makes the database take signed tenants only.
+func (f *fixture) seal(t testing.TB) moat.Sealer {
+	t.Helper()
+	conn := f.Conn(t, f.URL)
+	key := seal.NewKey()
+	for _, step := range []func() error{
+		func() error {
+			return seal.Install(t.Context(), conn, seal.InstallOptions{Applications: []string{f.role}})
+		},
+		func() error { return seal.AddKey(t.Context(), conn, key, seal.KeyOptions{}) },
+		func() error { _, err := seal.Switch(t.Context(), conn, seal.Sealed, nil); return err },
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sealer, err := seal.New(key.Signer(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sealer
+}
+
+func leak(t *testing.T, f *fixture, o moat.Options, operations int) {
+	t.Helper()
+	o.MaxConns = 2
+	db := f.open(t, o)
+	db.SetMaxOpenConns(2)
+	db.SetMaxIdleConns(2)
+	var clients sync.WaitGroup
+	var reads, foreign atomic.Int64
+	for client := range 8 {
+		clients.Go(func() {
+			for i := range operations / 8 {
+				tenant, own := tenantA, byte('a')
+				if (i+client)%2 == 0 {
+					tenant, own = tenantB, 'b'
+				}
+				for _, name := range operation(as(tenant), db, i) {
+					reads.Add(1)
+					if name[0] != own {
+						foreign.Add(1)
+					}
+				}
+			}
+		})
+	}
+	clients.Wait()
+	if foreign.Load() > 0 || reads.Load() < int64(operations)/4 {
+		t.Errorf("%d foreign rows of %d", foreign.Load(), reads.Load())
+	}
+	t.Logf("%d operations, %d rows, %d foreign", operations, reads.Load(), foreign.Load())
 }
 
 // operation does one of the things that programs do, and returns the names it read.
 func operation(ctx context.Context, db *sql.DB, i int) []string {
-	switch i % 7 {
+	switch i % 8 {
 	case 0:
 		return read(db.QueryContext(ctx, "select name from leads"))
 	case 1: // gives up in between
@@ -43,6 +130,8 @@ func operation(ctx context.Context, db *sql.DB, i int) []string {
 		}
 		defer stmt.Close()
 		return read(stmt.QueryContext(ctx, 1))
+	case 6: // a text of its own, not prepared
+		return read(db.QueryContext(ctx, "select name from leads where id < "+strconv.Itoa(2+i)))
 	case 5: // an injected change of the tenant, for the session
 		_, _ = db.ExecContext(ctx, "select set_config('app.current_tenant', $1, false)", string(tenantB))
 		return nil
