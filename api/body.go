@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -101,7 +102,7 @@ func jsonPayload(text []byte, anyKeys bool) (payload, error) {
 			return payload{}, errBody("an object or an array of objects is expected")
 		}
 		if i == 0 {
-			p.keys = sortedKeys(object)
+			p.keys = slices.Sorted(maps.Keys(object)) // one statement, in whatever order they come
 			continue
 		}
 		if !anyKeys && !sameKeys(object, p.keys) {
@@ -129,16 +130,6 @@ func membership(objects []map[string]json.RawMessage) (some, every []string) {
 	slices.Sort(some)
 	slices.Sort(every)
 	return some, every
-}
-
-// sortedKeys makes the same members the same statement, in whatever order they come.
-func sortedKeys(object map[string]json.RawMessage) []string {
-	keys := make([]string, 0, len(object))
-	for k := range object {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 func sameKeys(object map[string]json.RawMessage, keys []string) bool {

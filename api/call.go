@@ -154,7 +154,7 @@ func jsonArguments(text []byte, r *query.Request) (plan.Call, []string, string, 
 	if err := json.Unmarshal(text, &object); err != nil {
 		return plan.Call{}, nil, "", errBody("Empty or invalid json")
 	}
-	keys := sortedKeys(object)
+	keys := slices.Sorted(maps.Keys(object))
 	if r.Columns != nil {
 		keys = r.Columns
 	}

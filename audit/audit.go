@@ -214,11 +214,11 @@ type Rule struct {
 	Title    string   // one line, for lists
 	Holes    []string
 	Peer     string
-	Check    func(*facts) []Finding
+	check    func(*facts) []Finding
 }
 
 func (r Rule) apply(f *facts) []Finding {
-	found := r.Check(f)
+	found := r.check(f)
 	for i := range found {
 		x := &found[i]
 		x.Rule, x.Peer = r.ID, r.Peer

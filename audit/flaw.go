@@ -88,7 +88,7 @@ func flawRules() []Rule {
 	var out []Rule
 	for _, x := range flaws() {
 		out = append(out, Rule{ID: strings.ToLower(x.cve), Severity: x.severity, Holes: []string{x.hole},
-			Title: x.title, Check: x.check})
+			Title: x.title, check: x.check})
 	}
 	return out
 }

@@ -9,7 +9,7 @@ import (
 var ruleFuncAppOwned = Rule{
 	ID: "func-app-owned", Severity: High, Holes: []string{"V21"},
 	Title: "The application role owns a function",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.userFunctions {
 			app := f.ownerApp(fn.Owner)

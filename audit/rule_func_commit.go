@@ -5,7 +5,7 @@ import "strings"
 var ruleFuncCommit = Rule{
 	ID: "func-commit", Severity: High, Holes: []string{"S21"},
 	Title: "A procedure continues after COMMIT without its tenant",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.userFunctions {
 			if fn.Kind != "procedure" {

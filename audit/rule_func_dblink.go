@@ -9,7 +9,7 @@ import (
 var ruleFuncDblink = Rule{
 	ID: "func-dblink", Severity: Critical, Holes: []string{"V17"},
 	Title: "The application role can reconnect to the database as another role",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Functions {
 			fn := &f.s.Functions[i]

@@ -9,7 +9,7 @@ import (
 var ruleFuncDefinerBypass = Rule{
 	ID: "func-definer-bypass", Severity: Critical, Holes: []string{"V07", "V12"},
 	Title: "A SECURITY DEFINER function bypasses the policies of a tenant table",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.definers() {
 			b := f.body(fn)

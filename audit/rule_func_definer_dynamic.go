@@ -10,7 +10,7 @@ import (
 var ruleFuncDefinerDynamic = Rule{
 	ID: "func-definer-dynamic", Severity: Critical, Holes: []string{"V08", "V18"},
 	Title: "A SECURITY DEFINER function runs SQL that it builds from text",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.definers() {
 			b := f.body(fn)

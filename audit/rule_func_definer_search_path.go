@@ -9,7 +9,7 @@ var ruleFuncDefinerSearchPath = Rule{
 	ID: "func-definer-search-path", Severity: Critical, Holes: []string{"P22", "P39"},
 	Peer:  "function_search_path_mutable",
 	Title: "A SECURITY DEFINER function looks up names where the caller can create objects",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.userFunctions {
 			if !fn.Definer || fn.BodyParsed || tempLast(fn) || fn.Result == "event_trigger" || !f.runs(fn.Language) {

@@ -10,7 +10,7 @@ import (
 var ruleFuncDefinerWrites = Rule{
 	ID: "func-definer-writes", Severity: High, Holes: []string{"O17"},
 	Title: "A SECURITY DEFINER function's errors reveal other tenants' values",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.definers() {
 			b := f.body(fn)

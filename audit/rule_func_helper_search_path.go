@@ -8,7 +8,7 @@ import (
 var ruleFuncHelperSearchPath = Rule{
 	ID: "func-helper-search-path", Severity: Critical, Holes: []string{"P21"}, Peer: "function_search_path_mutable",
 	Title: "A function that a policy calls looks up tables where the caller can create them",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, h := range f.helpers(true) {
 			fn := h.fn

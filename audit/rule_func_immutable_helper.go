@@ -7,7 +7,7 @@ import (
 var ruleFuncImmutableHelper = Rule{
 	ID: "func-immutable-helper", Severity: Critical, Holes: []string{"P20"},
 	Title: "A function that a policy calls is marked IMMUTABLE",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, h := range f.helpers(true) {
 			fn := h.fn

@@ -3,7 +3,7 @@ package audit
 var ruleFuncLeakproof = Rule{
 	ID: "func-leakproof", Severity: Critical, Holes: []string{"P23"},
 	Title: "A function is LEAKPROOF although PostgreSQL does not ship it so",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Functions {
 			fn := &f.s.Functions[i]

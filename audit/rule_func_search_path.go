@@ -3,9 +3,9 @@ package audit
 var ruleFuncSearchPath = Rule{
 	ID: "func-search-path", Severity: Low, Holes: []string{"S22"}, Peer: "function_search_path_mutable",
 	Title: "A function looks up names along the caller's search_path",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		covered := map[string]bool{}
-		for _, x := range ruleFuncHelperSearchPath.Check(f) {
+		for _, x := range ruleFuncHelperSearchPath.check(f) {
 			covered[x.Object] = true
 		}
 		var out []Finding

@@ -5,7 +5,7 @@ import "github.com/moat-db/moat/internal/body"
 var ruleFuncSecret = Rule{
 	ID: "func-secret", Severity: Critical, Holes: []string{"V19"},
 	Title: "A function or a stored setting contains a secret",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.userFunctions {
 			if !f.body(fn).KeepsSecret() {

@@ -11,7 +11,7 @@ import (
 var ruleFuncSetting = Rule{
 	ID: "func-setting", Severity: Critical, Holes: []string{"V09"},
 	Title: "A function carries a setting that changes whose rows it sees",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		names := append(f.settingsRead(), strings.ToLower(f.m.Setting), "role", "session_authorization", "row_security")
 		for _, fn := range f.userFunctions {

@@ -9,7 +9,7 @@ import (
 var ruleGrantCreateSchema = Rule{
 	ID: "grant-create-schema", Severity: High, Holes: []string{"C21", "S14"},
 	Title: "The application role can create objects in a schema",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, sch := range f.s.Schemas {
 			grants := f.grantsToApps(sch.Privileges, "CREATE", sch.Owner)

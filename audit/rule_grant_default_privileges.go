@@ -11,7 +11,7 @@ import (
 var ruleGrantDefaultPrivileges = Rule{
 	ID: "grant-default-privileges", Severity: Low, Holes: []string{"C13"},
 	Title: "New tables are granted to the application role before they have policies",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		if f.guarded() {
 			return nil // a new table is empty to everyone until it is protected
 		}

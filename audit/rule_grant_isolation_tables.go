@@ -12,7 +12,7 @@ import (
 var ruleGrantIsolationTables = Rule{
 	ID: "grant-isolation-tables", Severity: Critical, Holes: []string{"V20"},
 	Title: "The application role can reach the tables that isolation depends on",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]

@@ -11,7 +11,7 @@ import (
 var ruleGrantMembership = Rule{
 	ID: "grant-membership", Severity: Medium, Holes: []string{"T05"},
 	Title: "The application role can write who is a member of a tenant, or with which role",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedTables {
 			configured := r.QName() == f.o.Membership

@@ -10,7 +10,7 @@ import (
 var ruleGrantPublic = Rule{
 	ID: "grant-public", Severity: Medium, Holes: []string{"C22"},
 	Title: "Every role in the cluster can reach tenant rows",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]

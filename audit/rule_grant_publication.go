@@ -8,7 +8,7 @@ import (
 var ruleGrantPublication = Rule{
 	ID: "grant-publication", Severity: Low, Holes: []string{"O22"},
 	Title: "A publication sends every tenant's rows",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, p := range f.s.Publications {
 			i := slices.IndexFunc(p.Tables, f.holdsTenants)

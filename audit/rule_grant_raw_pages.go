@@ -10,7 +10,7 @@ import (
 var ruleGrantRawPages = Rule{
 	ID: "grant-raw-pages", Severity: High, Holes: []string{"O20"},
 	Title: "The application role can read raw pages, locks or log records",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Functions {
 			fn := &f.s.Functions[i]

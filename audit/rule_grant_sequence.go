@@ -5,7 +5,7 @@ import "github.com/moat-db/moat/catalog"
 var ruleGrantSequence = Rule{
 	ID: "grant-sequence", Severity: Low, Holes: []string{"O08"},
 	Title: "The application role can read or set a sequence",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]

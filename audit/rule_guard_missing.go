@@ -9,7 +9,7 @@ import (
 var ruleGuardMissing = Rule{
 	ID: "guard-missing", Severity: Low, Holes: []string{"E01", "E02"},
 	Title: "No guard protects new tables",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		if f.guarded() {
 			return nil
 		}

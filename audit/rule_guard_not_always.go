@@ -5,7 +5,7 @@ import "github.com/moat-db/moat/internal/sqltext"
 var ruleGuardNotAlways = Rule{
 	ID: "guard-not-always", Severity: Medium, Holes: []string{"E03"},
 	Title: "A guard does not fire in every session",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, g := range f.guards() {
 			if g.event.Enabled == "always" {

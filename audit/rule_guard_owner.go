@@ -9,7 +9,7 @@ import (
 var ruleGuardOwner = Rule{
 	ID: "guard-owner", Severity: Medium, Holes: []string{"E05"},
 	Title: "A guard's function can be replaced by the roles that it guards against",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, g := range f.guards() {
 			owner := f.look.Role(g.fn.Owner)

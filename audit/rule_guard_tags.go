@@ -12,7 +12,7 @@ import (
 var ruleGuardTags = Rule{
 	ID: "guard-tags", Severity: High, Holes: []string{"E04"},
 	Title: "A guard misses commands that create tables",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, g := range f.guards() {
 			e := g.event

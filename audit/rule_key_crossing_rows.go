@@ -9,7 +9,7 @@ import (
 var ruleKeyCrossingRows = Rule{
 	ID: "key-crossing-rows", Severity: Critical, Holes: []string{"O04"},
 	Title: "Rows of one tenant refer to rows of another",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, c := range f.o.Evidence.Crossing {
 			r := f.look.Relation(c.Table)

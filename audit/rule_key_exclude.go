@@ -12,7 +12,7 @@ import (
 var ruleKeyExclude = Rule{
 	ID: "key-exclude", Severity: High, Holes: []string{"O02"},
 	Title: "An exclusion constraint compares rows of different tenants",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())

@@ -10,7 +10,7 @@ import (
 var ruleKeyForeignKey = Rule{
 	ID: "key-foreign-key", Severity: High, Holes: []string{"O03", "O04", "O05", "O12"},
 	Title: "A foreign key between tenant tables omits the tenant",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedTables {
 			for i := range r.Constraints {

@@ -8,7 +8,7 @@ import (
 var ruleKeyIndex = Rule{
 	ID: "key-index", Severity: Low, Holes: []string{"O18"},
 	Title: "An index that does not start with the tenant column counts other tenants' rows",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())

@@ -9,7 +9,7 @@ import (
 var ruleKeyLiteralTenant = Rule{
 	ID: "key-literal-tenant", Severity: Low, Holes: []string{"O15"},
 	Title: "A tenant's id is written into the schema",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.tenantTables {
 			for _, part := range literals(r, f.look.NamesNobody) {

@@ -11,7 +11,7 @@ import (
 var ruleKeySetNull = Rule{
 	ID: "key-set-null", Severity: High, Holes: []string{"O06"},
 	Title: "A foreign key's action changes the tenant column",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())

@@ -9,7 +9,7 @@ import (
 var ruleKeySurrogate = Rule{
 	ID: "key-surrogate", Severity: Low, Holes: []string{"O21"},
 	Title: "A numeric key without the tenant reveals which numbers other tenants use",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())

@@ -10,7 +10,7 @@ import (
 var ruleKeyTenantNullable = Rule{
 	ID: "key-tenant-nullable", Severity: Low, Holes: []string{"P19", "O06"},
 	Title: "A tenant column can be NULL",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())

@@ -10,7 +10,7 @@ import (
 var ruleKeyTenantPartitions = Rule{
 	ID: "key-tenant-partitions", Severity: Medium, Holes: []string{"O14"},
 	Title: "One partition per tenant publishes the list of tenants",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())

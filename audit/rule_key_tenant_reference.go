@@ -12,7 +12,7 @@ import (
 var ruleKeyTenantReference = Rule{
 	ID: "key-tenant-reference", Severity: Low, Holes: []string{"T06"},
 	Title: "Nothing ties the tenant column to the tenants that exist",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.untied() {
 			own := f.tenantColumn(r.QName())

@@ -12,7 +12,7 @@ import (
 var ruleKeyUnique = Rule{
 	ID: "key-unique", Severity: High, Holes: []string{"O01", "O07", "O19", "O21"},
 	Title: "A unique key compares rows of different tenants",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())

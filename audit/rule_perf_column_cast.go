@@ -5,7 +5,7 @@ import "github.com/moat-db/moat/catalog"
 var rulePerfColumnCast = Rule{
 	ID: "perf-column-cast", Severity: Low, Kind: Slow, Holes: []string{"F03"},
 	Title: "A policy casts the tenant column",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		return f.eachPolicy(func(r *catalog.Relation, p *judgedPolicy) bool {
 			return p.using.ColumnWrapped
 		}, func(r *catalog.Relation, p *judgedPolicy) Finding {

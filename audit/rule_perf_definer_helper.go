@@ -5,7 +5,7 @@ import "fmt"
 var rulePerfDefinerHelper = Rule{
 	ID: "perf-definer-helper", Severity: Low, Kind: Slow, Holes: []string{"F11"},
 	Title: "A SECURITY DEFINER function that a policy calls is written in SQL",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, h := range f.helpers(false) {
 			if !h.fn.Definer || h.fn.Language != "sql" || h.fn.Extension != "" {

@@ -9,7 +9,7 @@ import (
 var rulePerfDirectForm = Rule{
 	ID: "perf-direct-form", Severity: Low, Kind: Slow, Holes: []string{"F08", "F09"}, Peer: "auth_rls_initplan",
 	Title: "A policy reads the setting for every row",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		return f.eachPolicy(func(r *catalog.Relation, p *judgedPolicy) bool {
 			return r.Kind != catalog.PartitionedTable && !f.skewed(r) && p.direct()
 		}, func(r *catalog.Relation, p *judgedPolicy) Finding {

@@ -12,7 +12,7 @@ import (
 var rulePerfForeignKeyIndex = Rule{
 	ID: "perf-foreign-key-index", Severity: Low, Kind: Slow, Peer: "unindexed_foreign_keys",
 	Title: "A foreign key has no index on the referencing columns",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.tenantTables {
 			for i := range r.Constraints {

@@ -12,7 +12,7 @@ import (
 var rulePerfLeakyIndex = Rule{
 	ID: "perf-leaky-index", Severity: Low, Kind: Slow, Holes: []string{"F05"},
 	Title: "Row-level security makes an index unusable",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judgedTables {
 			for i := range r.Indexes {

@@ -9,7 +9,7 @@ import (
 var rulePerfMembership = Rule{
 	ID: "perf-membership", Severity: Low, Kind: Slow, Holes: []string{"F04"},
 	Title: "A policy runs a subquery for every row",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		return f.eachPolicy(func(r *catalog.Relation, p *judgedPolicy) bool {
 			return p.using.SubLinkPerRow
 		}, func(r *catalog.Relation, p *judgedPolicy) Finding {

@@ -10,7 +10,7 @@ import (
 var rulePerfMultiplePermissive = Rule{
 	ID: "perf-multiple-permissive", Severity: Info, Kind: Slow, Peer: "multiple_permissive_policies",
 	Title: "Several permissive policies apply to one command",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judgedTables {
 			if n := f.mostPermissive(r); n > 1 {

@@ -5,7 +5,7 @@ import "fmt"
 var rulePerfParallelHelper = Rule{
 	ID: "perf-parallel-helper", Severity: Low, Kind: Slow, Holes: []string{"F12"},
 	Title: "A function that a policy calls is not PARALLEL SAFE",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, h := range f.helpers(false) {
 			if h.fn.Parallel == "safe" || h.fn.Extension != "" {

@@ -5,7 +5,7 @@ import "github.com/moat-db/moat/catalog"
 var rulePerfPartitionWrapper = Rule{
 	ID: "perf-partition-wrapper", Severity: Low, Kind: Slow, Holes: []string{"F07"},
 	Title: "The policy of a partitioned table compares with a subquery",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		return f.eachPolicy(func(r *catalog.Relation, p *judgedPolicy) bool {
 			return r.Kind == catalog.PartitionedTable && p.using.Wrapped
 		}, func(r *catalog.Relation, p *judgedPolicy) Finding {

@@ -5,7 +5,7 @@ import "github.com/moat-db/moat/catalog"
 var rulePerfSkew = Rule{
 	ID: "perf-skew", Severity: Low, Kind: Slow, Holes: []string{"F06"},
 	Title: "The planner cannot see that one tenant is large",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		return f.eachPolicy(func(r *catalog.Relation, p *judgedPolicy) bool {
 			return f.skewed(r) && p.using.Wrapped
 		}, func(r *catalog.Relation, p *judgedPolicy) Finding {

@@ -10,7 +10,7 @@ import (
 var rulePerfTenantIndex = Rule{
 	ID: "perf-tenant-index", Severity: Low, Kind: Slow, Holes: []string{"F01", "O09"},
 	Title: "No index starts with the tenant column",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedTables {
 			own := f.tenantColumn(r.QName())

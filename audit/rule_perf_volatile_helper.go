@@ -5,7 +5,7 @@ import "fmt"
 var rulePerfVolatileHelper = Rule{
 	ID: "perf-volatile-helper", Severity: Medium, Kind: Slow, Holes: []string{"F02"},
 	Title: "A function that a policy calls is VOLATILE",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, h := range f.helpers(false) {
 			if h.fn.Volatile != "volatile" || h.fn.Extension != "" {

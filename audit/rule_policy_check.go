@@ -10,7 +10,7 @@ import (
 var rulePolicyCheck = Rule{
 	ID: "policy-check", Severity: High, Holes: []string{"P05", "P08"},
 	Title: "A policy accepts new rows for other tenants",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, o := range f.openPolicies() {
 			if o.side != admitted {

@@ -3,7 +3,7 @@ package audit
 var rulePolicyClientValue = Rule{
 	ID: "policy-client-value", Severity: Critical, Peer: "rls_references_user_metadata",
 	Title: "A policy trusts a value that the client can write",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judgedTables {
 			for _, p := range f.policies[r.QName()] {

@@ -11,7 +11,7 @@ import (
 var rulePolicyLooseKey = Rule{
 	ID: "policy-loose-key", Severity: High, Holes: []string{"P17"},
 	Title: "Two spellings of a tenant's id count as the same tenant",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judgedTables {
 			c := r.Column(f.tenantColumn(r.QName()))

@@ -11,7 +11,7 @@ import (
 var rulePolicyMembershipWritable = Rule{
 	ID: "policy-membership-writable", Severity: Critical, Holes: []string{"P15", "T03"},
 	Title: "The application role can write the table in which a policy looks up tenants",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, l := range f.lookups() {
 			names := slices.DeleteFunc([]string{"INSERT", "UPDATE"}, func(name string) bool {

@@ -13,7 +13,7 @@ import (
 var rulePolicyMissingCommand = Rule{
 	ID: "policy-missing-command", Severity: Low, Kind: Outage, Holes: []string{"P34"},
 	Title: "The application role has a privilege that no policy lets it use",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judgedTables {
 			for _, app := range f.apps {

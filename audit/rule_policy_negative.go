@@ -5,7 +5,7 @@ import "github.com/moat-db/moat/policy"
 var rulePolicyNegative = Rule{
 	ID: "policy-negative", Severity: High, Holes: []string{"P32"},
 	Title: "A policy says which rows to hide instead of which rows to show",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		return f.policyFindings(
 			"If the setting is missing, or a new tenant is added, the rows that nothing excludes become visible.",
 			"A negative condition hides only what it names, and NULL inverts it.",

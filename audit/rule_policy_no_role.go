@@ -12,7 +12,7 @@ import (
 var rulePolicyNoRole = Rule{
 	ID: "policy-no-role", Severity: Low, Kind: Outage, Holes: []string{"P33"}, Peer: "rls_enabled_no_policy",
 	Title: "No policy lets the application role read a table on which it has SELECT",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judgedTables {
 			for _, app := range f.acting() {

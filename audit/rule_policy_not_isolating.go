@@ -5,7 +5,7 @@ import "github.com/moat-db/moat/policy"
 var rulePolicyNotIsolating = Rule{
 	ID: "policy-not-isolating", Severity: Critical, Holes: []string{"P37"},
 	Title: "A policy does not compare the row's tenant with the caller's",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, o := range f.openPolicies(policy.Unrelated, policy.Literal) {
 			if o.side == admitted || f.widens(o) {

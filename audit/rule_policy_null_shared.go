@@ -9,7 +9,7 @@ import (
 var rulePolicyNullShared = Rule{
 	ID: "policy-null-shared", Severity: High, Holes: []string{"P18"},
 	Title: "A policy lets tenants write rows that everybody sees",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		return f.policyFindings(
 			"A tenant can add, change and delete rows that all tenants see.",
 			"Rows whose tenant is NULL are shared, and the policy is not limited to SELECT.",

@@ -9,7 +9,7 @@ import (
 var rulePolicyOpenLookup = Rule{
 	ID: "policy-open-lookup", Severity: Medium, Holes: []string{"P31"},
 	Title: "A table in which a policy looks up tenants is open to all",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, l := range f.lookups() {
 			if l.table.RLS || f.look.Class(l.table.QName()) == catalog.SharedTable || !f.appTouches(l.table, "SELECT") {

@@ -11,7 +11,7 @@ import (
 var rulePolicyOtherRole = Rule{
 	ID: "policy-other-role", Severity: Critical, Holes: []string{"P11", "P40"},
 	Title: "A membership gives the application role a policy that does not isolate",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		return f.membershipGaps(func(g gap) bool { return g.flaw != policy.Literal }, func(g gap, app, via string) Finding {
 			return onPart(g.r, g.p.Name,
 				fmt.Sprintf("%s sees the rows that the policy opens to %s: every tenant's.", app, via),

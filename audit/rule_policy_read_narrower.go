@@ -10,7 +10,7 @@ import (
 var rulePolicyReadNarrower = Rule{
 	ID: "policy-read-narrower", Severity: Medium, Kind: Outage, Holes: []string{"T07"},
 	Title: "A policy for reading hides rows that the policies for writing let through",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judgedTables {
 			for _, p := range f.policies[r.QName()] {

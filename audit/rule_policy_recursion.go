@@ -11,7 +11,7 @@ import (
 var rulePolicyRecursion = Rule{
 	ID: "policy-recursion", Severity: High, Kind: Outage, Holes: []string{"P30"},
 	Title: "A policy reads its own table",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]

@@ -9,7 +9,7 @@ import (
 var rulePolicyRestrictiveCommand = Rule{
 	ID: "policy-restrictive-command", Severity: High, Holes: []string{"P09"},
 	Title: "A restrictive policy isolates only some commands",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judgedTables {
 			for _, p := range f.restrictive(r) {

@@ -9,7 +9,7 @@ import (
 var rulePolicyRestrictiveEmpty = Rule{
 	ID: "policy-restrictive-empty", Severity: High, Holes: []string{"P35"},
 	Title: "A restrictive policy has no expression",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]

@@ -10,7 +10,7 @@ import (
 var rulePolicyRestrictiveOpen = Rule{
 	ID: "policy-restrictive-open", Severity: High, Holes: []string{"P12", "P13", "P16", "P32"},
 	Title: "A restrictive policy that should isolate does not",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judgedTables {
 			meant := f.restrictive(r)

@@ -11,7 +11,7 @@ import (
 var rulePolicyRestrictiveRole = Rule{
 	ID: "policy-restrictive-role", Severity: High, Holes: []string{"P10"},
 	Title: "A restrictive policy isolates only some roles",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.judgedTables {
 			for _, p := range f.restrictive(r) {

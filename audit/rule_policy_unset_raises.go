@@ -8,7 +8,7 @@ import (
 var rulePolicyUnsetRaises = Rule{
 	ID: "policy-unset-raises", Severity: Low, Kind: Outage, Holes: []string{"S03"},
 	Title: "A policy raises an error when no tenant is set",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]

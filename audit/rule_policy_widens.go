@@ -9,7 +9,7 @@ import (
 var rulePolicyWidens = Rule{
 	ID: "policy-widens", Severity: Critical, Holes: []string{"P03"}, Peer: "multiple_permissive_policies",
 	Title: "A second permissive policy opens rows that the first one isolates",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, o := range f.openPolicies(policy.Unrelated, policy.Literal) {
 			if o.side == admitted || !f.widens(o) {

@@ -8,7 +8,7 @@ import (
 var ruleReleaseEnded = Rule{
 	ID: "release-ended", Severity: Medium,
 	Title: "PostgreSQL no longer maintains this major version",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		now, major := f.o.Today, f.release()/10000
 		if now.IsZero() {
 			now = endsKnown()

@@ -8,7 +8,7 @@ import (
 var ruleReleaseOutdated = Rule{
 	ID: "release-outdated", Severity: High,
 	Title: "Any role that can run SQL can attack the server of this PostgreSQL release",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		if f.s.Prerelease && !f.o.Elsewhere {
 			return []Finding{onServer(
 				"Nobody keeps a list of the flaws that a test version of PostgreSQL has; those of its last release may be open.",

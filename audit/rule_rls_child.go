@@ -14,7 +14,7 @@ import (
 var ruleRLSChild = Rule{
 	ID: "rls-child", Severity: High, Holes: []string{"C24"},
 	Title: "A table that reaches its tenant only through a foreign key is not protected",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.tenantTables {
 			if f.look.Class(r.QName()) == catalog.ChildTable && !r.RLS && len(r.Policies) == 0 && f.exposed(r) {

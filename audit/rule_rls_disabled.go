@@ -9,7 +9,7 @@ import (
 var ruleRLSDisabled = Rule{
 	ID: "rls-disabled", Severity: Critical, Holes: []string{"C01", "C14", "C23"}, Peer: "rls_disabled_in_public",
 	Title: "A tenant table has no row-level security",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedTables {
 			if f.unprotected(r) && f.exposed(r) {

@@ -11,7 +11,7 @@ import (
 var ruleRLSIgnored = Rule{
 	ID: "rls-ignored", Severity: Low,
 	Title: "moat.yaml ignores a table that the application can reach",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]

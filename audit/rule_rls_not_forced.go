@@ -10,7 +10,7 @@ import (
 var ruleRLSNotForced = Rule{
 	ID: "rls-not-forced", Severity: Low, Holes: []string{"C03", "C07"},
 	Title: "Row-level security does not bind the table's owner",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.tenantTables {
 			if !r.RLS || r.ForceRLS {

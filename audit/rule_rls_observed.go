@@ -11,7 +11,7 @@ import (
 var ruleRLSObserved = Rule{
 	ID: "rls-observed", Severity: Critical,
 	Title: "Row-level security is only observed: it notes what it would hide, and hides nothing",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var tables []string
 		for i := range f.s.Relations {
 			if r := &f.s.Relations[i]; policy.Observed(r) {

@@ -9,7 +9,7 @@ import (
 var ruleRLSParent = Rule{
 	ID: "rls-parent", Severity: Critical, Holes: []string{"C12"},
 	Title: "A parent table is not protected, although its partitions or children are",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]

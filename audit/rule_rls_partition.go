@@ -7,7 +7,7 @@ import (
 var ruleRLSPartition = Rule{
 	ID: "rls-partition", Severity: Critical, Holes: []string{"C10", "C11", "C13"},
 	Title: "A partition or child table is not protected, although its parent is",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]

@@ -9,7 +9,7 @@ import (
 var ruleRLSPoliciesInert = Rule{
 	ID: "rls-policies-inert", Severity: Critical, Holes: []string{"C02"}, Peer: "policy_exists_rls_disabled",
 	Title: "A table has policies, but row-level security is not enabled",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]

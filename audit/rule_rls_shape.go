@@ -13,7 +13,7 @@ import (
 var ruleRLSShape = Rule{
 	ID: "rls-shape", Severity: High,
 	Title: "The database does not do what a declared shape says",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		if !f.m.Shapes.Any() || f.look.Citus() {
 			return nil
 		}

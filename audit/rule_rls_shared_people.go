@@ -11,7 +11,7 @@ import (
 var ruleRLSSharedPeople = Rule{
 	ID: "rls-shared-people", Severity: Medium, Holes: []string{"T02"},
 	Title: "A table that counts as shared holds people or their credentials",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]

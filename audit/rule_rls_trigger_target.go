@@ -9,7 +9,7 @@ import (
 var ruleRLSTriggerTarget = Rule{
 	ID: "rls-trigger-target", Severity: Critical, Holes: []string{"V11"},
 	Title: "A table that triggers fill with tenant rows has no row-level security",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]

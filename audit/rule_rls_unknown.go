@@ -11,7 +11,7 @@ import (
 var ruleRLSUnknown = Rule{
 	ID: "rls-unknown", Severity: Critical, Holes: []string{"T01"},
 	Title: "Nothing says whose rows a table holds, and the application can reach it",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]

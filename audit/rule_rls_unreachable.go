@@ -5,7 +5,7 @@ import "fmt"
 var ruleRLSUnreachable = Rule{
 	ID: "rls-unreachable", Severity: Medium, Holes: []string{"T04"},
 	Title: "A tenant table has no row-level security, and only missing privileges protect it",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.keyedTables {
 			if !f.unprotected(r) || f.exposed(r) {

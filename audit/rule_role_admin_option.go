@@ -11,7 +11,7 @@ import (
 var ruleRoleAdminOption = Rule{
 	ID: "role-admin-option", Severity: Critical, Holes: []string{"C16"},
 	Title: "The application role can grant itself a role that bypasses row-level security",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, app := range f.apps {
 			for _, m := range f.s.Memberships {

@@ -5,7 +5,7 @@ import "fmt"
 var ruleRoleAltersItself = Rule{
 	ID: "role-alters-itself", Severity: Low,
 	Title: "The application role can change its own password and stored settings",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, name := range f.apps {
 			r := f.look.Role(name)

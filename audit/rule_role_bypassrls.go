@@ -5,7 +5,7 @@ import "github.com/moat-db/moat/internal/sqltext"
 var ruleRoleBypassRLS = Rule{
 	ID: "role-bypassrls", Severity: Critical, Holes: []string{"C05"},
 	Title: "The application role has BYPASSRLS",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, app := range f.apps {
 			if r := f.look.Role(app); r.BypassRLS && !r.Super {

@@ -9,7 +9,7 @@ import (
 var ruleRoleCreateRole = Rule{
 	ID: "role-createrole", Severity: Critical, Holes: []string{"C15"},
 	Title: "The application role has CREATEROLE",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, app := range f.apps {
 			if r := f.look.Role(app); !r.CreateRole || r.Super {

@@ -10,7 +10,7 @@ import (
 var ruleRoleMemberOfOwner = Rule{
 	ID: "role-member-of-owner", Severity: Critical, Holes: []string{"C07", "C08", "C09"},
 	Title: "The application role is a member of the role that owns tenant tables",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.tenantTables {
 			for _, app := range f.apps {

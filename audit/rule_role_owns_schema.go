@@ -10,7 +10,7 @@ import (
 var ruleRoleOwnsSchema = Rule{
 	ID: "role-owns-schema", Severity: High, Holes: []string{"C26"},
 	Title: "The application role owns a schema or the database",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, sch := range f.s.Schemas {
 			if app := f.ownerApp(sch.Owner); app != "" {

@@ -10,7 +10,7 @@ import (
 var ruleRoleOwnsTable = Rule{
 	ID: "role-owns-table", Severity: Critical, Holes: []string{"C03", "C09"},
 	Title: "The application role owns a tenant table",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, r := range f.tenantTables {
 			for _, app := range f.apps {

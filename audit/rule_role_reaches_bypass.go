@@ -10,7 +10,7 @@ import (
 var ruleRoleReachesBypass = Rule{
 	ID: "role-reaches-bypass", Severity: Critical, Holes: []string{"C06"},
 	Title: "The application role can become a role that bypasses row-level security",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, app := range f.apps {
 			if f.look.Role(app).Super {

@@ -5,7 +5,7 @@ import "github.com/moat-db/moat/internal/sqltext"
 var ruleRoleReplication = Rule{
 	ID: "role-replication", Severity: Critical, Holes: []string{"C17"},
 	Title: "The application role has REPLICATION",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, app := range f.apps {
 			if r := f.look.Role(app); r.Replication && !r.Super {

@@ -5,7 +5,7 @@ import "github.com/moat-db/moat/internal/sqltext"
 var ruleRoleSuperuser = Rule{
 	ID: "role-superuser", Severity: Critical, Holes: []string{"C04"},
 	Title: "The application role is a superuser",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, app := range f.apps {
 			if f.look.Role(app).Super {

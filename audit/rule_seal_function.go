@@ -11,7 +11,7 @@ import (
 var ruleSealFunction = Rule{
 	ID: "seal-function", Severity: Critical,
 	Title: "A function of sealed mode differs from the one that moat installs",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		if !f.sealInstalled() {
 			return nil
 		}

@@ -9,7 +9,7 @@ import (
 var ruleSealKeyReadable = Rule{
 	ID: "seal-key-readable", Severity: Critical, Holes: []string{"V20"},
 	Title: "A role other than the functions' owner can read or change the keys of sealed mode",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		r := f.look.Relation(sealKeyTable)
 		if r == nil || !f.sealInstalled() {
 			return nil

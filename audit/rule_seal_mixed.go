@@ -5,7 +5,7 @@ import "strings"
 var ruleSealMixed = Rule{
 	ID: "seal-mixed", Severity: High,
 	Title: "Some policies read the plain setting, although others are sealed",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		sealed, plain := f.sealed()
 		if len(sealed) == 0 || len(plain) == 0 {
 			return nil

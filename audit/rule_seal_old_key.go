@@ -10,7 +10,7 @@ import (
 var ruleSealOldKey = Rule{
 	ID: "seal-old-key", Severity: Medium,
 	Title: "Signing keys that were replaced are still accepted",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		if len(f.o.Evidence.SealKeys) > 0 {
 			x := f.onDatabase(

@@ -9,7 +9,7 @@ import (
 var ruleSessionActivity = Rule{
 	ID: "session-activity", Severity: Low, Holes: []string{"S16"},
 	Title: "Sessions of the application role can see each other's statements",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var x Finding
 		for _, name := range []string{"pg_stat_get_activity", "pg_stat_get_backend_activity"} {
 			fn := f.executable(name)

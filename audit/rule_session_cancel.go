@@ -9,7 +9,7 @@ import (
 var ruleSessionCancel = Rule{
 	ID: "session-cancel", Severity: Low, Kind: Outage, Holes: []string{"S17"},
 	Title: "Sessions of the application role can end each other",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var fix []string
 		for _, name := range []string{"pg_cancel_backend", "pg_terminate_backend"} {
 			if fn := f.executable(name); fn != nil {

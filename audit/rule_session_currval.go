@@ -12,7 +12,7 @@ import (
 var ruleSessionCurrval = Rule{
 	ID: "session-currval", Severity: Low, Holes: []string{"S08"},
 	Title: "A session remembers the last sequence value that another tenant drew",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		drawn := f.drawnFrom()
 		for i := range f.s.Relations {

@@ -10,7 +10,7 @@ import (
 var ruleSessionDeferredTrigger = Rule{
 	ID: "session-deferred-trigger", Severity: Medium, Holes: []string{"S24"},
 	Title: "A trigger is deferred to COMMIT, when another tenant may be set",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]

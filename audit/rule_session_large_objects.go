@@ -11,7 +11,7 @@ import (
 var ruleSessionLargeObjects = Rule{
 	ID: "session-large-objects", Severity: Low, Holes: []string{"S19"},
 	Title: "All tenants share one store of large objects",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var fix []string
 		for i := range f.s.Functions {
 			fn := &f.s.Functions[i]

@@ -11,7 +11,7 @@ import (
 var ruleSessionParameterGrant = Rule{
 	ID: "session-parameter-grant", Severity: High, Holes: []string{"C21"},
 	Title: "The application role can store a setting that isolation depends on",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		dangerous := append(f.settingsRead(), strings.ToLower(f.m.Setting), "session_replication_role", "row_security")
 		for _, p := range f.s.Parameters {

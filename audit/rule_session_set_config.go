@@ -3,7 +3,7 @@ package audit
 var ruleSessionSetConfig = Rule{
 	ID: "session-set-config", Severity: Low, Holes: []string{"S12"},
 	Title: "Whoever runs SQL on the connection can forge a plain setting",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		fn := f.executable("set_config")
 		sealed, plain := f.sealed()
 		if fn == nil || (len(sealed) > 0 && len(plain) == 0) { // no policy reads what it could set

@@ -11,7 +11,7 @@ import (
 var ruleSessionStoredTenant = Rule{
 	ID: "session-stored-tenant", Severity: High, Holes: []string{"C20"},
 	Title: "The tenant setting has a stored default",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, s := range f.s.Stored {
 			if !strings.EqualFold(s.Name, f.m.Setting) && !slices.Contains(f.settingsRead(), strings.ToLower(s.Name)) ||

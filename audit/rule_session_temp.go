@@ -9,7 +9,7 @@ import (
 var ruleSessionTemp = Rule{
 	ID: "session-temp", Severity: Low, Holes: []string{"S05"},
 	Title: "The application role can create temporary tables",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		grants := f.grantsToApps(f.s.Database.Privileges, "TEMPORARY", f.s.Database.Owner)
 		if len(grants) == 0 {
 			return nil

@@ -9,7 +9,7 @@ import (
 var ruleSessionTenantRole = Rule{
 	ID: "session-tenant-role", Severity: Critical, Holes: []string{"S15"},
 	Title: "The application role can become the role of one tenant",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		return f.membershipGaps(func(g gap) bool { return g.flaw == policy.Literal }, func(g gap, app, via string) Finding {
 			return onRole(app,
 				fmt.Sprintf("A SET ROLE %s that is injected, or left on a pooled connection, shows one tenant's rows to another.",

@@ -11,7 +11,7 @@ import (
 var ruleViewDefiner = Rule{
 	ID: "view-definer", Severity: Critical, Holes: []string{"V01", "V02", "V03", "V04"}, Peer: "security_definer_view",
 	Title: "A view reads a tenant table with rights that bypass its policies",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			v := &f.s.Relations[i]

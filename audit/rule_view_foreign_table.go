@@ -11,7 +11,7 @@ import (
 var ruleViewForeignTable = Rule{
 	ID: "view-foreign-table", Severity: Critical, Holes: []string{"V15", "V16"}, Peer: "foreign_table_in_api",
 	Title: "The application role can read a foreign table",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]

@@ -11,7 +11,7 @@ import (
 var ruleViewMaterialized = Rule{
 	ID: "view-materialized", Severity: Critical, Holes: []string{"V05", "V06"}, Peer: "materialized_view_in_api",
 	Title: "The application role can read a materialized view of tenant rows",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			v := &f.s.Relations[i]

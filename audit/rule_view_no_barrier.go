@@ -9,7 +9,7 @@ import (
 var ruleViewNoBarrier = Rule{
 	ID: "view-no-barrier", Severity: Critical, Holes: []string{"V13"},
 	Title: "A view that filters by tenant is not a security barrier",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			v := &f.s.Relations[i]

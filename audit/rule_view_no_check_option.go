@@ -5,7 +5,7 @@ import "fmt"
 var ruleViewNoCheckOption = Rule{
 	ID: "view-no-check-option", Severity: High, Holes: []string{"V14"},
 	Title: "A writable view that filters by tenant has no WITH CHECK OPTION",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			v := &f.s.Relations[i]

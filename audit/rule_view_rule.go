@@ -10,7 +10,7 @@ import (
 var ruleViewRule = Rule{
 	ID: "view-rule", Severity: Critical, Holes: []string{"V10", "V22"},
 	Title: "A rewrite rule reaches tenant rows with its owner's rights",
-	Check: func(f *facts) []Finding {
+	check: func(f *facts) []Finding {
 		var out []Finding
 		for i := range f.s.Relations {
 			r := &f.s.Relations[i]

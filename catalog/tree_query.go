@@ -219,10 +219,8 @@ func isSimple(n *treeNode) bool {
 	if tree := n.node("jointree"); tree != nil && (len(tree.nodes("fromlist")) > 0 || tree.node("quals") != nil) {
 		return false
 	}
-	for _, flag := range []string{"hasAggs", "hasWindowFuncs", "hasTargetSRFs"} {
-		if n.flag(flag) {
-			return false
-		}
+	if slices.ContainsFunc([]string{"hasAggs", "hasWindowFuncs", "hasTargetSRFs"}, n.flag) {
+		return false
 	}
 	for _, field := range []string{"groupClause", "groupingSets", "havingQual", "limitCount", "limitOffset",
 		"setOperations", "cteList"} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -272,9 +273,7 @@ func (c *clone) copy(p *part) string {
 		if join != "" {
 			from = append(from, join)
 		}
-		for column, value := range followed {
-			values[column] = value
-		}
+		maps.Copy(values, followed)
 	}
 	names := writable(p.table)
 	selected := make([]string, len(names))

@@ -2,6 +2,7 @@ package seal
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -19,12 +20,7 @@ func hasCode(err error, codes ...string) bool {
 	if !errors.As(err, &pgErr) {
 		return false
 	}
-	for _, c := range codes {
-		if pgErr.Code == c {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(codes, pgErr.Code)
 }
 
 // Refused reports whether err says that the database did not accept a signature: the

@@ -1,6 +1,7 @@
 package body
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -98,9 +99,7 @@ func (r *reader) operand() *catalog.Query {
 // commons reads what follows WITH. One that refers to itself, or writes, is not read.
 func (r *reader) commons() {
 	with := map[string]common{}
-	for name, c := range r.with {
-		with[name] = c
-	}
+	maps.Copy(with, r.with)
 	r.with = with
 	for {
 		name := r.name()

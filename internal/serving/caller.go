@@ -2,6 +2,7 @@ package serving
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/moat-db/moat"
 )
@@ -54,10 +55,5 @@ func (s Speaker) may(t moat.Tenant) bool {
 	if s.All || s.Column != "" {
 		return true
 	}
-	for _, one := range s.Tenants {
-		if one == t {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.Tenants, t)
 }

@@ -38,12 +38,8 @@ func (r row) values(columns []string) string {
 // with returns a copy with the given columns changed.
 func (r row) with(changes row) row {
 	out := make(row, len(r))
-	for k, v := range r {
-		out[k] = v
-	}
-	for k, v := range changes {
-		out[k] = v
-	}
+	maps.Copy(out, r)
+	maps.Copy(out, changes)
 	return out
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -381,16 +382,12 @@ func (h *httpAttack) inserts(t *resource) []trial {
 		return nil
 	}
 	row := map[string]any{}
-	for k, v := range t.a[0] {
-		row[k] = v
-	}
+	maps.Copy(row, t.a[0])
 	delete(row, t.key)
 	row[t.tenant] = json.RawMessage(mustJSON(t.b[0][t.tenant]))
 	one := mustJSON(row)
 	taken := map[string]any{}
-	for k, v := range t.b[0] {
-		taken[k] = v
-	}
+	maps.Copy(taken, t.b[0])
 	planted := func(r reply) string {
 		for _, got := range topLevel(r) {
 			if r.status/100 == 2 && text(got[t.tenant]) != h.tenantA && text(got[t.tenant]) != "" {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -143,7 +144,7 @@ func (c call) script(base string) string {
 	if c.token != "" {
 		b.WriteString(` -H "Authorization: Bearer $TOKEN_A"`)
 	}
-	for _, name := range sortedKeys(c.header) {
+	for _, name := range slices.Sorted(maps.Keys(c.header)) {
 		fmt.Fprintf(&b, " -H '%s: %s'", name, strings.ReplaceAll(c.header[name], "'", `'\''`))
 	}
 	if c.body != "" {
@@ -157,15 +158,6 @@ func (c call) target() string {
 		return c.path
 	}
 	return c.path + "?" + c.query
-}
-
-func sortedKeys(m map[string]string) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // send makes a request. The Authorization header comes first, so that c.header may
