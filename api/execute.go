@@ -44,6 +44,8 @@ type prelude struct {
 	args []any
 	// guard says that it fails where the caller may not come in.
 	guard bool
+	// read takes the row of its result; nil where that has none to read.
+	read func(pgx.Row) error
 }
 
 // refusedError is the failure of a guard.
@@ -53,6 +55,9 @@ func (e *refusedError) Unwrap() error { return e.error }
 
 // run reads the result of a prelude.
 func (p prelude) run(results pgx.BatchResults) error {
+	if p.read != nil {
+		return p.read(results.QueryRow())
+	}
 	_, err := results.Exec()
 	var pgErr *pgconn.PgError
 	if p.guard && errors.As(err, &pgErr) && pgErr.Code == "22P02" {

@@ -16,6 +16,7 @@ import (
 	"github.com/moat-db/moat/api/internal/query"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/serving"
+	"github.com/moat-db/moat/internal/standing"
 )
 
 // request is one request: who asks, in which schema, and what he prefers.
@@ -281,6 +282,9 @@ func (q *request) preludes(x *execution) []prelude {
 	if sql, args := q.state.check.Guard(q.caller); sql != "" && q.scope.Tenant != "" {
 		out = append(out, prelude{sql: sql, args: args, guard: true})
 	}
+	if sql := q.state.check.LimitSQL(); sql != "" && q.scope.Tenant != "" && q.exchange.AsksLimit() {
+		out = append(out, prelude{sql: sql, args: []any{string(q.scope.Tenant)}, read: q.limit})
+	}
 	if x.response {
 		out = append(out, prelude{sql: forFunctions, args: []any{pgx.Identifier{q.profile}.Sanitize()}})
 	}
@@ -301,6 +305,16 @@ func (q *request) preludes(x *execution) []prelude {
 		out = append(out, prelude{sql: "select pg_catalog.set_config('transaction_read_only', 'on', true)"})
 	}
 	return out
+}
+
+// limit takes the limits of the request's tenant, for those that follow.
+func (q *request) limit(row pgx.Row) error {
+	var own standing.Limit
+	err := own.Scan(row)
+	if err == nil {
+		q.exchange.Limit(own)
+	}
+	return err
 }
 
 // headersForDatabase leaves out what holds a credential.

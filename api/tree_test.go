@@ -18,6 +18,7 @@ import (
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/internal/standing"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/tenancy"
 )
@@ -285,6 +286,33 @@ func TestWideRefusals(t *testing.T) {
 	if got := flat.do(t, call{path: "leads", header: []string{wideScope}}); got.Status != 400 ||
 		!strings.Contains(got.Body, "MOAT107") {
 		t.Errorf("without a tree: %d %s", got.Status, got.Body)
+	}
+}
+
+// A tenant that moat suspends is left out of what is above it too.
+func TestWideLeavesOutWhoMoatSuspends(t *testing.T) {
+	t.Parallel()
+	db := treeDatabase(t)
+	conn := db.Conn(t, db.URL)
+	v, err := tenancy.Read(t.Context(), conn, tenancy.Options{Column: "tenant_id", Schemas: []string{"app"},
+		Shared: []catalog.QName{{Schema: "app", Name: "countries"}}, Shapes: treeShapes(db.Roles["tree"])})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := standing.Install(t.Context(), conn, v, conn.Config().User, []string{db.Roles["app"]}); err != nil {
+		t.Fatal(err)
+	}
+	s := serveTree(t, db, nil)
+	ask := call{tenant: treeTenant("A"), path: "leads?id=eq.1&order=name", header: []string{wideScope}}
+	if err := standing.Suspend(t.Context(), conn, v, treeTenant("A11"), "olga", "a test"); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(column(t, s.do(t, ask), "name"), ","); got != "A lead 1,A1 lead 1,A2 lead 1,A31 lead 1" {
+		t.Errorf("with A11 suspended: %s", got)
+	}
+	ask = call{tenant: treeTenant("A11"), path: "leads"}
+	if got := s.do(t, ask); got.Status != 403 {
+		t.Errorf("A11 itself: %d %s", got.Status, got.Body)
 	}
 }
 

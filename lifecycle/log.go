@@ -10,6 +10,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/ledger"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/internal/standing"
 	"github.com/moat-db/moat/policy"
 )
 
@@ -51,6 +52,9 @@ func SetupSQL(v *policy.View, operator string) string {
 	var b strings.Builder
 	b.WriteString(ledger.SQL(v, operator, v.Model.Roles...))
 	b.WriteString(strings.ReplaceAll(installSQL, "{{operator}}", role))
+	if standing.Installable(v, v.Model.Roles) {
+		b.WriteString(standing.InstallSQL(v, operator, v.Model.Roles))
+	}
 	schemas := map[string]bool{"moat": true}
 	for i := range v.Model.Tables {
 		t := &v.Model.Tables[i]

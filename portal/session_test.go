@@ -9,9 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/serving"
+	"github.com/moat-db/moat/policy"
+	"github.com/moat-db/moat/tenancy"
 )
 
 func TestSignInRefuses(t *testing.T) {
@@ -156,6 +160,59 @@ func TestSchemeOfTheOrigin(t *testing.T) {
 		if got := v.do("POST", "/sign-in", url.Values{}, "Origin", origin); got.status != want {
 			t.Errorf("%s: %d, want %d", origin, got.status, want)
 		}
+	}
+}
+
+// Where no column suspends a client, or one with words that only the application knows, the
+// console keeps who is suspended itself; it cannot take back such a word.
+func TestSuspendWithoutAColumn(t *testing.T) {
+	t.Parallel()
+	for name, alter := range map[string]string{"none": "DROP COLUMN suspended",
+		"words": "DROP COLUMN suspended, ADD COLUMN status text"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(c *Config) {
+				known := c.Operator.Model
+				c.Source = func(ctx context.Context) (*policy.View, error) { // as it is now
+					conn, err := pgx.ConnectConfig(ctx, c.Operator.Application)
+					if err != nil {
+						return nil, err
+					}
+					defer conn.Close(ctx)
+					return tenancy.Read(ctx, conn, known)
+				}
+			})
+			w.db.Exec(t, "ALTER TABLE shop.accounts "+alter)
+			a, desk := w.signedIn("1"), w.desk()
+			state := func(state string) int {
+				return desk.do("POST", "/operator/tenants/1/state", url.Values{"state": {state}, "reason": {"a bill"}}).status
+			}
+			if got := state("suspended"); got != http.StatusSeeOther {
+				t.Fatal(got)
+			}
+			if got := a.get("/t/Order"); got.status != http.StatusForbidden {
+				t.Errorf("suspended: %d", got.status)
+			}
+			if got := desk.get("/operator/tenants/1"); !strings.Contains(got.body, "Resume") {
+				t.Error("the console does not show who is suspended")
+			}
+			if got := w.signedIn("2").get("/t/Order"); got.status != http.StatusOK {
+				t.Errorf("another client: %d", got.status)
+			}
+			if got := state("active"); got != http.StatusSeeOther {
+				t.Fatal(got)
+			}
+			if got := a.get("/t/Order"); got.status != http.StatusOK {
+				t.Errorf("resumed: %d", got.status)
+			}
+			if name != "words" {
+				return
+			}
+			w.db.Exec(t, "UPDATE shop.accounts SET status = 'disabled'")
+			if got := state("active"); got != http.StatusConflict {
+				t.Errorf("a word of the application's: %d", got)
+			}
+		})
 	}
 }
 

@@ -46,6 +46,8 @@ type Config struct {
 
 	// Connections to the server in all, and of a tenant. Zero means 100, and half of all.
 	Connections, TenantConnections int
+	// Most is how many connections one tenant may have; nil, or 0, means TenantConnections.
+	Most func(moat.Tenant) int
 	// Wait for a connection; zero means 5 s.
 	Wait time.Duration
 	// Idle is how long a connection without a client is kept; zero means 1 min.

@@ -70,13 +70,17 @@ func (u *upstreams) take(ctx context.Context, s moat.Scope, parameters map[strin
 func (u *upstreams) place(tenant moat.Tenant, key string) (reused, victim *upstream, wait chan struct{}) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	own := tenant != ""                          // a pool's are of no tenant
+	if own && u.used(tenant) >= u.most(tenant) { // a limit may be lower than it was
+		return nil, nil, u.freed
+	}
 	for i, c := range u.idle {
 		if c.key == key {
 			u.idle = slices.Delete(u.idle, i, i+1)
 			return c, nil, nil
 		}
 	}
-	full := tenant != "" && u.tenants[tenant] >= u.config.TenantConnections // a pool's are of no tenant
+	full := own && u.tenants[tenant] >= u.most(tenant)
 	if full || u.open >= u.config.Connections {
 		i := slices.IndexFunc(u.idle, func(c *upstream) bool { return !full || c.tenant == tenant })
 		if i < 0 {
@@ -89,6 +93,27 @@ func (u *upstreams) place(tenant moat.Tenant, key string) (reused, victim *upstr
 	u.open++
 	u.tenants[tenant]++
 	return nil, victim, nil
+}
+
+// used is how many connections of a tenant have a client; u.mu is held.
+func (u *upstreams) used(tenant moat.Tenant) int {
+	n := u.tenants[tenant]
+	for _, c := range u.idle {
+		if c.tenant == tenant {
+			n--
+		}
+	}
+	return n
+}
+
+// most is how many connections a tenant may have.
+func (u *upstreams) most(tenant moat.Tenant) int {
+	if u.config.Most != nil {
+		if own := u.config.Most(tenant); own > 0 {
+			return own
+		}
+	}
+	return u.config.TenantConnections
 }
 
 // forget gives a place back; u.mu is held.

@@ -91,7 +91,7 @@ func (s *service) openProxy(ctx context.Context) error {
 	s.proxy, err = proxy.New(proxy.Config{
 		Server: server, Options: options, Logger: s.log, TLS: s.certificate.config(),
 		PlainPasswords: c.PlainPasswords, Connections: c.Connections, TenantConnections: c.TenantConnections,
-		Wait: c.Wait, Verify: s.verifyForProxy,
+		Wait: c.Wait, Verify: s.verifyForProxy, Most: s.proxyDoor.limits.most,
 	})
 	if err == nil {
 		s.onClose(s.proxy.Close)
@@ -136,6 +136,8 @@ func (s *service) verifyForProxy(ctx context.Context, token, tenant string) (pro
 type proxyDoor struct {
 	door  *serving.Door
 	check atomic.Pointer[serving.Check]
+	// limits are those of tenants that have their own.
+	limits proxyLimits
 }
 
 func (s *service) openProxyDoor(ctx context.Context) (*proxyDoor, error) {
@@ -154,7 +156,11 @@ func (s *service) openProxyDoor(ctx context.Context) (*proxyDoor, error) {
 		}
 		return err
 	}
-	return d, s.reloadProxy(ctx)
+	err := s.reloadProxy(ctx)
+	if err == nil {
+		s.watchForProxy(ctx, d)
+	}
+	return d, err
 }
 
 func (d *proxyDoor) admit(ctx context.Context, who serving.Caller) (moat.Scope, error) {
@@ -162,7 +168,11 @@ func (d *proxyDoor) admit(ctx context.Context, who serving.Caller) (moat.Scope, 
 	if err != nil {
 		return moat.Scope{}, err
 	}
-	return verdict.Admit(who.Scope)
+	scope, err := verdict.Admit(who.Scope)
+	if err == nil {
+		err = d.limits.ask(ctx, d.door, d.check.Load(), scope)
+	}
+	return scope, err
 }
 
 // drainTime is what open transactions may take once the proxy is told to end.

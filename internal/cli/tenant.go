@@ -15,6 +15,7 @@ import (
 	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/report"
 	"github.com/moat-db/moat/internal/serving"
+	"github.com/moat-db/moat/internal/standing"
 	"github.com/moat-db/moat/lifecycle"
 	"github.com/moat-db/moat/tenancy"
 )
@@ -39,7 +40,7 @@ func (a *app) newTenant() *cobra.Command {
 			"  moat tenant restore 3f2a… --from postgres://localhost:5433/last_night --reason 'bad import'",
 	})
 	c.AddCommand(a.newTenantSetup(), a.newTenantList(), a.newTenantShow(), a.newTenantCreate(), a.newTenantSuspend(),
-		a.newTenantResume(),
+		a.newTenantResume(), a.newTenantLimit(),
 		a.newTenantExport(), a.newTenantErase(), a.newTenantRestore(), a.newTenantClone())
 	return c
 }
@@ -84,6 +85,7 @@ func (a *app) operator(ctx context.Context, urls []string, f tenantFlags) (*life
 		end()
 		return nil, nil, err
 	}
+	gate.By, gate.Reason = f.by, f.reason
 	o, err := lifecycle.NewOperator(ctx, conn, view, lifecycle.Options{Name: f.by, Reason: f.reason, Gate: gate})
 	if err != nil {
 		end()
@@ -96,11 +98,14 @@ func (a *app) operator(ctx context.Context, urls []string, f tenantFlags) (*life
 func tenantError(err error) error {
 	var undecided *lifecycle.UndecidedError
 	var unprepared *lifecycle.NotPreparedError
+	var unmade *standing.NotPreparedError
 	var blocked *lifecycle.BlockedError
 	switch {
 	case errors.As(err, &undecided):
 		return withHint(err, "say in moat.yaml what they are: tables.shared, tables.ignore or tables.columns")
 	case errors.As(err, &unprepared):
+		return withHint(err, "once, as an administrator: moat tenant setup URL --operator ROLE --apply")
+	case errors.As(err, &unmade):
 		return withHint(err, "once, as an administrator: moat tenant setup URL --operator ROLE --apply")
 	case errors.As(err, &blocked):
 		return withHint(err, "change or delete those rows first; nothing was erased")

@@ -85,6 +85,7 @@ type Check struct {
 	tree    question // whether a tenant is below another; without a text nobody can tell
 	own     own      // the tenants of a caller
 	lookups map[string]lookup
+	limit   string // see LimitSQL
 }
 
 // questions are what is asked about the callers of one issuer.
@@ -107,7 +108,7 @@ func newCheck(x *Exposure, a Admission) (*Check, error) {
 	}
 	c := &Check{Tenants: t, issuers: map[string]questions{}, hasRole: a.Membership.Role != "",
 		members: a.Membership.Table.Name != "", kind: kindOf(x.Model.Type), tree: x.treeQuestion(),
-		lookups: map[string]lookup{}}
+		lookups: map[string]lookup{}, limit: x.limitQuestion()}
 	member, err := x.memberCondition(a.Membership)
 	if err != nil {
 		return nil, err

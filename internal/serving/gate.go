@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/moat-db/moat/internal/standing"
 )
 
 // Limits bound what one tenant may take of a server, whatever it asks through: the API,
@@ -87,9 +89,8 @@ func busy(reason string) error { return &RefusedError{Busy: true, Reason: reason
 // memory (Exchange). All that share a pool must share its Gate.
 type Gate struct {
 	limits  Limits
-	each    int // statements of one tenant at a time
+	most    int // statements of one tenant at a time, whatever its limit
 	reserve int // connections that only a tenant without one may take
-	open    int // requests of one tenant at a time
 
 	mu      sync.Mutex
 	free    int
@@ -106,8 +107,10 @@ type lane struct {
 	tenant  string
 	place   *list.Element
 	limiter *rate.Limiter
-	open    int // requests that have come and are not answered to the end
-	slowed  int // refused requests that still wait for their answer
+	each    int       // statements at a time
+	asked   time.Time // when its own limits were last asked for
+	open    int       // requests that have come and are not answered to the end
+	slowed  int       // refused requests that still wait for their answer
 	running int
 	waiting []chan struct{}
 	queued  bool
@@ -121,8 +124,7 @@ func NewGate(slots int, l Limits) *Gate {
 	g := &Gate{limits: l, free: slots, reserve: slots / 4, lanes: map[string]*lane{}, holding: map[*lane]bool{},
 		nobody: &lane{}}
 	// One tenant alone never takes the whole pool.
-	g.each = min(l.Concurrent, max(1, slots*3/4))
-	g.open = l.Waiting + min(l.Concurrent, math.MaxInt-l.Waiting)
+	g.most = max(1, slots*3/4)
 	return g
 }
 
@@ -132,11 +134,11 @@ func (g *Gate) arrive(ctx context.Context, tenant string) (*lane, error) {
 	l := g.lane(tenant)
 	if l.limiter != nil && !l.limiter.Allow() {
 		g.slow(ctx, l)
-		return nil, tooMany(time.Duration(float64(time.Second)/g.limits.RequestsPerSecond),
+		return nil, tooMany(time.Duration(float64(time.Second)/float64(l.limiter.Limit())),
 			"the tenant's rate of requests is exceeded")
 	}
 	defer g.mu.Unlock()
-	if l.open >= g.open {
+	if l.open-l.each >= g.limits.Waiting {
 		return nil, tooMany(g.limits.Wait, "too many requests of the tenant are waiting")
 	}
 	l.open++
@@ -192,7 +194,7 @@ func (g *Gate) turn(ctx context.Context, l *lane) (func(), error) {
 // mayRun keeps the last connections for tenants that have none: who runs long
 // statements must not make everybody wait for them.
 func (g *Gate) mayRun(l *lane) bool {
-	return g.free > 0 && l.running < g.each && (l.running == 0 || g.free > g.reserve)
+	return g.free > 0 && l.running < l.each && (l.running == 0 || g.free > g.reserve)
 }
 
 func (g *Gate) wait(ctx context.Context, l *lane, turn chan struct{}) (func(), error) {
@@ -258,7 +260,7 @@ func (g *Gate) dispatch() {
 			continue
 		}
 		if !g.mayRun(l) {
-			if l.running < g.each { // otherwise it comes back when one of its own ends
+			if l.running < l.each { // otherwise it comes back when one of its own ends
 				g.queue(l)
 			}
 			continue
@@ -284,13 +286,7 @@ func (g *Gate) lane(tenant string) *lane {
 	}
 	g.forget(time.Now())
 	l = &lane{tenant: tenant}
-	if r := g.limits.RequestsPerSecond; r > 0 {
-		burst := g.limits.Burst
-		if burst <= 0 {
-			burst = int(math.Ceil(r))
-		}
-		l.limiter = rate.NewLimiter(rate.Limit(r), burst)
-	}
+	g.limit(l, standing.Limit{})
 	l.place = g.used.PushBack(l)
 	g.lanes[tenant] = l
 	return l

@@ -151,16 +151,22 @@ func (a Admission) keepers(x *Exposure) (map[catalog.QName]map[string]string, er
 	if err != nil {
 		return nil, err
 	}
-	if t != nil && t.Suspension != nil {
+	if t != nil && t.Suspension != nil && t.Suspension.Column != "" {
 		fix(m.Tenants, t.Suspension.Column, "says who is suspended")
 	}
 	if tree := m.Shapes.Tree; tree != nil {
 		fix(m.Tenants, tree.Parent, "says which tenant stands above")
 		fix(m.Tenants, catalog.Level, "says which tenant stands above")
 	}
+	for _, s := range a.Issuers {
+		fix(m.Tenants, s.Column, "says whose issuer speaks for a tenant")
+		fix(m.Tenants, s.Lookup, "is an issuer's name of a tenant")
+	}
+	fix(m.Tenants, a.Names, "is what hosts and paths name tenants by")
 	members := a.Membership
 	fix(members.Table, members.subject(), "says who is a member")
 	fix(members.Table, members.tenant(m), "says of which tenant")
+	fix(members.Table, members.Issuer, "says who is a member")
 	if c := m.Shapes.Caller; c != nil {
 		fix(c.Table, c.Subject, "says who is a member")
 		fix(c.Table, c.Tenant, "says of which tenant")

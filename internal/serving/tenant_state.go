@@ -1,39 +1,38 @@
 package serving
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/internal/standing"
 	"github.com/moat-db/moat/policy"
 )
 
 // TenantState is where it stands whether a tenant is suspended, for whoever changes it: an
-// operator, over a connection of its own. What serves reads the same column.
+// operator, over a connection of its own. What serves reads the same places.
 type TenantState struct {
-	tenants *Tenants
-	typ     string
+	view    *policy.View
+	tenants *Tenants // nil where no table lists them
+	// By and Reason stand in moat.tenant_state; the zero By is the connection's role.
+	By, Reason string
 }
 
 // ErrNoSuspension says that nothing can suspend a tenant.
-var ErrNoSuspension = errors.New("no column suspends a tenant: add one to the tenants table, such as suspended_at " +
-	"timestamptz, or name yours as tenant.suspended_column")
+var ErrNoSuspension = errors.New("no table says which tenants there are, so that none can be suspended: " +
+	"name it as tenant.table")
 
-// NewTenantState finds the column. It returns nil where there is none, so that only what needs
-// to suspend fails.
+// NewTenantState finds the places.
 func NewTenantState(v *policy.View, suspended string) (*TenantState, error) {
 	t, err := Expose(v).Tenants(suspended)
-	if err != nil || t == nil || t.Suspension == nil {
-		return &TenantState{}, err
-	}
-	return &TenantState{t, v.BaseType(t.Relation.Column(t.Key).Type)}, nil
+	return &TenantState{view: v, tenants: t}, err
 }
 
 // Column is the column of the tenants table; "" where there is none.
 func (s *TenantState) Column() string {
-	if s.tenants == nil {
+	if s.tenants == nil || s.tenants.Suspension == nil {
 		return ""
 	}
 	return s.tenants.Suspension.Column
@@ -44,9 +43,10 @@ func (s *TenantState) Suspended(ctx context.Context, conn *pgx.Conn, tenant stri
 	if s.tenants == nil {
 		return false, nil
 	}
-	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+s.tenants.QName().SQL()+" WHERE "+s.is()+" AND "+
-		s.tenants.Suspension.SQL()+")", tenant).Scan(&suspended)
-	return suspended, err
+	if suspended, err = standing.Suspended(ctx, conn, s.view, tenant); err != nil || suspended {
+		return suspended, err
+	}
+	return s.tenants.suspended(ctx, conn, s.view, tenant)
 }
 
 // Suspend suspends a tenant, or lets it in again. One without a row is let in by nobody.
@@ -54,15 +54,14 @@ func (s *TenantState) Suspend(ctx context.Context, conn *pgx.Conn, tenant string
 	if s.tenants == nil {
 		return ErrNoSuspension
 	}
-	value, ok := s.tenants.Suspension.Set(suspended)
-	if !ok {
-		return errors.New("the column " + s.Column() + " holds words: change it yourself")
+	if !suspended {
+		return s.tenants.Resume(ctx, conn, s.view, tenant)
 	}
-	_, err := conn.Exec(ctx, "UPDATE "+s.tenants.QName().SQL()+" SET "+sqltext.Ident(s.Column())+" = "+value+" WHERE "+
-		s.is(), tenant)
-	return err
-}
-
-func (s *TenantState) is() string {
-	return sqltext.Ident(s.tenants.Key) + " = $1::text::" + s.typ
+	operator := conn.Config().User
+	if _, ok := s.tenants.Suspension.Set(true); !ok {
+		if err := standing.Install(ctx, conn, s.view, operator, s.view.Model.Roles); err != nil {
+			return err
+		}
+	}
+	return s.tenants.Suspend(ctx, conn, s.view, tenant, cmp.Or(s.By, operator), s.Reason)
 }

@@ -1,12 +1,15 @@
 package serving
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/internal/standing"
+	"github.com/moat-db/moat/policy"
 )
 
 // Tenants is the table that lists the tenants, as far as serving needs it.
@@ -38,6 +41,9 @@ func (x *Exposure) Tenants(suspended string) (*Tenants, error) {
 		if suspended != "" {
 			return nil, fmt.Errorf("suspended column %s: there is no tenants table", suspended)
 		}
+		if x.Relation(standing.State()) != nil {
+			return nil, fmt.Errorf("%s suspends tenants: there is no tenants table that says which there are", standing.State())
+		}
 		return nil, nil
 	}
 	t := &Tenants{Relation: r, Key: x.Model.Key, Checked: x.readable(r, x.Model.Key)}
@@ -52,14 +58,86 @@ func (x *Exposure) Tenants(suspended string) (*Tenants, error) {
 	}
 	for _, name := range candidates {
 		if t.Suspension == nil && t.Checked && x.readable(r, name) {
-			t.Suspension = &Suspension{name, x.holds(r.Column(name))}
+			t.Suspension = &Suspension{Column: name, holds: x.holds(r.Column(name))}
 		}
 	}
 	if suspended != "" && t.Suspension == nil {
 		const missing = "suspended column %s: %s has no such column, or the application role may not read it"
 		return nil, fmt.Errorf(missing, suspended, r.QName())
 	}
-	return t, nil
+	return t, x.addState(t)
+}
+
+// addState has moat.tenant_state suspend tenants too, where there is such a table. It is an
+// error when the role cannot read it: nobody would ever be found in it.
+func (x *Exposure) addState(t *Tenants) error {
+	state := x.Relation(standing.State())
+	if state == nil {
+		return nil
+	}
+	column := x.Model.Column
+	if !t.Checked || !x.readable(state, column) || x.Effective(state, x.Role, "SELECT").Denied {
+		return fmt.Errorf("%s suspends tenants: the role %s cannot read it, or not the keys of %s", state.QName(), x.Role,
+			t.QName())
+	}
+	if t.Suspension == nil {
+		t.Suspension = &Suspension{}
+	}
+	t.Suspension.state = "exists (select from " + state.QName().SQL() + " s where s." + sqltext.Ident(column) + " = " +
+		t.QName().SQL() + "." + sqltext.Ident(t.Key) + ")"
+	return nil
+}
+
+// Suspend locks a tenant out of everything that serves: by the column, where it says so,
+// and else by a row of moat.tenant_state, which must be there.
+func (t *Tenants) Suspend(ctx context.Context, o standing.Operator, v *policy.View, tenant, by, reason string) error {
+	if value, ok := t.Suspension.Set(true); ok {
+		return t.set(ctx, o, v, tenant, value)
+	}
+	return standing.Suspend(ctx, o, v, tenant, by, reason)
+}
+
+// Resume lets a tenant in again. It is an error where the column holds a word that suspends
+// it: only the team knows the others.
+func (t *Tenants) Resume(ctx context.Context, o standing.Operator, v *policy.View, tenant string) error {
+	if err := standing.Resume(ctx, o, v, tenant); err != nil {
+		return err
+	}
+	if value, ok := t.Suspension.Set(false); ok {
+		return t.set(ctx, o, v, tenant, value)
+	}
+	still, err := t.suspended(ctx, o, v, tenant)
+	if err == nil && still {
+		return &WordError{t.QName(), t.Suspension.Column}
+	}
+	return err
+}
+
+func (t *Tenants) suspended(ctx context.Context, o standing.Operator, v *policy.View,
+	tenant string) (is bool, err error) {
+	err = o.QueryRow(ctx, "select exists (select from "+t.QName().SQL()+" where "+t.is(v)+" and "+t.Suspension.SQL()+")",
+		tenant).Scan(&is)
+	return is, err
+}
+
+func (t *Tenants) set(ctx context.Context, o standing.Operator, v *policy.View, tenant, value string) error {
+	_, err := o.Exec(ctx, "update "+t.QName().SQL()+" set "+sqltext.Ident(t.Suspension.Column)+" = "+value+" where "+
+		t.is(v), tenant)
+	return err
+}
+
+func (t *Tenants) is(v *policy.View) string {
+	return sqltext.Ident(t.Key) + " = $1::text::" + v.BaseType(t.Column(t.Key).Type)
+}
+
+// WordError says that a column suspends a tenant by a word.
+type WordError struct {
+	Table  catalog.QName
+	Column string
+}
+
+func (e *WordError) Error() string {
+	return fmt.Sprintf("the column %s of %s suspends the tenant by a word: change it there", e.Column, e.Table)
 }
 
 // readable reports whether the role may read a column, which may be missing.
@@ -97,18 +175,30 @@ func (x *Exposure) holds(c *catalog.Column) holding {
 	return presence
 }
 
-// Suspension is the column that suspends a tenant: when it is true, when it says one of
-// a few words, or when it has a value at all.
+// Suspension is what suspends a tenant: a column, when it is true, when it says one of a few
+// words, or when it has a value at all; and a row in moat.tenant_state, where there is one.
 type Suspension struct {
+	// Column is that of the tenants table; "" for none.
 	Column string
 	holds  holding
+	state  string // the condition that there is such a row; "" without the table
 }
 
-// SQL is the condition that is true of a suspended tenant; false where s is nil.
+// SQL is the condition that is true of a suspended tenant in a query that reads the tenants
+// table without an alias; false where s is nil.
 func (s *Suspension) SQL() string {
-	if s == nil {
+	switch {
+	case s == nil:
 		return "false"
+	case s.Column == "":
+		return s.state
+	case s.state == "":
+		return s.column()
 	}
+	return "(" + s.column() + " or " + s.state + ")"
+}
+
+func (s *Suspension) column() string {
 	name := sqltext.Ident(s.Column)
 	switch s.holds {
 	case truth:
@@ -123,7 +213,7 @@ func (s *Suspension) SQL() string {
 // false for a word, since none surely means a tenant that is active.
 func (s *Suspension) Set(suspended bool) (value string, ok bool) {
 	switch {
-	case s == nil || s.holds == words:
+	case s == nil || s.Column == "" || s.holds == words:
 		return "", false
 	case s.holds == truth:
 		return fmt.Sprint(suspended), true

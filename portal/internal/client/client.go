@@ -146,6 +146,9 @@ func (p *Pages) signedIn(h Handler) frame.Handler {
 		if err != nil {
 			return err
 		}
+		if err := p.limit(r, sc, scope); err != nil {
+			return err
+		}
 		ctx := moat.WithScope(r.Context(), scope)
 		if p.Ledger != nil && s.ViewAs == nil {
 			p.Ledger.Seen(ctx, scope.Tenant)
@@ -199,6 +202,19 @@ func (p *Pages) admit(ctx context.Context, sc *schema.Schema, s *frame.Session, 
 	}
 	scope, err := verdict.Admit(who.Scope)
 	return scope, name, err
+}
+
+// limit asks for the limits of the session's tenant, where it is time to.
+func (p *Pages) limit(r *http.Request, sc *schema.Schema, s moat.Scope) error {
+	x := p.Gate.ExchangeOf(r)
+	if sc.Check.LimitSQL() == "" || !x.AsksLimit() {
+		return nil
+	}
+	own, err := p.Source.Door.Limit(r.Context(), sc.Check, s)
+	if err == nil {
+		x.Limit(own)
+	}
+	return err
 }
 
 // Page is a page with a client's navigation.

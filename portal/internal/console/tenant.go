@@ -1,6 +1,8 @@
 package console
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -8,7 +10,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/internal/serving"
-	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/internal/standing"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
 	"github.com/moat-db/moat/portal/internal/schema"
@@ -16,7 +18,7 @@ import (
 
 type tenantPage struct {
 	Client     tenant
-	CanSuspend bool
+	CanSuspend bool // there is a list that says which tenants there are
 	Log        []ledger.Line
 	Done       string
 }
@@ -48,7 +50,7 @@ func (p *Pages) tenantPage(w http.ResponseWriter, r *http.Request, s *frame.Sess
 	data := &tenantPage{Done: r.URL.Query().Get("done")}
 	look := ledger.Entry{By: s, Action: ledger.LookedAtOne}
 	err := p.one(r, look, func(tx pgx.Tx, sc *schema.Schema, one tenant) (err error) {
-		data.Client, data.CanSuspend = one, canSuspend(sc.Tenants)
+		data.Client, data.CanSuspend = one, sc.Tenants != nil
 		data.Log, err = p.Ledger.Lines(r.Context(), tx, ledger.Question{Tenant: one.ID, Looks: true, Most: 50})
 		return err
 	})
@@ -56,25 +58,6 @@ func (p *Pages) tenantPage(w http.ResponseWriter, r *http.Request, s *frame.Sess
 		return err
 	}
 	return p.show(w, r, s, "tenant", data.Client.Name, "Clients", data)
-}
-
-// canSuspend says whether the console can lock a tenant out and let it in again.
-func canSuspend(t *serving.Tenants) bool {
-	if t == nil {
-		return false
-	}
-	_, ok := t.Suspension.Set(true)
-	return ok
-}
-
-func cannotSuspend(t *serving.Tenants) *frame.Refusal {
-	hint := "The tenants table has no column for this that the application role can read. " +
-		"Add one: suspended_at timestamptz."
-	if t != nil && t.Suspension != nil {
-		hint = "The column " + t.Suspension.Column + " holds a word, and only your application knows all of them. " +
-			"Change it there."
-	}
-	return &frame.Refusal{Status: http.StatusConflict, Title: "The console cannot suspend clients here", Hint: hint}
 }
 
 // setState suspends a tenant or lets it in again.
@@ -90,22 +73,51 @@ func (p *Pages) setState(w http.ResponseWriter, r *http.Request, s *frame.Sessio
 	}
 	var path string
 	act := ledger.Entry{By: s, Action: done + " the client", Reason: reason}
-	err = p.one(r, act, func(tx pgx.Tx, sc *schema.Schema, one tenant) error {
-		t := sc.Tenants
-		if !canSuspend(t) {
-			return cannotSuspend(t)
+	if suspend {
+		if err := p.prepareState(r.Context()); err != nil {
+			return err
 		}
+	}
+	err = p.one(r, act, func(tx pgx.Tx, sc *schema.Schema, one tenant) error {
 		path = one.Path()
-		value, _ := t.Suspension.Set(suspend)
-		_, err := tx.Exec(r.Context(), "update "+t.QName().SQL()+" set "+sqltext.Ident(t.Suspension.Column)+" = "+value+
-			" where "+sqltext.Ident(t.Key)+" = $1", one.ID)
-		return err
+		switch {
+		case sc.Tenants == nil:
+			return errNoTenants
+		case suspend:
+			return sc.Tenants.Suspend(r.Context(), tx, sc.View, one.ID, s.Subject, reason)
+		}
+		return sc.Tenants.Resume(r.Context(), tx, sc.View, one.ID)
 	})
+	var word *serving.WordError
+	if errors.As(err, &word) {
+		return &frame.Refusal{Status: http.StatusConflict, Title: "The console cannot resume this client",
+			Hint: "The column " + word.Column + " holds a word, and only your application knows all of them. Change it there."}
+	}
 	if err != nil {
 		return err
 	}
 	p.Source.Door.Flush()
 	return frame.Elsewhere(path + "?done=" + done)
+}
+
+var errNoTenants = &frame.Refusal{Status: http.StatusConflict, Title: "The console cannot suspend clients here",
+	Hint: "No table lists the clients."}
+
+// prepareState makes the table of suspended tenants where no column suspends one.
+func (p *Pages) prepareState(ctx context.Context) error {
+	sc, err := p.Source.Schema(ctx)
+	if err != nil || sc.Tenants == nil {
+		return err
+	}
+	if _, ok := sc.Tenants.Suspension.Set(true); ok {
+		return nil
+	}
+	conn, err := p.Ledger.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return standing.Install(ctx, conn, sc.View, p.Ledger.Pool.Config().ConnConfig.User, []string{sc.Snapshot.User})
 }
 
 // viewTime is how long an operator may view as a client.

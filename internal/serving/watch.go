@@ -1,0 +1,177 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// askTimeout bounds one statement of a watch: a peer that went silent without ending its
+// connection must not stop it for ever.
+const askTimeout = 10 * time.Second
+
+// fingerprint changes whenever something does that a Schema is built from: it reads
+// the newest row version of each catalog, and how many rows there are.
+const fingerprint = `
+select pg_catalog.md5(pg_catalog.string_agg(n || ':' || coalesce(x, 0), ',')) from (
+	select pg_catalog.count(*) as n, pg_catalog.sum(xmin::text::bigint) as x from pg_catalog.pg_class where oid >= 16384
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_attribute
+		where attrelid >= 16384 and attnum > 0
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_constraint
+		where oid >= 16384
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_proc where oid >= 16384
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_policy
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_attrdef
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_description
+		where objoid >= 16384
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_enum
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_namespace
+	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_auth_members
+) as parts`
+
+// The channels that are listened to: PostgREST's own name for a reload, moat's, and
+// the one that empties the tenant cache.
+var channels = []string{"pgrst", "moat", "moat_tenants"}
+
+// Watch keeps what was read of a schema current.
+type Watch struct {
+	// Connect opens a connection outside the pool.
+	Connect func(ctx context.Context) (*pgx.Conn, error)
+	// Reload reads the schema again. Flush forgets what is known of the tenants.
+	Reload func(ctx context.Context) error
+	Flush  func()
+	// Fresh reports whether the schema has been read once only: then the watch, as it
+	// begins, does not insist on reading it again.
+	Fresh func() bool
+	// Every is how often the schema's fingerprint is compared.
+	Every  time.Duration
+	Logger *slog.Logger
+	// Cause is what the log says of an error.
+	Cause func(error) string
+}
+
+// Run watches until ctx ends.
+func (w *Watch) Run(ctx context.Context) {
+	wait := time.Second / 4
+	for ctx.Err() == nil {
+		err := w.follow(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		w.Logger.Warn("schema is not being watched, trying again", "error", w.Cause(err))
+		sleep(ctx, wait)
+		wait = min(2*wait, 5*time.Second)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// follow watches over one connection. Notifications that were sent while there was
+// none are made up for by comparing the fingerprint at once, and the tenant cache is
+// emptied.
+func (w *Watch) follow(ctx context.Context) error {
+	conn, err := w.listener(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeSoon(ctx, conn)
+	w.Flush()
+	last := ""
+	for {
+		if last, err = w.compare(ctx, conn, last); err != nil {
+			return err
+		}
+		if err := w.listen(ctx, conn); err != nil {
+			return err
+		}
+	}
+}
+
+// listener connects and listens to the channels. A standby knows no LISTEN: there the
+// comparison alone tells of changes.
+func (w *Watch) listener(ctx context.Context) (*pgx.Conn, error) {
+	short, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	conn, err := w.Connect(short)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range channels {
+		_, err := conn.Exec(short, "listen "+pgx.Identifier{name}.Sanitize())
+		if standby(err) {
+			return conn, nil
+		}
+		if err != nil {
+			closeSoon(ctx, conn)
+			return nil, err
+		}
+	}
+	return conn, nil
+}
+
+// standby reports whether a statement was refused because the server is a hot standby, or
+// its transaction read-only.
+func standby(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && (pgErr.Code == "25006" || pgErr.Code == "55000")
+}
+
+// closeSoon closes a connection whose peer may not answer any more.
+func closeSoon(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx) // it is not used any more
+}
+
+// compare reloads when the fingerprint differs from the last one. The first one is
+// compared with nothing, so it reloads once after a lost connection.
+func (w *Watch) compare(ctx context.Context, conn *pgx.Conn, last string) (string, error) {
+	var now string
+	short, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if err := conn.QueryRow(short, fingerprint).Scan(&now); err != nil {
+		return last, err
+	}
+	if now == last {
+		return now, nil
+	}
+	if last == "" && w.Fresh() {
+		// It has only just been read, but something may have changed since.
+		last = now
+	}
+	if err := w.Reload(ctx); err != nil {
+		w.Logger.Error("schema could not be reloaded, the old one stays", "error", w.Cause(err))
+		return last, nil
+	}
+	return now, nil
+}
+
+// listen handles notifications until it is time to compare again.
+func (w *Watch) listen(ctx context.Context, conn *pgx.Conn) error {
+	until, cancel := context.WithTimeout(ctx, w.Every)
+	defer cancel()
+	for {
+		n, err := conn.WaitForNotification(until)
+		if err != nil {
+			if ctx.Err() == nil && errors.Is(until.Err(), context.DeadlineExceeded) && !conn.IsClosed() && pgconn.Timeout(err) {
+				return nil
+			}
+			return err
+		}
+		switch {
+		case n.Channel == "moat_tenants":
+			w.Flush()
+		case n.Payload == "" || n.Payload == "reload schema":
+			return w.Reload(ctx)
+		}
+	}
+}
