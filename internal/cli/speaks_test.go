@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
@@ -210,7 +212,7 @@ func lookup(t *testing.T, d *pgtest.Database, column string) {
 	t.Helper()
 	d.Exec(t, strings.NewReplacer(":app", d.Roles["app"], ":column", column).Replace(`
 		create function moat.tenant_by_:column(text) returns uuid language sql stable strict security definer
-			set search_path = pg_catalog, pg_temp as $$ select t.id from app.tenants t where t.:column::text = $1 $$;
+			set search_path = pg_catalog, pg_temp as $$ select t.id from app.tenants t where t.:column = $1 $$;
 		revoke all on function moat.tenant_by_:column(text) from public;
 		grant execute on function moat.tenant_by_:column(text) to :app`))
 }
@@ -353,6 +355,50 @@ func TestTenantsCannotBeListed(t *testing.T) {
 		if got := titles(s.get(docs, ann, "Moat-Tenant", acme)); got != want {
 			t.Errorf("%q: a choice: %s", yaml, got)
 		}
+	}
+}
+
+// A token with the issuer's name of a tenant enters the tenant that has the name now, and
+// exactly that name.
+func TestTenantLookup(t *testing.T) {
+	t.Parallel()
+	d := speaksDatabase(t)
+	const one = ", tenant_lookup: org"
+	_, err := speaksService(t, d, one, "none", "")
+	var missing *api.LookupError
+	if !errors.As(err, &missing) {
+		t.Fatalf("without a function: %v", err)
+	}
+	d.Exec(t, strings.ReplaceAll(strings.ReplaceAll(missing.SQL, "CREATE ROLE moat_definer NOLOGIN BYPASSRLS;", ""),
+		"moat_definer", d.Role(t, "definer", "NOLOGIN BYPASSRLS")))
+	s, err := speaksService(t, d, one, "none", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(name any) string {
+		return titles(s.get(docs, speaksToken(t, "one", map[string]any{"sub": "ann", "tenant_id": name})))
+	}
+	for _, c := range []struct {
+		name any
+		want string
+	}{
+		{"org_Acme", "of Acme"}, {"org_acme", "Forbidden MOAT103"}, {"org_Acme ", "Forbidden MOAT103"},
+		{"' or true --", "Forbidden MOAT103"}, {acme, "Forbidden MOAT103"}, {"", "Forbidden MOAT102"},
+		{[]string{"org_Acme"}, "of Acme"}, {map[string]any{"org_Acme": 1}, "of Acme"},
+		{[]string{"org_Acme", "org_Beta"}, "Unauthorized PGRST301"}, {42, "Unauthorized PGRST301"},
+	} {
+		if got := ask(c.name); got != c.want {
+			t.Errorf("%v: %s, want %s", c.name, got, c.want)
+		}
+	}
+	// The name moves while it is remembered: its old tenant is shut at once.
+	d.Exec(t, `update app.tenants set org = 'gone' where name = 'Acme';
+		update app.tenants set org = 'org_Acme' where name = 'Delta'`)
+	if got := ask("org_Acme"); got != "Forbidden MOAT103" && got != "of Delta" {
+		t.Errorf("after the name has moved: %s", got)
+	}
+	if got := ask("org_Acme"); got != "of Delta" {
+		t.Errorf("after that: %s", got)
 	}
 }
 

@@ -19,7 +19,10 @@ import (
 // lookup finds the tenant that has a name in a column of the tenants table. What it finds
 // is a guess: the guard of the request compares the column again, in the tenant's own
 // scope, and byte by byte.
-type lookup struct{ sql string }
+type lookup struct {
+	sql  string
+	kind moat.TenantType // of the names: what is none finds nothing
+}
 
 // LookupError says that the application role has no way to look a tenant up by a column.
 // SQL makes one, once, as an administrator.
@@ -109,10 +112,11 @@ func (x *Exposure) checkLookup(t *Tenants, column string) error {
 
 // lookup reads the table where the role sees all of it, else a function that may.
 func (x *Exposure) lookup(t *Tenants, column string) (lookup, error) {
-	key := sqltext.Ident(t.Key)
+	typ := x.parameter(t.Column(column))
+	kind := kindOf(typ)
 	if !t.RLS {
-		return lookup{"select " + key + "::text from " + t.QName().SQL() + " where " + sqltext.Ident(column) +
-			"::text = $1"}, nil
+		return lookup{"select " + sqltext.Ident(t.Key) + "::text from " + t.QName().SQL() + " where " +
+			sqltext.Ident(column) + " = $1::" + typ, kind}, nil
 	}
 	name := catalog.QName{Schema: catalog.OwnSchema, Name: "tenant_by_" + column}
 	usable := func(f *catalog.Function) bool {
@@ -122,7 +126,7 @@ func (x *Exposure) lookup(t *Tenants, column string) (lookup, error) {
 	if !slices.ContainsFunc(x.Functions(name), usable) || !x.Uses(name.Schema) {
 		return lookup{}, &LookupError{column, x.lookupSQL(t, column, name)}
 	}
-	return lookup{"select " + name.SQL() + "($1)::text"}, nil
+	return lookup{"select " + name.SQL() + "($1)::text", kind}, nil
 }
 
 func (x *Exposure) lookupSQL(t *Tenants, column string, name catalog.QName) string {
@@ -135,7 +139,8 @@ func (x *Exposure) lookupSQL(t *Tenants, column string, name catalog.QName) stri
 		"GRANT SELECT (" + key + ", " + by + ") ON " + table + " TO " + definer + ";",
 		"CREATE OR REPLACE FUNCTION " + name.SQL() + "(text) RETURNS " + x.parameter(t.Column(t.Key)),
 		"  LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp",
-		"  AS " + sqltext.Dollar(" SELECT t."+key+" FROM "+table+" t WHERE t."+by+"::text = $1 ") + ";",
+		"  AS " + sqltext.Dollar(" SELECT t."+key+" FROM "+table+" t WHERE t."+by+" = $1::"+x.parameter(t.Column(column))+" ") +
+			";",
 		"ALTER FUNCTION " + name.SQL() + "(text) OWNER TO " + definer + ";",
 		"REVOKE ALL ON FUNCTION " + name.SQL() + "(text) FROM PUBLIC;",
 		"GRANT EXECUTE ON FUNCTION " + name.SQL() + "(text) TO " + role + ";",
@@ -156,7 +161,7 @@ func (d *Door) find(ctx context.Context, c *Check, n named) (moat.Tenant, error)
 		return t, nil
 	}
 	l, ok := c.lookups[n.column]
-	if !ok || n.name == "" {
+	if !ok || l.kind.Validate(moat.Tenant(n.name)) != nil {
 		return "", ErrUnknownTenant
 	}
 	var t *string
