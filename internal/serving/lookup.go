@@ -139,8 +139,8 @@ func (x *Exposure) lookupSQL(t *Tenants, column string, name catalog.QName) stri
 		"GRANT SELECT (" + key + ", " + by + ") ON " + table + " TO " + definer + ";",
 		"CREATE OR REPLACE FUNCTION " + name.SQL() + "(text) RETURNS " + x.parameter(t.Column(t.Key)),
 		"  LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp",
-		"  AS " + sqltext.Dollar(" SELECT t."+key+" FROM "+table+" t WHERE t."+by+" = $1::"+x.parameter(t.Column(column))+" ") +
-			";",
+		"  AS " + sqltext.Dollar(" SELECT t."+key+" FROM "+table+" t WHERE t."+by+" = $1::"+
+			x.parameter(t.Column(column))+" ") + ";",
 		"ALTER FUNCTION " + name.SQL() + "(text) OWNER TO " + definer + ";",
 		"REVOKE ALL ON FUNCTION " + name.SQL() + "(text) FROM PUBLIC;",
 		"GRANT EXECUTE ON FUNCTION " + name.SQL() + "(text) TO " + role + ";",
