@@ -1,9 +1,11 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +30,18 @@ type ExportOptions struct {
 	Progress func(table string, rows int64, done bool)
 }
 
+// describe is for the operator log.
+func (o ExportOptions) describe() string {
+	text := "as " + cmp.Or(o.Format, "archive")
+	if len(o.Mask) > 0 {
+		text += ", masked: " + strings.Join(slices.Sorted(maps.Keys(o.Mask)), ", ")
+	}
+	if len(o.LeaveOut) > 0 {
+		text += ", left out: " + strings.Join(o.LeaveOut, ", ")
+	}
+	return text
+}
+
 // Export writes all rows of a tenant to w, as they were at one moment. Memory does not
 // grow with the rows. The moment ends with the connection, so that an export that was
 // interrupted starts again.
@@ -36,7 +50,7 @@ func (o *Operator) Export(ctx context.Context, tenant string, w io.Writer, opts 
 	if err != nil {
 		return nil, err
 	}
-	if err := o.log(ctx, "exported the tenant", id, opts.Format); err != nil {
+	if err := o.log(ctx, "exported the tenant", id, opts.describe()); err != nil {
 		return nil, err
 	}
 	return o.export(ctx, id, w, opts)

@@ -138,6 +138,7 @@ func (a *app) commands() []*cobra.Command {
 		a.newSQL(),
 		a.newSeal(),
 		a.newTenant(),
+		a.newEvidence(),
 		a.newBreakIn(),
 	}
 }
