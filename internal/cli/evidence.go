@@ -38,8 +38,7 @@ func (a *app) newEvidence() *cobra.Command {
 			"manifest with digests, signed where a key is given. docs/how-to/evidence-for-an-auditor.md\n" +
 			"says which part helps with which question.\n\n" +
 			"Exit code 0: written, or verified. 1: written, and audit or a proof found something. 2: an error.",
-		Example: "  moat prove --format json --output proof.json\n" +
-			"  moat evidence --out evidence-2026-11 --prove proof.json --key key.pem --reason 'SOC 2, quarter 4'\n" +
+		Example: "  moat evidence --out evidence-2026-11 --prove proof.json --key key.pem --reason 'SOC 2, quarter 4'\n" +
 			"  moat evidence --verify evidence-2026-11 --public-key public.pem",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

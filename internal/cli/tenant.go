@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat/internal/english"
@@ -100,10 +101,12 @@ func tenantError(err error) error {
 	var unprepared *lifecycle.NotPreparedError
 	var unmade *standing.NotPreparedError
 	var blocked *lifecycle.BlockedError
+	var missing *lifecycle.MissingRightsError
+	var pg *pgconn.PgError
 	switch {
 	case errors.As(err, &undecided):
 		return withHint(err, "say in moat.yaml what they are: tables.shared, tables.ignore or tables.columns")
-	case errors.As(err, &unprepared):
+	case errors.As(err, &unprepared), errors.As(err, &missing), errors.As(err, &pg) && pg.Code == "42501":
 		return withHint(err, "once, as an administrator: moat tenant setup URL --operator ROLE --apply")
 	case errors.As(err, &unmade):
 		return withHint(err, "once, as an administrator: moat tenant setup URL --operator ROLE --apply")
