@@ -83,7 +83,8 @@ func TestTenantCommands(t *testing.T) {
 
 	const copied = "dddddddd-0000-4000-8000-000000000004"
 	step(exitError, "--set", tenant("clone", tenantB, "--as", copied, "--apply")...)
-	step(exitOK, "12  public.tasks", tenant("clone", tenantB, "--as", copied, "--set", "public.tenants.slug={}-2", "--apply")...)
+	step(exitOK, "12  public.tasks", tenant("clone", tenantB, "--as", copied, "--set", "public.tenants.slug={}-2",
+		"--apply")...)
 	made := step(exitOK, "-", tenant("create", "--set", "id="+tenantA, "--set", "name=Again", "--apply")...)
 	if strings.TrimSpace(made) != tenantA {
 		t.Errorf("created %q", made)
