@@ -132,7 +132,7 @@ func evidenceKey(name string) (ed25519.PrivateKey, error) {
 
 // auditResult runs the audit, and says in one line what it found.
 func (a *app) auditResult(ctx context.Context, args []string, c config.Config) (lifecycle.Result, error) {
-	o := audit.Options{Owner: c.Roles.Owner, Membership: qname(c.Caller.Table), Today: time.Now()}
+	o := audit.Options{Owner: c.Roles.Owner, Membership: config.Named(c.Caller.Table), Today: time.Now()}
 	var err error
 	if o.Accepted, err = exceptions("", c); err != nil {
 		return lifecycle.Result{}, err
