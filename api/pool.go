@@ -30,6 +30,7 @@ func ConfigurePool(timeout time.Duration) func(*pgxpool.Config) {
 		if timeout > 0 {
 			p["statement_timeout"] = milliseconds(timeout)
 		}
+		boundPrepared(c)
 		before := c.AfterConnect
 		c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 			preferText(conn.TypeMap())

@@ -1,0 +1,4 @@
+package api
+
+// PreparedBytes is the estimate that the tests compare.
+var PreparedBytes = preparedBytes
