@@ -5,11 +5,11 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"maps"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/moat-db/moat/api/internal/problem"
 )
@@ -49,11 +49,9 @@ func (q *request) contentType() (string, error) {
 	if header == "" {
 		return "application/json", nil
 	}
-	name, _, err := mime.ParseMediaType(header)
-	if err != nil {
-		return "", errBody("Content-Type not acceptable: %s", header)
-	}
-	return name, nil
+	// What is wrong with its parameters does not matter: none of them has a meaning here.
+	name, _, _ := strings.Cut(header, ";")
+	return strings.ToLower(strings.TrimSpace(name)), nil
 }
 
 // payload reads objects from JSON, CSV or a form. Without columns= all objects must
@@ -93,7 +91,7 @@ func jsonPayload(text []byte, anyKeys bool) (payload, error) {
 	}
 	var objects []map[string]json.RawMessage
 	if json.Unmarshal(p.text, &objects) != nil {
-		return payload{}, errBody("an object or an array of objects is expected")
+		return payload{}, errBody("All object keys must match") // PostgREST's text for it
 	}
 	p.rows = len(objects)
 	p.some, p.every = membership(objects)

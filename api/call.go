@@ -108,6 +108,13 @@ func (q *request) arguments(r *query.Request) (plan.Call, []string, string, erro
 		// As in a URL: a variadic argument may come several times.
 		r.Arguments, err = formArguments(text)
 		return plan.Call{}, argumentNames(r), "", err
+	case "text/csv":
+		rows, err := csvPayload(text)
+		if err != nil {
+			return plan.Call{}, nil, "", err
+		}
+		call, names, _, err := jsonArguments(rows.text, r)
+		return call, names, "", err
 	case "application/json":
 		return jsonArguments(text, r)
 	}
@@ -146,19 +153,23 @@ func jsonArguments(text []byte, r *query.Request) (plan.Call, []string, string, 
 	if !json.Valid(text) {
 		return plan.Call{}, nil, "", errBody("Empty or invalid json")
 	}
+	first := text
+	if text[0] == '[' { // the first of several objects, unless one unnamed parameter takes them all
+		var objects []json.RawMessage
+		if json.Unmarshal(text, &objects) == nil && len(objects) > 0 {
+			first = objects[0]
+		}
+	}
 	var object map[string]json.RawMessage
-	if text[0] != '{' {
+	if json.Unmarshal(first, &object) != nil || object == nil {
 		// Only a function with one unnamed parameter takes something else.
 		return plan.Call{Body: text}, []string{""}, "json", nil
-	}
-	if err := json.Unmarshal(text, &object); err != nil {
-		return plan.Call{}, nil, "", errBody("Empty or invalid json")
 	}
 	keys := slices.Sorted(maps.Keys(object))
 	if r.Columns != nil {
 		keys = r.Columns
 	}
-	return plan.Call{Body: text, Keys: keys}, keys, "json", nil
+	return plan.Call{Body: text, First: first, Keys: keys}, keys, "json", nil
 }
 
 func hexBytes(text []byte) []byte {
@@ -182,7 +193,7 @@ func (q *request) callFunction(w http.ResponseWriter, f *schema.Function, r *que
 	if err := q.ranged(r); err != nil {
 		return err
 	}
-	st, err := plan.Function(q.state.Schema, f, r, c, q.options(media))
+	st, err := plan.Function(q.state.Schema, f, r, c, q.optionsOf(f.Table, media))
 	if err != nil {
 		return err
 	}
@@ -199,11 +210,15 @@ func (q *request) callFunction(w http.ResponseWriter, f *schema.Function, r *que
 		q.write(w, http.StatusNoContent, "", a)
 		return nil
 	}
-	status := http.StatusOK
-	if f.Set {
-		if status, err = contentRange(h, st, a); err != nil {
-			return err
+	if !f.Set { // what is no set is one row, also where it is null
+		a.rows, a.total = 1, min(a.total, -1)
+		if q.prefer.Count == "exact" {
+			a.total = 1
 		}
+	}
+	status, err := contentRange(h, st, a)
+	if err != nil {
+		return err
 	}
 	if err := q.nextCursor(h, st, a); err != nil {
 		return err
@@ -230,7 +245,7 @@ func (q *request) runCall(f *schema.Function, st *plan.Statement, media query.Me
 
 // acceptCall negotiates the format: text and bytes are for scalar results.
 func (q *request) acceptCall(f *schema.Function) (query.Media, error) {
-	return query.Accept(q.Header["Accept"], func(format query.Format) bool {
+	return query.Accept(q.Header["Accept"], query.Offer{Made: q.madeCall(f), Format: func(format query.Format) bool {
 		switch format {
 		case query.JSON, query.Singular, query.CSV:
 			return true
@@ -240,5 +255,19 @@ func (q *request) acceptCall(f *schema.Function) (query.Media, error) {
 			return q.h.config.AllowExplain
 		}
 		return false
-	})
+	}})
+}
+
+// madeCall offers the type that a scalar result is made for, or what is made of rows.
+func (q *request) madeCall(f *schema.Function) func(string) (query.Media, bool) {
+	switch {
+	case f.Media != "":
+		return func(name string) (query.Media, bool) {
+			own := f.Media == schema.AnyMedia || f.Media == name
+			return query.Media{Format: query.Made, Type: f.Media, Raw: f.Bytes}, own
+		}
+	case f.Table != nil:
+		return q.made(f.Table)
+	}
+	return nil
 }

@@ -12,7 +12,7 @@ import (
 
 // post inserts rows.
 func (q *request) post(w http.ResponseWriter, t *schema.Table) error {
-	media, r, err := q.writeRequest()
+	media, r, err := q.writeRequest(t)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (q *request) post(w http.ResponseWriter, t *schema.Table) error {
 	if body.rows == 0 {
 		return q.nothing(w, media, in, http.StatusCreated)
 	}
-	st, err := plan.Insert(q.state.Schema, t, r, in, q.options(media))
+	st, err := plan.Insert(q.state.Schema, t, r, in, q.optionsOf(t, media))
 	if err != nil {
 		return err
 	}
@@ -61,11 +61,11 @@ func hasInserted(st *plan.Statement) bool {
 
 // put inserts or replaces the one row that the filters name.
 func (q *request) put(w http.ResponseWriter, t *schema.Table) error {
-	media, r, err := q.writeRequest()
+	media, r, err := q.writeRequest(t)
 	if err != nil {
 		return err
 	}
-	if r.Root.Limit != nil || r.Root.Offset > 0 || q.Header.Get("Range") != "" {
+	if r.Root.Limit != nil || r.Root.Offset > 0 {
 		return problem.New(http.StatusBadRequest, "PGRST114", "limit/offset querystring parameters are not allowed for PUT")
 	}
 	body, err := q.rows(t, r)
@@ -74,21 +74,18 @@ func (q *request) put(w http.ResponseWriter, t *schema.Table) error {
 	}
 	in := q.newWrite(body)
 	in.Resolution, in.Replace = "merge-duplicates", true
-	st, err := plan.Insert(q.state.Schema, t, r, in, q.options(media))
+	st, err := plan.Insert(q.state.Schema, t, r, in, q.optionsOf(t, media))
 	if err != nil {
 		return err
-	}
-	if body.rows != 1 {
-		return plan.ErrPut
 	}
 	if isPlan(media) {
 		return q.explain(w, st, media)
 	}
 	a := &answer{}
-	if err := q.change(st, media, a, true); err != nil {
+	if err := q.change(st, media, a, body.rows == 1); err != nil {
 		return err
 	}
-	if a.rows == 0 {
+	if a.rows != 1 { // PostgreSQL lets no statement write one row twice
 		return plan.ErrPut
 	}
 	status := http.StatusOK
@@ -101,7 +98,7 @@ func (q *request) put(w http.ResponseWriter, t *schema.Table) error {
 
 // patch updates the rows that the filters name.
 func (q *request) patch(w http.ResponseWriter, t *schema.Table) error {
-	media, r, err := q.writeRequest()
+	media, r, err := q.writeRequest(t)
 	if err != nil {
 		return err
 	}
@@ -117,7 +114,7 @@ func (q *request) patch(w http.ResponseWriter, t *schema.Table) error {
 	}
 	in := q.newWrite(body)
 	in.Body = body.object()
-	st, err := plan.Update(q.state.Schema, t, r, in, q.options(media))
+	st, err := plan.Update(q.state.Schema, t, r, in, q.optionsOf(t, media))
 	if err != nil {
 		return err
 	}
@@ -129,12 +126,12 @@ func (q *request) patch(w http.ResponseWriter, t *schema.Table) error {
 
 // delete removes the rows that the filters name.
 func (q *request) delete(w http.ResponseWriter, t *schema.Table) error {
-	media, r, err := q.writeRequest()
+	media, r, err := q.writeRequest(t)
 	if err != nil {
 		return err
 	}
 	in := q.newWrite(payload{})
-	st, err := plan.Delete(q.state.Schema, t, r, in, q.options(media))
+	st, err := plan.Delete(q.state.Schema, t, r, in, q.optionsOf(t, media))
 	if err != nil {
 		return err
 	}
@@ -181,8 +178,8 @@ func namesOneRow(t *schema.Table, r *query.Request) bool {
 }
 
 // writeRequest reads what all writes have in common.
-func (q *request) writeRequest() (query.Media, *query.Request, error) {
-	media, err := q.accept()
+func (q *request) writeRequest(t *schema.Table) (query.Media, *query.Request, error) {
+	media, err := q.accept(t)
 	if err != nil {
 		return media, nil, err
 	}
@@ -290,5 +287,6 @@ func (q *request) nothing(w http.ResponseWriter, media query.Media, in plan.Writ
 	if in.Returning == "representation" && media.Format == query.JSON {
 		a.body = []byte("[]")
 	}
+	q.applied(w.Header(), "return", "missing", "tx", "handling", "timezone")
 	return q.answerWrite(w, media, in, a, status)
 }

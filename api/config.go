@@ -82,6 +82,18 @@ type Config struct {
 	// exposed. Zero means none.
 	PreRequest catalog.QName
 
+	// SearchPath are schemas behind the exposed one in which functions, operators and
+	// types of extensions are found by their bare names. None of them is exposed by it.
+	SearchPath []string
+	// RootSpec is a function without arguments whose result describes the API in place
+	// of the OpenAPI document; the role must be able to execute it. Zero means none.
+	RootSpec catalog.QName
+	// BriefErrors leaves details and hint out of errors.
+	BriefErrors bool
+	// AliasesOnly lets the filters, order and limit of an embed that has an alias be
+	// named by the alias only, and not by the table as well.
+	AliasesOnly bool
+
 	// PollInterval is how often the schema's fingerprint is compared; zero means 5 s.
 	PollInterval time.Duration
 	// MetricsTenants is how many tenants get a label of their own; zero means none.

@@ -34,7 +34,7 @@ func (h *Handler) cors(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		header.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+		header.Set("Access-Control-Allow-Methods", "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD")
 		// Any header may be sent: an origin that may bring a token may as well bring
 		// traceparent, or what a client library of tomorrow adds.
 		allow := "Authorization, Content-Type, Accept, Accept-Profile, Content-Profile, Prefer, Range, Range-Unit, " +
@@ -46,6 +46,6 @@ func (h *Handler) cors(next http.Handler) http.Handler {
 		}
 		header.Set("Access-Control-Allow-Headers", allow)
 		header.Set("Access-Control-Max-Age", "86400")
-		w.WriteHeader(http.StatusNoContent)
+		w.WriteHeader(http.StatusOK)
 	})
 }

@@ -91,12 +91,12 @@ func TestDialect(t *testing.T) {
 			text: "PGRST115"},
 		{name: "options of the root", call: call{method: "OPTIONS", path: ""}, header: "Allow: OPTIONS,GET,HEAD"},
 		{name: "unknown time zone", call: call{path: "leads?id=eq.1&select=created_at",
-			header: []string{"Prefer: timezone=Mars/X"}}, body: `[{"created_at":"2024-01-01T10:00:00+00:00"}]`},
-		{name: "unknown time zone, strict", call: call{path: "leads", header: []string{
-			"Prefer: timezone=Mars/X, handling=strict"}}, status: 400, text: "Invalid preferences: timezone=Mars/X"},
+			header: []string{"Prefer: timezone=Mars/X, handling=lenient"}}, status: 400, text: "22023"},
 		{name: "unknown time zone of a write", call: call{method: "POST", path: "order?select=id", body: `{"id":9}`,
-			header: []string{"Prefer: timezone=Mars/X, return=representation, tx=rollback"}}, status: 201, body: `[{"id":9}]`,
-			header: "Preference-Applied: return=representation, tx=rollback"},
+			header: []string{"Prefer: timezone=Mars/X, return=representation, tx=rollback"}}, status: 400, text: "22023"},
+		{name: "numeric time zone", call: call{path: "leads?id=eq.1&select=created_at",
+			header: []string{"Prefer: timezone=+05:30"}}, body: `[{"created_at":"2024-01-01T04:30:00-05:30"}]`,
+			header: "Preference-Applied: timezone=+05:30"},
 	})
 }
 

@@ -148,10 +148,12 @@ func internal(err error, code string) *problem.Error {
 
 // database maps PostgreSQL's errors.
 func database(err *pgconn.PgError) *problem.Error {
-	if strings.HasPrefix(err.Code, "PT") {
-		if status, bad := strconv.Atoi(err.Code[2:]); bad == nil && status >= 200 && status <= 599 {
-			return fromDatabase(status, err)
+	if number, isStatus := strings.CutPrefix(err.Code, "PT"); isStatus {
+		status, bad := strconv.Atoi(number)
+		if bad != nil || status < 200 || status > 599 {
+			status = http.StatusInternalServerError
 		}
+		return fromDatabase(status, err)
 	}
 	if err.Code == "PGRST" {
 		return raised(err)
@@ -166,7 +168,7 @@ func database(err *pgconn.PgError) *problem.Error {
 		e := problem.New(status, err.Code, "the statement took too long and was cancelled")
 		e.Cause = err
 		return e
-	case status >= http.StatusInternalServerError:
+	case status >= http.StatusInternalServerError && !tellable(err):
 		return internal(err, err.Code)
 	}
 	return fromDatabase(status, err)
@@ -180,6 +182,12 @@ func fromDatabase(status int, err *pgconn.PgError) *problem.Error {
 	e.Hint = problem.Text(err.Hint)
 	e.Cause = err
 	return e
+}
+
+// tellable reports whether the message of a server's error is PostgreSQL's about a limit of
+// its own, which names nothing of the database.
+func tellable(err *pgconn.PgError) bool {
+	return err.Code == "53400" || strings.HasPrefix(err.Code, "54")
 }
 
 // statusOf maps a SQLSTATE to a status, after PostgREST's table with these
@@ -199,7 +207,7 @@ func statusOf(err *pgconn.PgError) int {
 		return http.StatusGatewayTimeout
 	case "P0001", "55000", "2BP01":
 		return http.StatusBadRequest
-	case "42P17", "53400":
+	case "42P17", "53400", "21000":
 		return http.StatusInternalServerError
 	case "55P03":
 		return http.StatusServiceUnavailable
@@ -209,12 +217,18 @@ func statusOf(err *pgconn.PgError) int {
 		return http.StatusServiceUnavailable
 	case "28", "0L", "0P":
 		return http.StatusForbidden
-	case "54":
-		return http.StatusRequestEntityTooLarge
-	case "09", "25", "2D", "38", "39", "3B", "58", "F0", "HV", "XX", "P0", "55":
+	case "09", "54", "25", "2D", "38", "39", "3B", "58", "F0", "HV", "XX", "P0", "55":
 		return http.StatusInternalServerError
 	}
 	return http.StatusBadRequest
+}
+
+const detailKeys = "DETAIL must be a JSON object with obligatory keys: 'status', 'headers' and optional key: " +
+	"'status_text'."
+
+func badRaise(details string) *problem.Error {
+	return problem.New(http.StatusInternalServerError, "PGRST121",
+		"Could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error").WithDetails("%s", details)
 }
 
 // raised reads RAISE SQLSTATE 'PGRST': the message is the error and the detail the
@@ -228,10 +242,15 @@ func raised(err *pgconn.PgError) *problem.Error {
 		Status  int
 		Headers map[string]string
 	}
-	if json.Unmarshal([]byte(err.Message), &body) != nil || json.Unmarshal([]byte(err.Detail), &detail) != nil ||
-		detail.Status < 200 || detail.Status > 599 || body.Code == "" {
-		return problem.New(http.StatusInternalServerError, "PGRST121",
-			"Could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error")
+	switch {
+	case json.Unmarshal([]byte(err.Message), &body) != nil || body.Code == "":
+		return badRaise("Invalid JSON value for MESSAGE: '" + err.Message + "'").
+			WithHint("MESSAGE must be a JSON object with obligatory keys: 'code', 'message' and optional keys: " +
+				"'details', 'hint'.")
+	case err.Detail == "":
+		return badRaise("DETAIL is missing in the RAISE statement").WithHint("%s", detailKeys)
+	case json.Unmarshal([]byte(err.Detail), &detail) != nil || detail.Status < 200 || detail.Status > 599:
+		return badRaise("Invalid JSON value for DETAIL: '"+err.Detail+"'").WithHint("%s", detailKeys)
 	}
 	e := problem.New(detail.Status, body.Code, "%s", body.Message)
 	if body.Details != nil {
@@ -249,21 +268,23 @@ func raised(err *pgconn.PgError) *problem.Error {
 	return e
 }
 
-// writeError answers with a problem.
-func writeError(w http.ResponseWriter, r *http.Request, e *problem.Error) {
-	h := w.Header()
+// writeError answers with a problem. Proxy-Status names the code for what stands in between
+// (RFC 9209, 2.1.1); the codes are PostgREST's, and so is the name.
+func (h *Handler) writeError(w http.ResponseWriter, r *http.Request, e *problem.Error) {
+	header := w.Header()
 	for name, values := range e.Header {
-		h[name] = values
+		header[name] = values
 	}
-	h.Set("Content-Type", "application/json; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
+	header.Set("Content-Type", "application/json; charset=utf-8")
+	header.Set("Cache-Control", "no-store")
+	if problem.IsToken(e.Code) {
+		header.Set("Proxy-Status", "PostgREST; error="+e.Code)
+	}
 	if e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+		header.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}
-	body, err := json.Marshal(e)
-	if err != nil { // only texts and lists of texts are in it
-		body = []byte(`{"code":"MOAT500","message":"internal error","details":null,"hint":null}`)
-	}
+	body := e.Body(h.config.BriefErrors)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(e.Status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // the client may have gone

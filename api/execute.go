@@ -24,6 +24,8 @@ type answer struct {
 	// rows is how many rows came back, or were changed.
 	rows     int64
 	inserted int64
+	// counted is how many rows the one value was made of; nil where it is a row's own.
+	counted *int64
 	// total is the count without paging; -1 when it was not asked for.
 	total int64
 	etag  string
@@ -31,6 +33,8 @@ type answer struct {
 	last []*string
 	// keys are the names and values of the first row's key columns.
 	keys []keyValue
+	// made says that a function of the database made the body.
+	made bool
 	// status and header are what a function asked for.
 	status int
 	header http.Header
@@ -163,6 +167,10 @@ func (x *execution) rows(rows pgx.Rows, a *answer) error {
 		return err
 	}
 	a.body = e.end(a.body, a.rows)
+	a.made = x.media.Format == query.Made
+	if a.counted != nil {
+		a.rows = *a.counted
+	}
 	if len(columns) == 0 {
 		a.rows = rows.CommandTag().RowsAffected()
 	}
@@ -191,6 +199,9 @@ func (a *answer) observe(columns []column, values [][]byte) {
 		switch columns[i].plan {
 		case plan.ETag:
 			a.etag = string(values[i])
+		case plan.Rows:
+			n, _ := strconv.ParseInt(string(values[i]), 10, 64) // count(*) is a number
+			a.counted = &n
 		case plan.Inserted:
 			if len(values[i]) == 1 && values[i][0] == 't' {
 				a.inserted++
@@ -240,7 +251,7 @@ func readResponse(row pgx.Row, a *answer) error {
 	if status != nil && *status != "" {
 		code, err := strconv.Atoi(*status)
 		if err != nil || code < 200 || code > 599 {
-			return problem.New(http.StatusInternalServerError, "PGRST112", "response.status GUC must be a valid status code")
+			return problem.New(http.StatusInternalServerError, "PGRST112", "response.status guc must be a valid status code")
 		}
 		a.status = code
 	}
@@ -250,7 +261,7 @@ func readResponse(row pgx.Row, a *answer) error {
 	var list []map[string]string
 	if err := json.Unmarshal([]byte(*headers), &list); err != nil {
 		return problem.New(http.StatusInternalServerError, "PGRST111",
-			"response.headers GUC must be a JSON array composed of objects with a single key and a string value")
+			"response.headers guc must be a JSON array composed of objects with a single key and a string value")
 	}
 	a.header = http.Header{}
 	for _, one := range list {
@@ -271,12 +282,13 @@ type encoder struct {
 	stripped bool
 	scalar   bool
 	single   bool
+	raw      bool
 }
 
 func (x *execution) encoder(columns []column) encoder {
 	st := x.statement
 	return encoder{columns: columns, format: x.media.Format, stripped: x.media.Stripped,
-		scalar: st.Scalar, single: st.Single || x.media.Format == query.Singular}
+		scalar: st.Scalar, single: st.Single || x.media.Format == query.Singular, raw: x.media.Raw}
 }
 
 func (e *encoder) begin(b []byte) []byte {
@@ -319,6 +331,11 @@ func (e *encoder) row(b []byte, values [][]byte, n int64) []byte {
 			b = append(b, '\n')
 		}
 		return append(b, values[0]...)
+	case query.Made:
+		if !e.raw {
+			return append(b, values[0]...)
+		}
+		return appendBytes(b, values[0])
 	case query.Bytes:
 		return appendBytes(b, values[0])
 	}

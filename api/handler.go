@@ -88,7 +88,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.handler.
 // chain puts the layers around the routes: the log sees everything, compression what
 // is sent, CORS answers preflights before a token is asked for.
 func (h *Handler) chain() (http.Handler, error) {
-	verified := auth.Middleware(h.config.Verifier, auth.MiddlewareOptions{ErrorHandler: unauthorized})
+	verified := auth.Middleware(h.config.Verifier, auth.MiddlewareOptions{ErrorHandler: h.unauthorized})
 	authenticated := verified(http.HandlerFunc(h.rest))
 	mux := http.NewServeMux()
 	base := h.config.Base
@@ -102,7 +102,7 @@ func (h *Handler) chain() (http.Handler, error) {
 	}
 	mux.HandleFunc("/{$}", h.home(authenticated))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		writeError(w, r, problem.New(http.StatusNotFound, "PGRST125", "Invalid path specified in request URL"))
+		h.writeError(w, r, problem.New(http.StatusNotFound, "PGRST125", "Invalid path specified in request URL"))
 	})
 	answers, err := h.compressed(h.config.From.Strip(mux))
 	if err != nil {
@@ -144,18 +144,18 @@ func (h *Handler) rest(w http.ResponseWriter, r *http.Request) {
 }
 
 // unauthorized answers a refused token; the log learns which check it did not pass.
-func unauthorized(w http.ResponseWriter, r *http.Request, err error) {
+func (h *Handler) unauthorized(w http.ResponseWriter, r *http.Request, err error) {
+	refused := auth.Describe(err)
+	e := problem.New(refused.Status, refused.Code, "%s", refused.Message)
+	e.RetryAfter = refused.RetryAfter
 	if info := infoOf(r); info != nil {
-		info.code = "PGRST302"
-		var refused *auth.TokenError
-		if errors.As(err, &refused) {
-			info.code, info.refused = "PGRST301", refused
-		}
-		if errors.Is(err, auth.ErrNoKeys) {
-			info.code = auth.NoKeysCode
+		info.code = e.Code
+		var token *auth.TokenError
+		if errors.As(err, &token) {
+			info.refused = token
 		}
 	}
-	auth.WriteError(w, r, err)
+	h.writeError(w, r, e)
 }
 
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
@@ -163,7 +163,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if info := infoOf(r); info != nil {
 		info.code, info.cause = e.Code, e.Cause
 	}
-	writeError(w, r, e)
+	h.writeError(w, r, e)
 }
 
 // dispatch answers a request whose turn it is. Whoever may not come in learns nothing of

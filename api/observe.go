@@ -99,7 +99,7 @@ func (h *Handler) panicked(w *statusWriter, r *http.Request, info *requestInfo, 
 	}
 	h.config.Logger.Error("panic", "request_id", info.id, "panic", slog.AnyValue(p).Kind().String())
 	if w.status == 0 {
-		writeError(w, r, internal(nil, "MOAT500"))
+		h.writeError(w, r, internal(nil, "MOAT500"))
 	}
 }
 

@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/api/internal/plan"
 	"github.com/moat-db/moat/api/internal/query"
 	"github.com/moat-db/moat/api/internal/schema"
 )
@@ -24,11 +27,14 @@ func (h *Handler) root(w http.ResponseWriter, q *request) error {
 	case !safe(q.Method):
 		return errMethod(q.Method)
 	}
-	media, err := query.Accept(q.Header["Accept"], func(f query.Format) bool {
+	media, err := query.Accept(q.Header["Accept"], query.Offer{Format: func(f query.Format) bool {
 		return f == query.OpenAPI || f == query.JSON || f == query.HTML
-	})
+	}})
 	if err != nil {
 		return err
+	}
+	if h.config.RootSpec.Name != "" && media.Format != query.HTML && q.scope.Tenant != "" {
+		return q.ownDescription(w, media)
 	}
 	d := description{state: q.state, profile: q.profile, shared: q.scope.Tenant == "", config: &h.config}
 	a := &answer{}
@@ -44,6 +50,20 @@ func (h *Handler) root(w http.ResponseWriter, q *request) error {
 		return err
 	}
 	q.write(w, http.StatusOK, query.Media{Format: query.OpenAPI}.ContentType(), a)
+	return nil
+}
+
+// ownDescription answers with what the configured function makes, in the transaction and
+// scope of the caller.
+func (q *request) ownDescription(w http.ResponseWriter, media query.Media) error {
+	f := q.h.config.RootSpec
+	st := &plan.Statement{SQL: "select " + pgx.Identifier{f.Schema, f.Name}.Sanitize() + "()::json", Limit: -1,
+		Outputs: []plan.Output{{Name: "value"}}, Scalar: true, Single: true}
+	a := &answer{}
+	if err := q.run(&execution{statement: st, response: true, readOnly: true}, a, nil); err != nil {
+		return err
+	}
+	q.write(w, http.StatusOK, media.ContentType(), a)
 	return nil
 }
 

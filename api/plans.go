@@ -67,7 +67,7 @@ func (c *plans) add(key string, t *planned) {
 // read returns the work of a GET: from the template of its shape where there is one.
 func (q *request) read(t *schema.Table, media query.Media) (*execution, error) {
 	raw := q.URL.RawQuery
-	if !isPlan(media) && len(raw) <= q.h.config.Limits.Query.WithDefaults().Bytes {
+	if !isPlan(media) && media.Format != query.Made && len(raw) <= q.h.config.Limits.Query.WithDefaults().Bytes {
 		var space [512]byte
 		key, values, shaped := query.AppendShape(q.appendVariant(space[:0], t, media), nil, raw)
 		if shaped && len(key) <= maxShape {
@@ -119,7 +119,7 @@ func (q *request) newPlan(t *schema.Table, media query.Media, holes int) *planne
 
 // planRead makes the statement of a GET with this query string.
 func (q *request) planRead(t *schema.Table, media query.Media, raw string) (*plan.Statement, error) {
-	r, err := query.Parse(raw, query.Options{Limits: q.h.config.Limits.Query})
+	r, err := query.Parse(raw, query.Options{Limits: q.h.config.Limits.Query, AliasesOnly: q.h.config.AliasesOnly})
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (q *request) planRead(t *schema.Table, media query.Media, raw string) (*pla
 	if err := q.ranged(r); err != nil {
 		return nil, err
 	}
-	options := q.options(media)
+	options := q.optionsOf(t, media)
 	options.ETag = media.Format == query.Singular
 	return plan.Read(q.state.Schema, t, r, options)
 }

@@ -19,12 +19,19 @@ func (e *PreRequestError) Error() string {
 	return fmt.Sprintf("pre-request function %s: %s", e.Function, e.Reason)
 }
 
-func checkPreRequest(v *policy.View, f catalog.QName) error {
-	if f.Name == "" {
-		return nil
+// checkFunctions looks at the functions that the configuration names.
+func checkFunctions(v *policy.View, c Config) error {
+	callable := func(f catalog.QName) string {
+		if f.Name == "" {
+			return ""
+		}
+		return serving.Expose(v).Callable(f)
 	}
-	if reason := serving.Expose(v).Callable(f); reason != "" {
-		return &PreRequestError{f, reason}
+	if reason := callable(c.PreRequest); reason != "" {
+		return &PreRequestError{c.PreRequest, reason}
+	}
+	if reason := callable(c.RootSpec); reason != "" {
+		return fmt.Errorf("function %s for the description of the API: %s", c.RootSpec, reason)
 	}
 	return nil
 }

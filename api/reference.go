@@ -81,7 +81,7 @@ func (h *Handler) browse(authenticated http.Handler) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 		token := strings.TrimSpace(strings.TrimPrefix(r.PostFormValue("token"), "Bearer "))
 		if _, err := h.config.Verifier.Verify(r.Context(), token); errors.Is(err, auth.ErrNoKeys) {
-			unauthorized(w, r, err)
+			h.unauthorized(w, r, err)
 			return
 		} else if err != nil {
 			h.askForToken(w, true)

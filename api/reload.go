@@ -36,7 +36,7 @@ func (h *Handler) Reload(ctx context.Context) error {
 	if next.check, err = h.config.Door.Check(view); err != nil {
 		return err
 	}
-	if err := checkPreRequest(view, h.config.PreRequest); err != nil {
+	if err := checkFunctions(view, h.config); err != nil {
 		return err
 	}
 	if old := h.schema.Load(); old != nil {

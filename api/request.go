@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -14,6 +15,7 @@ import (
 	"github.com/moat-db/moat/api/internal/plan"
 	"github.com/moat-db/moat/api/internal/problem"
 	"github.com/moat-db/moat/api/internal/query"
+	"github.com/moat-db/moat/api/internal/schema"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/internal/standing"
@@ -173,9 +175,19 @@ func (q *request) schemaProfile() (string, error) {
 func (q *request) options(m query.Media) plan.Options {
 	return plan.Options{
 		Tenant: q.scope.Tenant != "", MaxRows: q.h.config.Limits.MaxRows, Count: q.prefer.Count,
-		Text: m.Format == query.CSV || m.Format == query.Text || m.Format == query.Bytes, Stripped: m.Stripped,
+		Text:       slices.Contains([]query.Format{query.CSV, query.Text, query.Bytes, query.Made}, m.Format),
+		Stripped:   m.Stripped,
 		Aggregates: q.h.config.AllowAggregates,
 	}
+}
+
+// optionsOf are those for an answer that is made of a table's rows.
+func (q *request) optionsOf(t *schema.Table, m query.Media) plan.Options {
+	o := q.options(m)
+	if m.Format == query.Made && t != nil {
+		o.Media = q.state.Handler(t, m.Type)
+	}
+	return o
 }
 
 // sender is what runs the statement of this caller.
@@ -199,15 +211,6 @@ func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
 	if refused := (*refusedError)(nil); errors.As(err, &refused) {
 		if err = q.ask(); err == nil { // it has changed meanwhile, or the role has
 			*a, x.preludes = empty, q.preludes(x)
-			err = q.attempt(x, a, keep)
-		}
-	}
-	if q.prefer.Timezone != "" && zoneRefused(err) {
-		if q.prefer.Handling == "strict" {
-			err = query.InvalidPreferences("timezone=" + q.prefer.Timezone)
-		} else { // a preference may be ignored; nothing has run yet
-			q.prefer.Timezone, *a = "", empty
-			x.preludes = q.preludes(x)
 			err = q.attempt(x, a, keep)
 		}
 	}
@@ -243,20 +246,17 @@ func (q *request) attempt(x *execution, a *answer, keep func(*answer) error) err
 		if err := x.send(q.Context(), tx, a); err != nil {
 			return err
 		}
-		return keep(a)
+		err := keep(a)
+		if err == errRollback { // what a commit would have refused is refused
+			_, err = tx.Exec(q.Context(), "set constraints all immediate")
+			err = cmp.Or(err, error(errRollback))
+		}
+		return err
 	})
 	if err == errRollback {
 		return nil
 	}
 	return err
-}
-
-// zoneRefused recognises a time zone that PostgreSQL does not know, in the statement
-// that sets it and not in a function of the user's.
-func zoneRefused(err error) bool {
-	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && pgErr.Code == "22023" && pgErr.Where == "" &&
-		pgErr.Routine == "call_string_check_hook"
 }
 
 // stalePlan recognises PostgreSQL's "cached plan must not change result type". Its
@@ -286,7 +286,7 @@ func (q *request) preludes(x *execution) []prelude {
 		out = append(out, prelude{sql: sql, args: []any{string(q.scope.Tenant)}, read: q.limit})
 	}
 	if x.response {
-		out = append(out, prelude{sql: forFunctions, args: []any{pgx.Identifier{q.profile}.Sanitize()}})
+		out = append(out, prelude{sql: forFunctions, args: []any{q.searchPath()}})
 	}
 	if q.prefer.Timezone != "" {
 		out = append(out, prelude{sql: "select pg_catalog.set_config('timezone', $1, true)", args: []any{q.prefer.Timezone}})
@@ -294,8 +294,9 @@ func (q *request) preludes(x *execution) []prelude {
 	if q.h.config.RequestSettings {
 		out = append(out, prelude{
 			sql: "select pg_catalog.set_config('request.method', $1, true), pg_catalog.set_config('request.path', $2, true), " +
-				"pg_catalog.set_config('request.headers', $3, true)",
-			args: []any{q.Method, q.URL.Path, headersForDatabase(q.Header)},
+				"pg_catalog.set_config('request.headers', $3, true), pg_catalog.set_config('request.cookies', $4, true)",
+			args: []any{q.Method, strings.TrimPrefix(q.URL.Path, q.h.config.Base), headersForDatabase(q.Header),
+				cookiesForDatabase(q.Request)},
 		})
 	}
 	if f := q.h.config.PreRequest; f.Name != "" {
@@ -317,6 +318,33 @@ func (q *request) limit(row pgx.Row) error {
 	return err
 }
 
+// searchPath is the exposed schema, and the configured ones behind it.
+func (q *request) searchPath() string {
+	path := pgx.Identifier{q.profile}.Sanitize()
+	for _, name := range q.h.config.SearchPath {
+		path += ", " + pgx.Identifier{name}.Sanitize()
+	}
+	return path
+}
+
+// cookiesForDatabase are the cookies of a request but moat's own, which hold sessions of the
+// portal.
+func cookiesForDatabase(r *http.Request) string {
+	out := map[string]string{}
+	for _, c := range r.Cookies() {
+		if !ownCookie(c.Name) {
+			out[c.Name] = c.Value
+		}
+	}
+	return jsonOf(out)
+}
+
+// ownCookie reports whether a cookie is moat's, with or without a browser's prefix.
+func ownCookie(name string) bool {
+	name = strings.TrimPrefix(strings.TrimPrefix(name, "__Host-"), "__Secure-")
+	return strings.HasPrefix(name, "moat")
+}
+
 // headersForDatabase leaves out what holds a credential.
 func headersForDatabase(h http.Header) string {
 	out := map[string]string{}
@@ -327,7 +355,11 @@ func headersForDatabase(h http.Header) string {
 		}
 		out[strings.ToLower(name)] = strings.Join(values, ", ")
 	}
-	text, err := json.Marshal(out)
+	return jsonOf(out)
+}
+
+func jsonOf(texts map[string]string) string {
+	text, err := json.Marshal(texts)
 	if err != nil { // strings marshal
 		return "{}"
 	}

@@ -65,15 +65,15 @@ func (q *request) noTable(name string) error {
 	}
 	e := problem.New(http.StatusNotFound, "PGRST205", "Could not find the table '%s.%s' in the schema cache",
 		q.profile, name)
-	if similar := schema.Similar(name, q.state.TableNames(q.profile)); similar != "" {
+	if similar := schema.Similar(name, q.state.TableNames(q.profile), schema.Close); similar != "" {
 		e = e.WithHint("Perhaps you meant the table '%s.%s'", q.profile, similar)
 	}
 	return e
 }
 
 // accept negotiates the format of a table's rows.
-func (q *request) accept() (query.Media, error) {
-	return query.Accept(q.Header["Accept"], func(f query.Format) bool {
+func (q *request) accept(t *schema.Table) (query.Media, error) {
+	return query.Accept(q.Header["Accept"], query.Offer{Made: q.made(t), Format: func(f query.Format) bool {
 		switch f {
 		case query.JSON, query.Singular, query.CSV:
 			return true
@@ -81,17 +81,35 @@ func (q *request) accept() (query.Media, error) {
 			return q.h.config.AllowExplain
 		}
 		return false
-	})
+	}})
+}
+
+// made offers what aggregates of the database make of a table's rows; nil where there are
+// none.
+func (q *request) made(t *schema.Table) func(string) (query.Media, bool) {
+	if len(t.Media) == 0 && len(q.state.Media) == 0 {
+		return nil
+	}
+	return func(name string) (query.Media, bool) {
+		m := q.state.Handler(t, name)
+		if m == nil && !query.Known(name) {
+			m = q.state.Handler(t, schema.AnyMedia)
+		}
+		if m == nil {
+			return query.Media{}, false
+		}
+		return query.Media{Format: query.Made, Type: m.Type, Raw: m.Bytes}, true
+	}
 }
 
 func (q *request) parse(o query.Options) (*query.Request, error) {
 	defer q.info.timing.mark(phaseParse)
-	o.Limits = q.h.config.Limits.Query
+	o.Limits, o.AliasesOnly = q.h.config.Limits.Query, q.h.config.AliasesOnly
 	return query.Parse(q.URL.RawQuery, o)
 }
 
 func (q *request) get(w http.ResponseWriter, t *schema.Table) error {
-	media, err := q.accept()
+	media, err := q.accept(t)
 	if err != nil {
 		return err
 	}
@@ -102,22 +120,11 @@ func (q *request) get(w http.ResponseWriter, t *schema.Table) error {
 	if isPlan(media) {
 		return q.explain(w, x.statement, media)
 	}
-	x.response = q.h.config.PreRequest.Name != "" || q.computes(t)
+	x.response = q.h.config.PreRequest.Name != "" || len(q.h.config.SearchPath) > 0 || x.statement.Calls
 	return q.answerRead(w, x)
 }
 
-// computes reports whether the request may name a computed column. It errs on the side
-// of yes.
-func (q *request) computes(t *schema.Table) bool {
-	for name := range t.Computed {
-		if strings.Contains(q.URL.RawQuery, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// ranged applies the Range header, which is for reading only (RFC 9110, 14.2).
+// ranged applies the Range header, which is for GET only (RFC 9110, 14.2).
 func (q *request) ranged(r *query.Request) error {
 	if header := q.rangeHeader(); header != "" {
 		return query.ApplyRange(&r.Root, header)
@@ -126,7 +133,7 @@ func (q *request) ranged(r *query.Request) error {
 }
 
 func (q *request) rangeHeader() string {
-	if unit := q.Header.Get("Range-Unit"); !safe(q.Method) || (unit != "" && unit != "items") {
+	if unit := q.Header.Get("Range-Unit"); q.Method != http.MethodGet || (unit != "" && unit != "items") {
 		return ""
 	}
 	return q.Header.Get("Range")
@@ -162,7 +169,7 @@ func (q *request) answerRead(w http.ResponseWriter, x *execution) error {
 	if err := q.nextCursor(header, st, a); err != nil {
 		return err
 	}
-	q.applied(header, "count", "timezone", "handling")
+	q.applied(header, "count", "tx", "timezone", "handling")
 	q.write(w, status, media.ContentType(), a)
 	return nil
 }
@@ -251,6 +258,9 @@ func (q *request) write(w http.ResponseWriter, status int, contentType string, a
 	q.info.rows = a.rows
 	if contentType != "" && h.Get("Content-Type") == "" {
 		h.Set("Content-Type", contentType)
+	}
+	if a.made {
+		sandbox(h)
 	}
 	if q.Method == http.MethodHead || contentType == "" {
 		w.WriteHeader(status)

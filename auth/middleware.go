@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moat-db/moat"
 )
@@ -96,52 +98,57 @@ func challenge(realm string, err error) string {
 // NoKeysCode is the code of the answer to a token that nobody can check yet.
 const NoKeysCode = "MOAT132"
 
-// body is an error as PostgREST writes it.
-type body struct {
-	Code    string  `json:"code"`
-	Message string  `json:"message"`
-	Details *string `json:"details"`
-	Hint    *string `json:"hint"`
+// ClaimsCode is the code of the answer to a token that is genuine and cannot be used: its
+// times, its audience or its tenant do not allow it.
+const ClaimsCode = "PGRST303"
+
+// Refusal is what a client may know of an error of [Middleware]: whether there was a token,
+// and the reason it was refused for.
+type Refusal struct {
+	Status        int // of HTTP
+	Code, Message string
+	RetryAfter    time.Duration // 0 for none
 }
 
-// describe says what a client may know: whether there was a token, and the reason it was
-// refused for.
-func describe(err error) body {
-	if errors.Is(err, ErrNoToken) {
-		return body{Code: "PGRST302", Message: "Anonymous access is disabled"}
-	}
-	if errors.Is(err, ErrNoKeys) {
-		return body{Code: NoKeysCode, Message: ErrNoKeys.Error()}
-	}
-	message := "JWT invalid"
+// Describe says what a client may know of an error of [Middleware]. The codes are
+// PostgREST's: PGRST302 without a token, PGRST301 with a bad one, [ClaimsCode] with one that
+// is genuine and cannot be used. [ErrNoKeys] is 503 with [NoKeysCode].
+func Describe(err error) Refusal {
 	var refused *TokenError
-	if errors.As(err, &refused) {
-		switch refused.Reason {
-		case Expired:
-			message = "JWT expired"
-		case NotYetValid:
-			message = "JWT not yet valid"
-		case Audience:
-			message = "JWT not in audience"
-		case NoTenant:
-			message = "JWT without a usable tenant"
-		}
+	switch {
+	case errors.Is(err, ErrNoToken):
+		return Refusal{Status: http.StatusUnauthorized, Code: "PGRST302", Message: "Anonymous access is disabled"}
+	case errors.Is(err, ErrNoKeys):
+		return Refusal{http.StatusServiceUnavailable, NoKeysCode, ErrNoKeys.Error(), 5 * time.Second}
+	case errors.As(err, &refused) && refused.Reason != Invalid:
+		return Refusal{Status: http.StatusUnauthorized, Code: ClaimsCode, Message: claimsMessage(refused.Reason)}
 	}
-	return body{Code: "PGRST301", Message: message}
+	return Refusal{Status: http.StatusUnauthorized, Code: "PGRST301", Message: "JWT invalid"}
 }
 
-// WriteError answers a refused request with 401 and the JSON body {code, message,
-// details, hint} of PostgREST: PGRST302 without a token, PGRST301 with a bad one. It
-// tells the coarse reason and nothing else. [ErrNoKeys] is 503 with [NoKeysCode].
+// claimsMessage says in PostgREST's words what is wrong with a genuine token.
+func claimsMessage(r Reason) string {
+	if r == Audience {
+		return "JWT not in audience"
+	}
+	return "JWT " + string(r)
+}
+
+// WriteError answers a refused request with the JSON body {code, message, details, hint} of
+// PostgREST, as [Describe] says. It tells the coarse reason and nothing else.
 func WriteError(w http.ResponseWriter, _ *http.Request, err error) {
+	refused := Describe(err)
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	status := http.StatusUnauthorized
-	if errors.Is(err, ErrNoKeys) {
-		status = http.StatusServiceUnavailable
-		w.Header().Set("Retry-After", "5")
+	if refused.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(refused.RetryAfter.Seconds())))
 	}
-	w.WriteHeader(status)
+	w.WriteHeader(refused.Status)
 	// A client that has gone cannot be told; there is nobody to report it to.
-	_ = json.NewEncoder(w).Encode(describe(err))
+	_ = json.NewEncoder(w).Encode(struct {
+		Code    string  `json:"code"`
+		Message string  `json:"message"`
+		Details *string `json:"details"`
+		Hint    *string `json:"hint"`
+	}{Code: refused.Code, Message: refused.Message})
 }

@@ -72,10 +72,10 @@ func TestMiddleware(t *testing.T) {
 		{"tab", []string{"Bearer \t" + token}, 401, bad, wrong},
 		{"oversized", []string{"Bearer " + strings.Repeat("x", maxTokenBytes+1)}, 401, bad, wrong},
 		{"garbage", []string{"Bearer garbage"}, 401, bad, wrong},
-		{"expired", []string{"Bearer " + expired}, 401, bad, body("PGRST301", "JWT expired")},
-		{"not yet valid", []string{"Bearer " + early}, 401, bad, body("PGRST301", "JWT not yet valid")},
+		{"expired", []string{"Bearer " + expired}, 401, bad, body("PGRST303", "JWT expired")},
+		{"not yet valid", []string{"Bearer " + early}, 401, bad, body("PGRST303", "JWT not yet valid")},
 		{"for another audience", []string{"Bearer " + foreign}, 401, bad,
-			body("PGRST301", "JWT not in audience")},
+			body("PGRST303", "JWT not in audience")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -116,7 +116,9 @@ func TestMiddlewareTellsNothing(t *testing.T) {
 				resp.Header.Get("WWW-Authenticate") != `Bearer realm="moat", error="invalid_token"` {
 				t.Errorf("%s: %d, %q", hostile.name, resp.StatusCode, resp.Header.Get("WWW-Authenticate"))
 			}
-			if want := text(describe(&TokenError{Reason: hostile.reason})) + "\n"; string(got) != want {
+			refused := Describe(&TokenError{Reason: hostile.reason})
+			want := `{"code":"` + refused.Code + `","message":"` + refused.Message + `","details":null,"hint":null}` + "\n"
+			if string(got) != want {
 				t.Errorf("%s: the answer tells more than the reason: %s", hostile.name, got)
 			}
 		}

@@ -11,6 +11,20 @@ func (l *loader) collations(rows pgx.Rows) error {
 	})
 }
 
+func (l *loader) casts(rows pgx.Rows) error {
+	type row struct {
+		Schema, Name string
+		Into         bool
+		Other        string
+		FunctionOID  OID
+	}
+	return collect(rows, func(r *row) error {
+		l.snap.Casts = append(l.snap.Casts,
+			Cast{Domain: QName{r.Schema, r.Name}, Into: r.Into, Other: r.Other, Function: r.FunctionOID})
+		return nil
+	})
+}
+
 func (l *loader) extensions(rows pgx.Rows) error {
 	return collect(rows, func(e *Extension) error {
 		l.snap.Extensions = append(l.snap.Extensions, *e)

@@ -56,6 +56,7 @@ func (l *loader) queries() []query {
 		must("rules", l.rules),
 		functions,
 		may("types", l.types),
+		may("casts", l.casts),
 		may("collations", l.collations),
 		may("extensions", l.extensions),
 		may("publications", l.publications),

@@ -25,6 +25,7 @@ type Snapshot struct {
 	Types     []Type     `json:"types"`
 	// Operators are those that neither PostgreSQL nor an extension brought.
 	Operators    []QName              `json:"operators"`
+	Casts        []Cast               `json:"casts,omitempty"`
 	Collations   []Collation          `json:"collations"`
 	Extensions   []Extension          `json:"extensions"`
 	Publications []Publication        `json:"publications"`
@@ -378,6 +379,17 @@ type Type struct {
 type Attribute struct {
 	Name string `json:"name"`
 	Type string `json:"type"`
+}
+
+// Cast is a cast by a function between a domain and json or text: how the domain's values
+// look to clients, where the database says so.
+type Cast struct {
+	Domain QName `json:"domain"`
+	// Into says that the function makes the domain's value of the other; else it is the
+	// other way round.
+	Into     bool   `json:"into"`
+	Other    string `json:"other"` // json or text
+	Function OID    `json:"-"`
 }
 
 // Collation is a collation that some column uses.

@@ -53,6 +53,9 @@ func (s Serve) check() error {
 	if s.PreRequest != "" && !qualified(s.PreRequest) {
 		return fmt.Errorf("serve.pre_request %q: write it as schema.function", s.PreRequest)
 	}
+	if s.RootSpec != "" && !qualified(s.RootSpec) {
+		return fmt.Errorf("serve.root_spec %q: write it as schema.function", s.RootSpec)
+	}
 	if s.Membership != nil {
 		return errors.New("serve.membership is now caller, at the top: " +
 			"{table: app.memberships, subject: user_id, tenant: tenant_id, role: role, mode: active}")

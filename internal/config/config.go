@@ -144,6 +144,14 @@ type Serve struct {
 	RequestSettings bool       `yaml:"request_settings"`
 	PreRequest      string     `yaml:"pre_request"`
 	TenantFrom      TenantFrom `yaml:"tenant_from"`
+	// SearchPath are schemas whose operators and functions are found by their bare names;
+	// RootSpec (schema.function) makes the description of the API.
+	SearchPath []string `yaml:"extra_search_path"`
+	RootSpec   string   `yaml:"root_spec"`
+	// BriefErrors leaves details and hint out of errors.
+	BriefErrors bool `yaml:"brief_errors"`
+	// AliasesOnly names the filters of an embed by its alias only.
+	AliasesOnly bool `yaml:"aliases_only"`
 	// Compression of answers, for clients that ask for it.
 	Compression bool `yaml:"compression"`
 	// ServerTiming answers with the header Server-Timing.

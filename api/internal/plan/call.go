@@ -15,8 +15,10 @@ type Call struct {
 	// Body is the JSON object with the arguments of a POST, or the whole value of a
 	// single unnamed parameter; nil for a GET.
 	Body []byte
-	// Keys are the members of Body.
-	Keys []string
+	// First is the object of named arguments where Body holds several; nil for Body itself.
+	// Keys are its members.
+	First []byte
+	Keys  []string
 	// Media is the content type of Body: json, text, xml or bytea.
 	Media string
 }
@@ -70,34 +72,51 @@ func unnamed(f *schema.Function, body string) bool {
 }
 
 func noFunction(s *schema.Schema, name schema.Name, arguments []string, body string) error {
-	with := "without parameters"
-	if len(arguments) > 0 {
-		with = "with parameter" + plural(len(arguments)) + " " + strings.Join(arguments, ", ")
+	if body != "" && body != "json" {
+		return problem.New(http.StatusNotFound, "PGRST202", "Could not find the function %s in the schema cache", name).
+			WithDetails("Searched for the function %s with a single unnamed %s parameter, but no matches were found in "+
+				"the schema cache.", name, body)
 	}
-	switch {
-	case slices.Contains(arguments, ""): // a body that is no object
-		with, arguments = "with a single unnamed json/jsonb parameter", nil
-	case body == "json":
+	with, signature := "without parameters", name.String()+" without parameters"
+	if len(arguments) > 0 {
+		list := strings.Join(arguments, ", ")
+		with, signature = "with parameter"+plural(len(arguments))+" "+list, name.String()+"("+list+")"
+	}
+	if slices.Contains(arguments, "") { // a body that is no object
+		with, signature = "with a single unnamed json/jsonb parameter", name.String()+" without parameters"
+	} else if body == "json" {
 		with += " or with a single unnamed json/jsonb parameter"
-	}
-	signature := name.String()
-	if len(arguments) > 0 {
-		signature += "(" + strings.Join(arguments, ", ") + ")"
-	} else {
-		signature += " without parameters"
 	}
 	e := problem.New(http.StatusNotFound, "PGRST202", "Could not find the function %s in the schema cache", signature).
 		WithDetails("Searched for the function %s %s, but no matches were found in the schema cache.", name, with)
-	if similar := schema.Similar(name.Name, s.FunctionNames(name.Schema)); similar != "" && similar != name.Name {
+	if similar := similarCall(s, name, arguments); similar != "" {
 		e = e.WithHint("Perhaps you meant to call the function %s.%s", name.Schema, similar)
-	} else if similar != "" {
-		var names []string
-		for _, p := range s.Functions[name][0].Params {
-			names = append(names, p.Name)
-		}
-		e = e.WithHint("Perhaps you meant to call the function %s(%s)", name, strings.Join(names, ", "))
 	}
 	return e
+}
+
+// similarCall is a function of a similar name or, where the name is right, one with similar
+// parameters.
+func similarCall(s *schema.Schema, name schema.Name, arguments []string) string {
+	overloads := s.Functions[name]
+	if len(overloads) == 0 {
+		return schema.Similar(name.Name, s.FunctionNames(name.Schema), schema.Close)
+	}
+	list := func(names []string) string {
+		return "(" + strings.Join(slices.Sorted(slices.Values(names)), ", ") + ")"
+	}
+	var lists []string
+	for _, f := range overloads {
+		var names []string
+		for _, p := range f.Params {
+			names = append(names, p.Name)
+		}
+		lists = append(lists, list(names))
+	}
+	if similar := schema.Similar(list(arguments), lists, schema.Loose); similar != "" {
+		return name.Name + similar
+	}
+	return ""
 }
 
 func plural(n int) string {
@@ -108,6 +127,7 @@ func plural(n int) string {
 }
 
 func overloaded(found []*schema.Function) error {
+	slices.SortStableFunc(found, func(a, b *schema.Function) int { return len(a.Params) - len(b.Params) })
 	var list []string
 	for _, f := range found {
 		params := make([]string, len(f.Params))
@@ -144,7 +164,7 @@ func Function(s *schema.Schema, f *schema.Function, r *query.Request, c Call, o 
 	if err != nil {
 		return nil, err
 	}
-	st.Single = !f.Set
+	st.Single = st.Single || !f.Set
 	return st, nil
 }
 
@@ -173,7 +193,11 @@ func (w *writer) call(f *schema.Function, r *query.Request, c Call) (string, lea
 	if len(params) == 0 {
 		return f.SQL() + "()", lead{}
 	}
-	before := "json_to_record(" + w.arg(string(c.Body)) + "::json) AS " + args + "(" + record(params) + "), LATERAL "
+	named := c.First
+	if named == nil {
+		named = c.Body
+	}
+	before := "json_to_record(" + w.arg(string(named)) + "::json) AS " + args + "(" + record(params) + "), LATERAL "
 	return f.SQL() + "(" + strings.Join(arguments, ", ") + ")", lead{before}
 }
 

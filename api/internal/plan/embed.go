@@ -37,7 +37,7 @@ func (w *writer) noRelationship(s source, t *query.Target) error {
 	e = e.WithDetails("Searched for a foreign key relationship between '%s' and '%s'%s in the schema '%s', but no "+
 		"matches were found.",
 		s.table.Name.Name, t.Name, using, s.table.Schema)
-	if similar := schema.Similar(t.Name, w.schema.TargetNames(s.table)); similar != "" && similar != t.Name {
+	if similar := schema.Similar(t.Name, w.schema.TargetNames(s.table), schema.Loose); similar != "" && similar != t.Name {
 		e = e.WithHint("Perhaps you meant '%s' instead of '%s'.", similar, t.Name)
 	}
 	return e
@@ -80,6 +80,7 @@ type from struct {
 func (w *writer) join(parent source, r *schema.Relationship) from {
 	f := from{source: source{table: r.Target, alias: w.alias()}}
 	if r.Function != nil {
+		w.calls = true
 		f.sql = r.Function.SQL() + "(" + parent.alias + ") AS " + f.source.alias
 		f.conditions = w.tenantCondition(f.source)
 		return f

@@ -15,6 +15,8 @@ type expression struct {
 	// base is the type, as far as it is known.
 	base   string
 	scalar bool
+	// fromText is the function that reads a value for it from a URL; "" for none.
+	fromText string
 	// notNull holds for a column that cannot be null.
 	notNull bool
 }
@@ -49,9 +51,11 @@ func (w *writer) field(s source, f query.Field) (expression, error) {
 
 func (w *writer) column(s source, name string) (expression, error) {
 	if c := s.table.Column(name); c != nil && c.Select {
-		return expression{sql: s.column(name), base: c.Base, scalar: c.Scalar, notNull: c.NotNull}, nil
+		return expression{sql: s.column(name), base: c.Base, scalar: c.Scalar, notNull: c.NotNull,
+			fromText: c.Shown.FromText}, nil
 	}
 	if f := s.table.Computed[name]; f != nil {
+		w.calls = true
 		e := expression{sql: f.SQL() + "(" + s.alias + ")", base: f.Result, scalar: f.Scalar}
 		if s.rows {
 			e.sql = s.column(name)
@@ -59,6 +63,24 @@ func (w *writer) column(s source, name string) (expression, error) {
 		return e, nil
 	}
 	return expression{}, unknownColumn(s.table, name)
+}
+
+// shown is a column as clients see it: as its domain says, where that says something.
+func (w *writer) shown(e expression, c *schema.Column) expression {
+	if c.Shown.JSON == "" {
+		return e
+	}
+	w.calls = true
+	return expression{sql: c.Shown.JSON + "(" + e.sql + ")", base: "json", scalar: true}
+}
+
+// given is a value of the URL for a column: as its domain reads it, where that says how.
+func (w *writer) given(e expression, value string) string {
+	if e.fromText == "" {
+		return value
+	}
+	w.calls = true
+	return e.fromText + "(" + value + "::text)"
 }
 
 // cast applies a cast that the client wrote.

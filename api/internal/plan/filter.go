@@ -86,7 +86,11 @@ func (w *writer) filter(s source, r *query.Read, f *query.Filter) (string, error
 	case f.Op == query.OpIs:
 		return e.sql + " " + isValues[f.Value], nil
 	case f.Op == query.OpIn:
-		return e.sql + " = ANY (" + w.arg(arrayLiteral(f.Values)) + ")", nil
+		list := w.arg(arrayLiteral(f.Values))
+		if e.fromText != "" {
+			list = "ARRAY(SELECT " + w.given(e, "v") + " FROM unnest(" + list + "::text[]) AS v)"
+		}
+		return e.sql + " = ANY (" + list + ")", nil
 	case f.Op.TextSearch():
 		return w.textSearch(e, f), nil
 	}
@@ -99,6 +103,9 @@ func (w *writer) compare(e expression, f *query.Filter) (string, error) {
 		value = strings.ReplaceAll(value, "*", "%")
 	}
 	at := w.arg(value)
+	if f.Quantifier == "" && f.Op.Compares() {
+		at = w.given(e, at)
+	}
 	if f.Quantifier != "" {
 		if !strings.HasPrefix(value, "{") {
 			return "", problem.Parse("filter", f.Value, "the values of any and all are a list in braces, as {a,b}")

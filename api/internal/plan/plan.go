@@ -34,6 +34,8 @@ type Options struct {
 	Stripped bool
 	// Aggregates allows sum(), avg(), min(), max() and count().
 	Aggregates bool
+	// Media makes the answer of the rows; nil for rows as they are.
+	Media *schema.Media
 	// ETag adds the hash of the whole row, where every column may be read.
 	ETag bool
 }
@@ -59,6 +61,9 @@ type Statement struct {
 	Scalar, Single bool
 	// Void results have no body.
 	Void bool
+	// Calls says that functions of the database run for the rows: computed columns and
+	// relationships.
+	Calls bool
 }
 
 // OutputKind says what an output column is for.
@@ -71,6 +76,7 @@ const (
 	ETag                // the hash of the row
 	Inserted            // true when an upsert inserted the row
 	Filler              // nothing: a row must have a column
+	Rows                // how many rows the one value was made of
 )
 
 // Output is a column of the result.
@@ -89,7 +95,7 @@ func unknownColumn(t *schema.Table, name string) error {
 			names = append(names, c.Name)
 		}
 	}
-	if similar := schema.Similar(name, names); similar != "" {
+	if similar := schema.Similar(name, names, 0.5); similar != "" {
 		e = e.WithHint("Perhaps you meant to reference the column \"%s.%s\".", t.Name.Name, similar)
 	}
 	return e

@@ -27,6 +27,9 @@ func Read(s *schema.Schema, t *schema.Table, r *query.Request, o Options) (*Stat
 // another statement, for counting.
 func (w *writer) readFrom(top source, sql string, r *query.Request,
 	again func(*writer) (source, string)) (*Statement, error) {
+	if err := w.handles(top.table, r); err != nil {
+		return nil, err
+	}
 	sel, err := w.selection(top, &r.Root, false)
 	if err != nil {
 		return nil, err
@@ -50,9 +53,9 @@ func (w *writer) readFrom(top source, sql string, r *query.Request,
 	if err != nil {
 		return nil, err
 	}
-	st := w.statement("SELECT " + w.outer(sel) + " FROM " + sql + sel.laterals() +
-		where(append(conditions, after...)) + sel.grouping() + order + w.page(&r.Root))
-	st.Outputs = sel.names()
+	st := w.statement(w.handled("SELECT " + w.outer(sel) + " FROM " + sql + sel.laterals() +
+		where(append(conditions, after...)) + sel.grouping() + order + w.page(&r.Root)))
+	w.describe(st, sel)
 	st.Offset, st.Limit = r.Root.Offset, w.limit(&r.Root)
 	st.Cursor = cursorOf(keys, r)
 	return st, w.counting(st, r, again)

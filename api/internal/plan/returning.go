@@ -13,7 +13,8 @@ func (w *writer) returning(sql string, target source, r *query.Request, in Write
 	switch {
 	case in.Returning == "representation" && !target.table.Select:
 		return nil, Denied(target.table)
-	case in.Returning == "representation" && (plainItems(r, target.table) && len(r.Root.Order) == 0):
+	case in.Returning == "representation" && w.options.Media == nil && plainItems(r, target.table) &&
+		len(r.Root.Order) == 0:
 		return w.returnPlain(sql, target, r, in)
 	case in.Returning == "representation":
 		return w.returnRows(sql, target, r, in)
@@ -74,13 +75,16 @@ func (w *writer) returnPlain(sql string, target source, r *query.Request, in Wri
 
 // returnRows puts the write into a WITH and selects from its rows.
 func (w *writer) returnRows(sql string, target source, r *query.Request, in Write) (*Statement, error) {
+	if err := w.handles(target.table, r); err != nil {
+		return nil, err
+	}
 	returned := w.columnsOf(target, r)
 	changed := source{table: target.table, alias: w.alias(), rows: true}
 	sel, err := w.selection(changed, &r.Root, false)
 	if err != nil {
 		return nil, err
 	}
-	if outputs := w.inserted(target, in); outputs != nil && !sel.grouped {
+	if outputs := w.inserted(target, in); outputs != nil && !sel.grouped && w.options.Media == nil {
 		returned = append(returned, outputs[0].expr.sql+" AS "+outputs[0].name)
 		sel.outputs = append(sel.outputs,
 			output{name: "moat_inserted", kind: Inserted, expr: expression{sql: changed.alias + ".moat_inserted"}})
@@ -93,9 +97,9 @@ func (w *writer) returnRows(sql string, target source, r *query.Request, in Writ
 	if order != "" {
 		order = " ORDER BY " + order
 	}
-	st := w.statement("WITH changed AS (" + sql + " RETURNING " + strings.Join(returned, ", ") + ") SELECT " +
-		w.outer(sel) + " FROM changed AS " + changed.alias + sel.laterals() + sel.grouping() + order)
-	st.Outputs = sel.names()
+	st := w.statement("WITH changed AS (" + sql + " RETURNING " + strings.Join(returned, ", ") + ") " +
+		w.handled("SELECT "+w.outer(sel)+" FROM changed AS "+changed.alias+sel.laterals()+sel.grouping()+order))
+	w.describe(st, sel)
 	return st, nil
 }
 

@@ -83,10 +83,23 @@ func (w *writer) selection(s source, r *query.Read, hoist bool) (*selection, err
 	}
 	for i := range r.Items {
 		if err := w.item(sel, s, &r.Items[i], hoist); err != nil {
-			return nil, err
+			return nil, cmp.Or(w.unrelated(s, r), err)
 		}
 	}
 	return sel, nil
+}
+
+// unrelated is the error for an embed that there is no way to. It says more than that of a
+// column beside it.
+func (w *writer) unrelated(s source, r *query.Read) error {
+	for i := range r.Items {
+		if t := r.Items[i].Target; t != nil {
+			if _, err := w.relationship(s, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // counted reads a bare "count", where the table has no such column, as the number of
@@ -152,8 +165,8 @@ func (w *writer) star(sel *selection, s source) error {
 	before := len(sel.outputs)
 	for _, c := range s.table.Columns {
 		if c.Select {
-			e := expression{sql: s.column(c.Name), base: c.Base, scalar: c.Scalar}
-			sel.add(output{name: c.Name, expr: e})
+			e := w.shown(expression{sql: s.column(c.Name), base: c.Base, scalar: c.Scalar}, c)
+			sel.add(output{name: c.Name, expr: sel.comparable(e)})
 		}
 	}
 	if len(sel.outputs) == before {
@@ -174,6 +187,9 @@ func (w *writer) plain(sel *selection, s source, item *query.Item, hoist bool) e
 	e, err := w.field(s, item.Field)
 	if err != nil {
 		return err
+	}
+	if c := s.table.Column(item.Field.Name); c != nil && len(item.Field.Path) == 0 && item.Aggregate == "" {
+		e = sel.comparable(w.shown(e, c))
 	}
 	if e, err = w.cast(e, s.table, item.Cast); err != nil {
 		return err

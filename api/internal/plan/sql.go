@@ -20,6 +20,7 @@ type writer struct {
 	shared  map[string]string        // JSON keys that already are parameters
 	spreads map[*query.Target]string // aliases of to-one embeds that are spread
 	values  map[*query.Target]string // JSON values of embeds that are grouped by
+	calls   bool                     // whether functions of the database run
 }
 
 func newWriter(s *schema.Schema, o Options) *writer {
@@ -140,5 +141,5 @@ func where(conditions []string) string {
 }
 
 func (w *writer) statement(sql string) *Statement {
-	return &Statement{SQL: sql, Args: w.args, Limit: -1}
+	return &Statement{SQL: sql, Args: w.args, Limit: -1, Calls: w.calls}
 }

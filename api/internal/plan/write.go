@@ -47,7 +47,7 @@ func errNoColumn(t *schema.Table, name string) error {
 }
 
 // writable resolves the columns of a write. use says which privilege it takes.
-func writable(t *schema.Table, names []string, use func(*schema.Column) bool) ([]*schema.Column, error) {
+func writable(t *schema.Table, names []string, verb string, use func(*schema.Column) bool) ([]*schema.Column, error) {
 	columns := make([]*schema.Column, 0, len(names))
 	for _, name := range names {
 		c := t.Column(name)
@@ -57,13 +57,25 @@ func writable(t *schema.Table, names []string, use func(*schema.Column) bool) ([
 		case c.Tenant:
 			return nil, errTenantColumn(t, name)
 		case c.Generated || c.Identity == "always":
-			return nil, problem.New(http.StatusBadRequest, "428C9", "column \"%s\" can only be set to DEFAULT", name)
+			return nil, errComputed(c, verb)
 		case !use(c):
 			return nil, Denied(t)
 		}
 		columns = append(columns, c)
 	}
 	return columns, nil
+}
+
+// errComputed is PostgreSQL's error for a value of a column that only it may fill.
+func errComputed(c *schema.Column, verb string) error {
+	e := problem.New(http.StatusBadRequest, "428C9", "column \"%s\" can only be set to DEFAULT", c.Name)
+	if verb == "INSERT" {
+		e = problem.New(http.StatusBadRequest, "428C9", "cannot insert a non-DEFAULT value into column \"%s\"", c.Name)
+	}
+	if c.Generated {
+		return e.WithDetails("Column \"%s\" is a generated column.", c.Name)
+	}
+	return e.WithDetails("Column \"%s\" is an identity column defined as GENERATED ALWAYS.", c.Name)
 }
 
 // wanted are the columns of a write: those of columns=, else the payload's keys.
@@ -83,7 +95,7 @@ func Insert(s *schema.Schema, t *schema.Table, r *query.Request, in Write, o Opt
 	if !t.Insert {
 		return nil, Denied(t)
 	}
-	columns, err := writable(t, wanted(r, in.Keys), func(c *schema.Column) bool { return c.Insert })
+	columns, err := writable(t, wanted(r, in.Keys), "INSERT", func(c *schema.Column) bool { return c.Insert })
 	if err != nil {
 		return nil, err
 	}
@@ -124,9 +136,18 @@ func Insert(s *schema.Schema, t *schema.Table, r *query.Request, in Write, o Opt
 func insertLists(rows string, columns []*schema.Column) (names, values []string) {
 	for _, c := range columns {
 		names = append(names, c.Name)
-		values = append(values, rows+"."+schema.Quote(c.Name))
+		values = append(values, fromBody(rows, c))
 	}
 	return names, values
+}
+
+// fromBody is a column of the payload as a value of the table's column.
+func fromBody(rows string, c *schema.Column) string {
+	value := rows + "." + schema.Quote(c.Name)
+	if c.Shown.FromJSON != "" {
+		value = c.Shown.FromJSON + "(" + value + ")"
+	}
+	return value
 }
 
 // insertDefault inserts one row of defaults.
@@ -140,6 +161,9 @@ func record(columns []*schema.Column) string {
 	parts := make([]string, len(columns))
 	for i, c := range columns {
 		parts[i] = schema.Quote(c.Name) + " " + c.Type
+		if c.Shown.FromJSON != "" {
+			parts[i] = schema.Quote(c.Name) + " json"
+		}
 	}
 	return strings.Join(parts, ", ")
 }
@@ -286,7 +310,7 @@ func Update(s *schema.Schema, t *schema.Table, r *query.Request, in Write, o Opt
 	if err := w.mayChange(t, t.Update, r, in, "UPDATE"); err != nil {
 		return nil, err
 	}
-	columns, err := writable(t, wanted(r, in.Keys), func(c *schema.Column) bool { return c.Update })
+	columns, err := writable(t, wanted(r, in.Keys), "UPDATE", func(c *schema.Column) bool { return c.Update })
 	if err != nil || len(columns) == 0 {
 		return nil, err
 	}
@@ -310,7 +334,7 @@ func (w *writer) updates(columns []*schema.Column, in Write) string {
 			sets = append(sets, schema.Quote(c.Name)+" = DEFAULT")
 			continue
 		}
-		sets = append(sets, schema.Quote(c.Name)+" = "+row+"."+schema.Quote(c.Name))
+		sets = append(sets, schema.Quote(c.Name)+" = "+fromBody(row, c))
 		given = append(given, c)
 	}
 	sql := strings.Join(sets, ", ")

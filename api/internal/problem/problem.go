@@ -6,8 +6,10 @@
 package problem
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -44,6 +46,30 @@ func (t Text) MarshalJSON() ([]byte, error) {
 	return quote(string(t)), nil
 }
 
+// Body is the JSON of the error; brief leaves out details and hint.
+func (e *Error) Body(brief bool) []byte {
+	var shown any = e
+	if brief {
+		shown = struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		}{e.Code, e.Message}
+	}
+	body, err := json.Marshal(shown)
+	if err != nil { // only texts and lists of texts are in it
+		return []byte(`{"code":"MOAT500","message":"internal error","details":null,"hint":null}`)
+	}
+	return body
+}
+
+// IsToken reports whether a code, which a function in the database may have made up, can
+// stand in a header as it is (RFC 8941, 3.3.4).
+func IsToken(code string) bool {
+	return code != "" && len(code) <= 64 && !strings.ContainsFunc(code, func(r rune) bool {
+		return !(r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r == '_' || r == '-')
+	})
+}
+
 // Error returns the code and the message.
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
@@ -71,6 +97,13 @@ func (e *Error) WithHint(format string, args ...any) *Error {
 // being read, and what was found there.
 func Parse(what, text, details string) *Error {
 	return New(http.StatusBadRequest, "PGRST100", "failed to parse %s (%s)", what, clip(text)).WithDetails("%s", details)
+}
+
+// ParseAt is [Parse] with the column where the text leaves the language.
+func ParseAt(what, text string, column int, details string) *Error {
+	message := fmt.Sprintf("failed to parse %s (%s)", what, clip(text))
+	return New(http.StatusBadRequest, "PGRST100", "\"%s\" (line 1, column %d)", message, column).
+		WithDetails("%s", details)
 }
 
 // TooLarge returns the error for a request that is beyond a limit.

@@ -19,5 +19,5 @@ func ExampleParse() {
 	// Output:
 	// status eq new
 	// clients 5
-	// PGRST100: failed to parse filter (new)
+	// PGRST100: "failed to parse filter (new)" (line 1, column 1)
 }

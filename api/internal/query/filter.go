@@ -105,11 +105,9 @@ func (s *scanner) list() ([]string, error) {
 	if err := s.expect("("); err != nil {
 		return nil, err
 	}
-	start := s.pos
 	if s.blanks(); s.take(")") {
 		return []string{}, nil
 	}
-	s.pos = start
 	var values []string
 	for {
 		value, err := s.element(",)")

@@ -68,9 +68,9 @@ func TestMediaTypes(t *testing.T) {
 		"application/json;nulls=stripped":   "application/json; utf8",
 		"application/*":                     "application/json; utf8",
 		"vnd/array+json":                    "application/json; utf8",
-		"vnd/array;nulls=stripped":          "vnd/array+json; nulls=stripped; utf8",
+		"vnd/array;nulls=stripped":          "vnd/array+json;nulls=stripped; utf8",
 		"vnd/object":                        "vnd/object+json; utf8",
-		`Vnd/Object+Json; nulls="stripped"`: "vnd/object+json; nulls=stripped; utf8",
+		`Vnd/Object+Json; nulls="stripped"`: "vnd/object+json;nulls=stripped; utf8",
 		"text/csv;nulls=stripped":           "text/csv; utf8",
 		"text/*":                            "text/plain; utf8",
 		"application/octet-stream":          "application/octet-stream",
@@ -81,7 +81,7 @@ func TestMediaTypes(t *testing.T) {
 	} {
 		accept = strings.NewReplacer("vnd/", "application/vnd.pgrst.", "Vnd/", "Application/Vnd.Pgrst.").Replace(accept)
 		want = strings.NewReplacer("vnd/", "application/vnd.pgrst.", "utf8", "charset=utf-8").Replace(want)
-		got, err := Accept([]string{accept}, every)
+		got, err := Accept([]string{accept}, Offer{Format: every})
 		if err != nil || got.ContentType() != want {
 			t.Errorf("%s: %q, %v", accept, got.ContentType(), err)
 		}
@@ -106,13 +106,13 @@ func TestAcceptWeighs(t *testing.T) {
 		"text/html":                                    -1,
 		strings.Repeat("image/png, ", 64) + "text/csv": -1,
 	} {
-		got, err := Accept([]string{header}, offered)
+		got, err := Accept([]string{header}, Offer{Format: offered})
 		if want == -1 && err == nil || want != -1 && (err != nil || got.Format != want) {
 			t.Errorf("%s: %v, %v", header, got, err)
 		}
 	}
 	const explain = `application/vnd.pgrst.plan+json; for="text/csv"; options=analyze|wal|`
-	plan, err := Accept([]string{explain}, func(Format) bool { return true })
+	plan, err := Accept([]string{explain}, Offer{Format: func(Format) bool { return true }})
 	if diff := cmp.Diff([]string{"analyze", "wal"}, plan.Options); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}

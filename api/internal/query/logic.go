@@ -57,6 +57,9 @@ func (s *scanner) condition(depth int) (Cond, error) {
 
 // leaf reads field.[not.]op.value inside a tree, where a value ends at , or ).
 func (s *scanner) leaf() (Cond, error) {
+	if c := s.peek(); c == ')' || c == ',' || c == 0 {
+		return Cond{}, s.fail("field name (* or [a..z0..9_$]), negation operator (not) or logic operator (and, or)")
+	}
 	field, err := s.field()
 	if err != nil {
 		return Cond{}, err

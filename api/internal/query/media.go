@@ -24,6 +24,7 @@ const (
 	OpenAPI
 	PlanText
 	PlanJSON
+	Made // by a function of the database
 )
 
 // Media is the negotiated answer.
@@ -35,14 +36,20 @@ type Media struct {
 	// media type that the plan is of; "" is JSON.
 	Options []string
 	For     string
+	// Type is the media type of what a function of the database makes, and Raw says that
+	// the value is bytea.
+	Type string
+	Raw  bool
 }
 
 // ContentType returns the header for the answer.
 func (m Media) ContentType() string {
 	switch m.Format {
+	case Made:
+		return madeType(m.Type)
 	case Singular:
 		if m.Stripped {
-			return "application/vnd.pgrst.object+json; nulls=stripped; charset=utf-8"
+			return "application/vnd.pgrst.object+json;nulls=stripped; charset=utf-8"
 		}
 		return "application/vnd.pgrst.object+json; charset=utf-8"
 	case CSV:
@@ -61,9 +68,21 @@ func (m Media) ContentType() string {
 		return m.plan("json")
 	}
 	if m.Stripped {
-		return "application/vnd.pgrst.array+json; nulls=stripped; charset=utf-8"
+		return "application/vnd.pgrst.array+json;nulls=stripped; charset=utf-8"
 	}
 	return "application/json; charset=utf-8"
+}
+
+// madeType adds the encoding to those types that have text in one; what answers any type
+// says itself what it is, or nothing.
+func madeType(name string) string {
+	switch name {
+	case "text/plain", "text/csv", "text/xml", "application/json", "application/geo+json", "application/openapi+json":
+		return name + "; charset=utf-8"
+	case "*/*":
+		return "application/octet-stream"
+	}
+	return name
 }
 
 // plan names the plan formats with their parameters.
@@ -75,11 +94,23 @@ func (m Media) plan(format string) string {
 	return text + "; charset=utf-8"
 }
 
-// Accept returns the best of the formats that offered accepts, in the order of the
-// header's weights. No header, and */*, mean JSON.
-func Accept(header []string, offered func(Format) bool) (Media, error) {
+// Offer says what a resource can answer with.
+type Offer struct {
+	// Format reports whether a format of the server's own can be had.
+	Format func(Format) bool
+	// Made returns what a function of the database makes of a type; nil means that there is
+	// nothing of the kind.
+	Made func(name string) (Media, bool)
+}
+
+// Accept returns the best of what is offered and accepted, in the order of the header's
+// weights. No header, and */*, mean JSON, unless a function makes that.
+func Accept(header []string, o Offer) (Media, error) {
 	text := strings.Join(header, ",")
-	if text == "" || text == "*/*" || text == "application/json" {
+	if text == "" {
+		text = "*/*"
+	}
+	if o.Made == nil && (text == "*/*" || text == "application/json") {
 		return Media{}, nil
 	}
 	ranges := splitQuoted(text, ',')
@@ -88,13 +119,18 @@ func Accept(header []string, offered func(Format) bool) (Media, error) {
 	}
 	var candidates []weighted
 	for _, one := range ranges {
-		if media, q, ok := parseMedia(one); ok && q > 0 {
-			candidates = append(candidates, weighted{media, q})
+		if c := parseMedia(one); c.q > 0 {
+			candidates = append(candidates, c)
 		}
 	}
 	slices.SortStableFunc(candidates, func(a, b weighted) int { return cmp.Compare(b.q, a.q) })
 	for _, c := range candidates {
-		if offered(c.media.Format) {
+		if o.Made != nil && !strings.HasPrefix(c.name, "application/vnd.pgrst.") {
+			if made, ok := o.Made(c.name); ok {
+				return made, nil
+			}
+		}
+		if c.known && o.Format(c.media.Format) {
 			return c.media, nil
 		}
 	}
@@ -103,7 +139,9 @@ func Accept(header []string, offered func(Format) bool) (Media, error) {
 }
 
 type weighted struct {
+	name  string
 	media Media
+	known bool // of the server's own
 	q     float64
 }
 
@@ -114,7 +152,7 @@ func clipped(s string) string {
 	return s
 }
 
-func parseMedia(text string) (Media, float64, bool) {
+func parseMedia(text string) weighted {
 	parts := splitQuoted(text, ';')
 	name, q := strings.ToLower(strings.TrimSpace(parts[0])), 1.0
 	m := Media{}
@@ -125,7 +163,7 @@ func parseMedia(text string) (Media, float64, bool) {
 		case "q":
 			parsed, err := strconv.ParseFloat(value, 64)
 			if err != nil {
-				return m, 0, false
+				return weighted{}
 			}
 			q = parsed
 		case "nulls":
@@ -149,7 +187,13 @@ func parseMedia(text string) (Media, float64, bool) {
 	} else if name == "application/json" {
 		m.Stripped = false
 	}
-	return m, q, ok
+	return weighted{name, m, ok, q}
+}
+
+// Known reports whether a media type is one of the server's own.
+func Known(name string) bool {
+	_, known := formatOf(name)
+	return known && name != "*/*"
 }
 
 func formatOf(name string) (Format, bool) {

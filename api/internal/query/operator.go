@@ -22,6 +22,15 @@ func (o Op) quantified() bool {
 	return false
 }
 
+// Compares reports whether o compares with a value of the field's own type.
+func (o Op) Compares() bool {
+	switch o {
+	case OpEq, "neq", "gt", "gte", "lt", "lte", OpIsDistinct:
+		return true
+	}
+	return false
+}
+
 // TextSearch reports whether o is one of the four full text search operators.
 func (o Op) TextSearch() bool {
 	switch o {

@@ -15,6 +15,8 @@ type Options struct {
 	// Argument, when set, is asked about each parameter that is not a reserved word:
 	// true makes it an argument of a function instead of a filter.
 	Argument func(name, value string) bool
+	// AliasesOnly does not let the name of an embed that has an alias stand for it.
+	AliasesOnly bool
 }
 
 // Parse reads a raw query string.
@@ -203,7 +205,7 @@ func (p *parser) finish() (*Request, error) {
 		r.Root.Items = []Item{{Kind: Star}}
 	}
 	for _, part := range p.pending {
-		read, err := find(&r.Root, part.path)
+		read, err := find(&r.Root, part.path, p.options.AliasesOnly)
 		if err != nil {
 			return nil, err
 		}
@@ -212,17 +214,30 @@ func (p *parser) finish() (*Request, error) {
 	return r, nil
 }
 
-// find walks from r to the embed that path names by alias or name.
-func find(r *Read, path []string) (*Read, error) {
+// find walks from r to the embed that path names: by its alias or, where it has none, by its
+// name. An alias is the better match, and aliasesOnly takes no other.
+func find(r *Read, path []string, aliasesOnly bool) (*Read, error) {
 	for _, name := range path {
-		i := slices.IndexFunc(r.Items, func(item Item) bool {
-			return item.Kind == Embed && (item.Target.Label() == name || item.Target.Name == name)
-		})
+		named := func(label func(*Target) string) int {
+			return slices.IndexFunc(r.Items, func(i Item) bool { return i.Kind == Embed && label(i.Target) == name })
+		}
+		i := named((*Target).Label)
+		other := named(func(t *Target) string { return t.Name })
+		if i < 0 && other >= 0 && aliasesOnly {
+			return nil, notEmbedded(name).WithDetails("Target names are not allowed in filters if they have an alias").
+				WithHint("Change '%s' to '%s' in filters, orders or limits.", name, r.Items[other].Target.Alias)
+		}
 		if i < 0 {
-			return nil, problem.New(http.StatusBadRequest, "PGRST108", "'%s' is not an embedded resource in this request", name).
-				WithHint("Verify that '%s' is included in the 'select' query parameter.", name)
+			i = other
+		}
+		if i < 0 {
+			return nil, notEmbedded(name).WithHint("Verify that '%s' is included in the 'select' query parameter.", name)
 		}
 		r = &r.Items[i].Target.Read
 	}
 	return r, nil
+}
+
+func notEmbedded(name string) *problem.Error {
+	return problem.New(http.StatusBadRequest, "PGRST108", "'%s' is not an embedded resource in this request", name)
 }

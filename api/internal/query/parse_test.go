@@ -137,11 +137,11 @@ func TestAccept(t *testing.T) {
 		{`application/vnd.pgrst.plan+json; for="application/json"; options=analyze|verbose`, PlanJSON},
 	}
 	for _, tt := range tests {
-		if got, err := Accept([]string{tt.header}, every); err != nil || got.Format != tt.want {
+		if got, err := Accept([]string{tt.header}, Offer{Format: every}); err != nil || got.Format != tt.want {
 			t.Errorf("%s: %v %v", tt.header, got, err)
 		}
 	}
-	if _, err := Accept([]string{"image/png"}, every); err == nil {
+	if _, err := Accept([]string{"image/png"}, Offer{Format: every}); err == nil {
 		t.Error("an unknown media type is accepted")
 	}
 }
@@ -160,7 +160,8 @@ func FuzzParse(f *testing.F) {
 		if err != nil && (!errors.As(err, &p) || p.Status < 400 || p.Status > 499) {
 			t.Errorf("%q: %v", raw, err)
 		}
-		if _, err := Accept([]string{raw}, func(Format) bool { return true }); err != nil && !errors.As(err, &p) {
+		all := Offer{Format: func(Format) bool { return true }}
+		if _, err := Accept([]string{raw}, all); err != nil && !errors.As(err, &p) {
 			t.Errorf("%q: %v", raw, err)
 		}
 		if _, err := ParsePrefer([]string{raw}); err != nil && !errors.As(err, &p) {

@@ -48,10 +48,10 @@ func (s *scanner) fail(expecting string, args ...any) error {
 	found := "end of input"
 	if !s.done() {
 		r, _ := utf8.DecodeRuneInString(s.text[s.pos:])
-		found = fmt.Sprintf("%q", r)
+		found = `"` + string(r) + `"`
 	}
-	return problem.Parse(s.what, s.text,
-		fmt.Sprintf("column %d: unexpected %s, expecting %s", s.pos+1, found, fmt.Sprintf(expecting, args...)))
+	return problem.ParseAt(s.what, s.text, s.pos+1,
+		fmt.Sprintf("unexpected %s expecting %s", found, fmt.Sprintf(expecting, args...)))
 }
 
 func (s *scanner) blanks() {
@@ -76,7 +76,7 @@ func (s *scanner) name() (string, error) {
 	}
 	name := strings.Trim(s.text[start:s.pos], " ")
 	if name == "" {
-		return "", s.fail("a field name (* or [a..z0..9_$])")
+		return "", s.fail("field name (* or [a..z0..9_$])")
 	}
 	return name, s.checkName(name)
 }
@@ -165,15 +165,15 @@ func (s *scanner) step(step *Step) error {
 		return err
 	}
 	start := s.pos
-	if s.peek() == '-' {
-		s.pos++
+	if s.take("-") && !(s.peek() >= '0' && s.peek() <= '9') {
+		return s.fail("digit")
 	}
 	for !s.done() && !strings.ContainsRune(",().:=", rune(s.peek())) && !strings.HasPrefix(s.text[s.pos:], "->") {
 		s.pos++
 	}
 	step.Key = s.text[start:s.pos]
-	if step.Key == "" || step.Key == "-" {
-		return s.fail("a JSON key or index")
+	if step.Key == "" {
+		return s.fail(`"-", digit or any non reserved character different from: .,>()`)
 	}
 	step.Index = isIndex(step.Key)
 	return nil

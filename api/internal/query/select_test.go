@@ -140,7 +140,7 @@ func TestFilterValues(t *testing.T) {
 		"a=in.()":                      in([]string{}...),
 		"a=in.(,)":                     in("", ""),
 		`a=in.("a,b","c\"d",e"f,"g"h)`: in("a,b", `c"d`, `e"f`, `"g"h`),
-		"a=in.( 1)":                    in(" 1"),
+		"a=in.( 1)":                    in("1"),
 		"a=eq(all).{1,2}":              quantified,
 		"a=in(any).(1)":                {},
 		"a=is(any).null":               {},

@@ -32,7 +32,7 @@ func Build(v *policy.View, o Options) (*Schema, error) {
 	}
 	b.schema = &Schema{
 		TenantColumn: v.Model.Column, TenantType: v.Model.Type, Tenants: v.Model.Tenants, TenantsKey: v.Model.Key,
-		Tables: map[Name]*Table{}, Functions: map[Name][]*Function{}, Types: map[string]*Type{},
+		Tables: map[Name]*Table{}, Functions: map[Name][]*Function{}, Types: map[string]*Type{}, Media: map[string]*Media{},
 		related: map[Name][]*Relationship{}, Below: b.below != nil,
 	}
 	if b.below != nil {
@@ -57,6 +57,7 @@ func Build(v *policy.View, o Options) (*Schema, error) {
 	b.tables()
 	if b.below == nil { // what a function finds for a row of one tenant may be another's
 		b.functions()
+		b.geoJSON()
 	}
 	b.relationships()
 	return b.schema, nil
@@ -101,8 +102,12 @@ func (b *builder) exposedSchema(name string) bool { return slices.Contains(b.sch
 func (b *builder) types() {
 	for _, t := range b.Snapshot.Types {
 		if t.Kind == "enum" || t.Kind == "domain" {
-			b.schema.Types[sqlType(t.Schema, t.Name)] = &Type{SQL: Quote(t.Schema, t.Name), Labels: t.Labels, Base: t.Base}
+			b.schema.Types[sqlType(t.Schema, t.Name)] = &Type{SQL: Quote(t.Schema, t.Name), Name: t.Name,
+				Labels: t.Labels, Base: t.Base}
 		}
+	}
+	if b.below == nil {
+		b.representations()
 	}
 }
 
@@ -224,7 +229,7 @@ func (b *builder) column(r *catalog.Relation, c *catalog.Column) *Column {
 	if t := b.schema.Types[sqlType(c.TypeName.Schema, c.TypeName.Name)]; t != nil {
 		out.Enum = t.Labels
 		if t.Base != "" {
-			out.Base = t.Base
+			out.Base, out.Shown = b.base(t.Base), t.shown
 		}
 	}
 	out.Scalar = len(out.Enum) > 0 || Scalar(out.Base)

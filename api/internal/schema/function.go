@@ -27,6 +27,10 @@ type Function struct {
 	// Result is the SQL type of a scalar result.
 	Result string
 	Scalar bool
+	// Media is the media type that a scalar result is made for, and Bytes says that it is
+	// bytea; "" for none.
+	Media string
+	Bytes bool
 	// rowArgument is the table whose row is the only parameter.
 	rowArgument *Table
 }
@@ -79,11 +83,13 @@ func (f *Function) ResultColumn(name string) bool {
 func (b *builder) functions() {
 	for i := range b.Snapshot.Functions {
 		f := &b.Snapshot.Functions[i]
-		own := !f.System && f.Extension == "" && f.Kind == "function"
+		own := !f.System && f.Extension == "" && (f.Kind == "function" || f.Kind == "aggregate")
 		if !own || !b.exposedSchema(f.Schema) || !b.HasFunctionPrivilege(b.Role, f) {
 			continue
 		}
-		if out := b.function(f); out != nil {
+		if f.Kind == "aggregate" {
+			b.mediaHandler(f)
+		} else if out := b.function(f); out != nil {
 			b.file(out)
 		}
 	}
@@ -102,7 +108,15 @@ func (b *builder) file(f *Function) {
 			return
 		}
 	}
-	b.schema.Functions[f.Name] = append(b.schema.Functions[f.Name], f)
+	if !slices.ContainsFunc(f.Params, func(p Param) bool { return p.Name == "" }) || takesBody(f) {
+		b.schema.Functions[f.Name] = append(b.schema.Functions[f.Name], f)
+	}
+}
+
+// takesBody reports whether the one parameter of a function, which has no name, can be a
+// whole body. No other parameter without a name can be given a value.
+func takesBody(f *Function) bool {
+	return len(f.Params) == 1 && slices.Contains([]string{"json", "jsonb", "text", "xml", "bytea"}, f.Params[0].Type)
 }
 
 func (b *builder) function(f *catalog.Function) *Function {
@@ -137,17 +151,33 @@ func (b *builder) result(out *Function, f *catalog.Function) {
 	case len(out.Columns) > 0 || out.Result == "record":
 		out.Composite = true
 	default:
-		if out.Table = b.rowType(out.Result); out.Table != nil {
+		if out.Table = b.rowType(b.base(out.Result)); out.Table != nil {
 			out.Composite = true
 		} else {
 			out.Columns, out.Composite = b.compositeType(out.Result)
 		}
 	}
+	if domain := b.mediaDomain(out.Result); domain != nil && !out.Composite && !out.Set {
+		out.Media, out.Bytes = domain.Name, b.base(domain.Base) == "bytea"
+	}
 	out.Scalar = !out.Composite && (Scalar(out.Result) || b.isEnum(out.Result))
 }
 
 func (b *builder) resultColumn(name, sqlName string) *Column {
-	return &Column{Name: name, Type: sqlName, Base: sqlName, Scalar: Scalar(sqlName) || b.isEnum(sqlName), Select: true}
+	base := b.base(sqlName)
+	return &Column{Name: name, Type: sqlName, Base: base, Scalar: Scalar(base) || b.isEnum(sqlName), Select: true}
+}
+
+// base is the type under a domain, and under the domains under that one.
+func (b *builder) base(sqlName string) string {
+	for range len(b.schema.Types) {
+		t := b.schema.Types[unqualified(sqlName)]
+		if t == nil || t.Base == "" {
+			break
+		}
+		sqlName = t.Base
+	}
+	return sqlName
 }
 
 func (b *builder) isEnum(sqlName string) bool {
@@ -160,6 +190,9 @@ func (b *builder) rowType(sqlName string) *Table {
 	name := unqualified(sqlName)
 	if schema, table, found := strings.Cut(name, "."); found {
 		return b.schema.Table(schema, table)
+	}
+	if builtin(name) != "" {
+		return nil // a table called xml makes no type of that name
 	}
 	for _, schema := range b.schema.Schemas {
 		if t := b.schema.Table(schema, name); t != nil {

@@ -15,7 +15,6 @@ package schema
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -44,6 +43,8 @@ type Schema struct {
 
 	Tables    map[Name]*Table
 	Functions map[Name][]*Function
+	// Media are what makes answers of other types of any rows, by type.
+	Media map[string]*Media
 	// Types are the enums and domains of the exposed schemas, by their SQL name.
 	Types map[string]*Type
 	// Hidden are tables and views of the exposed schemas that are left out.
@@ -87,8 +88,10 @@ type Table struct {
 	Select, Insert, Update, Delete bool
 	// Computed are functions of one row, by name.
 	Computed map[string]*Function
-	byName   map[string]*Column
-	oid      catalog.OID
+	// Media are what makes answers of other types of its rows, by type.
+	Media  map[string]*Media
+	byName map[string]*Column
+	oid    catalog.OID
 }
 
 // People is the link by which people belong to tenants: rows of Link hold, in Person, the
@@ -129,7 +132,9 @@ type Column struct {
 	// to_json on the server.
 	Scalar bool
 	// Base is the type under a domain, else Type.
-	Base                   string
+	Base string
+	// Shown says how the values of a domain look to clients; zero for its base type's.
+	Shown                  Representation
 	Select, Insert, Update bool
 	// Hidden columns are those that the role may read and clients do not see.
 	Hidden bool
@@ -145,8 +150,10 @@ func (c *Column) HasDefault() bool {
 // Type is an enum or a domain.
 type Type struct {
 	SQL    string
+	Name   string // without its schema
 	Labels []string
 	Base   string
+	shown  Representation
 }
 
 // Quote quotes identifiers and joins them by dots.
@@ -177,38 +184,6 @@ func (s *Schema) FunctionNames(schema string) []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// Similar returns the name among names that looks most like name, or "".
-func Similar(name string, names []string) string {
-	best, distance := "", len(name)/3+2
-	for _, other := range names {
-		if d := editDistance(strings.ToLower(name), strings.ToLower(other)); d < distance {
-			best, distance = other, d
-		}
-	}
-	return best
-}
-
-// editDistance is Levenshtein's, over bytes: names are short.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		previous := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			next := min(row[j+1]+1, row[j]+1, previous+cost)
-			previous, row[j+1] = row[j+1], next
-		}
-	}
-	return row[len(b)]
 }
 
 // NewRows describes rows that are no table's: the result of a function.

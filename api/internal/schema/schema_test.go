@@ -213,10 +213,10 @@ func TestCast(t *testing.T) {
 
 func TestSimilar(t *testing.T) {
 	t.Parallel()
-	if got := Similar("leds", []string{"events", "leads"}); got != "leads" {
+	if got := Similar("leds", []string{"events", "leads"}, Close); got != "leads" {
 		t.Error(got)
 	}
-	if got := Similar("zzzzzz", []string{"events", "leads"}); got != "" {
+	if got := Similar("zzzzzz", []string{"events", "leads"}, Loose); got != "" {
 		t.Error(got)
 	}
 }

@@ -73,6 +73,9 @@ func builtin(name string) string {
 func (s *Schema) Cast(schema, name string) string {
 	array := strings.HasSuffix(name, "[]")
 	name = strings.TrimSuffix(name, "[]")
+	if element, internal := strings.CutPrefix(name, "_"); internal && builtin(element) != "" {
+		array, name = true, element // as PostgreSQL calls an array of it inside
+	}
 	modifier := ""
 	if open := strings.IndexByte(name, '('); open > 0 && strings.HasSuffix(name, ")") {
 		modifier = name[open:]
