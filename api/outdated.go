@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat/api/internal/problem"
 )
 
 // renewEvery bounds how often refused statements make the schema be read again: a
@@ -21,13 +23,26 @@ func outdated(err error) bool {
 	return errors.As(err, &pgErr) && (pgErr.Code == "42703" || pgErr.Code == "42P01")
 }
 
-// answer answers a request. One whose statement was outdated is answered by the schema
-// as it is now, where it changes nothing: its client named nothing that is not there.
+// ours reports whether the statement itself names what is not there, and no function that
+// it calls: those are the team's.
+func ours(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Where == ""
+}
+
+// answer answers a request. One whose statement was outdated is answered by the schema as it
+// is now: its client may have named nothing that is not there, and nothing of it was done.
+// Where that schema is yet to be read, the client learns no names that it did not use.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request) error {
 	version := h.version()
 	err := h.dispatch(w, r)
-	if outdated(err) && h.renew(r.Context(), version) && safe(r.Method) {
-		return h.dispatch(w, r)
+	if outdated(err) && h.renew(r.Context(), version) {
+		err = h.dispatch(w, r)
+	}
+	if outdated(err) && ours(err) {
+		changed := problem.New(http.StatusServiceUnavailable, "MOAT133", "the schema has changed and is being read again")
+		changed.RetryAfter, changed.Cause = renewEvery, err
+		return changed
 	}
 	return err
 }

@@ -29,6 +29,37 @@ func TestDroppedColumn(t *testing.T) {
 	}
 }
 
+// A write meets a change as a read does, and is done once: its statement failed as a whole.
+// While the schema cannot be read again at once, no client is told of columns that it did
+// not name.
+func TestChangeUnderAWrite(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(c *api.Config) { c.PollInterval = time.Hour })
+	s.db.Exec(t, "ALTER TABLE app.labels ADD COLUMN one text, ADD COLUMN two text; NOTIFY pgrst")
+	eventually(t, func() bool { return s.do(t, call{path: "labels?select=one"}).Status == 200 })
+	insert := func(id string) response {
+		return s.do(t, call{method: "POST", path: "labels", body: `{"id":` + id + `,"name":"x"}`,
+			header: []string{"Prefer: return=representation"}})
+	}
+	s.db.Exec(t, "ALTER TABLE app.labels DROP COLUMN one")
+	if got := insert("801"); got.Status != 201 || strings.Contains(got.Body, `"one"`) {
+		t.Errorf("after DROP: %d %s", got.Status, got.Body)
+	}
+	s.db.Exec(t, "ALTER TABLE app.labels DROP COLUMN two")
+	for _, got := range []response{insert("802"), s.do(t, call{path: "labels?limit=1"})} {
+		if got.Status != 503 || strings.Contains(got.Body, "two") || got.Header.Get("Retry-After") == "" {
+			t.Errorf("right after another: %d %s", got.Status, got.Body)
+		}
+	}
+	time.Sleep(1100 * time.Millisecond)
+	if got := insert("802"); got.Status != 201 {
+		t.Errorf("a second later: %d %s", got.Status, got.Body)
+	}
+	if got := s.do(t, call{path: "labels?id=in.(801,802)&select=id&order=id"}); got.Body != `[{"id":801},{"id":802}]` {
+		t.Errorf("rows: %s", got.Body)
+	}
+}
+
 // A function that is broken by itself does not make the schema be read at each call.
 func TestBrokenFunctionDoesNotReload(t *testing.T) {
 	t.Parallel()

@@ -223,6 +223,9 @@ func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
 		*a = empty
 		err = q.attempt(x, a, keep)
 	}
+	if readOnly(err) && !x.readOnly {
+		err = errStandby(err)
+	}
 	done(a, err)
 	q.info.timing.mark(phaseTransaction)
 	if q.state.Veiled {

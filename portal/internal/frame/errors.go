@@ -101,6 +101,9 @@ func explainPg(pg *pgconn.PgError) *Refusal {
 	switch pg.Code {
 	case "57014":
 		return ErrSlow
+	case "25006":
+		return &Refusal{http.StatusConflict, "Nothing can be changed at the moment",
+			"The database takes no writes: it is a standby, or set to read only."}
 	case "42501":
 		return &Refusal{http.StatusForbidden, "You cannot do this", "Your account does not have permission."}
 	case "22P02", "22003", "22007", "22008", "22023":
