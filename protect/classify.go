@@ -95,6 +95,9 @@ func (p *planner) children(models []catalog.TableModel) {
 
 // child adds one child table; false means that its parent is not resolved yet.
 func (p *planner) child(tm catalog.TableModel) bool {
+	if x := p.m.Shapes.OwnedByOf(tm.Table); x != nil {
+		return p.owned(p.Relation(tm.Table), x)
+	}
 	first, why := p.firstStep(tm)
 	if why != "" {
 		p.askPath(tm, why)
@@ -213,7 +216,7 @@ func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {
 			Config: fmt.Sprintf("tables: {shared: [%s]}", key(tm.Table))})
 		return
 	}
-	if p.askPeople(rel, tm) {
+	if p.askOwned(rel, tm) || p.askPeople(rel, tm) {
 		return
 	}
 	p.decide(Decision{ID: "class/" + key(tm.Table), Table: tm.Table,
@@ -274,6 +277,10 @@ func (p *planner) openSources() {
 			continue
 		}
 		var found []*source
+		if x := p.m.Shapes.OwnedByOf(t.rel.QName()); x != nil && p.byName[x.By.Relation] != nil {
+			t.source = p.ownerSource(x, p.byName[x.By.Relation])
+			continue
+		}
 		for _, k := range t.rel.Constraints {
 			if s := p.sourceOf(t, k); s != nil {
 				found = append(found, s)

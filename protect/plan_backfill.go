@@ -71,12 +71,15 @@ func walked(rel *catalog.Relation) []Key {
 const notNullCheck = "moat_tenant_not_null"
 
 func (p *planner) notNull(t *table) {
-	q := t.rel.QName()
+	q, group := t.rel.QName(), GroupBackfill
+	if p.m.Shapes.OwnedByOf(q) != nil {
+		group = GroupEnforce // until then writers put the row in before the one that says whose it is
+	}
 	existing := t.rel.Constraint(notNullCheck)
 	drop := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", q.SQL(), notNullCheck)
-	add := stepID(GroupBackfill, q, "not-null-check")
+	add := stepID(group, q, "not-null-check")
 	if existing == nil {
-		p.add(Step{ID: add, Group: GroupBackfill, Table: q, Title: "check that " + t.column + " is not NULL in new rows",
+		p.add(Step{ID: add, Group: group, Table: q, Title: "check that " + t.column + " is not NULL in new rows",
 			SQL: []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID", q.SQL(),
 				notNullCheck, sqltext.Ident(t.column))},
 			Undo:  []string{drop},
@@ -84,15 +87,15 @@ func (p *planner) notNull(t *table) {
 			Hazards: []string{"from here on PostgreSQL rejects a row without a tenant"},
 			Reason:  "a row without a tenant belongs to nobody, and a foreign key with a NULL in it is not checked"})
 	}
-	valid := stepID(GroupBackfill, q, "not-null-validate")
+	valid := stepID(group, q, "not-null-validate")
 	if existing == nil || !existing.Validated {
-		p.add(Step{ID: valid, Group: GroupBackfill, Kind: KindValidate, Table: q, Needs: needed(add), Title: "check that " +
+		p.add(Step{ID: valid, Group: group, Kind: KindValidate, Table: q, Needs: needed(add), Title: "check that " +
 			t.column + " is not NULL in existing rows",
 			SQL:  []string{fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", q.SQL(), notNullCheck)},
 			Data: true, Lock: ShareUpdateExclusive, Scans: true, Estimate: p.sizeOf(t.rel, 2_000_000),
 			Reason: "with a validated check, SET NOT NULL needs no scan"})
 	}
-	p.add(Step{ID: notNullStep(t), Group: GroupBackfill, Table: q, Needs: needed(valid),
+	p.add(Step{ID: stepID(group, q, "not-null"), Group: group, Table: q, Needs: needed(valid),
 		Title: "set " + t.column + " NOT NULL",
 		SQL:   []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", q.SQL(), sqltext.Ident(t.column)), drop},
 		Undo:  p.undoNotNull(t), Lock: AccessExclusive, Reason: "the validated check proves it, so no scan is needed"})
@@ -182,8 +185,8 @@ func (p *planner) tenantAhead(t *table, row string) string {
 	for i, c := range t.source.columns {
 		conds[i] = fmt.Sprintf("%s.%s = %s.%s", parent, sqltext.Ident(t.source.refColumns[i]), row, sqltext.Ident(c))
 	}
-	derived := fmt.Sprintf("(SELECT %s FROM %s %s WHERE %s)", p.tenantAhead(t.source.parent, parent),
-		t.source.parent.rel.QName().SQL(), parent, strings.Join(conds, " AND "))
+	derived := fmt.Sprintf("(SELECT %s FROM %s %s WHERE %s%s)", p.tenantAhead(t.source.parent, parent),
+		t.source.parent.rel.QName().SQL(), parent, strings.Join(conds, " AND "), t.source.limit)
 	if t.missing {
 		return derived
 	}

@@ -2,6 +2,7 @@ package protect
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
@@ -17,7 +18,7 @@ func (p *planner) columns() {
 			p.addColumn(t)
 		case t.class == catalog.TenantTable:
 			p.defaultFor(t)
-			if t.open && t.source != nil && !hasTrigger(t.rel) && !p.enforced(t) {
+			if t.open && t.source != nil && !p.hasTrigger(t) && !p.enforced(t) {
 				p.fillTrigger(t)
 			}
 		}
@@ -39,7 +40,7 @@ func (p *planner) addColumn(t *table) {
 	}
 	if t.source != nil {
 		do = append(do, p.fillSQL(t)...)
-		undo = append(undoFill(t), undo...)
+		undo = append(p.undoFill(t), undo...)
 	}
 	p.add(Step{ID: stepID(GroupColumns, q, "add"), Group: GroupColumns, Table: q,
 		Title: fmt.Sprintf("add column %s %s", t.column, t.typ),
@@ -103,13 +104,19 @@ func dropDefault(q catalog.QName, column string) string {
 // the others should see the tenant.
 const fillTriggerName = "_moat_fill_tenant"
 
-func hasTrigger(rel *catalog.Relation) bool {
-	for _, t := range rel.Triggers {
-		if t.Name == fillTriggerName {
-			return true
-		}
+// filler is the trigger that fills t's tenant column, and the table that it stands on: t
+// itself, or that whose rows own t's.
+func (p *planner) filler(t *table) (on catalog.QName, name string) {
+	if x := p.m.Shapes.OwnedByOf(t.rel.QName()); x != nil {
+		return x.By.Relation, stampTrigger(t)
 	}
-	return false
+	return t.rel.QName(), fillTriggerName
+}
+
+func (p *planner) hasTrigger(t *table) bool {
+	on, name := p.filler(t)
+	rel := p.Relation(on)
+	return rel != nil && slices.ContainsFunc(rel.Triggers, func(x catalog.Trigger) bool { return x.Name == name })
 }
 
 func fillFunction(q catalog.QName) catalog.QName { return own(sqltext.Name("fill", q.Schema, q.Name)) }
@@ -118,18 +125,35 @@ func (p *planner) fillTrigger(t *table) {
 	q := t.rel.QName()
 	p.add(Step{ID: stepID(GroupColumns, q, "trigger"), Group: GroupColumns, Table: q,
 		Title: "add a trigger that fills " + t.column,
-		SQL:   p.fillSQL(t), Undo: undoFill(t), Lock: ShareRowExclusive, Reason: p.whyColumn(t)})
+		SQL:   p.fillSQL(t), Undo: p.undoFill(t), Lock: ShareRowExclusive, Reason: p.whyColumn(t)})
 }
 
 // fillSQL makes the trigger. Its function is SECURITY DEFINER because a writer need
 // not be allowed to read the parent; it goes when the table is enforced.
 func (p *planner) fillSQL(t *table) []string {
-	f, q, col := fillFunction(t.rel.QName()), t.rel.QName(), sqltext.Ident(t.column)
+	f := fillFunction(t.rel.QName())
+	on, name := p.filler(t)
+	body := p.fillBody(t)
+	if x := p.m.Shapes.OwnedByOf(t.rel.QName()); x != nil {
+		body = stampBody(t, x, t.source.parent.column)
+	}
+	return []string{
+		fmt.Sprintf("CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\n  SET "+
+			"search_path = pg_catalog, pg_temp AS %s", f.SQL(), sqltext.Dollar(body)),
+		fmt.Sprintf("REVOKE ALL ON FUNCTION %s() FROM PUBLIC", f.SQL()),
+		fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", sqltext.Ident(name), on.SQL()),
+		fmt.Sprintf("CREATE TRIGGER %s BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION %s()",
+			sqltext.Ident(name), on.SQL(), f.SQL()),
+	}
+}
+
+// fillBody gives a row the tenant of the row that it refers to.
+func (p *planner) fillBody(t *table) string {
 	moved := make([]string, len(t.source.columns))
 	for i, c := range t.source.columns {
 		moved[i] = fmt.Sprintf("NEW.%[1]s IS DISTINCT FROM OLD.%[1]s", sqltext.Ident(c))
 	}
-	body := fmt.Sprintf(`
+	return fmt.Sprintf(`
 BEGIN
   IF NEW.%[1]s IS NULL THEN
     NEW.%[1]s := %[2]s;
@@ -140,20 +164,13 @@ BEGIN
   END IF;
   RETURN NEW;
 END
-`, col, t.source.selectTenant("NEW"), strings.Join(moved, " OR "))
-	return []string{
-		fmt.Sprintf("CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\n  SET "+
-			"search_path = pg_catalog, pg_temp AS %s", f.SQL(), sqltext.Dollar(body)),
-		fmt.Sprintf("REVOKE ALL ON FUNCTION %s() FROM PUBLIC", f.SQL()),
-		fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", fillTriggerName, q.SQL()),
-		fmt.Sprintf("CREATE TRIGGER %s BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION %s()", fillTriggerName,
-			q.SQL(), f.SQL()),
-	}
+`, sqltext.Ident(t.column), t.source.selectTenant("NEW"), strings.Join(moved, " OR "))
 }
 
-func undoFill(t *table) []string {
+func (p *planner) undoFill(t *table) []string {
+	on, name := p.filler(t)
 	return []string{
-		fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", fillTriggerName, t.rel.QName().SQL()),
+		fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", sqltext.Ident(name), on.SQL()),
 		fmt.Sprintf("DROP FUNCTION IF EXISTS %s()", fillFunction(t.rel.QName()).SQL()),
 	}
 }
@@ -164,8 +181,8 @@ func (s *source) selectTenant(row string) string {
 	for i, c := range s.columns {
 		conds[i] = fmt.Sprintf("p.%s = %s.%s", sqltext.Ident(s.refColumns[i]), row, sqltext.Ident(c))
 	}
-	return fmt.Sprintf("(SELECT p.%s FROM %s p WHERE %s)", sqltext.Ident(s.parent.column), s.parent.rel.QName().SQL(),
-		strings.Join(conds, " AND "))
+	return fmt.Sprintf("(SELECT p.%s FROM %s p WHERE %s%s)", sqltext.Ident(s.parent.column), s.parent.rel.QName().SQL(),
+		strings.Join(conds, " AND "), s.limit)
 }
 
 func stepID(g Group, q catalog.QName, what string) string {

@@ -41,7 +41,7 @@ func (p *planner) enable(rel *catalog.Relation, t *table) {
 	if !rel.ForceRLS {
 		do, undo = append(do, "FORCE ROW LEVEL SECURITY"), append(undo, "NO FORCE ROW LEVEL SECURITY")
 	}
-	filled := t != nil && (hasTrigger(rel) || p.fills(t))
+	filled := t != nil && (p.hasTrigger(t) || p.fills(t))
 	if len(do) == 0 && !filled {
 		return
 	}
@@ -56,7 +56,7 @@ func (p *planner) enable(rel *catalog.Relation, t *table) {
 	}
 	step.SQL = append(p.endObserved(rel), step.SQL...)
 	if filled {
-		step.SQL = append(step.SQL, undoFill(t)...)
+		step.SQL = append(step.SQL, p.undoFill(t)...)
 		step.Undo = append(step.Undo, p.refill(t)...)
 	}
 	p.add(p.guarded(step))

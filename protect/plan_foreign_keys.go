@@ -50,7 +50,7 @@ func (p *planner) composite(n newKey) {
 	n.name = p.keyName(n)
 	add := p.keyStep(n, "add")
 	open := ""
-	if n.table.open {
+	if n.table.open && p.m.Shapes.OwnedByOf(n.table.rel.QName()) == nil {
 		open = notNullStep(n.table)
 	}
 	parts := p.physical(n.table.rel)
@@ -100,7 +100,8 @@ func (p *planner) begunName(n newKey) string {
 func (p *planner) addKey(n newKey, rel *catalog.Relation, id, needs string, check *Check) {
 	q := rel.QName()
 	p.add(Step{ID: id, Group: GroupKeys, Table: q, Needs: needed(needs, n.needs), Check: check, Data: check != nil,
-		Title: fmt.Sprintf("add foreign key %s → %s for new rows", strings.Join(n.columns, ", "), key(n.parent.rel.QName())),
+		Title: fmt.Sprintf("add foreign key %s → %s for new rows", strings.Join(n.columns, ", "),
+			key(n.parent.rel.QName())),
 		SQL: []string{fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", q.SQL(), sqltext.Ident(n.name),
 			n.definition())},
 		Undo: []string{dropConstraint(q, n.name)},

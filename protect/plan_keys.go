@@ -26,6 +26,7 @@ func (p *planner) keys() {
 			}
 		}
 	}
+	p.ownedKeys()
 	// After the foreign keys: one that rests on a unique goes before it does.
 	for _, t := range p.tables {
 		p.globalUniques(t)
@@ -173,7 +174,7 @@ func carrying(t, parent *table, k catalog.Constraint) newKey {
 // pointsAtTenant reports whether k is the tenant column's own key to the tenants
 // table.
 func (p *planner) pointsAtTenant(t, parent *table, k catalog.Constraint) bool {
-	return parent.class == catalog.TenantsTable && slices.Equal(k.Columns, []string{t.column}) &&
+	return parent != nil && parent.class == catalog.TenantsTable && slices.Equal(k.Columns, []string{t.column}) &&
 		slices.Equal(k.RefColumns, []string{parent.column}) && t != parent
 }
 

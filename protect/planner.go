@@ -26,9 +26,6 @@ func New(v *policy.View, c Config) (*Plan, error) {
 	if v.Current("text") == "" {
 		return nil, &PersonError{Setting: m.Setting, Claim: m.Claim, Membership: m.Membership}
 	}
-	if err := unbuilt(&m.Shapes); err != nil {
-		return nil, err
-	}
 	p := newPlanner(v.Unobserved(), c.withDefaults())
 	p.actual = v
 	p.roles()
@@ -92,6 +89,7 @@ type source struct {
 	columns    []string
 	parent     *table
 	refColumns []string
+	limit      string // where several rows of the parent may fit
 }
 
 func newPlanner(v *policy.View, c Config) *planner {

@@ -164,9 +164,7 @@ func (p *planner) ownerConstraints(r reach, needs []string) {
 	}
 	parent := fmt.Sprintf("FOREIGN KEY (%s, %s) REFERENCES %s (%s, %s)", owner, column, r.parent.rel.QName().SQL(),
 		sqltext.Ident(r.ownerKey), sqltext.Ident(r.refs[0]))
-	if r.k.OnDelete == "cascade" || r.k.OnDelete == "restrict" {
-		parent += " ON DELETE " + strings.ToUpper(r.k.OnDelete)
-	}
+	parent += onDelete(r.k)
 	all := []string{p.constraint(r, r.checkName("fkey"), parent, p.strangers(r), needs),
 		p.constraint(r, r.checkName("known"), fmt.Sprintf("CHECK ((%s IS NULL) = (%s IS NULL))", column, owner), nil,
 			needs)}

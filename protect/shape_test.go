@@ -286,6 +286,8 @@ func everyShape() catalog.Shapes {
 		Parties: []catalog.Parties{{Table: in("orders"), Owner: "seller_tenant", Reads: []string{"buyer_tenant"}}},
 		Shares: []catalog.Shares{{Table: in("board"), Through: in("board_share"), With: "shared_with",
 			Edits: "can_edit"}},
+		OwnedBy: []catalog.OwnedBy{{Table: in("document_data"), By: catalog.ColumnRef{Relation: in("document"),
+			Column: "data_id"}}},
 		Inside: []catalog.Inside{{Table: in("notes"), Owner: "owner_id", All: []string{"admin"}, Own: []string{"member"},
 			ReadOwn: []string{"viewer"}}},
 	}
@@ -299,7 +301,8 @@ func TestShapesTogether(t *testing.T) {
 func shapesTogether(t *testing.T, c *pgtest.Cluster) {
 	b := shapedBench(t, c, shapesSchema, everyShape())
 	before := text(t, b.snapshot(t))
-	b.act(t, slices.Concat(peopleScenes(), sharedScenes(), aboveScenes(), partyScenes(), shareScenes(), insideScenes()))
+	b.act(t, slices.Concat(peopleScenes(), sharedScenes(), aboveScenes(), partyScenes(), shareScenes(), insideScenes(),
+		ownedScenes()))
 	b.undo(t)
 	if d := diff(before, text(t, b.snapshot(t))); d != "" {
 		t.Errorf("undo left (- before, + after):\n%s", d)

@@ -20,3 +20,7 @@ INSERT INTO app.board_share VALUES ('a0000000-0000-4000-8000-000000000000',md5('
 INSERT INTO app.orders VALUES (md5('o1')::uuid,'a0000000-0000-4000-8000-000000000000','b0000000-0000-4000-8000-000000000000','A sells to B');
 INSERT INTO app.templates SELECT id,md5('t'||name)::uuid,'tpl '||name FROM app.tenants;
 INSERT INTO app.notes SELECT 'a0000000-0000-4000-8000-000000000000',md5('n'||i)::uuid,md5('u'||i)::uuid,'note of u'||i FROM generate_series(1,3) i;
+CREATE TABLE app.document_data(id uuid PRIMARY KEY DEFAULT gen_random_uuid(), bytes text);
+CREATE TABLE app.document(tenant_id uuid NOT NULL REFERENCES app.tenants, id uuid NOT NULL DEFAULT gen_random_uuid(), data_id uuid NOT NULL UNIQUE REFERENCES app.document_data, PRIMARY KEY(tenant_id,id));
+INSERT INTO app.document_data SELECT md5('d'||name)::uuid,'bytes of '||name FROM app.tenants;
+INSERT INTO app.document(tenant_id,data_id) SELECT id,md5('d'||name)::uuid FROM app.tenants;

@@ -43,6 +43,8 @@ func newShaped(t *testing.T) *shaped {
 		Parties: []catalog.Parties{{Table: table("orders"), Owner: "seller_tenant", Reads: []string{"buyer_tenant"}}},
 		Shares: []catalog.Shares{{Table: table("board"), Through: table("board_share"), With: "shared_with",
 			Edits: "can_edit"}},
+		OwnedBy: []catalog.OwnedBy{{Table: table("document_data"), By: catalog.ColumnRef{Relation: table("document"),
+			Column: "data_id"}}},
 		Inside: []catalog.Inside{{Table: table("notes"), Owner: "owner_id", All: []string{"admin"}, Own: []string{"member"},
 			ReadOwn: []string{"viewer"}}},
 	}}
