@@ -7,6 +7,7 @@ require (
 	github.com/google/go-cmp v0.7.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/jackc/tern/v2 v2.3.4
+	github.com/lib/pq v1.10.9
 	github.com/moat-db/moat v0.0.0
 	github.com/pressly/goose/v3 v3.29.0
 )
