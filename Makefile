@@ -5,6 +5,7 @@
 # make check   what a change must pass before it is proposed
 # make bench   tenant-scoped statements against hand-written predicates
 # make bench-tenancy  trees, people, parties and shares against hand-written predicates
+# make bench-lifecycle  export and erasure of one tenant against COPY
 # make bench-api  moat serve against a plain handler, PostGraphile and pgbench
 # make bench-proxy  moat proxy against no proxy, PgBouncer, and what applications send today
 # make build   bin/moat
@@ -13,7 +14,7 @@ export CGO_ENABLED = 0
 GO ?= go
 MAJORS ?= 14,18
 
-.PHONY: build demo test test-short test-majors check bench bench-tenancy bench-api bench-proxy tools
+.PHONY: build demo test test-short test-majors check bench bench-tenancy bench-lifecycle bench-api bench-proxy tools
 
 build:
 	$(GO) build -trimpath -o bin/moat ./cmd/moat
@@ -48,6 +49,10 @@ bench:
 bench-tenancy:
 	@./scripts/tools postgres
 	$(GO) run ./bench/tenancy
+
+bench-lifecycle:
+	@./scripts/tools postgres
+	$(GO) run ./bench/lifecycle
 
 bench-api:
 	@./scripts/tools all

@@ -46,7 +46,7 @@ func WriteBundle(dir string, e *Evidence, key ed25519.PrivateKey) error {
 	if err != nil {
 		return err
 	}
-	t, err := template.New("evidence").Funcs(template.FuncMap{"join": strings.Join}).Parse(evidenceHTML)
+	t, err := template.New("evidence").Funcs(template.FuncMap{"release": release}).Parse(evidenceHTML)
 	if err != nil {
 		return err
 	}

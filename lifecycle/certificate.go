@@ -250,9 +250,12 @@ func ReadCertificate(r io.Reader) (*Certificate, error) {
 //go:embed certificate.html.tmpl
 var certificateHTML string
 
+// release writes server_version_num as people do: 15.18.
+func release(version int) string { return fmt.Sprintf("%d.%d", version/10000, version%10000) }
+
 // PrintCertificate writes a certificate as a page to print.
 func PrintCertificate(w io.Writer, c *Certificate) error {
-	t, err := template.New("certificate").Parse(certificateHTML)
+	t, err := template.New("certificate").Funcs(template.FuncMap{"release": release}).Parse(certificateHTML)
 	if err != nil {
 		return err
 	}

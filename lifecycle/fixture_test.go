@@ -52,6 +52,8 @@ func modelOptions() tenancy.Options {
 		Shapes: catalog.Shapes{
 			Members: []catalog.Members{{Table: named("app.users"), Key: "id", Through: named("app.memberships"),
 				Person: "user_id"}},
+			OwnedBy: []catalog.OwnedBy{{Table: named("app.blobs"), Key: "id",
+				By: catalog.ColumnRef{Relation: named("app.files"), Column: "blob_id"}}},
 			Parties: []catalog.Parties{{Table: named("app.orders"), Owner: "tenant_id", Reads: []string{"buyer_id"}}},
 			Shares: []catalog.Shares{{Table: named("app.orders"), Key: "id", Through: named("app.order_shares"), Row: "order_id",
 				With: "with_id"}},
@@ -93,6 +95,7 @@ var mine = map[string]string{
 	"app.events": "x.tenant_id = $1", "app.files": "x.tenant_id = $1",
 	"app.old_files": "x.tenant_id = $1", "app.orders": "x.tenant_id = $1", "app.order_shares": "x.tenant_id = $1",
 	"app.audit_log": "x.tenant_id = $1",
+	"app.blobs":     "x.id IN (SELECT f.blob_id FROM app.files f WHERE f.tenant_id = $1)",
 }
 
 // fingerprint hashes all rows of a tenant, or, with others, all that are not its.

@@ -84,7 +84,7 @@ func TestHostileExports(t *testing.T) {
 			})
 		}, "not the tenant's today"},
 		{"a large object of another's", func(_ *lifecycle.Manifest, table, data string) string {
-			return in("app.files", table, data, func() string { return data + acme + "\tstolen\t" + itoa(theirs) + "\n" })
+			return in("app.files", table, data, func() string { return data + acme + "\tstolen\t" + itoa(theirs) + "\t\\N\n" })
 		}, "large object"},
 		{"a value of the wrong type", func(_ *lifecycle.Manifest, table, data string) string {
 			return in("app.notes", table, data, func() string { return data + "x\ty\t\\N\t\\N\n" })

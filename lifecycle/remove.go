@@ -66,10 +66,10 @@ func (w *eraser) unlink(ctx context.Context, objects []uint32) error {
 	for len(objects) > 0 {
 		some := objects[:min(size, len(objects))]
 		objects = objects[len(some):]
-		err := w.batch(ctx, "large objects", func(tx pgx.Tx) (int64, error) {
+		_, err := w.batch(ctx, "large objects", func(tx pgx.Tx) ([]Removed, error) {
 			tag, err := tx.Exec(ctx, "SELECT lo_unlink(o) FROM unnest($1::oid[]) o WHERE EXISTS "+
 				"(SELECT 1 FROM pg_catalog.pg_largeobject_metadata m WHERE m.oid = o)", some)
-			return tag.RowsAffected(), err
+			return []Removed{{"large objects", tag.RowsAffected()}}, err
 		})
 		if err != nil {
 			return err
@@ -79,28 +79,35 @@ func (w *eraser) unlink(ctx context.Context, objects []uint32) error {
 }
 
 // batch runs one transaction and notes with it what was removed: killed at any moment, the
-// count says what is gone.
-func (w *eraser) batch(ctx context.Context, table string, fn func(tx pgx.Tx) (int64, error)) error {
-	var n int64
-	err := pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) (err error) {
+// counts say what is gone.
+func (w *eraser) batch(ctx context.Context, what string, fn func(tx pgx.Tx) ([]Removed, error)) (n int64, err error) {
+	var gone []Removed
+	err = pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) (err error) {
 		if _, err = tx.Exec(ctx, "SET LOCAL lock_timeout = '10s'"); err != nil {
 			return err
 		}
-		if n, err = fn(tx); err != nil || n == 0 {
+		if gone, err = fn(tx); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, "UPDATE moat.erasure SET removed = jsonb_set(removed, ARRAY[$2], "+
-			"to_jsonb(coalesce((removed->>$2)::bigint, 0) + $3)) WHERE id = $1", w.id, table, n)
-		return err
+		for _, r := range gone {
+			_, err = tx.Exec(ctx, "UPDATE moat.erasure SET removed = jsonb_set(removed, ARRAY[$2], "+
+				"to_jsonb(coalesce((removed->>$2)::bigint, 0) + $3)) WHERE id = $1 AND $3 > 0", w.id, r.Table, r.Rows)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("delete from %s: %w", table, err)
+		return 0, fmt.Errorf("delete from %s: %w", what, err)
 	}
-	if n > 0 && w.opts.Progress != nil {
-		w.done[table] += n
-		w.opts.Progress(table, w.done[table])
+	for _, r := range gone {
+		n += r.Rows
+		if w.done[r.Table] += r.Rows; r.Rows > 0 && w.opts.Progress != nil {
+			w.opts.Progress(r.Table, w.done[r.Table])
+		}
 	}
-	return nil
+	return n, nil
 }
 
 // group deletes the rows of one group.
@@ -158,14 +165,13 @@ func (w *eraser) rows(ctx context.Context, p *part, and string) (total int64, er
 			var n int64
 			for from := 0; from < len(places); from += cmp.Or(w.opts.Batch, batchRows) {
 				some := places[from:min(from+cmp.Or(w.opts.Batch, batchRows), len(places))]
-				err := w.batch(ctx, p.name().String(), func(tx pgx.Tx) (int64, error) {
-					m, err := w.deleteAt(ctx, tx, p, heap, some)
-					n += m
-					return m, err
+				m, err := w.batch(ctx, p.name().String(), func(tx pgx.Tx) ([]Removed, error) {
+					return w.deleteAt(ctx, tx, p, heap, some)
 				})
 				if err != nil {
 					return total, err
 				}
+				n += m
 			}
 			if total += n; n == 0 {
 				return total, fmt.Errorf("rows of %s are not deleted: a trigger or a rule keeps them", p.name())
@@ -195,25 +201,20 @@ func (w *eraser) places(ctx context.Context, p *part, heap *catalog.Relation, an
 }
 
 func (w *eraser) deleteAt(ctx context.Context, tx pgx.Tx, p *part, heap *catalog.Relation, places []string) (
-	int64, error,
+	[]Removed, error,
 ) {
 	sql := "DELETE FROM ONLY " + heap.QName().SQL() + " x WHERE x.ctid = ANY ($1::text[]::tid[]) AND " + p.where()
 	owned := w.ownedThrough(p.name())
 	if owned == nil {
 		tag, err := tx.Exec(ctx, sql, places)
-		return tag.RowsAffected(), err
+		return []Removed{{p.name().String(), tag.RowsAffected()}}, err
 	}
 	// The rows that these own are known by them only.
-	var n, more int64
+	gone, beside := Removed{Table: p.name().String()}, Removed{Table: owned.Table.String()}
 	err := tx.QueryRow(ctx, "WITH gone AS ("+sql+" RETURNING x."+sqltext.Ident(owned.By.Column)+" AS k), beside AS "+
 		"(DELETE FROM "+owned.Table.SQL()+" o USING gone WHERE o."+sqltext.Ident(owned.Key)+equals+"gone.k RETURNING 1) "+
-		"SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM beside)", places).Scan(&n, &more)
-	if err != nil || more == 0 {
-		return n, err
-	}
-	_, err = tx.Exec(ctx, "UPDATE moat.erasure SET removed = jsonb_set(removed, ARRAY[$2], "+
-		"to_jsonb(coalesce((removed->>$2)::bigint, 0) + $3)) WHERE id = $1", w.id, owned.Table.String(), more)
-	return n, err
+		"SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM beside)", places).Scan(&gone.Rows, &beside.Rows)
+	return []Removed{gone, beside}, err
 }
 
 // ownedThrough is the table whose rows belong to whoever refers to them from this one.
@@ -227,22 +228,18 @@ func (w *eraser) ownedThrough(name catalog.QName) *catalog.OwnedBy {
 }
 
 // together deletes what is left of a cycle in one statement: keys are checked at its end.
-func (w *eraser) together(ctx context.Context, g group) (n int64, err error) {
-	with := make([]string, len(g.parts))
-	sums := make([]string, len(g.parts))
+func (w *eraser) together(ctx context.Context, g group) (int64, error) {
+	with, counts := make([]string, len(g.parts)), make([]string, len(g.parts))
+	gone, into := make([]Removed, len(g.parts)), make([]any, len(g.parts))
 	for i, p := range g.parts {
 		with[i] = fmt.Sprintf("d%d AS (DELETE FROM %s WHERE %s RETURNING 1)", i, p.from(), p.where())
-		sums[i] = fmt.Sprintf("(SELECT count(*) FROM d%d)", i)
+		counts[i] = fmt.Sprintf("(SELECT count(*) FROM d%d)", i)
+		gone[i].Table, into[i] = p.name().String(), &gone[i].Rows
 	}
-	names := make([]string, len(g.parts))
-	for i, p := range g.parts {
-		names[i] = p.name().String()
-	}
-	err = w.batch(ctx, strings.Join(names, " and "), func(tx pgx.Tx) (int64, error) {
-		err := tx.QueryRow(ctx, "WITH "+strings.Join(with, ", ")+" SELECT "+strings.Join(sums, " + ")).Scan(&n)
-		return n, err
+	return w.batch(ctx, names(g), func(tx pgx.Tx) ([]Removed, error) {
+		sql := "WITH " + strings.Join(with, ", ") + " SELECT " + strings.Join(counts, ", ")
+		return gone, tx.QueryRow(ctx, sql).Scan(into...)
 	})
-	return n, err
 }
 
 // ownTables deletes moat's own rows of the tenant, its state among them: they come last,

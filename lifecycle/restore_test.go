@@ -41,7 +41,7 @@ func TestRoundTrip(t *testing.T) {
 		if diff := cmp.Diff(others, w.fingerprint(t, acme, true)); diff != "" {
 			t.Errorf("rows of others:\n%s", diff)
 		}
-		if len(d.Tables) != 13 || d.Objects != 3 {
+		if len(d.Tables) != 14 || d.Objects != 3 {
 			t.Errorf("%d tables, %d objects", len(d.Tables), d.Objects)
 		}
 	})

@@ -25,9 +25,12 @@ INSERT INTO app.notes SELECT id, CASE WHEN id % 4 > 0 THEN 'note on ' || id END,
 INSERT INTO app.events (tenant_id, at, kind, data)
     SELECT id, timestamptz '2025-11-01' + n * interval '1 day', 'visit', jsonb_build_object('n', n)
     FROM app.tenants, generate_series(1, 120) n;
-INSERT INTO app.files SELECT id, 'doc-' || n, lo_from_bytea(0, decode(repeat(md5(id::text || n), n * 4000), 'hex'))
+INSERT INTO app.files (tenant_id, name, content) SELECT id, 'doc-' || n, lo_from_bytea(0, decode(repeat(md5(id::text || n), n * 4000), 'hex'))
     FROM app.tenants, generate_series(1, 3) n;
-INSERT INTO app.old_files SELECT id, 'old-' || n, NULL, date '2020-01-01' + n FROM app.tenants, generate_series(1, 2) n;
+INSERT INTO app.blobs (bytes) SELECT decode(md5(n::text), 'hex') FROM generate_series(1, 9) n;
+UPDATE app.files f SET blob_id = b.id FROM app.blobs b
+    WHERE b.id = right(f.name, 1)::int + 3 * (ascii(substr(f.tenant_id::text, 1, 1)) - 97);
+INSERT INTO app.old_files (tenant_id, name, archived) SELECT id, 'old-' || n, date '2020-01-01' + n FROM app.tenants, generate_series(1, 2) n;
 INSERT INTO app.orders (tenant_id, total) SELECT id, n FROM app.tenants, generate_series(1, 4) n;
 INSERT INTO app.audit_log (tenant_id, what) SELECT id, 'created' FROM app.tenants;
 INSERT INTO app.audit_log (tenant_id, what) VALUES (NULL, 'installed');
