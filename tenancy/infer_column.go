@@ -152,10 +152,8 @@ func mostCommon(count map[string]int) string {
 // primaryKey is the column that alone is the primary key, or, where the key begins
 // with others, the column id; nil when there is neither.
 func primaryKey(r *catalog.Relation) *catalog.Column {
-	for _, c := range r.Constraints {
-		if c.Type == catalog.PrimaryKey && len(c.Columns) == 1 {
-			return r.Column(c.Columns[0])
-		}
+	if key := r.PrimaryKey(); len(key) == 1 {
+		return r.Column(key[0])
 	}
 	return r.Column("id")
 }

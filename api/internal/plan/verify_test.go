@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/moat-db/moat/api/internal/schema"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // verify fails the test when a statement is not what the package promises.
@@ -138,8 +139,8 @@ func (c *check) nextValue(i int) bool {
 		}
 	}
 	for _, t := range c.tables {
-		if c.at(i+4) == literal(t.SQL()) && slices.ContainsFunc(t.Columns, func(one *schema.Column) bool {
-			return one.Identity != "" && c.at(i+6) == literal(one.Name)
+		if c.at(i+4) == sqltext.Literal(t.SQL()) && slices.ContainsFunc(t.Columns, func(one *schema.Column) bool {
+			return one.Identity != "" && c.at(i+6) == sqltext.Literal(one.Name)
 		}) {
 			return true
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/moat-db/moat/api/internal/problem"
 	"github.com/moat-db/moat/api/internal/query"
 	"github.com/moat-db/moat/api/internal/schema"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // Write says what a POST, PUT, PATCH or DELETE does.
@@ -195,16 +196,7 @@ func defaultOf(t *schema.Table, c *schema.Column) string {
 	if c.Identity == "" {
 		return c.Default
 	}
-	return "nextval(pg_get_serial_sequence(" + literal(t.SQL()) + ", " + literal(c.Name) + "))"
-}
-
-// literal quotes a name of the schema as a string constant.
-func literal(name string) string {
-	quoted := "'" + strings.ReplaceAll(name, "'", "''") + "'"
-	if strings.Contains(name, `\`) {
-		return " E" + strings.ReplaceAll(quoted, `\`, `\\`)
-	}
-	return quoted
+	return "nextval(pg_get_serial_sequence(" + sqltext.Literal(t.SQL()) + ", " + sqltext.Literal(c.Name) + "))"
 }
 
 // conflict renders ON CONFLICT. The tenant column belongs to the key although the
