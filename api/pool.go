@@ -76,7 +76,7 @@ func (w withoutTenant) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchRes
 		all.Queue("select pg_catalog.set_config($1, '', true)", name)
 	}
 	all.QueuedQueries = append(all.QueuedQueries, b.QueuedQueries...)
-	br := w.pool.SendBatch(ctx, all)
+	br := w.pool.SendBatch(ctx, all) //moat:unscoped callers without a tenant, whose settings are emptied
 	for range w.settings {
 		if _, err := br.Exec(); err != nil {
 			_ = br.Close() // the first error says more

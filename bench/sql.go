@@ -29,7 +29,7 @@ func connectSQL(ctx context.Context, link string, url func(role string) string) 
 	}
 	const generic = "force_generic_plan"
 	config.RuntimeParams["plan_cache_mode"] = generic
-	plain := stdlib.OpenDB(*config)
+	plain := stdlib.OpenDB(*config) //moat:unscoped what moat is compared with
 	plain.SetMaxIdleConns(8)
 	bound, err := moatsql.Open(ctx, url("app"), &moat.Options{MaxConns: 8, ConfigurePool: func(c *pgxpool.Config) {
 		c.ConnConfig.RuntimeParams["plan_cache_mode"] = generic

@@ -100,7 +100,7 @@ func (s *set) value(ctx context.Context, server *postgres.Server, sql string, ar
 	if err != nil {
 		return "", err
 	}
-	err = pool.QueryRow(ctx, sql, args...).Scan(&value)
+	err = pool.QueryRow(ctx, sql, args...).Scan(&value) //moat:unscoped prepares the measurement
 	return value, err
 }
 

@@ -34,6 +34,7 @@ func (l *Ledger) create(ctx context.Context) error {
 		return nil
 	}
 	var operator string
+	//moat:unscoped the operator's own name
 	if err := l.Pool.QueryRow(ctx, "select current_user::text").Scan(&operator); err != nil {
 		return err
 	}
