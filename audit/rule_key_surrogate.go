@@ -18,11 +18,11 @@ var ruleKeySurrogate = Rule{
 			}
 			for i := range r.Indexes {
 				x := &r.Indexes[i]
-				if !x.Unique || x.Inherited || slices.Contains(x.Columns(), own) || !f.surrogate(r, x) {
+				if !x.Unique || x.Inherited || slices.Contains(x.Columns(), own) || !f.look.Surrogate(r, x) {
 					continue
 				}
-				if c := r.Column(x.Keys[0].Column); c.Type == "uuid" {
-					continue // nobody guesses one
+				if f.look.Unguessable(r, x) {
+					continue
 				}
 				out = append(out, f.worsen(f.surrogateKey(r, x, own), r, x))
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 var ruleKeyUnique = Rule{
@@ -18,7 +19,7 @@ var ruleKeyUnique = Rule{
 			own := f.tenantColumn(r.QName())
 			for i := range r.Indexes {
 				x := &r.Indexes[i]
-				if !x.Unique || x.Inherited || x.Method != "btree" || slices.Contains(x.Columns(), own) || f.surrogate(r, x) ||
+				if !x.Unique || x.Inherited || x.Method != "btree" || slices.Contains(x.Columns(), own) || f.look.Surrogate(r, x) ||
 					f.look.KeepsApart(r, x) {
 					continue
 				}
@@ -26,7 +27,8 @@ var ruleKeyUnique = Rule{
 					continue // a tenant's slug must be unique among tenants
 				}
 				found := f.worsen(f.globalUnique(r, x, own), r, x)
-				if f.tiedByParent(r, x, own) {
+				ties := func(fk *catalog.Constraint) bool { return f.pairs(fk, own, f.tenantColumn(fk.References)) }
+				if policy.Tied(r, x, own, ties) {
 					found = lessened(found)
 				}
 				out = append(out, found)
@@ -34,29 +36,6 @@ var ruleKeyUnique = Rule{
 		}
 		return out
 	},
-}
-
-// surrogate reports whether a unique index holds one column that no one chooses: a key
-// that the database numbers, or a random uuid. key-surrogate is about the former.
-func (f *facts) surrogate(r *catalog.Relation, x *catalog.Index) bool {
-	if len(x.Keys) != 1 || x.Predicate != "" {
-		return false
-	}
-	c := r.Column(x.Keys[0].Column)
-	if c == nil {
-		return false
-	}
-	return c.Type == "uuid" || c.Name == "id" || c.Identity != "" || strings.HasPrefix(c.Default, "nextval(") ||
-		x.Primary && (c.Type == "bigint" || c.Type == "integer" || c.Type == "smallint")
-}
-
-// tiedByParent reports whether a column of the index refers to a parent of the row's own
-// tenant: the key of another tenant's parent must be known to meet its values.
-func (f *facts) tiedByParent(r *catalog.Relation, x *catalog.Index, own string) bool {
-	return slices.ContainsFunc(r.Constraints, func(fk catalog.Constraint) bool {
-		return fk.Type == catalog.ForeignKey && f.pairs(&fk, own, f.tenantColumn(fk.References)) &&
-			slices.ContainsFunc(x.Columns(), func(c string) bool { return c != own && slices.Contains(fk.Columns, c) })
-	})
 }
 
 // lessened is a finding about a unique key whose values only those can meet who know the

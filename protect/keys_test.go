@@ -64,6 +64,12 @@ CREATE TABLE ev (id bigint NOT NULL, tenant_id uuid NOT NULL REFERENCES tenants,
   PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
 CREATE UNIQUE INDEX ev_code_at ON ev (code, at);
 CREATE TABLE ev_1 PARTITION OF ev FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');`},
+		"primary keys": {uniques: "public.hours.hours_pkey public.log.log_pkey", schema: `
+CREATE TABLE hours (person text, day date, tenant_id uuid NOT NULL REFERENCES tenants, PRIMARY KEY (person, day));
+COMMENT ON CONSTRAINT hours_pkey ON hours IS 'one a day';
+CREATE TABLE log (code text, at date, tenant_id uuid REFERENCES tenants, PRIMARY KEY (code, at))
+  PARTITION BY RANGE (at);
+CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');`},
 		"a key that names another tenant": {schema: `
 CREATE TABLE settings (tenant_id uuid PRIMARY KEY REFERENCES tenants);
 CREATE TABLE invites (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants, invited uuid NOT NULL
@@ -127,5 +133,35 @@ CREATE TABLE returns (id int PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES ten
 		if k == nil || !strings.Contains(k.Definition, "(tenant_id, ") {
 			t.Errorf("%s of %s does not carry the tenant: %+v", want, table, k)
 		}
+	}
+}
+
+// A pattern means the keys that tell something. What a foreign key ties to the tenant stays
+// as it is, and what a function of the database names in ON CONFLICT is asked about.
+func TestTenantLedPattern(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "CREATE SCHEMA app; SET search_path = app;"+twoTenants+`
+CREATE TABLE plan (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants, code text UNIQUE);
+CREATE TABLE charge (id uuid PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants, plan_id uuid REFERENCES plan,
+  place int, UNIQUE (plan_id, place));
+CREATE TABLE slot (task int, turn int, tenant_id uuid NOT NULL REFERENCES tenants, PRIMARY KEY (task, turn));
+CREATE FUNCTION fill_slot() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+  INSERT INTO slot VALUES (1, 1, NEW.tenant_id) ON CONFLICT (task, turn) DO NOTHING; RETURN NEW; END$$;`)
+	b.cfg.TenantLedUniques = []string{"app.*"}
+	b.apply(t, GroupGuards)
+	s := b.snapshot(t)
+	for name, table := range map[string]string{"plan_code_key": "plan", "charge_plan_id_place_key": "charge",
+		"slot_pkey": "slot"} {
+		k := relation(s, table).Constraint(name)
+		if k == nil || strings.Contains(k.Definition, "(tenant_id, ") != (table == "plan") {
+			t.Errorf("%s: %+v", name, k)
+		}
+	}
+	again := b.plan(t)
+	if d := decision(again, "unique/app.slot.slot_pkey"); d == nil || !strings.Contains(d.Why, "fill_slot") {
+		t.Errorf("the key that a function names: %+v", d)
+	}
+	if d := decision(again, "unique/app.charge.charge_plan_id_place_key"); d != nil {
+		t.Errorf("a key that is tied to its tenant is asked about: %s", d.Question)
 	}
 }

@@ -254,6 +254,10 @@ func (p *planner) tenantUnique(t *table, x catalog.Index) {
 			" become unique within each tenant?", Why: why})
 		return
 	}
+	if x.Primary {
+		p.tenantPrimary(t, x, resting)
+		return
+	}
 	_, def, ok := strings.Cut(x.Definition, " USING "+x.Method+" ")
 	if !ok {
 		return
@@ -331,6 +335,9 @@ func (p *planner) restingOn(t *table, x catalog.Index) (steps []string, why stri
 	}
 	if t.rel.Replica == "index" || strings.Contains(t.rel.Replica, x.Name) {
 		return nil, "It may be the table's replica identity."
+	}
+	if x.Primary {
+		return steps, p.keepsPrimary(t, x)
 	}
 	return steps, ""
 }

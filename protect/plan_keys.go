@@ -2,11 +2,14 @@ package protect
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/body"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 // keys plans (tenant, id) uniqueness and the foreign keys that carry the tenant. A
@@ -240,16 +243,53 @@ func without(list []string, x string) []string {
 func (p *planner) globalUniques(t *table) {
 	for _, x := range t.rel.Indexes {
 		if !x.Unique || x.Inherited || hasKey(x, t.column) || p.KeepsApart(t.rel, &x) ||
-			surrogate(t, x) || t.class == catalog.TenantsTable {
+			p.Surrogate(t.rel, &x) || t.class == catalog.TenantsTable {
 			continue
 		}
 		full := key(t.rel.QName()) + "." + x.Name
-		if slices.Contains(p.c.TenantLedUniques, full) && !x.Primary {
+		tied := policy.Tied(t.rel, &x, t.column, p.ties)
+		switch {
+		case slices.Contains(p.c.TenantLedUniques, full), !tied && p.allTenantLed(full) && p.upserting(t, &x) == "":
 			p.tenantUnique(t, x)
+		case !tied:
+			p.askUnique(t, x, full)
+		}
+	}
+}
+
+// ties reports whether a foreign key leads to a row of the same tenant, once the plan has
+// run.
+func (p *planner) ties(k *catalog.Constraint) bool {
+	parent := p.byName[k.References]
+	return parent != nil && parent.class == catalog.TenantTable && !p.ReachesFurther(k.References) &&
+		p.cannotCarry(*k) == ""
+}
+
+// upserting names a function that inserts into t with ON CONFLICT over the columns of a key:
+// it fails once the key has grown. "" when there is none.
+func (p *planner) upserting(t *table, x *catalog.Index) string {
+	for i := range p.s.Functions {
+		f := &p.s.Functions[i]
+		if f.System || f.Extension != "" || f.Schema == Schema {
 			continue
 		}
-		p.askUnique(t, x, full)
+		u := body.Scan(f)
+		inserts := slices.ContainsFunc(u.Tables, func(use body.Table) bool {
+			return use.Verb == "INSERT" && use.Name == t.rel.Name && (use.Schema == "" || use.Schema == t.rel.Schema)
+		})
+		if inserts && slices.ContainsFunc(u.Arbiters(), func(c []string) bool { return sameSet(c, x.Columns()) }) {
+			return f.Signature()
+		}
 	}
+	return ""
+}
+
+// allTenantLed reports whether a pattern of the configuration, one with a *, means a key.
+func (p *planner) allTenantLed(full string) bool {
+	return slices.ContainsFunc(p.c.TenantLedUniques, func(pattern string) bool {
+		matches, err := path.Match(pattern, full)
+		return err == nil && matches
+	})
 }
 
 func (p *planner) askUnique(t *table, x catalog.Index, full string) {
@@ -260,9 +300,10 @@ func (p *planner) askUnique(t *table, x catalog.Index, full string) {
 		Config: fmt.Sprintf("protect: {tenant_led_uniques: [%s]}", full)}
 	if x.Primary {
 		d.Question = fmt.Sprintf("Values of the primary key %s can be guessed. Add the tenant to it?", x.Name)
-		d.Config = ""
-		d.SQL = []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s, ADD PRIMARY KEY (%s, %s)", t.rel.QName().SQL(),
-			sqltext.Ident(x.Name), sqltext.Ident(t.column), keyList(x))}
+	}
+	if f := p.upserting(t, &x); f != "" {
+		d.Why += fmt.Sprintf(" %s writes ON CONFLICT (%s), which would fail: put %s into its list in the same change.", f,
+			keyList(x), t.column)
 	}
 	p.decide(d)
 }
@@ -276,17 +317,6 @@ func keyList(x catalog.Index) string {
 
 func hasKey(x catalog.Index, col string) bool {
 	return slices.ContainsFunc(x.Keys, func(k catalog.IndexKey) bool { return k.Column == col })
-}
-
-// surrogate reports whether a unique index is over one generated value: an id that
-// says nothing to somebody who does not have it.
-func surrogate(t *table, x catalog.Index) bool {
-	if len(x.Keys) != 1 || x.Keys[0].Column == "" {
-		return false
-	}
-	col := t.rel.Column(x.Keys[0].Column)
-	generated := col.Identity != "" || strings.Contains(col.Default, "nextval(") || strings.Contains(col.Default, "uuid")
-	return col.Type == "uuid" || generated || (x.Primary && col.Name == "id")
 }
 
 func (p *planner) exclusions(t *table) {

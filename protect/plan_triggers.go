@@ -203,9 +203,11 @@ func (p *planner) askTrigger(t *table, tr catalog.Trigger, f *catalog.Function, 
 			tr.Name, key(q), f.Signature()),
 		Why:    what + " Then every statement that fires the trigger would fail.",
 		Config: fmt.Sprintf("protect: {triggers: [%s]}   # read it first, and grant what it needs", f.QName())}
-	if to != nil && p.byName[to.QName()] == nil {
+	if to != nil && p.byName[to.QName()] == nil && p.Class(to.QName()) != catalog.IgnoredTable {
 		d.Config = fmt.Sprintf("tables: {ignore: [%s]}   # no tenant reads it; the trigger may write\n"+
 			"tables: {shared: [%s]}   # or: every tenant reads it", key(to.QName()), key(to.QName()))
+	}
+	if to != nil && p.byName[to.QName()] == nil {
 		d.SQL = []string{fmt.Sprintf("ALTER FUNCTION %s(%s) OWNER TO %s", f.QName().SQL(), f.Arguments,
 			sqltext.Ident(p.c.Roles.Definer)), fmt.Sprintf("ALTER FUNCTION %s(%s) SECURITY DEFINER SET search_path = %s, "+
 			"pg_temp", f.QName().SQL(), f.Arguments, sqltext.Ident(to.Schema)), fmt.Sprintf("GRANT INSERT, UPDATE ON %s TO %s",

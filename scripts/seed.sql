@@ -26,8 +26,9 @@ DECLARE t pg_type; BEGIN
     ELSE 't' || i END;
 END $$;
 
--- columns and values of row i; all: nullable keys are followed too.
-CREATE FUNCTION pg_temp.row_of(rel oid, i int, followed boolean, OUT cols text, OUT vals text) LANGUAGE plpgsql AS $$
+-- columns and values of row i. Nullable keys are not followed (0), where the row is there
+-- (1), or waited for (2).
+CREATE FUNCTION pg_temp.row_of(rel oid, i int, followed int, OUT cols text, OUT vals text) LANGUAGE plpgsql AS $$
 DECLARE a record; v text; BEGIN
   FOR a IN SELECT at.*, k.confrelid, k.ref FROM pg_attribute at
       LEFT JOIN LATERAL (SELECT c.confrelid, ra.attname AS ref FROM pg_constraint c,
@@ -36,9 +37,9 @@ DECLARE a record; v text; BEGIN
           AND ra.attnum = m.other AND c.confrelid <> rel ORDER BY cardinality(c.conkey) DESC LIMIT 1) k ON true
       WHERE at.attrelid = rel AND at.attnum > 0 AND NOT at.attisdropped AND at.attgenerated = '' LOOP
     v := NULL;
-    IF a.confrelid IS NOT NULL AND (a.attnotnull OR followed) THEN
+    IF a.confrelid IS NOT NULL AND (a.attnotnull OR followed > 0) THEN
       SELECT quote_nullable(data ->> a.ref) INTO v FROM seeded WHERE tbl = a.confrelid AND tenant = i;
-      IF v IS NULL AND a.attnotnull THEN RAISE 'waits for %', a.confrelid::regclass; END IF;
+      IF v IS NULL AND (a.attnotnull OR followed = 2) THEN RAISE 'waits for %', a.confrelid::regclass; END IF;
     ELSIF a.attnotnull AND (NOT a.atthasdef OR a.atttypid = 'uuid'::regtype) AND a.attidentity = '' THEN
       v := quote_literal(pg_temp.value(a.atttypid, a.atttypmod, a.attname, i));
     END IF;
@@ -48,29 +49,34 @@ DECLARE a record; v text; BEGIN
   END LOOP;
 END $$;
 
+-- Rows wait for those that they may refer to. Where all wait, one table's rows go on
+-- without: the one that most others refer to.
 DO $$
-DECLARE r record; x record; d jsonb; why text; BEGIN
-  FOR pass IN 1..25 LOOP
+DECLARE r record; x record; d jsonb; least int := 2; seeds int; BEGIN
+  FOR pass IN 1..400 LOOP
+    seeds := 0;
     FOR r IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-          AND n.nspname !~ '^pg_' ORDER BY c.oid LOOP
+          AND n.nspname !~ '^pg_' AND (SELECT count(*) FROM seeded s WHERE s.tbl = c.oid) < 3
+        ORDER BY (SELECT count(*) FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = c.oid) DESC, c.oid LOOP
       FOR i IN 1..3 LOOP
         CONTINUE WHEN EXISTS (SELECT FROM seeded WHERE tbl = r.oid AND tenant = i);
-        FOR followed IN REVERSE 1..0 LOOP
-          CONTINUE WHEN pass < 8 AND followed = 0; -- first let others come whom it may refer to
+        FOR followed IN REVERSE 2..least LOOP
           BEGIN
-            x := pg_temp.row_of(r.oid, i, followed = 1);
+            x := pg_temp.row_of(r.oid, i, followed);
             EXECUTE format('WITH n AS (INSERT INTO %s %s RETURNING *) SELECT to_jsonb(n) FROM n', r.oid::regclass,
-              coalesce(format('(%s) VALUES (%s)', x.cols, x.vals), 'DEFAULT VALUES')) INTO d;
+              CASE WHEN x.cols IS NULL THEN 'DEFAULT VALUES' ELSE format('(%s) VALUES (%s)', x.cols, x.vals) END) INTO d;
             INSERT INTO seeded VALUES (r.oid, i, d);
+            seeds := seeds + 1;
             EXIT;
           EXCEPTION WHEN others THEN
-            why := SQLERRM;
-            IF pass = 25 AND followed = 0 AND i = 1 THEN RAISE NOTICE '% stays empty: %', r.oid::regclass, why; END IF;
+            IF pass = 400 AND followed = 0 AND i = 1 THEN RAISE NOTICE '% stays empty: %', r.oid::regclass, SQLERRM; END IF;
           END;
         END LOOP;
       END LOOP;
+      EXIT WHEN seeds > 0 AND least < 2 AND pass < 400;
     END LOOP;
+    least := CASE WHEN seeds > 0 THEN 2 ELSE greatest(least - 1, 0) END;
   END LOOP;
 END $$;
 ANALYZE;

@@ -1,5 +1,6 @@
 -- One row is a function or procedure of a user's schema, or one of those of
--- pg_catalog that a rule asks about.
+-- pg_catalog that a rule asks about. The constructors of a range type are left out: the
+-- server made them with the type, and they compute from their arguments alone.
 SELECT p.oid, n.nspname::pg_catalog.text AS schema, p.proname::pg_catalog.text AS name,
        pg_catalog.pg_get_function_identity_arguments(p.oid) AS arguments,
        ARRAY(SELECT nullif(pg_catalog.format_type(u.type, NULL), '???') -- NULL: gone
@@ -32,6 +33,8 @@ SELECT p.oid, n.nspname::pg_catalog.text AS schema, p.proname::pg_catalog.text A
   LEFT JOIN pg_catalog.pg_description d ON d.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass
         AND d.objoid = p.oid AND d.objsubid = 0 AND n.nspname <> 'pg_catalog'
  WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_(temp|toast)'
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend i WHERE i.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+        AND i.objid = p.oid AND i.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND i.deptype = 'i')
    AND (n.nspname <> 'pg_catalog' OR p.oid >= 16384 OR p.proname = ANY ($1)
         OR p.proleakproof <> (p.oid IN (SELECT pg_catalog.unnest($2::pg_catalog.oid[]))))
  ORDER BY n.nspname, p.proname, 4;

@@ -59,6 +59,25 @@ func scan(f *catalog.Function, tokens []sqltext.Token) Uses {
 	return u
 }
 
+// Arbiters are the columns that the body names in ON CONFLICT (…), a list for each.
+func (u *Uses) Arbiters() [][]string {
+	var all [][]string
+	for i, t := range u.Tokens {
+		if !t.Is("on") || !u.At(i+1).Is("conflict") || !u.At(i+2).Is("(") {
+			continue
+		}
+		var columns []string
+		for n := i + 3; u.At(n).IsName(); n += 2 {
+			columns = append(columns, u.At(n).Name())
+			if !u.At(n + 1).Is(",") {
+				break
+			}
+		}
+		all = append(all, columns)
+	}
+	return all
+}
+
 // Words returns every word and quoted name of a text of SQL, in lower case, those inside
 // its strings too.
 func Words(text string) map[string]bool {

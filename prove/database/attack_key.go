@@ -1,8 +1,8 @@
 package database
 
 import (
+	"maps"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -29,8 +29,8 @@ func (st *site) uniqueAttacks(strict bool) []attack {
 		if len(columns) == 0 || slices.Contains(columns, st.tenant) || st.referencesTenant(columns) {
 			continue
 		}
-		surrogate := st.surrogate(i)
-		if surrogate && (!strict || st.unguessable(i)) {
+		surrogate := st.prover.view.Surrogate(st.rel, &i)
+		if surrogate && (!strict || st.prover.view.Unguessable(st.rel, &i)) {
 			continue
 		}
 		if a, ok := st.collision(i.Name, append(columns, st.mentionedIn(i.Predicate)...)); ok {
@@ -75,38 +75,6 @@ func (st *site) referencesTenant(columns []string) bool {
 	})
 }
 
-// surrogate says whether a unique key is a number, a uuid or a hash that a program
-// draws, perhaps beside an instant or the partition key: that one is taken tells nothing
-// worth knowing.
-func (st *site) surrogate(i catalog.Index) bool {
-	drawn := false
-	for _, k := range i.Keys {
-		c := st.column(k.Column)
-		if c == nil {
-			return false
-		}
-		is := c.TypeName.Name == "uuid" || c.TypeName.Name == "bytea" || c.Identity != "" ||
-			strings.Contains(c.Default, "nextval(") || c.Name == "id"
-		if !is && !instant(c) && !slices.Contains(st.divided, k.Column) {
-			return false
-		}
-		drawn = drawn || is
-	}
-	return drawn
-}
-
-func instant(c *catalog.Column) bool {
-	return c.TypeName.Name == "timestamptz" || c.TypeName.Name == "timestamp"
-}
-
-// unguessable says whether nobody can ask for a value of the key.
-func (st *site) unguessable(i catalog.Index) bool {
-	return slices.ContainsFunc(i.Keys, func(k catalog.IndexKey) bool {
-		c := st.column(k.Column)
-		return c != nil && (c.TypeName.Name == "uuid" || c.TypeName.Name == "bytea")
-	})
-}
-
 func (st *site) exclusionAttacks() []attack {
 	var out []attack
 	for _, c := range st.rel.Constraints {
@@ -140,7 +108,7 @@ func (st *site) collision(constraint string, columns []string) (attack, bool) {
 		}
 		return attack{name: "duplicate key", part: constraint, steps: []string{sql},
 			judge:   func(outcome) finding { return isolated("tenant A may use the value that tenant B uses") },
-			onError: func(e *pgconn.PgError) finding { return taught(constraint, e) }}, true
+			onError: func(e *pgconn.PgError) finding { return taught(constraint, st.answers(constraint, e), e) }}, true
 	}
 	return attack{}, false
 }
@@ -152,10 +120,32 @@ func (t *target) onePerTenant() bool {
 	})
 }
 
+// answers says whether an error is that of the key that was asked: by its name, or as the
+// part of it that a partition has under a name of its own.
+func (st *site) answers(constraint string, e *pgconn.PgError) bool {
+	if e.ConstraintName == constraint {
+		return true
+	}
+	part := st.prover.view.Relation(catalog.QName{Schema: e.SchemaName, Name: e.TableName})
+	if part == nil || !part.Partition {
+		return false
+	}
+	asked, told := indexOf(st.rel, constraint), indexOf(part, e.ConstraintName)
+	return asked != nil && told != nil && told.Inherited && slices.Equal(asked.Columns(), told.Columns())
+}
+
+func indexOf(r *catalog.Relation, name string) *catalog.Index {
+	at := slices.IndexFunc(r.Indexes, func(i catalog.Index) bool { return i.Name == name })
+	if at < 0 {
+		return nil
+	}
+	return &r.Indexes[at]
+}
+
 // taught reads the error of a collision. Only that of the key that was asked tells of B.
-func taught(constraint string, e *pgconn.PgError) finding {
+func taught(constraint string, answers bool, e *pgconn.PgError) finding {
 	switch {
-	case (e.Code == codeUnique || e.Code == codeExclusion) && e.ConstraintName == constraint:
+	case (e.Code == codeUnique || e.Code == codeExclusion) && answers:
 		return leak("the error of %q tells tenant A that another tenant has the value, and stops A from using it",
 			e.ConstraintName)
 	case e.Code == codeUnique || e.Code == codeExclusion:
@@ -172,7 +162,8 @@ func (st *site) referenceAttacks(p *prover) []attack {
 	var out []attack
 	for _, c := range st.rel.Constraints {
 		parent := p.siteOf(c.References)
-		if c.Type != catalog.ForeignKey || parent == nil || !crossable(st, parent, c) || len(parent.rowsB) == 0 {
+		if c.Type != catalog.ForeignKey || parent == nil || !crossable(st, parent, c) ||
+			len(referable(parent.rowsB, c)) == 0 {
 			continue
 		}
 		to := st.alone(c)
@@ -182,8 +173,8 @@ func (st *site) referenceAttacks(p *prover) []attack {
 				to[n] = target[c.RefColumns[i]]
 			}
 		}
-		child := st.spareA.with(to)
-		out = append(out, attack{name: "foreign key", part: c.Name, steps: []string{st.insert(child)}, inserts: []row{child},
+		out = append(out, attack{name: "foreign key", part: c.Name, steps: []string{st.referring(to)},
+			inserts: []row{st.spareA.with(to)},
 			judge: accepted("a row of tenant A now refers to a row of tenant B through " + c.Name +
 				", and the answer tells which of B's keys exist"),
 			onError: func(e *pgconn.PgError) finding {
@@ -196,10 +187,31 @@ func (st *site) referenceAttacks(p *prover) []attack {
 	return out
 }
 
+// referring makes a row of A's refer elsewhere: a new row, or one of A's that a new row would
+// meet in a key.
+func (st *site) referring(to row) string {
+	child := st.spareA.with(to)
+	for _, own := range st.rowsA {
+		if len(st.key) > 0 && st.meets(child, own) && subset(slices.Collect(maps.Keys(to)), st.reach.updates) {
+			return "UPDATE " + st.sql() + " x SET " + to.assignments() + " WHERE " + own.matches("x.", st.key)
+		}
+	}
+	return st.insert(child)
+}
+
+// meets says whether two rows have the same values in a unique key.
+func (st *site) meets(a, b row) bool {
+	return slices.ContainsFunc(st.rel.Indexes, func(i catalog.Index) bool {
+		return i.Unique && !slices.ContainsFunc(i.Columns(), func(n string) bool {
+			return n == "" || a[n] != b[n] || a[n] == null
+		})
+	})
+}
+
 // unused picks a parent of B's that no known row of B's refers to yet: the column may
 // be unique.
 func (st *site) unused(parent *site, c catalog.Constraint) row {
-	for _, r := range parent.rowsB {
+	for _, r := range referable(parent.rowsB, c) {
 		if !slices.ContainsFunc(st.rowsB, func(child row) bool {
 			for i, n := range c.Columns {
 				if child[n] != r[c.RefColumns[i]] {
@@ -211,7 +223,15 @@ func (st *site) unused(parent *site, c catalog.Constraint) row {
 			return r
 		}
 	}
-	return parent.rowsB[0]
+	return referable(parent.rowsB, c)[0]
+}
+
+// referable are the rows that a foreign key can lead to: a row with a NULL in what it
+// refers to is nobody's parent.
+func referable(rows []row, c catalog.Constraint) []row {
+	return slices.DeleteFunc(slices.Clone(rows), func(r row) bool {
+		return slices.ContainsFunc(c.RefColumns, func(n string) bool { return r[n] == null })
+	})
 }
 
 // alone empties the optional columns that a CHECK constraint weighs against those of

@@ -26,7 +26,7 @@ func (st *site) upsertOracle(strict bool) []attack {
 	for _, i := range st.rel.Indexes {
 		key := st.columnsOf(i.Keys)
 		if !i.Unique || !i.Valid || i.Predicate != "" || st.deferrable(i.Name) || slices.Contains(key, st.tenant) ||
-			!strict && st.surrogate(i) && st.unguessable(i) ||
+			!strict && st.prover.view.Surrogate(st.rel, &i) && st.prover.view.Unguessable(st.rel, &i) ||
 			slices.ContainsFunc(i.Keys, func(k catalog.IndexKey) bool { return k.Column == "" }) ||
 			!subset(key, st.insertable()) || !subset(key, st.reach.selects) || st.referencesTenant(key) {
 			continue

@@ -62,7 +62,7 @@ func (p *prover) relatives(ctx context.Context) ([]string, error) {
 	if p.model.Key == "" {
 		return []string{p.a, p.b}, nil
 	}
-	near := "false"
+	near := "t." + key + " IS NULL" // nobody is; a bare false is no expression to order by
 	if tree := p.model.Shapes.Tree; tree != nil {
 		parent := sqltext.Ident(tree.Parent)
 		of := fmt.Sprintf("(SELECT r.%[1]s FROM %[2]s r WHERE r.%[3]s IN (%[4]s, %[5]s))", parent, q, key, lit(p.a), lit(p.b))

@@ -22,7 +22,8 @@ func (s *stage) functions() []*observable {
 			continue
 		}
 		name := f.Schema + "." + f.Name + "(" + f.Arguments + ")"
-		o := &observable{attack: "function", object: name, writes: f.Volatile == "volatile" || f.Kind == "procedure"}
+		o := &observable{attack: "function", object: name, writes: f.Volatile == "volatile" || f.Kind == "procedure",
+			bound: !f.Definer && (f.Language == "sql" || f.Language == "plpgsql")}
 		if o.definer = f.Definer; o.definer {
 			o.attack = "definer function"
 		}

@@ -21,6 +21,7 @@ type observable struct {
 	writes         bool              // may change rows: look at B's afterwards
 	echoes         bool              // its arguments carry B's tag
 	definer        bool              // runs with the rights of its owner
+	bound          bool              // does nothing that the caller's own statements could not do
 	before, again  []string
 	after          []string
 	err            *pgconn.PgError // of the last look
@@ -252,6 +253,9 @@ func (s *stage) unchanged(o *observable) finding {
 	switch {
 	case refusals == len(o.after):
 		return isolated("refused: %s", strings.TrimPrefix(o.after[0], "error "+codePrivilege+" "))
+	case errs+refusals == len(o.after) && o.bound:
+		return isolated("no call succeeded (%s), and it has the caller's own rights: it reaches no more than the "+
+			"statements that were tried on each table", strings.TrimPrefix(o.after[0], "error "))
 	case errs+refusals == len(o.after):
 		return undecided("no call succeeded (%s): call it with arguments it accepts",
 			strings.TrimPrefix(o.after[0], "error "))
@@ -268,7 +272,12 @@ func (s *stage) unchanged(o *observable) finding {
 		return undecided("it has neither a tenant column nor a foreign key to a tenant, and the application role reads it: " +
 			"name it under tables.shared or tables.ignore, or protect it")
 	}
-	if o.rel != nil && o.wholeBefore == o.wholeAfter && s.readsTenants(o.rel) {
+	none := o.rel != nil && o.wholeBefore == o.wholeAfter && s.readsTenants(o.rel)
+	if none && !o.definer {
+		return isolated("none of the rows planted for tenant B falls under its conditions, and it has the caller's own " +
+			"rights: it shows what the tables show that it reads")
+	}
+	if none {
 		return undecided("none of the rows planted for tenant B falls under its conditions, so none could show: give " +
 			"tenant " +
 			"B a row that it selects, and look as tenant A")

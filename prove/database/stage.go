@@ -365,6 +365,9 @@ func (s *stage) missing(ctx context.Context, st, committed *site) error {
 	if !committed.attackable() || st.risky {
 		attacks = slices.Concat(attacks, st.writeAttacks(), st.keyAttacks(s.prover))
 		for _, who := range s.nobodies(ctx, s.operator) {
+			if s.seesEverybodys(who, st.target) {
+				continue
+			}
 			attacks = append(attacks, st.unboundAttacks(who.name, who.as)...)
 		}
 	} else if committed.spareA == nil || committed.spareB == nil {

@@ -26,10 +26,8 @@ type target struct {
 	reach  reach
 	// key are columns that identify a row: the primary key, else a unique
 	// constraint over columns that are not null; empty when there is none.
-	key []string
-	// divided are the columns of the partition key, of partitions' own keys too.
-	divided []string
-	risky   bool // see [prover.risky]
+	key   []string
+	risky bool // see [prover.risky]
 }
 
 // reach is what the server says the application role may do.
@@ -153,7 +151,7 @@ func (t *target) attack() string {
 
 // target gathers what is known of a relation.
 func (p *prover) target(r *catalog.Relation, may reach) *target {
-	t := &target{rel: r, class: catalog.UnknownTable, reach: may, key: keyOf(r), divided: p.dividing(r), risky: p.risky(r)}
+	t := &target{rel: r, class: catalog.UnknownTable, reach: may, key: keyOf(r), risky: p.risky(r)}
 	if known := p.view.Table(r.QName()); known != nil {
 		t.model, t.class, t.tenant = *known, known.Class, known.Column
 	} else {
@@ -165,18 +163,6 @@ func (p *prover) target(r *catalog.Relation, may reach) *target {
 		}
 	}
 	return t
-}
-
-// dividing lists the columns by which a table and its partitions are partitioned.
-func (p *prover) dividing(r *catalog.Relation) []string {
-	out := slices.Clone(r.PartitionKey.Columns)
-	for _, child := range p.view.Children(r) {
-		if child.Partition {
-			out = append(out, p.dividing(child)...)
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
 }
 
 func rank(t *target) int {

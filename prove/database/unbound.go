@@ -24,8 +24,8 @@ func (p *prover) attackUnbound(ctx context.Context) error {
 			probe := *st
 			probe.s = fresh
 			probe.blind = false
-			if who.name == "unknown tenant" && p.model.Shapes.SharedRowsOf(t.rel.QName()) != nil {
-				continue // it sees everybody's rows, and no more: the visible set is compared
+			if p.seesEverybodys(who, t) {
+				continue
 			}
 			attacks := probe.unboundAttacks(who.name, who.as)
 			if t.risky || !t.isTable() {
@@ -43,6 +43,12 @@ func (p *prover) attackUnbound(ctx context.Context) error {
 type nobody struct {
 	name string
 	as   []string
+}
+
+// seesEverybodys says whether a tenant that does not exist rightly sees rows: those for
+// everybody, and no more. There the visible set is compared.
+func (p *prover) seesEverybodys(who nobody, t *target) bool {
+	return who.name == "unknown tenant" && p.model.Shapes.SharedRowsOf(t.rel.QName()) != nil
 }
 
 // nobodies lists them; the unbound one comes first, while the connection is fresh.
