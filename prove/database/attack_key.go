@@ -211,6 +211,13 @@ func (st *site) meets(a, b row) bool {
 // unused picks a parent of B's that no known row of B's refers to yet: the column may
 // be unique.
 func (st *site) unused(parent *site, c catalog.Constraint) row {
+	if st.staged && st.spareB != nil && st.distinguishes(c) { // planted for a row that is not there
+		fresh := row{}
+		for i, n := range c.Columns {
+			fresh[c.RefColumns[i]] = st.spareB[n]
+		}
+		return fresh
+	}
 	for _, r := range referable(parent.rowsB, c) {
 		if !slices.ContainsFunc(st.rowsB, func(child row) bool {
 			for i, n := range c.Columns {

@@ -108,17 +108,27 @@ func (w *sower) partners(ctx context.Context, st *site, by party, refs row) {
 	}
 }
 
-// distinguishes says whether a reference must differ from row to row: it is unique, or
-// leads a unique key of references only.
+// distinguishes says whether a reference must differ from row to row: it is unique, or the
+// first reference of a unique key in which nothing else may take any value.
 func (t *target) distinguishes(c catalog.Constraint) bool {
 	if c.Type != catalog.ForeignKey {
 		return false
 	}
 	return slices.ContainsFunc(c.Columns, t.single) || slices.ContainsFunc(t.rel.Indexes, func(i catalog.Index) bool {
 		own := slices.DeleteFunc(i.Columns(), func(n string) bool { return n == t.tenant })
-		return i.Unique && len(own) > 0 && slices.Contains(c.Columns, own[0]) &&
-			!slices.ContainsFunc(own, func(n string) bool { return n == "" || !t.referencing(n) })
+		at := slices.IndexFunc(own, t.referencing)
+		return i.Unique && at >= 0 && slices.Contains(c.Columns, own[at]) && !slices.ContainsFunc(own, t.free)
 	})
+}
+
+// free says whether a column may take any value of its type, of which there are many.
+func (t *target) free(name string) bool {
+	c := t.column(name)
+	return c == nil || !t.referencing(name) && varied(c) && c.TypeName.Name != "bool" &&
+		(c.TypeName.Schema == "pg_catalog" || c.TypeName.Name == "citext") &&
+		!slices.ContainsFunc(t.rel.Constraints, func(k catalog.Constraint) bool {
+			return k.Type == catalog.Check && mentions(k.Definition, name)
+		})
 }
 
 // single says whether a referencing column is unique by itself, or within a tenant.
