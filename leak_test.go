@@ -54,6 +54,13 @@ func newLeakTest(t *testing.T, size int32, o moat.Options, configure func(*pgxpo
 		t.Fatal(err)
 	}
 	l := &leakTest{pool: pool, db: db, acked: map[string]bool{}}
+	l.seed(t, f)
+	return l, f
+}
+
+// seed gives each tenant its rows.
+func (l *leakTest) seed(t *testing.T, f *fixture) {
+	t.Helper()
 	for i := range leakTenants {
 		l.tenants = append(l.tenants, moat.Tenant(fmt.Sprintf("00000000-0000-4000-8000-%012d", i)))
 	}
@@ -61,7 +68,6 @@ func newLeakTest(t *testing.T, size int32, o moat.Options, configure func(*pgxpo
 		select ('00000000-0000-4000-8000-' || lpad(i::text, 12, '0'))::uuid, '00000000-0000-4000-8000-' || lpad(i::text, 12,
 			'0') || '/seed'
 		from generate_series(0, 999) i, generate_series(1, 5)`)
-	return l, f
 }
 
 // run spreads operations over 64 goroutines.
@@ -193,6 +199,12 @@ func TestNoLeakUnderPressure(t *testing.T) {
 	}
 	l, f := newLeakTest(t, 8, moat.Options{}, nil)
 	l.run(operations)
+	l.judge(t, f, operations)
+}
+
+// judge tells what became of the promise.
+func (l *leakTest) judge(t *testing.T, f *fixture, operations int) {
+	t.Helper()
 	lost, misplaced := l.audit(t, f)
 	t.Logf("%d operations, %d acknowledged writes: %d foreign rows, %d unscoped rows, %d lost, %d misplaced",
 		l.done.Load(), len(l.acked), l.foreign.Load(), l.unscoped.Load(), lost, misplaced)

@@ -3,6 +3,7 @@
 package moat_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -10,26 +11,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/moat-db/moat"
-	"github.com/moat-db/moat/internal/postgres"
-)
+	"github.com/jackc/pgx/v5/pgxpool"
 
-// pgbouncer starts the real program in transaction mode over the fixture's server, with two
-// connections, and returns the URL to it.
-func pgbouncer(t *testing.T, f *fixture) string {
-	t.Helper()
-	b, err := postgres.StartBouncer(t.Context(), f.App, postgres.BouncerOptions{Mode: "transaction"})
-	must(t, err)
-	t.Cleanup(b.Stop)
-	return b.URL
-}
+	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/seal"
+)
 
 // Through a pooler that gives each transaction another server process, every statement
 // sees its own tenant, and the parameters of the connection hold.
 func TestPooler(t *testing.T) {
 	t.Parallel()
 	f := newLeads(t)
-	url := pgbouncer(t, f)
+	url := pgtest.Pooler(t, f.App)
 	db, err := moat.Open(t.Context(), url+"?search_path=app", &moat.Options{MaxConns: 8, StatementTimeout: time.Second})
 	must(t, err)
 	defer db.Close()
@@ -81,5 +75,56 @@ func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// throughPooler is a leak test through the real program, whose two connections serve all.
+func throughPooler(t *testing.T, sealed bool) (*leakTest, *fixture) {
+	t.Helper()
+	f := newFixture(t, moat.UUID)
+	l := &leakTest{acked: map[string]bool{}}
+	l.seed(t, f)
+	o := &moat.Options{MaxConns: 8}
+	if sealed {
+		o.Sealer = sealForAny(t, f)
+	}
+	url := pgtest.Pooler(t, f.App)
+	var err error
+	l.db, err = moat.Open(t.Context(), url, o)
+	must(t, err)
+	t.Cleanup(l.db.Close)
+	l.pool, err = pgxpool.New(context.Background(), url+"?default_query_exec_mode=exec&pool_max_conns=4")
+	must(t, err)
+	t.Cleanup(l.pool.Close)
+	return l, f
+}
+
+// sealForAny seals a database, and signs for any connection.
+func sealForAny(t *testing.T, f *fixture) moat.Sealer {
+	t.Helper()
+	admin, key := f.Conn(t, f.URL), seal.NewKey()
+	must(t, seal.Install(t.Context(), admin, seal.InstallOptions{Owner: f.Database.Role(t, "sealer", "NOLOGIN"),
+		Applications: []string{f.Role}}))
+	must(t, seal.AddKey(t.Context(), admin, key, seal.KeyOptions{AnyBackend: true}))
+	_, err := seal.Switch(t.Context(), admin, seal.Sealed, nil)
+	must(t, err)
+	sealer, err := seal.New(key.Signer(), &seal.Options{AnyBackend: true})
+	must(t, err)
+	return sealer
+}
+
+func TestNoLeakThroughPooler(t *testing.T) {
+	t.Parallel()
+	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			operations := 200_000
+			if testing.Short() {
+				operations = 5000
+			}
+			l, f := throughPooler(t, sealed)
+			l.run(operations)
+			l.judge(t, f, operations)
+		})
 	}
 }
