@@ -187,7 +187,7 @@ func fromDatabase(status int, err *pgconn.PgError) *problem.Error {
 // tellable reports whether the message of a server's error is PostgreSQL's about a limit of
 // its own, which names nothing of the database.
 func tellable(err *pgconn.PgError) bool {
-	return err.Code == "53400" || strings.HasPrefix(err.Code, "54")
+	return err.Code == "53400" || err.Code == "54001"
 }
 
 // statusOf maps a SQLSTATE to a status, after PostgREST's table with these
@@ -207,7 +207,12 @@ func statusOf(err *pgconn.PgError) int {
 		return http.StatusGatewayTimeout
 	case "P0001", "55000", "2BP01":
 		return http.StatusBadRequest
-	case "42P17", "53400", "21000":
+	case "21000": // rows of an upsert that are the same one are the client's
+		if err.Routine == "ExecOnConflictUpdate" {
+			return http.StatusBadRequest
+		}
+		return http.StatusInternalServerError
+	case "42P17", "53400", "54001":
 		return http.StatusInternalServerError
 	case "55P03":
 		return http.StatusServiceUnavailable
@@ -217,7 +222,9 @@ func statusOf(err *pgconn.PgError) int {
 		return http.StatusServiceUnavailable
 	case "28", "0L", "0P":
 		return http.StatusForbidden
-	case "09", "54", "25", "2D", "38", "39", "3B", "58", "F0", "HV", "XX", "P0", "55":
+	case "54":
+		return http.StatusRequestEntityTooLarge
+	case "09", "25", "2D", "38", "39", "3B", "58", "F0", "HV", "XX", "P0", "55":
 		return http.StatusInternalServerError
 	}
 	return http.StatusBadRequest

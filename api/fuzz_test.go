@@ -24,22 +24,27 @@ func TestGeneratedRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := serve(t, func(c *api.Config) { c.AllowExplain, c.AllowRollback = true, true })
+	db := database(t)
+	db.Exec(t, strings.ReplaceAll(hues+handlers, ":app", db.Roles["app"]))
+	s := serveOn(t, db, func(c *api.Config) {
+		c.AllowExplain, c.AllowRollback, c.RequestSettings, c.SearchPath = true, true, true, []string{"public"}
+	})
 	g := &fuzzquery.Generator{Rand: rand.New(rand.NewPCG(3, 4)), Tables: map[string][]string{
 		"leads": {"id", "name", "status", "score", "tags", "details", "ages", "active_during", "search", "created_at",
 			"home", "shout", "tenant_id", "email", "avatar"},
 		"campaigns": {"id", "name", "budget", "active", "starts"}, "events": {"id", "lead_id", "kind", "at"},
-		"labels": {"id", "name"}, "lead_labels": {"lead_id", "label_id"}, "countries": {"code", "name"},
+		"labels": {"id", "name", "color"}, "lead_labels": {"lead_id", "label_id"}, "countries": {"code", "name"},
 		"tenants":   {"id", "name"},
 		"won_leads": {"id", "name"}, "transfers": {"id", "from_lead"}, "rpc/leads_with": {"s", "id"}, "rpc/numbers": {"upto"},
-		"rpc/totals": {"n"},
+		"rpc/totals": {"n"}, "rpc/page": {"x"}, "rpc/anything": {"x"},
 	}, Related: []string{"campaigns", "leads", "events", "labels", "countries", "tenants", "lead_notes", "recent_events",
-		"transfers_from"}}
+		"transfers_from"},
+		Media: []string{"text/x-names", "text/x-any", "text/html", "image/x-bits"}}
 	statuses := map[int]int{}
 	for range n {
 		table := g.Table()
 		c := call{path: table + "?" + g.Query(table)}
-		switch g.Rand.IntN(12) {
+		switch g.Rand.IntN(15) {
 		case 0:
 			c.header = []string{"Accept: text/csv"}
 		case 1:
@@ -53,6 +58,11 @@ func TestGeneratedRequests(t *testing.T) {
 		case 5:
 			c.method, c.body, c.header = "POST", `[{"name":"x","id":5}]`,
 				[]string{"Prefer: tx=rollback, return=representation, resolution=merge-duplicates"}
+		case 7, 8, 9:
+			c.header = []string{g.Header()}
+		case 10:
+			c.method, c.body = "PATCH", `{"name":"x","color":"#00000a"}`
+			c.header = []string{"Prefer: tx=rollback, return=representation", "Accept: " + g.Media[g.Rand.IntN(len(g.Media))]}
 		case 6:
 			c.header = []string{"Accept: application/vnd.pgrst.array+json;nulls=stripped"}
 		}

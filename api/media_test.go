@@ -7,25 +7,28 @@ import (
 	"github.com/moat-db/moat/api"
 )
 
+// hues are a domain with casts, and a column of it.
+const hues = `
+	CREATE DOMAIN app.hue AS int;
+	CREATE FUNCTION app.hue_json(app.hue) RETURNS json LANGUAGE sql IMMUTABLE AS
+		$$ SELECT to_json('#' || lpad(to_hex($1), 6, '0')) $$;
+	CREATE FUNCTION app.hue_text(text) RETURNS app.hue LANGUAGE sql IMMUTABLE AS
+		$$ SELECT ('x' || lpad(ltrim($1, '#'), 8, '0'))::bit(32)::int $$;
+	CREATE FUNCTION app.hue_of(json) RETURNS app.hue LANGUAGE sql IMMUTABLE AS
+		$$ SELECT app.hue_text($1 #>> '{}') $$;
+	SET client_min_messages = error;
+	CREATE CAST (app.hue AS json) WITH FUNCTION app.hue_json(app.hue) AS IMPLICIT;
+	CREATE CAST (json AS app.hue) WITH FUNCTION app.hue_of(json) AS IMPLICIT;
+	CREATE CAST (text AS app.hue) WITH FUNCTION app.hue_text(text) AS IMPLICIT;
+	ALTER TABLE app.labels ADD color app.hue;
+	UPDATE app.labels SET color = 255 WHERE id = 1;
+	GRANT SELECT, INSERT, UPDATE ON app.labels TO :app;`
+
 // TestRepresentations: the values of a domain look to clients as its casts say, in answers,
 // bodies and URLs.
 func TestRepresentations(t *testing.T) {
 	t.Parallel()
-	s := conforming(t, `
-		CREATE DOMAIN app.hue AS int;
-		CREATE FUNCTION app.hue_json(app.hue) RETURNS json LANGUAGE sql IMMUTABLE AS
-			$$ SELECT to_json('#' || lpad(to_hex($1), 6, '0')) $$;
-		CREATE FUNCTION app.hue_text(text) RETURNS app.hue LANGUAGE sql IMMUTABLE AS
-			$$ SELECT ('x' || lpad(ltrim($1, '#'), 8, '0'))::bit(32)::int $$;
-		CREATE FUNCTION app.hue_of(json) RETURNS app.hue LANGUAGE sql IMMUTABLE AS
-			$$ SELECT app.hue_text($1 #>> '{}') $$;
-		SET client_min_messages = error;
-		CREATE CAST (app.hue AS json) WITH FUNCTION app.hue_json(app.hue) AS IMPLICIT;
-		CREATE CAST (json AS app.hue) WITH FUNCTION app.hue_of(json) AS IMPLICIT;
-		CREATE CAST (text AS app.hue) WITH FUNCTION app.hue_text(text) AS IMPLICIT;
-		ALTER TABLE app.labels ADD color app.hue;
-		UPDATE app.labels SET color = 255 WHERE id = 1;
-		GRANT SELECT, INSERT, UPDATE ON app.labels TO :app`)
+	s := conforming(t, hues)
 	write := func(method, path, body string) call {
 		return call{method: method, path: path, body: body, header: []string{represent, "Prefer: tx=rollback"}}
 	}

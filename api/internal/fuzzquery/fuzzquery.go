@@ -18,21 +18,25 @@ type Generator struct {
 	Tables map[string][]string // table → columns
 	// Related are the names that can be embedded.
 	Related []string
-	names   []string // of Tables, sorted: map order would make a seed mean nothing
+	// Media are the types that the database makes answers of.
+	Media []string
+	names []string // of Tables, sorted: map order would make a seed mean nothing
 }
 
 var operators = []string{"eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "match", "imatch", "in", "is",
 	"isdistinct", "fts", "plfts", "phfts", "wfts", "cs", "cd", "ov", "sl", "sr", "nxr", "nxl", "adj",
 	"fts(english)", "eq(any)", "like(all)", "gt(any)"}
 
-var values = []string{"1", "0", "-1", "null", "true", "a", "new", "won", "{a,b}", "(1,2)", "[1,5)", "2024-01-01",
+var values = []string{"1", "0", "-1", "null", "true", "a", "new", "#0000ff", "0000ff", "won", "{a,b}", "(1,2)", "[1,5)",
+	"2024-01-01",
 	"ada@example.com", "*a*", "", `"quoted"`, "1e400", "99999999999999999999", "a&b", "it's", `\`, `";drop table x;--`,
 	"' or 1=1 --", "$1", "%00", "\xff", "☃", "{", "(", `{"a":1}`, "not_null", "unknown", "("}
 
 var hostile = []string{"pg_class", "pg_catalog.pg_authid", `"x"; select 1`, "secrets", "private.secrets", "tenant_id",
 	"ctid", "xmin", "moat_key", "*", "count()", "", "a->b->>c", "tableoid", "unprotected"}
 
-var casts = []string{"text", "int", "uuid", "jsonb", "regclass", "text[]", "lead_status", "numeric(3,1)",
+var casts = []string{"text", "_text", "_int4", "hue", "int", "uuid", "jsonb", "regclass", "text[]", "lead_status",
+	"numeric(3,1)",
 	"int) from pg_class --", "varchar(5)", "timestamptz"}
 
 func (g *Generator) pick(list []string) string { return list[g.Rand.IntN(len(list))] }
@@ -163,6 +167,23 @@ func (g *Generator) Query(table string) string {
 		add("after", g.pick([]string{"", "eyJvIjoiaWQiLCJ2IjpbIjEiXX0", "eyJvIjoiaWQiLCJ2IjpbIngiXX0", "x"}))
 	}
 	return g.mutate(strings.Join(params, "&"))
+}
+
+// Header makes a header of a read: a type to answer with, a zone, cookies, a range.
+func (g *Generator) Header() string {
+	switch g.Rand.IntN(6) {
+	case 0:
+		return "Prefer: timezone=" + g.pick([]string{"UTC", "-4", "+05:30", "05:30:15", "Mars/X", "'", "America/New_York"})
+	case 1:
+		return "Cookie: " + g.pick([]string{"a=1", "moat_client=x; b=2", "__Host-moat_client=x", "=", `a="'"`})
+	case 2:
+		return "Range: " + g.pick([]string{"0-1", "1-", "5-2", "-1", "0-99999999999999999999"})
+	case 3:
+		return "Accept: application/vnd.pgrst.plan+json"
+	}
+	types := append([]string{"*/*", "text/csv", "application/json", "application/geo+json", "image/png", "text/*"},
+		g.Media...)
+	return "Accept: " + g.pick(types) + g.pick([]string{"", ";q=0.5", ", */*;q=0.1", ";nulls=stripped"})
 }
 
 // some are a few columns, for columns= and on_conflict=.
