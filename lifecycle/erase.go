@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/ledger"
 )
 
 // Erasure is what erasing a tenant would do, in the order in which it would.
@@ -391,3 +392,16 @@ func (o *Operator) counts(ctx context.Context, id int64) (map[string]int64, erro
 
 // quotedList is for errors.
 func quotedList(names []string) string { return strings.Join(names, ", ") }
+
+// Requested reports whether a tenant's erasure is requested or under way: whoever lets
+// tenants in again asks first.
+func Requested(ctx context.Context, q ledger.Querier, tenant string) (requested bool, err error) {
+	var there bool
+	err = q.QueryRow(ctx, "SELECT pg_catalog.to_regclass('moat.erasure') IS NOT NULL").Scan(&there)
+	if err != nil || !there {
+		return false, err
+	}
+	err = q.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM moat.erasure WHERE tenant = $1 AND finished_at IS NULL "+
+		"AND cancelled_at IS NULL)", tenant).Scan(&requested)
+	return requested, err
+}

@@ -26,7 +26,7 @@ func (o *Operator) prepare(ctx context.Context) error {
 	if o.ready(ctx) {
 		return nil
 	}
-	sql := SetupSQL(o.view, o.conn.Config().User)
+	sql := TablesSQL(o.view, o.conn.Config().User)
 	_, err := o.conn.PgConn().Exec(ctx, sql).ReadAll()
 	if sqlState(err) == "42501" {
 		err = &NotPreparedError{SQL: sql}
@@ -45,16 +45,22 @@ func (o *Operator) ready(ctx context.Context) bool {
 	return ledger.Ready(ctx, o.conn) && o.conn.QueryRow(ctx, ready).Scan(&there) == nil && there
 }
 
-// SetupSQL is the SQL that an administrator runs once, so that a role can act as operator:
-// moat's own tables, and the rights on the tables of tenants. It may be run again.
+// TablesSQL is the SQL that an administrator runs once: it makes moat's own tables, and
+// lets a role write to them. It may be run again.
+func TablesSQL(v *policy.View, operator string) string {
+	sql := ledger.SQL(v, operator, v.Model.Roles...) +
+		strings.ReplaceAll(installSQL, "{{operator}}", sqltext.Role(operator))
+	if standing.Installable(v, v.Model.Roles) {
+		sql += standing.InstallSQL(v, operator, v.Model.Roles)
+	}
+	return sql
+}
+
+// SetupSQL is [TablesSQL], and grants the operator what it needs on the tables of tenants.
 func SetupSQL(v *policy.View, operator string) string {
 	role := sqltext.Role(operator)
 	var b strings.Builder
-	b.WriteString(ledger.SQL(v, operator, v.Model.Roles...))
-	b.WriteString(strings.ReplaceAll(installSQL, "{{operator}}", role))
-	if standing.Installable(v, v.Model.Roles) {
-		b.WriteString(standing.InstallSQL(v, operator, v.Model.Roles))
-	}
+	b.WriteString(TablesSQL(v, operator))
 	schemas := map[string]bool{"moat": true}
 	for i := range v.Model.Tables {
 		t := &v.Model.Tables[i]

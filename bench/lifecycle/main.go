@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -46,7 +47,9 @@ VACUUM ANALYZE leads`
 
 func run(ctx context.Context, rows int) error {
 	server, err := postgres.Start(ctx, postgres.Options{Settings: map[string]string{"shared_buffers": "1GB",
-		"max_wal_size": "8GB", "maintenance_work_mem": "1GB", "jit": "off"}})
+		"max_wal_size": "8GB", "maintenance_work_mem": "1GB", "jit": "off",
+		// A wait for a lock of 100 ms or more is logged.
+		"log_lock_waits": "on", "deadlock_timeout": "100ms"}})
 	if err != nil {
 		return err
 	}
@@ -71,7 +74,12 @@ func run(ctx context.Context, rows int) error {
 	if err := export(ctx, conn, o); err != nil {
 		return err
 	}
-	return erase(ctx, server.URL("postgres", "postgres"), o, rows)
+	if err := erase(ctx, server.URL("postgres", "postgres"), o, rows); err != nil {
+		return err
+	}
+	log, err := os.ReadFile(server.LogFile())
+	fmt.Printf("waits for a lock of 100 ms or more: %d\n", strings.Count(string(log), "still waiting for"))
+	return err
 }
 
 func setUp(ctx context.Context, conn *pgx.Conn, rows int) error {

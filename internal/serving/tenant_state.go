@@ -30,6 +30,9 @@ func NewTenantState(v *policy.View, suspended string) (*TenantState, error) {
 	return &TenantState{view: v, tenants: t}, err
 }
 
+// TenantStateOf is for whoever has found the places already.
+func TenantStateOf(v *policy.View, t *Tenants) *TenantState { return &TenantState{view: v, tenants: t} }
+
 // Column is the column of the tenants table; "" where there is none.
 func (s *TenantState) Column() string {
 	if s.tenants == nil || s.tenants.Suspension == nil {

@@ -88,16 +88,18 @@ func (p *Pages) Close() { p.prover.close() }
 // Routes are the pages that an operator must be signed in for, below the console's base.
 func (p *Pages) Routes() map[string]Handler {
 	return map[string]Handler{
-		"GET /{$}":                 p.tenantsPage,
-		"GET /tenants/{id}":        p.tenantPage,
-		"POST /tenants/{id}/state": p.setState,
-		"POST /tenants/{id}/view":  p.viewAs,
-		"GET /isolation":           p.isolationPage,
-		"POST /isolation/look":     p.lookAgain,
-		"POST /isolation/good":     p.keepGood,
-		"POST /isolation/prove":    p.startProve,
-		"GET /isolation/prove":     p.proveProgress,
-		"GET /log":                 p.logPage,
+		"GET /{$}":                   p.tenantsPage,
+		"GET /tenants/{id}":          p.tenantPage,
+		"POST /tenants/{id}/state":   p.setState,
+		"POST /tenants/{id}/view":    p.viewAs,
+		"GET /tenants/{id}/erasure":  p.erasurePage,
+		"POST /tenants/{id}/erasure": p.setErasure,
+		"GET /isolation":             p.isolationPage,
+		"POST /isolation/look":       p.lookAgain,
+		"POST /isolation/good":       p.keepGood,
+		"POST /isolation/prove":      p.startProve,
+		"GET /isolation/prove":       p.proveProgress,
+		"GET /log":                   p.logPage,
 	}
 }
 

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/internal/standing"
+	"github.com/moat-db/moat/lifecycle"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
 	"github.com/moat-db/moat/portal/internal/schema"
@@ -86,6 +88,9 @@ func (p *Pages) setState(w http.ResponseWriter, r *http.Request, s *frame.Sessio
 		case suspend:
 			return sc.Tenants.Suspend(r.Context(), tx, sc.View, one.ID, s.Subject, reason)
 		}
+		if requested, err := lifecycle.Requested(r.Context(), tx, one.ID); err != nil || requested {
+			return cmp.Or(err, error(errErasing))
+		}
 		return sc.Tenants.Resume(r.Context(), tx, sc.View, one.ID)
 	})
 	var word *serving.WordError
@@ -99,6 +104,9 @@ func (p *Pages) setState(w http.ResponseWriter, r *http.Request, s *frame.Sessio
 	p.Source.Door.Flush()
 	return frame.Elsewhere(path + "?done=" + done)
 }
+
+var errErasing = &frame.Refusal{Status: http.StatusConflict, Title: "This client's erasure is requested",
+	Hint: "Cancel the erasure first; that lets the client in again."}
 
 var errNoTenants = &frame.Refusal{Status: http.StatusConflict, Title: "The console cannot suspend clients here",
 	Hint: "No table lists the clients."}
