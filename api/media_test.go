@@ -95,6 +95,8 @@ func TestMediaHandlers(t *testing.T) {
 			t.Errorf("%s: %v", e.call.path, got.Header)
 		}
 	}
+	sameJSON(t, s.do(t, get("leads?select=id,name&id=eq.1", "application/geo+json")).Body, `{"type":"FeatureCollection",
+		"features":[{"type":"Feature","geometry":null,"properties":{"id":1,"name":"Ada"}}]}`)
 	all := s.do(t, call{tenant: tenantB, path: "leads", header: []string{"Accept: text/x-names"}})
 	if all.Status != 200 || strings.Contains(all.Body, "Ada") || !strings.Contains(all.Header.Get("Content-Range"), "/*") {
 		t.Errorf("another tenant: %d %q %v", all.Status, all.Body, all.Header)

@@ -84,10 +84,12 @@ func (q *request) accept(t *schema.Table) (query.Media, error) {
 	}})
 }
 
-// made offers what aggregates of the database make of a table's rows; nil where there are
-// none.
+// made offers what aggregates of the database make of a table's rows; nil where they make
+// nothing of what most clients ask for.
 func (q *request) made(t *schema.Table) func(string) (query.Media, bool) {
-	if len(t.Media) == 0 && len(q.state.Media) == 0 {
+	accept := q.Header.Get("Accept")
+	plain := accept == "" || accept == schema.AnyMedia || accept == "application/json"
+	if plain && q.state.Handler(t, schema.AnyMedia) == nil && q.state.Handler(t, "application/json") == nil {
 		return nil
 	}
 	return func(name string) (query.Media, bool) {

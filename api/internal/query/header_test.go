@@ -111,9 +111,9 @@ func TestAcceptWeighs(t *testing.T) {
 			t.Errorf("%s: %v, %v", header, got, err)
 		}
 	}
-	const explain = `application/vnd.pgrst.plan+json; for="text/csv"; options=analyze|wal|`
+	const explain = `application/vnd.pgrst.plan+json; for="text/csv"; options=analyze|settings|wal|verbose`
 	plan, err := Accept([]string{explain}, Offer{Format: func(Format) bool { return true }})
-	if diff := cmp.Diff([]string{"analyze", "wal"}, plan.Options); err != nil || diff != "" {
+	if diff := cmp.Diff([]string{"settings", "verbose"}, plan.Options); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
 }

@@ -53,14 +53,18 @@ func (b *builder) mediaHandler(f *catalog.Function) {
 	t.Media[m.Type] = m
 }
 
-// geoJSON makes features of rows where PostGIS is there to do it.
+// geoJSON makes features of rows: with their geometry where PostGIS is there to read it, and
+// else without a place (RFC 7946, 3.2).
 func (b *builder) geoJSON() {
+	feature := "json_build_object('type', 'Feature', 'geometry', NULL, 'properties', to_json(m))"
 	for _, e := range b.Snapshot.Extensions {
-		if e.Name != "postgis" || !b.Uses(e.Schema) || b.schema.Media[geoJSON] != nil {
-			continue
+		if e.Name == "postgis" && b.Uses(e.Schema) {
+			feature = Quote(e.Schema, "st_asgeojson") + "(m)::json"
 		}
+	}
+	if b.schema.Media[geoJSON] == nil {
 		b.schema.Media[geoJSON] = &Media{Type: geoJSON, SQL: "json_build_object('type', 'FeatureCollection', 'features', " +
-			"coalesce(json_agg(" + Quote(e.Schema, "st_asgeojson") + "(m)::json), '[]'::json))"}
+			"coalesce(json_agg(" + feature + "), '[]'::json))"}
 	}
 }
 
