@@ -62,6 +62,9 @@ func (s *session) answer(m *message) (shown bool, err error) {
 	case 'N', 'A', 'S', 't', 'H', 'W', 'd', 'c':
 		return true, nil
 	case '1':
+		if p := s.next().prepared; p != nil {
+			p.done = true
+		}
 		return s.take('P')
 	case '2':
 		return s.take('B')
@@ -146,6 +149,8 @@ func (s *session) tagged(m *message) {
 		}
 	case "BEGIN", "START TRANSACTION":
 		s.turn.begun = true
+	case "DEALLOCATE", "DEALLOCATE ALL", "DISCARD ALL":
+		s.forget(s.next().forgets)
 	}
 }
 

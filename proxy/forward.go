@@ -106,7 +106,7 @@ func (s *session) query(ctx context.Context, m message) error {
 	}
 	s.bound = bound
 	s.unsettled = true
-	return s.send(m, false)
+	return s.sendSlot(m, slot{kind: 'Q', forgets: sql})
 }
 
 // queryToken names the tenant, and sends another text in the place of the token's.
@@ -137,8 +137,6 @@ func (s *session) turnTo(sql string) error {
 	case ends:
 		s.turn.over(s.pool)
 		return nil
-	case forgets:
-		s.forget(sql)
 	}
 	return s.leave()
 }
@@ -224,7 +222,7 @@ func (s *session) parse(m message) error {
 		return fatal(codeProtocol, "a Parse message is cut short", "")
 	}
 	name, sql := string(named), string(body)
-	p := &prepared{name: name, class: classify(sql), life: s.life}
+	p := &prepared{name: name, class: classify(sql), life: s.life, segment: s.segment}
 	switch p.class {
 	case begins, forgets:
 		p.text = sql
@@ -242,7 +240,7 @@ func (s *session) parse(m message) error {
 	if err != nil {
 		return s.fail(err)
 	}
-	return s.sendSlot(m, slot{kind: 'P', prepared: p, replaced: replaced})
+	return s.sendSlot(m, slot{kind: 'P', name: name, prepared: p, replaced: replaced})
 }
 
 // misuses says that a text would carry a token to the server.
@@ -257,7 +255,10 @@ func (s *session) bindPortal(ctx context.Context, m message) error {
 	if !ok || !ok2 {
 		return fatal(codeProtocol, "a Bind message is cut short", "")
 	}
-	p := s.statements[string(name)]
+	p, err := s.statement(name)
+	if err != nil {
+		return err
+	}
 	if p == nil {
 		p = unknown
 	}
@@ -290,7 +291,11 @@ var unknown = &prepared{class: needs}
 func (s *session) describe(m message) error {
 	if len(m.body) > 0 && m.body[0] == 'S' {
 		if name, _, ok := cut(m.body[1:]); ok {
-			if err := s.revive(s.statements[string(name)]); err != nil {
+			p, err := s.statement(name)
+			if err == nil {
+				err = s.revive(p)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -317,7 +322,8 @@ func (s *session) execute(ctx context.Context, m message) error {
 	case undoes:
 		s.pending, s.bound = true, false
 	case forgets:
-		s.forget(p.text)
+		s.used = true
+		return s.sendSlot(m, slot{kind: 'E', forgets: p.text})
 	case copies:
 		return s.executeCopy(m)
 	case names:
@@ -384,12 +390,13 @@ func (s *session) executeCopy(m message) error {
 }
 
 func (s *session) close(m message) error {
-	if len(m.body) > 0 {
-		if name, _, ok := cut(m.body[1:]); ok && m.body[0] == 'S' {
-			s.store(string(name), nil)
+	x := slot{kind: 'C'}
+	if len(m.body) > 0 && m.body[0] == 'S' {
+		if name, _, ok := cut(m.body[1:]); ok {
+			x.name, x.replaced = string(name), s.store(string(name), nil)
 		}
 	}
-	return s.send(m, false)
+	return s.sendSlot(m, x)
 }
 
 func (s *session) sync(m message) error {
@@ -398,6 +405,7 @@ func (s *session) sync(m message) error {
 	}
 	s.unsettled = s.pending || s.skipping
 	s.pending, s.skipping, s.used = false, false, false
+	s.segment++
 	if s.status == 'I' && !s.unsettled {
 		s.bound = false // the implicit transaction ends here
 	}

@@ -12,6 +12,20 @@ type prepared struct {
 	// what the server has.
 	parse []byte
 	life  int // of the server's session in which it was parsed
+	// segment is where it was last parsed, done that the server has answered that.
+	segment int
+	done    bool
+}
+
+// statement is what the client has prepared under a name. Behind a Sync it depends on
+// answers that have not come: after an error the server ignores what follows up to there.
+func (s *session) statement(name []byte) (*prepared, error) {
+	p := s.statements[string(name)]
+	if p != nil && (p.done || p.segment == s.segment) || len(s.slots) == 0 {
+		return p, nil
+	}
+	err := s.settle()
+	return s.statements[string(name)], err
 }
 
 // mostKept bounds the texts of a pool's prepared statements, in bytes for a connection.
@@ -48,11 +62,10 @@ func (s *session) store(name string, p *prepared) (replaced *prepared) {
 // undo takes back what an answer that never came would have said.
 func (s *session) undo(x slot) {
 	switch {
-	case x.prepared == nil:
-	case x.own:
-		x.prepared.life = -1
-	case s.statements[x.prepared.name] == x.prepared:
-		s.store(x.prepared.name, x.replaced)
+	case x.own && x.prepared != nil:
+		x.prepared.life, x.prepared.done = -1, true
+	case (x.prepared != nil || x.replaced != nil) && s.statements[x.name] == x.prepared:
+		s.store(x.name, x.replaced)
 	}
 }
 
@@ -61,7 +74,7 @@ func (s *session) revive(p *prepared) error {
 	if !s.pool || p == nil || p == unknown || p.life == s.life || s.skipping {
 		return nil
 	}
-	p.life = s.life
+	p.life, p.segment, p.done = s.life, s.segment, false
 	if err := s.send(message{'C', append([]byte{'S'}, text(p.name)...)}, true); err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ create policy tenant_isolation on leads as restrictive
 create policy tenant_access on leads to %[1]s using (true);
 alter table leads enable row level security; alter table leads force row level security;
 grant select, insert, update, delete on leads to %[1]s;
+create table sink (n int); grant insert on sink to %[1]s;
 insert into leads (tenant_id, id, name) values
 	('%[2]s', 1, 'a1'), ('%[2]s', 2, 'a2'), ('%[3]s', 1, 'b1'), ('%[3]s', 2, 'b2'), ('%[3]s', 3, 'b3')`
 

@@ -50,6 +50,8 @@ type session struct {
 	holder moat.Scope // what the server's session may hold something of
 	life   int        // of the server's session: how often it was emptied
 	used   bool       // something was executed since the last Sync
+	// segment counts the Syncs and simple queries.
+	segment int
 
 	prologue prologue
 }
@@ -61,8 +63,11 @@ type slot struct {
 	own     bool     // asked by the proxy: the client does not see it
 	must    bool     // an error ends the connection
 	refusal *Refusal // what the client is told in the place of the server's error
-	// prepared is what a Parse prepares, in the place of replaced.
+	// prepared is what a Parse prepares under the name, in the place of replaced; nil where
+	// a Close takes that away.
+	name               string
 	prepared, replaced *prepared
+	forgets            string // the text of a statement that ends prepared ones, once it is done
 }
 
 // insertion is binding text that stands in the client's own: its place and length, in
