@@ -137,6 +137,14 @@ func (s *session) turnTo(sql string) error {
 	case ends:
 		s.turn.over(s.pool)
 		return nil
+	case forgets:
+		if err := s.leave(); err != nil {
+			return err
+		}
+		if sent, err := s.reviveNamed(sql); err != nil || !sent {
+			return err
+		}
+		return s.send(message{kind: 'S'}, true)
 	}
 	return s.leave()
 }
@@ -276,7 +284,13 @@ func (s *session) bindPortal(ctx context.Context, m message) error {
 			return err
 		}
 	}
-	if err := s.revive(p); err != nil {
+	if p.class == forgets {
+		_, err = s.reviveNamed(p.text)
+	}
+	if err == nil {
+		err = s.revive(p)
+	}
+	if err != nil {
 		return err
 	}
 	if at := s.portals[string(to)]; at != p { // a name costs memory where it is new

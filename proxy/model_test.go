@@ -261,7 +261,8 @@ func (g *generator) transaction() (out []pgproto3.FrontendMessage) {
 			out = append(out, g.statement(g.sql())...)
 		}
 	}
-	return append(append(append(out, &pgproto3.Sync{}), g.either(g.pick("commit", "rollback", "end"))...), &pgproto3.Sync{})
+	out = append(append(out, &pgproto3.Sync{}), g.either(g.pick("commit", "rollback", "end"))...)
+	return append(out, &pgproto3.Sync{})
 }
 
 // copies is COPY in one direction or the other, right and wrong. A temporary table would

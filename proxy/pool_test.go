@@ -220,7 +220,8 @@ func TestPoolKeepsPreparedStatements(t *testing.T) {
 			want(t, fmt.Sprint(token, r.Err), got, own)
 			show(t, conn, "commit")
 		}
-		show(t, conn, "deallocate p")
+		as(t, conn, "A", "select 1")
+		want(t, "DEALLOCATE of what another's turn has ended", show(t, conn, "deallocate p"), "DEALLOCATE")
 		as(t, conn, "A", "select 1")
 		if r := conn.PgConn().ExecPrepared(t.Context(), "p", [][]byte{[]byte("2")}, nil, nil).Read(); code(r.Err) != "26000" {
 			t.Errorf("a statement that was deallocated: %v", r.Err)

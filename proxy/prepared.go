@@ -1,6 +1,10 @@
 package proxy
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/moat-db/moat/internal/sqltext"
+)
 
 // prepared is a statement that the client has prepared by the protocol.
 type prepared struct {
@@ -79,6 +83,23 @@ func (s *session) revive(p *prepared) error {
 		return err
 	}
 	return s.sendSlot(message{'P', p.parse}, slot{kind: 'P', own: true, prepared: p})
+}
+
+// reviveNamed prepares what DEALLOCATE names, where the server does not have it any more:
+// the client may end what it has prepared. It says whether something was sent.
+func (s *session) reviveNamed(sql string) (bool, error) {
+	code := sqltext.Code(sql)
+	for len(code) > 0 && code[len(code)-1].Is(";") {
+		code = code[:len(code)-1]
+	}
+	if !s.pool || len(code) == 0 || !code[0].Is("deallocate") || s.status == 'E' {
+		return false, nil
+	}
+	p := s.statements[code[len(code)-1].Name()]
+	if p == nil || p.life == s.life {
+		return false, nil
+	}
+	return true, s.revive(p)
 }
 
 // forget notes that SQL has ended prepared statements.

@@ -55,8 +55,9 @@ func TestSoak(t *testing.T) {
 		s.fixture = newFixture(t, d, func(c *proxy.Config) {
 			c.Verify, c.Connections, c.TenantConnections = soakVerify, 24, 8
 		})
-		s.Exec(t, "insert into leads (tenant_id, id, name) select ('00000000-0000-4000-8000-' || lpad(t::text, 12, '0'))::uuid, "+
-			"i, 'x' from generate_series(0, 49) t, generate_series(1, 3) i")
+		s.Exec(t, "insert into leads (tenant_id, id, name) select "+
+			"('00000000-0000-4000-8000-' || lpad(t::text, 12, '0'))::uuid, i, 'x' from generate_series(0, 49) t, "+
+			"generate_series(1, 3) i")
 		s.admin = d.Conn(t, d.URL)
 		var clients sync.WaitGroup
 		for i := range soakClients {
