@@ -12,24 +12,99 @@ import (
 const claimsFunctions = `CREATE SCHEMA auth; CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS $$
 	SELECT (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid $$;`
 
-// Policies that ask for the caller's memberships are not replaced by a wall that takes
-// the caller's id for a tenant.
+// orgs has policies that ask a table of memberships who the caller is, by «uid», and a table
+// that was forgotten.
+const orgs = `CREATE SCHEMA auth; GRANT USAGE ON SCHEMA auth TO PUBLIC;
+	CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS $$ SELECT «uid» $$;
+	CREATE SCHEMA app;
+	CREATE TABLE app.org (id uuid PRIMARY KEY, name text);
+	CREATE TABLE app.org_member (org_id uuid NOT NULL REFERENCES app.org, user_id uuid NOT NULL,
+		PRIMARY KEY (org_id, user_id));
+	CREATE TABLE app.project (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), org_id uuid NOT NULL REFERENCES app.org,
+		name text);
+	CREATE TABLE app.task (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), org_id uuid NOT NULL REFERENCES app.org,
+		name text);
+	ALTER TABLE app.org ENABLE ROW LEVEL SECURITY; ALTER TABLE app.org_member ENABLE ROW LEVEL SECURITY;
+	ALTER TABLE app.project ENABLE ROW LEVEL SECURITY;
+	CREATE POLICY m ON app.org_member FOR SELECT USING (user_id = auth.uid());
+	CREATE POLICY o ON app.org FOR SELECT USING (id IN (SELECT org_id FROM app.org_member WHERE user_id = auth.uid()));
+	CREATE POLICY p ON app.project USING (org_id IN (SELECT org_id FROM app.org_member WHERE user_id = auth.uid()));
+	INSERT INTO app.org SELECT md5(n)::uuid, n FROM unnest(ARRAY['A', 'B', 'C']) n;
+	INSERT INTO app.org_member SELECT id, md5('u')::uuid FROM app.org WHERE name < 'C';
+	INSERT INTO app.project (org_id, name) SELECT id, name FROM app.org;
+	INSERT INTO app.task (org_id, name) SELECT id, name FROM app.org;`
+
+// Policies that ask for the caller's memberships stay, and what they show stays visible; the
+// table that they forgot gets a wall that asks the same.
+func TestMembershipPoliciesStay(t *testing.T) {
+	t.Parallel()
+	const member = "7b774eff-e4a3-49c6-b6c8-0c0b9a0b0b0b"
+	for name, x := range map[string]struct{ uid, setting, value string }{
+		"one setting a claim": {"nullif(current_setting('request.jwt.claim.sub', true), '')::uuid",
+			"request.jwt.claim.sub", "%s"},
+		"claims": {"(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid",
+			"request.jwt.claims", `{"sub": "%s"}`},
+		"a setting of the application's": {"nullif(current_setting('app.user_id', true), '')::uuid", "app.user_id", "%s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, strings.ReplaceAll(orgs, "«uid»", x.uid))
+			b.opts = tenancy.Options{Schemas: []string{"app"}}
+			kept := b.value(t, "SELECT string_agg(polname || ' ' || pg_get_expr(polqual, polrelid), '; ' ORDER BY polname) "+
+				"FROM pg_policy")
+			before := text(t, b.snapshot(t))
+			b.apply(t, GroupGuards)
+			if again := b.plan(t); !again.Empty() {
+				t.Errorf("second plan: %s", show(again))
+			}
+			if now := b.value(t, "SELECT string_agg(polname || ' ' || pg_get_expr(polqual, polrelid), '; ' ORDER BY polname) "+
+				"FROM pg_policy WHERE polname IN ('m', 'o', 'p')"); now != kept {
+				t.Errorf("policies were %s\nand are %s", kept, now)
+			}
+			conn := b.Conn(t, b.As(t, b.cfg.Roles.Application))
+			for who, want := range map[string]string{b.value(t, "SELECT md5('u')::uuid::text"): "2 2 2 2", member: "0 0 0 0",
+				"": "0 0 0 0"} {
+				value := strings.ReplaceAll(x.value, "%s", who)
+				if who == "" {
+					value = ""
+				}
+				var got string
+				if _, err := conn.Exec(t.Context(), "SELECT set_config($1, $2, false)", x.setting, value); err != nil {
+					t.Fatal(err)
+				}
+				err := conn.QueryRow(t.Context(), `SELECT concat_ws(' ', (SELECT count(*) FROM app.org),
+					(SELECT count(*) FROM app.org_member), (SELECT count(*) FROM app.project),
+					(SELECT count(*) FROM app.task))`).Scan(&got)
+				if err != nil || got != want {
+					t.Errorf("%s sees %q, %v; want %q of orgs, members, projects, tasks", who, got, err, want)
+				}
+			}
+			b.undo(t)
+			if d := diff(before, text(t, b.snapshot(t))); d != "" {
+				t.Errorf("undo left (- before, + after):\n%s", d)
+			}
+		})
+	}
+}
+
+// Where nothing says which tenants are the caller's, nothing is planned; a setting that is
+// configured holds the tenant.
 func TestPeopleAreNotTenants(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	db.Exec(t, claimsFunctions+`CREATE TABLE accounts (id uuid PRIMARY KEY);
-		CREATE TABLE account_user (user_id uuid NOT NULL, account_id uuid NOT NULL REFERENCES accounts,
-		  PRIMARY KEY (user_id, account_id));
+		CREATE TABLE account_user (holder uuid NOT NULL, account_id uuid NOT NULL REFERENCES accounts,
+		  PRIMARY KEY (holder, account_id));
 		CREATE TABLE docs (id uuid PRIMARY KEY, account_id uuid NOT NULL REFERENCES accounts);
 		ALTER TABLE docs ENABLE ROW LEVEL SECURITY; ALTER TABLE account_user ENABLE ROW LEVEL SECURITY;
-		CREATE POLICY own ON account_user FOR SELECT USING (user_id = auth.uid());
+		CREATE POLICY own ON account_user FOR SELECT USING (holder = auth.uid());
 		CREATE POLICY m ON docs FOR SELECT USING (account_id IN (SELECT account_id FROM
-		  account_user WHERE user_id = auth.uid()));`)
+		  account_user WHERE holder = auth.uid()));`)
 	conn := db.Conn(t, db.URL)
 	_, _, _, err := Look(t.Context(), conn, tenancy.Options{}, Config{})
 	var person *PersonError
 	if !errors.As(err, &person) || !strings.Contains(err.Error(), "public.account_user") {
-		t.Fatalf("planned although nobody says which tenant is current: %v", err)
+		t.Fatalf("planned although no column is known to name the caller: %v", err)
 	}
 	if _, _, _, err := Look(t.Context(), conn, tenancy.Options{Setting: "app.user_account"}, Config{}); err != nil {
 		t.Errorf("a setting that is configured holds the tenant: %v", err)

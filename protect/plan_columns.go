@@ -34,7 +34,9 @@ func (p *planner) addColumn(t *table) {
 		do = append(do, fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s", q.SQL(), sqltext.Ident(t.column), t.typ))
 		undo = append(undo, fmt.Sprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s", q.SQL(), sqltext.Ident(t.column)))
 	}
-	do = append(do, setDefault(q, t.column, p.Current(t.typ)))
+	if current := p.Current(t.typ); current != "" {
+		do = append(do, setDefault(q, t.column, current))
+	}
 	if len(undo) == 0 {
 		undo = append(undo, dropDefault(q, t.column))
 	}
@@ -62,6 +64,9 @@ func (p *planner) whyColumn(t *table) string {
 // kind is a question: a constant would put every row of an unaware writer into one
 // tenant.
 func (p *planner) defaultFor(t *table) {
+	if p.Current(t.typ) == "" {
+		return // a caller has several tenants: each row names its own
+	}
 	col := t.rel.Column(t.column)
 	q := t.rel.QName()
 	if col.Default == "" && col.Generated == "" {

@@ -15,6 +15,10 @@ import (
 // act at once, and so belong to group enforce.
 func (p *planner) policies() {
 	for _, t := range p.tables {
+		if p.keepsOwn(t.rel) {
+			p.noteOwn(t.rel)
+			continue
+		}
 		if p.Shaped(t.rel) && !p.Citus() {
 			p.shapeWalls(t.rel)
 			continue

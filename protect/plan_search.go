@@ -98,6 +98,10 @@ func (p *planner) cannotSearch(t *table) string {
 	if !p.app {
 		return "There is no application role yet."
 	}
+	if p.Current(t.typ) == "" {
+		return "The policies ask for the caller's memberships, which the function would bypass. Add that condition to the " +
+			"function."
+	}
 	for _, pol := range t.rel.Policies {
 		everything := pol.Permissive && pol.Using != nil && p.Judge(pol.Using, t.rel).AlwaysTrue
 		if !everything && !p.Judge(pol.Using, t.rel).Isolates {

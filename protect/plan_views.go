@@ -163,7 +163,7 @@ func (p *planner) askMaterialized(mv *catalog.Relation) {
 	d.SQL = []string{
 		fmt.Sprintf("REVOKE ALL ON %s FROM PUBLIC, %s", q.SQL(), sqltext.Ident(p.c.Roles.Application)),
 		fmt.Sprintf("CREATE VIEW %s WITH (security_barrier = true) AS\n  SELECT * FROM %s WHERE %s", safe.SQL(), q.SQL(),
-			p.IsolatingCurrent(col.Name, p.BaseType(col.Type), policy.Wrapped)),
+			sqltext.Ident(col.Name)+" "+p.Bound(policy.Wrapped).Verified(col.Type)),
 		fmt.Sprintf("GRANT SELECT ON %s TO %s", safe.SQL(), sqltext.Ident(p.c.Roles.Application)),
 	}
 	p.decide(d)

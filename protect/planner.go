@@ -23,10 +23,16 @@ func New(v *policy.View, c Config) (*Plan, error) {
 	if !strings.Contains(m.Setting, ".") {
 		return nil, fmt.Errorf("setting %q: the name of a custom setting needs a dot, as in app.current_tenant", m.Setting)
 	}
+	inferred := false
 	if v.Current("text") == "" {
-		return nil, &PersonError{Setting: m.Setting, Claim: m.Claim, Membership: m.Membership}
+		members := byMembership(v)
+		if members == nil {
+			return nil, &PersonError{Setting: m.Setting, Claim: m.Claim, Membership: m.Membership}
+		}
+		v, inferred = members, m.Shapes.Caller == nil
 	}
 	p := newPlanner(v.Unobserved(), c.withDefaults())
+	p.inferred = inferred
 	p.actual = v
 	p.roles()
 	p.columns()
@@ -62,6 +68,7 @@ type planner struct {
 	sequences map[string]bool // see drawn
 	taken     map[string]bool // schema.name of relations that exist or are planned
 	baseline  *baseline.List
+	inferred  bool // the caller's memberships are those that the policies of today ask
 	app       bool // the application role exists or can be made
 	user      *catalog.Role
 	walls     map[catalog.QName]catalog.Policy // planned

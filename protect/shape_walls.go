@@ -215,6 +215,9 @@ func (p *planner) beyond(r *catalog.Relation, privilege string) bool {
 	if q == p.m.Tenants {
 		return s.Tree != nil && verb == "UPDATE" && (privilege == verb || p.movesTenants(privilege))
 	}
+	if p.keepsOwn(r) {
+		return false // its own policies say what may be written
+	}
 	limited := s.MembersOf(q) != nil || s.LinkOf(q) != nil || s.Caller != nil && s.Caller.Table == q ||
 		s.PartiesOf(q) != nil || s.SharesOf(q) != nil || s.ShareLinkOf(q) != nil
 	return limited && !slices.ContainsFunc(p.granted(r), func(may string) bool {

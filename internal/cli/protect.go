@@ -172,9 +172,9 @@ func (a *app) planProtect(ctx context.Context, open protect.Opener, c config.Con
 	plan, s, unseen, err := protect.Look(ctx, conn, c.Model(), decided)
 	var person *protect.PersonError
 	if errors.As(err, &person) {
-		return nil, withHint(err, "if the application sends one current tenant, name its setting: tenant.setting in "+
-			"moat.yaml; "+
-			"rows of a person's other tenants are then hidden")
+		return nil, withHint(err, "name the table that says who belongs to which tenant: caller in moat.yaml; or, if the "+
+			"application sends one current tenant, its setting: tenant.setting. Rows of a person's other tenants are then "+
+			"hidden")
 	}
 	if err != nil {
 		return nil, err
