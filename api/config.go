@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/moat-db/moat"
@@ -54,6 +55,9 @@ type Config struct {
 	// Door says who may come in. What else serves the database, such as the portal,
 	// should be given the same one. Nil means one with the zero [Admission].
 	Door *Door
+	// Keys is the connection of the role that makes and looks up API keys; Verifier must
+	// accept them over it. Nil means that there are no keys.
+	Keys *pgxpool.Pool
 	// From says where a request may choose its tenant, beside the header Moat-Tenant.
 	From From
 	// Gate is the way to the pool; nil means one of its own by Limits.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api/internal/problem"
+	"github.com/moat-db/moat/internal/apikey"
 	"github.com/moat-db/moat/internal/serving"
 )
 
@@ -94,6 +95,10 @@ func gateRefused(err error) *problem.Error {
 	var refused *serving.RefusedError
 	var tooLarge *serving.TooLargeError
 	switch {
+	case errors.Is(err, apikey.ErrRate):
+		e := problem.New(http.StatusTooManyRequests, "MOAT130", "%s", err.Error())
+		e.RetryAfter = time.Second
+		return e
 	case errors.As(err, &refused):
 		e := problem.New(http.StatusTooManyRequests, "MOAT130", "%s", refused.Reason)
 		if refused.Busy {

@@ -95,6 +95,11 @@ func (h *Handler) chain() (http.Handler, error) {
 	mux.Handle(base+"/", h.browse(authenticated))
 	mux.Handle(base, h.browse(authenticated))
 	mux.Handle("GET /tenants", verified(http.HandlerFunc(h.tenants)))
+	if h.config.Keys != nil {
+		for _, route := range []string{"GET /keys", "POST /keys", "DELETE /keys/{id}"} {
+			mux.Handle(route, verified(http.HandlerFunc(h.keys)))
+		}
+	}
 	mux.HandleFunc("GET /healthz", h.healthz)
 	mux.HandleFunc("GET /readyz", h.readyz)
 	if !h.config.HideMetrics {
@@ -145,6 +150,11 @@ func (h *Handler) rest(w http.ResponseWriter, r *http.Request) {
 
 // unauthorized answers a refused token; the log learns which check it did not pass.
 func (h *Handler) unauthorized(w http.ResponseWriter, r *http.Request, err error) {
+	known := errors.Is(err, auth.ErrNoToken) || errors.Is(err, auth.ErrNoKeys) || errors.As(err, new(*auth.TokenError))
+	if !known { // a key could not be looked up
+		h.fail(w, r, err)
+		return
+	}
 	refused := auth.Describe(err)
 	e := problem.New(refused.Status, refused.Code, "%s", refused.Message)
 	e.RetryAfter = refused.RetryAfter

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -41,6 +42,9 @@ type Config struct {
 	// is fetched in the background until it was, its tokens get [ErrNoKeys] meanwhile, and
 	// [Verifier.Waiting] names the issuer. Zero means that New fails without it.
 	StartWithoutKeys bool
+	// Keys verifies API keys, which begin with [KeyPrefix]. It is asked for each request, so
+	// that a key can be revoked; its errors are returned as they are. Nil refuses them.
+	Keys func(ctx context.Context, key string) (Identity, error)
 	// OnRefreshError is called when a key set cannot be fetched; the keys that were read
 	// before stay in use. It may be called from any goroutine. Nil means not reported.
 	OnRefreshError func(issuer string, err error)

@@ -26,8 +26,21 @@ type Identity struct {
 	Claims json.RawMessage
 	// Issuer is the issuer that signed the token (RFC 7519, 4.1.1).
 	Issuer string
-	// Expires is when the token expires (RFC 7519, 4.1.4), without leeway.
+	// Key is the API key that proved it; nil for a token.
+	Key *Key
+	// Expires is when the token expires (RFC 7519, 4.1.4), without leeway. Of a
+	// key it may be zero: never.
 	Expires time.Time
+}
+
+// KeyPrefix begins every API key: no token does.
+const KeyPrefix = "moat_"
+
+// Key is an API key that an identity was proven by. Issuer is that of who made it.
+type Key struct {
+	ID string
+	// Maker is the subject who made it, whose membership counts; empty for the operator.
+	Maker string
 }
 
 // Scope returns the scope that statements of this caller run as. Without a tenant
@@ -43,6 +56,15 @@ func (id Identity) clone() Identity {
 }
 
 type identityKey struct{}
+
+type besideKey struct{}
+
+// BesideFromContext returns the identity of the API key that came beside a token, and false
+// when there was none.
+func BesideFromContext(ctx context.Context) (Identity, bool) {
+	id, ok := ctx.Value(besideKey{}).(Identity)
+	return id, ok
+}
 
 // FromContext returns the identity that [Middleware] verified, and false when there
 // is none.

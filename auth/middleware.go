@@ -17,8 +17,8 @@ type MiddlewareOptions struct {
 	// Realm is the realm of the WWW-Authenticate header; empty means "moat".
 	Realm string
 	// ErrorHandler answers a request that is refused, in place of [WriteError] which
-	// nil means. The WWW-Authenticate header is set already. err is [ErrNoToken],
-	// [*TokenError], or [ErrNoKeys], which has no such header.
+	// nil means. The WWW-Authenticate header is set already. err is [ErrNoToken] or
+	// [*TokenError], or without such a header [ErrNoKeys] or an error of [Config.Keys].
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 }
 
@@ -26,8 +26,8 @@ type MiddlewareOptions struct {
 // accepts, and puts the [moat.Scope] (see [moat.ScopeFrom]) and the [Identity] (see
 // [FromContext]) on its context.
 //
-// The token is read from the one Authorization header and from nowhere else: a token
-// in a URL ends in logs (RFC 6750, 5.3). A refused request is answered with 401 and
+// The token is read from the one Authorization header, an API key (see [Config.Keys]) from
+// there or from the header apikey, and neither from anywhere else: a token in a URL ends in logs (RFC 6750, 5.3). A refused request is answered with 401 and
 // a WWW-Authenticate header (RFC 6750, 3).
 func Middleware(v *Verifier, opts MiddlewareOptions) func(http.Handler) http.Handler {
 	if opts.Realm == "" {
@@ -38,26 +38,47 @@ func Middleware(v *Verifier, opts MiddlewareOptions) func(http.Handler) http.Han
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			id, err := identify(v, r)
+			ctx, id, err := identify(v, r)
 			if err != nil {
-				if !errors.Is(err, ErrNoKeys) {
+				if errors.Is(err, ErrNoToken) || errors.As(err, new(*TokenError)) {
 					w.Header().Set("WWW-Authenticate", challenge(opts.Realm, err))
 				}
 				opts.ErrorHandler(w, r, err)
 				return
 			}
-			ctx := context.WithValue(r.Context(), identityKey{}, id)
+			ctx = context.WithValue(ctx, identityKey{}, id)
 			next.ServeHTTP(w, r.WithContext(moat.WithScope(ctx, id.Scope())))
 		})
 	}
 }
 
-func identify(v *Verifier, r *http.Request) (Identity, error) {
+// identify returns who asks: the token's identity, or the key's where there is no token. A
+// key beside a token goes onto the context.
+func identify(v *Verifier, r *http.Request) (context.Context, Identity, error) {
+	ctx := r.Context()
 	token, err := BearerToken(r)
-	if err != nil {
-		return Identity{}, err
+	key := v.keyBeside(r)
+	if errors.Is(err, ErrNoToken) && key != "" {
+		token, key, err = key, "", nil
 	}
-	return v.Verify(r.Context(), token)
+	if err != nil {
+		return ctx, Identity{}, err
+	}
+	id, err := v.Verify(ctx, token)
+	if err != nil || key == "" || key == token {
+		return ctx, id, err
+	}
+	beside, err := v.Verify(ctx, key)
+	return context.WithValue(ctx, besideKey{}, beside), id, err
+}
+
+// keyBeside is the API key in the header apikey, in which some clients send other things.
+func (v *Verifier) keyBeside(r *http.Request) string {
+	key := r.Header.Get("Apikey")
+	if v.keys == nil || !strings.HasPrefix(key, KeyPrefix) {
+		return ""
+	}
+	return key
 }
 
 // BearerToken returns the token of the request's Authorization header (RFC 6750,

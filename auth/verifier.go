@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,7 @@ type Verifier struct {
 	cache   *cache
 	maxAge  time.Duration
 	now     func() time.Time
+	keys    func(context.Context, string) (Identity, error)
 }
 
 // New returns a Verifier. It reads key files and, for JWKSURL and Discovery, fetches
@@ -30,7 +32,8 @@ func New(ctx context.Context, config Config) (*Verifier, error) {
 	}
 	// A half-built verifier must not leave the refreshing of its first issuers behind.
 	background, cancel := context.WithCancel(ctx)
-	v := &Verifier{issuers: map[string]*issuer{}, cache: newCache(c.CacheSize), maxAge: c.CacheMaxAge, now: c.Now}
+	v := &Verifier{issuers: map[string]*issuer{}, cache: newCache(c.CacheSize), maxAge: c.CacheMaxAge, now: c.Now,
+		keys: c.Keys}
 	env := environment{client: fetchClient(c.HTTPClient), now: c.Now, onError: c.OnRefreshError,
 		absent: c.StartWithoutKeys}
 	var errs []error
@@ -78,6 +81,9 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Identity, error) {
 	if len(token) > maxTokenBytes {
 		return Identity{}, invalid("size")
 	}
+	if v.keys != nil && strings.HasPrefix(token, KeyPrefix) {
+		return v.keys(ctx, token)
+	}
 	hash := tokenHash(sha256.Sum256([]byte(token)))
 	if id, ok := v.cache.get(hash, v.now()); ok {
 		return id.clone(), nil
@@ -102,6 +108,9 @@ func (v *Verifier) verify(ctx context.Context, token string, hash tokenHash) (Id
 	// Before the keys are read: if they change meanwhile, the entry is born stale.
 	version := is.keys.version()
 	id, err := is.verify(ctx, token, c)
+	if err == nil && v.keys != nil && strings.HasPrefix(id.Subject, "key:") { // nobody's but a key's
+		err = invalid("subject claim")
+	}
 	if err != nil {
 		return Identity{}, err
 	}

@@ -52,7 +52,8 @@ func (a *app) proxy(ctx context.Context, addr string, check bool) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(a.Err, nil))
-	s, err := openProxyService(ctx, &service{config: c, appURL: appURL, log: log, check: check})
+	s, err := openProxyService(ctx, &service{config: c, appURL: appURL, keysURL: keysURL(), log: log,
+		check: check})
 	if err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ func (s *service) verifyForProxy(ctx context.Context, token, tenant string) (pro
 	if tenant != "" {
 		chosen = append(chosen, serving.Choice{Tenant: tenant})
 	}
-	d := s.proxyDoor
+	d, v := s.proxyDoor, s.verifier
 	who, spoken := d.door.Speak(ctx, d.check.Load(), id, chosen)
 	if errors.Is(spoken, serving.ErrNoMembers) || spoken == nil && who.Tenant == "" {
 		err = &proxy.Refusal{Code: "28P01", Message: moat.ErrNoTenant.Error(),
@@ -123,6 +124,11 @@ func (s *service) verifyForProxy(ctx context.Context, token, tenant string) (pro
 	admit := func(ctx context.Context, s moat.Scope) (moat.Scope, error) {
 		if spoken != nil {
 			return moat.Scope{}, spoken
+		}
+		if id.Key != nil { // it may have been revoked
+			if _, err := v.Verify(ctx, token); err != nil {
+				return moat.Scope{}, err
+			}
 		}
 		who := who
 		who.Scope = s

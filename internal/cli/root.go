@@ -134,6 +134,7 @@ func (a *app) commands() []*cobra.Command {
 		a.newProtect(),
 		a.newObserve(),
 		a.newToken(),
+		a.newKey(),
 		a.newProve(),
 		a.newSQL(),
 		a.newSeal(),

@@ -29,6 +29,7 @@ type service struct {
 	config      config.Config
 	appURL      string
 	operatorURL string // for the operator's console; may be empty
+	keysURL     string // for API keys; may be empty
 	log         *slog.Logger
 	check       bool // opened for --check, not to serve
 	// extend changes the portal before it is opened; nil but for moat demo.
@@ -39,7 +40,8 @@ type service struct {
 	gate     *api.Gate  // of the API and the portal
 	shared   api.Sender // for tokens without a tenant; nil where they are refused
 	verifier *auth.Verifier
-	tracer   trace.Tracer // nil where no collector is named
+	keys     *pgxpool.Pool // of API keys; nil where there are none
+	tracer   trace.Tracer  // nil where no collector is named
 	// certificate is nil for plain HTTP.
 	certificate *certificate
 	schema      schemaSource
@@ -80,6 +82,9 @@ func (s *service) openFoundation(ctx context.Context) (err error) {
 		return err
 	}
 	if err := s.inferTenant(ctx); err != nil {
+		return err
+	}
+	if err := s.openKeys(ctx); err != nil {
 		return err
 	}
 	if s.verifier, err = s.newVerifier(ctx); err != nil {
@@ -186,6 +191,7 @@ func (s *service) apiConfig() api.Config {
 	}
 	return api.Config{
 		DB:       s.db,
+		Keys:     s.keys,
 		Shared:   s.shared,
 		Verifier: s.verifier,
 		Load:     s.schema.Load,

@@ -98,7 +98,7 @@ func (s *service) openOperator(ctx context.Context) (*portal.Operator, error) {
 			}
 		}
 	}
-	verifier, err := s.verifierOf(ctx, issuers)
+	verifier, err := s.verifierOf(ctx, issuers, nil)
 	if err != nil {
 		return nil, err
 	}

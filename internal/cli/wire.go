@@ -19,7 +19,7 @@ func (s *service) newVerifier(ctx context.Context) (*auth.Verifier, error) {
 	if err := s.config.CheckIssuers(); err != nil {
 		return nil, err
 	}
-	v, err := s.verifierOf(ctx, s.config.Auth.Issuers)
+	v, err := s.verifierOf(ctx, s.config.Auth.Issuers, s.keyVerifier())
 	return v, withHint(err, "auth.issuers in moat.yaml names who signs tokens: issuer, audience, and one of jwks_url, "+
 		"jwks_file, pem_file, secret_file, secret_env, discovery")
 }
@@ -27,10 +27,11 @@ func (s *service) newVerifier(ctx context.Context) (*auth.Verifier, error) {
 // verifierOf accepts the tokens of these issuers, also without a tenant: whoever lets
 // somebody in asks for one. An issuer that is away does not keep the
 // server from starting, but does not pass --check.
-func (s *service) verifierOf(ctx context.Context, issuers []config.Issuer) (*auth.Verifier, error) {
+func (s *service) verifierOf(ctx context.Context, issuers []config.Issuer, keys keyVerifier) (*auth.Verifier, error) {
 	ac := auth.Config{
 		TenantType:         moat.TenantType(s.config.Tenant.Type),
 		AllowWithoutTenant: true,
+		Keys:               keys,
 		StartWithoutKeys:   !s.check,
 		OnRefreshError: func(issuer string, err error) {
 			s.log.Warn("key set not read, keys read before stay in use", "issuer", issuer, "error", err)

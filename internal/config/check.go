@@ -157,6 +157,7 @@ func (l Limits) check() error {
 	q := l.Query
 	return cmp.Or(
 		notNegative("limits.requests_per_second", l.RequestsPerSecond), notNegative("limits.burst", l.Burst),
+		notNegative("limits.key_requests_per_second", l.KeyRequestsPerSecond),
 		notNegative("limits.concurrent", l.Concurrent), notNegative("limits.wait", l.Wait),
 		notNegative("limits.response_bytes", l.ResponseBytes),
 		notNegative("limits.tenant_held_bytes", l.TenantHeldBytes),

@@ -218,11 +218,13 @@ type Proxy struct {
 // means one second's requests, and Wait, where it means the default: waiting is always
 // bounded.
 type Limits struct {
-	RequestsPerSecond float64       `yaml:"requests_per_second"`
-	Burst             int           `yaml:"burst"`
-	Concurrent        int           `yaml:"concurrent"`
-	Wait              time.Duration `yaml:"wait"`
-	ResponseBytes     int64         `yaml:"response_bytes"`
+	RequestsPerSecond float64 `yaml:"requests_per_second"`
+	Burst             int     `yaml:"burst"`
+	Concurrent        int     `yaml:"concurrent"`
+	// KeyRequestsPerSecond is the rate of each API key, beside its tenant's.
+	KeyRequestsPerSecond float64       `yaml:"key_requests_per_second"`
+	Wait                 time.Duration `yaml:"wait"`
+	ResponseBytes        int64         `yaml:"response_bytes"`
 	// TenantHeldBytes and HeldBytes bound what bodies and answers of a tenant, and of all,
 	// hold of the memory while clients send and read them.
 	TenantHeldBytes int64 `yaml:"tenant_held_bytes"`
@@ -324,7 +326,7 @@ func Default() Config {
 		Serve: Serve{Address: "127.0.0.1:8080", StatementTimeout: 5 * time.Second, DrainDelay: 3 * time.Second, MaxRows: 1000,
 			MaxBodyBytes: 1 << 20, Compression: true},
 		Proxy:  Proxy{Address: "127.0.0.1:6432"},
-		Limits: Limits{RequestsPerSecond: 100, Concurrent: 20, Wait: 2 * time.Second, ResponseBytes: 16 << 20},
+		Limits: Limits{RequestsPerSecond: 100, KeyRequestsPerSecond: 50, Concurrent: 20, Wait: 2 * time.Second, ResponseBytes: 16 << 20},
 		Audit:  Audit{FailOn: "medium", Baseline: "moat-baseline.yaml"},
 	}
 }

@@ -23,6 +23,11 @@ type Caller struct {
 	// Above is the token's tenant where the request chooses one below it; else "".
 	Above moat.Tenant
 
+	// Maker made the API key that the caller has: it must be a member, and is asked for as
+	// itself. Unasked is the caller with a key of the operator's, which needs no membership.
+	Maker   string
+	Unasked bool
+
 	below moat.Tenant // of a caller above: the tenant that it chooses
 }
 
@@ -31,6 +36,12 @@ var (
 	ErrChoices   = errors.New("the request chooses two tenants")
 	ErrNoMembers = errors.New("the token names no tenant, and nothing says whose member its subject is")
 )
+
+// asMaker is who made the caller's key, at the key's tenant.
+func (c Caller) asMaker() Caller {
+	c.Subject, c.Maker = c.Maker, ""
+	return c
+}
 
 // above is the same caller at the token's own tenant.
 func (c Caller) above() Caller {

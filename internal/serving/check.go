@@ -80,6 +80,7 @@ type Check struct {
 	issuers map[string]questions // by the name of the issuer; "" for the operator
 	hasRole bool
 	members bool // somebody says who is a member
+	wall    bool // the database's policies ask whose member the caller is
 	kind    moat.TenantType
 	names   string   // the column that hosts and paths name tenants by
 	tree    question // whether a tenant is below another; without a text nobody can tell
@@ -94,8 +95,8 @@ type questions struct {
 	tenant, member question
 	tree           question // asked of a token's tenant when one below it is chosen
 	guard          question // tenant and member, as one statement that fails
-	// below are those about a tenant that is chosen below the token's: who may come in
-	// there has been asked of the token's.
+	// below are those about a tenant alone: one that is chosen below the token's, where it
+	// has been asked who may come in, or that of a key, whose maker has been asked for.
 	below *questions
 }
 
@@ -107,8 +108,8 @@ func newCheck(x *Exposure, a Admission) (*Check, error) {
 		return nil, err
 	}
 	c := &Check{Tenants: t, issuers: map[string]questions{}, hasRole: a.Membership.Role != "",
-		members: a.Membership.Table.Name != "", kind: kindOf(x.Model.Type), tree: x.treeQuestion(),
-		lookups: map[string]lookup{}, limit: x.limitQuestion()}
+		members: a.Membership.Table.Name != "", wall: x.asksMember(), kind: kindOf(x.Model.Type),
+		tree: x.treeQuestion(), lookups: map[string]lookup{}, limit: x.limitQuestion()}
 	member, err := x.memberCondition(a.Membership)
 	if err != nil {
 		return nil, err
@@ -168,7 +169,7 @@ func (c *Check) of(who Caller) (questions, bool) {
 	if !ok && len(c.issuers) == 1 { // nothing says for whom issuers speak
 		q, ok = c.issuers[""], true
 	}
-	if who.Above != "" && q.below != nil {
+	if (who.Above != "" || who.Maker != "" || who.Unasked) && q.below != nil {
 		q = *q.below
 	}
 	return q, ok && q.may(who.Tenant)

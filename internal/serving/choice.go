@@ -19,6 +19,8 @@ const ChoiceHeader = "Moat-Tenant"
 type Choice struct {
 	Tenant string // as it is, or
 	Name   string // by [Admission.Names]
+	// Key says that an API key beside the token names it, which must be for the same.
+	Key bool
 }
 
 // From says where a request may choose its tenant, beside the header. The zero From reads
@@ -63,6 +65,9 @@ func (f From) Choices(r *http.Request) ([]Choice, error) {
 		all = append(all, Choice{Tenant: headers[0]})
 	default:
 		return nil, ErrChoices
+	}
+	if id, ok := auth.BesideFromContext(r.Context()); ok {
+		all = append(all, Choice{Tenant: string(id.Tenant), Key: true})
 	}
 	if name, ok := r.Context().Value(pathKey{}).(string); ok {
 		all = append(all, f.choice(name))
@@ -117,6 +122,12 @@ func between(host, pattern string) string {
 // tenant has chosen none.
 func (d *Door) Speak(ctx context.Context, c *Check, id auth.Identity, choices []Choice) (Caller, error) {
 	who := Caller{Scope: id.Scope(), Issuer: id.Issuer, External: id.External}
+	if id.Key != nil {
+		who.Maker, who.Unasked = id.Key.Maker, id.Key.Maker == ""
+		if c.wall { // policies know the maker as a member, and nobody else
+			who.Subject, who.Unasked = id.Key.Maker, false
+		}
+	}
 	var err error
 	if id.External != "" {
 		if who.Tenant, err = d.find(ctx, c, named{c.issuers[id.Issuer].Lookup, id.External}); err != nil {
@@ -129,11 +140,13 @@ func (d *Door) Speak(ctx context.Context, c *Check, id auth.Identity, choices []
 		return who, err
 	case chosen == "", chosen == who.Tenant:
 		return who, nil
+	case who.Tenant != "" && slices.ContainsFunc(choices, func(one Choice) bool { return one.Key }):
+		return who, ErrChoices
 	case who.Tenant == "" && c.members:
 		who.Tenant, who.Chosen = chosen, true
 	case who.Tenant == "":
 		return who, ErrNoMembers
-	case c.tree.sql != "":
+	case c.tree.sql != "" && id.Key == nil: // a key is for its own tenant
 		who.Tenant, who.Above = chosen, who.Tenant
 	default:
 		return who, ErrUnknownTenant

@@ -98,19 +98,24 @@ func (d *Door) Presume(ctx context.Context, c *Check, who Caller) (moat.Scope, e
 	if _, ok := c.of(who); !ok {
 		return moat.Scope{}, ErrUnknownTenant
 	}
-	if who.Above != "" {
-		v, err := d.askAbove(ctx, c, who)
+	if who.Above != "" || who.Maker != "" {
+		v, err := d.askFirst(ctx, c, who)
 		if err != nil {
 			return moat.Scope{}, err
 		}
 		return v.Admit(who.Scope)
 	}
-	if !c.hasRole && !who.Chosen {
+	if who.Unasked || !c.hasRole && !who.Chosen {
 		return who.Scope, nil
 	}
 	if known, ok := d.answer(who); ok {
 		return known.Admit(who.Scope)
 	}
+	return d.Admit(ctx, c, who)
+}
+
+// Admit asks whether the caller may come in, and returns the scope that it then acts in.
+func (d *Door) Admit(ctx context.Context, c *Check, who Caller) (moat.Scope, error) {
 	v, err := d.Ask(ctx, c, who)
 	if err != nil {
 		return moat.Scope{}, err
@@ -127,14 +132,14 @@ func (d *Door) answer(who Caller) (Verdict, bool) {
 }
 
 // Ask asks the database about the caller and its tenant, in one round trip; about a tenant
-// below the token's, in two.
+// below the token's, or with a key, in two.
 func (d *Door) Ask(ctx context.Context, c *Check, who Caller) (Verdict, error) {
 	q, ok := c.of(who)
 	if !ok {
 		return Verdict{}, nil
 	}
-	if who.Above != "" {
-		v, err := d.askAbove(ctx, c, who)
+	if who.Above != "" || who.Maker != "" {
+		v, err := d.askFirst(ctx, c, who)
 		if err != nil {
 			return Verdict{}, err
 		}
@@ -147,11 +152,29 @@ func (d *Door) Ask(ctx context.Context, c *Check, who Caller) (Verdict, error) {
 	version := d.version
 	d.mu.Unlock()
 	v, err := d.ask(ctx, c, who, q)
-	if err == nil && (c.hasRole || who.Chosen) {
+	if err == nil && !who.Unasked && (c.hasRole || who.Chosen) {
 		d.keep(who.person(), answer{v, now.Add(d.admission.Age)}, version)
 	}
 	if err == nil && !v.Known {
 		d.forget(c, who)
+	}
+	return v, err
+}
+
+// askFirst asks what must hold beside the tenant's own state: that the maker of a key may
+// come in, or whoever chooses a tenant below its own.
+func (d *Door) askFirst(ctx context.Context, c *Check, who Caller) (Verdict, error) {
+	if who.Maker == "" {
+		return d.askAbove(ctx, c, who)
+	}
+	maker := who.asMaker()
+	q, ok := c.of(maker)
+	if !ok || who.Above != "" {
+		return Verdict{}, ErrUnknownTenant
+	}
+	v, err := d.ask(ctx, c, maker, q)
+	if err == nil {
+		_, err = v.Admit(maker.Scope)
 	}
 	return v, err
 }

@@ -74,6 +74,29 @@ func (x *Exposure) showsCaller(r *catalog.Relation) bool {
 	return shown
 }
 
+// asksMember reports whether the wall of a table of tenants asks whose member the caller is.
+func (x *Exposure) asksMember() bool {
+	caller, name := x.Model.Shapes.Caller, ""
+	if caller == nil {
+		return false
+	}
+	name, _ = x.Facts()
+	for i := range x.Snapshot.Relations {
+		r := &x.Snapshot.Relations[i]
+		if x.Class(r.QName()) != catalog.TenantTable || caller.Table == r.QName() {
+			continue
+		}
+		for j := range r.Policies {
+			p := &r.Policies[j]
+			if !p.Permissive && p.Using != nil && x.Applies(p, x.Role, "SELECT") &&
+				slices.Contains(x.Judge(p.Using, r).Settings, strings.ToLower(name)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // OwnTenant is one tenant that a caller may choose.
 type OwnTenant struct {
 	Tenant    moat.Tenant `json:"tenant"`

@@ -51,7 +51,7 @@ func (p *Pages) Enter(w http.ResponseWriter, r *http.Request, token string) erro
 	if errors.Is(err, auth.ErrNoKeys) {
 		return p.showSignIn(w, r, http.StatusServiceUnavailable, frame.NoKeys)
 	}
-	if err != nil {
+	if err != nil || identity.Key != nil { // keys are for programs
 		return p.showSignIn(w, r, http.StatusUnauthorized, refused(err))
 	}
 	s := &frame.Session{Token: token, Identity: identity, Scope: p.Scope(identity), Expires: p.Expiry(identity.Expires)}
