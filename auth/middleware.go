@@ -27,8 +27,9 @@ type MiddlewareOptions struct {
 // [FromContext]) on its context.
 //
 // The token is read from the one Authorization header, an API key (see [Config.Keys]) from
-// there or from the header apikey, and neither from anywhere else: a token in a URL ends in logs (RFC 6750, 5.3). A refused request is answered with 401 and
-// a WWW-Authenticate header (RFC 6750, 3).
+// there or from the header apikey, and neither from anywhere else: a token in a URL ends in
+// logs (RFC 6750, 5.3). A refused request is answered with 401 and a WWW-Authenticate
+// header (RFC 6750, 3).
 func Middleware(v *Verifier, opts MiddlewareOptions) func(http.Handler) http.Handler {
 	if opts.Realm == "" {
 		opts.Realm = "moat"

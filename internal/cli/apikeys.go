@@ -39,11 +39,12 @@ func (s *service) openKeys(ctx context.Context) error {
 
 // keysApart is whether the application role can neither reach the table of keys nor become
 // the role that can, and this one can do nothing beyond it.
-const keysApart = `select pg_catalog.to_regclass('moat.api_key') is not null,
-	coalesce(pg_catalog.has_table_privilege($1, pg_catalog.to_regclass('moat.api_key')::oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
-		or pg_catalog.has_any_column_privilege($1, pg_catalog.to_regclass('moat.api_key')::oid, 'SELECT, INSERT, UPDATE, REFERENCES')
-		or pg_catalog.pg_has_role($1, current_user, 'MEMBER'), false),
-	(select rolsuper or rolbypassrls or rolcreaterole from pg_catalog.pg_roles where rolname = current_user)`
+const keysApart = `select k.oid is not null,
+	coalesce(pg_catalog.has_table_privilege($1, k.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER'), false)
+		or coalesce(pg_catalog.has_any_column_privilege($1, k.oid, 'SELECT, INSERT, UPDATE, REFERENCES'), false)
+		or pg_catalog.pg_has_role($1, current_user, 'MEMBER'),
+	(select rolsuper or rolbypassrls or rolcreaterole from pg_catalog.pg_roles where rolname = current_user)
+	from (select pg_catalog.to_regclass('moat.api_key')::oid) as k (oid)`
 
 func (s *service) checkKeys(ctx context.Context, application string) error {
 	var there, reaches, powerful bool

@@ -86,7 +86,8 @@ func TestAPIKeys(t *testing.T) {
 		"a key that is none":        {get(key[:len(key)-1] + "?"), "Unauthorized PGRST301"},
 		"a short one":               {get("moat_x"), "Unauthorized PGRST301"},
 		"a bad one beside a token":  {get(at(acme), "apikey", key[:len(key)-2]+"xx"), "Unauthorized PGRST301"},
-		"a token in a key's name":   {get(speaksToken(t, "one", map[string]any{"sub": "key:" + id, "tenant_id": acme})), "Unauthorized PGRST301"},
+		"a token in a key's name": {get(speaksToken(t, "one", map[string]any{"sub": "key:" + id, "tenant_id": acme})),
+			"Unauthorized PGRST301"},
 	} {
 		if c[0] != c[1] {
 			t.Errorf("%s: %s, want %s", name, c[0], c[1])
@@ -269,8 +270,8 @@ func TestKeyCommands(t *testing.T) {
 		!strings.Contains(errs, "no tenant") {
 		t.Errorf("of nobody: %d %s", code, errs)
 	}
-	code, out, errs := key("create", "--tenant", strings.ToUpper(beta), "--name", "ci", "--role", "robot", "--expires", "1h",
-		"--apply")
+	code, out, errs := key("create", "--tenant", strings.ToUpper(beta), "--name", "ci", "--role", "robot", "--expires",
+		"1h", "--apply")
 	secret := strings.TrimSpace(out)
 	if code != exitOK || !strings.HasPrefix(secret, "moat_") {
 		t.Fatal(code, out, errs)

@@ -325,9 +325,10 @@ func Default() Config {
 		Sealed: Sealed{KeyFile: "/etc/moat/seal.key"},
 		Serve: Serve{Address: "127.0.0.1:8080", StatementTimeout: 5 * time.Second, DrainDelay: 3 * time.Second, MaxRows: 1000,
 			MaxBodyBytes: 1 << 20, Compression: true},
-		Proxy:  Proxy{Address: "127.0.0.1:6432"},
-		Limits: Limits{RequestsPerSecond: 100, KeyRequestsPerSecond: 50, Concurrent: 20, Wait: 2 * time.Second, ResponseBytes: 16 << 20},
-		Audit:  Audit{FailOn: "medium", Baseline: "moat-baseline.yaml"},
+		Proxy: Proxy{Address: "127.0.0.1:6432"},
+		Limits: Limits{RequestsPerSecond: 100, KeyRequestsPerSecond: 50, Concurrent: 20,
+			Wait: 2 * time.Second, ResponseBytes: 16 << 20},
+		Audit: Audit{FailOn: "medium", Baseline: "moat-baseline.yaml"},
 	}
 }
 
