@@ -250,7 +250,7 @@ func matrix(t *testing.T, p *provider) {
 	}{
 		"right":               {0, "acme", "ann", time.Hour, nil, 200, "of Acme"},
 		"right, the second's": {1, "beta", "ann", time.Hour, nil, 200, "of Beta"},
-		"expired":             {0, "acme", "ann", -time.Minute, nil, 401, "PGRST301 JWT expired"},
+		"expired":             {0, "acme", "ann", -time.Minute, nil, 401, "PGRST303 JWT expired"},
 		"foreign issuer":      {1, "acme", "ann", time.Hour, nil, 403, "MOAT103 "},
 		"foreign tenant":      {0, "beta", "ann", time.Hour, nil, 403, "MOAT103 "},
 		"not a member":        {0, "acme", "eve", time.Hour, nil, 403, "MOAT103 "},
@@ -258,7 +258,7 @@ func matrix(t *testing.T, p *provider) {
 		"suspended, no member": {0, "gamma", "eve", time.Hour, nil, 403,
 			"MOAT103 "},
 		"unknown":          {0, "unknown", "ann", time.Hour, nil, 403, "MOAT103 "},
-		"another audience": {0, "acme", "ann", time.Hour, another, 401, "PGRST301 JWT not in audience"},
+		"another audience": {0, "acme", "ann", time.Hour, another, 401, "PGRST303 JWT not in audience"},
 		"no expiry":        {0, "acme", "ann", time.Hour, delete1("exp"), 401, "PGRST301 JWT invalid"},
 		"no tenant":        {0, "acme", "ann", time.Hour, none, 403, "MOAT102 "},
 	} {

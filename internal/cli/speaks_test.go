@@ -385,7 +385,7 @@ func TestTenantLookup(t *testing.T) {
 		{"org_Acme", "of Acme"}, {"org_acme", "Forbidden MOAT103"}, {"org_Acme ", "Forbidden MOAT103"},
 		{"' or true --", "Forbidden MOAT103"}, {acme, "Forbidden MOAT103"}, {"", "Forbidden MOAT102"},
 		{[]string{"org_Acme"}, "of Acme"}, {map[string]any{"org_Acme": 1}, "of Acme"},
-		{[]string{"org_Acme", "org_Beta"}, "Unauthorized PGRST301"}, {42, "Unauthorized PGRST301"},
+		{[]string{"org_Acme", "org_Beta"}, "Unauthorized PGRST303"}, {42, "Unauthorized PGRST303"},
 	} {
 		if got := ask(c.name); got != c.want {
 			t.Errorf("%v: %s, want %s", c.name, got, c.want)
