@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 var ruleGrantMembership = Rule{
@@ -41,34 +42,17 @@ var ruleGrantMembership = Rule{
 // listsMembers reports whether a tenant table looks like the one that says which people
 // belong to a tenant, and as what.
 func (f *facts) listsMembers(r *catalog.Relation) bool {
-	return f.look.Class(r.QName()) == catalog.TenantTable && namesPeople(r.Name) && slices.ContainsFunc(r.Columns,
-		func(c catalog.Column) bool { return roleColumn(c.Name) }) && slices.ContainsFunc(r.Columns,
-		func(c catalog.Column) bool { return c.Name != f.tenantColumn(r.QName()) && personColumn(c.Name) })
-}
-
-// roleColumn reports whether a column, by its name, says what a member may do.
-func roleColumn(name string) bool {
-	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))
-	return slices.Contains([]string{"role", "roles", "roleid", "accountrole", "memberrole", "isadmin", "isowner", "admin",
-		"permission", "permissions", "accesslevel"}, name)
-}
-
-// personColumn reports whether a column, by its name, refers to a person.
-func personColumn(name string) bool {
-	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))
-	return strings.HasSuffix(name, "id") && namesPeople(name) && name != "id"
+	return f.look.Class(r.QName()) == catalog.TenantTable && policy.ListsMembers(r, f.tenantColumn(r.QName()))
 }
 
 // writesMembers returns the commands by which the application may add a member or change
 // what one is.
 func (f *facts) writesMembers(r *catalog.Relation) []string {
-	decisive := func(name string) bool {
-		return name == f.tenantColumn(r.QName()) || roleColumn(name) || personColumn(name)
-	}
+	own := f.tenantColumn(r.QName())
 	return slices.DeleteFunc([]string{"INSERT", "UPDATE"}, func(command string) bool {
 		granted := f.appMay(r.Privileges, command)
 		for i := range r.Columns {
-			granted = granted || decisive(r.Columns[i].Name) && f.appMay(r.Columns[i].Privileges, command)
+			granted = granted || policy.DecidesMembership(r.Columns[i].Name, own) && f.appMay(r.Columns[i].Privileges, command)
 		}
 		return !granted || !slices.ContainsFunc(f.acting(), func(role string) bool {
 			return f.look.HasTablePrivilege(role, r, command) && f.asksNobody(r, role, command)

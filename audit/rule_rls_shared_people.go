@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 var ruleRLSSharedPeople = Rule{
@@ -38,7 +39,7 @@ func (f *facts) peopleIn(r *catalog.Relation) string {
 			return "it has the column " + r.Columns[i].Name
 		}
 	}
-	if link := f.membershipOf(r.QName()); link != nil && namesPeople(r.Name+" "+link.Name) {
+	if link := f.membershipOf(r.QName()); link != nil && policy.NamesPeople(r.Name+" "+link.Name) {
 		return "the memberships in " + link.QName().String() + " refer to it"
 	}
 	return ""
@@ -54,13 +55,6 @@ func personal(column string) bool {
 		[]string{"passwordhash", "passworddigest", "hashedpassword", "encryptedpassword", "accesstoken", "refreshtoken",
 			"firstname", "lastname", "dateofbirth"},
 		func(part string) bool { return strings.Contains(name, part) })
-}
-
-// namesPeople tells memberships of people from other links between tenants and what is
-// shared: the features that a tenant has booked, say.
-func namesPeople(text string) bool {
-	return slices.ContainsFunc([]string{"member", "user", "person", "people", "profile", "contact", "staff", "employee"},
-		func(word string) bool { return strings.Contains(strings.ToLower(text), word) })
 }
 
 // membershipOf returns a tenant table whose rows say which tenant a row of name belongs

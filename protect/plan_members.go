@@ -31,6 +31,9 @@ func (p *planner) linksPeople(t *table) bool {
 		m.Shapes.Caller != nil && m.Shapes.Caller.Table == q {
 		return true
 	}
+	if t.class == catalog.TenantTable && policy.ListsMembers(t.rel, t.column) {
+		return true
+	}
 	if t.class != catalog.TenantTable || t.missing {
 		return false
 	}

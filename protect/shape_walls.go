@@ -234,7 +234,7 @@ func (p *planner) movesTenants(privilege string) bool {
 // askPeople asks about a table that another links to tenants, row by row: most often
 // people, who are members of several.
 func (p *planner) askPeople(rel *catalog.Relation, tm catalog.TableModel) bool {
-	for _, ref := range p.References(rel.QName()) {
+	for _, ref := range p.membersFirst(p.References(rel.QName())) {
 		link := p.Table(ref.From.QName())
 		if link == nil || link.Class != catalog.TenantTable || len(ref.Key.Columns) != 1 || ref.From == rel {
 			continue
@@ -249,6 +249,21 @@ func (p *planner) askPeople(rel *catalog.Relation, tm catalog.TableModel) bool {
 		return true
 	}
 	return false
+}
+
+// membersFirst puts the tables that list members before those that merely name a person.
+func (p *planner) membersFirst(refs []catalog.Reference) []catalog.Reference {
+	refs = slices.Clone(refs)
+	links := func(ref catalog.Reference) int {
+		t := p.Table(ref.From.QName())
+		if t == nil || t.Class != catalog.TenantTable ||
+			!p.linksPeople(&table{rel: ref.From, class: t.Class, column: t.Column}) {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(refs, func(a, b catalog.Reference) int { return links(a) - links(b) })
+	return refs
 }
 
 // shown lists the columns whose names do not say that nobody else should read them.

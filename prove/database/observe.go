@@ -135,7 +135,7 @@ func (s *stage) compare(ctx context.Context, o *observable) (finding, int) {
 		case o.rel != nil && strings.HasPrefix(o.after[i], "error "+codePrivilege),
 			strings.HasPrefix(o.after[i], "error "+codePrivilege) && o.after[i] == o.before[i]:
 			continue
-		case o.after[i] == o.before[i]:
+		case o.after[i] == o.before[i], s.sownForAll(o) && ofB(o.after[i]) == ofB(o.before[i]):
 			continue
 		case o.before[i] != o.again[i], i < len(o.final) && o.final[i] != o.before[i], o.shaky[i]:
 			if !o.echoes && namesTag(o.after[i]) {
@@ -163,6 +163,16 @@ func (s *stage) compare(ctx context.Context, o *observable) (finding, int) {
 	}
 	return s.unchanged(o), 0
 }
+
+// sownForAll says whether rows of a shared table were planted, for B's to refer to.
+func (s *stage) sownForAll(o *observable) bool {
+	t := s.targetOf(o)
+	return t != nil && t.isTable() && t.class == catalog.SharedTable &&
+		slices.ContainsFunc(s.operator.seeds.list, func(sd seed) bool { return sd.table == o.rel.QName() })
+}
+
+// ofB is how many rows of a look at a relation name tenant B.
+func ofB(look string) string { return look[strings.LastIndexByte(look, '\t')+1:] }
 
 // namesTag says whether a look holds a text of B's planted rows, plain or as bytes. Bytes
 // are how raw pages hold it, and those keep what a rollback leaves dead: they never come

@@ -112,6 +112,21 @@ func TestNoFalseAlarms(t *testing.T) {
 	}
 }
 
+// A row for everybody that B's planted rows need is no row of B's.
+func TestPlantedForAll(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, rows, `CREATE TABLE app.apps (id int PRIMARY KEY, name text NOT NULL UNIQUE);
+		INSERT INTO app.apps VALUES (1, 'one'); GRANT SELECT ON app.apps TO $APP;
+		CREATE TABLE app.installs (tenant_id uuid NOT NULL REFERENCES app.tenants(id), app_id int NOT NULL REFERENCES
+			app.apps(id), note text, PRIMARY KEY (tenant_id, app_id)); INSERT INTO app.installs SELECT id, 1 FROM app.tenants;`+
+		strings.NewReplacer("$T", "app.installs", "$C", "tenant_id").Replace(policy))
+	shared := []catalog.QName{{Schema: "app", Name: "apps"}}
+	r := f.prove(t, database.Options{Model: tenancy.Options{Schemas: []string{"app"}, Shared: shared}})
+	if r.Count(prove.VerdictLeak) > 0 || r.Find("planted rows:app.installs") == nil {
+		t.Errorf("leaks: %v; not tried: %q", ids(r.Leaks()), r.NotTried)
+	}
+}
+
 // A key of a partitioned table answers by the name that it has on the partition.
 func TestPartitionAnswersForTheKey(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,43 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// ListsMembers reports whether a tenant table, own being its tenant column, looks by its
+// names like one that says which people belong to a tenant or to a team of it, and as what.
+func ListsMembers(r *catalog.Relation, own string) bool {
+	has := func(is func(string) bool) bool {
+		return slices.ContainsFunc(r.Columns, func(c catalog.Column) bool { return c.Name != own && is(c.Name) })
+	}
+	return NamesPeople(r.Name) && has(roleColumn) && has(personColumn)
+}
+
+// DecidesMembership reports whether a column, by its name, says who is a member, of what
+// and as what.
+func DecidesMembership(name, own string) bool {
+	return name == own || roleColumn(name) || personColumn(name)
+}
+
+// NamesPeople tells memberships of people from other links between tenants and what is
+// shared: the features that a tenant has booked, say.
+func NamesPeople(text string) bool {
+	return slices.ContainsFunc([]string{"member", "user", "person", "people", "profile", "contact", "staff", "employee"},
+		func(word string) bool { return strings.Contains(strings.ToLower(text), word) })
+}
+
+// roleColumn reports whether a column, by its name, says what a member may do.
+func roleColumn(name string) bool {
+	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))
+	return slices.Contains([]string{"role", "roles", "roleid", "accountrole", "memberrole", "isadmin", "isowner", "admin",
+		"permission", "permissions", "accesslevel"}, name)
+}
+
+// personColumn reports whether a column, by its name, refers to a person.
+func personColumn(name string) bool {
+	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))
+	return strings.HasSuffix(name, "id") && NamesPeople(name) && name != "id"
+}
