@@ -144,8 +144,12 @@ func (s *session) tagged(m *message) {
 	}
 	switch string(bytes.TrimSuffix(m.body, []byte{0})) {
 	case "COMMIT", "ROLLBACK":
-		if s.next().kind == 'E' {
-			s.bound = false
+		if s.next().kind != 'E' {
+			return
+		}
+		s.bound = false
+		if s.status == 'E' { // mended, or over
+			s.status = 'T'
 		}
 	case "BEGIN", "START TRANSACTION":
 		s.turn.begun = true

@@ -46,6 +46,12 @@ const ownKinds = "CCPBE"
 
 // bind sends the binding where the transaction has none yet; s.mu is held.
 func (s *session) bind(ctx context.Context) error {
+	if s.status == 'E' && s.pending && !s.skipping {
+		// ROLLBACK TO may have mended the transaction, before the server says its state.
+		if err := s.settle(); err != nil {
+			return err
+		}
+	}
 	if s.bound || s.status == 'E' || s.skipping {
 		return nil
 	}

@@ -114,6 +114,11 @@ func TestProtocolCorners(t *testing.T) {
 						run(count), syncs)},
 				{"a function call", "E:0A000 ZI D=2 SELECT 1 ZI", 2,
 					join([]pgproto3.FrontendMessage{&pgproto3.FunctionCall{Function: 2026}}, simple(count))},
+				{"ROLLBACK TO and a read in one segment", "BEGIN ZT SAVEPOINT ZT E:22012 ZE ROLLBACK D=2 SELECT 1 COMMIT ZI", 4,
+					join(simple("begin"), simple("savepoint s"), simple("select 1/0 from leads"), run("rollback to s"), run(count),
+						run("commit"), syncs)},
+				{"ROLLBACK and a read in one segment", "BEGIN ZT E:22012 ZE ROLLBACK D=2 SELECT 1 ZI", 3,
+					join(simple("begin"), simple("select 1/0 from leads"), run("rollback"), run(count), syncs)},
 				{"a statement that does not parse", "E:42601 ZI D=2 SELECT 1 ZI", 2,
 					join(run("selec"), syncs, run(count), syncs)},
 			} {
