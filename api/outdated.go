@@ -19,6 +19,9 @@ const renewEvery = time.Second
 // name only what is in the schema, so a table or column was dropped or renamed since
 // it was read.
 func outdated(err error) bool {
+	if err == nil { // most of the time, and before anything is allocated
+		return false
+	}
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && (pgErr.Code == "42703" || pgErr.Code == "42P01")
 }

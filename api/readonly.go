@@ -11,6 +11,9 @@ import (
 
 // readOnly recognises a write that the database did not take.
 func readOnly(err error) bool {
+	if err == nil {
+		return false
+	}
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && pgErr.Code == "25006"
 }

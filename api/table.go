@@ -73,6 +73,9 @@ func (q *request) noTable(name string) error {
 
 // accept negotiates the format of a table's rows.
 func (q *request) accept(t *schema.Table) (query.Media, error) {
+	if q.plain(t) {
+		return query.Media{}, nil
+	}
 	return query.Accept(q.Header["Accept"], query.Offer{Made: q.made(t), Format: func(f query.Format) bool {
 		switch f {
 		case query.JSON, query.Singular, query.CSV:
@@ -84,14 +87,18 @@ func (q *request) accept(t *schema.Table) (query.Media, error) {
 	}})
 }
 
-// made offers what aggregates of the database make of a table's rows; nil where they make
-// nothing of what most clients ask for.
-func (q *request) made(t *schema.Table) func(string) (query.Media, bool) {
-	accept := q.Header.Get("Accept")
-	plain := accept == "" || accept == schema.AnyMedia || accept == "application/json"
-	if plain && q.state.Handler(t, schema.AnyMedia) == nil && q.state.Handler(t, "application/json") == nil {
-		return nil
+// plain reports whether the answer is JSON as most clients ask for it, and nothing in the
+// database makes another.
+func (q *request) plain(t *schema.Table) bool {
+	header := q.Header["Accept"]
+	if len(header) > 1 || len(header) == 1 && header[0] != schema.AnyMedia && header[0] != "application/json" {
+		return false
 	}
+	return q.state.Handler(t, schema.AnyMedia) == nil && q.state.Handler(t, "application/json") == nil
+}
+
+// made offers what aggregates of the database make of a table's rows.
+func (q *request) made(t *schema.Table) func(string) (query.Media, bool) {
 	return func(name string) (query.Media, bool) {
 		m := q.state.Handler(t, name)
 		if m == nil && !query.Known(name) {

@@ -135,8 +135,12 @@ func (h *httpAttack) lists(t *resource) []trial {
 		}
 		return ""
 	}
-	return []trial{h.get(t, ""), h.get(t, "select=*"), h.get(t, "limit=1000"), h.get(t, "", "Accept", "text/csv"),
+	out := []trial{h.get(t, ""), h.get(t, "select=*"), h.get(t, "limit=1000"), h.get(t, "", "Accept", "text/csv"),
 		h.get(t, "", "Accept", "application/vnd.pgrst.object+json"), counted}
+	for _, media := range mediaTypes {
+		out = append(out, h.get(t, "", "Accept", media))
+	}
+	return out
 }
 
 func (h *httpAttack) keysOfB(t *resource) []string {
@@ -567,14 +571,29 @@ func (h *httpAttack) random(t *resource) call {
 	}
 	parts := []string{column + "=" + operator + "." + value}
 	for range pickOf([]int{0, 0, 1, 2}) {
-		other := pickOf(t.columns)
+		other, embed := pickOf(t.columns), pickOf(h.tables)
+		within := pickOf(append(slices.Clone(embed.columns), column)) // an empty table shows no columns
 		parts = append(parts, pickOf([]string{
 			"order=" + other + pickOf([]string{".asc", ".desc", ".desc.nullsfirst"}), "limit=" +
 				strconv.Itoa(pickOf([]int{0, 1, 10, 1000})), "offset=" + strconv.Itoa(pickOf([]int{0, 1, 100})),
-			"select=*", "select=" + other, "select=*," + pickOf(h.tables).name + "(*)", "or=(" + column + "." +
+			"select=*", "select=" + other, "select=*," + embed.name + "(*)", "select=*,..." + embed.name + "(*)",
+			"select=x:" + embed.name + "(*)&x.or=(" + within + ".is.null," + within + ".not.is.null)",
+			"select=count()," + other + ".max()", "select=" + other + "::text," + column, "or=(" + column + "." +
 				strings.TrimPrefix(operator, "not.") + "." + value + "," + other + ".not.is.null)", other + "=not.is.null",
 		}))
 	}
-	return call{method: pickOf([]string{"GET", "GET", "GET", "GET", "HEAD"}), path: "/" + t.name,
-		query: strings.Join(parts, "&"), token: h.TokenA}
+	c := call{method: pickOf([]string{"GET", "GET", "GET", "GET", "HEAD"}), path: "/" + t.name,
+		query: strings.Join(parts, "&"), token: h.TokenA, header: map[string]string{}}
+	switch pickOf([]string{"media", "preference", "", ""}) {
+	case "media":
+		c.header["Accept"] = pickOf(mediaTypes)
+	case "preference":
+		c.header["Prefer"] = pickOf([]string{"count=exact", "count=planned", "timezone=-4", "timezone=+05:30"})
+	}
+	return c
 }
+
+// mediaTypes are those that a server, or a function in its database, may make of rows.
+var mediaTypes = []string{"text/csv", "application/geo+json", "application/vnd.pgrst.array+json;nulls=stripped",
+	"application/vnd.pgrst.object+json", "application/vnd.pgrst.plan+json", "text/tab-separated-values", "text/plain",
+	"text/html", "text/xml", "application/octet-stream", "image/png", "application/x-made-up"}

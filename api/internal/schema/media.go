@@ -72,10 +72,8 @@ const geoJSON = "application/geo+json"
 
 // Handler is what makes an answer of a type of the rows of a table, or nil.
 func (s *Schema) Handler(t *Table, media string) *Media {
-	for _, from := range []map[string]*Media{t.Media, s.Media} {
-		if m := from[media]; m != nil {
-			return m
-		}
+	if m := t.Media[media]; m != nil {
+		return m
 	}
-	return nil
+	return s.Media[media]
 }
