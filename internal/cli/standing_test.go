@@ -197,6 +197,10 @@ func (s *doors) limits() {
 	if n := s.connections(sealTenantB); n != 3 {
 		t.Errorf("another tenant: %d connections", n)
 	}
+	if code, _, errs := run(t, "tenant", "limit", sealTenantA, s.url, "--burst", "-1", "--reason", "x", "--apply",
+		"--config", s.yaml); code != exitError || !strings.Contains(errs, "negative") {
+		t.Errorf("a negative limit: %d %s", code, errs)
+	}
 	set("the limits of all", "--none")
 	time.Sleep(3 * time.Second) // the burst comes back, and the next one finds out
 	s.service.viaAPI(token)

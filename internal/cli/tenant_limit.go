@@ -25,6 +25,9 @@ func (a *app) newTenantLimit() *cobra.Command {
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			own.given = cmd.Flags().Changed
+			if min(own.rate, float64(min(own.burst, own.concurrent, own.connections))) < 0 {
+				return withHint(errors.New("a limit cannot be negative"), "0 takes one away, --none all of them")
+			}
 			if own.any() && !f.apply {
 				return withHint(errors.New("nothing was changed"), "--apply changes it")
 			}
