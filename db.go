@@ -174,7 +174,10 @@ func (db *DB) query(ctx context.Context, sql string, args []any) (*rows, error) 
 	}
 	how := (*pgx.Conn).SendBatch
 	if !named {
-		how = db.sendUnnamed
+		how = sendUnnamed
+	}
+	if _, seen := db.tracer.(pgx.BatchTracer); db.tracer != nil && (!named || !seen) {
+		how = traced(db.tracer, how)
 	}
 	r := &rows{statement: pgx.QueuedQuery{SQL: sql, Arguments: args}}
 	r.batch.QueuedQueries = r.queued[:0]

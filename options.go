@@ -62,9 +62,10 @@ type Options struct {
 	// mode). Zero means the plain setting.
 	Sealer Sealer
 
-	// Tracer is called for every statement; see pgx's tracelog and multitracer.
-	// A tracer sees statements in batches, so it should be a pgx.BatchTracer. Zero
-	// means none. Only [Open] uses it.
+	// Tracer is called for every statement; see pgx's tracelog and multitracer. Its
+	// context has the [Scope], for a tracer that notes the tenant. A pgx.BatchTracer sees
+	// the batch of the binding and the statement; one that is only a pgx.QueryTracer sees
+	// the statement alone: one span for each. Zero means none. Only [Open] uses it.
 	Tracer pgx.QueryTracer
 
 	// MaxConns is the size of the pool. Zero means the connection string's

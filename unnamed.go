@@ -7,27 +7,19 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // sendUnnamed sends a batch as pgx does in its exec mode, whatever the pool's mode is: in
 // one round trip, nothing is prepared and no cache filled. It is for statements that will
 // not come again.
-func (db *DB) sendUnnamed(conn *pgx.Conn, ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+func sendUnnamed(conn *pgx.Conn, ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	wire := &pgconn.Batch{}
 	for _, q := range b.QueuedQueries {
 		if err := addUnnamed(ctx, wire, conn, q); err != nil {
 			return failedBatch{err: err}
 		}
 	}
-	last := b.QueuedQueries[len(b.QueuedQueries)-1]
-	results := &unnamedResults{conn: conn, ended: func(error) {}}
-	if tracer := db.tracer; tracer != nil {
-		ctx = tracer.TraceQueryStart(ctx, conn, pgx.TraceQueryStartData{SQL: last.SQL, Args: last.Arguments})
-		results.ended = func(err error) { tracer.TraceQueryEnd(ctx, conn, pgx.TraceQueryEndData{Err: err}) }
-	}
-	results.reader = conn.PgConn().ExecBatch(ctx, wire)
-	return results
+	return &unnamedResults{conn: conn, reader: conn.PgConn().ExecBatch(ctx, wire)}
 }
 
 func addUnnamed(ctx context.Context, wire *pgconn.Batch, conn *pgx.Conn, q *pgx.QueuedQuery) error {
@@ -48,13 +40,12 @@ func addUnnamed(ctx context.Context, wire *pgconn.Batch, conn *pgx.Conn, q *pgx.
 	return nil
 }
 
-// unnamedResults are the results of a batch that [DB.sendUnnamed] sent.
+// unnamedResults are the results of a batch that sendUnnamed sent.
 type unnamedResults struct {
 	conn   *pgx.Conn
 	reader *pgconn.MultiResultReader
 	err    error
 	closed bool
-	ended  func(error)
 }
 
 var errNoResult = errors.New("statement has no result")
@@ -96,7 +87,6 @@ func (r *unnamedResults) Close() error {
 	if err := r.reader.Close(); r.err == nil {
 		r.err = err
 	}
-	r.ended(r.err)
 	return r.err
 }
 
@@ -109,6 +99,3 @@ type unnamedRows struct {
 }
 
 func (r unnamedRows) Conn() *pgx.Conn { return r.conn }
-
-// tracerOf is what a pool's connections call for each statement.
-func tracerOf(pool *pgxpool.Pool) pgx.QueryTracer { return pool.Config().ConnConfig.Tracer }
