@@ -55,8 +55,8 @@ func (o *Operator) referrers(tenant string, all []*part) []referrer {
 	var out []referrer
 	for _, l := range links(o.view, all) {
 		from := find(o.view, all, l.from.QName())
-		if from != nil && o.carries(from, l) {
-			continue
+		if from != nil && o.carries(from, l) || l.from.Schema == "moat" {
+			continue // moat's own follow the tenant
 		}
 		sql := "SELECT count(*) FROM " + l.from.QName().SQL() + " f WHERE EXISTS (SELECT 1 FROM " + l.to.from() + " WHERE " +
 			joined("x", l.key.RefColumns, "f", l.key.Columns) + " AND " + l.to.where() + ")" + notOf(from)

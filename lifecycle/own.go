@@ -9,10 +9,10 @@ import (
 
 // kept are tables of moat's own whose lines about a tenant stay: they are the record of
 // what was done to it.
-var kept = []string{"operator_log", "erasure", "certificate", "restoring", "tenant_tree"}
+var kept = []string{"operator_log", "erasure", "certificate", "restoring"}
 
-// own lists moat's own rows of a tenant: its keys, sessions, limits and notes. The tree's
-// closure is not among them: its trigger follows the tenants table.
+// own lists moat's own rows of a tenant: its keys, sessions, limits, notes and places in the
+// tree, though these follow the tenants table by a trigger.
 func (o *Operator) own(tenant string) []*part {
 	var all []*part
 	for i := range o.view.Snapshot.Relations {

@@ -250,8 +250,23 @@ func TestOperator(t *testing.T) {
 	b.has(".notice", "Resumed")
 	theirs.open("/dashboard")
 	theirs.has(".cards", "All leads")
+	b.open(page)
+	b.follow(`a[href$="/erasure"]`)
+	b.has("table", "app.leads")
+	b.everyLook("operator-erasure", page+"/erasure")
+	b.look(1440, false)
+	b.fill("#reason", "Contract ended")
+	b.follow(`form[action$="/erasure"] button`)
+	b.has(".notice", "Requested")
+	theirs.open("/dashboard")
+	theirs.has("h1", "suspended")
+	b.fill("#reason", "They stay")
+	b.follow(`form[action$="/erasure"] button`)
+	b.has(".notice", "Cancelled")
+	theirs.open("/dashboard")
+	theirs.has(".cards", "All leads")
 	b.open("/operator/log")
-	for _, want := range []string{"viewed as the client", "suspended the client", "resumed the client", "Quarterly review",
+	for _, want := range []string{"requested the tenant's erasure", "viewed as the client", "suspended the client", "resumed the client", "Quarterly review",
 		"Bill of October"} {
 		b.has("table", want)
 	}
