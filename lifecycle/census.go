@@ -77,6 +77,9 @@ func (o *Operator) census(ctx context.Context, tenant string) (*Census, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := o.require(all, "SELECT"); err != nil {
+		return nil, err
+	}
 	c := &Census{Tenant: tenant}
 	if c.State, err = o.state(ctx, tenant); err != nil {
 		return nil, err

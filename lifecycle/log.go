@@ -53,6 +53,9 @@ func TablesSQL(v *policy.View, operator string) string {
 	if standing.Installable(v, v.Model.Roles) {
 		sql += standing.InstallSQL(v, operator, v.Model.Roles)
 	}
+	for _, p := range (&Operator{view: v}).own("") {
+		sql += "GRANT SELECT, DELETE ON " + p.name().SQL() + " TO " + sqltext.Role(operator) + ";\n"
+	}
 	return sql
 }
 
@@ -61,6 +64,8 @@ func SetupSQL(v *policy.View, operator string) string {
 	role := sqltext.Role(operator)
 	var b strings.Builder
 	b.WriteString(TablesSQL(v, operator))
+	// A restore loads into temporary tables.
+	fmt.Fprintf(&b, "GRANT TEMPORARY ON DATABASE %s TO %s;\n", sqltext.Ident(v.Snapshot.Database.Name), role)
 	schemas := map[string]bool{"moat": true}
 	for i := range v.Model.Tables {
 		t := &v.Model.Tables[i]

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/lifecycle"
 	"github.com/moat-db/moat/protect"
 	"github.com/moat-db/moat/tenancy"
 )
@@ -48,6 +49,18 @@ func isolate(ctx context.Context, conn *pgx.Conn, url string) error {
 	open := func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, url) }
 	if _, err := protect.Apply(ctx, open, plan, protect.ApplyOptions{Until: protect.GroupEnforce}); err != nil {
 		return fmt.Errorf("protect the demo's tables: %w", err)
+	}
+	return prepareOperator(ctx, conn, model)
+}
+
+// prepareOperator does what moat tenant setup does: the operator works on whole tenants.
+func prepareOperator(ctx context.Context, conn *pgx.Conn, model tenancy.Options) error {
+	view, err := tenancy.Read(ctx, conn, model)
+	if err == nil {
+		_, err = conn.PgConn().Exec(ctx, lifecycle.SetupSQL(view, OperatorRole)).ReadAll()
+	}
+	if err != nil {
+		return fmt.Errorf("prepare the demo's operator: %w", err)
 	}
 	return nil
 }
