@@ -266,7 +266,8 @@ func TestOperator(t *testing.T) {
 	theirs.open("/dashboard")
 	theirs.has(".cards", "All leads")
 	b.open("/operator/log")
-	for _, want := range []string{"requested the tenant's erasure", "viewed as the client", "suspended the client", "resumed the client", "Quarterly review",
+	for _, want := range []string{"requested the tenant's erasure", "viewed as the client", "suspended the client",
+		"resumed the client", "Quarterly review",
 		"Bill of October"} {
 		b.has("table", want)
 	}
