@@ -47,7 +47,8 @@ func (v *View) RootHelper() Helper {
 // tenant that moves meanwhile is waited for, and not the reason for an error.
 func (v *View) LevelHelper(t catalog.QName, column string) Helper {
 	body := fmt.Sprintf("\nBEGIN\n  SELECT t.%[1]s INTO NEW.%[1]s FROM %[2]s t WHERE t.%[3]s = NEW.%[4]s\n"+
-		"    FOR KEY SHARE;\n  RETURN NEW;\nEND\n", catalog.Level, v.Model.Tenants.SQL(), sqltext.Ident(v.Model.Key), sqltext.Ident(column))
+		"    FOR KEY SHARE;\n  RETURN NEW;\nEND\n", catalog.Level, v.Model.Tenants.SQL(), sqltext.Ident(v.Model.Key),
+		sqltext.Ident(column))
 	return Helper{t, "moat_root", "BEFORE INSERT OR UPDATE OF " + sqltext.Ident(column),
 		catalog.QName{Schema: "moat", Name: sqltext.Name("root", t.Schema, t.Name)}, body, nil}
 }

@@ -26,13 +26,16 @@ const orgs = `CREATE SCHEMA auth; GRANT USAGE ON SCHEMA auth TO PUBLIC;
 		name text);
 	ALTER TABLE app.org ENABLE ROW LEVEL SECURITY; ALTER TABLE app.org_member ENABLE ROW LEVEL SECURITY;
 	ALTER TABLE app.project ENABLE ROW LEVEL SECURITY;
+	CREATE TABLE app.payment (id uuid PRIMARY KEY, org_id uuid NOT NULL REFERENCES app.org);
+	ALTER TABLE app.payment ENABLE ROW LEVEL SECURITY; -- and no policy: for the server alone
 	CREATE POLICY m ON app.org_member FOR SELECT USING (user_id = auth.uid());
 	CREATE POLICY o ON app.org FOR SELECT USING (id IN (SELECT org_id FROM app.org_member WHERE user_id = auth.uid()));
 	CREATE POLICY p ON app.project USING (org_id IN (SELECT org_id FROM app.org_member WHERE user_id = auth.uid()));
 	INSERT INTO app.org SELECT md5(n)::uuid, n FROM unnest(ARRAY['A', 'B', 'C']) n;
 	INSERT INTO app.org_member SELECT id, md5('u')::uuid FROM app.org WHERE name < 'C';
 	INSERT INTO app.project (org_id, name) SELECT id, name FROM app.org;
-	INSERT INTO app.task (org_id, name) SELECT id, name FROM app.org;`
+	INSERT INTO app.task (org_id, name) SELECT id, name FROM app.org;
+	INSERT INTO app.payment SELECT id, id FROM app.org;`
 
 // Policies that ask for the caller's memberships stay, and what they show stays visible; the
 // table that they forgot gets a wall that asks the same.
@@ -62,8 +65,8 @@ func TestMembershipPoliciesStay(t *testing.T) {
 				t.Errorf("policies were %s\nand are %s", kept, now)
 			}
 			conn := b.Conn(t, b.As(t, b.cfg.Roles.Application))
-			for who, want := range map[string]string{b.value(t, "SELECT md5('u')::uuid::text"): "2 2 2 2", member: "0 0 0 0",
-				"": "0 0 0 0"} {
+			for who, want := range map[string]string{b.value(t, "SELECT md5('u')::uuid::text"): "2 2 2 2 0", member: "0 0 0 0 0",
+				"": "0 0 0 0 0"} {
 				value := strings.ReplaceAll(x.value, "%s", who)
 				if who == "" {
 					value = ""
@@ -74,9 +77,9 @@ func TestMembershipPoliciesStay(t *testing.T) {
 				}
 				err := conn.QueryRow(t.Context(), `SELECT concat_ws(' ', (SELECT count(*) FROM app.org),
 					(SELECT count(*) FROM app.org_member), (SELECT count(*) FROM app.project),
-					(SELECT count(*) FROM app.task))`).Scan(&got)
+					(SELECT count(*) FROM app.task), (SELECT count(*) FROM app.payment))`).Scan(&got)
 				if err != nil || got != want {
-					t.Errorf("%s sees %q, %v; want %q of orgs, members, projects, tasks", who, got, err, want)
+					t.Errorf("%s sees %q, %v; want %q of orgs, members, projects, tasks, payments", who, got, err, want)
 				}
 			}
 			b.undo(t)
