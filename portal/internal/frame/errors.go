@@ -101,9 +101,6 @@ func explainPg(pg *pgconn.PgError) *Refusal {
 	switch pg.Code {
 	case "57014":
 		return ErrSlow
-	case "25006":
-		return &Refusal{http.StatusConflict, "Nothing can be changed at the moment",
-			"The database takes no writes: it is a standby, or set to read only."}
 	case "42501":
 		return &Refusal{http.StatusForbidden, "You cannot do this", "Your account does not have permission."}
 	case "22P02", "22003", "22007", "22008", "22023":
@@ -121,6 +118,9 @@ const statusGone = 499
 // NoKeys tells whoever signs in that nobody can check tokens yet: theirs may be good.
 const NoKeys = "Tokens cannot be checked at the moment. Yours may be fine: try again in a minute."
 
+var errNoWrites = &Refusal{http.StatusConflict, "Nothing can be changed at the moment",
+	"The database takes no writes: it is a standby, or set to read only."}
+
 // fail answers with what became of an error: another page, or its explanation.
 func (f *Frame) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var elsewhere Elsewhere
@@ -133,6 +133,9 @@ func (f *Frame) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	e := Explain(err)
+	if pg := (*pgconn.PgError)(nil); r.Method == http.MethodPost && errors.As(err, &pg) && pg.Code == "25006" {
+		e = errNoWrites // a page that is only read is not to write, whatever the schema does
+	}
 	if e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
