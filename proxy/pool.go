@@ -146,6 +146,7 @@ func (s *session) admitToken(ctx context.Context, token string) (moat.Scope, err
 		caller.Scope, err = caller.Admit(ctx, caller.Scope)
 	}
 	if err != nil {
+		s.proxy.config.Logger.Info("token refused", "remote", s.client.RemoteAddr().String(), "error", err)
 		r := *refusalOf(err)
 		r.fatal = false
 		return moat.Scope{}, &r

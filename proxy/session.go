@@ -74,22 +74,22 @@ type slot struct {
 // characters as the server counts them.
 type insertion struct{ at, length int }
 
-// session serves a client that has said who it is.
-func (p *Proxy) session(c *peer, parameters map[string]string) error {
+// session serves a client that has said who it is, and returns whom its token speaks for.
+func (p *Proxy) session(c *peer, parameters map[string]string) (Caller, error) {
 	tenant := takeTenant(parameters)
 	kept, err := p.admitted(parameters)
 	if err != nil {
-		return err
+		return Caller{}, err
 	}
 	ctx, cancel := context.WithCancel(p.ctx)
 	defer cancel()
 	caller, err := p.authenticate(ctx, c, tenant)
 	if err != nil {
-		return err
+		return caller, err
 	}
 	up, err := p.upstreams.take(ctx, caller.Scope, kept)
 	if err != nil {
-		return err
+		return caller, err
 	}
 	s := &session{proxy: p, client: c, up: up, fromUp: newReader(up.Conn, 1<<30),
 		toUp: writer{conn: up.Conn}, caller: caller, pool: caller.Pool, nonce: fmt.Sprintf("_moat_%x", newCancelKey()),
@@ -111,7 +111,7 @@ func (p *Proxy) session(c *peer, parameters map[string]string) error {
 	delete(p.clients, key)
 	p.mu.Unlock()
 	p.upstreams.put(p.ctx, up, s.clean())
-	return err
+	return caller, err
 }
 
 // run greets the client and relays both ways until one side ends.

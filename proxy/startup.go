@@ -87,15 +87,26 @@ func (p *Proxy) serve(conn net.Conn) {
 	if err == nil && !c.secure() && !p.config.PlainPasswords && !loopback(conn.LocalAddr()) {
 		err = fatal(codeAuthorized, "the password would travel in the open", "connect with TLS: sslmode=require")
 	}
+	began, caller := time.Now(), Caller{}
 	if err == nil {
-		err = p.session(c, parameters)
+		caller, err = p.session(c, parameters)
 	}
+	p.logEnd(conn, caller, time.Since(began), err)
 	if err != nil && !gone(err) {
-		p.config.Logger.Info("connection ended", "remote", conn.RemoteAddr().String(), "error", err)
 		c.patient = time.Now()
 		_ = conn.SetWriteDeadline(c.patient.Add(time.Second))
 		_ = c.tell(refusalOf(err).message())
 	}
+}
+
+// logEnd writes the one line of a connection.
+func (p *Proxy) logEnd(conn net.Conn, caller Caller, took time.Duration, err error) {
+	attributes := []any{"remote", conn.RemoteAddr().String(), "tenant", string(caller.Scope.Tenant), "pool", caller.Pool,
+		"seconds", took.Seconds()}
+	if err != nil && !gone(err) {
+		attributes = append(attributes, "error", err)
+	}
+	p.config.Logger.Info("connection ended", attributes...)
 }
 
 // gone says that a connection has ended by itself.
@@ -325,7 +336,6 @@ func (p *Proxy) verified(ctx context.Context, token, tenant string) (Caller, err
 	if err == nil {
 		return caller, nil
 	}
-	p.config.Logger.Info("token refused", "error", err)
 	if r := new(Refusal); errors.As(err, &r) {
 		return Caller{}, fatal(r.Code, r.Message, r.Hint)
 	}

@@ -60,6 +60,9 @@ func run(ctx context.Context, args []string) error {
 	if err := b.latency(ctx); err != nil {
 		return fmt.Errorf("latency: %w", err)
 	}
+	if err := b.idle(ctx); err != nil {
+		return fmt.Errorf("idle: %w", err)
+	}
 	return nil
 }
 

@@ -224,7 +224,8 @@ func serve(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	p, err := proxy.New(proxy.Config{Server: server, Options: o,
+	p, err := proxy.New(proxy.Config{Server: server, Options: o, Connections: 2 * idleConnections,
+		TenantConnections: 2 * idleConnections,
 		Verify: func(context.Context, string, string) (proxy.Caller, error) {
 			return proxy.Caller{Scope: moat.Scope{Tenant: tenant, Subject: "bench"}, Expires: time.Now().Add(time.Hour),
 				Admit: func(_ context.Context, s moat.Scope) (moat.Scope, error) { return s, nil }}, nil
