@@ -5,72 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/moat-db/moat/internal/webaddress"
 )
 
 const (
 	fetchTimeout  = 10 * time.Second
 	maxFetchBytes = 1 << 20
-	maxRedirects  = 5
 )
-
-// fetchClient returns base with a time limit and with redirects that never leave
-// the addresses which checkURL allows.
-func fetchClient(base *http.Client) *http.Client {
-	client := http.Client{}
-	if base != nil {
-		client = *base
-	}
-	if client.Timeout == 0 {
-		client.Timeout = fetchTimeout
-	}
-	client.CheckRedirect = checkRedirect
-	return &client
-}
-
-func checkRedirect(req *http.Request, via []*http.Request) error {
-	if len(via) > maxRedirects {
-		return errors.New("too many redirects")
-	}
-	if via[len(via)-1].URL.Scheme == "https" && req.URL.Scheme != "https" {
-		return errors.New("redirect from https to http")
-	}
-	return checkURL(req.URL.String())
-}
-
-// checkURL allows https anywhere and http to this machine: whoever can alter a key
-// set on its way can sign tokens.
-func checkURL(address string) error {
-	u, err := url.Parse(address)
-	if err != nil {
-		return errors.New("address is no URL")
-	}
-	if u.User != nil {
-		return errors.New("address holds a user name or password")
-	}
-	if u.Hostname() == "" {
-		return errors.New("address has no host")
-	}
-	if u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()) {
-		return nil
-	}
-	return errors.New("address must be https, or http on a loopback address")
-}
-
-func isLoopback(host string) bool {
-	if ip := net.ParseIP(host); ip != nil {
-		return ip.IsLoopback()
-	}
-	return strings.EqualFold(host, "localhost")
-}
 
 // fetch returns the body of a successful answer of at most maxFetchBytes.
 func fetch(ctx context.Context, client *http.Client, address string) ([]byte, error) {
-	if err := checkURL(address); err != nil {
+	if err := webaddress.Check(address); err != nil {
 		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -130,7 +80,7 @@ func discover(ctx context.Context, client *http.Client, issuer string) (string, 
 	if jwks == "" {
 		return "", errors.New("discovery: the document has no jwks_uri")
 	}
-	if err := checkURL(jwks); err != nil {
+	if err := webaddress.Check(jwks); err != nil {
 		return "", fmt.Errorf("discovery: jwks_uri: %w", err)
 	}
 	return jwks, nil

@@ -15,6 +15,7 @@ import (
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/webaddress"
 )
 
 // issuer verifies the tokens of one issuer, with that issuer's keys only.
@@ -135,7 +136,7 @@ func (ic IssuerConfig) fileSet(ctx context.Context) (keySource, error) {
 
 func (ic IssuerConfig) remoteSet(ctx context.Context, env environment) (keySource, error) {
 	// No attempt later mends an address that is not allowed.
-	if err := checkURL(cmp.Or(ic.JWKSURL, ic.Issuer)); err != nil {
+	if err := webaddress.Check(cmp.Or(ic.JWKSURL, ic.Issuer)); err != nil {
 		return keySource{}, fmt.Errorf("key set: %w", err)
 	}
 	for _, alg := range ic.Algorithms {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/MicahParks/jwkset"
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/moat-db/moat/internal/webaddress"
 )
 
 // keyServer serves a key set that tests change, and counts how often it is asked.
@@ -362,7 +363,7 @@ func TestAddresses(t *testing.T) {
 		"http://id.example/jwks": false, "http://127.0.0.1.example/x": false, "http://localhost.example": false,
 		"ftp://127.0.0.1/x": false, "//id.example/x": false, "https://": false, "https://u@id.example/": false, "\x00": false,
 	} {
-		if err := checkURL(address); (err == nil) != good {
+		if err := webaddress.Check(address); (err == nil) != good {
 			t.Errorf("%q: %v", address, err)
 		}
 	}

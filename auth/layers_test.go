@@ -18,6 +18,7 @@ import (
 	"github.com/MicahParks/jwkset"
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/moat-db/moat/internal/webaddress"
 )
 
 // Some promises are kept twice, and a test of the whole cannot tell when one of the two
@@ -168,7 +169,7 @@ func (e *endless) Read(p []byte) (int, error) {
 func TestFetchStopsReading(t *testing.T) {
 	t.Parallel()
 	e := &endless{}
-	_, err := fetch(context.Background(), fetchClient(&http.Client{Transport: e}), "https://id.example/jwks")
+	_, err := fetch(context.Background(), webaddress.Client(&http.Client{Transport: e}), "https://id.example/jwks")
 	if err == nil || !strings.Contains(err.Error(), "longer than") {
 		t.Errorf("error %v", err)
 	}
@@ -194,7 +195,7 @@ func TestFetchStopsUnfolding(t *testing.T) {
 		_, _ = w.Write(packed.Bytes())
 	}))
 	t.Cleanup(s.Close)
-	_, err := fetch(context.Background(), fetchClient(nil), s.URL)
+	_, err := fetch(context.Background(), webaddress.Client(nil), s.URL)
 	if err == nil || !strings.Contains(err.Error(), "longer than") {
 		t.Errorf("%d bytes on the wire: error %v", packed.Len(), err)
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/moat-db/moat/internal/webaddress"
 )
 
 // Verifier verifies tokens of the configured issuers. It is safe for concurrent use.
@@ -34,7 +36,7 @@ func New(ctx context.Context, config Config) (*Verifier, error) {
 	background, cancel := context.WithCancel(ctx)
 	v := &Verifier{issuers: map[string]*issuer{}, cache: newCache(c.CacheSize), maxAge: c.CacheMaxAge, now: c.Now,
 		keys: c.Keys}
-	env := environment{client: fetchClient(c.HTTPClient), now: c.Now, onError: c.OnRefreshError,
+	env := environment{client: webaddress.Client(c.HTTPClient), now: c.Now, onError: c.OnRefreshError,
 		absent: c.StartWithoutKeys}
 	var errs []error
 	for i, ic := range c.Issuers {

@@ -50,9 +50,10 @@ func newTree(t *testing.T) *world {
 	verify, err := auth.New(ctx, auth.Config{Issuers: []auth.IssuerConfig{{Issuer: "https://clients.test",
 		Audience: []string{"portal"}, Secret: clientSecret}}})
 	must(t, err)
-	w.portal, err = New(Config{DB: moatDB, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Verifier: verify,
-		Door:   serving.NewDoor(moatDB, serving.Admission{}),
-		Source: func(context.Context) (*policy.View, error) { return read, nil }})
+	w.portal, err = New(Config{DB: moatDB, PasteTokens: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Verifier: verify,
+		Door:     serving.NewDoor(moatDB, serving.Admission{}),
+		Source:   func(context.Context) (*policy.View, error) { return read, nil }})
 	must(t, err)
 	w.server = httptest.NewServer(w.portal)
 	t.Cleanup(w.server.Close)

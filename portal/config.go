@@ -17,6 +17,7 @@ import (
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal/internal/client"
 	"github.com/moat-db/moat/portal/internal/console"
+	"github.com/moat-db/moat/portal/internal/provider"
 	"github.com/moat-db/moat/prove/database"
 	"github.com/moat-db/moat/tenancy"
 )
@@ -52,7 +53,17 @@ type Config struct {
 	Scope func(auth.Identity) moat.Scope
 	// Timeout is the statement timeout of a page; zero means [DefaultTimeout].
 	Timeout time.Duration
-	// SessionKey encrypts the cookies that sessions live in. Servers behind one address need
+	// SignIn are the OpenID providers that clients sign in at, and ProviderVerifier accepts
+	// their ID tokens: its audiences are the client ids. None means that there are none.
+	SignIn           []Provider
+	ProviderVerifier *auth.Verifier
+	// PasteTokens lets clients sign in by pasting a token of Verifier's issuers.
+	PasteTokens bool
+	// Sessions keeps sessions in moat.portal_session: as a role that may write it, and that
+	// the application role cannot become. Nil means that sessions live in their cookies, end
+	// with their token, and cannot be ended on other servers.
+	Sessions *pgxpool.Pool
+	// SessionKey encrypts sessions. Servers behind one address need
 	// the same. Nil means a key that the process makes up: a restart signs everybody out.
 	SessionKey []byte
 	// SessionTTL is how long a session lives at most, and never beyond its token;
@@ -71,6 +82,9 @@ type Config struct {
 	// Now is the clock; nil means [time.Now].
 	Now func() time.Time
 }
+
+// Provider is an OpenID provider.
+type Provider = provider.Config
 
 // Operator configures the operator's console. Pool and Verifier are required.
 type Operator struct {
@@ -97,6 +111,9 @@ type Operator struct {
 func (c Config) withDefaults() (Config, error) {
 	if c.DB == nil || c.Verifier == nil || c.Source == nil {
 		return c, errors.New("portal: DB, Verifier and Source are required")
+	}
+	if len(c.SignIn) > 0 && c.ProviderVerifier == nil {
+		return c, errors.New("portal: SignIn needs a ProviderVerifier")
 	}
 	if c.Scope == nil {
 		c.Scope = auth.Identity.Scope

@@ -33,7 +33,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	p, err := portal.New(portal.Config{DB: db, Verifier: verifier,
+	p, err := portal.New(portal.Config{DB: db, Verifier: verifier, PasteTokens: true,
 		Source: func(context.Context) (*policy.View, error) { return read, nil }})
 	if err != nil {
 		log.Fatal(err)

@@ -2,12 +2,15 @@ package portal
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
+	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal/internal/client"
 	"github.com/moat-db/moat/portal/internal/console"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
+	"github.com/moat-db/moat/portal/internal/provider"
 	"github.com/moat-db/moat/portal/internal/schema"
 )
 
@@ -17,6 +20,8 @@ type Portal struct {
 	clients *client.Pages
 	desk    *console.Pages // nil without an operator
 	ledger  *ledger.Ledger // nil without an operator
+	store   *frame.Store   // nil where sessions live in their cookies
+	source  func(context.Context) (*policy.View, error)
 }
 
 // New returns the portal. It does no I/O.
@@ -26,11 +31,12 @@ func New(config Config) (*Portal, error) {
 		return nil, err
 	}
 	f, err := frame.New(frame.Config{Gate: config.Gate, Timeout: config.Timeout, SessionKey: config.SessionKey,
-		SessionTTL: config.SessionTTL, SecureCookies: config.SecureCookies, Logger: config.Logger, Now: config.Now})
+		Store: store(config), SessionTTL: config.SessionTTL, SecureCookies: config.SecureCookies,
+		Logger: config.Logger, Now: config.Now})
 	if err != nil {
 		return nil, err
 	}
-	p := &Portal{}
+	p := &Portal{store: f.Store, source: config.Source}
 	if err := p.open(config, f); err != nil {
 		return nil, err
 	}
@@ -48,6 +54,17 @@ func New(config Config) (*Portal, error) {
 	return p, nil
 }
 
+func store(c Config) *frame.Store {
+	if c.Sessions == nil {
+		return nil
+	}
+	s := &frame.Store{Pool: c.Sessions}
+	if c.Operator != nil {
+		s.Admin = c.Operator.Admin
+	}
+	return s
+}
+
 // open opens the rooms.
 func (p *Portal) open(c Config, f *frame.Frame) (err error) {
 	source, o := &schema.Source{Read: c.Source, Door: c.Door}, c.Operator
@@ -55,7 +72,14 @@ func (p *Portal) open(c Config, f *frame.Frame) (err error) {
 		p.ledger = ledger.New(ledger.Config{Frame: f, Pool: o.Pool, DB: c.DB, Admin: o.Admin, Read: c.Source})
 	}
 	clients := client.Config{Frame: f, Source: source, DB: c.DB, Verifier: c.Verifier, Scope: c.Scope, From: c.From,
-		Ledger: p.ledger}
+		Ledger: p.ledger, PasteTokens: c.PasteTokens}
+	for _, one := range c.SignIn {
+		at, err := provider.New(one, c.ProviderVerifier, nil)
+		if err != nil {
+			return err
+		}
+		clients.Providers = append(clients.Providers, at)
+	}
 	if o != nil {
 		clients.Operators, clients.OperatorRole = o.Verifier, o.Role
 	}
@@ -73,14 +97,28 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.S
 
 // Prepare creates what the console keeps in the schema moat, as the admin role: the
 // operator log, when clients were last seen, and the last known good state. It may be
-// run again. Without an operator it does nothing. The console does it by itself before
+// run again. Where sessions are kept, it creates their table as well, and is an error when
+// the application role has a right on it. Without either it does nothing. The console does it by itself before
 // its first use; a server does it at its start, so that the first client is seen.
 func (p *Portal) Prepare(ctx context.Context) error {
+	if p.store != nil {
+		v, err := p.source(ctx)
+		if err != nil {
+			return err
+		}
+		if err := p.store.Prepare(ctx, v.Snapshot.User); err != nil {
+			return fmt.Errorf("sessions: %w", err)
+		}
+	}
 	if p.ledger == nil {
 		return nil
 	}
 	return p.ledger.Prepare(ctx)
 }
+
+// SessionsNotPreparedError is returned by [Portal.Prepare] when the table of sessions is
+// missing and its role may not create it.
+type SessionsNotPreparedError = frame.SessionsNotPreparedError
 
 // NotPreparedError is returned by [Portal.Prepare] when the console's tables are
 // missing and its role may not create them. Its SQL creates them, once, as an

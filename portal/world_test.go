@@ -77,9 +77,9 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 		Setting: "app.current_tenant", Shared: []catalog.QName{{Schema: "shop", Name: "currencies"}}}
 	read, err := tenancy.Read(ctx, db.Conn(t, db.As(t, app)), known)
 	must(t, err)
-	config := Config{DB: moatDB, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Verifier: verifier(t,
-		clientSecret, "https://clients.test", false),
-		Source: func(context.Context) (*policy.View, error) { return read, nil },
+	config := Config{DB: moatDB, PasteTokens: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Verifier: verifier(t, clientSecret, "https://clients.test", false),
+		Source:   func(context.Context) (*policy.View, error) { return read, nil },
 		Operator: &Operator{Pool: pool, Admin: admin, Application: application, Model: known, Verifier: verifier(t,
 			operatorSecret, "https://operators.test", true)},
 		Extend: demo.Config{BreakIn: moatDB, Referee: pool,

@@ -112,9 +112,10 @@ func (w *world) portal(ctx context.Context) (http.Handler, func(), error) {
 	for _, c := range append(slices.Clone(w.demo.Clients), w.demo.Agency) {
 		d.Clients = append(d.Clients, pages.Client(c))
 	}
-	h, err := portal.New(portal.Config{DB: db, Verifier: clients, Extend: d.Extend, Operator: &desk.Operator,
-		Source: func(context.Context) (*policy.View, error) { return read, nil },
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	h, err := portal.New(portal.Config{DB: db, Verifier: clients, PasteTokens: true, Extend: d.Extend,
+		Operator: &desk.Operator,
+		Source:   func(context.Context) (*policy.View, error) { return read, nil },
+		Logger:   slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	if err != nil {
 		return nil, nil, err
 	}

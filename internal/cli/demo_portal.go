@@ -31,7 +31,7 @@ func demoPages(d *demo.Demo) func(context.Context, *service, *portal.Config) err
 		for _, one := range append(slices.Clone(d.Clients), d.Agency) {
 			p.Clients = append(p.Clients, pages.Client(one))
 		}
-		c.Extend = p.Extend
+		c.Extend, c.PasteTokens = p.Extend, true
 		c.Operator.Admin, err = pgx.ParseConfig(d.AdminURL)
 		return err
 	}

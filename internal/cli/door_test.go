@@ -56,7 +56,8 @@ func doorDatabase(t *testing.T) *pgtest.Database {
 func doorService(t *testing.T, d *pgtest.Database, yaml string) *service {
 	t.Helper()
 	secret := write(t, "secret", strings.Repeat("k", 32))
-	c, err := config.Parse([]byte(strings.ReplaceAll(goodIssuer, "%s", secret) + "\ntables: {schemas: [app]}\n" + yaml))
+	c, err := config.Parse([]byte(strings.ReplaceAll(goodIssuer, "%s", secret) +
+		"\ntables: {schemas: [app]}\nportal: {paste_tokens: true}\n" + yaml))
 	if err != nil {
 		t.Fatal(err)
 	}

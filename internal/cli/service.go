@@ -30,6 +30,7 @@ type service struct {
 	appURL      string
 	operatorURL string // for the operator's console; may be empty
 	keysURL     string // for API keys; may be empty
+	sessionURL  string // keeps the portal's sessions; empty: the operator's connection, or nobody
 	log         *slog.Logger
 	check       bool // opened for --check, not to serve
 	// extend changes the portal before it is opened; nil but for moat demo.

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/portal"
 )
@@ -26,6 +27,7 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 		From:          tenantFrom(s.config.Serve.TenantFrom),
 		Timeout:       s.config.Serve.StatementTimeout,
 		SecureCookies: s.config.Portal.SecureCookies,
+		PasteTokens:   s.config.Portal.PasteTokens,
 		Logger:        s.log,
 	}
 	var err error
@@ -34,6 +36,12 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 	}
 	if c.Operator, err = s.openOperator(ctx); err != nil {
 		return nil, fmt.Errorf("operator's console: %w", err)
+	}
+	if err = s.openSignIn(ctx, &c); err != nil {
+		return nil, err
+	}
+	if c.Sessions, err = s.openSessions(ctx, c.Operator); err != nil {
+		return nil, fmt.Errorf("MOAT_SESSION_URL: %w", err)
 	}
 	if s.extend != nil {
 		if err := s.extend(ctx, s, &c); err != nil {
@@ -45,13 +53,67 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 		return nil, err
 	}
 	s.onClose(p.Close)
-	var missing *portal.NotPreparedError
-	if err := p.Prepare(ctx); errors.As(err, &missing) {
-		return nil, withHint(err, "run this once as an administrator:\n%s", missing.SQL)
-	} else if err != nil {
-		return nil, err
+	if len(c.SignIn) == 0 && !c.PasteTokens {
+		s.log.Warn("nobody can sign in to the portal: give an issuer sign_in, or set portal.paste_tokens")
 	}
-	return p, nil
+	return p, prepareError(p.Prepare(ctx))
+}
+
+// prepareError says what an administrator does where the portal's tables are missing.
+func prepareError(err error) error {
+	const once = "run this once as an administrator:\n%s"
+	var console *portal.NotPreparedError
+	var sessions *portal.SessionsNotPreparedError
+	switch {
+	case errors.As(err, &console):
+		return withHint(err, once, console.SQL)
+	case errors.As(err, &sessions):
+		return withHint(err, once, sessions.SQL)
+	}
+	return err
+}
+
+// openSignIn reads the providers that clients sign in at. Their ID tokens are verified as
+// the API's tokens are, but for whom they are: the portal is their client.
+func (s *service) openSignIn(ctx context.Context, c *portal.Config) (err error) {
+	var issuers []config.Issuer
+	for _, i := range s.config.Auth.Issuers {
+		if i.SignIn == nil {
+			continue
+		}
+		one := portal.Provider{Issuer: i.Issuer, ClientID: i.SignIn.ClientID, Name: i.SignIn.Name,
+			Scopes: i.SignIn.Scopes, Hosts: i.SignIn.Hosts}
+		if env := i.SignIn.ClientSecretEnv; env != "" {
+			one.ClientSecret = auth.Secret(os.Getenv(env))
+			if one.ClientSecret == "" {
+				return fmt.Errorf("issuer %s: environment variable %s is empty", i.Issuer, env)
+			}
+		}
+		c.SignIn = append(c.SignIn, one)
+		i.Audience, i.Clients = config.Strings{i.SignIn.ClientID}, nil
+		issuers = append(issuers, i)
+	}
+	if len(issuers) > 0 {
+		c.ProviderVerifier, err = s.verifierOf(ctx, issuers, nil)
+	}
+	return err
+}
+
+// openSessions returns the pool that keeps sessions: its own, or the operator's; nil where
+// there is neither.
+func (s *service) openSessions(ctx context.Context, o *portal.Operator) (*pgxpool.Pool, error) {
+	if s.sessionURL == "" {
+		if o == nil {
+			return nil, nil
+		}
+		return o.Pool, nil
+	}
+	pool, err := pgxpool.New(ctx, s.sessionURL)
+	if err != nil {
+		return nil, connectError(err)
+	}
+	s.onClose(pool.Close)
+	return pool, nil
 }
 
 // minSessionKey is how many bytes a secret must have that a cookie's holder cannot guess.

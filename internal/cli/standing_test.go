@@ -38,7 +38,8 @@ func newDoors(t *testing.T, sealed bool) *doors {
 		insert into docs values ('%[1]s', 1, 'of A'), ('%[2]s', 2, 'of B');
 		grant select, insert, update, delete on docs to moat_app; grant select on tenants to moat_app`, sealTenantA,
 		sealTenantB))
-	text := strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32)))
+	text := strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32))) +
+		"\nportal: {paste_tokens: true}"
 	args := []string{"--apply", "--until", "guards"}
 	if sealed {
 		text += "\nsealed: {enabled: true, key_file: " + filepath.Join(t.TempDir(), "seal.key") + "}"

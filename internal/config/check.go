@@ -18,7 +18,7 @@ import (
 // names its key.
 func (c *Config) check() error {
 	return cmp.Or(c.Tables.check(), c.checkShapes(), c.Tenant.check(), c.Auth.check(), c.Serve.check(), c.Proxy.check(),
-		c.Limits.check())
+		c.Limits.check(), c.checkSignIn())
 }
 
 func (t Tables) check() error {
@@ -70,6 +70,20 @@ func (s Serve) check() error {
 		notNegative("serve.max_body_bytes", s.MaxBodyBytes), notNegative("serve.pool_size", s.PoolSize),
 		notNegative("serve.metrics_tenants", s.MetricsTenants),
 	)
+}
+
+func (c *Config) checkSignIn() error {
+	for _, i := range c.Auth.Issuers {
+		if i.SignIn != nil && i.SignIn.ClientID == "" {
+			return fmt.Errorf("auth.issuers: sign_in of %s needs client_id", i.Issuer)
+		}
+	}
+	for _, i := range c.Portal.Operators {
+		if i.SignIn != nil {
+			return fmt.Errorf("portal.operator_issuers: sign_in of %s: operators sign in with a token", i.Issuer)
+		}
+	}
+	return nil
 }
 
 func (s Serve) checkExpose() error {

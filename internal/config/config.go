@@ -117,6 +117,18 @@ type Issuer struct {
 	// tenants table with the issuer's names of tenants, where its tokens have those.
 	Tenants      Speaks `yaml:"tenants"`
 	TenantLookup string `yaml:"tenant_lookup"`
+	// SignIn lets people sign in to the portal at the issuer; nil means that they cannot.
+	SignIn *SignIn `yaml:"sign_in"`
+}
+
+// SignIn is what the portal is to an issuer's OpenID provider.
+type SignIn struct {
+	ClientID string `yaml:"client_id"`
+	// ClientSecretEnv is the environment variable with its secret; empty: a public client.
+	ClientSecretEnv string   `yaml:"client_secret_env"`
+	Name            string   `yaml:"name"` // for people
+	Scopes          Strings  `yaml:"scopes"`
+	Hosts           []string `yaml:"hosts"` // of the portal, where it is offered; none: all
 }
 
 // Serve configures moat serve.
@@ -191,6 +203,8 @@ type Portal struct {
 	// that encrypts sessions; several servers need the same.
 	SessionKeyFile string `yaml:"session_key_file"`
 	SessionKeyEnv  string `yaml:"session_key_env"`
+	// PasteTokens lets clients sign in with a pasted token of auth.issuers.
+	PasteTokens bool `yaml:"paste_tokens"`
 	// Operators lists the issuers of operators' tokens; none means no console. They
 	// must be others than those of auth.issuers.
 	Operators []Issuer `yaml:"operator_issuers"`

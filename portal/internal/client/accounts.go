@@ -66,7 +66,10 @@ func (p *Pages) accounts(ctx context.Context, sc *schema.Schema, who serving.Cal
 
 // accountsPage shows the accounts of who is signed in.
 func (p *Pages) accountsPage(w http.ResponseWriter, r *http.Request) error {
-	s := p.session(r)
+	s, err := p.session(r)
+	if err != nil {
+		return err
+	}
 	if s == nil || s.ViewAs != nil {
 		return frame.Elsewhere(frame.Base + "/sign-in")
 	}
@@ -84,7 +87,10 @@ func (p *Pages) accountsPage(w http.ResponseWriter, r *http.Request) error {
 
 // chooseAccount goes on in the account that was chosen.
 func (p *Pages) chooseAccount(w http.ResponseWriter, r *http.Request) error {
-	s := p.session(r)
+	s, err := p.session(r)
+	if err != nil {
+		return err
+	}
 	if s == nil || s.ViewAs != nil {
 		return frame.Elsewhere(frame.Base + "/sign-in")
 	}

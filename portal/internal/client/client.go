@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"embed"
+	"encoding/json"
 	"maps"
 	"net/http"
 	"net/url"
@@ -20,6 +21,7 @@ import (
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
+	"github.com/moat-db/moat/portal/internal/provider"
 	"github.com/moat-db/moat/portal/internal/schema"
 )
 
@@ -33,6 +35,10 @@ type Config struct {
 	// DB runs the statements, as the application role.
 	DB       *moat.DB
 	Verifier *auth.Verifier
+	// Providers are those that clients sign in at. PasteTokens takes tokens of the Verifier's
+	// issuers as well, pasted into a form.
+	Providers   []*provider.Provider
+	PasteTokens bool
 	// Scope makes the scope of a verified token.
 	Scope func(auth.Identity) moat.Scope
 	// Operators accepts the tokens of operators, with the role claim OperatorRole, who view
@@ -95,6 +101,8 @@ func (p *Pages) Mount(mux *http.ServeMux) {
 	mux.Handle("GET "+frame.Base+"/{$}", p.Handle(p.home))
 	mux.Handle("GET "+frame.Base+"/sign-in", p.Handle(p.signInPage))
 	mux.Handle("POST "+frame.Base+"/sign-in", p.Handle(p.signIn))
+	mux.Handle("GET "+frame.Base+"/sign-in/at/{provider}", p.Handle(p.signInAt))
+	mux.Handle("GET "+frame.Base+"/sign-in/back", p.Handle(p.signInBack))
 	mux.Handle("POST "+frame.Base+"/sign-out", p.Handle(p.signOut))
 	mux.Handle("GET "+frame.Base+"/accounts", p.Handle(p.accountsPage))
 	mux.Handle("POST "+frame.Base+"/accounts", p.Handle(p.chooseAccount))
@@ -127,7 +135,10 @@ type Handler func(w http.ResponseWriter, r *http.Request, v *Visit) error
 // the context: a session does not outlive a membership.
 func (p *Pages) signedIn(h Handler) frame.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		s := p.session(r)
+		s, err := p.session(r)
+		if err != nil {
+			return err
+		}
 		if s == nil {
 			return frame.Elsewhere(frame.Base + "/sign-in")
 		}
@@ -163,28 +174,27 @@ func (p *Pages) signedIn(h Handler) frame.Handler {
 
 // session returns the session of a request, nil where there is none or its token is good no
 // more.
-func (p *Pages) session(r *http.Request) *frame.Session {
-	s := p.sessions.Of(r)
+func (p *Pages) session(r *http.Request) (*frame.Session, error) {
+	s, err := p.sessions.Of(r)
 	switch {
-	case s == nil:
-		return nil
+	case err != nil || s == nil:
+		return nil, err
 	case s.ViewAs != nil:
 		if p.Operators == nil {
-			return nil
+			return nil, nil
 		}
 		identity, err := p.Operators.Verify(r.Context(), s.Token)
 		if err != nil || identity.Role != p.OperatorRole || identity.Subject != s.ViewAs.Operator {
-			return nil
+			return nil, nil
 		}
 		s.Scope = moat.Scope{Tenant: s.ViewAs.Tenant}
-		return s
+		return s, nil
 	}
-	identity, err := p.Verifier.Verify(r.Context(), s.Token)
-	if err != nil {
-		return nil
+	if s, err = p.renewed(r.Context(), s); err != nil || s == nil {
+		return nil, err
 	}
-	s.Identity, s.Scope, s.Subject = identity, p.Scope(identity), identity.Subject
-	return s
+	s.Scope = p.Scope(s.Identity)
+	return s, nil
 }
 
 // admit asks the door about a session's tenant and caller, and returns the scope to act
@@ -220,7 +230,7 @@ func (p *Pages) limit(r *http.Request, sc *schema.Schema, s moat.Scope) error {
 // Page is a page with a client's navigation.
 func (p *Pages) Page(r *http.Request, v *Visit, title, active string) *frame.Page {
 	out := p.Frame.Page(r, title)
-	out.Shell, out.Tenant, out.Subject, out.ViewAs = "client", v.Name, v.Session.Subject, v.Session.ViewAs
+	out.Shell, out.Tenant, out.Subject, out.ViewAs = "client", v.Name, person(v.Session), v.Session.ViewAs
 	link := func(title, href, icon string) {
 		out.Nav = append(out.Nav, frame.Link{Title: title, Href: frame.Base + "/" + href, Icon: icon, On: active == href})
 	}
@@ -244,6 +254,18 @@ func (p *Pages) Page(r *http.Request, v *Visit, title, active string) *frame.Pag
 		}
 	}
 	return out
+}
+
+// person is who is signed in, for people: by name and e-mail, never by the id that a token has.
+func person(s *frame.Session) string {
+	var c struct{ Name, Email string }
+	if s.ViewAs != nil || json.Unmarshal(s.Identity.Claims, &c) != nil {
+		return ""
+	}
+	if c.Name != "" && c.Email != "" {
+		return c.Name + " · " + c.Email
+	}
+	return cmp.Or(c.Name, c.Email)
 }
 
 // show renders a page of a table.

@@ -13,11 +13,17 @@ import (
 type signInPage struct {
 	Operator bool
 	Problem  string
+	Ways     []way
+	Paste    bool // tokens are taken
 }
 
 // home sends a visitor to where it belongs.
 func (p *Pages) home(w http.ResponseWriter, r *http.Request) error {
-	if p.session(r) == nil {
+	s, err := p.session(r)
+	if err != nil {
+		return err
+	}
+	if s == nil {
 		return frame.Elsewhere(frame.Base + "/sign-in")
 	}
 	return frame.Elsewhere(frame.Base + "/dashboard")
@@ -29,12 +35,15 @@ func (p *Pages) signInPage(w http.ResponseWriter, r *http.Request) error {
 
 func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, status int, problem string) error {
 	out := p.Frame.Page(r, "Sign in")
-	out.Data = &signInPage{Problem: problem, Operator: p.Ledger != nil}
+	out.Data = &signInPage{Problem: problem, Operator: p.Ledger != nil, Ways: p.ways(r), Paste: p.PasteTokens}
 	return p.Render(w, status, "sign-in", out)
 }
 
 // signIn takes a token.
 func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
+	if !p.PasteTokens {
+		return frame.ErrNotFound
+	}
 	if err := p.Form(r, frame.MaxSignIn); err != nil {
 		return err
 	}
@@ -54,7 +63,12 @@ func (p *Pages) Enter(w http.ResponseWriter, r *http.Request, token string) erro
 	if err != nil || identity.Key != nil { // keys are for programs
 		return p.showSignIn(w, r, http.StatusUnauthorized, refused(err))
 	}
-	s := &frame.Session{Token: token, Identity: identity, Scope: p.Scope(identity), Expires: p.Expiry(identity.Expires)}
+	return p.enterAs(w, r, &frame.Session{Token: token, Identity: identity, Expires: p.Expiry(identity.Expires)})
+}
+
+// enterAs signs in whom the door admits.
+func (p *Pages) enterAs(w http.ResponseWriter, r *http.Request, s *frame.Session) error {
+	s.Scope = p.Scope(s.Identity)
 	sc, who, err := p.enter(r, s)
 	if err != nil {
 		return err
@@ -102,12 +116,18 @@ func refused(err error) string {
 }
 
 func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) error {
-	s := p.sessions.Of(r)
+	s, err := p.sessions.Of(r)
+	if err != nil {
+		return err
+	}
 	if err := p.sessions.End(w, r); err != nil {
 		return err
 	}
-	if s != nil && s.ViewAs != nil {
+	switch {
+	case s != nil && s.ViewAs != nil:
 		return frame.Elsewhere(frame.Base + "/operator/")
+	case s != nil && s.Provider != "":
+		return p.signOutAt(w, r, s)
 	}
 	return frame.Elsewhere(frame.Base + "/sign-in")
 }

@@ -120,7 +120,10 @@ type Handler func(w http.ResponseWriter, r *http.Request, s *frame.Session) erro
 // signedIn lets a signed-in operator through, and nobody else.
 func (p *Pages) signedIn(h Handler) frame.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		s := p.session(r)
+		s, err := p.session(r)
+		if err != nil {
+			return err
+		}
 		if s == nil {
 			return frame.Elsewhere(base + "/sign-in")
 		}
@@ -133,17 +136,17 @@ func (p *Pages) signedIn(h Handler) frame.Handler {
 
 // session returns the session of a request, nil where there is none or its token is good no
 // more.
-func (p *Pages) session(r *http.Request) *frame.Session {
-	s := p.sessions.Of(r)
-	if s == nil {
-		return nil
+func (p *Pages) session(r *http.Request) (*frame.Session, error) {
+	s, err := p.sessions.Of(r)
+	if err != nil || s == nil {
+		return nil, err
 	}
 	identity, err := p.Verifier.Verify(r.Context(), s.Token)
 	if err != nil || identity.Role != p.Role || identity.Subject == "" {
-		return nil
+		return nil, nil
 	}
 	s.Subject = identity.Subject
-	return s
+	return s, nil
 }
 
 // operators is what the gate knows all operators by; no tenant is called so.

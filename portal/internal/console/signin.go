@@ -48,7 +48,8 @@ func (p *Pages) Enter(w http.ResponseWriter, r *http.Request, token string) erro
 	if err := p.Admit(r, operators); err != nil {
 		return err
 	}
-	s := &frame.Session{Token: token, Subject: identity.Subject, Reason: reason, Expires: p.Expiry(identity.Expires)}
+	s := &frame.Session{Token: token, Identity: identity, Subject: identity.Subject, Reason: reason,
+		Expires: p.Expiry(identity.Expires)}
 	if err := p.Ledger.Record(r.Context(), ledger.Entry{By: s, Action: "signed in"}); err != nil {
 		return err
 	}

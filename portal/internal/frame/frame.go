@@ -6,7 +6,6 @@ package frame
 import (
 	"bytes"
 	"context"
-	"crypto/cipher"
 	"fmt"
 	"io"
 	"log/slog"
@@ -33,6 +32,8 @@ type Config struct {
 	Timeout time.Duration
 	// SessionKey encrypts sessions; nil means one that the process makes up.
 	SessionKey []byte
+	// Store keeps sessions; nil means that they live in their cookies.
+	Store *Store
 	// SessionTTL is how long a session lives at most.
 	SessionTTL time.Duration
 	// SecureCookies marks cookies Secure although the request came without TLS.
@@ -44,19 +45,16 @@ type Config struct {
 // Frame serves what the rooms have in common.
 type Frame struct {
 	Config
-	assets   *assets
-	views    *Views
-	sessions cipher.AEAD
+	assets *assets
+	views  *Views
+	secret []byte
 }
 
 // New returns a Frame. It does no I/O.
 func New(config Config) (*Frame, error) {
-	f := &Frame{Config: config}
+	f := &Frame{Config: config, secret: sessionSecret(config.SessionKey)}
 	var err error
 	if f.assets, err = loadAssets(); err != nil {
-		return nil, err
-	}
-	if f.sessions, err = sessionCipher(config.SessionKey); err != nil {
 		return nil, err
 	}
 	f.views, err = f.Views(templateFiles, nil)
@@ -90,7 +88,7 @@ func (f *Frame) Wrap(mux *http.ServeMux) http.Handler {
 func (f *Frame) sameScheme(next, foreign http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		safe := r.Method == http.MethodGet || r.Method == http.MethodHead
-		if !safe && (f.SecureCookies || r.TLS != nil) && strings.HasPrefix(r.Header.Get("Origin"), "http://") {
+		if !safe && f.Secure(r) && strings.HasPrefix(r.Header.Get("Origin"), "http://") {
 			foreign.ServeHTTP(w, r)
 			return
 		}

@@ -81,6 +81,7 @@ type Page struct {
 	Tenant  string // for people
 	Subject string
 	ViewAs  *ViewAs
+	Onward  string // where the browser goes on by itself; "" to stay
 	Data    any
 }
 

@@ -10,11 +10,17 @@ import (
 
 func sessions(t *testing.T, secret, cookie string) *Sessions {
 	t.Helper()
-	c, err := sessionCipher([]byte(secret))
+	return (&Frame{Config: Config{Now: time.Now}, secret: sessionSecret([]byte(secret))}).Sessions(cookie, "/")
+}
+
+// of is the session of a request; that there is one must not be in doubt.
+func of(t *testing.T, s *Sessions, r *http.Request) *Session {
+	t.Helper()
+	one, err := s.Of(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return (&Frame{Config: Config{Now: time.Now}, sessions: c}).Sessions(cookie, "/")
+	return one
 }
 
 // browse returns a request with the cookies that an answer set over those of an earlier one.
@@ -53,11 +59,11 @@ func TestSessionsLiveInTheirCookies(t *testing.T) {
 	for range 20_100 {
 		signIn(t, here, nobody, "x.y.z")
 	}
-	if one := sessions(t, "key", "room").Of(r); one == nil || one.Token != "a.b.c" {
+	if one := of(t, sessions(t, "key", "room"), r); one == nil || one.Token != "a.b.c" {
 		t.Errorf("another server: %+v", one)
 	}
 	for name, other := range map[string]*Sessions{"key": sessions(t, "other", "room"), "no key": sessions(t, "", "room")} {
-		if other.Of(r) != nil {
+		if of(t, other, r) != nil {
 			t.Errorf("%s: the session is accepted", name)
 		}
 	}
@@ -71,7 +77,7 @@ func TestSessionsLiveInTheirCookies(t *testing.T) {
 	} {
 		forged := httptest.NewRequest(http.MethodGet, "/", nil)
 		forged.AddCookie(c)
-		if c.Value != cookie.Value && here.Of(forged) != nil || sessions(t, "key", "desk").Of(forged) != nil {
+		if c.Value != cookie.Value && of(t, here, forged) != nil || of(t, sessions(t, "key", "desk"), forged) != nil {
 			t.Errorf("%s: the session is accepted", name)
 		}
 	}
@@ -86,7 +92,7 @@ func TestSigningOutEndsTheCookie(t *testing.T) {
 	if err := s.End(w, r); err != nil {
 		t.Fatal(err)
 	}
-	if s.Of(r) != nil || s.Of(browse(r, w)) != nil || s.Of(other) == nil {
+	if of(t, s, r) != nil || of(t, s, browse(r, w)) != nil || of(t, s, other) == nil {
 		t.Error("after signing out the kept cookie opens the session, or another does not")
 	}
 }
@@ -99,10 +105,10 @@ func TestLongTokens(t *testing.T) {
 	nobody := httptest.NewRequest(http.MethodGet, "/", nil)
 	long := strings.Repeat("x", 12_000)
 	r := signIn(t, s, nobody, long)
-	if one := s.Of(r); len(r.Cookies()) < 4 || one == nil || one.Token != long {
+	if one := of(t, s, r); len(r.Cookies()) < 4 || one == nil || one.Token != long {
 		t.Fatalf("%d cookies, %v", len(r.Cookies()), one != nil)
 	}
-	if r = signIn(t, s, r, "short"); len(r.Cookies()) != 1 || s.Of(r) == nil || s.Of(r).Token != "short" {
+	if r = signIn(t, s, r, "short"); len(r.Cookies()) != 1 || of(t, s, r) == nil || of(t, s, r).Token != "short" {
 		t.Errorf("%d cookies", len(r.Cookies()))
 	}
 	if err := s.Start(httptest.NewRecorder(), nobody, &Session{Token: strings.Repeat("x", 40_000)}); err == nil {
