@@ -197,7 +197,8 @@ func TestSabotagesAreCaught(t *testing.T) {
 }
 
 // alone are the sabotages whose attack shows only where no other sabotage stands in its way.
-var alone = []string{"isolation for select only", "membership in the owner", "single-column foreign key",
+var alone = []string{"trigger that writes everyone's rows", "isolation for select only", "membership in the owner",
+	"single-column foreign key",
 	"cascade over a single-column key", "counting view", "published rows are public", "immutable helper",
 	"audit table filled by a deferred trigger", "rule that copies everyone's rows",
 	"materialized view that the application refreshes"}
