@@ -46,10 +46,11 @@ func TestWorker(t *testing.T) {
 		opts.RevokeCertificate = true
 		opts.Progress = func(string, int64) { step() }
 		_, err = o.Restore(t.Context(), acme, file, opts)
+		fmt.Println("done", err)
 	} else {
 		_, err = o.Erase(t.Context(), acme, lifecycle.EraseOptions{Batch: 3, Progress: func(string, int64) { step() }})
+		fmt.Println("done", err)
 	}
-	fmt.Println("done", err)
 }
 
 func must2[T any](v T, err error) T {

@@ -161,11 +161,7 @@ func asStrings(t testing.TB, conn *pgx.Conn, token, sql string) string {
 			statements = append(statements, part)
 			continue
 		}
-		pieces := strings.Split(part, "; ")
-		for _, piece := range pieces[:len(pieces)-1] {
-			statements = append(statements, piece)
-		}
-		statements = append(statements, pieces[len(pieces)-1])
+		statements = append(statements, strings.Split(part, "; ")...)
 	}
 	got := as(t, conn, token, statements...)
 	if pieces := len(statements); pieces == 2 && strings.Contains(sql, "; ") && !strings.Contains(sql, ";;") {
