@@ -17,7 +17,7 @@ import (
 func TestPortalAccounts(t *testing.T) {
 	t.Parallel()
 	d := speaksDatabase(t)
-	s, err := speaksService(t, d, "", "none", speaksMembers)
+	s, err := speaksService(t, d, "", "none", speaksMembers+"\nportal: {paste_tokens: true}\n")
 	if err != nil {
 		t.Fatal(err)
 	}

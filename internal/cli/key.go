@@ -85,8 +85,10 @@ func (a *app) newKeyCreate() *cobra.Command {
 	var expires time.Duration
 	var apply bool
 	c := &cobra.Command{
-		Use:     "create --tenant ID --name NAME --apply",
-		Short:   "Make a key and print it, once",
+		Use:   "create --tenant ID --name NAME --apply",
+		Short: "Make a key and print it, once",
+		Long: "Make a key for one tenant and print it. Only its hash is kept: a key that is lost is\n" +
+			"revoked, and another one made.",
 		Example: "  moat key create --tenant 0c5e8f2a-4b1d-4e7a-9a63-1f0b7d2c8e01 --name ci --expires 2160h --apply",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -142,6 +144,7 @@ func (a *app) newKeyList() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "list",
 		Short:   "List the keys in use, by the first characters of each",
+		Long:    "List the keys that are neither revoked nor expired: whose, named what, made by whom and when.",
 		Example: "  moat key list --tenant 0c5e8f2a-4b1d-4e7a-9a63-1f0b7d2c8e01",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -177,6 +180,7 @@ func (a *app) newKeyRevoke() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "revoke ID --apply",
 		Short:   "End a key, for the next request on",
+		Long:    "Revoke a key by its id. Requests under way end as they began; the next one is refused.",
 		Example: "  moat key revoke 5f3c9a7e-1b2d-4c6f-8a90-3d4e5f607182 --apply",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

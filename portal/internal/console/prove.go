@@ -95,6 +95,15 @@ func (v *proveView) matrix() {
 	}
 }
 
+// proveOptions are what the prover works with: the model is the one that everything here is
+// judged by, and the role that attacks is the one that Application connects as.
+func (p *Pages) proveOptions() database.Options {
+	o := p.Prove
+	o.Model = p.Model
+	o.Model.Roles = nil
+	return o
+}
+
 // startProve begins a run, unless one is going on.
 func (p *Pages) startProve(_ http.ResponseWriter, r *http.Request, s *frame.Session) error {
 	if p.Application == nil {
@@ -132,7 +141,7 @@ func (p *Pages) proveOnce(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	report, err := database.Attack(ctx, p.Ledger.AdminConfig(), p.Application.Copy(), p.Prove)
+	report, err := database.Attack(ctx, p.Ledger.AdminConfig(), p.Application.Copy(), p.proveOptions())
 	if err != nil {
 		return err
 	}
