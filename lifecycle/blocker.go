@@ -55,18 +55,41 @@ func (o *Operator) referrers(tenant string, all []*part) []referrer {
 	var out []referrer
 	for _, l := range links(o.view, all) {
 		from := find(o.view, all, l.from.QName())
-		if from != nil && o.carries(from, l) || l.from.Schema == "moat" {
-			continue // moat's own follow the tenant
+		if from != nil && o.carries(from, l) || l.from.Schema == "moat" || owns(l) {
+			continue // moat's own follow the tenant, and owners are counted below
 		}
 		sql := "SELECT count(*) FROM " + l.from.QName().SQL() + " f WHERE EXISTS (SELECT 1 FROM " + l.to.from() + " WHERE " +
 			joined("x", l.key.RefColumns, "f", l.key.Columns) + " AND " + l.to.where() + ")" + notOf(from)
 		out = append(out, referrer{Blocker{l.from.QName().String(), l.key.Name, l.to.name().String(), 0}, sql})
 	}
+	out = append(out, o.owners(all)...)
 	for _, n := range o.naming() {
 		from := find(o.view, all, n.Relation)
 		sql := "SELECT count(*) FROM " + n.Relation.SQL() + " f WHERE " + named(o.view.Relation(n.Relation), n.Column, o,
 			tenant) + notOf(from)
 		out = append(out, referrer{Blocker{n.Relation.String(), n.Column, "the tenant", 0}, sql})
+	}
+	return out
+}
+
+// owns reports whether a key is the one by which rows are owned.
+func owns(l link) bool {
+	return l.to.owned != nil && l.from.QName() == l.to.owned.By.Relation &&
+		slices.Equal(l.key.Columns, []string{l.to.owned.By.Column})
+}
+
+// owners finds rows of others that own a row which the tenant owns as well: there need not
+// be a foreign key between them.
+func (o *Operator) owners(all []*part) (out []referrer) {
+	for _, p := range all {
+		if p.owned == nil {
+			continue
+		}
+		by := p.owned.By
+		sql := "SELECT count(*) FROM " + by.Relation.SQL() + " f WHERE EXISTS (SELECT 1 FROM " + p.from() + " WHERE " +
+			joined("x", []string{p.owned.Key}, "f", []string{by.Column}) + " AND " + p.where() + ")" +
+			notOf(find(o.view, all, by.Relation))
+		out = append(out, referrer{Blocker{by.Relation.String(), by.Column, p.name().String(), 0}, sql})
 	}
 	return out
 }

@@ -163,6 +163,13 @@ func (w *eraser) beyond(ctx context.Context, notVacuumed []string) []string {
 	for _, p := range w.view.Snapshot.Publications {
 		out = append(out, "publication "+p.Name+": subscribers have rows of their own")
 	}
+	for _, t := range w.view.Model.Tables {
+		if t.Class == catalog.IgnoredTable {
+			out = append(out, t.Table.String()+": under tables.ignore; searched only by columns that may name a tenant")
+		}
+	}
+	out = append(out, "the tenant's id, or what its people are called, inside texts, JSON and arrays of rows that "+
+		"are not its own")
 	return append(out, "the server's logs and write-ahead log, files, caches, search indexes and other systems that "+
 		"got rows")
 }

@@ -193,6 +193,7 @@ type request struct {
 	operator string
 	reason   string
 	at       time.Time
+	made     bool // by this call
 }
 
 // open returns the erasure of a tenant that is requested or under way, nil where none is.
@@ -230,13 +231,17 @@ func (o *Operator) RequestErasure(ctx context.Context, tenant string, after time
 // begin notes the erasure of a tenant, unless one is noted. A request that is repeated
 // does not move the day on which the first falls due.
 func (o *Operator) begin(ctx context.Context, tenant string, after time.Duration) (*request, error) {
-	_, err := o.conn.Exec(ctx, "INSERT INTO moat.erasure (tenant, operator, reason, due_at) "+
+	tag, err := o.conn.Exec(ctx, "INSERT INTO moat.erasure (tenant, operator, reason, due_at) "+
 		"VALUES ($1, $2, $3, clock_timestamp() + $4::float8 * interval '1 second') ON CONFLICT (tenant) "+
 		"WHERE finished_at IS NULL AND cancelled_at IS NULL DO NOTHING", tenant, o.by.Name, o.by.Reason, after.Seconds())
 	if err != nil {
 		return nil, fmt.Errorf("note the erasure: %w", err)
 	}
-	return o.open(ctx, tenant)
+	r, err := o.open(ctx, tenant)
+	if r != nil {
+		r.made = tag.RowsAffected() == 1
+	}
+	return r, err
 }
 
 // CancelErasure takes a request back and resumes the tenant. One that has begun cannot be
@@ -327,14 +332,15 @@ func (o *Operator) erase(ctx context.Context, tenant string, r *request, opts Er
 	return w.certify(ctx, r, all)
 }
 
-// forget takes a request back that was made by the call that failed.
+// forget takes a request back that the call which failed had made itself. One that was made
+// before stays: its tenant is suspended, and waits for it.
 func (o *Operator) forget(ctx context.Context, r *request, cause error) error {
-	_, err := o.conn.Exec(ctx, "DELETE FROM moat.erasure WHERE id = $1 AND started_at IS NULL AND due_at <= "+
-		"clock_timestamp()",
-		r.id)
-	if sqlState(err) == "42501" { // it stays as a request that is due
-		err = nil
+	if !r.made {
+		return cause
 	}
+	_, err := o.conn.Exec(ctx, "UPDATE moat.erasure SET cancelled_at = clock_timestamp() WHERE id = $1 AND "+
+		"started_at IS NULL",
+		r.id)
 	return errors.Join(cause, err)
 }
 

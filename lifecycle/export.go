@@ -263,6 +263,12 @@ func (x *export) references() []string {
 			continue
 		}
 		t := x.table(r, "referred to")
+		if m := x.view.Model.Shapes.MembersOf(name); m != nil {
+			// Of people who belong to others as well, what members of one tenant may read.
+			t.Columns = slices.DeleteFunc(t.Columns, func(c Column) bool {
+				return c.Name != m.Key && !slices.Contains(m.Columns, c.Name)
+			})
+		}
 		x.manifest.References = append(x.manifest.References, t)
 		queries = append(queries, "SELECT "+columns("r", t.names())+" FROM "+name.SQL()+" r WHERE "+
 			strings.Join(wanted[name], " OR "))
