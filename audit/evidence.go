@@ -16,6 +16,8 @@ type Evidence struct {
 	// SealKeys are the ids of keys of sealed mode that a newer one replaced more than
 	// a day ago and that are accepted without an end.
 	SealKeys []string
+	// Placements are the shards of each distributed table that was asked about.
+	Placements map[catalog.QName]Placements
 	// Unseen says what could not be counted.
 	Unseen []string
 }

@@ -17,7 +17,8 @@ import (
 )
 
 // Probe asks the database what its catalog does not say: how many rows refer to
-// another tenant's, and how the planner reads big tables as an application role. Each
+// another tenant's, how the planner reads big tables as an application role, and whether the
+// shards of distributed tables have the policies of the table. Each
 // question is a read-only transaction of its own that waits at most five seconds; they
 // are sent without waiting for one another's answers.
 //
@@ -26,7 +27,7 @@ import (
 // is done or the connection is no longer usable.
 func Probe(ctx context.Context, conn *pgx.Conn, v *policy.View) (Evidence, error) {
 	p := prober{facts: newFacts(v, Options{}), evidence: Evidence{Plans: map[catalog.QName]Plan{},
-		Orphans: map[catalog.QName]int64{}}}
+		Orphans: map[catalog.QName]int64{}, Placements: map[catalog.QName]Placements{}}}
 	for _, r := range p.facts.keyedTables {
 		for i := range r.Constraints {
 			if fk := &r.Constraints[i]; p.facts.crosses(r, fk) {
@@ -41,6 +42,7 @@ func Probe(ctx context.Context, conn *pgx.Conn, v *policy.View) (Evidence, error
 		p.orphans(r)
 	}
 	p.sealKeys()
+	p.placements()
 	ask(ctx, conn.PgConn(), p.questions)
 	if conn.IsClosed() {
 		return p.evidence, errors.New("connection lost while probing")

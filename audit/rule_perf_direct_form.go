@@ -11,7 +11,7 @@ var rulePerfDirectForm = Rule{
 	Title: "A policy reads the setting for every row",
 	check: func(f *facts) []Finding {
 		return f.eachPolicy(func(r *catalog.Relation, p *judgedPolicy) bool {
-			return r.Kind != catalog.PartitionedTable && !f.skewed(r) && p.direct()
+			return f.look.FormOf(r) == policy.Wrapped && !f.skewed(r) && p.direct()
 		}, func(r *catalog.Relation, p *judgedPolicy) Finding {
 			x := onPart(r, p.Name,
 				"A sequential scan takes three times as long, and a plan cached for one tenant is reused for all.",

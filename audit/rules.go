@@ -119,6 +119,13 @@ func Rules() []Rule {
 		ruleSessionTemp,
 		ruleSessionTenantRole,
 
+		ruleCitusBoundOwner,
+		ruleCitusGuard,
+		ruleCitusLocalTable,
+		ruleCitusPlacement,
+		ruleCitusRestrictive,
+		ruleCitusTenantColumn,
+
 		ruleSealFunction,
 		ruleSealKeyReadable,
 		ruleSealMixed,

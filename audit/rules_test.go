@@ -23,7 +23,8 @@ var detectable = strings.Fields(`
 	S03 S05 S08 S12 S14 S15 S16 S17 S19 S21 S22 S24
 	E01 E03 E04 E05
 	F01 F02 F03 F04 F05 F06 F07 F08 F11 F12
-	T01 T02 T03 T04 T05 T06 T07`)
+	T01 T02 T03 T04 T05 T06 T07
+	D01 D02 D03 D04`)
 
 func TestEveryHoleHasARuleAndAFixture(t *testing.T) {
 	t.Parallel()
@@ -54,7 +55,7 @@ func TestEveryHoleHasARuleAndAFixture(t *testing.T) {
 
 func TestRulesAreWellFormed(t *testing.T) {
 	t.Parallel()
-	groups := []string{"role", "rls", "policy", "view", "func", "key", "grant", "session", "seal", "guard",
+	groups := []string{"role", "rls", "policy", "view", "func", "key", "grant", "session", "seal", "guard", "citus",
 		"release", "cve", "perf"}
 	seen := map[string]bool{}
 	for _, r := range audit.Rules() {

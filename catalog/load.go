@@ -29,9 +29,9 @@ var ErrOldServer = errors.New("server is older than PostgreSQL 13")
 
 // Load reads the catalog of the connected database into a [Snapshot].
 //
-// It works in one read-only, repeatable-read transaction of two round trips, or,
-// when conn is inside a transaction already, under a savepoint of that one. It
-// takes no lock but ACCESS SHARE, on what views and indexes that it deparses are
+// It works in one read-only, repeatable-read transaction of two round trips, two more
+// where Citus is installed, or, when conn is inside a transaction already, under a
+// savepoint of that one. It takes no lock but ACCESS SHARE, on what views and indexes that it deparses are
 // made of, until it has read all; it gives them up rather than wait so long that
 // somebody's change of the schema could fail for a deadlock. It leaves no setting
 // behind. The role needs no privilege: what it cannot see is listed in
@@ -141,6 +141,9 @@ func loadOnce(ctx context.Context, conn *pgx.Conn, skip map[string]string) (s *S
 		return nil, err
 	}
 	if err := l.read(ctx, conn); err != nil {
+		return nil, err
+	}
+	if err := l.distribution(ctx, conn); err != nil {
 		return nil, err
 	}
 	return l.finish(), nil

@@ -29,6 +29,8 @@ type index struct {
 	byProc    map[OID]*Function
 	edges     map[string][]Membership // by member
 
+	distributed map[QName]*Distributed
+
 	referring map[QName][]Reference          // by the table referred to
 	triggered map[QName][]*Relation          // by the trigger's function
 	reads     map[QName][]RelationDependency // by what reads
@@ -52,6 +54,13 @@ func NewLookup(s *Snapshot, m *Model) *Lookup {
 		edges: map[string][]Membership{}, closures: map[closureKey]closure{},
 		referring: map[QName][]Reference{}, triggered: map[QName][]*Relation{},
 		reads: map[QName][]RelationDependency{}, readBy: map[QName][]RelationDependency{},
+		distributed: map[QName]*Distributed{},
+	}
+	if s.Distribution != nil {
+		for i := range s.Distribution.Tables {
+			d := &s.Distribution.Tables[i]
+			x.distributed[d.Table] = d
+		}
 	}
 	for i := range s.Relations {
 		r := &s.Relations[i]

@@ -31,6 +31,8 @@ type Model struct {
 	Roles []string `json:"roles"`
 	// Shapes are what there is besides one tenant column and one setting.
 	Shapes Shapes `json:"shapes,omitzero"`
+	// Distribute says that the tables are to be spread over several servers by Citus.
+	Distribute bool `json:"distribute,omitempty"`
 	// Schemas are the schemas looked at.
 	Schemas []string `json:"schemas"`
 	// Tables classifies every table, partitioned table and foreign table.

@@ -38,6 +38,8 @@ type Snapshot struct {
 	// Settings are the run-time parameters rules need (wal_level,
 	// max_prepared_transactions, …), by name.
 	Settings map[string]string `json:"settings"`
+	// Distribution is nil where Citus is not installed.
+	Distribution *Distribution `json:"distribution,omitempty"`
 	// LargeObjects is the number of large objects in the database.
 	LargeObjects int64 `json:"large_objects"`
 	// Unseen says, in sentences, what the role could not look at. A Snapshot with

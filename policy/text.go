@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
@@ -76,11 +75,10 @@ func (v *View) FormOf(r *catalog.Relation) Form {
 	return Wrapped
 }
 
-// Citus reports whether the extension is installed. There a restrictive policy reaches the
-// shards as a permissive one, so that the wall has to be the only policy.
-func (v *View) Citus() bool {
-	return slices.ContainsFunc(v.Snapshot.Extensions, func(e catalog.Extension) bool { return e.Name == "citus" })
-}
+// Citus reports whether the extension is installed, or the model says that tables are to be
+// distributed. There a restrictive policy reaches the shards as a permissive one, so that the
+// wall has to be the only policy.
+func (v *View) Citus() bool { return v.Snapshot.Distribution != nil || v.Model.Distribute }
 
 // Comparable reports whether a tenant column of type typ can be isolated: its equality is
 // exact and leakproof. Those of numeric, citext and character(n) are not.
@@ -111,6 +109,17 @@ func Create(
 // Alter gives a policy new expressions; an empty one stays as it is.
 func Alter(table catalog.QName, name, using, check string) string {
 	return "ALTER POLICY " + sqltext.Ident(name) + " ON " + table.SQL() + conditions(using, check)
+}
+
+// Again writes a policy as it is.
+func Again(table catalog.QName, p *catalog.Policy) string {
+	text := func(e *catalog.Expr) string {
+		if e == nil {
+			return ""
+		}
+		return e.Text
+	}
+	return Create(table, p.Name, p.Permissive, p.Command, p.Roles, text(p.Using), text(p.Check))
 }
 
 // Drop removes a policy that may be there.

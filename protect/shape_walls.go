@@ -35,7 +35,7 @@ func (p *planner) shapeWalls(rel *catalog.Relation) {
 		}
 		gone[old.Name] = true
 		titles = append(titles, "no "+old.Name)
-		do, undo = append(do, policy.Drop(q, old.Name)), append(undo, recreate(q, old))
+		do, undo = append(do, policy.Drop(q, old.Name)), append(undo, policy.Again(q, old))
 	}
 	taken := func(name string) bool {
 		return slices.ContainsFunc(rel.Policies, func(x catalog.Policy) bool { return x.Name == name && !gone[name] })
@@ -77,17 +77,6 @@ func (p *planner) askNarrow(rel *catalog.Relation, old *catalog.Policy, kept map
 		Question: fmt.Sprintf("Policy %s is restrictive. May it go, or does it hide what it should?", old.Name),
 		Why:      "It stays: whatever it hides stays hidden, also from those to whom the shapes of moat.yaml show it.",
 		SQL:      []string{policy.Drop(q, old.Name)}})
-}
-
-// recreate writes a policy as it is.
-func recreate(q catalog.QName, old *catalog.Policy) string {
-	text := func(e *catalog.Expr) string {
-		if e == nil {
-			return ""
-		}
-		return e.Text
-	}
-	return policy.Create(q, old.Name, old.Permissive, old.Command, old.Roles, text(old.Using), text(old.Check))
 }
 
 // doors are the permissive policies: the team's own where it has any, else ours. What

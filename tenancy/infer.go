@@ -66,7 +66,7 @@ func Infer(s *catalog.Snapshot, o Options) (*policy.View, error) {
 	if err := checkOptions(bare, o); err != nil {
 		return nil, err
 	}
-	m := &catalog.Model{Trusted: trusted(bare, o)}
+	m := &catalog.Model{Trusted: trusted(bare, o), Distribute: o.Distribute}
 	f := &inference{v: policy.NewView(bare.With(m)), o: o, m: m,
 		ignored: map[catalog.QName]string{}, classes: map[catalog.QName]*catalog.TableModel{}}
 	f.schemas()

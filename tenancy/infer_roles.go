@@ -1,6 +1,7 @@
 package tenancy
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -22,7 +23,7 @@ func (f *inference) roles() error {
 	named := f.namedRoles(targets)
 	for i := range f.v.Snapshot.Roles {
 		r := &f.v.Snapshot.Roles[i]
-		if r.Super || strings.HasPrefix(r.Name, "pg_") || slices.Contains(f.operators(), r.Name) {
+		if r.Super || strings.HasPrefix(r.Name, "pg_") || slices.Contains(f.operators(), r.Name) || f.reachesShards(r.Name) {
 			continue
 		}
 		if r.Login && f.touches(r.Name, targets) || !r.Login && !r.BypassRLS && named[r.Name] && f.switchedTo(r.Name) {
@@ -55,6 +56,11 @@ func (f *inference) operators() []string {
 		return f.o.Operators
 	}
 	return roles.NotApplications()
+}
+
+// reachesShards reports whether a role is the owner that Citus logs in as on other servers.
+func (f *inference) reachesShards(role string) bool {
+	return f.v.Snapshot.Distribution.Spread() && role == cmp.Or(f.o.Owner, roles.Owner)
 }
 
 // targets are the relations that hold tenants' rows: tables by their class, and

@@ -19,6 +19,12 @@ type Options struct {
 	Columns map[string]string
 	// Shapes are what is declared besides; what is not may be inferred.
 	Shapes catalog.Shapes
+	// Distribute says that the tables are to be distributed by Citus; see
+	// [catalog.Model.Distribute].
+	Distribute bool
+	// Owner is the role that owns the tables and, on Citus, logs in to reach the shards:
+	// no application there. Zero means moat's own.
+	Owner string
 	// Operators are roles that are never taken for application roles when those are
 	// inferred; zero means those of moat's own that serve nothing.
 	Operators []string

@@ -32,6 +32,7 @@ type Hole struct {
 	MinMajor, MaxMajor int
 	Vulnerable, Mended string
 	roles              []string // "prefix ATTRIBUTES"
+	with               string   // "citus": its catalogue, imitated
 }
 
 // Applies reports whether the fixture is for this major version.
@@ -101,6 +102,9 @@ func (f *Fixture) fill(t testing.TB, role func(prefix, attributes string) string
 	}
 	f.names = strings.NewReplacer(pairs...)
 	f.Exec(t, f.Expand(read(t, "holes", "base.sql")))
+	if f.with == "citus" {
+		f.Exec(t, pgtest.Citus)
+	}
 	f.Exec(t, f.Expand(f.Vulnerable))
 }
 
@@ -148,6 +152,8 @@ func parse(id, text string) Hole {
 			h.Object = value
 		case "role":
 			h.roles = append(h.roles, value)
+		case "with":
+			h.with = value
 		case "versions":
 			h.MinMajor, h.MaxMajor = versions(value)
 		}

@@ -18,7 +18,15 @@ import (
 // names its key.
 func (c *Config) check() error {
 	return cmp.Or(c.Tables.check(), c.checkShapes(), c.Tenant.check(), c.Auth.check(), c.Serve.check(), c.Proxy.check(),
-		c.Limits.check(), c.checkSignIn())
+		c.Limits.check(), c.Citus.check(), c.checkSignIn())
+}
+
+func (c Citus) check() error {
+	switch c.Binding {
+	case "", "detect", "set_tenant", "plain":
+		return nil
+	}
+	return fmt.Errorf("citus.binding %q: use detect, set_tenant or plain", c.Binding)
 }
 
 func (t Tables) check() error {

@@ -28,6 +28,7 @@ type Config struct {
 	Caller Caller `yaml:"caller"`
 	Roles  Roles  `yaml:"roles"`
 	Sealed Sealed `yaml:"sealed"`
+	Citus  Citus  `yaml:"citus"`
 	Auth   Auth   `yaml:"auth"`
 	Serve  Serve  `yaml:"serve"`
 	Proxy  Proxy  `yaml:"proxy"`
@@ -89,6 +90,16 @@ type Sealed struct {
 	KeyFile string `yaml:"key_file"`
 	// AnyConnection signs for every connection, for a pooler that hides the server process.
 	AnyConnection bool `yaml:"any_connection"`
+}
+
+// Citus is about tables that are spread over several servers.
+type Citus struct {
+	// Distribute says that the tables are to be distributed: protect writes policies that
+	// shards can hold, and prints the statements that distribute.
+	Distribute bool `yaml:"distribute"`
+	// Binding is how the tenant is bound: detect (the default) looks, set_tenant binds so
+	// that other servers see it, plain does not.
+	Binding string `yaml:"binding"`
 }
 
 // Auth lists the issuers whose tokens are accepted.

@@ -15,5 +15,8 @@ func (c *Config) Model() tenancy.Options {
 		Ignored: named(c.Tables.Ignore),
 		Columns: c.Tables.Columns,
 		Shapes:  c.Shapes(),
+
+		Distribute: c.Citus.Distribute,
+		Owner:      c.Roles.Owner,
 	}
 }

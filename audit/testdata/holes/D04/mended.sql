@@ -1,0 +1,1 @@
+SELECT create_distributed_table('app.doc', 'tenant_id');

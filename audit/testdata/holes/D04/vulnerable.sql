@@ -1,0 +1,4 @@
+-- object: app.doc
+-- with: citus
+ALTER POLICY iso ON app.doc USING (tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid);
+SELECT create_distributed_table('app.doc', 'id');
