@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -39,6 +40,15 @@ func newArchive(w io.Writer, at time.Time) (*archive, error) {
 		return nil, err
 	}
 	return &archive{zip, tar.NewWriter(zip), at}, nil
+}
+
+// cut ends the compressed frame, so that w may be cut off here and written on from here.
+func (a *archive) cut(w io.Writer) error {
+	if err := errors.Join(a.tar.Flush(), a.zip.Close()); err != nil {
+		return err
+	}
+	a.zip.Reset(w)
+	return nil
 }
 
 func (a *archive) close() error {

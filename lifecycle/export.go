@@ -28,6 +28,8 @@ type ExportOptions struct {
 	Mask     map[string]string
 	// Progress, if set, is told of each table when it begins and when it is done.
 	Progress func(table string, rows int64, done bool)
+	// Kept, if set, is told how many tables of an interrupted export still stand.
+	Kept func(tables int)
 }
 
 // describe is for the operator log.
@@ -43,8 +45,7 @@ func (o ExportOptions) describe() string {
 }
 
 // Export writes all rows of a tenant to w, as they were at one moment. Memory does not
-// grow with the rows. The moment ends with the connection, so that an export that was
-// interrupted starts again.
+// grow with the rows. [Operator.ExportFile] goes on after an interruption; this does not.
 func (o *Operator) Export(ctx context.Context, tenant string, w io.Writer, opts ExportOptions) (*Manifest, error) {
 	id, err := o.known(ctx, tenant)
 	if err != nil {
@@ -53,7 +54,7 @@ func (o *Operator) Export(ctx context.Context, tenant string, w io.Writer, opts 
 	if err := o.log(ctx, "exported the tenant", id, opts.describe()); err != nil {
 		return nil, err
 	}
-	return o.export(ctx, id, w, opts)
+	return o.export(ctx, id, w, opts, nil)
 }
 
 // ReadBackup exports a tenant from a database that was restored from a backup. It is not
@@ -67,17 +68,23 @@ func ReadBackup(ctx context.Context, conn *pgx.Conn, view *policy.View, tenant s
 	if err != nil {
 		return nil, err
 	}
-	return o.export(ctx, id, w, ExportOptions{})
+	return o.export(ctx, id, w, ExportOptions{}, nil)
 }
 
-func (o *Operator) export(ctx context.Context, tenant string, w io.Writer, opts ExportOptions) (*Manifest, error) {
+// export writes what is left to write: into a file of tables that are done, if r is set.
+func (o *Operator) export(ctx context.Context, tenant string, w io.Writer, opts ExportOptions, r *resumption) (
+	*Manifest, error,
+) {
 	tx, err := o.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
 		return nil, fmt.Errorf("take the snapshot: %w", err)
 	}
 	defer tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // it only read
-	x := &export{Operator: o, opts: opts, tenant: tenant}
+	x := &export{Operator: o, opts: opts, tenant: tenant, resumed: r}
 	if err := x.prepare(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.begin(ctx, x); err != nil {
 		return nil, err
 	}
 	switch opts.Format {
@@ -102,6 +109,7 @@ type export struct {
 	parts    []*part
 	manifest Manifest
 	salt     string
+	resumed  *resumption // nil where w is not a file that can be gone on with
 }
 
 func (x *export) prepare(ctx context.Context) (err error) {
@@ -201,12 +209,18 @@ func (x *export) archive(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := a.json(headerEntry, &x.manifest); err != nil {
-		return err
+	kept := x.resumed.tables()
+	if kept == 0 {
+		if err := a.json(headerEntry, &x.manifest); err != nil {
+			return err
+		}
 	}
-	for i := range x.manifest.Tables {
+	for i := kept; i < len(x.manifest.Tables); i++ {
 		t := &x.manifest.Tables[i]
 		if err := x.copyOut(ctx, a.chunks("%s/%04d", tableDir, i+1), t, x.rowsOf(t)); err != nil {
+			return err
+		}
+		if err := x.resumed.done(x, a); err != nil {
 			return err
 		}
 	}

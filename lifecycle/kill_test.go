@@ -37,7 +37,11 @@ func TestWorker(t *testing.T) {
 			fmt.Println("here")
 		}
 	}
-	if name := os.Getenv("MOAT_TEST_WORKER_FILE"); name != "" {
+	if name := os.Getenv("MOAT_TEST_WORKER_TO"); name != "" {
+		opts := lifecycle.ExportOptions{Progress: func(string, int64, bool) { step() }}
+		_, err := o.ExportFile(t.Context(), acme, name, opts)
+		fmt.Println("done", err)
+	} else if name := os.Getenv("MOAT_TEST_WORKER_FILE"); name != "" {
 		file, err := os.Open(name)
 		if err != nil {
 			t.Fatal(err)
@@ -62,11 +66,11 @@ func must2[T any](v T, err error) T {
 
 // killed runs the worker until it has taken so many steps, and kills it. It reports
 // whether the worker had ended by itself.
-func (w *world) killed(t *testing.T, steps int, file string) (ended bool) {
+func (w *world) killed(t *testing.T, steps int, env ...string) (ended bool) {
 	t.Helper()
 	c := exec.Command(os.Args[0], "-test.run=^TestWorker$")
-	c.Env = append(os.Environ(), "MOAT_TEST_WORKER_URL="+w.URL, "MOAT_TEST_WORKER_STEPS="+strconv.Itoa(steps),
-		"MOAT_TEST_WORKER_FILE="+file)
+	c.Env = append(append(os.Environ(), "MOAT_TEST_WORKER_URL="+w.URL+"&application_name=worker",
+		"MOAT_TEST_WORKER_STEPS="+strconv.Itoa(steps)), env...)
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +98,7 @@ func (w *world) killed(t *testing.T, steps int, file string) (ended bool) {
 // settled waits until the killed worker's session has ended on the server.
 func (w *world) settled(t *testing.T) {
 	t.Helper()
-	for range 200 {
+	for range 2000 {
 		if w.count(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "+
 			"AND backend_type = 'client backend' AND application_name = 'worker'") == 0 {
 			return
@@ -116,11 +120,10 @@ func kills() int {
 func TestKilledErasureGoesOn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Shared(t))
-	w.URL += "&application_name=worker"
 	others := w.fingerprint(t, acme, true)
 	mid := 0
 	for range kills() {
-		if w.killed(t, 1+rand.IntN(8), "") {
+		if w.killed(t, 1+rand.IntN(8)) {
 			break
 		}
 		mid++
@@ -163,9 +166,8 @@ func TestKilledRestore(t *testing.T) {
 	w.Exec(t, "DELETE FROM billing.invoices WHERE tenant_id = $1", acme)
 	w.Exec(t, "UPDATE app.people SET extra = NULL WHERE tenant_id = $1", acme)
 	broken := w.fingerprint(t, acme, false)
-	w.URL += "&application_name=worker"
 	for range kills() {
-		w.killed(t, 1+rand.IntN(13), file)
+		w.killed(t, 1+rand.IntN(13), "MOAT_TEST_WORKER_FILE="+file)
 		now := w.fingerprint(t, acme, false)
 		if !cmp.Equal(now, broken) && !cmp.Equal(now, mine) {
 			t.Fatalf("half restored:\n%s", cmp.Diff(mine, now))

@@ -3,6 +3,8 @@ package lifecycle
 import (
 	"fmt"
 	"time"
+
+	"github.com/moat-db/moat/catalog"
 )
 
 // FormatVersion is that of the export's format; docs/reference/export-format.md has it.
@@ -58,6 +60,8 @@ type LargeObject struct {
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
 }
+
+func (t *Table) name() catalog.QName { return catalog.QName{Schema: t.Schema, Name: t.Name} }
 
 // label names the table for people.
 func (t *Table) label() string { return t.Schema + "." + t.Name }

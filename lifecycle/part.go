@@ -19,6 +19,8 @@ type part struct {
 	is func(alias string) string
 	// owned is set where the rows belong to whoever refers to them.
 	owned *catalog.OwnedBy
+	// via are the other tables that say which rows those are.
+	via []catalog.QName
 	// foreign rows are kept on another server.
 	foreign bool
 }
@@ -75,6 +77,7 @@ func partOf(v *policy.View, t *catalog.TableModel, r *catalog.Relation, tenant s
 	if o := v.Model.Shapes.OwnedByOf(t.Table); o != nil {
 		by := v.Relation(o.By.Relation)
 		p.owned = o
+		p.via = []catalog.QName{root(v, o.By.Relation)}
 		p.how = "referred to by " + o.By.String()
 		p.is = func(alias string) string {
 			return fmt.Sprintf("EXISTS (SELECT 1 FROM %s o WHERE %s AND %s)", o.By.Relation.SQL(),
@@ -91,6 +94,9 @@ func partOf(v *policy.View, t *catalog.TableModel, r *catalog.Relation, tenant s
 		words := make([]string, len(t.Paths))
 		for i, path := range t.Paths {
 			words[i] = path.String()
+			for _, step := range path {
+				p.via = append(p.via, root(v, step.To))
+			}
 		}
 		p.how = "by " + strings.Join(words, ", or by ")
 		p.is = func(alias string) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"strings"
 
@@ -25,8 +26,10 @@ func (a *app) newTenantExport() *cobra.Command {
 		Long: "Write all rows of a tenant, as they were at one moment, with its large objects and the\n" +
 			"shared rows that they refer to. An archive (a compressed tar, docs/reference/export-format.md)\n" +
 			"can be restored; json and csv are zip files for people. Memory does not grow with the rows.\n\n" +
-			"The moment ends with the connection: an export that was interrupted leaves no file, and\n" +
-			"starts again.",
+			"An archive that was interrupted leaves FILE.part; the same command again goes on after its\n" +
+			"last whole table, unless the tenant's rows in it have changed since. What is masked, json\n" +
+			"and csv start again. export.leave_out and export.mask of moat.yaml name columns that json\n" +
+			"and csv never hold.",
 		Example: "  moat tenant export 3f2a… --to acme.tar.zst --reason 'before the migration'\n" +
 			"  moat tenant export 3f2a… --as csv --to acme.zip --mask app.users.phone=null --reason 'GDPR art. 20'",
 		Args: cobra.RangeArgs(1, 2),
@@ -34,9 +37,15 @@ func (a *app) newTenantExport() *cobra.Command {
 			if to == "" {
 				return withHint(errors.New("no file named"), "--to FILE")
 			}
-			opts := lifecycle.ExportOptions{Format: kind, LeaveOut: leaveOut, Mask: mask, Progress: a.exportProgress()}
+			if err := a.hideFromCustomer(kind, &leaveOut, &mask); err != nil {
+				return err
+			}
+			opts := lifecycle.ExportOptions{Format: kind, LeaveOut: leaveOut, Mask: mask, Progress: a.exportProgress(),
+				Kept: func(tables int) {
+					fmt.Fprintf(a.Err, "going on after %s of an export that was interrupted\n", english.Count(tables, "table"))
+				}}
 			return a.act(cmd.Context(), args[1:], f, func(o *lifecycle.Operator) error {
-				m, err := a.exportTo(cmd.Context(), o, args[0], to, opts)
+				m, err := o.ExportFile(cmd.Context(), args[0], to, opts)
 				if err != nil {
 					return err
 				}
@@ -54,21 +63,19 @@ func (a *app) newTenantExport() *cobra.Command {
 	return c
 }
 
-// exportTo writes beside the file first: what stands under its name came whole.
-func (a *app) exportTo(ctx context.Context, o *lifecycle.Operator, tenant, to string, opts lifecycle.ExportOptions) (
-	m *lifecycle.Manifest, err error,
-) {
-	part := to + ".part"
-	file, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("write the export: %w", err)
+// hideFromCustomer adds the columns that moat.yaml keeps from a customer: to what people
+// read, not to an archive, which has to restore.
+func (a *app) hideFromCustomer(kind string, leaveOut *[]string, mask *map[string]string) error {
+	c, err := a.config()
+	if err != nil || kind == "archive" {
+		return err
 	}
-	defer os.Remove(part) //nolint:errcheck // renamed, when all went well
-	m, err = o.Export(ctx, tenant, file, opts)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return nil, err
-	}
-	return m, os.Rename(part, to)
+	*leaveOut = append(*leaveOut, c.Export.LeaveOut...)
+	all := map[string]string{}
+	maps.Copy(all, c.Export.Mask)
+	maps.Copy(all, *mask)
+	*mask = all
+	return nil
 }
 
 // exportProgress says on a terminal which table is under way.

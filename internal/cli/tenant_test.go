@@ -62,6 +62,17 @@ func TestTenantCommands(t *testing.T) {
 	step(exitOK, "is active", tenant("resume", tenantA, "--apply")...)
 	step(exitOK, "16 rows of 3 tables", tenant("export", tenantA, "--to", file)...)
 	step(exitOK, "16 rows", tenant("export", tenantA, "--as", "json", "--to", filepath.Join(dir, "acme.zip"))...)
+	config := filepath.Join(dir, "moat.yaml")
+	if err := os.WriteFile(config, []byte("export: {leave_out: [public.tasks.title], mask: {public.projects.name: hash}}"),
+		0o600); err != nil {
+		t.Fatal(err)
+	}
+	step(exitOK, `"masked"`, tenant("export", tenantA, "--as", "csv", "--to", filepath.Join(dir, "acme.zip"),
+		"--config", config, "--format", "json")...)
+	if whole := step(exitOK, `"tenant"`, tenant("export", tenantA, "--to", file, "--config", config, "--format",
+		"json")...); strings.Contains(whole, "masked") {
+		t.Error("an archive is masked")
+	}
 
 	step(exitFound, "Erasing it deletes 16 rows", tenant("erase", tenantA)...)
 	step(exitOK, "due to be erased", tenant("erase", tenantA, "--after", "720h", "--apply")...)

@@ -18,7 +18,7 @@ import (
 // names its key.
 func (c *Config) check() error {
 	return cmp.Or(c.Tables.check(), c.checkShapes(), c.Tenant.check(), c.Auth.check(), c.Serve.check(), c.Proxy.check(),
-		c.Limits.check(), c.Citus.check(), c.checkSignIn())
+		c.Limits.check(), c.Citus.check(), c.checkSignIn(), c.Export.check())
 }
 
 func (c Citus) check() error {
@@ -27,6 +27,20 @@ func (c Citus) check() error {
 		return nil
 	}
 	return fmt.Errorf("citus.binding %q: use detect, set_tenant or plain", c.Binding)
+}
+
+func (e Export) check() error {
+	for _, name := range append(slices.Collect(maps.Keys(e.Mask)), e.LeaveOut...) {
+		if strings.Count(name, ".") != 2 {
+			return fmt.Errorf("export: column %q: write it as schema.table.column", name)
+		}
+	}
+	for name, how := range e.Mask {
+		if how != "null" && how != "hash" {
+			return fmt.Errorf("export.mask %s: %q: use \"null\", in quotes, or hash", name, how)
+		}
+	}
+	return nil
 }
 
 func (t Tables) check() error {

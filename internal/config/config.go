@@ -37,6 +37,14 @@ type Config struct {
 	// Protect holds the decisions that only a person can take.
 	Protect Protect `yaml:"protect"`
 	Portal  Portal  `yaml:"portal"`
+	Export  Export  `yaml:"export"`
+}
+
+// Export is what a customer is not given of its own rows: columns as schema.table.column.
+// Archives, which restore, hold everything.
+type Export struct {
+	LeaveOut []string          `yaml:"leave_out"`
+	Mask     map[string]string `yaml:"mask"` // column → null or hash
 }
 
 // Tenant is the tenant model; an empty field is inferred from the database.

@@ -30,6 +30,8 @@ func TestParseRefuses(t *testing.T) {
 		"unknown key":      "tenat: {column: x}",
 		"unknown sub key":  "tenant: {colum: x}",
 		"bad type":         "tenant: {type: numeric}",
+		"bad mask":         "export: {mask: {app.users.phone: blank}}",
+		"short column":     "export: {leave_out: [users.phone]}",
 		"bare table":       "tables: {shared: [countries]}",
 		"undotted setting": "tenant: {setting: tenant}",
 		"undotted subject": "tenant: {subject_setting: subject}",
