@@ -26,6 +26,8 @@ type binder struct {
 	// joined puts the settings into the seal's statement: where nothing is prepared, a
 	// statement of their own costs the server as much as a read.
 	joined bool
+	// spread binds by the function that reaches the other servers of Citus.
+	spread bool
 	// pooled are parameters that a pooler does not carry, set in each transaction.
 	pooled []setting
 }
@@ -44,7 +46,10 @@ type unsent struct {
 
 func newBinder(o Options) *binder {
 	b := &binder{idType: o.TenantType, sealer: o.Sealer, sealed: o.Sealer != nil, widen: widening(o),
-		tenantSetting: o.TenantSetting, paranoid: o.Paranoid}
+		tenantSetting: o.TenantSetting, paranoid: o.Paranoid, spread: o.Citus == CitusOn}
+	if b.spread {
+		b.widen = nil // a role does not reach the other servers
+	}
 	if !b.sealed {
 		b.set = append(b.set, setting{o.TenantSetting, func(s *Scope) string { return string(s.Tenant) }})
 	}
@@ -150,6 +155,10 @@ func (b *binder) queueOn(ctx context.Context, batch *pgx.Batch, backend uint32, 
 	if len(b.pooled) > 0 {
 		queueWith(batch, "select true", nil, b.pooled, s)
 		n++
+	}
+	if b.spread {
+		b.queueSpread(batch, s)
+		return n + 1, nil
 	}
 	if b.sealed {
 		sql, args, err := b.sealer.Bind(ctx, s.Tenant, backend)
@@ -276,7 +285,7 @@ func values(args []any, settings []setting, s *Scope) []any {
 // Bind ties the transaction tx to s as a [DB] with these Options would. It is for
 // transactions on connections that no DB hands out. It does not look whether row-level
 // security binds the connection's role. It returns [ErrNoTenant] before any round trip
-// when s has no tenant. o may be nil.
+// when s has no tenant, and finds out itself whether Citus has spread the tables. o may be nil.
 func Bind(ctx context.Context, tx pgx.Tx, s Scope, o *Options) error {
 	opts, err := resolve(o)
 	if err != nil {
@@ -290,5 +299,24 @@ func Bind(ctx context.Context, tx pgx.Tx, s Scope, o *Options) error {
 	if _, err := b.queue(ctx, batch, tx.Conn(), &s); err != nil {
 		return err
 	}
-	return tx.SendBatch(ctx, batch).Close()
+	var citus bool
+	if opts.Citus == CitusDetect {
+		batch.Queue(citusKnown).QueryRow(func(row pgx.Row) error { return row.Scan(&citus) })
+	}
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil || !citus {
+		return err
+	}
+	return bindSpread(ctx, tx, s, opts)
+}
+
+// bindSpread binds again, by the function, where Citus has spread tables.
+func bindSpread(ctx context.Context, tx pgx.Tx, s Scope, o Options) error {
+	spread, err := spreads(ctx, tx.Conn())
+	if err != nil || !spread {
+		return err
+	}
+	if o.Citus = CitusOn; o.Sealer != nil {
+		return ErrSealedDistributed
+	}
+	return Bind(ctx, tx, s, &o)
 }

@@ -27,8 +27,10 @@ type DB struct {
 // Behind a pooler that gives each transaction another server process it names no statement
 // and sets the start-up parameters in each transaction.
 //
-// It returns [*UnsafeRoleError] for a role that could see other tenants' rows, and
-// [ErrObserved] where moat protect only observes. Close the DB when done.
+// It returns [*UnsafeRoleError] for a role that could see other tenants' rows,
+// [ErrObserved] where moat protect only observes, and [ErrDistributed], [ErrNoSetTenant] or
+// [ErrSealedDistributed] where the binding does not reach the servers of Citus. Close the DB
+// when done.
 func Open(ctx context.Context, url string, o *Options) (*DB, error) {
 	opts, err := resolve(o)
 	if err != nil {
@@ -46,14 +48,9 @@ func Open(ctx context.Context, url string, o *Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)
 	}
-	bind := newBinder(opts)
-	if pooled {
-		if bind.pooled, err = withoutSession(config.ConnConfig); err != nil {
-			return nil, err
-		}
-		if opts.Sealer != nil && !anyBackend(opts.Sealer) {
-			return nil, ErrPoolerHidesProcess
-		}
+	bind, err := bindingTo(ctx, config.ConnConfig, opts, pooled)
+	if err != nil {
+		return nil, err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -65,6 +62,33 @@ func Open(ctx context.Context, url string, o *Options) (*DB, error) {
 		return nil, err
 	}
 	return db, nil
+}
+
+// bindingTo is how scopes are bound to the database of a configuration, which it fits to that.
+func bindingTo(ctx context.Context, c *pgx.ConnConfig, opts Options, pooled bool) (*binder, error) {
+	var carried []setting
+	if pooled {
+		var err error
+		if carried, err = withoutSession(c); err != nil {
+			return nil, err
+		}
+		if opts.Sealer != nil && !anyBackend(opts.Sealer) {
+			return nil, ErrPoolerHidesProcess
+		}
+	}
+	citus, err := opts.Citus.detected(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("open pool: %w", err)
+	}
+	if opts.Citus = citus; citus == CitusOn {
+		if opts.Sealer != nil {
+			return nil, ErrSealedDistributed
+		}
+		withoutGeneric(c)
+	}
+	bind := newBinder(opts)
+	bind.pooled = carried
+	return bind, nil
 }
 
 // New returns a DB over a pool that the caller made, preferably from a configuration
@@ -101,11 +125,15 @@ func (db *DB) Close() {
 // they leave in a session, the next statement of any tenant finds.
 func (db *DB) UnscopedPool() *pgxpool.Pool { return db.pool }
 
+// Spread reports whether scopes are bound so that the other servers of Citus see them.
+func (db *DB) Spread() bool { return db.bind.spread }
+
 // Stat returns the pool's counters.
 func (db *DB) Stat() *pgxpool.Stat { return db.pool.Stat() }
 
 // Check checks again whether row-level security binds the role of the pool's
-// connections, and returns [*UnsafeRoleError] or [ErrObserved] when it does not. It is
+// connections, and the binding the servers of its tables, and returns the errors of [Open]
+// when not. It is
 // for readiness probes: attributes and memberships may change while a program runs.
 func (db *DB) Check(ctx context.Context) error {
 	conn, err := db.pool.Acquire(ctx)
@@ -116,6 +144,9 @@ func (db *DB) Check(ctx context.Context) error {
 	err = checkRole(ctx, conn.Conn())
 	if err == nil {
 		err = CheckObserved(ctx, conn.Conn())
+	}
+	if err == nil {
+		err = db.bind.checkSpread(ctx, conn.Conn())
 	}
 	db.checked.Store(err == nil)
 	return err
@@ -158,7 +189,7 @@ func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 // transaction: all of them or none. b must not have begun a transaction itself
 // (Batch.BeginTx): [DB.InTx] is for that. The results must be closed.
 func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	conn, results, err := db.send(ctx, (*pgx.Conn).SendBatch, &pgx.Batch{}, b.QueuedQueries...)
+	conn, results, err := db.send(ctx, db.sender(true), &pgx.Batch{}, b.QueuedQueries...)
 	if err != nil {
 		return failedBatch{err: err}
 	}
@@ -172,11 +203,8 @@ func (db *DB) query(ctx context.Context, sql string, args []any) (*rows, error) 
 	if err != nil {
 		return nil, err
 	}
-	how := (*pgx.Conn).SendBatch
-	if !named {
-		how = sendUnnamed
-	}
-	if _, seen := db.tracer.(pgx.BatchTracer); db.tracer != nil && (!named || !seen) {
+	how := db.sender(named)
+	if _, seen := db.tracer.(pgx.BatchTracer); db.tracer != nil && (!named && !db.bind.spread || !seen) {
 		how = traced(db.tracer, how)
 	}
 	r := &rows{statement: pgx.QueuedQuery{SQL: sql, Arguments: args}}
@@ -190,6 +218,17 @@ func (db *DB) query(ctx context.Context, sql string, args []any) (*rows, error) 
 		return nil, typed(err)
 	}
 	return r, nil
+}
+
+// sender is how the binding and statements are sent, prepared or not.
+func (db *DB) sender(named bool) sender {
+	switch {
+	case db.bind.spread:
+		return sendSpread(named)
+	case named:
+		return (*pgx.Conn).SendBatch
+	}
+	return sendUnnamed
 }
 
 // sender sends a batch; (*pgx.Conn).SendBatch is the usual one.

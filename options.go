@@ -62,6 +62,11 @@ type Options struct {
 	// mode). Zero means the plain setting.
 	Sealer Sealer
 
+	// Citus says how a scope is bound where Citus spreads the tables over several servers.
+	// Zero means that [Open] looks. The facts of a scope then go into the settings that
+	// moat.set_tenant was made with, and wide scopes are refused.
+	Citus Citus
+
 	// Tracer is called for every statement; see pgx's tracelog and multitracer. Its
 	// context has the [Scope], for a tracer that notes the tenant. A pgx.BatchTracer sees
 	// the batch of the binding and the statement; one that is only a pgx.QueryTracer sees
@@ -101,6 +106,9 @@ func (o Options) withDefaults() (Options, error) {
 	case UUID, BigInt, Integer, Text:
 	default:
 		return o, fmt.Errorf("tenant type %q is not supported: use uuid, bigint, integer or text", o.TenantType)
+	}
+	if o.Citus == CitusOn && o.Sealer != nil {
+		return o, ErrSealedDistributed
 	}
 	for _, name := range []string{o.TenantSetting, o.SubjectSetting, o.RoleSetting, o.ClaimsSetting} {
 		if !settingName.MatchString(name) && (name != NotSent || name == o.TenantSetting) {

@@ -105,6 +105,9 @@ func New(c Config) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Options != nil && c.Options.Citus == moat.CitusOn {
+		return nil, moat.ErrDistributed
+	}
 	binding, err := moat.NewBinding(c.Options)
 	if err != nil {
 		return nil, err

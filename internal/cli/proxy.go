@@ -85,6 +85,9 @@ func (s *service) openProxy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.db.Spread() {
+		options.Citus = moat.CitusOn
+	}
 	if s.proxyDoor, err = s.openProxyDoor(ctx); err != nil {
 		return err
 	}

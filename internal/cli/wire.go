@@ -73,7 +73,18 @@ func bindOptions(c config.Config) (*moat.Options, error) {
 	t := c.Tenant
 	return &moat.Options{Sealer: sealer, TenantSetting: t.Setting, TenantType: moat.TenantType(t.Type),
 		SubjectSetting: t.SubjectSetting, RoleSetting: t.RoleSetting, ClaimsSetting: t.ClaimsSetting,
-		TreeRole: c.Roles.Tree}, err
+		TreeRole: c.Roles.Tree, Citus: citusBinding(c.Citus)}, err
+}
+
+// citusBinding is citus.binding.
+func citusBinding(c config.Citus) moat.Citus {
+	switch c.Binding {
+	case "set_tenant":
+		return moat.CitusOn
+	case "plain":
+		return moat.CitusOff
+	}
+	return moat.CitusDetect
 }
 
 // openApplication opens the application role's pool as the configuration asks.
