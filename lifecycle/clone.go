@@ -234,7 +234,7 @@ func (c *clone) copyGroup(ctx context.Context, g group) error {
 	}
 	err := c.tx.QueryRow(ctx, "WITH "+strings.Join(with, ", ")+" SELECT "+strings.Join(sums, ", ")).Scan(into...)
 	if err != nil {
-		if sqlState(err) == "23505" {
+		if sqlState(err) == uniqueViolation {
 			err = errors.Join(err, errors.New("a value must stay unique over all tenants: --set schema.table.column='{}-copy'"))
 		}
 		return err

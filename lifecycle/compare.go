@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -146,13 +148,68 @@ func (x *restore) writeRows(ctx context.Context, groups []group) error {
 		if g.cyclic {
 			statements = []string{together(statements)}
 		}
-		for _, sql := range statements {
-			if _, err := x.tx.Exec(ctx, sql); err != nil {
-				return fmt.Errorf("write the rows of %s: %w", names(g), err)
-			}
+		err := x.atOnce(ctx, statements)
+		if sqlState(err) == uniqueViolation {
+			err = x.atOnce(ctx, append(x.waysOut(g), statements...))
+		}
+		if err != nil {
+			return fmt.Errorf("write the rows of %s: %w", names(g), err)
 		}
 	}
 	return nil
+}
+
+const uniqueViolation = "23505"
+
+// atOnce runs statements as one that fails as a whole.
+func (x *restore) atOnce(ctx context.Context, statements []string) error {
+	return pgx.BeginFunc(ctx, x.tx, func(tx pgx.Tx) error {
+		for _, sql := range statements {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// waysOut are statements for rows that have swapped a unique value since: PostgreSQL checks
+// each row as it is written, so that the values first have to be out of each other's way.
+func (x *restore) waysOut(g group) (all []string) {
+	for _, p := range g.parts {
+		l := x.of(p)
+		var set []string
+		for i := range l.table.Indexes {
+			for _, name := range l.table.Indexes[i].Columns() {
+				if value := x.wayOut(l, name); value != "" && l.table.Indexes[i].Unique &&
+					!slices.Contains(set, sqltext.Ident(name)+" = "+value) {
+					set = append(set, sqltext.Ident(name)+" = "+value)
+				}
+			}
+		}
+		if len(set) > 0 {
+			all = append(all, l.update(set))
+		}
+	}
+	return all
+}
+
+// wayOut is a value that a column of no other row has, "" where none is known.
+func (x *restore) wayOut(l *loaded, name string) string {
+	c := l.table.Column(name)
+	if c == nil || slices.Contains(l.key, name) || !slices.Contains(l.columns, name) ||
+		name == x.view.TenantColumn(l.table) {
+		return ""
+	}
+	switch typ := x.view.BaseType(c.Type); {
+	case !c.NotNull:
+		return "NULL"
+	case typ == "text", strings.HasPrefix(typ, "character varying"):
+		return "gen_random_uuid()::text || '@moat.invalid'" // passes for an address, where one is asked for
+	case typ == "uuid":
+		return "gen_random_uuid()"
+	}
+	return ""
 }
 
 func names(g group) string {
@@ -182,6 +239,11 @@ func (l *loaded) change() string {
 	if len(l.key) == 0 || len(set) == 0 {
 		return ""
 	}
+	return l.update(set)
+}
+
+// update sets columns of the rows that differ.
+func (l *loaded) update(set []string) string {
 	return "UPDATE " + l.from() + " SET " + strings.Join(set, ", ") + " FROM " + temp(l) + " f WHERE " + l.same() +
 		" AND " +
 		l.where() + " AND " + l.text("x") + " <> " + l.text("f")

@@ -53,10 +53,17 @@ func TestRestoreBringsBackLastNight(t *testing.T) {
 	w := newWorld(t, pgtest.Shared(t))
 	mine := w.fingerprint(t, acme, false)
 	file := w.export(t, acme)
+	w.Exec(t, "CREATE TABLE public.swapped (id bigint, email text)")
 	for _, sql := range []string{
 		"DELETE FROM billing.invoices WHERE tenant_id = $1 AND number < 'INV-2'",
 		"UPDATE app.people SET boss_id = NULL, extra = '{}' WHERE tenant_id = $1",
 		"UPDATE app.tenants SET name = 'Broken' WHERE id = $1",
+		// Two people have swapped a unique value.
+		`WITH two AS (SELECT min(id) AS a, max(id) AS b FROM app.people WHERE tenant_id = $1),
+			old AS (SELECT p.id, p.email, two.a, two.b FROM app.people p, two WHERE p.id IN (two.a, two.b)),
+			gone AS (UPDATE app.people p SET email = p.id || '@away' FROM old WHERE p.id = old.id RETURNING 1)
+			INSERT INTO swapped SELECT o.id, n.email FROM old o JOIN old n ON n.id <> o.id, (SELECT count(*) FROM gone) g`,
+		"UPDATE app.people p SET email = s.email FROM swapped s WHERE s.id = p.id AND p.tenant_id = $1",
 		"DELETE FROM app.notes WHERE ctid IN (SELECT n.ctid FROM app.notes n JOIN app.people p ON p.id = n.person_id " +
 			"WHERE p.tenant_id = $1 LIMIT 7)",
 		"INSERT INTO app.teams (tenant_id, name) VALUES ($1, 'new')",
@@ -67,6 +74,7 @@ func TestRestoreBringsBackLastNight(t *testing.T) {
 	} {
 		w.Exec(t, sql, acme)
 	}
+	w.Exec(t, "DROP TABLE public.swapped")
 	others := w.fingerprint(t, acme, true)
 	broken := w.fingerprint(t, acme, false)
 	looking := restoring
