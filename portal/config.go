@@ -17,6 +17,7 @@ import (
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal/internal/client"
 	"github.com/moat-db/moat/portal/internal/console"
+	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/provider"
 	"github.com/moat-db/moat/prove/database"
 	"github.com/moat-db/moat/tenancy"
@@ -72,6 +73,16 @@ type Config struct {
 	// SecureCookies marks cookies Secure although the request came without TLS: set
 	// it behind a proxy that ends TLS.
 	SecureCookies bool
+	// Brands are the hosts that the portal is served at, by the exact name (with a port or for
+	// all), and how it looks there. Requests to others are answered with 421. None means any
+	// host, and moat's own look.
+	Brands map[string]Brand
+	// Locale writes numbers and dates where a brand says none: a tag such as de-DE, or
+	// "visitor"; empty means en-GB.
+	Locale string
+	// Money says which columns hold money: schema.table.column → a currency of ISO 4217, or the
+	// column of the same table with it. Whole numbers are of the minor unit (cents).
+	Money map[string]string
 	// Operator turns the operator's console on; nil means there is none.
 	Operator *Operator
 	// Extend adds pages to those of clients and operators (nil without an Operator), for
@@ -82,6 +93,13 @@ type Config struct {
 	// Now is the clock; nil means [time.Now].
 	Now func() time.Time
 }
+
+// Brand is whose portal a host shows; Colours and BrandLink are parts of it.
+type (
+	Brand     = frame.Brand
+	Colours   = frame.Colours
+	BrandLink = frame.BrandLink
+)
 
 // Provider is an OpenID provider.
 type Provider = provider.Config

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal/internal/client"
@@ -22,6 +23,7 @@ type Portal struct {
 	ledger  *ledger.Ledger // nil without an operator
 	store   *frame.Store   // nil where sessions live in their cookies
 	source  func(context.Context) (*policy.View, error)
+	shown   *schema.Source
 }
 
 // New returns the portal. It does no I/O.
@@ -32,7 +34,7 @@ func New(config Config) (*Portal, error) {
 	}
 	f, err := frame.New(frame.Config{Gate: config.Gate, Timeout: config.Timeout, SessionKey: config.SessionKey,
 		Store: store(config), SessionTTL: config.SessionTTL, SecureCookies: config.SecureCookies,
-		Logger: config.Logger, Now: config.Now})
+		Brands: config.Brands, Locale: config.Locale, Logger: config.Logger, Now: config.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -67,13 +69,17 @@ func store(c Config) *frame.Store {
 
 // open opens the rooms.
 func (p *Portal) open(c Config, f *frame.Frame) (err error) {
-	source, o := &schema.Source{Read: c.Source, Door: c.Door}, c.Operator
+	source, o := &schema.Source{Read: c.Source, Door: c.Door, Money: c.Money}, c.Operator
+	p.shown = source
 	if o != nil {
 		p.ledger = ledger.New(ledger.Config{Frame: f, Pool: o.Pool, DB: c.DB, Admin: o.Admin, Read: c.Source})
 	}
 	clients := client.Config{Frame: f, Source: source, DB: c.DB, Verifier: c.Verifier, Scope: c.Scope, From: c.From,
 		Ledger: p.ledger, PasteTokens: c.PasteTokens}
 	for _, one := range c.SignIn {
+		if host := f.Unknown(one.Hosts); host != "" {
+			return fmt.Errorf("provider %s: the portal is not served at its host %s", one.Issuer, host)
+		}
 		at, err := provider.New(one, c.ProviderVerifier, nil)
 		if err != nil {
 			return err
@@ -98,9 +104,17 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.S
 // Prepare creates what the console keeps in the schema moat, as the admin role: the
 // operator log, when clients were last seen, and the last known good state. It may be
 // run again. Where sessions are kept, it creates their table as well, and is an error when
-// the application role has a right on it. Without either it does nothing. The console does it by itself before
+// the application role has a right on it. Without either it creates nothing. It is an error when the
+// configuration names columns that are not shown. The console does it by itself before
 // its first use; a server does it at its start, so that the first client is seen.
 func (p *Portal) Prepare(ctx context.Context) error {
+	s, err := p.shown.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	if len(s.Unknown) > 0 {
+		return fmt.Errorf("the configuration names what the portal does not show: %s", strings.Join(s.Unknown, ", "))
+	}
 	if p.store != nil {
 		v, err := p.source(ctx)
 		if err != nil {

@@ -28,9 +28,14 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 		Timeout:       s.config.Serve.StatementTimeout,
 		SecureCookies: s.config.Portal.SecureCookies,
 		PasteTokens:   s.config.Portal.PasteTokens,
+		Locale:        s.config.Portal.Locale,
+		Money:         s.config.Portal.Money,
 		Logger:        s.log,
 	}
 	var err error
+	if c.Brands, err = openBrands(s.config.Portal); err != nil {
+		return nil, err
+	}
 	if c.SessionKey, err = sessionKey(s.config.Portal); err != nil {
 		return nil, err
 	}

@@ -222,6 +222,13 @@ type Portal struct {
 	// that encrypts sessions; several servers need the same.
 	SessionKeyFile string `yaml:"session_key_file"`
 	SessionKeyEnv  string `yaml:"session_key_env"`
+	// Brand is by host. Where it is given, the portal is served at these hosts only.
+	Brand map[string]Brand `yaml:"brand"`
+	// Locale writes numbers and dates where a brand says none.
+	Locale string `yaml:"locale"`
+	// Money says which columns hold money: schema.table.column → a currency (EUR), or the
+	// column of the same table with it.
+	Money map[string]string `yaml:"money"`
 	// PasteTokens lets clients sign in with a pasted token of auth.issuers.
 	PasteTokens bool `yaml:"paste_tokens"`
 	// Operators lists the issuers of operators' tokens; none means no console. They

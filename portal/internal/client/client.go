@@ -23,6 +23,7 @@ import (
 	"github.com/moat-db/moat/portal/internal/ledger"
 	"github.com/moat-db/moat/portal/internal/provider"
 	"github.com/moat-db/moat/portal/internal/schema"
+	"github.com/moat-db/moat/portal/internal/text"
 )
 
 //go:embed templates
@@ -118,6 +119,7 @@ type Visit struct {
 	Session *frame.Session
 	Schema  *schema.Schema
 	Zone    *time.Location
+	Locale  *text.Locale
 	Tenant  string
 	Name    string // of the tenant, for people
 	Agency  bool   // there are tenants below it
@@ -164,7 +166,8 @@ func (p *Pages) signedIn(h Handler) frame.Handler {
 		if p.Ledger != nil && s.ViewAs == nil {
 			p.Ledger.Seen(ctx, scope.Tenant)
 		}
-		v := &Visit{Context: ctx, Session: s, Schema: sc, Zone: frame.ZoneOf(r), Tenant: string(scope.Tenant), Name: name}
+		v := &Visit{Context: ctx, Session: s, Schema: sc, Zone: frame.ZoneOf(r), Locale: p.LocaleOf(r),
+			Tenant: string(scope.Tenant), Name: name}
 		if v.Agency, err = p.above(v); err != nil {
 			return err
 		}

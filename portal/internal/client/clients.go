@@ -16,7 +16,6 @@ import (
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/schema"
-	"github.com/moat-db/moat/portal/internal/text"
 )
 
 // clientsPage is what an agency sees of itself and its clients: together, and each.
@@ -95,7 +94,7 @@ func (p *Pages) clients(w http.ResponseWriter, r *http.Request, v *Visit) error 
 			return err
 		}
 		d := &dashboardPage{Table: t}
-		d.figures(sums)
+		d.figures(all, sums)
 		page.Cards = d.Cards
 		if page.Clients, err = all.below(tx, v.Tenant); err != nil {
 			return err
@@ -159,7 +158,7 @@ func (v *Visit) figuresOf(tx pgx.Tx, t *schema.Table, clients []clientLine, now 
 	var sum float64
 	sums := map[string][3]string{}
 	_, err = pgx.ForEachRow(rows, []any{&id, &n, &recent, &sum}, func() error {
-		sums[id] = [3]string{text.Count(n), text.Count(recent), text.Short(sum)}
+		sums[id] = [3]string{v.Locale.Count(n), v.Locale.Count(recent), v.Locale.Short(sum)}
 		return nil
 	})
 	for i := range clients {

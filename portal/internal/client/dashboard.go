@@ -61,7 +61,7 @@ func (d *dashboardPage) load(v *Visit, tx pgx.Tx, span string, now time.Time) er
 		return err
 	}
 	d.Empty = all.count == 0
-	d.figures(all)
+	d.figures(v, all)
 	if t.Created != nil {
 		if d.Trend, err = v.trend(tx, t, span, now); err != nil {
 			return err
@@ -90,9 +90,18 @@ type totals struct {
 type part struct {
 	count  int64
 	amount float64
+	// Of the currencies of the amounts the first and the last, where the rows say theirs.
+	least, most string
 }
 
-func (p part) plus(o part) part { return part{p.count + o.count, p.amount + o.amount} }
+func (p part) plus(o part) part {
+	out := part{p.count + o.count, p.amount + o.amount, p.least, p.most}
+	if o.most != "" && (out.most == "" || o.least < out.least) {
+		out.least = o.least
+	}
+	out.most = max(out.most, o.most)
+	return out
+}
 
 // totals reads the table once: everything together, by status and by source.
 func (v *Visit) totals(tx pgx.Tx, t *schema.Table, now time.Time) (totals, error) {
@@ -111,9 +120,14 @@ func (v *Visit) totals(tx pgx.Tx, t *schema.Table, now time.Time) (totals, error
 	for _, days := range []int{0, -30, -60} {
 		a.Add(stamp(created, now.AddDate(0, 0, days)))
 	}
+	code := "null::text"
+	if t.Amount != nil && t.Amount.Money != nil && t.Amount.Money.By != nil {
+		code = "t." + t.Amount.Money.By.SQL() + "::text"
+	}
 	rows, err := tx.Query(v, "select grouping(s), grouping(o), s, o, count(*), "+
 		"count(*) filter (where at > $2 and at <= $1), count(*) filter (where at > $3 and at <= $2), "+
-		"coalesce(sum(amount), 0)::float8 from (select "+column(t.Status, "null::text", "::text")+" as s, "+
+		"coalesce(sum(amount), 0)::float8, coalesce(min(code), ''), coalesce(max(code), '') from (select "+code+" as code, "+
+		column(t.Status, "null::text", "::text")+" as s, "+
 		column(t.Source, "null::text", "::text")+" as o, "+column(t.Created, "null::timestamptz", "")+" as at, "+
 		column(t.Amount, "0", "")+" as amount from "+t.SQL()+" t where "+query{}.where(v, t, a, nil)+
 		") x group by grouping sets ((), (s), (o))", a.Values...)
@@ -124,7 +138,8 @@ func (v *Visit) totals(tx pgx.Tx, t *schema.Table, now time.Time) (totals, error
 	var s, o *string
 	var one part
 	var fresh, before int64
-	_, err = pgx.ForEachRow(rows, []any{&noStatus, &noSource, &s, &o, &one.count, &fresh, &before, &one.amount},
+	_, err = pgx.ForEachRow(rows, []any{&noStatus, &noSource, &s, &o, &one.count, &fresh, &before, &one.amount,
+		&one.least, &one.most},
 		func() error {
 			switch {
 			case noStatus == 1 && noSource == 1:

@@ -3,6 +3,7 @@ package client
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/moat-db/moat/portal/internal/schema"
@@ -26,27 +27,27 @@ type bar struct {
 }
 
 // figures makes the cards and the breakdowns.
-func (d *dashboardPage) figures(all totals) {
-	t := d.Table
-	d.Cards = append(d.Cards, card{Title: "All " + text.Lower(t.Title), Value: text.Count(all.count), Note: "all time"})
+func (d *dashboardPage) figures(v *Visit, all totals) {
+	t, l := d.Table, v.Locale
+	d.Cards = append(d.Cards, card{Title: "All " + text.Lower(t.Title), Value: l.Count(all.count), Note: "all time"})
 	if t.Created != nil {
-		d.Cards = append(d.Cards, card{Title: "New in 30 days", Value: text.Count(all.fresh),
-			Change: changed(all.fresh, all.before), Note: text.Count(all.before) + " in the 30 days before"})
+		d.Cards = append(d.Cards, card{Title: "New in 30 days", Value: l.Count(all.fresh),
+			Change: changed(all.fresh, all.before), Note: l.Count(all.before) + " in the 30 days before"})
 	}
-	d.outcomes(all)
+	d.outcomes(v, all)
 	if t.Status != nil {
-		d.Status = bars(t, t.Status, all.status, all.count)
+		d.Status = v.bars(t, t.Status, all.status, all.count)
 	}
 	if t.Source != nil {
-		d.Source = bars(t, t.Source, all.source, all.count)
+		d.Source = v.bars(t, t.Source, all.source, all.count)
 		slices.SortStableFunc(d.Source, func(a, b bar) int { return cmp.Compare(b.Count, a.Count) })
 	}
 }
 
 // outcomes are the figures of what is decided and what is open, where the status has
 // words for it.
-func (d *dashboardPage) outcomes(all totals) {
-	t := d.Table
+func (d *dashboardPage) outcomes(v *Visit, all totals) {
+	t, l := d.Table, v.Locale
 	var good, bad, open part
 	var won string
 	if t.Status != nil {
@@ -63,23 +64,43 @@ func (d *dashboardPage) outcomes(all totals) {
 	}
 	switch {
 	case t.Amount != nil && won != "":
-		d.amount("Open ", open.amount, text.Count(open.count)+" not yet decided")
+		d.amount(v, "Open ", open, l.Count(open.count)+" not yet decided")
 	case t.Amount != nil:
-		d.amount("Total ", all.amount, "over all "+text.Lower(t.Title))
+		d.amount(v, "Total ", all.part, "over all "+text.Lower(t.Title))
 	}
 	if decided := good.count + bad.count; won != "" && bad.count > 0 {
-		note := text.Count(good.count) + " of " + text.Count(decided) + " decided"
+		note := l.Count(good.count) + " of " + l.Count(decided) + " decided"
 		if t.Amount != nil {
-			note += ", worth " + text.Short(good.amount)
+			note += ", worth " + v.worth(t, good)
 		}
 		rate := fmt.Sprintf("%.0f%%", 100*float64(good.count)/float64(decided))
 		d.Cards = append(d.Cards, card{Title: schema.OptionTitle(won) + " rate", Value: rate, Note: note})
 	}
 }
 
-func (d *dashboardPage) amount(title string, sum float64, note string) {
-	d.Cards = append(d.Cards, card{Title: title + text.Lower(d.Table.Amount.Title), Value: text.Short(sum),
-		Full: text.Group(fmt.Sprintf("%.0f", sum)), Note: note})
+func (d *dashboardPage) amount(v *Visit, title string, sum part, note string) {
+	d.Cards = append(d.Cards, card{Title: title + text.Lower(d.Table.Amount.Title), Value: v.worth(d.Table, sum),
+		Full: v.Locale.Number(fmt.Sprintf("%.0f", sum.amount)), Note: note})
+}
+
+// severalCurrencies stands where amounts cannot be added up.
+const severalCurrencies = "in several currencies"
+
+// worth writes the sum of the amounts of a table.
+func (v *Visit) worth(t *schema.Table, p part) string {
+	m := t.Amount.Money
+	if m == nil {
+		return v.Locale.Short(p.amount)
+	}
+	code := m.Code(&p.least)
+	if m.By != nil && p.least != p.most {
+		return severalCurrencies
+	}
+	sum := p.amount
+	if m.Minor {
+		sum /= math.Pow10(text.Digits(code))
+	}
+	return v.Locale.ShortMoney(sum, code)
 }
 
 // changed says by how much n differs from what was before; "" where that says nothing.
@@ -92,7 +113,7 @@ func changed(n, before int64) string {
 }
 
 // bars makes a breakdown, in the order of the list of values.
-func bars(t *schema.Table, c *schema.Column, parts map[string]part, all int64) []bar {
+func (v *Visit) bars(t *schema.Table, c *schema.Column, parts map[string]part, all int64) []bar {
 	most := int64(1)
 	for _, o := range c.Options {
 		most = max(most, parts[o].count)
@@ -104,7 +125,7 @@ func bars(t *schema.Table, c *schema.Column, parts map[string]part, all int64) [
 		b := bar{Title: schema.OptionTitle(o), Tone: c.Tone(o), Count: p.count, Href: t.Path() + suffix(here.values()),
 			Share: 100 * float64(p.count) / float64(most)}
 		if t.Amount != nil && p.amount != 0 {
-			b.Amount = text.Short(p.amount)
+			b.Amount = v.worth(t, p)
 		}
 		if all > 0 {
 			b.Percent = fmt.Sprintf("%.0f%%", 100*float64(p.count)/float64(all))

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -40,11 +39,9 @@ func (p *Pages) ways(r *http.Request) []way {
 }
 
 func offered(one *provider.Provider, host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	return len(one.Hosts) == 0 ||
-		slices.ContainsFunc(one.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
+	return len(one.Hosts) == 0 || slices.ContainsFunc(one.Hosts, func(h string) bool {
+		return strings.EqualFold(h, frame.Hostname(host))
+	})
 }
 
 func (p *Pages) provider(issuer string) *provider.Provider {

@@ -35,7 +35,7 @@ type listing struct {
 }
 
 // outputs are what is selected: the key, whose row it is where it may be another's, each
-// column, and after it what a referenced row is called.
+// column, and after it what stands beside it.
 func outputs(t *schema.Table, columns []*schema.Column, short bool) string {
 	var out []string
 	for _, c := range t.Key {
@@ -46,8 +46,8 @@ func outputs(t *schema.Table, columns []*schema.Column, short bool) string {
 	}
 	for _, c := range columns {
 		out = append(out, c.Expression("t", short))
-		if c.Ref != nil {
-			out = append(out, c.LabelExpression(t, "t"))
+		if beside := c.Beside(t, "t"); beside != "" {
+			out = append(out, beside)
 		}
 	}
 	if len(out) == 0 {
@@ -78,13 +78,13 @@ func (v *Visit) row(t *schema.Table, columns []*schema.Column, values []*string)
 		i++
 	}
 	for _, c := range columns {
-		var label *string
+		var beside *string
 		raw := values[i]
-		if i++; c.Ref != nil {
-			label = values[i]
+		if i++; c.Beside(t, "t") != "" {
+			beside = values[i]
 			i++
 		}
-		one := cell{Cell: c.Cell(raw, label, v.Zone), Minor: !slices.Contains(telling, c)}
+		one := cell{Cell: c.Cell(raw, beside, v.Zone, v.Locale), Minor: !slices.Contains(telling, c)}
 		if c == t.Status && out.Key != "" && c.MayChange && v.Session.ViewAs == nil {
 			one.Edit = v.statusCell(t, out.Key, one.Cell)
 		}

@@ -35,7 +35,8 @@ func (p *Pages) signInPage(w http.ResponseWriter, r *http.Request) error {
 
 func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, status int, problem string) error {
 	out := p.Frame.Page(r, "Sign in")
-	out.Data = &signInPage{Problem: problem, Operator: p.Ledger != nil, Ways: p.ways(r), Paste: p.PasteTokens}
+	out.Data = &signInPage{Problem: problem, Operator: p.Ledger != nil && out.Look.Console,
+		Ways: p.ways(r), Paste: p.PasteTokens}
 	return p.Render(w, status, "sign-in", out)
 }
 

@@ -77,12 +77,12 @@ func (v *Visit) trend(tx pgx.Tx, t *schema.Table, name string, now time.Time) (*
 	if err != nil {
 		return nil, err
 	}
-	out := draw(p, first, counts)
+	out := draw(p, first, counts, v.Locale)
 	for _, one := range periods {
 		href := frame.Base + "/dashboard?table=" + t.Slug + "&range=" + one.name
 		out.Ranges = append(out.Ranges, tab{Title: one.title, On: one == p, Href: href})
 	}
-	out.Name = fmt.Sprintf("%s by %s: %s in %s", t.Title, p.unit, text.Count(out.Total), p.title)
+	out.Name = fmt.Sprintf("%s by %s: %s in %s", t.Title, p.unit, v.Locale.Count(out.Total), p.title)
 	return out, nil
 }
 
@@ -109,7 +109,7 @@ func (v *Visit) perPeriod(tx pgx.Tx, t *schema.Table, p period, first time.Time)
 const barStep = 10.0
 
 // draw makes the bars from first on of what was counted by the day each begins with.
-func draw(p period, first time.Time, counts map[string]int64) *trend {
+func draw(p period, first time.Time, counts map[string]int64, l *text.Locale) *trend {
 	t := &trend{Width: float64(p.bars) * barStep}
 	most := int64(1)
 	for i := range p.bars {
@@ -123,7 +123,7 @@ func draw(p period, first time.Time, counts map[string]int64) *trend {
 		t.Total += n
 		t.Bars = append(t.Bars, stick{float64(i)*barStep + 1.5, 100 - h, barStep - 3, h, p.text(day), n})
 	}
-	t.Ticks = []string{text.Short(top), text.Short(top / 2), "0"}
+	t.Ticks = []string{l.Short(top), l.Short(top / 2), "0"}
 	for _, i := range []int{0, p.bars / 3, 2 * p.bars / 3, p.bars - 1} {
 		t.Labels = append(t.Labels, p.text(p.step(first, i)))
 	}

@@ -49,6 +49,14 @@ func (a *assets) add(name string, data []byte) {
 	a.files[path.Base(name)] = asset{hex.EncodeToString(sum[:6]), mediaType(name), data}
 }
 
+// brand adds a file of a brand, and returns its address. Brands may have files of the same name.
+func (a *assets) brand(data, name string) string {
+	sum := sha256.Sum256([]byte(data))
+	version := hex.EncodeToString(sum[:6])
+	a.files[version+"/"+name] = asset{version, mediaType(name), []byte(data)}
+	return Base + "/assets/" + version + "/" + name
+}
+
 func mediaType(name string) string {
 	switch path.Ext(name) {
 	case ".woff2":
@@ -65,7 +73,10 @@ func (a *assets) path(name string) string {
 }
 
 func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f, ok := a.files[r.PathValue("file")]
+	f, ok := a.files[r.PathValue("version")+"/"+r.PathValue("file")]
+	if !ok {
+		f, ok = a.files[r.PathValue("file")]
+	}
 	if !ok || f.version != r.PathValue("version") {
 		http.NotFound(w, r)
 		return

@@ -38,8 +38,12 @@ type Config struct {
 	SessionTTL time.Duration
 	// SecureCookies marks cookies Secure although the request came without TLS.
 	SecureCookies bool
-	Logger        *slog.Logger
-	Now           func() time.Time
+	// Brands are the hosts that the portal is served at, and how it looks there; none means any
+	// host, as moat's own. Locale is that of hosts that say none.
+	Brands map[string]Brand
+	Locale string
+	Logger *slog.Logger
+	Now    func() time.Time
 }
 
 // Frame serves what the rooms have in common.
@@ -48,6 +52,8 @@ type Frame struct {
 	assets *assets
 	views  *Views
 	secret []byte
+	looks  map[string]*Look
+	plain  *Look
 }
 
 // New returns a Frame. It does no I/O.
@@ -55,6 +61,9 @@ func New(config Config) (*Frame, error) {
 	f := &Frame{Config: config, secret: sessionSecret(config.SessionKey)}
 	var err error
 	if f.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	if err = f.prepareLooks(); err != nil {
 		return nil, err
 	}
 	f.views, err = f.Views(templateFiles, nil)
@@ -80,7 +89,8 @@ func (f *Frame) Wrap(mux *http.ServeMux) http.Handler {
 	foreign := f.Handle(func(http.ResponseWriter, *http.Request) error { return errForeign })
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(foreign)
-	return f.recovered(headers(f.Gate.Hold(gzhttp.GzipHandler(f.sameScheme(guard.Handler(mux), foreign)), f.fail)))
+	pages := gzhttp.GzipHandler(f.sameScheme(guard.Handler(mux), foreign))
+	return f.recovered(headers(f.known(f.Gate.Hold(pages, f.fail))))
 }
 
 // sameScheme refuses what a page that came without TLS sends to one that did: whoever

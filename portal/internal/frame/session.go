@@ -25,6 +25,8 @@ type Session struct {
 	Expires time.Time `json:"e"`
 	// Account is the tenant that was chosen, where the token does not name it.
 	Account moat.Tenant `json:"c,omitempty"`
+	// Host is where the session was begun, without its port, and the only host that it opens.
+	Host string `json:"h"`
 	// Provider is the issuer whose provider the token came from, of who signed in there, and
 	// Refresh what renews it; that is kept in a store only, where one request at a time uses it.
 	Provider string `json:"p,omitempty"`
@@ -87,6 +89,7 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, one *Session) e
 	if err := s.end(r); err != nil {
 		return err
 	}
+	one.Host = Hostname(r.Host)
 	if s.frame.Store != nil {
 		return s.keep(w, r, one)
 	}
@@ -106,9 +109,17 @@ func (s *Sessions) End(w http.ResponseWriter, r *http.Request) error {
 	return s.setCookie(w, r, "")
 }
 
-// Of returns the session of a request, nil when there is none. Whether its token is still
-// good is for the room to say.
+// Of returns the session of a request, nil when there is none, or none of this host. Whether
+// its token is still good is for the room to say.
 func (s *Sessions) Of(r *http.Request) (*Session, error) {
+	one, err := s.opened(r)
+	if err != nil || one == nil || one.Host != Hostname(r.Host) {
+		return nil, err
+	}
+	return one, nil
+}
+
+func (s *Sessions) opened(r *http.Request) (*Session, error) {
 	value := s.value(r)
 	if value == "" {
 		return nil, nil

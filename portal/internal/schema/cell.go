@@ -60,14 +60,18 @@ func (t *Table) LabelSQL(alias string) string {
 	return `pg_catalog."left"(` + alias + "." + t.Label.SQL() + "::text, 80)"
 }
 
-// Cell makes a value ready to be shown; label is what the referenced row is called.
-func (c *Column) Cell(raw, label *string, zone *time.Location) Cell {
+// Cell makes a value ready to be shown; beside is what [Column.Beside] selects: what the
+// referenced row is called, or the currency.
+func (c *Column) Cell(raw, beside *string, zone *time.Location, l *text.Locale) Cell {
 	out := Cell{Column: c, Null: raw == nil}
 	if raw == nil {
 		return out
 	}
 	out.Raw, out.Text = *raw, *raw
-	c.humane(&out, zone)
+	c.humane(&out, zone, l)
+	if c.Money != nil {
+		out.Text = c.Money.Text(*raw, c.Money.Code(beside), l)
+	}
 	if len(c.Options) > 0 {
 		out.Text, out.Tone = OptionTitle(*raw), c.Tone(*raw)
 	}
@@ -75,35 +79,35 @@ func (c *Column) Cell(raw, label *string, zone *time.Location) Cell {
 		if !c.Ref.Mixed && !c.Ref.Closed { // else it may have no page
 			out.Path = c.Ref.RowPath([]string{*raw})
 		}
-		if label != nil && *label != "" {
-			out.Text = *label
+		if beside != nil && *beside != "" {
+			out.Text = *beside
 		}
 	}
 	return out
 }
 
 // humane writes the value as people read it.
-func (c *Column) humane(out *Cell, zone *time.Location) {
+func (c *Column) humane(out *Cell, zone *time.Location, l *text.Locale) {
 	switch c.Kind {
 	case KindNumber:
-		out.Text = text.Group(out.Raw)
+		out.Text = l.Number(out.Raw)
 	case KindInteger:
 		if c.Ref == nil && !strings.HasSuffix(c.Name, "year") {
-			out.Text = text.Group(out.Raw)
+			out.Text = l.Number(out.Raw)
 		}
 	case KindBool:
 		out.Text = map[bool]string{true: "Yes", false: "No"}[out.Raw == "true"]
 	case KindMoment:
 		if at, err := time.Parse(time.RFC3339, out.Raw); err == nil {
-			out.ISO, out.Text = out.Raw, at.In(zone).Format(text.Moment)
+			out.ISO, out.Text = out.Raw, l.Moment(at.In(zone))
 		}
 	case KindLocal:
 		if at, err := time.Parse(LocalLayout, out.Raw); err == nil {
-			out.Text = at.Format(text.Moment)
+			out.Text = l.Moment(at)
 		}
 	case KindDate:
 		if at, err := time.Parse(time.DateOnly, out.Raw); err == nil {
-			out.Text = at.Format(text.Day)
+			out.Text = l.Day(at)
 		}
 	case KindBytes:
 		if n, err := strconv.Atoi(out.Raw); err == nil {

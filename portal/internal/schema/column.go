@@ -43,7 +43,8 @@ type Column struct {
 	MaxLen               int
 	NotBlank             bool
 	Ref                  *Table
-	MaySet, MayChange    bool // on insert, on update
+	Money                *Money // nil for what is no money
+	MaySet, MayChange    bool   // on insert, on update
 }
 
 // SQL is the quoted name.

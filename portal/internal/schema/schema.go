@@ -27,6 +27,8 @@ type Schema struct {
 	// Below is what a tenant sees of itself and those below it together; nil where there is
 	// no tree.
 	Below *Below
+	// Unknown is what the configuration names and the portal does not show.
+	Unknown []string
 }
 
 // Below is a Schema of a tenant and those below it: for reading, and without a row's page.
@@ -84,18 +86,19 @@ type Child struct {
 }
 
 // Build makes the portal's view of what clients reach.
-func Build(x *serving.Exposure, check *serving.Check) *Schema {
+func Build(x *serving.Exposure, check *serving.Check, money map[string]string) *Schema {
 	b := &builder{Exposure: x, types: map[catalog.QName]*catalog.Type{},
 		byName: map[catalog.QName]*Table{}}
 	b.addAll()
 	b.references()
 	b.dropLoose()
+	unknown := priced(b.tables, money)
 	b.sort()
-	return &Schema{View: x.View, Tables: b.tables, Check: check, Tenants: check.Tenants}
+	return &Schema{View: x.View, Tables: b.tables, Check: check, Tenants: check.Tenants, Unknown: unknown}
 }
 
 // BuildBelow makes what the role that the tree is read by may reach.
-func BuildBelow(below *serving.Below) *Below {
+func BuildBelow(below *serving.Below, money map[string]string) *Below {
 	b := &builder{Exposure: below.Exposure, below: below, types: map[catalog.QName]*catalog.Type{},
 		byName: map[catalog.QName]*Table{}}
 	b.addAll()
@@ -105,6 +108,7 @@ func BuildBelow(below *serving.Below) *Below {
 			c.MaySet, c.MayChange = false, false
 		}
 	}
+	priced(b.tables, money) // what fits nothing was said of one tenant's tables
 	b.sort()
 	return &Below{Tables: b.tables, Tenants: below.List}
 }

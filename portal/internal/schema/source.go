@@ -14,6 +14,8 @@ type Source struct {
 	// Read is asked each time; another pointer means a changed schema.
 	Read func(context.Context) (*policy.View, error)
 	Door *serving.Door
+	// Money says which columns hold money, and of which currency.
+	Money map[string]string
 
 	mu   sync.Mutex
 	last *Schema
@@ -36,10 +38,10 @@ func (s *Source) Schema(ctx context.Context) (*Schema, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.last = Build(exposed, check)
+		s.last = Build(exposed, check, s.Money)
 		// Where what is below cannot be served the API says why, in the log.
 		if below, err := s.Door.Below(read); below != nil && err == nil && below.List != nil {
-			s.last.Below = BuildBelow(below)
+			s.last.Below = BuildBelow(below, s.Money)
 		}
 	}
 	return s.last, nil

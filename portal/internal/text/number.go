@@ -9,27 +9,7 @@ import (
 )
 
 // Group puts a comma between the thousands of a decimal number.
-func Group(text string) string {
-	sign := ""
-	if strings.HasPrefix(text, "-") {
-		sign, text = "-", text[1:]
-	}
-	whole, fraction, _ := strings.Cut(text, ".")
-	if strings.Trim(whole, "0123456789") != "" {
-		return sign + text
-	}
-	var b strings.Builder
-	for i, r := range whole {
-		if i > 0 && (len(whole)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(r)
-	}
-	if fraction != "" {
-		b.WriteString("." + fraction)
-	}
-	return sign + b.String()
-}
+func Group(text string) string { return British().Number(text) }
 
 // Count writes a number of things: 12,345.
 func Count[N int | int64](n N) string { return Group(strconv.FormatInt(int64(n), 10)) }
@@ -40,7 +20,13 @@ func Counted[N int | int64](n N, noun string, many ...string) string {
 }
 
 // Short writes a large number in about three figures: 1.2M.
-func Short(f float64) string {
+func Short(f float64) string { return British().Short(f) }
+
+// Count writes a number of things.
+func (l *Locale) Count(n int64) string { return l.Number(strconv.FormatInt(n, 10)) }
+
+// Short writes a large number in about three figures.
+func (l *Locale) Short(f float64) string {
 	sign := ""
 	if f < 0 {
 		sign, f = "-", -f
@@ -56,7 +42,8 @@ func Short(f float64) string {
 		if f/unit.size >= 100 {
 			digits = 0
 		}
-		return sign + strings.TrimSuffix(strconv.FormatFloat(f/unit.size, 'f', digits, 64), ".0") + unit.name
+		short := strings.TrimSuffix(strconv.FormatFloat(f/unit.size, 'f', digits, 64), ".0")
+		return sign + l.Number(short) + unit.name
 	}
-	return sign + Group(strconv.FormatFloat(f, 'f', 0, 64))
+	return sign + l.Number(strconv.FormatFloat(f, 'f', 0, 64))
 }

@@ -12,11 +12,10 @@
     document.querySelectorAll("time[datetime]:not([data-keep])").forEach(function (t) {
       var at = new Date(t.dateTime);
       if (isNaN(at)) return;
-      var p = {};
-      new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric",
-        hour: "2-digit", minute: "2-digit", hour12: false })
-        .formatToParts(at).forEach(function (x) { p[x.type] = x.value; });
-      t.textContent = p.day + " " + p.month.slice(0, 3) + " " + p.year + ", " + p.hour + ":" + p.minute;
+      var locale = document.body.dataset.locale, english = locale.slice(0, 2) === "en";
+      t.textContent = new Intl.DateTimeFormat(locale, { day: english ? "numeric" : "2-digit",
+        month: english ? "short" : "2-digit", year: "numeric", hour: "2-digit", minute: "2-digit" })
+        .format(at).replace("Sept", "Sep");
     });
   }
 
