@@ -13,12 +13,14 @@ import (
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal/internal/client"
 	"github.com/moat-db/moat/portal/internal/console"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/provider"
+	"github.com/moat-db/moat/portal/internal/schema"
 	"github.com/moat-db/moat/prove/database"
 	"github.com/moat-db/moat/tenancy"
 )
@@ -83,6 +85,8 @@ type Config struct {
 	// Money says which columns hold money: schema.table.column → a currency of ISO 4217, or the
 	// column of the same table with it. Whole numbers are of the minor unit (cents).
 	Money map[string]string
+	// Tables say how tables are shown, by their names: less than the role may do, never more.
+	Tables map[catalog.QName]Table
 	// Operator turns the operator's console on; nil means there is none.
 	Operator *Operator
 	// Extend adds pages to those of clients and operators (nil without an Operator), for
@@ -99,6 +103,12 @@ type (
 	Brand     = frame.Brand
 	Colours   = frame.Colours
 	BrandLink = frame.BrandLink
+)
+
+// Table says how a table is shown; Look is the part that a column has as well.
+type (
+	Table = schema.Shown
+	Look  = schema.Look
 )
 
 // Provider is an OpenID provider.

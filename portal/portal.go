@@ -69,7 +69,8 @@ func store(c Config) *frame.Store {
 
 // open opens the rooms.
 func (p *Portal) open(c Config, f *frame.Frame) (err error) {
-	source, o := &schema.Source{Read: c.Source, Door: c.Door, Money: c.Money}, c.Operator
+	source := &schema.Source{Read: c.Source, Door: c.Door, Said: schema.Said{Money: c.Money, Shown: c.Tables}}
+	o := c.Operator
 	p.shown = source
 	if o != nil {
 		p.ledger = ledger.New(ledger.Config{Frame: f, Pool: o.Pool, DB: c.DB, Admin: o.Admin, Read: c.Source})

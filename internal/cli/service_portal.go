@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/portal"
 )
@@ -31,6 +32,7 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 		Locale:        s.config.Portal.Locale,
 		Money:         s.config.Portal.Money,
 		Logger:        s.log,
+		Tables:        shownTables(s.config.Portal),
 	}
 	var err error
 	if c.Brands, err = openBrands(s.config.Portal); err != nil {
@@ -62,6 +64,20 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 		s.log.Warn("nobody can sign in to the portal: give an issuer sign_in, or set portal.paste_tokens")
 	}
 	return p, prepareError(p.Prepare(ctx))
+}
+
+// shownTables is portal.tables.
+func shownTables(c config.Portal) map[catalog.QName]portal.Table {
+	all := map[catalog.QName]portal.Table{}
+	for name, t := range c.Tables {
+		one := portal.Table{Look: portal.Look(t.PortalLook), Singular: t.Singular, Views: t.Views,
+			Columns: map[string]portal.Look{}}
+		for column, look := range t.Columns {
+			one.Columns[column] = portal.Look(look)
+		}
+		all[config.Named(name)] = one
+	}
+	return all
 }
 
 // prepareError says what an administrator does where the portal's tables are missing.

@@ -18,7 +18,7 @@ import (
 // names its key.
 func (c *Config) check() error {
 	return cmp.Or(c.Tables.check(), c.checkShapes(), c.Tenant.check(), c.Auth.check(), c.Serve.check(), c.Proxy.check(),
-		c.Limits.check(), c.Citus.check(), c.checkSignIn(), c.Export.check())
+		c.Limits.check(), c.Citus.check(), c.checkSignIn(), c.Export.check(), c.Portal.check())
 }
 
 func (c Citus) check() error {
@@ -106,6 +106,18 @@ func (c *Config) checkSignIn() error {
 		}
 	}
 	return nil
+}
+
+func (p Portal) check() error {
+	for _, name := range sorted(p.Tables) {
+		for view, query := range p.Tables[name].Views {
+			if _, err := url.ParseQuery(query); err != nil || view == "" {
+				return fmt.Errorf("portal.tables.%s.views.%s: write it as an address has it, like f.status=won&sort=value",
+					name, view)
+			}
+		}
+	}
+	return tables("portal.tables", maps.Keys(p.Tables))
 }
 
 func (s Serve) checkExpose() error {

@@ -229,6 +229,8 @@ type Portal struct {
 	// Money says which columns hold money: schema.table.column → a currency (EUR), or the
 	// column of the same table with it.
 	Money map[string]string `yaml:"money"`
+	// Tables say how tables are shown, by schema.table.
+	Tables map[string]PortalTable `yaml:"tables"`
 	// PasteTokens lets clients sign in with a pasted token of auth.issuers.
 	PasteTokens bool `yaml:"paste_tokens"`
 	// Operators lists the issuers of operators' tokens; none means no console. They
@@ -236,6 +238,22 @@ type Portal struct {
 	Operators []Issuer `yaml:"operator_issuers"`
 	// OperatorRole is the role claim an operator's token must have.
 	OperatorRole string `yaml:"operator_role"`
+}
+
+// PortalLook is how a table or a column is shown in the portal.
+type PortalLook struct {
+	Hidden   bool   `yaml:"hidden"`
+	ReadOnly bool   `yaml:"read_only"`
+	Name     string `yaml:"name"`
+	Order    int    `yaml:"order"`
+}
+
+// PortalTable is how a table is shown in the portal.
+type PortalTable struct {
+	PortalLook `yaml:",inline"`
+	Singular   string                `yaml:"singular"`
+	Columns    map[string]PortalLook `yaml:"columns"`
+	Views      map[string]string     `yaml:"views"` // a name → the query of the address
 }
 
 // Proxy is moat proxy: PostgreSQL's protocol with a token as password. Its certificate is

@@ -74,6 +74,7 @@ func New(config Config) (*Pages, error) {
 		"GET /t/{table}/e/{key}":    p.editForm,
 		"POST /t/{table}/e/{key}":   p.change,
 		"POST /t/{table}/set/{key}": p.set,
+		"POST /t/{table}/settings":  p.saveSettings,
 	}
 	p.routes["GET /clients"] = p.clients
 	p.routes["GET /clients/{tenant}"] = p.oneClient
@@ -245,6 +246,9 @@ func (p *Pages) Page(r *http.Request, v *Visit, title, active string) *frame.Pag
 		icon := "table"
 		if t.Shared {
 			icon = "book"
+		}
+		if t.Settings {
+			icon = "edit"
 		}
 		link(t.Title, "t/"+url.PathEscape(t.Slug), icon)
 	}

@@ -33,7 +33,10 @@ func (f field) ID() string { return "field-" + f.Column.Name }
 
 type formPage struct {
 	Heading  string
+	Comment  string
 	Fields   []field
+	Facts    []cell // that are not asked for
+	Saved    bool
 	Post     string
 	Cancel   string
 	Version  string
@@ -85,7 +88,9 @@ func (p *Pages) editForm(w http.ResponseWriter, r *http.Request, v *Visit) error
 	}
 	values := url.Values{"version": {one.Version}}
 	for _, c := range one.Cells {
-		values.Set(c.Column.Name, typed(c.Column, c.Raw, v.Zone))
+		if !c.Veiled { // what is not shown is not asked for: the veil would be saved
+			values.Set(c.Column.Name, typed(c.Column, c.Raw, v.Zone))
+		}
 	}
 	return p.changeForm(w, r, v, t, values, nil)
 }
@@ -95,7 +100,10 @@ func (p *Pages) changeForm(w http.ResponseWriter, r *http.Request, v *Visit, t *
 	key := r.PathValue("key")
 	f := &formPage{Heading: "Edit " + text.Lower(t.Singular), Submit: "Save changes", Version: values.Get("version"),
 		Post: t.Path() + "/e/" + url.PathEscape(key), Cancel: t.RowPath(schema.SplitKey(key)), Problems: wrong}
-	return p.showForm(w, r, v, t, f, settable(t, false), values)
+	asked := slices.DeleteFunc(settable(t, false), func(c *schema.Column) bool {
+		return !values.Has(c.Name) && c.Kind != schema.KindBool
+	})
+	return p.showForm(w, r, v, t, f, asked, values)
 }
 
 // typed is a value as an input holds it: moments in the viewer's zone.
@@ -119,13 +127,18 @@ func settable(t *schema.Table, adding bool) []*schema.Column {
 		if adding {
 			may = c.MaySet
 		}
-		automatic := slices.Contains([]string{"created_at", "updated_at", "deleted_at"}, c.Name) ||
-			slices.Contains(t.Key, c) && !(adding && c.Required)
-		if may && !automatic && c.Kind != schema.KindBytes {
+		if may && formed(t, c, adding) {
 			out = append(out, c)
 		}
 	}
 	return out
+}
+
+// formed says whether a form asks for a column, if it may be set.
+func formed(t *schema.Table, c *schema.Column, adding bool) bool {
+	automatic := slices.Contains([]string{"created_at", "updated_at", "deleted_at"}, c.Name) ||
+		slices.Contains(t.Key, c) && !(adding && c.Required)
+	return !automatic && c.Kind != schema.KindBytes && (adding || c.MayChange)
 }
 
 func (p *Pages) showForm(w http.ResponseWriter, r *http.Request, v *Visit, t *schema.Table, f *formPage,

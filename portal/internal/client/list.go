@@ -50,6 +50,9 @@ func (p *Pages) list(w http.ResponseWriter, r *http.Request, v *Visit) error {
 	if err != nil {
 		return err
 	}
+	if t.Settings {
+		return p.settings(w, r, v, t)
+	}
 	page := &listPage{Table: t, Query: parseQuery(t, r.URL.Query())}
 	err = p.read(v, func(tx pgx.Tx) error {
 		if err := page.load(v, tx); err != nil {

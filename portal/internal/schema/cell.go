@@ -19,6 +19,7 @@ type Cell struct {
 	Text   string // for people
 	ISO    string // of a moment: RFC 3339 in UTC, for the browser
 	Path   string // where it leads
+	Veiled bool   // it looks like a secret, and is not all shown
 	Tone   string // colour of a status: s0 to s5, good, bad
 }
 
@@ -67,7 +68,8 @@ func (c *Column) Cell(raw, beside *string, zone *time.Location, l *text.Locale) 
 	if raw == nil {
 		return out
 	}
-	out.Raw, out.Text = *raw, *raw
+	out.Raw = veiled(*raw, c.Kind)
+	out.Text, out.Veiled = out.Raw, out.Raw != *raw
 	c.humane(&out, zone, l)
 	if c.Money != nil {
 		out.Text = c.Money.Text(*raw, c.Money.Code(beside), l)
@@ -80,7 +82,7 @@ func (c *Column) Cell(raw, beside *string, zone *time.Location, l *text.Locale) 
 			out.Path = c.Ref.RowPath([]string{*raw})
 		}
 		if beside != nil && *beside != "" {
-			out.Text = *beside
+			out.Text = veiled(*beside, KindText)
 		}
 	}
 	return out

@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
@@ -45,6 +47,8 @@ type Column struct {
 	Ref                  *Table
 	Money                *Money // nil for what is no money
 	MaySet, MayChange    bool   // on insert, on update
+	Named                bool   // its title was chosen
+	place                int
 }
 
 // SQL is the quoted name.
@@ -62,11 +66,20 @@ func (c *Column) Sortable() bool {
 // same and is left out.
 func (b *builder) columns(t *Table, r *catalog.Relation) {
 	for i := range r.Columns {
-		if c := &r.Columns[i]; c.Name != t.Tenant && b.MayColumn(r, c, "SELECT") {
-			t.Columns = append(t.Columns, b.column(r, c))
+		c := &r.Columns[i]
+		if c.Name == t.Tenant {
+			continue
 		}
+		one := b.column(r, c)
+		if one == nil {
+			t.lacks = t.lacks || c.NotNull && c.Default == "" && c.Identity == "" && c.Generated == ""
+			continue
+		}
+		t.Columns = append(t.Columns, one)
 	}
+	slices.SortStableFunc(t.Columns, func(a, b *Column) int { return cmp.Compare(a.place, b.place) })
 	t.key(r.PrimaryKey())
+	t.Settings = t.Tenant != "" && slices.Equal(r.PrimaryKey(), []string{t.Tenant})
 	t.Constraints = map[string][]string{}
 	for _, k := range r.Constraints {
 		t.Constraints[k.Name] = k.Columns
@@ -104,14 +117,27 @@ func (t *Table) key(names []string) {
 	}
 }
 
+// column is nil for one that is not shown.
 func (b *builder) column(r *catalog.Relation, c *catalog.Column) *Column {
+	help, said := comment(c.Comment)
+	look := b.shown[r.QName()].Columns[c.Name].over(said)
+	if look.Hidden || !b.MayColumn(r, c, "SELECT") {
+		return nil
+	}
 	out := &Column{
-		Name: c.Name, Title: text.Column(c.Name), Comment: c.Comment,
-		Type: c.Type, Kind: kindOf(c.TypeName), MaxLen: lengthOf(c.Type),
+		Name: c.Name, Title: cmp.Or(look.Name, text.Column(c.Name)), Comment: help, Named: look.Name != "",
+		place: look.place(),
+		Type:  c.Type, Kind: kindOf(c.TypeName), MaxLen: lengthOf(c.Type),
 		NotNull: c.NotNull, Required: c.NotNull && c.Default == "" && c.Identity == "", Default: constant(c.Default),
 		MaySet: b.MayColumn(r, c, "INSERT"), MayChange: b.MayColumn(r, c, "UPDATE"),
 	}
 	b.userType(out, c.TypeName)
+	if secret(c.Name, out.Kind) {
+		return nil
+	}
+	if look.ReadOnly {
+		out.MaySet, out.MayChange = false, false
+	}
 	return out
 }
 
@@ -161,14 +187,14 @@ func unquote(name string) string {
 // may says whether rows can be added, and changed in at least one column, by a role
 // that may insert something or not.
 func (t *Table) may(insert bool) (add, change bool) {
-	add = insert && !t.Shared
+	add = insert && !t.Shared && !t.lacks
 	for _, c := range t.Columns {
 		if c.Required && !c.MaySet {
 			add = false
 		}
 		change = change || c.MayChange
 	}
-	return add, change && !t.Shared && len(t.Key) > 0
+	return add, change && !t.Shared && (len(t.Key) > 0 || t.Settings)
 }
 
 func kindOf(name catalog.QName) Kind {

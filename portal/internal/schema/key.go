@@ -53,6 +53,9 @@ func (a *Arguments) Add(v any) string {
 // one's.
 func (t *Table) KeyWhere(a *Arguments, tenant, key string) (where string, ok bool) {
 	values := SplitKey(key)
+	if t.Settings {
+		return strings.Join(t.ownWhere(a, tenant), " and "), key == ""
+	}
 	if t.Closed || len(t.Key) == 0 || len(values) != len(t.Key) {
 		return "", false
 	}
@@ -91,6 +94,10 @@ func (t *Table) wideWhere(a *Arguments, tenant string) []string {
 	}
 	return parts
 }
+
+// OwnWhere is the tenant's predicate for what is written: rows of others, which a Mixed table
+// shows as well, are never meant.
+func (t *Table) OwnWhere(a *Arguments, tenant string) []string { return t.ownWhere(a, tenant) }
 
 func (t *Table) ownWhere(a *Arguments, tenant string) []string {
 	if t.Tenant == "" {

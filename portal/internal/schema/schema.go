@@ -5,6 +5,7 @@ package schema
 
 import (
 	"cmp"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -65,8 +66,13 @@ type Table struct {
 	Closed bool
 	// Wide tables are those of a tenant and those below it; Suspended is the SQL of an
 	// array of those that are left out.
-	Wide              bool
-	Suspended         string
+	Wide      bool
+	Suspended string
+	// Log tables record what was done, and are read only. Settings have the tenant as their key:
+	// one row, that is edited as a page. Link tables have nothing but references in their key.
+	Log, Settings, Link bool
+	// Views are named queries, in the order of their names.
+	Views             []NamedView
 	Columns           []*Column
 	Key               []*Column // primary key without the tenant column
 	Label             *Column   // what a row is called
@@ -75,9 +81,15 @@ type Table struct {
 	Amount            *Column
 	Children          []Child
 	MayAdd, MayChange bool
+	MayDelete         bool
+	place             int
+	lacks             bool                // a column that must be given a value, and is not shown
 	Rows              float64             // estimate; -1 unknown
 	Constraints       map[string][]string // the columns of each constraint and unique index
 }
+
+// NamedView is a list that has a name.
+type NamedView struct{ Name, Query string }
 
 // Child is a table whose rows point at this one's.
 type Child struct {
@@ -85,30 +97,38 @@ type Child struct {
 	Column *Column
 }
 
+// Said is what the configuration says of tables and columns.
+type Said struct {
+	// Shown is how tables are shown.
+	Shown map[catalog.QName]Shown
+	// Money says which columns hold money, and of which currency.
+	Money map[string]string
+}
+
 // Build makes the portal's view of what clients reach.
-func Build(x *serving.Exposure, check *serving.Check, money map[string]string) *Schema {
-	b := &builder{Exposure: x, types: map[catalog.QName]*catalog.Type{},
+func Build(x *serving.Exposure, check *serving.Check, said Said) *Schema {
+	b := &builder{Exposure: x, shown: said.Shown, types: map[catalog.QName]*catalog.Type{},
 		byName: map[catalog.QName]*Table{}}
 	b.addAll()
 	b.references()
 	b.dropLoose()
-	unknown := priced(b.tables, money)
+	unknown := priced(b.tables, said.Money)
 	b.sort()
 	return &Schema{View: x.View, Tables: b.tables, Check: check, Tenants: check.Tenants, Unknown: unknown}
 }
 
 // BuildBelow makes what the role that the tree is read by may reach.
-func BuildBelow(below *serving.Below, money map[string]string) *Below {
-	b := &builder{Exposure: below.Exposure, below: below, types: map[catalog.QName]*catalog.Type{},
+func BuildBelow(below *serving.Below, said Said) *Below {
+	b := &builder{Exposure: below.Exposure, below: below, shown: said.Shown, types: map[catalog.QName]*catalog.Type{},
 		byName: map[catalog.QName]*Table{}}
 	b.addAll()
 	for _, t := range b.tables {
-		t.Key, t.MayAdd, t.MayChange, t.Wide, t.Suspended = nil, false, false, true, below.Suspended
+		t.Key, t.MayAdd, t.MayChange, t.MayDelete, t.Wide, t.Suspended = nil, false, false, false, true, below.Suspended
 		for _, c := range t.Columns {
 			c.MaySet, c.MayChange = false, false
 		}
 	}
-	priced(b.tables, money) // what fits nothing was said of one tenant's tables
+	priced(b.tables, said.Money) // what fits nothing was said of one tenant's tables
 	b.sort()
 	return &Below{Tables: b.tables, Tenants: below.List}
 }
@@ -129,7 +149,7 @@ func (b *builder) sort() {
 		t.choose()
 	}
 	slices.SortFunc(b.tables, func(a, b *Table) int {
-		return cmp.Or(cmp.Compare(b.weight(), a.weight()), cmp.Compare(a.Title, b.Title))
+		return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(b.weight(), a.weight()), cmp.Compare(a.Title, b.Title))
 	})
 }
 
@@ -208,6 +228,7 @@ func (t *Table) Column(name string) *Column {
 type builder struct {
 	*serving.Exposure
 	below  *serving.Below // nil for one tenant
+	shown  map[catalog.QName]Shown
 	types  map[catalog.QName]*catalog.Type
 	tables []*Table
 	byName map[catalog.QName]*Table
@@ -216,14 +237,17 @@ type builder struct {
 // add takes a relation in when it is a table that is safe to show and readable.
 func (b *builder) add(r *catalog.Relation) {
 	class := b.Class(r.QName())
-	if !isTable(r) || !b.Uses(r.Schema) || b.Hidden(r) != "" || !b.safe(r, class) {
+	help, said := comment(r.Comment)
+	look := b.shown[r.QName()].Look.over(said)
+	if !isTable(r) || look.Hidden || !b.Uses(r.Schema) || b.Hidden(r) != "" || !b.safe(r, class) {
 		return
 	}
 	t := &Table{
-		Name: r.QName(), Title: text.Name(r.Name), Comment: r.Comment,
+		Name: r.QName(), Title: cmp.Or(look.Name, text.Name(r.Name)), Comment: help, place: look.place(),
+		Log: isLog(r.Name), Views: b.views(r.QName()),
 		Shared: class == catalog.SharedTable, Mixed: b.Model.Shapes.Mixed(r.QName()), Rows: r.Estimate.Rows,
 	}
-	t.Singular = text.Singular(t.Title)
+	t.Singular = cmp.Or(b.shown[r.QName()].Singular, text.Singular(t.Title))
 	if class == catalog.TenantTable {
 		t.Tenant = b.Table(r.QName()).Column
 	}
@@ -232,13 +256,23 @@ func (b *builder) add(r *catalog.Relation) {
 		return
 	}
 	t.Closed = class == catalog.PeopleTable
-	if t.Closed { // they are somebody, and not only this tenant's to change
+	fixed := t.Closed || t.Log || look.ReadOnly
+	if fixed { // people are somebody, and not only this tenant's to change
 		for _, c := range t.Columns {
 			c.MaySet, c.MayChange = false, false
 		}
 	}
-	t.MayAdd, t.MayChange = t.may(b.May(r, "INSERT") && !t.Closed)
+	t.MayAdd, t.MayChange = t.may(b.May(r, "INSERT") && !fixed)
+	t.MayDelete = b.May(r, "DELETE") && !fixed && !t.Shared && len(t.Key) > 0
 	b.tables, b.byName[t.Name] = append(b.tables, t), t
+}
+
+func (b *builder) views(name catalog.QName) []NamedView {
+	var all []NamedView
+	for _, view := range slices.Sorted(maps.Keys(b.shown[name].Views)) {
+		all = append(all, NamedView{view, b.shown[name].Views[view]})
+	}
+	return all
 }
 
 func isTable(r *catalog.Relation) bool {
@@ -287,6 +321,10 @@ func (b *builder) references() {
 			}
 		}
 	}
+	for _, t := range b.tables {
+		loose := func(c *Column) bool { return c.Ref == nil }
+		t.Link = len(t.Key) > 1 && !slices.ContainsFunc(t.Key, loose)
+	}
 }
 
 // dropLoose leaves out shared tables that no protected table points at: that a table
@@ -321,6 +359,8 @@ func refer(from, to *Table, k catalog.Constraint) {
 		return
 	}
 	c.Ref = to
-	c.Title = strings.TrimSuffix(strings.TrimSuffix(c.Title, " ID"), " id")
+	if !c.Named {
+		c.Title = strings.TrimSuffix(strings.TrimSuffix(c.Title, " ID"), " id")
+	}
 	to.Children = append(to.Children, Child{Table: from, Column: c})
 }

@@ -14,8 +14,7 @@ type Source struct {
 	// Read is asked each time; another pointer means a changed schema.
 	Read func(context.Context) (*policy.View, error)
 	Door *serving.Door
-	// Money says which columns hold money, and of which currency.
-	Money map[string]string
+	Said
 
 	mu   sync.Mutex
 	last *Schema
@@ -38,10 +37,13 @@ func (s *Source) Schema(ctx context.Context) (*Schema, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.last = Build(exposed, check, s.Money)
+		if err := known(exposed, s.Shown); err != nil {
+			return nil, err
+		}
+		s.last = Build(exposed, check, s.Said)
 		// Where what is below cannot be served the API says why, in the log.
 		if below, err := s.Door.Below(read); below != nil && err == nil && below.List != nil {
-			s.last.Below = BuildBelow(below, s.Money)
+			s.last.Below = BuildBelow(below, s.Said)
 		}
 	}
 	return s.last, nil
