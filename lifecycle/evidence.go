@@ -65,11 +65,13 @@ type LogLine struct {
 	Details  string    `json:"details,omitempty"`
 }
 
-// Result is a report of audit or prove: a line for people, and the whole of it.
+// Result is a report of audit or prove: a line for people, and the whole of it. Lines are
+// what was found and what was accepted, for the page.
 type Result struct {
 	Name    string          `json:"name"`
 	Summary string          `json:"summary"`
 	Good    bool            `json:"good"`
+	Lines   []string        `json:"lines,omitempty"`
 	Report  json.RawMessage `json:"report"`
 }
 

@@ -88,7 +88,11 @@ func (a *app) runEvidence(ctx context.Context, args []string, f evidenceFlags) e
 	if err != nil {
 		return err
 	}
-	e.Results = append([]lifecycle.Result{found}, proofs...)
+	results := []lifecycle.Result{found}
+	for i := range proofs {
+		results = append(results, proofResult(&proofs[i], e))
+	}
+	e.Results = results
 	e.Files = digests(cmp.Or(a.configFile, config.DefaultFile), c.Audit.Baseline)
 	if err := lifecycle.WriteBundle(f.out, e, key); err != nil {
 		return err
@@ -143,35 +147,78 @@ func (a *app) auditResult(ctx context.Context, args []string, c config.Config) (
 	}
 	text, err := json.Marshal(&got.report)
 	n, open := 0, len(got.report.Unseen)
+	var lines []string
 	for _, f := range got.report.Findings {
 		if f.Severity.AtLeast(audit.Medium) {
 			n++
 		}
+		lines = append(lines, fmt.Sprintf("%s, %s on %s: %s", f.Severity, f.Rule, f.Object, f.Message))
+	}
+	for _, x := range got.report.Accepted {
+		lines = append(lines, fmt.Sprintf("accepted until %s, %s on %s: %s", x.Expires, x.Rule, x.Object, x.Reason))
 	}
 	summary := english.Count(n, "finding") + " of medium severity or worse, " +
 		english.Count(len(got.report.Accepted), "accepted exception")
 	if open > 0 {
 		summary += "; not everything could be looked at"
 	}
-	return lifecycle.Result{Name: "audit", Summary: summary, Good: n == 0 && open == 0, Report: text}, err
+	return lifecycle.Result{Name: "audit", Summary: summary, Good: n == 0 && open == 0, Lines: lines,
+		Report: text}, err
 }
 
-func readProofs(names []string) (all []lifecycle.Result, err error) {
+// proof is a report of prove as it was read.
+type proof struct {
+	prove.Report
+	text []byte
+}
+
+func readProofs(names []string) (all []proof, err error) {
 	for _, name := range names {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("read the proof: %w", err)
 		}
-		var r prove.Report
-		if err := json.Unmarshal(text, &r); err != nil || r.Version != 1 || len(r.Probes) == 0 {
+		p := proof{text: text}
+		if err := json.Unmarshal(text, &p.Report); err != nil || p.Version != 1 || len(p.Probes) == 0 {
 			return nil, withHint(fmt.Errorf("%s is not a report of prove", name), "moat prove --format json --output %s", name)
 		}
-		leaks, undecided := r.Count(prove.VerdictLeak), r.Count(prove.VerdictUndecided)
-		all = append(all, lifecycle.Result{Name: "prove", Good: leaks+undecided == 0, Report: text,
-			Summary: fmt.Sprintf("%s of %s tried, %d undecided", english.Count(leaks, "leak"),
-				english.Count(len(r.Probes), "probe"), undecided)})
+		all = append(all, p)
 	}
 	return all, nil
+}
+
+// proofResult says what a proof found. One of another schema proves nothing about this one.
+func proofResult(p *proof, e *lifecycle.Evidence) lifecycle.Result {
+	leaks, undecided := p.Count(prove.VerdictLeak), p.Count(prove.VerdictUndecided)
+	r := lifecycle.Result{Name: "prove", Good: leaks+undecided == 0, Report: p.text, Lines: proofLines(&p.Report),
+		Summary: fmt.Sprintf("%s of %s tried, %d undecided", english.Count(leaks, "leak"),
+			english.Count(len(p.Probes), "probe"), undecided)}
+	if !p.Context.Started.IsZero() {
+		r.Summary += ", on " + p.Context.Started.UTC().Format("2 January 2006")
+	}
+	if p.Context.Fingerprint != e.Schema {
+		r.Good = false
+		r.Summary += "; the schema is no longer, or was never, the one that was proved: run prove again"
+	}
+	return r
+}
+
+func proofLines(r *prove.Report) (lines []string) {
+	for _, p := range r.Probes {
+		if p.Verdict != prove.VerdictIsolated {
+			lines = append(lines, fmt.Sprintf("%s, %s on %s: %s", p.Verdict, p.Attack, p.Object, p.Reason))
+		}
+	}
+	for _, x := range r.Accepted {
+		lines = append(lines, fmt.Sprintf("accepted until %s, %s on %s: %s", x.Expires, x.Attack, x.Object, x.Reason))
+	}
+	for _, n := range r.LeftOut {
+		lines = append(lines, fmt.Sprintf("not looked at, %s: %s", n.Object, n.Reason))
+	}
+	for _, text := range r.NotTried {
+		lines = append(lines, "not tried: "+text)
+	}
+	return lines
 }
 
 // digests are those of the files that are there.

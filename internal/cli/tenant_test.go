@@ -125,6 +125,16 @@ func evidence(t *testing.T, dir string, step func(int, string, ...string) string
 		}
 	}
 	bundle := filepath.Join(dir, "bundle")
+	old := filepath.Join(dir, "proof.json")
+	if err := os.WriteFile(old, []byte(`{"version": 1, "context": {"schema_fingerprint": "another"},
+		"probes": [{"attack": "read", "object": "public.projects", "verdict": "isolated"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	step(exitFound, "run prove again", "evidence", "--out", bundle+"-old", "--reason", "a test", "--prove", old)
+	page, err := os.ReadFile(filepath.Join(bundle+"-old", "index.html"))
+	if err != nil || !strings.Contains(string(page), "on public.projects: ") {
+		t.Errorf("the page lists no finding: %v", err)
+	}
 	step(exitFound, "no proof was included", "evidence", "--out", bundle, "--reason", "a test", "--key",
 		filepath.Join(dir, "key.pem"))
 	step(exitOK, "as it was signed", "evidence", "--verify", bundle, "--public-key", filepath.Join(dir, "public.pem"))
