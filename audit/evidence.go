@@ -13,6 +13,8 @@ type Evidence struct {
 	Crossing []CrossingRows
 	// Orphans is the number of rows of tenants that do not exist, by table.
 	Orphans map[catalog.QName]int64
+	// Hot is the tenant with the most rows of a table that has far more of them than others.
+	Hot map[catalog.QName]string
 	// SealKeys are the ids of keys of sealed mode that a newer one replaced more than
 	// a day ago and that are accepted without an end.
 	SealKeys []string

@@ -22,6 +22,16 @@ func (f *facts) skewed(r *catalog.Relation) bool {
 	return c != nil && c.MostCommon > 0.05 && r.Estimate.Rows >= bigTable
 }
 
+// hotRows is from how many rows of one tenant on a partition of its own pays.
+const hotRows = 100_000
+
+// hot reports whether one tenant has so many more rows than the others that it deserves a
+// partition of its own.
+func (f *facts) hot(r *catalog.Relation) bool {
+	return r.Kind == catalog.Table && !r.Partition && f.skewed(r) &&
+		float64(r.Estimate.Rows)*r.Column(f.tenantColumn(r.QName())).MostCommon >= hotRows
+}
+
 // eachPolicy reports the policies of tenant tables that is holds for, as slow.
 func (f *facts) eachPolicy(
 	is func(*catalog.Relation, *judgedPolicy) bool, describe func(*catalog.Relation, *judgedPolicy) Finding,

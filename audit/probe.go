@@ -27,7 +27,8 @@ import (
 // is done or the connection is no longer usable.
 func Probe(ctx context.Context, conn *pgx.Conn, v *policy.View) (Evidence, error) {
 	p := prober{facts: newFacts(v, Options{}), evidence: Evidence{Plans: map[catalog.QName]Plan{},
-		Orphans: map[catalog.QName]int64{}, Placements: map[catalog.QName]Placements{}}}
+		Orphans: map[catalog.QName]int64{}, Placements: map[catalog.QName]Placements{},
+		Hot: map[catalog.QName]string{}}}
 	for _, r := range p.facts.keyedTables {
 		for i := range r.Constraints {
 			if fk := &r.Constraints[i]; p.facts.crosses(r, fk) {
@@ -36,6 +37,9 @@ func Probe(ctx context.Context, conn *pgx.Conn, v *policy.View) (Evidence, error
 		}
 		if r.RLS && r.Estimate.Rows >= bigTable {
 			p.explain(r)
+		}
+		if p.facts.hot(r) {
+			p.largest(r)
 		}
 	}
 	for _, r := range p.facts.untied() {
@@ -139,6 +143,19 @@ func sampleTenant(typ string) string {
 		return "0"
 	}
 	return "00000000-0000-0000-0000-000000000000"
+}
+
+// largest asks the statistics which tenant has the most rows. Where the role may not read
+// them, the finding goes without the name.
+func (p *prober) largest(r *catalog.Relation) {
+	sql := fmt.Sprintf("SELECT (most_common_vals::text::text[])[1] FROM pg_catalog.pg_stats WHERE schemaname = %s "+
+		"AND tablename = %s AND attname = %s AND NOT inherited", sqltext.Literal(r.Schema), sqltext.Literal(r.Name),
+		sqltext.Literal(p.facts.tenantColumn(r.QName())))
+	p.questions = append(p.questions, question{sql: sql, answer: func(rows []string, err error) {
+		if err == nil && len(rows) == 1 {
+			p.evidence.Hot[r.QName()] = rows[0]
+		}
+	}})
 }
 
 // sealKeys looks for keys of sealed mode that should have been retired.

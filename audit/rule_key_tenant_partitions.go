@@ -18,6 +18,15 @@ var ruleKeyTenantPartitions = Rule{
 				!slices.Contains(r.PartitionKey.Columns, own) {
 				continue
 			}
+			if f.hasDefault(r) {
+				out = append(out, onRelation(r,
+					"Every tenant can read the ids of the tenants with partitions of their own, and how much data these store, in "+
+						"the system catalog.",
+					fmt.Sprintf("The table is partitioned by list on %s, and everyone can read partition bounds and sizes. All other "+
+						"tenants share one partition.", own)).at(Low).
+					decide("Accept the finding if these tenants may be known."))
+				continue
+			}
 			out = append(out, onRelation(r,
 				"Every tenant can read every tenant's id, and how much data it stores, in the system catalog.",
 				fmt.Sprintf("The table is partitioned by list on %s, and everyone can read partition bounds and sizes.", own)).
@@ -25,4 +34,9 @@ var ruleKeyTenantPartitions = Rule{
 		}
 		return out
 	},
+}
+
+// hasDefault reports whether tenants without a partition of their own share one.
+func (f *facts) hasDefault(r *catalog.Relation) bool {
+	return slices.ContainsFunc(f.look.Children(r), func(c *catalog.Relation) bool { return c.Bound == "DEFAULT" })
 }

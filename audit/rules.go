@@ -143,6 +143,7 @@ func Rules() []Rule {
 		rulePerfDefinerHelper,
 		rulePerfDirectForm,
 		rulePerfForeignKeyIndex,
+		rulePerfHotTenant,
 		rulePerfLeakyIndex,
 		rulePerfMembership,
 		rulePerfMultiplePermissive,

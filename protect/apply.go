@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/moat-db/moat/internal/english"
@@ -31,6 +32,9 @@ type ApplyOptions struct {
 	// Wait is how long to wait for another apply, which may be the last statement of
 	// a process that was killed. Zero means not at all.
 	Wait time.Duration
+	// Table limits an undo to what [LookPartition] planned for one table. Zero means that
+	// everything is undone.
+	Table catalog.QName
 	// Progress is called before, during and after each step; nil means not at all.
 	Progress func(Progress)
 }
@@ -71,6 +75,8 @@ type Progress struct {
 	Rate     float64
 	Left     time.Duration
 	Attempt  int
+	// Held is how long a [KindSwap] that is done kept readers and writers out.
+	Held time.Duration
 	// Holders are those who hold the lock that the step waits for, where they are known.
 	Holders []Holder
 }
@@ -171,6 +177,7 @@ type runner struct {
 	stopped map[string]bool // steps that did not run, by ID
 	number  int
 	total   int
+	locked  time.Time // when a swap got its locks
 }
 
 func (r *runner) run(ctx context.Context) (*Result, error) {
@@ -235,7 +242,11 @@ func (r *runner) step(ctx context.Context, s Step) error {
 	}
 	if !r.stopped[s.ID] {
 		r.result.Applied = append(r.result.Applied, s.ID)
-		r.reportState(Done, s)
+		p := Progress{State: Done, Step: s}
+		if s.Kind == KindSwap {
+			p.Held = time.Since(r.locked)
+		}
+		r.report(p)
 	}
 	return nil
 }
@@ -257,6 +268,11 @@ func (r *runner) kind(ctx context.Context, s Step) error {
 	case KindValidate:
 		return r.validate(ctx, s)
 	}
+	return r.statements(ctx, s)
+}
+
+func (r *runner) statements(ctx context.Context, s Step) error {
+	r.locked = time.Time{}
 	return r.inTx(ctx, r.waiting(s), func(tx pgx.Tx) error {
 		undo := append([]string{}, s.Undo...)
 		for _, q := range s.Remember {
@@ -266,7 +282,14 @@ func (r *runner) kind(ctx context.Context, s Step) error {
 			}
 			undo = append(undo, more...)
 		}
-		if err := execute(ctx, tx.Conn(), s.SQL); err != nil {
+		statements := s.SQL
+		if s.Kind == KindSwap {
+			if err := execute(ctx, tx.Conn(), s.SQL[:1]); err != nil {
+				return err
+			}
+			r.locked, statements = time.Now(), []string{strings.Join(s.SQL[1:], ";\n")}
+		}
+		if err := execute(ctx, tx.Conn(), statements); err != nil {
 			return err
 		}
 		_, err := record(ctx, tx, s, undo, "done")

@@ -23,9 +23,31 @@ const (
 
 // batchSQL renders the UPDATE of one batch; where bounds it.
 func (b *Backfill) batchSQL(part Part, where string) string {
+	if b.Into.Name != "" {
+		return b.copySQL(part, where)
+	}
 	col := sqltext.Ident(b.Column)
 	return fmt.Sprintf("UPDATE ONLY %s c SET %s = %s\n  WHERE c.%s IS NULL AND %s", part.Table.SQL(), col, b.Set, col,
 		where)
+}
+
+// copySQL renders one batch of a copy. Whoever writes to a row that is being copied waits:
+// otherwise a deleted row would come back.
+func (b *Backfill) copySQL(part Part, where string) string {
+	return fmt.Sprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE\n  SELECT c.%s FROM ONLY %s c\n  WHERE %s FOR "+
+		"SHARE\n  ON CONFLICT DO NOTHING", b.Into.SQL(), sqltext.Idents(b.Columns), strings.Join(quoted(b.Columns), ", c."),
+		part.Table.SQL(), where)
+}
+
+// copyMark stands between the two tables of a copy in the journal's name of its place.
+const copyMark = " to "
+
+// place is the journal's name of where a part has come to.
+func (b *Backfill) place(part Part) string {
+	if b.Into.Name != "" {
+		return key(b.Table) + copyMark + key(b.Into)
+	}
+	return key(part.Table)
 }
 
 // filler walks one physical table.
@@ -63,7 +85,7 @@ func (r *runner) backfill(ctx context.Context, s Step) error {
 	}
 	return pgx.BeginFunc(ctx, r.conn, func(tx pgx.Tx) error {
 		for _, part := range s.Backfill.Parts {
-			if _, err := tx.Exec(ctx, "DELETE FROM moat.backfills WHERE part = $1", key(part.Table)); err != nil {
+			if _, err := tx.Exec(ctx, "DELETE FROM moat.backfills WHERE part = $1", s.Backfill.place(part)); err != nil {
 				return err
 			}
 		}
@@ -75,7 +97,8 @@ func (r *runner) backfill(ctx context.Context, s Step) error {
 // position returns where an earlier run has come to, nil for the beginning.
 func (f *filler) position(ctx context.Context) ([]string, error) {
 	var position []string
-	err := f.conn.QueryRow(ctx, "SELECT position FROM moat.backfills WHERE part = $1", key(f.part.Table)).Scan(&position)
+	err := f.conn.QueryRow(ctx, "SELECT position FROM moat.backfills WHERE part = $1",
+		f.step.Backfill.place(f.part)).Scan(&position)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -126,6 +149,9 @@ func (f *filler) keyAfter(ctx context.Context, low []string) ([]string, error) {
 // between renders low < key ≤ high; a nil bound is open. Keys travel as text.
 func (f *filler) between(low, high []string) (string, []any) {
 	conds, args := []string{"true"}, []any{}
+	if only := f.step.Backfill.Where; only != "" {
+		conds[0] = only
+	}
 	bound := func(op string, values []string) {
 		if values == nil {
 			return
@@ -197,7 +223,7 @@ func (f *filler) batch(ctx context.Context, where string, args []any, position [
 		}
 		_, err = tx.Exec(ctx, "INSERT INTO moat.backfills VALUES ($1, $2, $3) ON CONFLICT (part) DO UPDATE SET position "+
 			"= $2, filled = moat.backfills.filled + $3, updated_at = clock_timestamp()",
-			key(f.part.Table), position, filled)
+			f.step.Backfill.place(f.part), position, filled)
 		return err
 	})
 	if err != nil {

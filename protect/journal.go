@@ -57,6 +57,11 @@ func openJournal(ctx context.Context, conn *pgx.Conn, plan *Plan) error {
 				return fmt.Errorf("save the path of %s: %w", table, err)
 			}
 		}
+		for name, goal := range plan.goal {
+			if _, err := tx.Exec(ctx, "INSERT INTO moat.state VALUES ($1, $2)", name, goal); err != nil {
+				return fmt.Errorf("save the plan: %w", err)
+			}
+		}
 		return nil
 	})
 }

@@ -38,10 +38,14 @@ func TestChild(t *testing.T) {
 			t.Fatal(err)
 		}
 		return
+	case "":
 	case "undo":
 		if _, err := Undo(t.Context(), b.open, ApplyOptions{Progress: step}); err != nil {
 			t.Fatal(err)
 		}
+		return
+	default:
+		partitionChild(t, b, os.Getenv(child+"_DOES"))
 		return
 	}
 	if _, err := Apply(t.Context(), b.open, b.plan(t),

@@ -34,8 +34,12 @@ func Groups() []Group {
 // DefaultUntil is the last group that runs unless a person asks for more.
 const DefaultUntil = GroupPolicies
 
-// Includes reports whether a run until g runs the group other.
+// Includes reports whether a run until g runs the group other. [GroupPartition] stands
+// alone in its plan.
 func (g Group) Includes(other Group) bool {
+	if other == GroupPartition {
+		return true
+	}
 	all := Groups()
 	return slices.Index(all, other) <= slices.Index(all, g)
 }
@@ -50,6 +54,7 @@ const (
 	KindBackfill   Kind = "backfill"   // an UPDATE in batches, a transaction each
 	KindConcurrent Kind = "concurrent" // an index built CONCURRENTLY, outside a transaction
 	KindValidate   Kind = "validate"   // VALIDATE CONSTRAINT: a scan under a weak lock
+	KindSwap       Kind = "swap"       // as sql, all statements sent at once: they hold a lock on a busy table
 )
 
 // Lock is the strongest table lock a step takes; empty means none.
@@ -109,6 +114,9 @@ type Plan struct {
 	Reopened []baseline.Reopened `json:"reopened,omitempty"`
 	// Connect is what to change in the application's connection string.
 	Connect string `json:"connect,omitempty"`
+
+	// goal is kept with the journal from the first step on, by name: see [LookPartition].
+	goal map[string]string
 }
 
 // Empty reports whether nothing is left to do.
@@ -189,14 +197,20 @@ type Check struct {
 	SampleAhead string `json:"sample_ahead,omitempty"`
 }
 
-// Backfill fills Column of Table where it is NULL from the row that Set selects.
+// Backfill fills Column of Table where it is NULL from the row that Set selects, or copies
+// its rows.
 type Backfill struct {
 	Table  catalog.QName `json:"table"`
 	Column string        `json:"column"`
 	// Parts are the tables that hold the rows: the table itself or its partitions.
 	Parts []Part `json:"parts"`
 	// Set is the scalar sub-select with the tenant; c is the row being filled.
-	Set string `json:"set"`
+	Set string `json:"set,omitempty"`
+	// Into is the table that Columns are copied to, instead of filling Column; Where says
+	// of which rows c, and all of them where it is empty.
+	Into    catalog.QName `json:"into,omitzero"`
+	Columns []string      `json:"columns,omitempty"`
+	Where   string        `json:"where,omitempty"`
 }
 
 // Part is one physical table of a backfill with the key that it is walked by.

@@ -144,7 +144,7 @@ func (p *planner) add(s Step) {
 	if s.Kind == "" {
 		s.Kind = KindSQL
 	}
-	s.Transactional = s.Kind == KindSQL || s.Kind == KindSchema
+	s.Transactional = s.Kind == KindSQL || s.Kind == KindSchema || s.Kind == KindSwap
 	if s.Undo == nil {
 		s.Undo = []string{}
 	}
@@ -163,7 +163,7 @@ func (p *planner) note(object, reason string) {
 // finish strings the groups together, drops the steps behind a check that found
 // rows, and gives every list a value.
 func (p *planner) finish() {
-	for _, g := range Groups() {
+	for _, g := range append(Groups(), GroupPartition) {
 		p.plan.Steps = append(p.plan.Steps, p.steps[g]...)
 	}
 	p.schemaStep()

@@ -3,9 +3,12 @@ package protect
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/catalog"
 )
 
 // UndoResult is what an undo did.
@@ -30,8 +33,8 @@ type UndoStep struct {
 }
 
 // PlanUndo lists what [Undo] would do, in its order, and changes nothing. A database
-// without a journal has nothing to undo.
-func PlanUndo(ctx context.Context, conn *pgx.Conn) ([]UndoStep, error) {
+// without a journal has nothing to undo. A table limits it, see [ApplyOptions].Table.
+func PlanUndo(ctx context.Context, conn *pgx.Conn, table catalog.QName) ([]UndoStep, error) {
 	steps := []UndoStep{}
 	there, err := journalExists(ctx, conn)
 	if err != nil || !there {
@@ -41,7 +44,13 @@ func PlanUndo(ctx context.Context, conn *pgx.Conn) ([]UndoStep, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
-	return pgx.AppendRows(steps, rows, pgx.RowToStructByPos[UndoStep])
+	steps, err = pgx.AppendRows(steps, rows, pgx.RowToStructByPos[UndoStep])
+	return slices.DeleteFunc(steps, func(s UndoStep) bool { return !ofTable(s.ID, table) }), err
+}
+
+// ofTable reports whether a step is to be undone where an undo is limited to a table.
+func ofTable(id string, table catalog.QName) bool {
+	return table.Name == "" || strings.HasPrefix(id, stepID(GroupPartition, table, ""))
 }
 
 // Undo returns the schema to where it was before the first [Apply]: it runs the
@@ -66,11 +75,15 @@ func Undo(ctx context.Context, open Opener, opts ApplyOptions) (*UndoResult, err
 	if err != nil {
 		return nil, err
 	}
-	moved, err := s.movedTables(ctx, all)
-	if err != nil {
-		return nil, err
-	}
+	all = slices.DeleteFunc(all, func(e entry) bool { return !ofTable(e.id, opts.Table) })
+	var moved *moved
 	for i, e := range all {
+		// A table that was partitioned has its name again once that is undone.
+		if moved == nil && !slices.ContainsFunc(all[i:], ofPartition) {
+			if moved, err = s.movedTables(ctx, all); err != nil {
+				return res, err
+			}
+		}
 		step := Step{ID: e.id, Group: e.group, Title: "undo: " + e.title}
 		s.report(Progress{State: Started, Step: step, Number: i + 1, Total: len(all)})
 		if err := s.reverse(ctx, moved.entry(e), res); err != nil {
@@ -78,11 +91,13 @@ func Undo(ctx context.Context, open Opener, opts ApplyOptions) (*UndoResult, err
 		}
 		s.report(Progress{State: Done, Step: step, Number: i + 1, Total: len(all)})
 	}
-	if len(res.Left) > 0 {
+	if len(res.Left) > 0 || opts.Table.Name != "" {
 		return res, nil
 	}
 	return res, s.removeJournal(ctx, res, all)
 }
+
+func ofPartition(e entry) bool { return e.group == GroupPartition }
 
 func (s *session) report(p Progress) {
 	if s.opts.Progress != nil {

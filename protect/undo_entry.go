@@ -16,6 +16,9 @@ import (
 // reverse undoes one entry: at once where it can, and statement by statement where one
 // of them fails, so that what was changed by hand stops nothing else.
 func (s *session) reverse(ctx context.Context, e entry, res *UndoResult) error {
+	if e.group == GroupPartition {
+		return s.inOrder(ctx, e, res)
+	}
 	if !oneByOne(e.undo) {
 		err := s.inTx(ctx, nil, func(tx pgx.Tx) error {
 			for _, q := range e.undo {
@@ -39,6 +42,24 @@ func (s *session) reverse(ctx context.Context, e entry, res *UndoResult) error {
 	return s.singly(ctx, e, res)
 }
 
+// inOrder undoes a step that rows depend on: what follows may lose them where one of its
+// statements has failed, so nothing goes on then. What begins with a lock is one
+// transaction; elsewhere each statement is one, which holds no lock while it waits for
+// another, and may be run again.
+func (s *session) inOrder(ctx context.Context, e entry, res *UndoResult) error {
+	statements := e.undo
+	if len(e.undo) > 0 && strings.HasPrefix(e.undo[0], "LOCK TABLE ") {
+		statements = []string{strings.Join(e.undo, ";\n")}
+	}
+	for _, q := range statements {
+		if _, err := s.single(ctx, "", q); err != nil {
+			return err
+		}
+	}
+	res.Undone = append(res.Undone, e.id)
+	return forget(ctx, s.conn, e)
+}
+
 var errSingly = errors.New("undo statement by statement")
 
 // oneByOne tells the entries with a statement that scans a table, or may not be in a
@@ -51,6 +72,12 @@ func oneByOne(undo []string) bool {
 	}
 	return false
 }
+
+// commits is how a block that copies rows ends a batch.
+const commits = "COMMIT; -- a batch"
+
+// inBatches tells a statement that ends transactions of its own.
+func inBatches(q string) bool { return strings.Contains(q, commits) }
 
 // singly runs each statement by itself. What fails stays in the journal.
 func (s *session) singly(ctx context.Context, e entry, res *UndoResult) error {
@@ -88,7 +115,7 @@ func (s *session) singly(ctx context.Context, e entry, res *UndoResult) error {
 // single runs one statement in a role; it says why where it would take along what
 // somebody else made.
 func (s *session) single(ctx context.Context, role, q string) (why string, err error) {
-	if strings.Contains(q, " CONCURRENTLY ") {
+	if strings.Contains(q, " CONCURRENTLY ") || inBatches(q) {
 		return "", s.concurrently(ctx, nil, builtIndex(q), []string{q})
 	}
 	err = s.inTx(ctx, nil, func(tx pgx.Tx) error {

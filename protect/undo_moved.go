@@ -16,8 +16,8 @@ type moved struct {
 
 // movedTables finds them by what a table keeps when it is renamed. One that was dropped,
 // or whose name another has, is not among them.
-func (s *session) movedTables(ctx context.Context, all []entry) (moved, error) {
-	m := moved{map[catalog.QName]catalog.QName{}, map[string]string{}}
+func (s *session) movedTables(ctx context.Context, all []entry) (*moved, error) {
+	m := &moved{map[catalog.QName]catalog.QName{}, map[string]string{}}
 	for _, e := range all {
 		old := e.table
 		if _, known := m.tables[old]; known || old.Name == "" || e.relation == 0 {
@@ -44,8 +44,8 @@ func (s *session) movedTables(ctx context.Context, all []entry) (moved, error) {
 }
 
 // entry is e with today's names.
-func (m moved) entry(e entry) entry {
-	if len(m.tables) == 0 {
+func (m *moved) entry(e entry) entry {
+	if m == nil || len(m.tables) == 0 {
 		return e
 	}
 	undo := make([]string, len(e.undo))
@@ -57,7 +57,7 @@ func (m moved) entry(e entry) entry {
 }
 
 // statement puts today's names into a statement.
-func (m moved) statement(q string, of catalog.QName) string {
+func (m *moved) statement(q string, of catalog.QName) string {
 	tokens := sqltext.Code(q)
 	var b strings.Builder
 	at := 0
@@ -82,7 +82,7 @@ func (m moved) statement(q string, of catalog.QName) string {
 }
 
 // name is today's name of a relation. An index moves to another schema with its table.
-func (m moved) name(old, of catalog.QName, index bool) catalog.QName {
+func (m *moved) name(old, of catalog.QName, index bool) catalog.QName {
 	if now, ok := m.tables[old]; ok {
 		return now
 	}

@@ -29,6 +29,7 @@ type protectFlags struct {
 	lockTimeout       time.Duration
 	batchSize         int
 	throttle          int
+	partition         partitionFlags
 }
 
 func (a *app) newProtect() *cobra.Command {
@@ -49,7 +50,10 @@ func (a *app) newProtect() *cobra.Command {
 			"  moat protect --apply --until guards\n" +
 			"  moat protect --why app.invoices\n" +
 			"  moat protect --emit goose --dir migrations\n" +
-			"  moat protect --undo --apply",
+			"  moat protect --undo --apply\n" +
+			"  moat protect --table app.events --partition 42 --apply\n" +
+			"  moat protect --table app.events --by hash:16 --apply\n" +
+			"  moat protect --table app.events --undo --apply",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runProtect(cmd.Context(), args, f) },
 	}
@@ -71,6 +75,7 @@ func (a *app) newProtect() *cobra.Command {
 		"how long a statement waits for a lock before it tries again (default 400ms)")
 	flags.IntVar(&f.batchSize, "batch-size", 0, "rows in each batch of a backfill (default: as many as take about 0.1 s)")
 	flags.IntVar(&f.throttle, "throttle", 0, "most rows a backfill fills in a second (default: no limit)")
+	f.partition.add(c)
 	c.MarkFlagsMutuallyExclusive("undo", "why", "emit")
 	c.MarkFlagsMutuallyExclusive("apply", "why", "emit")
 	return c
@@ -103,7 +108,7 @@ func (f protectFlags) check() error {
 	if f.batchSize < 0 || f.throttle < 0 || f.lockTimeout < 0 {
 		return errors.New("--batch-size, --throttle and --lock-timeout cannot be negative")
 	}
-	return nil
+	return f.partition.check(f)
 }
 
 func (a *app) runProtect(ctx context.Context, args []string, f protectFlags) error {
@@ -121,6 +126,9 @@ func (a *app) runProtect(ctx context.Context, args []string, f protectFlags) err
 	c, err := a.config()
 	if err != nil {
 		return err
+	}
+	if f.partition.table != "" {
+		return a.partitionTable(ctx, open, c, f)
 	}
 	plan, err := a.planProtect(ctx, open, c, f)
 	if err != nil {
@@ -145,6 +153,11 @@ func (a *app) runProtect(ctx context.Context, args []string, f protectFlags) err
 	default:
 		report.PlanPage(a.Out, plan)
 	}
+	return planned(plan, err)
+}
+
+// planned is the error of a command that has shown a plan.
+func planned(plan *protect.Plan, err error) error {
 	if err == nil && (!plan.Empty() || len(plan.Open()) > 0) {
 		return errFound
 	}

@@ -12,10 +12,13 @@ func (a *app) undoProtect(ctx context.Context, open protect.Opener, f protectFla
 	if !f.apply {
 		return a.showUndo(ctx, open, f)
 	}
-	if err := a.unsealProtected(ctx, open); err != nil {
-		return err
+	opts := f.options(a)
+	if opts.Table = f.partition.name(); opts.Table.Name == "" {
+		if err := a.unsealProtected(ctx, open); err != nil {
+			return err
+		}
 	}
-	res, err := protect.Undo(ctx, open, f.options(a))
+	res, err := protect.Undo(ctx, open, opts)
 	if err != nil {
 		return withHint(err, "run --undo --apply again to continue")
 	}
@@ -36,7 +39,7 @@ func (a *app) showUndo(ctx context.Context, open protect.Opener, f protectFlags)
 		return connectError(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	steps, err := protect.PlanUndo(ctx, conn)
+	steps, err := protect.PlanUndo(ctx, conn, f.partition.name())
 	if err != nil {
 		return err
 	}

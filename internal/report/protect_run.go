@@ -58,8 +58,10 @@ func ApplyText(w io.Writer, p *protect.Plan, r *protect.Result, until protect.Gr
 		t.line(0, "%s after group %s remain. Once the application sets its tenant, run this again with --until guards.",
 			english.Count(r.Later, "step"), until)
 	}
-	fmt.Fprintln(w)
-	t.line(0, "%s", p.Connect)
+	if p.Connect != "" {
+		fmt.Fprintln(w)
+		t.line(0, "%s", p.Connect)
+	}
 }
 
 // OpenText lists the questions that group enforce waits for, by kind.
@@ -97,6 +99,9 @@ func PlanProgress(w io.Writer, terminal bool) func(protect.Progress) {
 			text += ": " + movement(p)
 		case protect.Done:
 			text += ": done"
+			if p.Held > 0 {
+				text += fmt.Sprintf(", kept readers and writers out for %s", p.Held.Round(time.Millisecond))
+			}
 		case protect.Stopped:
 			text += ": stopped, rows must be corrected first"
 		}

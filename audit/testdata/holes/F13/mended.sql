@@ -1,0 +1,3 @@
+ALTER TABLE app.doc RENAME TO doc_rest;
+CREATE TABLE app.doc (LIKE app.doc_rest INCLUDING DEFAULTS) PARTITION BY LIST (tenant_id);
+ALTER TABLE app.doc ATTACH PARTITION app.doc_rest DEFAULT;
