@@ -137,6 +137,7 @@ func (a *app) commands() []*cobra.Command {
 		a.newKey(),
 		a.newProve(),
 		a.newSQL(),
+		a.newWhy(),
 		a.newSeal(),
 		a.newTenant(),
 		a.newEvidence(),
