@@ -157,6 +157,9 @@ func (a *app) auditResult(ctx context.Context, args []string, c config.Config) (
 	for _, x := range got.report.Accepted {
 		lines = append(lines, fmt.Sprintf("accepted until %s, %s on %s: %s", x.Expires, x.Rule, x.Object, x.Reason))
 	}
+	for _, text := range got.report.Unseen {
+		lines = append(lines, "not looked at: "+text)
+	}
 	summary := english.Count(n, "finding") + " of medium severity or worse, " +
 		english.Count(len(got.report.Accepted), "accepted exception")
 	if open > 0 {
