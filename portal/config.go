@@ -134,6 +134,10 @@ type Operator struct {
 	Model tenancy.Options
 	Audit audit.Options
 	Prove database.Options
+	// LeaveOut and Mask are columns, as schema.table.column, that a client is not given of its
+	// own rows in CSV and JSON: see lifecycle.ExportOptions.
+	LeaveOut []string
+	Mask     map[string]string
 }
 
 func (c Config) withDefaults() (Config, error) {

@@ -95,7 +95,8 @@ func (p *Portal) open(c Config, f *frame.Frame) (err error) {
 		return err
 	}
 	p.desk, err = console.New(console.Config{Frame: f, Source: source, Ledger: p.ledger, Clients: p.clients,
-		Verifier: o.Verifier, Role: o.Role, Application: o.Application, Model: o.Model, Audit: o.Audit, Prove: o.Prove})
+		Verifier: o.Verifier, Role: o.Role, Application: o.Application, Model: o.Model, Audit: o.Audit, Prove: o.Prove,
+		Hidden: console.Hidden{LeaveOut: o.LeaveOut, Mask: o.Mask}})
 	return err
 }
 

@@ -195,7 +195,7 @@ func (s *service) openOperator(ctx context.Context) (*portal.Operator, error) {
 		return nil, connectError(err)
 	}
 	o := &portal.Operator{Pool: pool, Verifier: verifier, Role: s.config.Portal.OperatorRole, Application: application,
-		Model: s.config.Model()}
+		Model: s.config.Model(), LeaveOut: s.config.Export.LeaveOut, Mask: s.config.Export.Mask}
 	o.Prove.Sealer, err = sealerOf(s.config)
 	return o, err
 }

@@ -45,6 +45,8 @@ type Config struct {
 	Model       tenancy.Options
 	Audit       audit.Options
 	Prove       database.Options
+	// Hidden is what a client is not given of its own rows.
+	Hidden Hidden
 }
 
 // Pages are the pages of operators.
@@ -60,7 +62,8 @@ type Pages struct {
 func New(config Config) (*Pages, error) {
 	p := &Pages{Config: config, sessions: config.Frame.Sessions("moat_operator", base)}
 	var err error
-	p.Views, err = config.Frame.Views(templates, template.FuncMap{"finding": newFinding, "since": newSince})
+	p.Views, err = config.Frame.Views(templates, template.FuncMap{"finding": newFinding, "since": newSince,
+		"megabytes": func(n int64) string { return fmt.Sprintf("%d MB", n>>20) }})
 	return p, err
 }
 
@@ -94,6 +97,12 @@ func (p *Pages) Routes() map[string]Handler {
 		"POST /tenants/{id}/view":    p.viewAs,
 		"GET /tenants/{id}/erasure":  p.erasurePage,
 		"POST /tenants/{id}/erasure": p.setErasure,
+		"GET /new":                   p.createPage,
+		"POST /new":                  p.create,
+		"POST /tenants/{id}/limits":  p.setLimits,
+		"GET /tenants/{id}/data":     p.dataPage,
+		"POST /tenants/{id}/export":  p.export,
+		"POST /tenants/{id}/restore": p.restore,
 		"GET /isolation":             p.isolationPage,
 		"POST /isolation/look":       p.lookAgain,
 		"POST /isolation/good":       p.keepGood,

@@ -2,20 +2,13 @@ package console
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
-	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/lifecycle"
-	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal/internal/frame"
-	"github.com/moat-db/moat/portal/internal/ledger"
-	"github.com/moat-db/moat/portal/internal/schema"
 )
 
 // From the console an erasure is only ever requested: between the request and the deletion,
@@ -31,66 +24,6 @@ type erasurePage struct {
 	Plan           *lifecycle.Erasure
 	Days, Min, Max int
 	Done           string
-}
-
-// operator works on the client of the address with the operator's connection.
-func (p *Pages) operator(r *http.Request, s *frame.Session, reason string,
-	fn func(ctx context.Context, o *lifecycle.Operator, one tenant) error) error {
-	ctx := r.Context()
-	var client tenant
-	var view *schema.Schema
-	look := ledger.Entry{By: s, Action: ledger.LookedAtOne, Reason: reason}
-	if err := p.one(r, look, func(_ pgx.Tx, sc *schema.Schema, one tenant) error {
-		view, client = sc, one
-		return nil
-	}); err != nil {
-		return err
-	}
-	conn, err := pgx.ConnectConfig(ctx, p.Ledger.Pool.Config().ConnConfig.Copy())
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	if err := p.prepareErasure(ctx, view.View); err != nil {
-		return err
-	}
-	gate := serving.TenantStateOf(view.View, view.Tenants)
-	gate.By, gate.Reason = s.Subject, reason
-	o, err := lifecycle.NewOperator(ctx, conn, view.View, lifecycle.Options{Name: s.Subject, Reason: reason, Gate: gate})
-	if err != nil {
-		return err
-	}
-	return erasureRefusal(fn(ctx, o, client))
-}
-
-// prepareErasure makes the tables where an administrator's connection is at hand.
-func (p *Pages) prepareErasure(ctx context.Context, v *policy.View) error {
-	if p.Ledger.Admin == nil {
-		return nil
-	}
-	conn, err := p.Ledger.Connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	_, err = conn.PgConn().Exec(ctx, lifecycle.TablesSQL(v, p.Ledger.Pool.Config().ConnConfig.User)).ReadAll()
-	return err
-}
-
-// erasureRefusal says what to do about what stands in the way.
-func erasureRefusal(err error) error {
-	var unprepared *lifecycle.NotPreparedError
-	var missing *lifecycle.MissingRightsError
-	var undecided *lifecycle.UndecidedError
-	switch {
-	case errors.As(err, &unprepared), errors.As(err, &missing):
-		return &frame.Refusal{Status: http.StatusConflict, Title: "The operator role may not erase here yet",
-			Hint: "Once, as an administrator: moat tenant setup --operator ROLE --apply."}
-	case errors.As(err, &undecided):
-		return &frame.Refusal{Status: http.StatusConflict, Title: "moat cannot tell whose rows some tables hold",
-			Hint: undecided.Error() + ". Say so in moat.yaml."}
-	}
-	return err
 }
 
 func (p *Pages) erasurePage(w http.ResponseWriter, r *http.Request, s *frame.Session) error {

@@ -21,6 +21,8 @@ import (
 type tenantPage struct {
 	Client     tenant
 	CanSuspend bool // there is a list that says which tenants there are
+	Own        lifecycle.Limit
+	Members    []member
 	Log        []ledger.Line
 	Done       string
 }
@@ -53,6 +55,12 @@ func (p *Pages) tenantPage(w http.ResponseWriter, r *http.Request, s *frame.Sess
 	look := ledger.Entry{By: s, Action: ledger.LookedAtOne}
 	err := p.one(r, look, func(tx pgx.Tx, sc *schema.Schema, one tenant) (err error) {
 		data.Client, data.CanSuspend = one, sc.Tenants != nil
+		if err := data.Own.Read(r.Context(), tx, sc.View, one.ID); err != nil {
+			return err
+		}
+		if data.Members, err = members(r.Context(), tx, sc, one); err != nil {
+			return err
+		}
 		data.Log, err = p.Ledger.Lines(r.Context(), tx, ledger.Question{Tenant: one.ID, Looks: true, Most: 50})
 		return err
 	})

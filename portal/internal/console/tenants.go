@@ -45,6 +45,7 @@ type tenantsPage struct {
 	Fresh     int64
 	Suspended int
 	Uncounted bool
+	CanCreate bool
 }
 
 func (p *Pages) tenantsPage(w http.ResponseWriter, r *http.Request, s *frame.Session) error {
@@ -53,7 +54,7 @@ func (p *Pages) tenantsPage(w http.ResponseWriter, r *http.Request, s *frame.Ses
 	if err != nil {
 		return err
 	}
-	data := &tenantsPage{}
+	data := &tenantsPage{CanCreate: sc.Tenants != nil}
 	err = p.Ledger.Use(ctx, ledger.Entry{By: s, Action: ledger.LookedAtAll}, func(tx pgx.Tx) error {
 		data.Clients, data.Uncounted, err = p.tenants(ctx, tx, sc, "")
 		return err

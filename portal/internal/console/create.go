@@ -1,0 +1,93 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat/lifecycle"
+	"github.com/moat-db/moat/portal/internal/frame"
+	"github.com/moat-db/moat/portal/internal/schema"
+	"github.com/moat-db/moat/portal/internal/text"
+)
+
+// field is a column of the tenants table that a new client may be given.
+type field struct {
+	Name, Title, Hint string
+	Required          bool
+}
+
+type createPage struct {
+	Fields  []field
+	Problem string
+	Values  url.Values
+}
+
+// fields are what is needed, and what a client is called; the rest may be left empty.
+func fields(sc *schema.Schema) (all []field) {
+	r := sc.Relation(sc.Tenants.QName())
+	for i := range r.Columns {
+		c := &r.Columns[i]
+		if c.Generated != "" || c.Identity != "" {
+			continue
+		}
+		f := field{Name: c.Name, Title: text.Column(c.Name), Hint: c.Type, Required: c.NotNull && c.Default == ""}
+		if f.Required || c.Name == sc.Tenants.Label {
+			all = append([]field{f}, all...)
+			continue
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+func (p *Pages) createPage(w http.ResponseWriter, r *http.Request, s *frame.Session) error {
+	return p.showCreate(w, r, s, "")
+}
+
+func (p *Pages) showCreate(w http.ResponseWriter, r *http.Request, s *frame.Session, problem string) error {
+	sc, err := p.Source.Schema(r.Context())
+	if err != nil {
+		return err
+	}
+	if sc.Tenants == nil {
+		return &frame.Refusal{Status: http.StatusConflict, Title: "The console cannot add clients here",
+			Hint: "No table lists the clients: one exists when it has rows."}
+	}
+	return p.show(w, r, s, "create", "New client", "Clients", &createPage{fields(sc), problem, r.PostForm})
+}
+
+// create adds a client, and says in the form what the database would not take.
+func (p *Pages) create(w http.ResponseWriter, r *http.Request, s *frame.Session) error {
+	reason, err := reasonOf(r)
+	if err != nil {
+		return err
+	}
+	sc, err := p.Source.Schema(r.Context())
+	if err != nil || sc.Tenants == nil {
+		return p.showCreate(w, r, s, "")
+	}
+	values := map[string]string{}
+	for _, f := range fields(sc) {
+		if v := r.PostFormValue("set." + f.Name); v != "" {
+			values[f.Name] = v
+		}
+	}
+	id := ""
+	err = p.operate(r, s, reason, func(ctx context.Context, o *lifecycle.Operator) (err error) {
+		id, err = o.Create(ctx, values)
+		return err
+	})
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code < "24" { // classes 22 and 23: the values
+		return p.showCreate(w, r, s, pg.Message)
+	}
+	if err != nil {
+		return err
+	}
+	p.Source.Door.Flush()
+	return frame.Elsewhere(tenant{ID: id}.Path() + "?done=created")
+}
