@@ -124,7 +124,8 @@ func TestConsoleExportsAndRestores(t *testing.T) {
 		t.Error("rows of another client changed")
 	}
 	a := w.signedIn("1")
-	if log := a.get("/access").body; !strings.Contains(log, "they asked") || !strings.Contains(log, "restored the tenant") {
+	if log := a.get("/access").body; !strings.Contains(log, "they asked") ||
+		!strings.Contains(log, "restored the tenant") {
 		t.Error("the client cannot read who exported and restored its rows")
 	}
 	for _, path := range []string{"/operator/tenants/1/export", "/operator/tenants/1/restore", "/operator/new"} {

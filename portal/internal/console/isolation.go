@@ -101,6 +101,7 @@ func (p *Pages) isolationPage(w http.ResponseWriter, r *http.Request, s *frame.S
 		if data.Prove, err = p.proveView(ctx, tx); err != nil {
 			return err
 		}
+		data.Prove.gather(r.URL.Query().Get("schema"))
 		data.judge(l)
 		data.Drift, err = drift(ctx, tx, l)
 		return err

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/moat-db/moat/internal/serving"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
+	"github.com/moat-db/moat/portal/internal/text"
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/prove/database"
 )
@@ -45,6 +48,52 @@ func (v *proveView) Took() float64 { return float64(v.Report.Context.DurationMS)
 type proveRow struct {
 	Object string
 	Cells  []proveCell
+	// Schema is set where the row stands for all objects of a schema that held.
+	Schema string
+}
+
+func (r *proveRow) held() bool {
+	return !slices.ContainsFunc(r.Cells, func(c proveCell) bool {
+		return c.Verdict != "" && c.Verdict != prove.VerdictIsolated
+	})
+}
+
+// crowd is how many objects a page lists one by one.
+const crowd = 40
+
+// gather makes one row of the objects of each schema that held, where there are too many to
+// look at, but for those of the schema that was asked for. What did not hold stands alone.
+func (v *proveView) gather(open string) {
+	if len(v.Rows) <= crowd {
+		return
+	}
+	all := map[string]*proveRow{}
+	count := map[string]int{}
+	var rows []proveRow
+	var order []string
+	for i := range v.Rows {
+		r := &v.Rows[i]
+		schema, _, qualified := strings.Cut(r.Object, ".")
+		if !qualified || !r.held() || schema == open {
+			rows = append(rows, *r)
+			continue
+		}
+		if all[schema] == nil {
+			all[schema] = &proveRow{Schema: schema, Cells: make([]proveCell, len(r.Cells))}
+			order = append(order, schema)
+		}
+		count[schema]++
+		for j, c := range r.Cells {
+			if c.Verdict != "" {
+				all[schema].Cells[j] = proveCell{c.Verdict, v.Attacks[j] + ": held for all that it applies to"}
+			}
+		}
+	}
+	for _, schema := range order {
+		all[schema].Object = fmt.Sprintf("%s: %s held", schema, text.Counted(count[schema], "object"))
+		rows = append(rows, *all[schema])
+	}
+	v.Rows = rows
 }
 
 type proveCell struct {
