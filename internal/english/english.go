@@ -26,10 +26,15 @@ func Plural[N int | int64](n N, noun string, many ...string) string {
 }
 
 // Or lists alternatives: "a", "a or b", "a, b or c".
-func Or(words []string) string {
+func Or(words []string) string { return list(words, " or ") }
+
+// And lists what goes together: "a", "a and b", "a, b and c".
+func And(words []string) string { return list(words, " and ") }
+
+func list(words []string, between string) string {
 	last := len(words) - 1
 	if last < 1 {
 		return strings.Join(words, "")
 	}
-	return strings.Join(words[:last], ", ") + " or " + words[last]
+	return strings.Join(words[:last], ", ") + between + words[last]
 }

@@ -75,6 +75,11 @@ func New(config Config) (*Pages, error) {
 		"POST /t/{table}/e/{key}":   p.change,
 		"POST /t/{table}/set/{key}": p.set,
 		"POST /t/{table}/settings":  p.saveSettings,
+		"POST /t/{table}/bulk":      p.bulk,
+		"GET /search":               p.search,
+
+		"GET /t/{table}/cell/{key}/{column}":  p.cellForm,
+		"POST /t/{table}/cell/{key}/{column}": p.setCell,
 	}
 	p.routes["GET /clients"] = p.clients
 	p.routes["GET /clients/{tenant}"] = p.oneClient

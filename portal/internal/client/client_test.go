@@ -44,7 +44,7 @@ func TestConditionOfADay(t *testing.T) {
 	for op, want := range map[string][2]string{"min": {"t.at >= $1", "2026-06-30T22:00:00Z"},
 		"max": {"t.at < $1", "2026-07-01T22:00:00Z"}} {
 		a := &schema.Arguments{}
-		if got := (condition{at, op, "2026-07-01"}).where(a, berlin); got != want[0] || a.Values[0] != want[1] {
+		if got := (condition{at, op, "2026-07-01"}).where(nil, a, berlin); got != want[0] || a.Values[0] != want[1] {
 			t.Errorf("%s: %s with %v", op, got, a.Values)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/moat-db/moat/portal/internal/schema"
 	"github.com/moat-db/moat/portal/internal/text"
@@ -18,6 +19,8 @@ const (
 	maxCount = 10_000
 	// maxSearch bounds the text searched for.
 	maxSearch = 200
+	// maxName bounds what people call a list.
+	maxName = 60
 )
 
 // query is what a list was asked for.
@@ -28,12 +31,13 @@ type query struct {
 	Desc    bool
 	Page    int
 	Columns []*schema.Column
-	Chosen  bool // the columns are not the usual ones
+	Chosen  bool   // the columns are not the usual ones
+	View    string // what people call this address
 	// Problems are filters that say nothing a column can hold.
 	Problems []string
 }
 
-// condition is one filter. Op is eq, min, max or null.
+// condition is one filter. Op is eq, min, max, has (contains the text) or null.
 type condition struct {
 	Column *schema.Column
 	Op     string
@@ -50,14 +54,19 @@ func (c condition) name() string {
 
 // possible says whether a column can hold the value.
 func (c condition) possible() bool {
-	return c.Op == "null" || c.Column.Accepts(c.Value) || c.Column.Kind == schema.KindMoment && schema.IsDate(c.Value)
+	switch c.Op {
+	case "null":
+		return c.Value == "yes" || c.Value == "no"
+	case "has":
+		return utf8.ValidString(c.Value) && !strings.ContainsRune(c.Value, 0) && len(c.Value) <= 4*maxSearch
+	}
+	return c.Column.Accepts(c.Value) || c.Column.Kind == schema.KindMoment && schema.IsDate(c.Value)
 }
 
 // parseQuery reads a list's address. What it does not know it leaves out, except a
 // filter it cannot obey: showing more than was asked for would be wrong.
 func parseQuery(t *schema.Table, form url.Values) query {
-	q := query{Search: strings.TrimSpace(text.Clip(form.Get("q"), maxSearch)), Page: 1, Sort: t.Created, Desc: true}
-	q.Search = strings.ToValidUTF8(strings.ReplaceAll(q.Search, "\x00", ""), "")
+	q := query{Search: readable(form.Get("q"), maxSearch), Page: 1, Sort: t.Created, Desc: true}
 	q.parseFilters(t, form)
 	if c := t.Column(form.Get("sort")); c != nil && c.Sortable() {
 		q.Sort, q.Desc = c, form.Get("dir") == "desc"
@@ -66,17 +75,24 @@ func parseQuery(t *schema.Table, form url.Values) query {
 		q.Page = min(n, maxCount/perPage)
 	}
 	q.choose(t, form["cols"])
+	q.View = readable(form.Get("view"), maxName)
 	return q
+}
+
+// readable is a text of an address that PostgreSQL takes, cut to n letters.
+func readable(given string, n int) string {
+	given = strings.TrimSpace(text.Clip(given, n))
+	return strings.ToValidUTF8(strings.ReplaceAll(given, "\x00", ""), "")
 }
 
 func (q *query) parseFilters(t *schema.Table, form url.Values) {
 	for _, c := range t.Columns {
-		for _, op := range []string{"eq", "min", "max", "null"} {
+		for _, op := range []string{"eq", "min", "max", "has", "null"} {
 			one := condition{Column: c, Op: op}
 			one.Value = strings.TrimSpace(form.Get(one.name()))
 			switch {
 			case one.Value == "":
-			case one.possible():
+			case one.possible() && slices.Contains(operators(c), op):
 				q.Filters = append(q.Filters, one)
 			default:
 				q.Problems = append(q.Problems, c.Title+" cannot be “"+text.Clip(one.Value, 40)+"”.")
@@ -129,6 +145,9 @@ func (q query) values(change ...string) url.Values {
 			v.Add("cols", c.Name)
 		}
 	}
+	if q.View != "" {
+		v.Set("view", q.View)
+	}
 	for i := 0; i+1 < len(change); i += 2 {
 		v.Set(change[i], change[i+1])
 		if change[i+1] == "" {
@@ -171,7 +190,7 @@ func (q query) where(v *Visit, t *schema.Table, a *schema.Arguments, without *sc
 	parts := t.TenantWhere(a, v.Tenant)
 	for _, f := range q.Filters {
 		if f.Column != without {
-			parts = append(parts, f.where(a, v.Zone))
+			parts = append(parts, f.where(t, a, v.Zone))
 		}
 	}
 	if q.Search != "" {
@@ -188,7 +207,7 @@ func (q query) where(v *Visit, t *schema.Table, a *schema.Arguments, without *sc
 
 // matches looks for a text in the columns that hold words, or in the first one.
 func matches(t *schema.Table, a *schema.Arguments, search string) string {
-	pattern := a.Add("%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(search) + "%")
+	pattern := a.Add(containing(search))
 	columns := t.Searched()
 	if len(columns) == 0 {
 		columns = t.Columns[:1]
@@ -200,9 +219,19 @@ func matches(t *schema.Table, a *schema.Arguments, search string) string {
 	return "(" + strings.Join(parts, " or ") + ")"
 }
 
-func (c condition) where(a *schema.Arguments, zone *time.Location) string {
+// containing is the pattern of texts that contain one.
+func containing(part string) string {
+	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(part) + "%"
+}
+
+func (c condition) where(t *schema.Table, a *schema.Arguments, zone *time.Location) string {
 	name := "t." + c.Column.SQL()
-	if c.Op == "null" {
+	switch {
+	case c.Op == "has" && c.Column.Ref != nil:
+		return c.Column.LabelExpression(t, "t") + " ilike " + a.Add(containing(c.Value))
+	case c.Op == "has":
+		return name + "::text ilike " + a.Add(containing(c.Value))
+	case c.Op == "null":
 		if c.Value == "no" {
 			return name + " is not null"
 		}

@@ -35,6 +35,8 @@ type recordPage struct {
 	Status  *statusCell
 	Related []related
 	Edit    string
+	Delete  string
+	Key     string
 	Saved   bool
 }
 
@@ -85,6 +87,10 @@ func (g *recordPage) lay(v *Visit, one row) {
 	if g.Title == "" {
 		g.Title = t.Singular
 	}
+	g.Key = one.Key
+	if v.MayDelete(t) {
+		g.Delete = t.Path() + "/bulk"
+	}
 	if v.MayChange(t) {
 		g.Edit = t.Path() + "/e/" + url.PathEscape(one.Key)
 	}
@@ -118,7 +124,7 @@ func (v *Visit) related(tx pgx.Tx, c schema.Child, key string) (related, error) 
 	if out.More = len(rows) > maxChildren; out.More {
 		rows = rows[:maxChildren]
 	}
-	out.listing = listing{q.Columns, rows}
+	out.listing = listing{Columns: q.Columns, Rows: rows}
 	if timeline {
 		out.Timeline = entries(rows)
 	}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 // row is a row of a list.
 type row struct {
 	Path  string // "" where the table has no key
+	Place string // where its cells are changed; "" where they are not
 	Key   string
 	Cells []cell
 	// Foreign rows are not the tenant's own: they are shown, and cannot be opened.
@@ -25,6 +27,7 @@ type row struct {
 type cell struct {
 	schema.Cell
 	Minor bool        // left out on small screens
+	May   bool        // it may be changed where it stands
 	Edit  *statusCell // a status that may be changed where it stands
 }
 
@@ -32,6 +35,7 @@ type cell struct {
 type listing struct {
 	Columns []*schema.Column
 	Rows    []row
+	Pick    bool // rows can be picked, to change or delete them
 }
 
 // outputs are what is selected: the key, whose row it is where it may be another's, each
@@ -69,6 +73,7 @@ func (v *Visit) row(t *schema.Table, columns []*schema.Column, values []*string)
 	if t.Closed {
 		out.Path, out.Key = "", ""
 	}
+	may := v.changeable(t)
 	telling := []*schema.Column{t.Label, t.Status, t.Source, t.Amount, t.Created}
 	i := len(t.Key)
 	if t.Mixed {
@@ -88,7 +93,11 @@ func (v *Visit) row(t *schema.Table, columns []*schema.Column, values []*string)
 		if c == t.Status && out.Key != "" && c.MayChange && v.Session.ViewAs == nil {
 			one.Edit = v.statusCell(t, out.Key, one.Cell)
 		}
+		one.May = one.Edit == nil && !one.Veiled && slices.Contains(may, c)
 		out.Cells = append(out.Cells, one)
+	}
+	if out.Key != "" && len(may) > 0 {
+		out.Place = t.Path() + "/cell/" + url.PathEscape(out.Key)
 	}
 	return out
 }
@@ -129,9 +138,14 @@ func (v *Visit) rows(tx pgx.Tx, t *schema.Table, columns []*schema.Column, sql s
 
 // page reads the rows of a page of a query.
 func (v *Visit) page(tx pgx.Tx, t *schema.Table, q query) ([]row, error) {
+	return v.some(tx, t, q, perPage)
+}
+
+// some reads rows of a query, at most so many.
+func (v *Visit) some(tx pgx.Tx, t *schema.Table, q query, most int) ([]row, error) {
 	a := &schema.Arguments{}
 	inner := "select " + t.Readable("t") + " from " + t.SQL() + " t where " + q.where(v, t, a, nil) + q.order(t) +
-		" limit " + strconv.Itoa(perPage) + " offset " + strconv.Itoa((q.Page-1)*perPage)
+		" limit " + strconv.Itoa(most) + " offset " + strconv.Itoa((q.Page-1)*perPage)
 	return v.rows(tx, t, q.Columns, "select "+outputs(t, q.Columns, true)+" from ("+inner+") t"+q.order(t), a)
 }
 

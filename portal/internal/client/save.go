@@ -150,13 +150,22 @@ func readForm(t *schema.Table, r *http.Request, zone *time.Location, adding bool
 		if problem := c.Problem(given); problem != "" {
 			form.wrong[c.Name] = problem
 		}
-		var value any = given
-		if given == "" && !(c.Kind == schema.KindText && c.NotNull && !adding) {
+		value := stored(c, given)
+		if given == "" && adding {
 			value = nil
 		}
 		form.columns, form.values = append(form.columns, c), append(form.values, value)
 	}
 	return form
+}
+
+// stored is a value for the database: what is left empty is no value, but for a text that
+// must be there.
+func stored(c *schema.Column, given string) any {
+	if given == "" && !(c.Kind == schema.KindText && c.NotNull) {
+		return nil
+	}
+	return given
 }
 
 // normalize turns what a browser sends into what the column takes.

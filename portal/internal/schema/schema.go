@@ -95,6 +95,7 @@ type NamedView struct{ Name, Query string }
 type Child struct {
 	Table  *Table
 	Column *Column
+	Goes   bool // its rows are deleted with the one that they point at
 }
 
 // Said is what the configuration says of tables and columns.
@@ -173,6 +174,17 @@ func (t *Table) weight() int {
 		w += 5
 	}
 	return w
+}
+
+// GoWith are the tables whose rows are deleted with a row of this one, for people.
+func (t *Table) GoWith() []string {
+	var out []string
+	for _, c := range t.Children {
+		if c.Goes {
+			out = append(out, text.Lower(c.Table.Title))
+		}
+	}
+	return out
 }
 
 // Find returns the table with the slug, nil where there is none.
@@ -362,5 +374,5 @@ func refer(from, to *Table, k catalog.Constraint) {
 	if !c.Named {
 		c.Title = strings.TrimSuffix(strings.TrimSuffix(c.Title, " ID"), " id")
 	}
-	to.Children = append(to.Children, Child{Table: from, Column: c})
+	to.Children = append(to.Children, Child{from, c, k.OnDelete == "cascade"})
 }

@@ -65,6 +65,9 @@ var shapes = regexp.MustCompile(strings.Join([]string{
 var named = regexp.MustCompile(`(?i)("[^"]*(?:password|passwd|passphrase|secret|token|api_?key|private_?key)[^"]*"` +
 	`\s*:\s*)("(?:[^"\\]|\\.)*"?|-?\d[\d.]*)`)
 
+// Veiled puts the veil over what looks like a secret in what a row is called.
+func Veiled(text string) string { return veiled(text, KindText) }
+
 // veiled puts the veil over what looks like a secret, whatever its column is called.
 func veiled(value string, kind Kind) string {
 	switch kind {
