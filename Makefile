@@ -9,15 +9,27 @@
 # make bench-api  moat serve against a plain handler, PostGraphile and pgbench
 # make bench-proxy  moat proxy against no proxy, PgBouncer, and what applications send today
 # make build   bin/moat
+# make snapshot  dist/: archives, deb and rpm, checksums, SBOM, as a release would have them
+# make image   dist/: an image for serve, and one with PostgreSQL for the demo
 
 export CGO_ENABLED = 0
 GO ?= go
 MAJORS ?= 14,18
 
-.PHONY: build demo test test-short test-majors check bench bench-tenancy bench-lifecycle bench-api bench-proxy tools
+.PHONY: build demo test test-short test-majors check bench bench-tenancy bench-lifecycle bench-api bench-proxy tools snapshot image
 
 build:
 	$(GO) build -trimpath -o bin/moat ./cmd/moat
+
+# goreleaser is run by version rather than required: it has hundreds of modules.
+GORELEASER = $(GO) run github.com/goreleaser/goreleaser/v2@v2.15.1
+
+snapshot:
+	GOFLAGS= $(GORELEASER) release --snapshot --clean $(SNAPSHOT)
+
+image:
+	@command -v mmdebstrap >/dev/null || { echo "apt install mmdebstrap"; exit 1; }
+	./release/images
 
 demo: build
 	@./scripts/tools postgres

@@ -122,7 +122,7 @@ func (a *app) serveDemo(ctx context.Context, d *demo.Demo, l net.Listener, forma
 	served := make(chan error, 2)
 	go func() { served <- serveHTTP(ctx, newHTTPServer(s.handler, log), l) }()
 	go func() { served <- s.serveProxy(ctx, wire) }()
-	addresses := demoAddresses{"http://" + l.Addr().String(), newDemoProxy(wire, d.ApplicationURL)}
+	addresses := demoAddresses{"http://" + reachable(l.Addr()), newDemoProxy(wire, d.ApplicationURL)}
 	if err := a.printDemo(d, clients, addresses, format); err != nil {
 		return err
 	}
@@ -135,6 +135,14 @@ func (a *app) serveDemo(ctx context.Context, d *demo.Demo, l net.Listener, forma
 type demoAddresses struct {
 	url   string
 	proxy demoProxy
+}
+
+// reachable is an address to open in a browser: that of a container's every interface is none.
+func reachable(a net.Addr) string {
+	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("localhost:%d", tcp.Port)
+	}
+	return a.String()
 }
 
 // demoProxy is where PostgreSQL's drivers connect.

@@ -142,6 +142,7 @@ func (a *app) commands() []*cobra.Command {
 		a.newTenant(),
 		a.newEvidence(),
 		a.newBreakIn(),
+		a.newVersion(),
 	}
 }
 
