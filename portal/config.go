@@ -87,6 +87,9 @@ type Config struct {
 	Money map[string]string
 	// Tables say how tables are shown, by their names: less than the role may do, never more.
 	Tables map[catalog.QName]Table
+	// Figures are what an agency sees of each client; none means those that its main table
+	// suggests.
+	Figures []Figure
 	// Operator turns the operator's console on; nil means there is none.
 	Operator *Operator
 	// Extend adds pages to those of clients and operators (nil without an Operator), for
@@ -110,6 +113,9 @@ type (
 	Table = schema.Shown
 	Look  = schema.Look
 )
+
+// Figure is what an agency sees of each client.
+type Figure = client.Figure
 
 // Provider is an OpenID provider.
 type Provider = provider.Config

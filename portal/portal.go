@@ -76,7 +76,7 @@ func (p *Portal) open(c Config, f *frame.Frame) (err error) {
 		p.ledger = ledger.New(ledger.Config{Frame: f, Pool: o.Pool, DB: c.DB, Admin: o.Admin, Read: c.Source})
 	}
 	clients := client.Config{Frame: f, Source: source, DB: c.DB, Verifier: c.Verifier, Scope: c.Scope, From: c.From,
-		Ledger: p.ledger, PasteTokens: c.PasteTokens}
+		Ledger: p.ledger, PasteTokens: c.PasteTokens, Figures: c.Figures}
 	for _, one := range c.SignIn {
 		if host := f.Unknown(one.Hosts); host != "" {
 			return fmt.Errorf("provider %s: the portal is not served at its host %s", one.Issuer, host)
@@ -116,6 +116,9 @@ func (p *Portal) Prepare(ctx context.Context) error {
 	}
 	if len(s.Unknown) > 0 {
 		return fmt.Errorf("the configuration names what the portal does not show: %s", strings.Join(s.Unknown, ", "))
+	}
+	if err := p.clients.CheckFigures(s); err != nil {
+		return err
 	}
 	if p.store != nil {
 		v, err := p.source(ctx)

@@ -31,6 +31,7 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 		PasteTokens:   s.config.Portal.PasteTokens,
 		Locale:        s.config.Portal.Locale,
 		Money:         s.config.Portal.Money,
+		Figures:       figures(s.config.Portal.Figures),
 		Logger:        s.log,
 		Tables:        shownTables(s.config.Portal),
 	}
@@ -198,4 +199,16 @@ func (s *service) openOperator(ctx context.Context) (*portal.Operator, error) {
 		Model: s.config.Model(), LeaveOut: s.config.Export.LeaveOut, Mask: s.config.Export.Mask}
 	o.Prove.Sealer, err = sealerOf(s.config)
 	return o, err
+}
+
+func figures(list []config.Figure) (out []portal.Figure) {
+	for _, f := range list {
+		one := portal.Figure{Title: f.Title, Table: f.Table, Sum: f.Sum, Average: f.Average, Date: f.Date,
+			Where: map[string][]string{}}
+		for column, values := range f.Where {
+			one.Where[column] = values
+		}
+		out = append(out, one)
+	}
+	return out
 }

@@ -231,6 +231,8 @@ type Portal struct {
 	Money map[string]string `yaml:"money"`
 	// Tables say how tables are shown, by schema.table.
 	Tables map[string]PortalTable `yaml:"tables"`
+	// Figures are what an agency sees of each client.
+	Figures []Figure `yaml:"figures"`
 	// PasteTokens lets clients sign in with a pasted token of auth.issuers.
 	PasteTokens bool `yaml:"paste_tokens"`
 	// Operators lists the issuers of operators' tokens; none means no console. They

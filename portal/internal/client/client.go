@@ -48,6 +48,8 @@ type Config struct {
 	OperatorRole string
 	// From says where a request may choose its account.
 	From serving.From
+	// Figures are what an agency sees of each client; none means those that the table suggests.
+	Figures []Figure
 	// Ledger is that of the operator's console; nil where there is none.
 	Ledger *ledger.Ledger
 }
@@ -82,6 +84,8 @@ func New(config Config) (*Pages, error) {
 		"POST /t/{table}/cell/{key}/{column}": p.setCell,
 	}
 	p.routes["GET /clients"] = p.clients
+	p.routes["GET /clients/compare"] = p.compare
+	p.routes["GET /clients/export"] = p.exportClients
 	p.routes["GET /clients/{tenant}"] = p.oneClient
 	if config.Ledger != nil {
 		p.routes["GET /access"] = p.access

@@ -1,11 +1,13 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,29 +20,33 @@ import (
 	"github.com/moat-db/moat/portal/internal/schema"
 )
 
-// clientsPage is what an agency sees of itself and its clients: together, and each.
-type clientsPage struct {
-	Table   *schema.Table
-	Cards   []card
-	Clients []clientLine
-	Amount  string // the title of the amounts; "" where there are none
+// agency is what an agency's pages have in common: a period, and figures of its tenants.
+type agency struct {
+	timeframe
+	Title   string // which days
+	Ranges  []tab
+	Figures []figure
+	Keep    url.Values // of the address, for forms
+	all     *Visit     // of the tenant and those below it
+	main    *schema.Table
+	counted tallies
+	last    map[string]time.Time
 }
 
 // clientLine is one tenant of the tree. A suspended one has no figures.
 type clientLine struct {
-	Name, Path, Count, Fresh, Amount string
-	Suspended, Own                   bool
+	ID, Name, Path string
+	Cells          []figureCell
+	Last           time.Time // zero: never
+	Suspended, Own bool
 
-	id string
+	numbers []float64
 }
 
-// clientPage is one of them.
-type clientPage struct {
-	Name   string
-	Table  *schema.Table
-	Cards  []card
-	Status []bar
-	Recent listing
+// figureCell is a figure of a tenant.
+type figureCell struct {
+	Title, Text, Change, Before string
+	Share                       float64 // of the largest, 0 to 100
 }
 
 // above reports whether there are tenants below the visitor's.
@@ -78,46 +84,75 @@ func (v *Visit) wide(tenant string) (*Visit, *schema.Table, error) {
 	return &out, t, nil
 }
 
-// clients serves the figures of all together, and of each beside its name.
-func (p *Pages) clients(w http.ResponseWriter, r *http.Request, v *Visit) error {
-	all, t, err := v.wide("")
-	if err != nil {
-		return err
+func nameOf(t *schema.Table) (name catalog.QName) {
+	if t != nil {
+		name = t.Name
 	}
-	page := &clientsPage{Table: t}
-	if t.Amount != nil {
-		page.Amount = t.Amount.Title
-	}
-	err = p.read(all, func(tx pgx.Tx) error {
-		sums, err := all.totals(tx, t, p.Now())
-		if err != nil {
-			return err
-		}
-		d := &dashboardPage{Table: t}
-		d.figures(all, sums)
-		page.Cards = d.Cards
-		if page.Clients, err = all.below(tx, v.Tenant); err != nil {
-			return err
-		}
-		return all.figuresOf(tx, t, page.Clients, p.Now())
-	})
-	if err != nil {
-		return err
-	}
-	out := p.Page(r, v, "Clients", "clients")
-	out.Data = page
-	return p.Render(w, http.StatusOK, "clients", out)
+	return name
 }
 
-// maxClients is how many tenants a page lists with figures of their own.
-const maxClients = 200
+// agency reads the period of a page, for all tenants or for one.
+func (p *Pages) agency(r *http.Request, v *Visit, path, tenant string) (*agency, error) {
+	all, t, err := v.wide(tenant)
+	if err != nil {
+		return nil, err
+	}
+	q := r.URL.Query()
+	g := &agency{timeframe: timeframeOf(q, v.Zone, p.Now()), all: all, main: t}
+	g.Title, g.Keep = g.title(v.Locale), g.values()
+	for _, name := range []string{"c", "sort", "dir"} {
+		if len(q[name]) > 0 {
+			g.Keep[name] = q[name]
+		}
+	}
+	g.Ranges, g.Figures = g.ranges(path, g.Keep), p.figuresOf(v.Schema.Below.Tables, t)
+	return g, nil
+}
+
+func (g *agency) count(tx pgx.Tx) (err error) {
+	if g.counted, err = g.all.tally(tx, g.Figures, g.timeframe); err == nil {
+		g.last, err = g.all.lastActivity(tx, g.main)
+	}
+	return err
+}
+
+// cells are the figures of a tenant, or of all where id is empty.
+func (g *agency) cells(id string) ([]figureCell, []float64) {
+	one := g.counted.of(id, len(g.Figures))
+	cells, numbers := make([]figureCell, len(g.Figures)), make([]float64, len(g.Figures))
+	for i, f := range g.Figures {
+		now, before := one.now[i], one.before[i]
+		cells[i] = figureCell{Title: f.Title, Text: f.write(now, g.all.Locale), Change: f.change(now, before)}
+		if f.date != nil {
+			cells[i].Before = f.write(before, g.all.Locale)
+		}
+		numbers[i] = now.number()
+	}
+	return cells, numbers
+}
+
+// cards are the figures as cards.
+func (g *agency) cards(id string) []card {
+	cells, _ := g.cells(id)
+	out := make([]card, len(cells))
+	for i, c := range cells {
+		out[i] = card{Title: c.Title, Value: c.Text, Change: c.Change, Note: "as it is now"}
+		if c.Before != "" {
+			out[i].Note = c.Before + " before"
+		}
+	}
+	return out
+}
+
+// maxClients bounds how many tenants an agency's pages know, perClients how many they list.
+const (
+	maxClients = 10_000
+	perClients = 200
+)
 
 // below lists the tenants of the tree, the visitor's own first.
-func (v *Visit) below(tx pgx.Tx, own string) ([]clientLine, error) {
+func (v *Visit) below(tx pgx.Tx, own string, opens bool) ([]clientLine, error) {
 	list := v.Schema.Below.Tenants
-	if list == nil {
-		return nil, frame.ErrNotFound
-	}
 	key, label := sqltext.Ident(list.Key)+"::text", sqltext.Ident(list.Key)+"::text"
 	if list.Label != "" {
 		label = "coalesce(" + sqltext.Ident(list.Label) + "::text, " + key + ")"
@@ -128,90 +163,161 @@ func (v *Visit) below(tx pgx.Tx, own string) ([]clientLine, error) {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (c clientLine, err error) {
-		err = row.Scan(&c.id, &c.Name, &c.Suspended)
-		c.Own = c.id == own
-		if !c.Suspended {
-			c.Path = frame.Base + "/clients/" + url.PathEscape(c.id)
+		err = row.Scan(&c.ID, &c.Name, &c.Suspended)
+		c.Own = c.ID == own
+		if opens && !c.Suspended && !c.Own {
+			c.Path = frame.Base + "/clients/" + url.PathEscape(c.ID)
 		}
 		return c, err
 	})
 }
 
-// figuresOf counts the rows of each tenant, in one pass.
-func (v *Visit) figuresOf(tx pgx.Tx, t *schema.Table, clients []clientLine, now time.Time) error {
-	a := &schema.Arguments{}
-	where := append(t.TenantWhere(a, ""), "true")
-	fresh, amount := "0::bigint", "0::float8"
-	if t.Created != nil {
-		fresh = "count(*) filter (where t." + t.Created.SQL() + " > " + a.Add(stamp(t.Created, now.AddDate(0, 0, -30))) + ")"
-	}
-	if t.Amount != nil {
-		amount = "coalesce(sum(t." + t.Amount.SQL() + "), 0)::float8"
-	}
-	rows, err := tx.Query(v, "select t."+sqltext.Ident(t.Tenant)+"::text, count(*), "+fresh+", "+amount+" from "+t.SQL()+
-		" t where "+strings.Join(where, " and ")+" group by 1", a.Values...)
+// lines are the tenants with their figures.
+func (g *agency) lines(tx pgx.Tx, own string, opens bool) ([]clientLine, error) {
+	lines, err := g.all.below(tx, own, opens)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var id string
-	var n, recent int64
-	var sum float64
-	sums := map[string][3]string{}
-	_, err = pgx.ForEachRow(rows, []any{&id, &n, &recent, &sum}, func() error {
-		sums[id] = [3]string{v.Locale.Count(n), v.Locale.Count(recent), v.Locale.Short(sum)}
-		return nil
-	})
-	for i := range clients {
-		c := &clients[i]
-		one, found := sums[c.id]
-		if !found && !c.Suspended {
-			one = [3]string{"0", "0", "0"}
+	for i := range lines {
+		c := &lines[i]
+		if !c.Suspended {
+			c.Cells, c.numbers = g.cells(c.ID)
+			c.Last = g.last[c.ID]
 		}
-		c.Count, c.Fresh, c.Amount = one[0], one[1], one[2]
 	}
-	return err
+	return lines, nil
 }
 
-// oneClient serves the figures of one tenant of the tree.
-func (p *Pages) oneClient(w http.ResponseWriter, r *http.Request, v *Visit) error {
-	id := r.PathValue("tenant")
-	one, t, err := v.wide(id)
+// clientsPage is what an agency sees of itself and its clients: together, and each.
+type clientsPage struct {
+	*agency
+	Cards      []card
+	Clients    []clientLine
+	Sorts      []sortLink
+	Export     string
+	Count      int
+	Prev, Next string
+	Opens      bool
+}
+
+// sortLink is the head of a column.
+type sortLink struct {
+	Title, Href, Sorted string // ascending, descending, or ""
+	Number              bool
+}
+
+// clients serves the figures of all together, and of each beside its name.
+func (p *Pages) clients(w http.ResponseWriter, r *http.Request, v *Visit) error {
+	page, err := p.overview(r, v)
 	if err != nil {
 		return err
 	}
-	page := &clientPage{Table: t}
-	err = p.read(one, func(tx pgx.Tx) error {
-		lines, err := one.below(tx, v.Tenant)
-		if err != nil {
+	page.turn(r.URL.Query())
+	out := p.Page(r, v, "Clients", "clients")
+	out.Data = page
+	return p.Render(w, http.StatusOK, "clients", out)
+}
+
+func (p *Pages) overview(r *http.Request, v *Visit) (*clientsPage, error) {
+	g, err := p.agency(r, v, "/clients", "")
+	if err != nil {
+		return nil, err
+	}
+	page := &clientsPage{agency: g, Opens: p.opens(v), Export: frame.Base + "/clients/export" + suffix(g.Keep)}
+	err = p.read(g.all, func(tx pgx.Tx) error {
+		if err := g.count(tx); err != nil {
 			return err
 		}
-		i := slices.IndexFunc(lines, func(c clientLine) bool { return c.id == id && !c.Suspended })
-		if i < 0 {
-			return frame.ErrNotFound
-		}
-		page.Name = lines[i].Name
-		return page.load(one, tx, p)
+		page.Clients, err = g.lines(tx, v.Tenant, page.Opens)
+		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out := p.Page(r, v, page.Name, "clients")
-	out.Data = page
-	return p.Render(w, http.StatusOK, "client", out)
+	page.Cards = g.cards("")
+	page.sort(r.URL.Query())
+	return page, nil
 }
 
-func (g *clientPage) load(v *Visit, tx pgx.Tx, p *Pages) error {
-	d := &dashboardPage{Table: g.Table}
-	if err := d.load(v, tx, "", p.Now()); err != nil {
-		return err
+// sort orders the tenants by a column: name, last, or the place of a figure. The visitor's own
+// and those without figures stay at the ends.
+func (g *clientsPage) sort(q url.Values) {
+	by, desc := q.Get("sort"), q.Get("dir") != "asc"
+	place, err := strconv.Atoi(by)
+	switch {
+	case by == "name":
+		desc = q.Get("dir") == "desc"
+	case by != "last" && (err != nil || place < 0 || place >= len(g.Figures)):
+		by, place, desc = "0", 0, true
 	}
-	g.Cards, g.Status, g.Recent = d.Cards, d.Status, d.Recent
-	return nil
+	slices.SortStableFunc(g.Clients, func(a, b clientLine) int {
+		order := 0
+		switch {
+		case a.Own != b.Own:
+			return map[bool]int{true: -1, false: 1}[a.Own]
+		case a.Suspended != b.Suspended:
+			return map[bool]int{true: 1, false: -1}[a.Suspended]
+		case by == "name":
+			order = cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
+		case by == "last":
+			order = a.Last.Compare(b.Last)
+		case len(a.numbers) > place && len(b.numbers) > place:
+			order = cmp.Compare(a.numbers[place], b.numbers[place])
+		}
+		if desc {
+			order = -order
+		}
+		return order
+	})
+	g.heads(by, desc)
 }
 
-func nameOf(t *schema.Table) (name catalog.QName) {
-	if t != nil {
-		name = t.Name
+func (g *clientsPage) heads(by string, desc bool) {
+	head := func(title, name string) {
+		l := sortLink{Title: title, Number: name != "name" && name != "last"}
+		values := url.Values{"sort": {name}, "dir": {direction(name != "name")}}
+		if name == by {
+			l.Sorted = map[bool]string{true: "descending", false: "ascending"}[desc]
+			values.Set("dir", direction(!desc))
+		}
+		for key, value := range g.timeframe.values() {
+			values[key] = value
+		}
+		l.Href = frame.Base + "/clients" + suffix(values)
+		g.Sorts = append(g.Sorts, l)
 	}
-	return name
+	head("Client", "name")
+	for i, f := range g.Figures {
+		head(f.Title, strconv.Itoa(i))
+	}
+	if g.main.Created != nil {
+		head("Last activity", "last")
+	}
 }
+
+// turn keeps the tenants of one page.
+func (g *clientsPage) turn(q url.Values) {
+	g.Count = len(g.Clients)
+	n, err := strconv.Atoi(q.Get("page"))
+	if last := max(1, (g.Count+perClients-1)/perClients); err != nil || n < 1 || n > last {
+		n = 1
+	}
+	link := func(n int) string {
+		v := url.Values{"page": {strconv.Itoa(n)}}
+		for key, value := range g.Keep {
+			v[key] = value
+		}
+		return frame.Base + "/clients" + suffix(v)
+	}
+	first, end := (n-1)*perClients, min(n*perClients, g.Count)
+	if first > 0 {
+		g.Prev = link(n - 1)
+	}
+	if end < g.Count {
+		g.Next = link(n + 1)
+	}
+	g.Clients = g.Clients[first:end]
+}
+
+// Dated says whether there is a last activity to show.
+func (g *clientsPage) Dated() bool { return g.main.Created != nil }

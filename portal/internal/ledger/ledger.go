@@ -56,6 +56,8 @@ const (
 	LookedAtOne       = "looked at the client"
 	LookedAtIsolation = "looked at the isolation"
 	ReadTheLog        = "read the log"
+	// LookedFromAbove is an agency's look at one of its clients, with rights of its own.
+	LookedFromAbove = "looked at the client from its agency"
 )
 
 // Use runs fn as the operator role. The line in the log is committed first: what the

@@ -31,7 +31,8 @@ func (l *Ledger) Lines(ctx context.Context, tx pgx.Tx, q Question) ([]Line, erro
 	}
 	where, args := "true", []any{}
 	if !q.Looks {
-		where, args = "l.action <> all($1)", []any{[]string{LookedAtAll, LookedAtOne, LookedAtIsolation, ReadTheLog}}
+		where, args = "l.action <> all($1)", []any{[]string{LookedAtAll, LookedAtOne, LookedAtIsolation, ReadTheLog,
+			LookedFromAbove}}
 	}
 	if q.Tenant != "" {
 		args = append(args, q.Tenant)

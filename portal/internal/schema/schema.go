@@ -197,6 +197,13 @@ func (s *Schema) Shown(name catalog.QName) *Table {
 	return s.first(func(t *Table) bool { return t.Name == name })
 }
 
+// Led says whether an index begins with a table's tenant column and the column.
+func (s *Schema) Led(t *Table, c *Column) bool {
+	return slices.ContainsFunc(s.Relation(t.Name).Indexes, func(x catalog.Index) bool {
+		return x.Valid && x.Predicate == "" && len(x.Keys) > 1 && x.Keys[0].Column == t.Tenant && x.Keys[1].Column == c.Name
+	})
+}
+
 // Main is the table that the dashboard is about unless another is asked for.
 func (s *Schema) Main() *Table {
 	return s.first(func(t *Table) bool { return !t.Shared })

@@ -1,0 +1,133 @@
+package client
+
+import (
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/portal/internal/schema"
+)
+
+// tally is what was counted of one tenant, or of all together, in the order of the figures.
+type tally struct{ now, before []amount }
+
+// tallies are those of each tenant by its key, and of all under "".
+type tallies map[string]*tally
+
+func (all tallies) of(id string, figures int) *tally {
+	if all[id] == nil {
+		zero := 0.0
+		one := &tally{make([]amount, figures), make([]amount, figures)}
+		for i := range figures {
+			one.now[i].value, one.before[i].value = &zero, &zero
+		}
+		all[id] = one
+	}
+	return all[id]
+}
+
+// tally counts the figures of a visit's tenants: one pass for each table and column of dates.
+func (v *Visit) tally(tx pgx.Tx, figures []figure, t timeframe) (tallies, error) {
+	out, done := tallies{}, map[int]bool{}
+	out.of("", len(figures))
+	for i, f := range figures {
+		if done[i] {
+			continue
+		}
+		var together []int
+		for j := i; j < len(figures); j++ {
+			if figures[j].table == f.table && figures[j].date == f.date {
+				together, done[j] = append(together, j), true
+			}
+		}
+		if err := v.pass(tx, figures, together, t, out); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// pass reads a table once, for the figures of those places.
+func (v *Visit) pass(tx pgx.Tx, figures []figure, places []int, t timeframe, into tallies) error {
+	table, date := figures[places[0]].table, figures[places[0]].date
+	a, key := &schema.Arguments{}, "t."+sqltext.Ident(table.Tenant)
+	outputs := []string{"grouping(" + key + ")", key + "::text"}
+	for _, i := range places {
+		for _, s := range []interval{t.now, t.before} {
+			outputs = append(outputs, figures[i].aggregate(figures[i].condition(v, a, s)))
+		}
+	}
+	where := append(table.TenantWhere(a, v.Tenant), "true")
+	if date != nil {
+		where = append(where, t.where(a, date))
+	}
+	rows, err := tx.Query(v, "select "+strings.Join(outputs, ", ")+" from "+table.SQL()+" t where "+
+		strings.Join(where, " and ")+" group by grouping sets (("+key+"), ())", a.Values...)
+	if err != nil {
+		return err
+	}
+	var all int
+	var id *string
+	found := make([]amount, 2*len(places))
+	dest := []any{&all, &id}
+	for i := range found {
+		dest = append(dest, &found[i].value, &found[i].least, &found[i].most)
+	}
+	_, err = pgx.ForEachRow(rows, dest, func() error {
+		if all == 0 && id == nil { // rows of nobody
+			return nil
+		}
+		whose := ""
+		if all == 0 {
+			whose = *id
+		}
+		one := into.of(whose, len(figures))
+		for n, i := range places {
+			one.now[i], one.before[i] = found[2*n], found[2*n+1]
+		}
+		return nil
+	})
+	return err
+}
+
+// where is both periods, as one where they touch.
+func (t timeframe) where(a *schema.Arguments, c *schema.Column) string {
+	if t.before.to.Equal(t.now.from) {
+		return interval{t.before.from, t.now.to}.where(a, c)
+	}
+	return "(" + t.now.where(a, c) + " or " + t.before.where(a, c) + ")"
+}
+
+// lastActivity is when each tenant's newest row came: by the index that most tables have, or
+// by a look at all rows.
+func (v *Visit) lastActivity(tx pgx.Tx, t *schema.Table) (map[string]time.Time, error) {
+	out := map[string]time.Time{}
+	if t.Created == nil {
+		return out, nil
+	}
+	a := &schema.Arguments{}
+	newest := "max(t." + t.Created.SQL() + ")::timestamptz"
+	where := append(t.TenantWhere(a, v.Tenant), "true")
+	sql := "select t." + sqltext.Ident(t.Tenant) + "::text, " + newest + " from " + t.SQL() + " t where " +
+		strings.Join(where, " and ") + " group by 1"
+	if list := v.Schema.Below.Tenants; v.Schema.Led(t, t.Created) {
+		sql = "select x." + sqltext.Ident(list.Key) + "::text, (select " + newest + " from " + t.SQL() + " t where t." +
+			sqltext.Ident(t.Tenant) + " = x." + sqltext.Ident(list.Key) + " and " + strings.Join(where, " and ") + ") from " +
+			list.QName().SQL() + " x"
+	}
+	rows, err := tx.Query(v, sql, a.Values...)
+	if err != nil {
+		return nil, err
+	}
+	var id *string
+	var at *time.Time
+	_, err = pgx.ForEachRow(rows, []any{&id, &at}, func() error {
+		if id != nil && at != nil {
+			out[*id] = *at
+		}
+		return nil
+	})
+	return out, err
+}
