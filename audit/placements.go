@@ -39,8 +39,8 @@ type PlacedPolicy struct {
 }
 
 // stateSQL asks for the row-level security of the table that %s names, as the server that has
-// it prints it, as JSON. Citus puts the shard's name in the place of %s, and knows no escape
-// for a percent sign.
+// it prints it, as JSON. Citus puts the shard's name in the place of %s by format(), so that it
+// may stand there once, and no other percent sign.
 const stateSQL = `SELECT pg_catalog.json_build_object('RLS', c.relrowsecurity, 'Forced', c.relforcerowsecurity,
   'Guarded', EXISTS (SELECT FROM pg_catalog.pg_event_trigger e JOIN pg_catalog.pg_proc p ON p.oid = e.evtfoid
     WHERE e.evtenabled <> 'D' AND e.evtevent = 'ddl_command_end' AND p.prosrc ~* 'row level security'),

@@ -24,22 +24,23 @@ var ruleCitusGuard = Rule{
 	},
 }
 
-// WorkerGuard makes the guard of a worker, as one string that can be run again: what switches
-// row-level security of a shard off, or frees the owner of it, fails. Citus makes its shards
-// without it.
+// WorkerGuard makes the guard of a worker, as one string that can be run again: what somebody
+// runs there to switch row-level security of a shard off, or to free the owner of it, fails.
 const WorkerGuard = `DO $do$ BEGIN
-  CREATE SCHEMA IF NOT EXISTS moat;
-  CREATE OR REPLACE FUNCTION moat.worker_guard() RETURNS event_trigger LANGUAGE plpgsql
+  PERFORM set_config('citus.enable_ddl_propagation', 'off', true); -- a worker may not tell the others
+  CREATE SCHEMA IF NOT EXISTS moat_guard; -- its own: protect --undo drops schema moat
+  CREATE OR REPLACE FUNCTION moat_guard.worker_guard() RETURNS event_trigger LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp AS $guard$
   BEGIN
-    IF current_query() ~* '(disable\s+row\s+level\s+security|no\s+force\s+row\s+level\s+security)' THEN
+    IF current_query() !~* 'worker_apply_(inter_)?shard_ddl_command' -- the coordinator's, where the guard has looked
+       AND current_query() ~* '(disable\s+row\s+level\s+security|no\s+force\s+row\s+level\s+security)' THEN
       RAISE EXCEPTION 'moat: row level security of a shard stays on'
         USING HINT = 'drop the event trigger moat_worker_guard on this server first', ERRCODE = '42501';
     END IF;
   END $guard$;
   DROP EVENT TRIGGER IF EXISTS moat_worker_guard;
   CREATE EVENT TRIGGER moat_worker_guard ON ddl_command_end WHEN TAG IN ('ALTER TABLE')
-    EXECUTE FUNCTION moat.worker_guard();
+    EXECUTE FUNCTION moat_guard.worker_guard();
   ALTER EVENT TRIGGER moat_worker_guard ENABLE ALWAYS;
 END $do$`
 

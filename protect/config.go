@@ -3,9 +3,11 @@ package protect
 import (
 	"time"
 
+	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/baseline"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/roles"
+	"github.com/moat-db/moat/policy"
 )
 
 // Config holds what a person has decided. The zero value decides nothing: every
@@ -66,6 +68,9 @@ type Config struct {
 	Today    time.Time
 	// Looking is told, by [Look], what is counted next and how much there is; nil: nothing is.
 	Looking func(what string, n, of int)
+	// Facts are the settings that a scope's facts go into, for moat.set_tenant; empty ones get
+	// moat's own names, and Tenant that of the model.
+	Facts policy.Facts
 	// Stopped are the checks that found rows, by ID: the steps behind them are left
 	// out of the plan and the finding is a Decision. See [Examine].
 	Stopped map[string]Found
@@ -95,6 +100,9 @@ func (c Config) withDefaults() Config {
 	set(&c.Roles.Application, roles.Application)
 	set(&c.Roles.Operator, roles.Operator)
 	set(&c.Roles.Definer, roles.Definer)
+	set(&c.Facts.Subject, moat.DefaultSubjectSetting)
+	set(&c.Facts.Role, moat.DefaultRoleSetting)
+	set(&c.Facts.Claims, moat.DefaultClaimsSetting)
 	return c
 }
 

@@ -95,6 +95,9 @@ type Plan struct {
 	Model *catalog.Model `json:"model"`
 
 	Steps []Step `json:"steps"`
+	// Distribute is what spreads the tables over the servers of Citus, to run in this order
+	// once the steps are done.
+	Distribute []Distribution `json:"distribute,omitempty"`
 	// Strays are checks that no step depends on: rows that no tenant would see.
 	Strays []Check `json:"-"`
 	// Sights are the tables to be counted before and behind their walls.

@@ -69,6 +69,9 @@ func (p *planner) defaultFor(t *table) {
 	}
 	col := t.rel.Column(t.column)
 	q := t.rel.QName()
+	if !strings.Contains(col.Default, p.m.Setting) && p.fixedDefault(t) {
+		return
+	}
 	if col.Default == "" && col.Generated == "" {
 		p.add(Step{ID: stepID(GroupColumns, q, "default"), Group: GroupColumns, Table: q, Title: "default " + t.column +
 			" to the current tenant",

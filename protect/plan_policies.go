@@ -23,6 +23,10 @@ func (p *planner) policies() {
 			p.shapeWalls(t.rel)
 			continue
 		}
+		if p.Citus() {
+			p.soleWall(t)
+			continue
+		}
 		p.isolation(t)
 		p.access(t)
 	}
@@ -63,8 +67,9 @@ func (p *planner) isolation(t *table) {
 func (p *planner) isolatingPolicy(t *table) string {
 	for _, pol := range t.rel.Policies {
 		forAll := !pol.Permissive && pol.Command == "ALL" && slices.Contains(pol.Roles, "")
-		if p.Citus() {
-			forAll = pol.Permissive && pol.Command == "ALL"
+		if p.Citus() { // where shards take no subquery
+			forAll = pol.Permissive && pol.Command == "ALL" && slices.Contains(pol.Roles, "") &&
+				!p.Judge(pol.Using, t.rel).Wrapped && !p.Judge(pol.Check, t.rel).Wrapped
 		}
 		if forAll && p.Judge(pol.Using, t.rel).Isolates && p.Judge(pol.WriteExpr(), t.rel).Isolates {
 			return pol.Name
@@ -84,7 +89,7 @@ func freePolicy(rel *catalog.Relation, name string) string {
 // access plans the permissive policy of the application role. Without one no row is
 // visible; a team's own permissive policies take its place.
 func (p *planner) access(t *table) {
-	if p.Citus() || !p.app {
+	if !p.app {
 		return
 	}
 	roles := p.accessRoles()

@@ -31,7 +31,9 @@ func New(v *policy.View, c Config) (*Plan, error) {
 		}
 		v, inferred = members, m.Shapes.Caller == nil
 	}
-	p := newPlanner(v.Unobserved(), c.withDefaults())
+	c = c.withDefaults()
+	c.Facts.Tenant = m.Setting
+	p := newPlanner(v.Unobserved(), c)
 	p.inferred = inferred
 	p.actual = v
 	p.roles()
@@ -42,6 +44,7 @@ func New(v *policy.View, c Config) (*Plan, error) {
 	p.keys()
 	p.indexes()
 	p.policies()
+	p.citus()
 	p.observe()
 	p.triggers()
 	p.enforce()

@@ -22,6 +22,7 @@ func Kinds() []Kinded {
 		{"type", true, "tenant column", "with values that a policy cannot tell apart"},
 		{"rows", true, "table", "with rows of no tenant, or of another one"},
 		{"wall", true, "policy", "of yours that would show fewer rows"},
+		{"beside", true, "policy", "that would open what the wall of its table closes on the shards"},
 		{"access", true, "command", "that no policy of yours allows"},
 		{"trigger", true, "trigger", "that would fail"},
 		{"default", true, "tenant column", "with a default of its own"},

@@ -63,6 +63,7 @@ func (s *session) prepare(ctx context.Context) error {
 		"idle_in_transaction_session_timeout = 0;" +
 		"SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; SET DateStyle = " +
 		"ISO; SET TimeZone = 'UTC';" +
+		"SET citus.multi_shard_modify_mode = 'sequential';" + // see plan_citus.go; without Citus it is nobody's
 		"SET check_function_bodies = on; SET standard_conforming_strings = on; SET lock_timeout = 0; SET " +
 		"application_name = 'moat protect'"
 	if _, err := s.conn.PgConn().Exec(ctx, settings).ReadAll(); err != nil {

@@ -15,9 +15,12 @@ import (
 
 // reverse undoes one entry: at once where it can, and statement by statement where one
 // of them fails, so that what was changed by hand stops nothing else.
-func (s *session) reverse(ctx context.Context, e entry, res *UndoResult) error {
+func (s *session) reverse(ctx context.Context, e entry, res *UndoResult) (err error) {
 	if e.group == GroupPartition {
 		return s.inOrder(ctx, e, res)
+	}
+	if e.undo, err = s.keepDefaults(ctx, e.undo, res); err != nil {
+		return err
 	}
 	if !oneByOne(e.undo) {
 		err := s.inTx(ctx, nil, func(tx pgx.Tx) error {
@@ -154,6 +157,49 @@ SELECT coalesce(array_agg(DISTINCT pg_catalog.pg_describe_object(d.classid, d.ob
 		return "", err
 	}
 	return "column " + column + " is also in " + strings.Join(names, " and ") + ", which moat did not make", nil
+}
+
+// keepDefaults takes out of an undo the defaults of columns that Citus distributes by: it lets
+// nobody alter them.
+func (s *session) keepDefaults(ctx context.Context, undo []string, res *UndoResult) ([]string, error) {
+	var rest []string
+	for _, q := range undo {
+		column, err := distributedBy(ctx, s.conn, q)
+		if err != nil {
+			return nil, err
+		}
+		if column == "" {
+			rest = append(rest, q)
+			continue
+		}
+		res.Kept = append(res.Kept, "the default of "+column+": Citus distributes the table by it")
+	}
+	return rest, nil
+}
+
+// distributedBy is the column whose default a statement drops, where Citus distributes its
+// table by it.
+func distributedBy(ctx context.Context, db querier, q string) (string, error) {
+	table, column, ok := strings.Cut(q, " ALTER COLUMN ")
+	table, isTable := strings.CutPrefix(table, "ALTER TABLE ONLY ")
+	column, drops := strings.CutSuffix(column, " DROP DEFAULT")
+	if !ok || !isTable || !drops {
+		return "", nil
+	}
+	var citus, by bool
+	err := db.QueryRow(ctx, "SELECT pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL").Scan(&citus)
+	if err != nil || !citus {
+		return "", err
+	}
+	err = db.QueryRow(ctx, `
+SELECT EXISTS (SELECT FROM pg_catalog.pg_dist_partition p
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = p.logicalrelid AND pg_catalog.quote_ident(a.attname) = $2
+ WHERE p.logicalrelid = pg_catalog.to_regclass($1)
+   AND pg_catalog.substring(p.partkey, ':varattno (\d+)')::pg_catalog.int2 = a.attnum)`, table, column).Scan(&by)
+	if err != nil || !by {
+		return "", err
+	}
+	return table + "." + column, nil
 }
 
 // forget takes an entry out of the journal.

@@ -60,7 +60,7 @@ func (f *inference) operators() []string {
 
 // reachesShards reports whether a role is the owner that Citus logs in as on other servers.
 func (f *inference) reachesShards(role string) bool {
-	return f.v.Snapshot.Distribution.Spread() && role == cmp.Or(f.o.Owner, roles.Owner)
+	return (f.v.Snapshot.Distribution.Spread() || f.o.Distribute) && role == cmp.Or(f.o.Owner, roles.Owner)
 }
 
 // targets are the relations that hold tenants' rows: tables by their class, and

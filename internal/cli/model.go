@@ -2,6 +2,7 @@ package cli
 
 import (
 	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/protect"
 )
 
@@ -16,5 +17,6 @@ func protectConfig(c config.Config) protect.Config {
 		Crossing: c.Protect.Crossing, Narrowed: c.Protect.Narrowed, Opened: c.Protect.Opened,
 		Triggers: c.Protect.Triggers, Retired: c.Protect.Retired, ReplaceDefaults: c.Protect.ReplaceDefaults,
 		LeaveRoles: c.Protect.LeaveRoles, WritableMembers: c.Protect.WritableMembers,
+		Facts: policy.Facts{Subject: c.Tenant.SubjectSetting, Role: c.Tenant.RoleSetting, Claims: c.Tenant.ClaimsSetting},
 	}
 }

@@ -27,6 +27,7 @@ func PlanPage(w io.Writer, p *protect.Plan) {
 	}
 	t.kinds(p.Decisions, false)
 	t.leftOut(p.Left)
+	t.distribute(p.Distribute)
 	t.summary(p)
 	t.line(0, "--full shows each step and question, --why TABLE one table.")
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/internal/english"
@@ -29,6 +30,7 @@ func PlanText(w io.Writer, p *protect.Plan, sql bool) {
 	t.kinds(p.Decisions, true)
 	t.left(p.Left)
 	t.unchanged(p.Unchanged)
+	t.distribute(p.Distribute)
 	t.summary(p)
 }
 
@@ -93,6 +95,31 @@ func (t *planText) step(s protect.Step, sql bool) {
 	if sql {
 		for _, q := range s.SQL {
 			t.block(6, q+";")
+		}
+	}
+}
+
+// distribute writes what spreads the tables over the servers of Citus, fit to copy.
+func (t *planText) distribute(all []protect.Distribution) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprint(t.w, "\nDISTRIBUTE\n")
+	t.line(2, "Once all groups are done, run this in one session, as a superuser: it copies every row, and protect runs "+
+		"none of it. Lines with undo: bring the rows back; Citus does so with no table that has an identity column.")
+	said := ""
+	for _, d := range all {
+		if d.Reason != said {
+			said = d.Reason
+			fmt.Fprintln(t.w)
+			t.block(2, "-- "+said)
+		}
+		t.block(2, d.SQL+";")
+	}
+	fmt.Fprintln(t.w)
+	for _, d := range slices.Backward(all) {
+		if d.Undo != "" {
+			t.block(2, "-- undo: "+d.Undo+";")
 		}
 	}
 }

@@ -29,7 +29,7 @@ BEGIN
     nodeport := 5432;
     shardid := substring(shard from '[0-9]+$');
     BEGIN
-      EXECUTE pg_catalog.replace(command, '%s', 'pg_shards.' || pg_catalog.quote_ident(shard)) INTO result;
+      EXECUTE pg_catalog.format(command, 'pg_shards.' || pg_catalog.quote_ident(shard)) INTO result;
       success := true;
     EXCEPTION WHEN OTHERS THEN
       success := false;

@@ -34,6 +34,8 @@ type Cluster struct {
 	// Server is the private server; nil when the cluster is an existing one.
 	Server *postgres.Server
 
+	workers []*Cluster // the other servers of Citus, for databases and roles
+
 	base      *url.URL // of the maintenance database, as superuser
 	superuser string
 	password  string // of the roles made here; empty where the socket trusts

@@ -56,8 +56,13 @@ func (c *Cluster) create(t testing.TB, template string) *Database {
 	return &Database{Name: name, URL: c.urlOf(name, c.superuser), Roles: map[string]string{}, cluster: c}
 }
 
-// admin runs one statement in the maintenance database.
+// admin runs one statement in the maintenance database of each server.
 func (c *Cluster) admin(sql string) error {
+	for _, w := range c.workers {
+		if err := w.admin(sql); err != nil {
+			return err
+		}
+	}
 	return withConn(c.urlOf("postgres", c.superuser), func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
 		return err
