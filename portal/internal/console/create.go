@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -17,7 +18,8 @@ import (
 // field is a column of the tenants table that a new client may be given.
 type field struct {
 	Name, Title, Hint string
-	Required          bool
+	Required, First   bool
+	More              bool // seldom given
 }
 
 type createPage struct {
@@ -26,21 +28,31 @@ type createPage struct {
 	Values  url.Values
 }
 
-// fields are what is needed, and what a client is called; the rest may be left empty.
+// fields are the columns that can be given, those that a person has to think of first:
+// what the client is called, what has no default, and what it stands below.
 func fields(sc *schema.Schema) (all []field) {
 	r := sc.Relation(sc.Tenants.QName())
 	for i := range r.Columns {
 		c := &r.Columns[i]
-		if c.Generated != "" || c.Identity != "" {
+		if c.Generated != "" || c.Identity != "" || c.Name == sc.Tenants.Suspension.Column {
 			continue
 		}
-		f := field{Name: c.Name, Title: text.Column(c.Name), Hint: c.Type, Required: c.NotNull && c.Default == ""}
-		if f.Required || c.Name == sc.Tenants.Label {
-			all = append([]field{f}, all...)
-			continue
-		}
+		f := field{Name: c.Name, Title: text.Column(c.Name), Hint: c.Type, Required: c.NotNull && c.Default == "",
+			First: c.Name == sc.Tenants.Label}
+		tree := sc.Model.Shapes.Tree
+		f.More = !f.First && !f.Required && (tree == nil || tree.Parent != c.Name)
 		all = append(all, f)
 	}
+	rank := func(f field) int {
+		switch {
+		case f.First:
+			return 0
+		case f.More:
+			return 2
+		}
+		return 1
+	}
+	slices.SortStableFunc(all, func(a, b field) int { return rank(a) - rank(b) })
 	return all
 }
 
