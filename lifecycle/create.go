@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,12 +15,23 @@ import (
 )
 
 // Create adds a tenant: one row of the tenants table with these values, by column, as
-// texts. What is not given takes its default, the id included. It returns the id.
+// texts. What is not given takes its default; an id that has none and is a uuid is made. It
+// returns the id.
 func (o *Operator) Create(ctx context.Context, values map[string]string) (id string, err error) {
 	m := o.view.Model
 	r := o.view.Relation(m.Tenants)
 	if r == nil {
 		return "", errors.New("there is no table that lists the tenants: a tenant exists when it has rows")
+	}
+	if key := r.Column(m.Key); values[m.Key] == "" && Makes(key) {
+		values = maps.Clone(values)
+		if values == nil {
+			values = map[string]string{}
+		}
+		if err := o.conn.QueryRow(ctx, "SELECT gen_random_uuid()::text").Scan(&id); err != nil {
+			return "", err
+		}
+		values[m.Key] = id
 	}
 	names, args, err := valuesOf(r, values)
 	if err != nil {
@@ -40,6 +52,11 @@ func (o *Operator) Create(ctx context.Context, values map[string]string) (id str
 		return "", fmt.Errorf("create the tenant: %w", err)
 	}
 	return id, nil
+}
+
+// Makes reports whether [Operator.Create] makes the value of a key where none is given.
+func Makes(key *catalog.Column) bool {
+	return key.Type == "uuid" && key.Default == "" && key.Generated == ""
 }
 
 // valuesOf are the columns in a stable order and their texts. A name that is not a column

@@ -96,6 +96,7 @@ func TestTenantCommands(t *testing.T) {
 	step(exitError, "--set", tenant("clone", tenantB, "--as", copied, "--apply")...)
 	step(exitOK, "12  public.tasks", tenant("clone", tenantB, "--as", copied, "--set", "public.tenants.slug={}-2",
 		"--apply")...)
+	step(exitOK, "-", tenant("create", "--set", "name=Made an id", "--apply")...)
 	made := step(exitOK, "-", tenant("create", "--set", "id="+tenantA, "--set", "name=Again", "--apply")...)
 	if strings.TrimSpace(made) != tenantA {
 		t.Errorf("created %q", made)
