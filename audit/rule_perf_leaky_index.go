@@ -48,11 +48,12 @@ func (f *facts) filtered(r *catalog.Relation) Severity {
 	return Medium
 }
 
-// leakyKeys names the keys of an index that cannot be searched ahead of a policy.
+// leakyKeys names the keys of an index that cannot be searched ahead of a policy. One that
+// only orders is read in its order, and the policy filters what comes.
 func leakyKeys(x *catalog.Index) []string {
 	var out []string
 	for _, k := range x.Keys {
-		if !k.Leakproof {
+		if !k.Leakproof && k.Nearest == "" {
 			out = append(out, cmp.Or(k.Column, k.Expression))
 		}
 	}

@@ -89,6 +89,7 @@ func Rules() []Rule {
 		ruleKeyExclude,
 		ruleKeyIndex,
 		ruleKeyLiteralTenant,
+		ruleKeyNearestIndex,
 		ruleKeySurrogate,
 		ruleKeyTenantNullable,
 		ruleKeyTenantPartitions,

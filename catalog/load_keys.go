@@ -117,5 +117,6 @@ func (l *loader) indexKey(class OID, bits int16) IndexKey {
 	if c.Schema != "pg_catalog" {
 		name = c.Schema + "." + c.Name
 	}
-	return IndexKey{OpClass: name, Descending: bits&1 != 0, NullsFirst: bits&2 != 0, Leakproof: c.Leakproof}
+	return IndexKey{OpClass: name, Descending: bits&1 != 0, NullsFirst: bits&2 != 0, Leakproof: c.Leakproof,
+		Nearest: c.Nearest}
 }

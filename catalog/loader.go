@@ -42,6 +42,7 @@ type operatorClass struct {
 	Schema    string
 	Name      string
 	Leakproof bool
+	Nearest   string
 }
 
 func newLoader(skip map[string]string) *loader {

@@ -282,6 +282,9 @@ type IndexKey struct {
 	// type is leakproof, and every function of the expression: only then can the planner
 	// use the key ahead of a policy.
 	Leakproof bool `json:"leakproof"`
+	// Nearest is the operator, as SQL, that an index of this class orders by; "" where
+	// it can also search, as all but those of nearest neighbours do.
+	Nearest string `json:"nearest,omitempty"`
 }
 
 // Policy is a row of pg_policy.

@@ -22,7 +22,7 @@ func (w *partitioner) copyAll() {
 		Hazards: []string{"each write takes about twice as long until the tables are swapped"},
 		Reason:  "a row that is written while others are copied reaches both tables in one transaction"})
 	w.copyStep(q, staged, nil)
-	w.swapStep(m)
+	w.swapStep(m, w.lateIndexes(staged))
 	for _, r := range w.References(q) {
 		w.validateStep(r, "swap")
 	}
@@ -102,9 +102,9 @@ func (w *partitioner) copyStep(from, to catalog.QName, of func(string) string) {
 // kept is the table's name once it is swapped out.
 func (w *partitioner) kept() catalog.QName { return own(sqltext.Name(w.rel.Schema, w.rel.Name)) }
 
-func (w *partitioner) swapStep(m mirror) {
+func (w *partitioner) swapStep(m mirror, needs []string) {
 	s := Step{Title: "give the partitioned table the name " + key(w.rel.QName()), Kind: KindSwap, Data: true,
-		Check: m.differs("copy/" + key(w.rel.QName())), Needs: needed(w.id("copy")), Lock: AccessExclusive,
+		Check: m.differs("copy/" + key(w.rel.QName())), Needs: append(needed(w.id("copy")), needs...), Lock: AccessExclusive,
 		Reason: "names, rights, policies, triggers, keys and views change hands in one transaction"}
 	s.SQL = slices.Concat(w.locked(w.staged()), w.unchanged(w.staged()), m.drop(), w.dropKeys(), w.aside(),
 		w.takeName(), w.opened(), w.triggers(), w.addKeys(), w.views(), w.described())

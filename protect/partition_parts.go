@@ -106,18 +106,21 @@ func (w *partitioner) stored(q catalog.QName) []string {
 // indexes creates those of the table on another, under names made by rename.
 func (w *partitioner) indexes(on catalog.QName, rename func(string) string) (sql []string) {
 	for _, x := range w.rel.Indexes {
+		if late(x) && on != w.rel.QName() {
+			continue
+		}
 		if k := w.rel.Constraint(x.Name); k != nil && x.Constraint {
 			sql = append(sql, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", on.SQL(), sqltext.Ident(rename(x.Name)),
 				k.Definition))
 			continue
 		}
-		sql = append(sql, reindexed(x.Definition, rename(x.Name), on))
+		sql = append(sql, reindexed(x.Definition, rename(x.Name), on, ""))
 	}
 	return sql
 }
 
 // reindexed writes CREATE INDEX, as the server prints it, for another name and table.
-func reindexed(definition, name string, on catalog.QName) string {
+func reindexed(definition, name string, on catalog.QName, only string) string {
 	tokens := sqltext.Code(definition)
 	for i, t := range tokens {
 		if !t.Is("on") || i+3 >= len(tokens) {
@@ -127,7 +130,8 @@ func reindexed(definition, name string, on catalog.QName) string {
 		if tokens[first].Is("only") {
 			first++
 		}
-		return definition[:tokens[i-1].Pos] + sqltext.Ident(name) + " ON " + on.SQL() + definition[tokens[first+2].End:]
+		return definition[:tokens[i-1].Pos] + sqltext.Ident(name) + " ON " + only + on.SQL() +
+			definition[tokens[first+2].End:]
 	}
 	return definition
 }

@@ -81,6 +81,11 @@ func (w *partitioner) moveHot() {
 		Hazards: []string{"each write of the tenant takes about twice as long until its partition is attached"},
 		Reason:  "a row that is written while others are copied reaches both tables in one transaction"})
 	w.copyStep(rest, hot, m.of)
+	for _, x := range w.rel.Indexes {
+		if late(x) {
+			w.lateIndex(x, hot, w.id("copy"))
+		}
+	}
 	w.step("swap", Step{Title: "attach " + key(hot) + " as the tenant's partition", Kind: KindSwap, Data: true,
 		Check: m.differs("copy/" + key(q)), Needs: needed(w.id("copy")), Lock: AccessExclusive,
 		Estimate: Estimate{Rows: w.know.hot, Seconds: int64(w.held().Seconds()) + 1},

@@ -32,7 +32,8 @@ func searchOf(opclass string) (search, bool) {
 func (p *planner) searches() {
 	for _, t := range p.tables {
 		for _, x := range t.rel.Indexes {
-			if x.Inherited || !x.Valid || (x.Method != "gin" && x.Method != "gist") || x.Constraint || len(x.Keys) == 0 {
+			if nearestKey(x) != nil || x.Inherited || !x.Valid ||
+				(x.Method != "gin" && x.Method != "gist") || x.Constraint || len(x.Keys) == 0 {
 				continue
 			}
 			at, s := searchKey(x)

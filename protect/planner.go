@@ -43,6 +43,7 @@ func New(v *policy.View, c Config) (*Plan, error) {
 	p.strays()
 	p.keys()
 	p.indexes()
+	p.nearest()
 	p.policies()
 	p.citus()
 	p.observe()
