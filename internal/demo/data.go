@@ -103,11 +103,15 @@ func (s *sample) addLeads(c client, campaigns []string) {
 		k := s.random.IntN(len(campaigns))
 		created := s.created()
 		status, value, score := s.progress(created)
+		updated := created.Add(time.Duration(s.dates.IntN(72)) * time.Hour)
+		if updated.After(s.now) {
+			updated = s.now
+		}
 		s.leads = append(s.leads, []any{c.id, s.uuid(), campaigns[k], first + " " + last,
 			strings.ToLower(fmt.Sprintf("%s.%s%d@example.com", first, last, i)), fmt.Sprintf("+1 555 %03d %04d",
 				100+s.random.IntN(900), s.random.IntN(10000)),
 			company, status, source(s, c.campaigns[k].channel), value, score, created,
-			created.Add(time.Duration(s.dates.IntN(72)) * time.Hour)})
+			updated})
 	}
 }
 

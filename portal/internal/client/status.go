@@ -63,6 +63,7 @@ func (p *Pages) set(w http.ResponseWriter, r *http.Request, v *Visit) error {
 		return frame.Elsewhere(t.RowPath(schema.SplitKey(key)) + "?saved")
 	}
 	out.Message = "Saved"
+	w.Header().Set("HX-Trigger", "recount") // what counts by status is counted again
 	return p.Fragment(w, http.StatusOK, "status", out)
 }
 

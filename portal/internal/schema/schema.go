@@ -173,6 +173,9 @@ func (t *Table) weight() int {
 	if t.Created != nil {
 		w += 5
 	}
+	if isLog(t.Name.Name) { // what was done says little of how things are
+		w -= 50
+	}
 	return w
 }
 
