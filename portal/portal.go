@@ -135,6 +135,12 @@ func (p *Portal) Prepare(ctx context.Context) error {
 	return p.ledger.Prepare(ctx)
 }
 
+// SessionsSQL creates the table of sessions, as an administrator: for the role of
+// Config.Sessions, and never for the application's roles.
+func SessionsSQL(applications []string, keeper string) string {
+	return frame.SessionsSQL(applications, keeper)
+}
+
 // SessionsNotPreparedError is returned by [Portal.Prepare] when the table of sessions is
 // missing and its role may not create it.
 type SessionsNotPreparedError = frame.SessionsNotPreparedError

@@ -83,14 +83,9 @@ func shownTables(c config.Portal) map[catalog.QName]portal.Table {
 
 // prepareError says what an administrator does where the portal's tables are missing.
 func prepareError(err error) error {
-	const once = "run this once as an administrator:\n%s"
-	var console *portal.NotPreparedError
-	var sessions *portal.SessionsNotPreparedError
-	switch {
-	case errors.As(err, &console):
-		return withHint(err, once, console.SQL)
-	case errors.As(err, &sessions):
-		return withHint(err, once, sessions.SQL)
+	if errors.As(err, new(*portal.NotPreparedError)) || errors.As(err, new(*portal.SessionsNotPreparedError)) {
+		return withHint(err, "once, as an administrator: moat tenant setup URL --operator ROLE --apply "+
+			"(without --apply it prints the SQL; --sessions ROLE where MOAT_SESSION_URL has a role of its own)")
 	}
 	return err
 }

@@ -4,36 +4,39 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat/lifecycle"
+	"github.com/moat-db/moat/portal"
 	"github.com/moat-db/moat/tenancy"
 )
 
 func (a *app) newTenantSetup() *cobra.Command {
-	var operator string
+	var operator, sessions string
 	var apply bool
 	c := &cobra.Command{
 		Use:   "setup [URL]",
 		Short: "Let a role act as operator",
-		Long: "Create the tables that moat tenant and the console keep in the schema moat, and grant the\n" +
-			"operator role what it needs on the tables of tenants. URL connects as the owner or as a\n" +
+		Long: "Create the tables that moat tenant, the console and the portal's sessions keep in the schema\n" +
+			"moat, and grant the operator role what it needs on the tables of tenants. URL connects as the owner or as a\n" +
 			"superuser. Without --apply the SQL is printed. The role itself must see all rows: it has\n" +
 			"BYPASSRLS, or is a superuser.",
 		Example: "  moat tenant setup postgres://postgres@localhost/app --operator moat_operator --apply",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.tenantSetup(cmd.Context(), args, operator, apply)
+			return a.tenantSetup(cmd.Context(), args, operator, sessions, apply)
 		},
 	}
 	c.Flags().StringVar(&operator, "operator", "", "the role (default: roles.operator of moat.yaml)")
+	c.Flags().StringVar(&sessions, "sessions", "", "the role of MOAT_SESSION_URL (default: the operator)")
 	c.Flags().BoolVar(&apply, "apply", false, "run it")
 	return c
 }
 
-func (a *app) tenantSetup(ctx context.Context, args []string, operator string, apply bool) error {
+func (a *app) tenantSetup(ctx context.Context, args []string, operator, sessions string, apply bool) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -60,7 +63,14 @@ func (a *app) tenantSetup(ctx context.Context, args []string, operator string, a
 		return withHint(fmt.Errorf("the role %s does not see all rows", role), "ALTER ROLE %s BYPASSRLS, as a superuser",
 			role)
 	}
-	sql := lifecycle.SetupSQL(view, role)
+	keeper := cmp.Or(sessions, role)
+	if view.Role(keeper) == nil {
+		return withHint(fmt.Errorf("no role %s", keeper), "CREATE ROLE %s LOGIN", keeper)
+	}
+	if slices.Contains(view.Model.Roles, keeper) {
+		return fmt.Errorf("the role %s is the application's, and must not keep sessions", keeper)
+	}
+	sql := lifecycle.SetupSQL(view, role) + portal.SessionsSQL(view.Model.Roles, keeper)
 	if !apply {
 		fmt.Fprint(a.Out, sql)
 		return errFound

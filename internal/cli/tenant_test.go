@@ -51,6 +51,8 @@ func TestTenantCommands(t *testing.T) {
 
 	step(exitError, "moat tenant setup", tenant("list")...)
 	step(exitFound, "GRANT SELECT", "tenant", "setup", d.URL, "--operator", role)
+	step(exitFound, "moat.portal_session", "tenant", "setup", d.URL, "--operator", role)
+	step(exitError, "no role nobody_at_all", "tenant", "setup", d.URL, "--operator", role, "--sessions", "nobody_at_all")
 	step(exitOK, "can act as operator", "tenant", "setup", d.URL, "--operator", role, "--apply")
 	step(exitError, "needs a reason", "tenant", "list")
 	step(exitOK, "Acme", tenant("list")...)

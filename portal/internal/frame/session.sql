@@ -14,6 +14,6 @@ COMMENT ON TABLE moat.portal_session IS 'Sessions of the portal: hashes of their
 CREATE INDEX IF NOT EXISTS portal_session_owner ON moat.portal_session (owner, created DESC);
 CREATE INDEX IF NOT EXISTS portal_session_expires ON moat.portal_session (expires);
 
-REVOKE ALL ON moat.portal_session FROM PUBLIC, {{application}};
+REVOKE ALL ON moat.portal_session FROM {{public}};
 GRANT USAGE ON SCHEMA moat TO {{keeper}};
 GRANT SELECT, INSERT, UPDATE, DELETE ON moat.portal_session TO {{keeper}};

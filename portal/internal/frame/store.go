@@ -64,8 +64,7 @@ func (s *Store) Prepare(ctx context.Context, application string) error {
 }
 
 func (s *Store) create(ctx context.Context, application, keeper string) error {
-	sql := strings.NewReplacer("{{application}}", sqltext.Role(application), "{{keeper}}", sqltext.Role(keeper)).
-		Replace(installSessions)
+	sql := SessionsSQL([]string{application}, keeper)
 	conn, err := pgx.ConnectConfig(ctx, cmp.Or(s.Admin, s.Pool.Config().ConnConfig).Copy())
 	if err != nil {
 		return fmt.Errorf("create moat.portal_session: %w", err)
@@ -77,6 +76,16 @@ func (s *Store) create(ctx context.Context, application, keeper string) error {
 		return &SessionsNotPreparedError{SQL: sql}
 	}
 	return err
+}
+
+// SessionsSQL creates the table for the role that keeps sessions. It may be run again.
+func SessionsSQL(applications []string, keeper string) string {
+	from := []string{"PUBLIC"}
+	for _, role := range applications {
+		from = append(from, sqltext.Role(role))
+	}
+	return strings.NewReplacer("{{public}}", strings.Join(from, ", "), "{{keeper}}", sqltext.Role(keeper)).
+		Replace(installSessions)
 }
 
 // apart looks at every role that the application role is or can become.
