@@ -109,6 +109,9 @@ func (h *Handler) finish(r *http.Request, info *requestInfo, w *statusWriter, to
 		status = http.StatusOK
 	}
 	h.metrics.record(r.Method, info, status, took)
+	if info.rows > 0 {
+		h.config.Gate.Answered(info.tenant, info.rows)
+	}
 	h.endSpan(span, r, info, status)
 	h.access(r, info, status, w.bytes, took, span)
 }

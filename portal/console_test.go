@@ -163,3 +163,24 @@ func TestConsoleSetsLimits(t *testing.T) {
 		t.Error("the limit stayed", got)
 	}
 }
+
+// The console counts what a client takes of the server.
+func TestConsoleShowsUsage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	a, desk := w.signedIn("1"), w.desk()
+	before, _ := w.portal.clients.Gate.Usage("1")
+	for range 3 {
+		a.get("/t/Order")
+	}
+	after, _ := w.portal.clients.Gate.Usage("1")
+	if after.Requests-before.Requests != 3 || after.Busy <= before.Busy {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+	if other, _ := w.portal.clients.Gate.Usage("2"); other.Requests != 0 {
+		t.Errorf("another client: %+v", other)
+	}
+	if page := desk.get("/operator/tenants/1"); !strings.Contains(page.body, "Refused as too many") {
+		t.Error(page.status, "the page shows no usage")
+	}
+}

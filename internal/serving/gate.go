@@ -100,6 +100,8 @@ type Gate struct {
 	used    list.List // lanes, used longest ago first
 	nobody  *lane     // of requests that are nobody's, or not yet anybody's
 	turns   []*lane   // lanes with waiting requests, next first
+	usages  map[string]*Usage
+	began   time.Time
 }
 
 // lane is one tenant.
@@ -122,7 +124,7 @@ type lane struct {
 func NewGate(slots int, l Limits) *Gate {
 	slots, l = max(slots, 1), l.WithDefaults()
 	g := &Gate{limits: l, free: slots, reserve: slots / 4, lanes: map[string]*lane{}, holding: map[*lane]bool{},
-		nobody: &lane{}}
+		nobody: &lane{}, usages: map[string]*Usage{}, began: time.Now()}
 	// One tenant alone never takes the whole pool.
 	g.most = max(1, slots*3/4)
 	return g
@@ -133,15 +135,18 @@ func (g *Gate) arrive(ctx context.Context, tenant string) (*lane, error) {
 	g.mu.Lock()
 	l := g.lane(tenant)
 	if l.limiter != nil && !l.limiter.Allow() {
+		g.count(tenant, func(u *Usage) { u.Refused++ })
 		g.slow(ctx, l)
 		return nil, tooMany(time.Duration(float64(time.Second)/float64(l.limiter.Limit())),
 			"the tenant's rate of requests is exceeded")
 	}
 	defer g.mu.Unlock()
 	if l.open-l.each >= g.limits.Waiting {
+		g.count(tenant, func(u *Usage) { u.Refused++ })
 		return nil, tooMany(g.limits.Wait, "too many requests of the tenant are waiting")
 	}
 	l.open++
+	g.count(tenant, func(u *Usage) { u.Requests++ })
 	return l, nil
 }
 
@@ -228,10 +233,12 @@ func (g *Gate) gaveUp(l *lane) error {
 // leaver returns the function that ends a turn, once.
 func (g *Gate) leaver(l *lane) func() {
 	var once sync.Once
+	began := time.Now()
 	return func() {
 		once.Do(func() {
 			g.mu.Lock()
 			defer g.mu.Unlock()
+			g.count(l.tenant, func(u *Usage) { u.Busy += time.Since(began) })
 			l.running--
 			g.free++
 			if len(l.waiting) > 0 {

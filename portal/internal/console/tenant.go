@@ -23,6 +23,8 @@ type tenantPage struct {
 	CanSuspend bool // there is a list that says which tenants there are
 	Own        lifecycle.Limit
 	Members    []member
+	Usage      serving.Usage
+	Since      time.Time
 	Log        []ledger.Line
 	Done       string
 }
@@ -52,6 +54,7 @@ func (p *Pages) one(r *http.Request, e ledger.Entry, then func(tx pgx.Tx, sc *sc
 
 func (p *Pages) tenantPage(w http.ResponseWriter, r *http.Request, s *frame.Session) error {
 	data := &tenantPage{Done: r.URL.Query().Get("done")}
+	data.Usage, data.Since = p.Gate.Usage(r.PathValue("id"))
 	look := ledger.Entry{By: s, Action: ledger.LookedAtOne}
 	err := p.one(r, look, func(tx pgx.Tx, sc *schema.Schema, one tenant) (err error) {
 		data.Client, data.CanSuspend = one, sc.Tenants != nil
