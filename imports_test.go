@@ -23,7 +23,7 @@ var levels = map[string]int{
 	"internal/serving": 7, "api": 8, "proxy": 8, "portal": 9,
 	"internal/config": 5, "internal/postgres": 0, "docs/reference/rules": 0,
 	"internal/demo": 8, "internal/migrations": 6, "internal/migrations/tools": 0, "internal/report": 7,
-	"internal/cli": 10, "cmd": 11, "bench": 11,
+	"internal/mcp": 9, "internal/cli": 10, "cmd": 11, "bench": 11,
 }
 
 func TestImportsPointDown(t *testing.T) {

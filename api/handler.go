@@ -113,8 +113,7 @@ func (h *Handler) chain() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	held := h.config.Gate.Hold(answers, func(w http.ResponseWriter, r *http.Request, err error) { h.fail(w, r, err) })
-	return h.observe(h.cors(held)), nil
+	return h.observe(h.cors(h.hold(answers))), nil
 }
 
 // home sends a browser to the home page and describes the API to everything else.

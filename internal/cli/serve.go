@@ -26,8 +26,8 @@ func (a *app) newServe() *cobra.Command {
 			"that serves its keys is away, moat starts, and /readyz says so. SIGHUP rereads the\n" +
 			"schema, the certificate and the tenants. OTEL_EXPORTER_OTLP_ENDPOINT receives\n" +
 			"the traces. The operator's console needs portal.operator_issuers and\n" +
-			"MOAT_OPERATOR_URL, API keys MOAT_KEYS_URL. MOAT_SESSION_URL, or else the operator's,\n" +
-			"keeps the portal's sessions.",
+			"MOAT_OPERATOR_URL, API keys MOAT_KEYS_URL, agents mcp.enabled and MOAT_MCP_URL.\n" +
+			"MOAT_SESSION_URL, or else the operator's, keeps the portal's sessions.",
 		Example: "  moat serve --config moat.yaml --app-url postgres://moat_app@db.internal/app\n" +
 			"  moat serve --check",
 		Args: cobra.NoArgs,
@@ -55,7 +55,8 @@ func (a *app) serve(ctx context.Context, addr string, check bool) error {
 	tuneMemory(ctx)
 	log := slog.New(slog.NewJSONHandler(a.Err, nil))
 	s, err := openService(ctx, &service{config: c, appURL: appURL, operatorURL: os.Getenv("MOAT_OPERATOR_URL"),
-		keysURL: keysURL(), sessionURL: os.Getenv("MOAT_SESSION_URL"), log: log, check: check})
+		keysURL: keysURL(), sessionURL: os.Getenv("MOAT_SESSION_URL"), mcpURL: os.Getenv("MOAT_MCP_URL"),
+		log: log, check: check})
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/internal/mcp"
 	"github.com/moat-db/moat/portal"
 	"github.com/moat-db/moat/proxy"
 )
@@ -30,9 +31,12 @@ type service struct {
 	appURL      string
 	operatorURL string // for the operator's console; may be empty
 	keysURL     string // for API keys; may be empty
+	mcpURL      string // writes down what agents ask; empty: the operator's connection
 	sessionURL  string // keeps the portal's sessions; empty: the operator's connection, or nobody
 	log         *slog.Logger
-	check       bool // opened for --check, not to serve
+	// flaws are those of a release in row-level security; nil means those that audit knows.
+	flaws func(version int) []string
+	check bool // opened for --check, not to serve
 	// extend changes the portal before it is opened; nil but for moat demo.
 	extend func(context.Context, *service, *portal.Config) error
 
@@ -118,18 +122,24 @@ func (s *service) open(ctx context.Context) error {
 		return startError(err)
 	}
 	s.onClose(s.api.Close)
-	s.handler = s.api
-	if s.config.Portal.Disabled {
-		return nil
-	}
-	pages, err := s.openPortal(ctx)
-	if err != nil {
-		return err
-	}
 	mux := http.NewServeMux()
-	mux.Handle("/portal/", s.api.Observe(pages, "portal"))
 	mux.Handle("/", s.api)
 	s.handler = mux
+	if !s.config.Portal.Disabled {
+		pages, err := s.openPortal(ctx)
+		if err != nil {
+			return err
+		}
+		mux.Handle("/portal/", s.api.Observe(pages, "portal"))
+	}
+	if s.config.MCP.Enabled {
+		agents, err := s.openMCP(ctx)
+		if err != nil {
+			return err
+		}
+		mux.Handle(mcp.Path, agents)
+		mux.Handle(mcp.MetadataPath, agents)
+	}
 	return nil
 }
 

@@ -18,7 +18,7 @@ import (
 // names its key.
 func (c *Config) check() error {
 	return cmp.Or(c.Tables.check(), c.checkShapes(), c.Tenant.check(), c.Auth.check(), c.Serve.check(), c.Proxy.check(),
-		c.Limits.check(), c.Citus.check(), c.checkSignIn(), c.Export.check(), c.Portal.check())
+		c.MCP.check(), c.Limits.check(), c.Citus.check(), c.checkSignIn(), c.Export.check(), c.Portal.check())
 }
 
 func (c Citus) check() error {
@@ -127,6 +127,18 @@ func (s Serve) checkExpose() error {
 		}
 	}
 	return tables("serve.expose", maps.Keys(s.Expose))
+}
+
+func (m MCP) check() error {
+	if m.Enabled && m.Resource == "" {
+		return errors.New("mcp.resource: write the address that agents use, like https://api.example.com/mcp")
+	}
+	if slices.Contains(m.Origins, "*") {
+		return errors.New("mcp.origins: name the pages; any page could otherwise borrow a browser's place in the network")
+	}
+	return cmp.Or(origins(m.Origins), notNegative("mcp.max_rows", m.MaxRows), notNegative("mcp.max_bytes", m.MaxBytes),
+		notNegative("mcp.max_cost", m.MaxCost), notNegative("mcp.statement_timeout", m.StatementTimeout),
+		notNegative("mcp.connections", m.Connections))
 }
 
 func (p Proxy) check() error {

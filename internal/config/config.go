@@ -37,6 +37,7 @@ type Config struct {
 	// Protect holds the decisions that only a person can take.
 	Protect Protect `yaml:"protect"`
 	Portal  Portal  `yaml:"portal"`
+	MCP     MCP     `yaml:"mcp"`
 	Export  Export  `yaml:"export"`
 }
 
@@ -256,6 +257,21 @@ type PortalTable struct {
 	Singular   string                `yaml:"singular"`
 	Columns    map[string]PortalLook `yaml:"columns"`
 	Views      map[string]string     `yaml:"views"` // a name → the query of the address
+}
+
+// MCP serves agents at /mcp. Zero limits mean the defaults of package internal/mcp.
+type MCP struct {
+	Enabled bool `yaml:"enabled"`
+	// Resource is the address that agents use, and the audience that their tokens must have.
+	Resource string  `yaml:"resource"`
+	Origins  Origins `yaml:"origins"` // web pages that may call, beside its own
+	// SQL lets agents run one read-only statement.
+	SQL              bool          `yaml:"sql"`
+	MaxRows          int           `yaml:"max_rows"`
+	MaxBytes         int           `yaml:"max_bytes"`
+	MaxCost          float64       `yaml:"max_cost"`
+	StatementTimeout time.Duration `yaml:"statement_timeout"`
+	Connections      int32         `yaml:"connections"` // of statements; zero means 2
 }
 
 // Proxy is moat proxy: PostgreSQL's protocol with a token as password. Its certificate is
