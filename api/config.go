@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/moat-db/moat"
@@ -102,6 +103,8 @@ type Config struct {
 	PollInterval time.Duration
 	// MetricsTenants is how many tenants get a label of their own; zero means none.
 	MetricsTenants int
+	// Collectors are served among the metrics.
+	Collectors []prometheus.Collector
 	// HideMetrics leaves /metrics out: [Handler.Metrics] serves them elsewhere.
 	HideMetrics bool
 	// Limits bound what a tenant and a request may take.

@@ -37,6 +37,7 @@ func newMetrics(h *Handler) *metrics {
 	})
 	m.registry.MustRegister(m.requests, m.seconds, m.inFlight, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(h.config.Collectors...)
 	m.observe(h)
 	return m
 }

@@ -138,6 +138,7 @@ func (a *app) commands() []*cobra.Command {
 		a.newProve(),
 		a.newSQL(),
 		a.newWhy(),
+		a.newWatch(),
 		a.newSeal(),
 		a.newTenant(),
 		a.newEvidence(),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/moat-db/moat"
@@ -22,6 +23,7 @@ import (
 	"github.com/moat-db/moat/internal/mcp"
 	"github.com/moat-db/moat/portal"
 	"github.com/moat-db/moat/proxy"
+	"github.com/moat-db/moat/watch"
 )
 
 // service is what answers requests: the API and the portal over the application
@@ -56,7 +58,9 @@ type service struct {
 	proxyDoor   *proxyDoor
 	// reloadProxy reads the schema again for the proxy's door; nil without a proxy.
 	reloadProxy func(context.Context) error
-	closers     []func()
+	// watcher compares the isolation with the accepted state; nil where none is configured.
+	watcher *watch.Watcher
+	closers []func()
 }
 
 // openService builds the service from the bottom up; the first thing that is not safe
@@ -111,6 +115,7 @@ func (s *service) open(ctx context.Context) error {
 		s.tracer = tracer
 		s.onClose(flush)
 	}
+	s.openWatch(ctx)
 	s.door = api.NewDoor(s.db, admission(s.config))
 	s.gate = api.NewGate(s.db, apiLimits(s.config))
 	if s.config.Serve.AllowWithoutTenant {
@@ -200,7 +205,13 @@ func (s *service) apiConfig() api.Config {
 	if c.Portal.Disabled {
 		home = ""
 	}
+	var collectors []prometheus.Collector
+	if s.watcher != nil {
+		collectors = append(collectors, s.watcher)
+	}
 	return api.Config{
+		Collectors: collectors,
+
 		DB:       s.db,
 		Keys:     s.keys,
 		Shared:   s.shared,

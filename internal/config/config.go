@@ -34,6 +34,7 @@ type Config struct {
 	Proxy  Proxy  `yaml:"proxy"`
 	Limits Limits `yaml:"limits"`
 	Audit  Audit  `yaml:"audit"`
+	Watch  Watch  `yaml:"watch"`
 	// Protect holds the decisions that only a person can take.
 	Protect Protect `yaml:"protect"`
 	Portal  Portal  `yaml:"portal"`
@@ -322,6 +323,14 @@ type Query struct {
 type Audit struct {
 	FailOn   string `yaml:"fail_on"`
 	Baseline string `yaml:"baseline"`
+}
+
+// Watch configures moat watch, and with a state moat serve watches too.
+type Watch struct {
+	// State are the files of accepted states.
+	State Strings `yaml:"state"`
+	// Every is the time between two looks; zero means 30 s.
+	Every time.Duration `yaml:"every"`
 }
 
 // Protect holds decisions that change what an application sees.

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/prove"
+	"github.com/moat-db/moat/watch"
+)
+
+// nightly runs moat prove once a day.
+type nightly struct {
+	at    time.Duration // after midnight, local time
+	prove func(context.Context) (*prove.Report, error)
+	tell  func(context.Context, watch.Event)
+
+	mu    sync.Mutex
+	last  time.Time
+	leaks float64
+	done  bool // the last run came to an end
+}
+
+// nightly begins the daily run, where one is asked for; the metrics are of none otherwise.
+func (a *app) nightly(ctx context.Context, args []string, c config.Config, f watchFlags,
+	tell func(context.Context, watch.Event)) (*nightly, error) {
+	n := &nightly{tell: tell}
+	if f.proveAt == "" {
+		return n, nil
+	}
+	at, err := time.Parse("15:04", f.proveAt)
+	if err != nil {
+		return nil, withHint(fmt.Errorf("--prove-at %q is no time of day", f.proveAt), "write it as 03:00")
+	}
+	if _, err := a.application(); err != nil {
+		return nil, err
+	}
+	n.at = time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute
+	n.prove = func(ctx context.Context) (*prove.Report, error) {
+		return a.proveDatabase(ctx, args, c, &proveFlags{produced: true})
+	}
+	go n.run(ctx)
+	return n, nil
+}
+
+func (n *nightly) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(nextDaily(time.Now(), n.at)):
+			n.once(ctx)
+		}
+	}
+}
+
+// nextDaily is the time to the next moment of a day that is so long after midnight.
+func nextDaily(now time.Time, after time.Duration) time.Duration {
+	hour, minute := int(after.Hours()), int(after.Minutes())%60
+	next := time.Date(now.Year(), now.Month(), now.Day(), hour, minute, 0, 0, now.Location())
+	if !next.After(now) {
+		next = time.Date(now.Year(), now.Month(), now.Day()+1, hour, minute, 0, 0, now.Location())
+	}
+	return next.Sub(now)
+}
+
+// once proves and tells the verdict.
+func (n *nightly) once(ctx context.Context) {
+	r, err := n.prove(ctx)
+	e := watch.Event{Kind: "proved", Look: watch.Look{At: time.Now(), Drift: []watch.Drift{}}}
+	n.mu.Lock()
+	n.last, n.done = e.At, err == nil
+	if err == nil {
+		n.leaks = float64(r.Count(prove.VerdictLeak))
+	}
+	n.mu.Unlock()
+	if err != nil {
+		e.Error, e.Text = err.Error(), "moat prove could not run: "+err.Error()
+	} else {
+		e.Text = fmt.Sprintf("moat prove: %s, %d probes, %d leaks, %d undecided", r.Verdict, len(r.Probes),
+			r.Count(prove.VerdictLeak), r.Count(prove.VerdictUndecided))
+	}
+	n.tell(ctx, e)
+}
+
+var proved = struct{ at, up, leaks *prometheus.Desc }{
+	prometheus.NewDesc("moat_prove_last_run_timestamp_seconds", "When moat prove ran last.", nil, nil),
+	prometheus.NewDesc("moat_prove_up", "1 when moat prove's last run came to an end, 0 otherwise.", nil, nil),
+	prometheus.NewDesc("moat_prove_leaks", "Probes of moat prove's last run that succeeded.", nil, nil),
+}
+
+// Describe makes it a [prometheus.Collector].
+func (n *nightly) Describe(to chan<- *prometheus.Desc) {
+	to <- proved.at
+	to <- proved.up
+	to <- proved.leaks
+}
+
+// Collect sends the last run's figures; nothing before the first.
+func (n *nightly) Collect(to chan<- prometheus.Metric) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.last.IsZero() {
+		return
+	}
+	send := func(desc *prometheus.Desc, value float64) {
+		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value)
+	}
+	send(proved.at, float64(n.last.UnixMilli())/1000)
+	send(proved.leaks, n.leaks)
+	up := 0.0
+	if n.done {
+		up = 1
+	}
+	send(proved.up, up)
+}
