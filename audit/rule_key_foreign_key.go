@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/moat-db/moat/catalog"
 )
@@ -14,8 +15,12 @@ var ruleKeyForeignKey = Rule{
 		var out []Finding
 		for _, r := range f.keyedTables {
 			for i := range r.Constraints {
-				if fk := &r.Constraints[i]; f.crosses(r, fk) {
+				fk := &r.Constraints[i]
+				if f.crosses(r, fk) {
 					out = append(out, f.crossingForeignKey(r, fk))
+				} else if left, _ := f.look.Unpaired(r, fk); fk.Type == catalog.ForeignKey && len(left) > 0 {
+					out = append(out, onPart(r, fk.Name, "A row can name a party that has no part in the row it refers to.",
+						"The key does not compare "+strings.Join(left, ", ")+".").decide(planAgain))
 				}
 			}
 		}

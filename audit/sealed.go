@@ -22,16 +22,24 @@ func (f *facts) sealed() (sealed, plain []string) {
 		for _, p := range r.Policies {
 			name := r.QName().String() + "." + p.Name
 			for _, e := range p.Exprs() {
-				switch {
-				case strings.Contains(e.Text, sealedTenant.String()+"()"):
+				if strings.Contains(e.Text, sealedTenant.String()+"()") {
 					sealed = append(sealed, name)
-				case slices.Contains(f.look.Judge(e, r).Settings, strings.ToLower(f.m.Setting)):
+				}
+				if f.readsPlain(f.look.Judge(e, r).Settings) {
 					plain = append(plain, name)
 				}
 			}
 		}
 	}
 	return slices.Compact(sealed), slices.Compact(plain)
+}
+
+// readsPlain reports whether one of the settings is what sealed mode has a function for.
+func (f *facts) readsPlain(settings []string) bool {
+	subject, role := f.look.Facts()
+	return slices.ContainsFunc([]string{f.m.Setting, subject, role}, func(name string) bool {
+		return slices.Contains(settings, strings.ToLower(name))
+	})
 }
 
 // sealInstalled reports whether the functions are there.

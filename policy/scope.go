@@ -17,9 +17,10 @@ type Scope struct {
 	// Tenant is the current tenant, and Subject the caller, as a value of a type; NULL
 	// where there is none.
 	Tenant, Subject func(typ string) string
-	// Verified is what a column of a tenant may be: "= value" or "= ANY (…)". It is
-	// narrower than Tenant where the caller's membership is asked.
-	Verified func(typ string) string
+	// Chosen is what a column of a tenant may be by what is bound: "= value" or "= ANY (…)".
+	// Verified is narrower where the caller's membership is asked, which the table of
+	// memberships itself cannot do.
+	Chosen, Verified func(typ string) string
 	// Role is the condition that the caller's role is one of these.
 	Role func(names []string) string
 	// Above is the set of the tenant and of those above it.
@@ -40,15 +41,26 @@ func (v *View) Bound(form Form) Scope {
 		}
 		return value
 	}
-	s := Scope{Above: v.above, Role: v.boundRole,
+	s := Scope{Role: v.boundRole,
 		Tenant:  func(typ string) string { return wrap(v.Current(v.comparable(typ))) },
 		Subject: func(typ string) string { return wrap(v.subject(v.comparable(typ))) },
 	}
-	s.Verified = func(typ string) string { return "= " + s.Tenant(typ) }
-	if c := v.Model.Shapes.Caller; c != nil {
-		s.Verified = func(typ string) string { return v.asCaller(c, s, typ) }
+	v.verify(&s)
+	s.Above = func(typ string) string {
+		return fmt.Sprintf("= ANY (ARRAY(SELECT c.ancestor FROM %s c WHERE c.tenant %s))",
+			v.Model.Shapes.Tree.Closure().SQL(), s.Verified(typ))
 	}
 	return s
+}
+
+// verify has the scope's tenants asked for at the table of memberships where there is one.
+func (v *View) verify(s *Scope) {
+	narrow := *s
+	s.Chosen = func(typ string) string { return "= " + narrow.Tenant(typ) }
+	s.Verified = s.Chosen
+	if c := v.Model.Shapes.Caller; c != nil {
+		s.Verified = func(typ string) string { return v.asCaller(c, narrow, typ) }
+	}
 }
 
 // comparable is the type to cast to: one without a length, which would cut values.
@@ -96,29 +108,25 @@ func (v *View) columnType(table catalog.QName, column string) string {
 // Below widens a scope of policies by what is below the tenant in the tree. in writes
 // a hashed filter, which is right beside another condition that has an index.
 func (v *View) Below(s Scope, in bool) Scope {
-	wide := s
-	wide.Wide = true
-	wide.Verified = func(typ string) string {
-		query := fmt.Sprintf("SELECT c.tenant FROM %s c WHERE c.ancestor %s", v.Model.Shapes.Tree.Closure().SQL(),
-			s.Verified(typ))
-		if in {
-			return "IN (" + query + ")"
+	widen := func(tenants func(string) string) func(string) string {
+		return func(typ string) string {
+			query := fmt.Sprintf("SELECT c.tenant FROM %s c WHERE c.ancestor %s", v.Model.Shapes.Tree.Closure().SQL(),
+				tenants(typ))
+			if in {
+				return "IN (" + query + ")"
+			}
+			return "= ANY (ARRAY(" + query + "))"
 		}
-		return "= ANY (ARRAY(" + query + "))"
 	}
+	wide := s
+	wide.Wide, wide.Chosen, wide.Verified = true, widen(s.Chosen), widen(s.Verified)
 	return wide
-}
-
-func (v *View) above(typ string) string {
-	return fmt.Sprintf("= ANY (ARRAY(SELECT c.ancestor FROM %s c WHERE c.tenant = %s))",
-		v.Model.Shapes.Tree.Closure().SQL(), "(SELECT "+v.Current(v.comparable(typ))+")")
 }
 
 // boundRole tests the caller's role once a statement. As a bare comparison in a
 // disjunction the planner would take it for rare, and read the whole tenant.
 func (v *View) boundRole(names []string) string {
-	return fmt.Sprintf("(SELECT true WHERE current_setting(%s, true) %s) IS NOT NULL", sqltext.Literal(v.roleSetting()),
-		oneOf(names))
+	return fmt.Sprintf("(SELECT true WHERE %s %s) IS NOT NULL", Tenant(v.roleSetting(), "text"), oneOf(names))
 }
 
 // The settings beside the tenant's have their usual names unless the model says others.
@@ -162,20 +170,18 @@ func (v *View) Literal(c Caller) Scope {
 		}
 		return "false"
 	}
-	s.Verified = func(typ string) string { return "= " + s.Tenant(typ) }
-	if caller := v.Model.Shapes.Caller; caller != nil {
-		s.Verified = func(typ string) string { return v.asCaller(caller, s, typ) }
-	}
-	s.Above = func(typ string) string { return "IN (" + v.recursion(s, typ, true) + ")" }
+	v.verify(&s)
+	narrow := s
+	s.Above = func(typ string) string { return "IN (" + v.recursion(narrow.Verified(typ), true) + ")" }
 	if c.Wide {
-		narrow := s
-		s.Verified = func(typ string) string { return "IN (" + v.recursion(narrow, typ, false) + ")" }
+		s.Chosen = func(typ string) string { return "IN (" + v.recursion(narrow.Chosen(typ), false) + ")" }
+		s.Verified = func(typ string) string { return "IN (" + v.recursion(narrow.Verified(typ), false) + ")" }
 	}
 	return s
 }
 
-// recursion selects the tenant and those above or below it by following the parents.
-func (v *View) recursion(s Scope, typ string, up bool) string {
+// recursion selects tenants and those above or below them by following the parents.
+func (v *View) recursion(of string, up bool) string {
 	key, parent := sqltext.Ident(v.Model.Key), sqltext.Ident(v.Model.Shapes.Tree.Parent)
 	step := "t." + parent + " = r.id"
 	if up {
@@ -183,7 +189,7 @@ func (v *View) recursion(s Scope, typ string, up bool) string {
 	}
 	return fmt.Sprintf("WITH RECURSIVE r (id, above) AS (SELECT t.%[1]s, t.%[2]s FROM %[3]s t WHERE t.%[1]s %[4]s "+
 		"UNION SELECT t.%[1]s, t.%[2]s FROM r JOIN %[3]s t ON %[5]s) SELECT r.id FROM r", key, parent,
-		v.Model.Tenants.SQL(), s.Verified(typ), step)
+		v.Model.Tenants.SQL(), of, step)
 }
 
 // Expected is the condition of the rows that a caller should reach by a command, by the

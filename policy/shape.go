@@ -115,7 +115,7 @@ func (v *View) people(m *catalog.Members, s Scope) string {
 func (v *View) memberships(c *catalog.Caller, t *catalog.Relation, s Scope) Rows {
 	read := sqltext.Ident(c.Subject) + " = " + s.Subject(v.columnType(c.Table, c.Subject))
 	if v.Model.Shapes.LinkOf(c.Table) != nil {
-		read = sqltext.Ident(c.Tenant) + " = " + s.Tenant(v.columnType(c.Table, c.Tenant)) + " OR " + read
+		read = sqltext.Ident(c.Tenant) + " " + s.Chosen(v.columnType(c.Table, c.Tenant)) + " OR " + read
 	}
 	return Rows{"caller", read, "false", "false", "false"}
 }

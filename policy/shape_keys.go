@@ -56,6 +56,22 @@ func (v *View) NamesOthers(t *catalog.Relation, k *catalog.Constraint) bool {
 	return s.PartiesOf(q) != nil && slices.ContainsFunc(s.PartiesOf(q).Reads, names)
 }
 
+// Unpaired are the columns with the other parties of a row, and those of the row that it refers
+// to, which a key between two tables of parties does not compare: a line of an order could
+// name somebody who has no part in it.
+func (v *View) Unpaired(t *catalog.Relation, k *catalog.Constraint) (columns, refs []string) {
+	own, of := v.Model.Shapes.PartiesOf(t.QName()), v.Model.Shapes.PartiesOf(k.References)
+	if own == nil || of == nil || len(own.Reads) != len(of.Reads) {
+		return nil, nil
+	}
+	for i, name := range own.Reads {
+		if !slices.Contains(k.Columns, name) {
+			columns, refs = append(columns, name), append(refs, of.Reads[i])
+		}
+	}
+	return columns, refs
+}
+
 // Bounded reports whether a foreign key to rows that may be others' is bounded: the row
 // says whose the meant one is, and may say only the tenant itself, and nobody or a tenant
 // above.

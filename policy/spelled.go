@@ -45,8 +45,10 @@ func isText(tokens []sqltext.Token) int {
 // unsealed puts the settings in the place of sealed mode's functions.
 func (v *View) unsealed(spelled string) string {
 	setting := func(name string) string { return plainWords(Tenant(name, "text")) }
+	// An empty role is none, so that policies may read it bare.
+	bare := plainWords("current_setting(" + sqltext.Literal(v.roleSetting()) + ", true)")
 	return strings.NewReplacer(
 		"moat . current_tenant", setting(v.Model.Setting),
 		"moat . current_fact 'subject'", setting(v.subjectSetting()),
-		"moat . current_fact 'role'", setting(v.roleSetting())).Replace(spelled)
+		setting(v.roleSetting()), bare, "moat . current_fact 'role'", bare).Replace(spelled)
 }

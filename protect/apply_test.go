@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/baseline"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
@@ -23,6 +24,8 @@ type bench struct {
 	cfg         Config
 	opts        tenancy.Options
 	reading     *pgx.Conn
+	sealer      moat.Sealer // set in sealed mode
+	forged      string      // the subject that is forged there
 }
 
 // newBench makes a database with the schema and names roles that no other test

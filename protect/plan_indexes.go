@@ -52,7 +52,7 @@ func (p *planner) wantedIndexes(t *table) []wantedIndex {
 			p.ReachesFurther(k.References) || !p.followed(t, k) {
 			continue
 		}
-		wanted = append(wanted, p.plainIndex(t, without(k.Columns, t.column),
+		wanted = append(wanted, p.plainIndex(t, p.finds(t, k),
 			"PostgreSQL follows the foreign key "+k.Name+" from its parent through it"))
 	}
 	return append(wanted, p.plainIndex(t, nil, "reads of one tenant use it"))
@@ -61,7 +61,7 @@ func (p *planner) wantedIndexes(t *table) []wantedIndex {
 // followed reports whether the new key needs an index of its own: the team had one for the
 // old key, so that deletes of the parent are quick, and it is gone or going.
 func (p *planner) followed(t *table, k catalog.Constraint) bool {
-	rest := without(k.Columns, t.column)
+	rest := p.finds(t, k)
 	for _, x := range t.rel.Indexes {
 		cols := plainColumns(x)
 		if !x.Valid || x.Predicate != "" || len(rest) == 0 || len(cols) < len(rest) || !sameSet(cols[:len(rest)], rest) {
@@ -79,8 +79,17 @@ func (p *planner) ofOneTenant(t *table, x catalog.Index) bool {
 	return slices.ContainsFunc(t.rel.Constraints, func(k catalog.Constraint) bool {
 		parent := p.byName[k.References]
 		return k.Type == catalog.ForeignKey && parent != nil && parent.class == catalog.TenantTable &&
-			slices.Equal(without(k.Columns, t.column), []string{x.Keys[0].Column})
+			slices.Equal(p.finds(t, k), []string{x.Keys[0].Column})
 	})
+}
+
+// finds are the columns by which a key finds rows: without those that only say whose they are.
+func (p *planner) finds(t *table, k catalog.Constraint) []string {
+	whose := []string{t.column}
+	if x := p.m.Shapes.PartiesOf(t.rel.QName()); x != nil && p.m.Shapes.PartiesOf(k.References) != nil {
+		whose = append(whose, x.Reads...)
+	}
+	return slices.DeleteFunc(slices.Clone(k.Columns), func(c string) bool { return slices.Contains(whose, c) })
 }
 
 func (p *planner) plainIndex(t *table, cols []string, reason string) wantedIndex {

@@ -129,7 +129,7 @@ func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 		return
 	}
 	pair := slices.Index(k.Columns, t.column)
-	if pair >= 0 && k.RefColumns[pair] == parent.column {
+	if also, _ := p.Unpaired(t.rel, &k); pair >= 0 && k.RefColumns[pair] == parent.column && len(also) == 0 {
 		p.mendActions(t, parent, k)
 		return
 	}
@@ -151,7 +151,7 @@ func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 			Question: "How should " + k.Name + " include the tenant?", Why: why})
 		return
 	}
-	n := carrying(t, parent, k)
+	n := p.carrying(t, parent, k)
 	if replaced := p.equivalent(t, n); replaced != nil {
 		p.finishReplaced(n, replaced)
 		return
@@ -161,16 +161,19 @@ func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 }
 
 // carrying is the form of k that carries the tenant. A key that compares the parent's
-// tenant with another column of its own stays beside it: only k holds that column.
-func carrying(t, parent *table, k catalog.Constraint) newKey {
+// tenant with another column of its own stays beside it: only k holds that column. Between
+// rows of several parties it carries all of them.
+func (p *planner) carrying(t, parent *table, k catalog.Constraint) newKey {
 	n := newKey{table: t, parent: parent, old: k, columns: []string{t.column}, refs: []string{parent.column}}
 	for i, c := range k.Columns {
 		if k.RefColumns[i] == parent.column {
-			n.beside = true
+			n.beside = n.beside || c != t.column
 			continue
 		}
 		n.columns, n.refs = append(n.columns, c), append(n.refs, k.RefColumns[i])
 	}
+	columns, refs := p.Unpaired(t.rel, &k)
+	n.columns, n.refs = append(n.columns, columns...), append(n.refs, refs...)
 	return n
 }
 

@@ -29,7 +29,7 @@ func LoadStatus(ctx context.Context, conn *pgx.Conn, o *SwitchOptions) (Status, 
 			return err
 		}
 		for mode, names := range map[Mode]*[]string{Sealed: &s.Plain, Plain: &s.Sealed} {
-			policies, err := query[policyRow](ctx, tx, policiesQuery, rewriter(mode, opts.Setting).pattern)
+			policies, err := query[policyRow](ctx, tx, policiesQuery, rewriter(mode, opts).pattern)
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,10 @@ const (
 type SwitchOptions struct {
 	// Setting is the plain tenant setting. Zero means [moat.DefaultTenantSetting].
 	Setting string
+	// Subject and Role are the settings with who the caller is and what role they have,
+	// which policies may read beside the tenant. Zero means [moat.DefaultSubjectSetting] and
+	// [moat.DefaultRoleSetting].
+	Subject, Role string
 	// LockTimeout is how long one attempt waits for a table; statements that arrive
 	// meanwhile wait with it. Zero means 500 ms: below the server's deadlock_timeout,
 	// so that the switch gives way and not a client.
@@ -43,9 +48,8 @@ func (o *SwitchOptions) withDefaults() SwitchOptions {
 	if o != nil {
 		d = *o
 	}
-	if d.Setting == "" {
-		d.Setting = moat.DefaultTenantSetting
-	}
+	d.Setting = cmp.Or(d.Setting, moat.DefaultTenantSetting)
+	d.Subject, d.Role = cmp.Or(d.Subject, moat.DefaultSubjectSetting), cmp.Or(d.Role, moat.DefaultRoleSetting)
 	if d.LockTimeout == 0 {
 		d.LockTimeout = 500 * time.Millisecond
 	}
@@ -86,8 +90,8 @@ func (e *RolesError) Error() string {
 	return "these roles may not call moat.current_tenant(): " + strings.Join(e.Roles, ", ")
 }
 
-// Switch changes every policy that reads the tenant from one mode to the other, in
-// one transaction: at any moment all policies are in force and read the same. It
+// Switch changes every policy that reads the tenant, the subject or the role from one mode
+// to the other, in one transaction: at any moment all policies are in force and read the same. It
 // takes ACCESS EXCLUSIVE on each of their tables, and tries again when it cannot
 // have them soon.
 //
@@ -104,7 +108,7 @@ func Switch(ctx context.Context, conn *pgx.Conn, m Mode, o *SwitchOptions) (Swit
 		return Switched{}, fmt.Errorf("switch policies: %w", err)
 	}
 	for attempt := 1; ; attempt++ {
-		s := switcher{rewrite: rewriter(m, opts.Setting)}
+		s := switcher{rewrite: rewriter(m, opts)}
 		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			if err := s.plan(ctx, tx, m); err != nil {
 				return err
@@ -133,7 +137,7 @@ func PlanSwitch(ctx context.Context, conn *pgx.Conn, m Mode, o *SwitchOptions) (
 		return Switched{}, fmt.Errorf("switch policies: unknown mode %q", m)
 	}
 	opts := o.withDefaults()
-	s := switcher{rewrite: rewriter(m, opts.Setting)}
+	s := switcher{rewrite: rewriter(m, opts)}
 	err := ready(ctx, conn, m)
 	if err == nil {
 		err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly},
@@ -170,22 +174,44 @@ func ready(ctx context.Context, conn *pgx.Conn, m Mode) error {
 	return err
 }
 
-const sealedTenant = `moat\.current_tenant\(\)`
+// sealed are the functions of sealed mode as policies call them, and the settings that
+// stand for them in plain mode.
+func (o SwitchOptions) sealed() [][2]string {
+	return [][2]string{{"moat.current_tenant()", o.Setting}, {"moat.current_fact('subject')", o.Subject},
+		{"moat.current_fact('role')", o.Role}}
+}
 
 // rewrite is what turns an expression of the other mode into one of this mode.
 type rewrite struct {
-	pattern string // both for Go and for the server
-	find    *regexp.Regexp
-	with    string
+	pattern string // of any, both for Go and for the server
+	each    []replacement
 }
 
-func rewriter(to Mode, setting string) rewrite {
-	r := rewrite{pattern: policy.TenantPattern(setting), with: "moat.current_tenant()"}
-	if to == Plain {
-		r = rewrite{pattern: sealedTenant, with: policy.Tenant(setting, "text")}
+type replacement struct {
+	find *regexp.Regexp
+	with string
+}
+
+func rewriter(to Mode, o SwitchOptions) rewrite {
+	var r rewrite
+	var patterns []string
+	for _, x := range o.sealed() {
+		call, setting := x[0], x[1]
+		pattern, with := policy.TenantPattern(setting), call
+		if to == Plain {
+			pattern = strings.ReplaceAll(regexp.QuoteMeta(call), `'\)`, `'(::text)?\)`)
+			with = policy.Tenant(setting, "text")
+		}
+		patterns = append(patterns, pattern)
+		r.each = append(r.each, replacement{regexp.MustCompile("(?i)" + pattern), with})
 	}
-	r.find = regexp.MustCompile("(?i)" + r.pattern)
+	r.pattern = strings.Join(patterns, "|")
 	return r
 }
 
-func (r rewrite) apply(text string) string { return r.find.ReplaceAllLiteralString(text, r.with) }
+func (r rewrite) apply(text string) string {
+	for _, x := range r.each {
+		text = x.find.ReplaceAllLiteralString(text, x.with)
+	}
+	return text
+}

@@ -112,7 +112,7 @@ func (s *switcher) function(f function, m Mode) {
 	}
 	if f.NeedsGrant && m == Sealed {
 		s.done.SQL = append(s.done.SQL, "GRANT USAGE ON SCHEMA moat TO "+sqltext.Ident(f.Owner),
-			"GRANT EXECUTE ON FUNCTION moat.current_tenant() TO "+sqltext.Ident(f.Owner))
+			"GRANT EXECUTE ON FUNCTION moat.current_tenant(), moat.current_fact(text) TO "+sqltext.Ident(f.Owner))
 	}
 	s.done.SQL = append(s.done.SQL, s.rewrite.apply(f.Definition))
 	s.done.Functions = append(s.done.Functions, f.Signature)

@@ -40,6 +40,10 @@ func tenantSetting(c config.Config) string {
 	return moat.DefaultTenantSetting
 }
 
+func switchOptions(c config.Config) *seal.SwitchOptions {
+	return &seal.SwitchOptions{Setting: tenantSetting(c), Subject: c.Tenant.SubjectSetting, Role: c.Tenant.RoleSetting}
+}
+
 func (a *app) newSeal() *cobra.Command {
 	c := group(&cobra.Command{
 		Use:   "seal",
@@ -82,7 +86,7 @@ func (a *app) newSealSwitch(mode seal.Mode) *cobra.Command {
 
 func (a *app) sealSwitch(ctx context.Context, args []string, mode seal.Mode, apply bool) error {
 	return a.withDatabase(ctx, args, func(c config.Config, conn *pgx.Conn) error {
-		o := &seal.SwitchOptions{Setting: tenantSetting(c)}
+		o := switchOptions(c)
 		if mode == seal.Sealed {
 			a.warnOfRelease(conn)
 		}

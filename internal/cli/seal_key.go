@@ -215,7 +215,7 @@ func (a *app) sealKeyRotate(ctx context.Context, args []string, f sealKeyFlags) 
 
 func (a *app) sealKeyStatus(ctx context.Context, args []string) error {
 	return a.withDatabase(ctx, args, func(c config.Config, conn *pgx.Conn) error {
-		s, err := seal.LoadStatus(ctx, conn, &seal.SwitchOptions{Setting: tenantSetting(c)})
+		s, err := seal.LoadStatus(ctx, conn, switchOptions(c))
 		if err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ func (a *app) sealProtected(ctx context.Context, open protect.Opener, c config.C
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	c = withSetting(ctx, conn, c)
-	o := &seal.SwitchOptions{Setting: tenantSetting(c)}
+	o := switchOptions(c)
 	status, err := seal.LoadStatus(ctx, conn, o)
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (a *app) unsealProtected(ctx context.Context, open protect.Opener) error {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	c = withSetting(ctx, conn, c)
-	o := &seal.SwitchOptions{Setting: tenantSetting(c)}
+	o := switchOptions(c)
 	status, err := seal.LoadStatus(ctx, conn, o)
 	if err != nil || !status.Installed {
 		return err

@@ -24,3 +24,5 @@ CREATE TABLE app.document_data(id uuid PRIMARY KEY DEFAULT gen_random_uuid(), by
 CREATE TABLE app.document(tenant_id uuid NOT NULL REFERENCES app.tenants, id uuid NOT NULL DEFAULT gen_random_uuid(), data_id uuid NOT NULL UNIQUE REFERENCES app.document_data, PRIMARY KEY(tenant_id,id));
 INSERT INTO app.document_data SELECT md5('d'||name)::uuid,'bytes of '||name FROM app.tenants;
 INSERT INTO app.document(tenant_id,data_id) SELECT id,md5('d'||name)::uuid FROM app.tenants;
+CREATE TABLE app.order_lines(order_id uuid NOT NULL REFERENCES app.orders ON DELETE CASCADE, seller_tenant uuid NOT NULL REFERENCES app.tenants, buyer_tenant uuid NOT NULL REFERENCES app.tenants, n int NOT NULL, item text, PRIMARY KEY(seller_tenant,order_id,n));
+INSERT INTO app.order_lines SELECT id,seller_tenant,buyer_tenant,1,'line' FROM app.orders;

@@ -18,6 +18,8 @@ type binder struct {
 	setting  string
 	claim    []string // where in the setting's JSON the tenant stands; empty: it is the setting
 	settings map[string]string
+	subject  string // the settings of the scope's facts
+	role     string
 	backend  uint32
 	// values are settings that differ from tenant to tenant: who is a member.
 	values map[string]map[string]string
@@ -29,14 +31,28 @@ func (b binder) to(ctx context.Context, tenant string) ([]string, error) {
 	if b.sealer == nil {
 		return b.plain(tenant), nil
 	}
-	sql, args, err := b.sealer.Bind(ctx, moat.Tenant(tenant), b.backend)
+	return b.seal(ctx, moat.Scope{Tenant: moat.Tenant(tenant), Subject: b.value(tenant, b.subject),
+		Role: b.value(tenant, b.role)})
+}
+
+// value is what a setting beside the tenant's is set to.
+func (b binder) value(tenant, setting string) string {
+	if value, own := b.values[tenant][setting]; own {
+		return value
+	}
+	return b.settings[setting]
+}
+
+// seal binds a scope by its signature, and the settings beside it.
+func (b binder) seal(ctx context.Context, s moat.Scope) ([]string, error) {
+	sql, args, err := b.sealer.Bind(moat.WithScope(ctx, s), s.Tenant, b.backend)
 	if err != nil {
 		return nil, fmt.Errorf("seal tenant: %w", err)
 	}
 	for i := len(args); i > 0; i-- {
 		sql = strings.ReplaceAll(sql, "$"+strconv.Itoa(i), literal(args[i-1]))
 	}
-	return append([]string{sql}, b.others(tenant)...), nil
+	return append([]string{sql}, b.others(string(s.Tenant))...), nil
 }
 
 // plain sets the tenant setting and those beside it.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/sqltext"
@@ -260,13 +261,17 @@ type answer struct {
 	o        outcome
 }
 
-// asCaller binds a caller. The facts of a sealed scope cannot be bound from here, so that
-// only its tenant counts.
+// asCaller binds a caller.
 func (p *prover) asCaller(ctx context.Context, c policy.Caller) ([]string, error) {
 	as := []string{"SELECT set_config(" + lit(p.model.Setting) + ", '', true)"}
 	if c.Tenant != "" {
 		var err error
-		if as, err = p.app.bind.to(ctx, c.Tenant); err != nil {
+		if p.app.bind.sealer != nil {
+			as, err = p.app.bind.seal(ctx, moat.Scope{Tenant: moat.Tenant(c.Tenant), Subject: c.Subject, Role: c.Role})
+		} else {
+			as, err = p.app.bind.to(ctx, c.Tenant)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -20,8 +20,8 @@ import (
 // shaped is a database with all shapes, closed by protect's plan.
 type shaped struct {
 	*pgtest.Database
-	app, tree string
-	options   tenancy.Options
+	app, tree, owner string
+	options          tenancy.Options
 }
 
 func newShaped(t *testing.T) *shaped {
@@ -36,11 +36,13 @@ func newShaped(t *testing.T) *shaped {
 	s := &shaped{Database: db, app: "app" + suffix, tree: "tree" + suffix}
 	table := func(name string) catalog.QName { return catalog.QName{Schema: "app", Name: name} }
 	s.options = tenancy.Options{Column: "tenant_id", Shapes: catalog.Shapes{
-		Tree:       &catalog.Tree{Parent: "parent_id", Role: s.tree},
+		Tree:       &catalog.Tree{Parent: "parent_id", Role: s.tree, Fast: []catalog.QName{table("tasks")}},
+		Caller:     &catalog.Caller{Table: table("memberships"), Subject: "user_id", Role: "role"},
 		SharedRows: []catalog.SharedRows{{Table: table("labels")}}, FromAbove: []catalog.QName{table("templates")},
 		Members: []catalog.Members{{Table: table("users"), Through: table("memberships"), Person: "user_id",
 			Columns: []string{"id", "name", "email"}}},
-		Parties: []catalog.Parties{{Table: table("orders"), Owner: "seller_tenant", Reads: []string{"buyer_tenant"}}},
+		Parties: []catalog.Parties{{Table: table("orders"), Owner: "seller_tenant", Reads: []string{"buyer_tenant"}},
+			{Table: table("order_lines"), Owner: "seller_tenant", Reads: []string{"buyer_tenant"}}},
 		Shares: []catalog.Shares{{Table: table("board"), Through: table("board_share"), With: "shared_with",
 			Edits: "can_edit"}},
 		OwnedBy: []catalog.OwnedBy{{Table: table("document_data"), By: catalog.ColumnRef{Relation: table("document"),
@@ -50,6 +52,7 @@ func newShaped(t *testing.T) *shaped {
 	}}
 	roles := protect.Roles{Owner: "owner" + suffix, Application: s.app, Operator: "operator" + suffix,
 		Definer: "definer" + suffix}
+	s.owner = roles.Owner
 	for _, r := range []string{roles.Owner, roles.Application, roles.Operator, roles.Definer, s.tree} {
 		db.Adopt(r)
 	}

@@ -90,8 +90,8 @@ func open(ctx context.Context, cfg *pgx.ConnConfig, p *prover, become []string) 
 	}
 	s.conn = conn
 	s.bind = binder{sealer: p.Sealer, setting: p.model.Setting, claim: p.model.Claim, settings: p.Settings,
-		backend: conn.PgConn().PID(),
-		values:  p.values}
+		backend: conn.PgConn().PID(), values: p.values}
+	s.bind.subject, s.bind.role = p.view.Facts()
 	s.limits = []string{
 		"SET LOCAL statement_timeout = " + strconv.FormatInt(o.StatementTimeout.Milliseconds(), 10),
 		"SET LOCAL lock_timeout = " + strconv.FormatInt(o.LockTimeout.Milliseconds(), 10),
