@@ -1,4 +1,6 @@
-// Package audittest gives tests the fixtures of audit/testdata: for each known hole
+// Package audittest lets a program audit its own schema in its tests: [Check].
+//
+// It also gives the fixtures of audit/testdata: for each known hole
 // a schema that has it and the change that mends it, and for each control a schema
 // that looks suspicious and is not. See audit/testdata/README.md for the format.
 package audittest
