@@ -92,6 +92,11 @@ func (a *app) serveDemo(ctx context.Context, d *demo.Demo, l net.Listener, forma
 		return err
 	}
 	c.Limits = config.Limits{} // one visitor tries everything at once
+	identity, err := serveIdentity(&c, d, l.Addr())
+	if err != nil {
+		return err
+	}
+	defer identity.Close()
 	log := slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s, err := openService(ctx, &service{config: c, appURL: d.ApplicationURL, operatorURL: d.OperatorURL, log: log,
 		extend: demoPages(d)})

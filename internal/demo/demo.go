@@ -199,7 +199,8 @@ func build(ctx context.Context, admin *pgx.Conn, url, name string) error {
 	return err
 }
 
-// writeFiles keeps the secrets of an earlier run, so that its tokens stay valid.
+// writeFiles keeps the secrets of an earlier run, so that its tokens stay valid, and its
+// moat.yaml, unless the other mode is asked for.
 func (d *Demo) writeFiles(dir string) error {
 	d.SecretFile, d.ConfigFile = filepath.Join(dir, "token.secret"), filepath.Join(dir, "moat.yaml")
 	operatorSecret := filepath.Join(dir, "operator.secret")
@@ -209,6 +210,10 @@ func (d *Demo) writeFiles(dir string) error {
 	}
 	if d.operator, err = signer(operatorSecret, OperatorIssuer); err != nil {
 		return err
+	}
+	sealed := fmt.Sprintf("sealed: {enabled: %t", d.SealKeyFile != "")
+	if kept, err := os.ReadFile(d.ConfigFile); err == nil && strings.Contains(string(kept), sealed) {
+		return nil // somebody may have changed it
 	}
 	text := fmt.Sprintf(doors, Issuer, Audience, d.SecretFile, OperatorIssuer, Audience, operatorSecret,
 		d.SealKeyFile != "", d.SealKeyFile)

@@ -126,7 +126,7 @@ func (g *agency) cells(id string) ([]figureCell, []float64) {
 		if f.date != nil {
 			cells[i].Before = f.write(before, g.all.Locale)
 		}
-		numbers[i] = now.number()
+		numbers[i], _ = f.value(now)
 	}
 	return cells, numbers
 }

@@ -148,9 +148,9 @@ func (p *Pages) figuresOf(tables []*schema.Table, main *schema.Table) []figure {
 	return out
 }
 
-// condition is the SQL of which rows count, with a time of its own where the figure has one.
-func (f figure) condition(v *Visit, a *schema.Arguments, s interval) string {
-	parts := []string{"true"}
+// condition is the SQL of which rows count, of those that when says.
+func (f figure) condition(v *Visit, a *schema.Arguments, when string) string {
+	parts := []string{when}
 	for _, any := range f.where {
 		each := make([]string, len(any))
 		for i, c := range any {
@@ -158,24 +158,20 @@ func (f figure) condition(v *Visit, a *schema.Arguments, s interval) string {
 		}
 		parts = append(parts, "("+strings.Join(each, " or ")+")")
 	}
-	if f.date != nil {
-		parts = append(parts, s.where(a, f.date))
-	}
 	return strings.Join(parts, " and ")
 }
 
-// aggregate is the SQL of the figure over the rows that meet a condition: its value, and the
-// first and last currency where rows say theirs.
+// aggregate is the SQL of an amount over the rows that meet a condition.
 func (f figure) aggregate(condition string) string {
 	filter := " filter (where " + condition + ")"
 	if f.of == nil {
-		return "count(*)" + filter + "::float8, null::text, null::text"
+		return "count(*)" + filter + "::float8, 0::bigint, null::text, null::text"
 	}
-	name := "t." + f.of.SQL()
-	out := "coalesce(sum(" + name + ")" + filter + ", 0)::float8"
+	name, n := "t."+f.of.SQL(), "0::bigint"
 	if f.average {
-		out = "avg(" + name + ")" + filter + "::float8"
+		n = "count(" + name + ")" + filter
 	}
+	out := "coalesce(sum(" + name + ")" + filter + ", 0)::float8, " + n
 	if f.of.Money == nil || f.of.Money.By == nil {
 		return out + ", null::text, null::text"
 	}
@@ -183,50 +179,71 @@ func (f figure) aggregate(condition string) string {
 	return out + ", min(" + code + ")" + filter + ", max(" + code + ")" + filter
 }
 
-// amount is a figure's value; none where nothing was there to be averaged.
+// amount is what was counted or added up, of how many values where they are averaged, and in
+// which currencies: the first and the last.
 type amount struct {
-	value       *float64
+	sum         float64
+	n           int64
 	least, most *string
 }
 
-func (m amount) number() float64 {
-	if m.value == nil {
-		return 0
+func (m amount) plus(o amount) amount {
+	out := amount{m.sum + o.sum, m.n + o.n, m.least, m.most}
+	if o.least != nil && (out.least == nil || *o.least < *out.least) {
+		out.least = o.least
 	}
-	return *m.value
+	if o.most != nil && (out.most == nil || *o.most > *out.most) {
+		out.most = o.most
+	}
+	return out
+}
+
+// value is the figure's; ok is false where nothing was there to be averaged.
+func (f figure) value(m amount) (value float64, ok bool) {
+	if !f.average {
+		return m.sum, true
+	}
+	if m.n == 0 {
+		return 0, false
+	}
+	return m.sum / float64(m.n), true
 }
 
 // write writes a value for people.
 func (f figure) write(m amount, l *text.Locale) string {
+	value, ok := f.value(m)
 	switch {
-	case m.value == nil:
+	case !ok:
 		return "–"
 	case f.of == nil:
-		return l.Count(int64(*m.value))
+		return l.Count(int64(value))
 	case f.of.Money == nil && f.average:
-		return l.Number(trimmed(*m.value))
+		return l.Number(trimmed(value))
 	case f.of.Money == nil:
-		return l.Short(*m.value)
-	}
-	money := f.of.Money
-	if money.By != nil && m.least != nil && *m.least != *m.most {
+		return l.Short(value)
+	case f.of.Money.By != nil && m.least != nil && *m.least != *m.most:
 		return severalCurrencies
 	}
-	code, value := money.Code(m.least), *m.value
-	if money.Minor {
-		value /= math.Pow10(text.Digits(code))
-	}
-	return l.ShortMoney(value, code)
+	code := f.of.Money.Code(m.least)
+	return l.ShortMoney(f.major(value, code), code)
 }
 
-// plain writes a value for programs, in the major unit of its currency.
+// major is an amount in the major unit of its currency.
+func (f figure) major(value float64, code string) float64 {
+	if f.of != nil && f.of.Money != nil && f.of.Money.Minor {
+		return value / math.Pow10(text.Digits(code))
+	}
+	return value
+}
+
+// plain writes a value for programs.
 func (f figure) plain(m amount, unknown bool) string {
-	if m.value == nil || unknown {
+	value, ok := f.value(m)
+	if !ok || unknown {
 		return ""
 	}
-	value := *m.value
-	if f.of != nil && f.of.Money != nil && f.of.Money.Minor {
-		value /= math.Pow10(text.Digits(f.of.Money.Code(m.least)))
+	if f.of != nil && f.of.Money != nil {
+		value = f.major(value, f.of.Money.Code(m.least))
 	}
 	return strconv.FormatFloat(value, 'f', -1, 64)
 }
@@ -236,11 +253,10 @@ func trimmed(f float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", f
 
 // change says by how much a figure differs from before.
 func (f figure) change(now, before amount) string {
-	if f.date == nil || now.value == nil || before.value == nil || *before.value == 0 {
-		return ""
-	}
-	percent := 100 * (*now.value - *before.value) / *before.value
-	if math.Abs(percent) > 999 {
+	a, ok := f.value(now)
+	b, ok2 := f.value(before)
+	percent := 100 * (a - b) / b
+	if f.date == nil || !ok || !ok2 || b == 0 || math.Abs(percent) > 999 {
 		return ""
 	}
 	return fmt.Sprintf("%+.0f%%", percent)

@@ -18,12 +18,7 @@ type tallies map[string]*tally
 
 func (all tallies) of(id string, figures int) *tally {
 	if all[id] == nil {
-		zero := 0.0
-		one := &tally{make([]amount, figures), make([]amount, figures)}
-		for i := range figures {
-			one.now[i].value, one.before[i].value = &zero, &zero
-		}
-		all[id] = one
+		all[id] = &tally{make([]amount, figures), make([]amount, figures)}
 	}
 	return all[id]
 }
@@ -53,10 +48,10 @@ func (v *Visit) tally(tx pgx.Tx, figures []figure, t timeframe) (tallies, error)
 func (v *Visit) pass(tx pgx.Tx, figures []figure, places []int, t timeframe, into tallies) error {
 	table, date := figures[places[0]].table, figures[places[0]].date
 	a, key := &schema.Arguments{}, "t."+sqltext.Ident(table.Tenant)
-	outputs := []string{"grouping(" + key + ")", key + "::text"}
+	outputs := []string{key + "::text"}
 	for _, i := range places {
-		for _, s := range []interval{t.now, t.before} {
-			outputs = append(outputs, figures[i].aggregate(figures[i].condition(v, a, s)))
+		for _, when := range t.when(a, date) {
+			outputs = append(outputs, figures[i].aggregate(figures[i].condition(v, a, when)))
 		}
 	}
 	where := append(table.TenantWhere(a, v.Tenant), "true")
@@ -64,32 +59,40 @@ func (v *Visit) pass(tx pgx.Tx, figures []figure, places []int, t timeframe, int
 		where = append(where, t.where(a, date))
 	}
 	rows, err := tx.Query(v, "select "+strings.Join(outputs, ", ")+" from "+table.SQL()+" t where "+
-		strings.Join(where, " and ")+" group by grouping sets (("+key+"), ())", a.Values...)
+		strings.Join(where, " and ")+" group by "+key, a.Values...)
 	if err != nil {
 		return err
 	}
-	var all int
 	var id *string
 	found := make([]amount, 2*len(places))
-	dest := []any{&all, &id}
+	dest := []any{&id}
 	for i := range found {
-		dest = append(dest, &found[i].value, &found[i].least, &found[i].most)
+		dest = append(dest, &found[i].sum, &found[i].n, &found[i].least, &found[i].most)
 	}
 	_, err = pgx.ForEachRow(rows, dest, func() error {
-		if all == 0 && id == nil { // rows of nobody
+		if id == nil { // rows of nobody
 			return nil
 		}
-		whose := ""
-		if all == 0 {
-			whose = *id
-		}
-		one := into.of(whose, len(figures))
+		one, all := into.of(*id, len(figures)), into.of("", len(figures))
 		for n, i := range places {
 			one.now[i], one.before[i] = found[2*n], found[2*n+1]
+			all.now[i], all.before[i] = all.now[i].plus(found[2*n]), all.before[i].plus(found[2*n+1])
 		}
 		return nil
 	})
 	return err
+}
+
+// when tells the rows of the two periods apart, among those that where leaves.
+func (t timeframe) when(a *schema.Arguments, c *schema.Column) [2]string {
+	if c == nil {
+		return [2]string{"true", "true"}
+	}
+	if !t.before.to.Equal(t.now.from) {
+		return [2]string{t.now.where(a, c), t.before.where(a, c)}
+	}
+	from := a.Add(stampIn(c, t.now.from))
+	return [2]string{"t." + c.SQL() + " >= " + from, "t." + c.SQL() + " < " + from}
 }
 
 // where is both periods, as one where they touch.
