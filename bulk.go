@@ -48,7 +48,7 @@ type querier interface {
 }
 
 func bulkInsert(ctx context.Context, q querier, table pgx.Identifier, columns []string,
-	src pgx.CopyFromSource) (int64, error) {
+	src pgx.CopyFromSource, spread bool) (int64, error) {
 	if len(columns) == 0 {
 		return 0, fmt.Errorf("bulk insert: no columns")
 	}
@@ -56,7 +56,7 @@ func bulkInsert(ctx context.Context, q querier, table pgx.Identifier, columns []
 	if err != nil {
 		return 0, fmt.Errorf("bulk insert: %w", err)
 	}
-	statement := bulkStatement(table, columns, types)
+	statement := bulkStatement(table, columns, types, spread)
 	var total int64
 	for {
 		batch, more, err := nextRows(src, len(columns))
@@ -131,7 +131,7 @@ func (t *tx) namesTenant(ctx context.Context, table pgx.Identifier, columns []st
 // bulkStatement renders the INSERT. Every column travels as an array of text, which
 // the server turns into the column's type: unnest would flatten a column that is
 // itself an array.
-func bulkStatement(table pgx.Identifier, columns []string, types []columnType) string {
+func bulkStatement(table pgx.Identifier, columns []string, types []columnType, spread bool) string {
 	var names, params, casts, fields []string
 	for i, c := range columns {
 		names = append(names, pgx.Identifier{c}.Sanitize())
@@ -139,8 +139,14 @@ func bulkStatement(table pgx.Identifier, columns []string, types []columnType) s
 		fields = append(fields, fmt.Sprintf("c%d", i+1))
 		casts = append(casts, fmt.Sprintf("v.c%d::%s", i+1, types[i].Name))
 	}
+	// Without RETURNING, Citus sends the rows on by COPY, which row-level security refuses.
+	returning := ""
+	if spread {
+		returning = " returning true"
+	}
 	return fmt.Sprintf("insert into %s (%s) select %s from unnest(%s) as v(%s)", table.Sanitize(),
-		strings.Join(names, ", "), strings.Join(casts, ", "), strings.Join(params, ", "), strings.Join(fields, ", "))
+		strings.Join(names, ", "), strings.Join(casts, ", "), strings.Join(params, ", "), strings.Join(fields, ", ")) +
+		returning
 }
 
 // nextRows reads up to bulkRows rows, by column.

@@ -256,5 +256,5 @@ func (t *tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []strin
 	if err := t.namesTenant(ctx, table, columns); err != nil {
 		return 0, fmt.Errorf("bulk insert: %w", err)
 	}
-	return bulkInsert(ctx, t, table, columns, src)
+	return bulkInsert(ctx, t, table, columns, src, t.bind.spread)
 }

@@ -18,6 +18,11 @@ BEGIN
        AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname = ANY (:schemas)
        AND NOT :tools
   LOOP
+    -- Citus makes the shards, and gives them the policies of their table, over connections of
+    -- its own, before its catalogue tells of them.
+    CONTINUE WHEN to_regclass('pg_catalog.pg_dist_shard') IS NOT NULL
+      AND current_setting('application_name') LIKE 'citus\_internal%'
+      AND command.oid::regclass::text ~ '_[0-9]{6,}"?$';
     IF command.known AND NOT command.forced THEN
       RAISE EXCEPTION 'moat: row-level security of % may not be weakened', command.oid::regclass
         USING ERRCODE = 'insufficient_privilege', HINT = 'moat protect --undo takes the protection back';

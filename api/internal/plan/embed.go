@@ -20,11 +20,28 @@ func (w *writer) relationship(s source, t *query.Target) (*schema.Relationship, 
 		if !found[0].Target.Select {
 			return nil, Denied(found[0].Target)
 		}
-		return found[0], nil
+		return found[0], beside(s.table, found[0])
 	case 0:
 		return nil, w.noRelationship(s, t)
 	}
 	return nil, ambiguous(s, t, found)
+}
+
+// beside refuses to join what Citus has spread over its servers with what stayed on one: with
+// row-level security on both, that can end the server.
+func beside(t *schema.Table, r *schema.Relationship) error {
+	tables := []*schema.Table{t, r.Target}
+	if r.Junction != nil {
+		tables = append(tables, r.Junction)
+	}
+	for _, other := range tables[1:] {
+		if t.Spread != other.Spread && !t.View && !other.View {
+			return problem.New(http.StatusBadRequest, "MOAT134", "'%s' and '%s' cannot be read together", t.Name.Name,
+				other.Name.Name).WithDetails("One of the tables is distributed by Citus, and the other is not.").
+				WithHint("Read them by two requests, or distribute the other table too.")
+		}
+	}
+	return nil
 }
 
 func (w *writer) noRelationship(s source, t *query.Target) error {

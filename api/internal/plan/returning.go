@@ -27,7 +27,12 @@ func (w *writer) returning(sql string, target source, r *query.Request, in Write
 			}
 		}
 	}
-	return w.finish(sql, &selection{outputs: append(outputs, w.inserted(target, in)...)}), nil
+	outputs = append(outputs, w.inserted(target, in)...)
+	if len(outputs) == 0 && target.table.Spread && strings.HasPrefix(sql, "INSERT") {
+		// Else Citus copies the rows to their servers by COPY, which row-level security refuses.
+		outputs = []output{{name: "moat_written", kind: Inserted, expr: expression{sql: "false"}}}
+	}
+	return w.finish(sql, &selection{outputs: outputs}), nil
 }
 
 func (w *writer) finish(sql string, sel *selection) *Statement {

@@ -307,7 +307,7 @@ func Update(s *schema.Schema, t *schema.Table, r *query.Request, in Write, o Opt
 		return nil, err
 	}
 	target := source{table: t, alias: w.alias()}
-	sql := "UPDATE " + t.SQL() + " AS " + target.alias + " SET " + w.updates(columns, in)
+	sql := "UPDATE " + t.SQL() + " AS " + target.alias + " SET " + w.updates(target, columns, in)
 	conditions, err := w.affected(target, r, in)
 	if err != nil {
 		return nil, err
@@ -317,7 +317,7 @@ func Update(s *schema.Schema, t *schema.Table, r *query.Request, in Write, o Opt
 
 // updates are the new values of a PATCH: the payload's, and with missing=default the
 // column's default for a column that the payload lacks.
-func (w *writer) updates(columns []*schema.Column, in Write) string {
+func (w *writer) updates(target source, columns []*schema.Column, in Write) string {
 	row := w.alias()
 	var sets []string
 	var given []*schema.Column
@@ -326,14 +326,38 @@ func (w *writer) updates(columns []*schema.Column, in Write) string {
 			sets = append(sets, schema.Quote(c.Name)+" = DEFAULT")
 			continue
 		}
-		sets = append(sets, schema.Quote(c.Name)+" = "+fromBody(row, c))
 		given = append(given, c)
+	}
+	if target.table.Spread {
+		return strings.Join(append(sets, w.assigned(target, given, in)...), ", ")
+	}
+	for _, c := range given {
+		sets = append(sets, schema.Quote(c.Name)+" = "+fromBody(row, c))
 	}
 	sql := strings.Join(sets, ", ")
 	if len(given) == 0 {
 		return sql
 	}
 	return sql + " FROM json_to_record(" + w.arg(string(in.Body)) + "::json) AS " + row + "(" + record(given) + ")"
+}
+
+// assigned sets columns to the payload's without opening it as a row: the servers of Citus get
+// the statement without the column definition list that a row needs.
+func (w *writer) assigned(target source, columns []*schema.Column, in Write) []string {
+	if len(columns) == 0 {
+		return nil
+	}
+	body := w.arg(string(in.Body)) + "::json"
+	sets := make([]string, len(columns))
+	for i, c := range columns {
+		name := schema.Quote(c.Name)
+		value := "(json_populate_record(NULL::" + target.table.SQL() + ", " + body + "))." + name
+		if c.Shown.FromJSON != "" {
+			value = c.Shown.FromJSON + "(" + body + " -> " + sqltext.Literal(c.Name) + ")"
+		}
+		sets[i] = name + " = " + value
+	}
+	return sets
 }
 
 // Delete makes the statement of a DELETE.

@@ -145,6 +145,7 @@ func (b *builder) table(r *catalog.Relation) *Table {
 		Name: r.QName(), Comment: r.Comment, byName: map[string]*Column{}, Computed: map[string]*Function{},
 		Partitioned: r.Kind == catalog.PartitionedTable,
 		View:        r.Kind == catalog.View || r.Kind == catalog.MaterializedView, oid: r.OID,
+		Spread: b.Distributed(r.QName()).Spread(),
 	}
 	if m := b.Table(t.Name); m != nil && (m.Class == catalog.TenantTable || m.Class == catalog.TenantsTable) {
 		t.TenantColumn, t.TenantType = m.Column, m.Type

@@ -71,6 +71,8 @@ type Table struct {
 	TenantType string
 	// Shared tables are the same for every tenant.
 	Shared bool
+	// Spread tables have their rows on other servers of Citus.
+	Spread bool
 	// Mixed tables show rows of several tenants at once. The tenant column is then part of
 	// what tells two rows apart, and which rows are shown is the policies' to say.
 	Mixed bool
