@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,11 +98,12 @@ func knows(root *cobra.Command, line string) error {
 	if err != nil {
 		return err
 	}
-	if c.HasSubCommands() && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") && rest[0] != "…" {
-		return cobra.NoArgs(c, rest)
-	}
 	c.InitDefaultHelpFlag()
-	return c.ParseFlags(rest)
+	if err := c.ParseFlags(rest); err != nil || !c.HasSubCommands() {
+		return err
+	}
+	named := slices.DeleteFunc(c.Flags().Args(), func(arg string) bool { return arg == "…" })
+	return c.ValidateArgs(named) // a command that only holds others takes none
 }
 
 // shellWords splits a line as a shell would, up to a comment, a pipe or another command.
