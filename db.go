@@ -18,6 +18,9 @@ type DB struct {
 	checked atomic.Bool // the role was found safe
 	owned   bool        // Close closes the pool
 	tracer  pgx.QueryTracer
+
+	replicas *replicas // nil for none
+	primary  *DB       // of a replica; nil for the primary itself
 }
 
 // Open connects to url, checks that row-level security binds the role it names, and
@@ -29,8 +32,8 @@ type DB struct {
 //
 // It returns [*UnsafeRoleError] for a role that could see other tenants' rows,
 // [ErrObserved] where moat protect only observes, and [ErrDistributed], [ErrNoSetTenant] or
-// [ErrSealedDistributed] where the binding does not reach the servers of Citus. Close the DB
-// when done.
+// [ErrSealedDistributed] where the binding does not reach the servers of Citus, and
+// [ErrNotReplica] for a replica that is none. Close the DB when done.
 func Open(ctx context.Context, url string, o *Options) (*DB, error) {
 	opts, err := resolve(o)
 	if err != nil {
@@ -59,6 +62,10 @@ func Open(ctx context.Context, url string, o *Options) (*DB, error) {
 	db := &DB{pool: pool, bind: bind, owned: true, tracer: tracerOf(pool)}
 	if err := db.Check(ctx); err != nil {
 		pool.Close()
+		return nil, err
+	}
+	if err := db.openReplicas(ctx, opts); err != nil {
+		db.Close()
 		return nil, err
 	}
 	return db, nil
@@ -115,6 +122,9 @@ func resolve(o *Options) (Options, error) {
 // Close closes the pool of a DB that [Open] returned, and waits for connections in
 // use.
 func (db *DB) Close() {
+	if db.replicas != nil {
+		db.replicas.close()
+	}
 	if db.owned {
 		db.pool.Close()
 	}
@@ -271,12 +281,15 @@ func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, Scope, error) {
 	if err := db.bind.check(&scope); err != nil {
 		return nil, scope, err
 	}
-	if !db.checked.Load() {
+	if !db.checked.Load() && db.primary == nil { // each connection to a replica is checked
 		if err := db.Check(ctx); err != nil {
 			return nil, scope, err
 		}
 	}
 	conn, err := db.pool.Acquire(ctx)
+	if err != nil && db.primary != nil && ctx.Err() == nil {
+		return db.primary.acquire(ctx)
+	}
 	if err != nil {
 		return nil, scope, fmt.Errorf("acquire connection: %w", err)
 	}

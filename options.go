@@ -67,6 +67,14 @@ type Options struct {
 	// moat.set_tenant was made with, and wide scopes are refused.
 	Citus Citus
 
+	// Replicas are connection strings of hot standbys, of the same role and database, that
+	// [DB.InReadTx] and [DB.Reader] read from. Each connection to one is checked like the
+	// primary's. Zero means none. Only [Open] uses them.
+	Replicas []string
+	// MaxLag is how stale what is read from a replica may be: one that is not known to have
+	// all that was committed before is not read. Zero means [DefaultMaxLag].
+	MaxLag time.Duration
+
 	// Tracer is called for every statement; see pgx's tracelog and multitracer. Its
 	// context has the [Scope], for a tracer that notes the tenant. A pgx.BatchTracer sees
 	// the batch of the binding and the statement; one that is only a pgx.QueryTracer sees
@@ -109,6 +117,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Citus == CitusOn && o.Sealer != nil {
 		return o, ErrSealedDistributed
+	}
+	if o.MaxLag < 0 {
+		return o, errors.New("the lag of replicas cannot be negative")
 	}
 	for _, name := range []string{o.TenantSetting, o.SubjectSetting, o.RoleSetting, o.ClaimsSetting} {
 		if !settingName.MatchString(name) && (name != NotSent || name == o.TenantSetting) {

@@ -28,9 +28,10 @@ func (db *DB) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 }
 
 // InReadTx is [DB.InTx] in a repeatable-read, read-only transaction: one snapshot for
-// all statements, and a write is an error.
+// all statements, and a write is an error. It runs on a replica where one is fresh enough:
+// see [DB.Reader].
 func (db *DB) InReadTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
-	return db.InTxWith(ctx, TxOptions{TxOptions: pgx.TxOptions{IsoLevel: pgx.RepeatableRead,
+	return db.Reader(ctx).InTxWith(ctx, TxOptions{TxOptions: pgx.TxOptions{IsoLevel: pgx.RepeatableRead,
 		AccessMode: pgx.ReadOnly}}, fn)
 }
 

@@ -28,8 +28,8 @@ func (h *Handler) cors(next http.Handler) http.Handler {
 		}
 		header.Add("Vary", "Origin")
 		header.Set("Access-Control-Expose-Headers",
-			"Content-Range, Content-Location, Location, Preference-Applied, ETag, Link, Moat-Next-Cursor, Retry-After, "+
-				"Server-Timing, X-Request-Id")
+			"Content-Range, Content-Location, Location, Preference-Applied, ETag, Link, Moat-Next-Cursor, "+
+				serving.WrittenHeader+", Retry-After, Server-Timing, X-Request-Id")
 		if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 			next.ServeHTTP(w, r)
 			return
@@ -39,7 +39,7 @@ func (h *Handler) cors(next http.Handler) http.Handler {
 		// traceparent, or what a client library of tomorrow adds.
 		allow := "Authorization, Content-Type, Accept, Accept-Profile, Content-Profile, Prefer, Range, Range-Unit, " +
 			"If-Match, If-None-Match, X-Request-Id, X-Client-Info, apikey, " + widthHeader +
-			", " + serving.ChoiceHeader
+			", " + serving.ChoiceHeader + ", " + serving.ReadAfterHeader
 		if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
 			allow = asked
 			header.Add("Vary", "Access-Control-Request-Headers")

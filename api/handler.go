@@ -109,7 +109,7 @@ func (h *Handler) chain() (http.Handler, error) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		h.writeError(w, r, problem.New(http.StatusNotFound, "PGRST125", "Invalid path specified in request URL"))
 	})
-	answers, err := h.compressed(h.config.From.Strip(mux))
+	answers, err := h.compressed(h.config.From.Strip(serving.OwnWrites(h.config.DB, "", mux)))
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,9 @@ type request struct {
 	info     *requestInfo
 	exchange *serving.Exchange
 	asked    bool // whether the caller may come in
+	// reader is the replica that was read; home says that it failed, and reads go to the primary.
+	reader *moat.DB
+	home   bool
 }
 
 // open checks the caller's tenant, reads the headers and waits for a turn.
@@ -190,12 +193,20 @@ func (q *request) optionsOf(t *schema.Table, m query.Media) plan.Options {
 	return o
 }
 
-// sender is what runs the statement of this caller.
-func (q *request) sender() Sender {
+// sender is what runs the statement of this caller: for reads a replica, where one is fresh
+// enough.
+func (q *request) sender(x *execution) Sender {
 	if q.scope.Tenant == "" {
 		return q.h.config.Shared
 	}
-	return q.h.config.DB
+	if q.home || !x.readOnly && !safe(q.Method) {
+		return q.h.config.DB
+	}
+	db := q.h.config.DB.Reader(q.Context())
+	if db != q.h.config.DB {
+		q.reader = db
+	}
+	return db
 }
 
 // run executes a statement in one round trip, or, when the result decides whether it
@@ -213,6 +224,10 @@ func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
 			*a, x.preludes = empty, q.preludes(x)
 			err = q.attempt(x, a, keep)
 		}
+	}
+	if !q.home && moat.LostReplica(err) && q.reader != nil {
+		q.home, *a = true, empty
+		err = q.attempt(x, a, keep)
 	}
 	// A changed column type makes each connection's prepared statement fail once. It
 	// failed as a whole, so it may be sent again.
@@ -240,7 +255,7 @@ const stalePlans = 4
 
 func (q *request) attempt(x *execution, a *answer, keep func(*answer) error) error {
 	if keep == nil {
-		return x.send(q.Context(), q.sender(), a)
+		return x.send(q.Context(), q.sender(x), a)
 	}
 	if q.scope.Tenant == "" {
 		return noTenant()

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal/internal/client"
 	"github.com/moat-db/moat/portal/internal/console"
@@ -52,7 +53,7 @@ func New(config Config) (*Portal, error) {
 	if p.desk != nil {
 		p.desk.Mount(mux)
 	}
-	p.handler = f.Wrap(mux)
+	p.handler = serving.OwnWrites(config.DB, "/portal/", f.Wrap(mux))
 	return p, nil
 }
 

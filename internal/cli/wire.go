@@ -94,6 +94,7 @@ func openApplication(ctx context.Context, url string, c config.Config) (*moat.DB
 		return nil, err
 	}
 	o.MaxConns, o.ConfigurePool = c.Serve.PoolSize, api.ConfigurePool(c.Serve.StatementTimeout)
+	o.Replicas, o.MaxLag = c.Serve.ReplicaURLs, c.Serve.MaxLag
 	db, err := moat.Open(ctx, url, o)
 	if errors.Is(err, moat.ErrObserved) {
 		return nil, withHint(err, "moat observe shows what enforce would break")

@@ -90,6 +90,7 @@ func (s Serve) check() error {
 		notNegative("serve.statement_timeout", s.StatementTimeout), notNegative("serve.drain_delay", s.DrainDelay),
 		notNegative("serve.max_rows", s.MaxRows),
 		notNegative("serve.max_body_bytes", s.MaxBodyBytes), notNegative("serve.pool_size", s.PoolSize),
+		notNegative("serve.replica_max_lag", s.MaxLag),
 		notNegative("serve.metrics_tenants", s.MetricsTenants),
 	)
 }

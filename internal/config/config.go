@@ -157,10 +157,13 @@ type Serve struct {
 	Address          string        `yaml:"address"`
 	StatementTimeout time.Duration `yaml:"statement_timeout"`
 	// DrainDelay is how long requests are still taken after SIGTERM, while /readyz says 503.
-	DrainDelay         time.Duration `yaml:"drain_delay"`
-	MaxRows            int           `yaml:"max_rows"`
-	MaxBodyBytes       int64         `yaml:"max_body_bytes"`
-	PoolSize           int32         `yaml:"pool_size"`
+	DrainDelay   time.Duration `yaml:"drain_delay"`
+	MaxRows      int           `yaml:"max_rows"`
+	MaxBodyBytes int64         `yaml:"max_body_bytes"`
+	PoolSize     int32         `yaml:"pool_size"`
+	// ReplicaURLs are hot standbys that reads go to while they are at most MaxLag behind.
+	ReplicaURLs        []string      `yaml:"replica_urls"`
+	MaxLag             time.Duration `yaml:"replica_max_lag"`
 	AllowWithoutTenant bool          `yaml:"allow_without_tenant"`
 	AllowUnfiltered    bool          `yaml:"allow_unfiltered_writes"`
 	AllowExplain       bool          `yaml:"allow_explain"`
