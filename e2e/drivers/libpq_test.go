@@ -117,11 +117,15 @@ func TestRecipesAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tutorial, err := os.ReadFile(filepath.Join("..", "..", "docs", "tutorials", "an-agencys-leads.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	files, err := filepath.Glob("suites/*_suite.*")
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := 0
+	found, taught := 0, 0
 	for _, file := range append(files, "suites/Jdbc.java", "suites/ActiveRecordSuite.rb") {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -132,7 +136,13 @@ func TestRecipesAreDocumented(t *testing.T) {
 			if !strings.Contains(string(page), dedent(m[2])+"\n```") {
 				t.Errorf("%s: the page does not have the recipe:\n%s", m[1], dedent(m[2]))
 			}
+			if strings.Contains(string(tutorial), dedent(m[2])+"\n```") {
+				taught++
+			}
 		}
+	}
+	if taught != 2 {
+		t.Errorf("the tutorial has %d recipes as the suites run them, and teaches 2", taught)
 	}
 	if found < 9 {
 		t.Errorf("%d recipes in the suites", found)
