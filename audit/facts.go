@@ -33,13 +33,18 @@ type facts struct {
 	predicates map[string]predicate
 	// identity names the functions that policies take the caller's identity from.
 	identity map[string]bool
+	// asking are the functions with arguments, by name, that ask who is calling; followed is
+	// what was found in the bodies of definers.
+	asking   map[string][]*catalog.Function
+	followed map[*catalog.Function]*asking
 }
 
 func newFacts(v *policy.View, o Options) *facts {
 	f := &facts{s: v.Snapshot, m: v.Model, o: o, look: v,
 		acts: map[string][]string{}, granted: map[string]bool{},
 		helping:  map[bool][]helper{},
-		policies: map[catalog.QName][]*judgedPolicy{}, predicates: map[string]predicate{}, identity: map[string]bool{}}
+		policies: map[catalog.QName][]*judgedPolicy{}, predicates: map[string]predicate{}, identity: map[string]bool{},
+		asking: map[string][]*catalog.Function{}, followed: map[*catalog.Function]*asking{}}
 	f.collectTables()
 	f.collectRoles()
 	for i := range f.s.Functions {

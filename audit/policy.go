@@ -20,6 +20,7 @@ var commands = []string{"SELECT", "INSERT", "UPDATE", "DELETE"}
 
 func (f *facts) judgePolicies() {
 	f.collectIdentity()
+	f.collectAsking()
 	for i := range f.s.Relations {
 		r := &f.s.Relations[i]
 		for k := range r.Policies {
@@ -97,7 +98,8 @@ func (f *facts) gaps(r *catalog.Relation, role string) []gap {
 			for _, s := range sidesOf(command) {
 				v := p.on(s)
 				enough := f.look.Enough(v, role, command, s == admitted)
-				if opens(v, command, s) && !enough && !f.restricted(r, role, command, s) {
+				adds := command == "INSERT" && f.look.AddsTenants(r)
+				if opens(v, command, s) && !enough && !adds && !f.restricted(r, role, command, s) {
 					out = append(out, gap{r, p, role, command, s, v.Flaw})
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/body"
 )
 
 var ruleFuncDefinerBypass = Rule{
@@ -20,11 +21,25 @@ var ruleFuncDefinerBypass = Rule{
 				reads, _ := b.Of(t.QName())
 				return reads || b.Foreign
 			})
-			if t == nil || f.readsCaller(b) {
+			if t == nil {
 				continue
 			}
 			if f.tellsTenant(fn, t) {
 				out = append(out, onTenantLookup(fn, t))
+				continue
+			}
+			asked := f.follow(fn)
+			if b.Foreign {
+				asked.open = t.QName().String()
+			}
+			switch {
+			case asked.open != "" && f.asks(b):
+				out = append(out, onUnasked(fn, asked))
+				continue
+			case asked.open == "" && asked.secret != "":
+				out = append(out, onSecret(fn, asked.secret))
+				continue
+			case asked.open == "":
 				continue
 			}
 			x := onFunction(fn,
@@ -47,4 +62,42 @@ func onTenantLookup(fn *catalog.Function, t *catalog.Relation) Finding {
 	x.Severity = Low
 	return x.decide("Keep it if the value is a secret, such as the hash of an API key; a list of e-mail addresses or " +
 		"slugs can be tried out")
+}
+
+// asks reports whether a body asks who the caller is, by itself or by a function with
+// arguments that does.
+func (f *facts) asks(b *body.Uses) bool {
+	if f.readsCaller(b) {
+		return true
+	}
+	for name := range f.asking {
+		if b.Words[name] {
+			return true
+		}
+	}
+	return false
+}
+
+// onUnasked is the finding of a function that asks who is calling, but not there where it
+// touches a table: nobody can tell from its text that it keeps to the caller's rows.
+func onUnasked(fn *catalog.Function, a *asking) Finding {
+	why := "It asks who is calling, but no condition of the statement that touches %s does, and no check before it ends " +
+		"the function for everybody else."
+	if a.null {
+		why += " A check that it has lets NULL pass: IF NULL <> … and IF NOT NULL do nothing."
+	}
+	x := onFunction(fn, "A tenant may read or change other tenants' rows through the function.",
+		fmt.Sprintf(why, a.open))
+	x.Severity = High
+	return x.decide("Put the tenant into the statement's own WHERE, or check first: IF … IS NOT TRUE THEN RAISE " +
+		"EXCEPTION")
+}
+
+// onSecret is the finding of a function that serves whoever knows a secret, as the link of an
+// invitation does.
+func onSecret(fn *catalog.Function, column string) Finding {
+	x := onFunction(fn, "Whoever knows a value of "+column+" reads or uses its row, whatever their tenant.",
+		"It finds rows by that value, and a caller has to know one.")
+	x.Severity = Low
+	return x.decide("Keep it if nobody can guess the values, and if they expire")
 }

@@ -76,6 +76,9 @@ func (f *facts) writable(t *catalog.Relation, command string) bool {
 	if !t.RLS {
 		return true
 	}
+	if command == "INSERT" && f.look.AddsTenants(t) {
+		return false
+	}
 	for _, role := range f.subjects(t) {
 		for _, p := range f.policies[t.QName()] {
 			open := p.check.Flaw != policy.Absent && !closed(p.check) && !f.restricted(t, role, command, admitted)

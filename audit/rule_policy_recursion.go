@@ -66,16 +66,18 @@ func (f *facts) ownCondition(r *catalog.Relation, p *judgedPolicy) string {
 	return own
 }
 
-// leadsBackTo reports whether the policies of these tables lead to start.
+// leadsBackTo reports whether the policies of these tables lead to start, and there to
+// policies that have a query in them: PostgreSQL refuses to look into those of a table
+// twice, and has no need to where there is none.
 func (f *facts) leadsBackTo(start catalog.QName, tables []catalog.QName) bool {
 	seen := map[catalog.QName]bool{}
 	for len(tables) > 0 {
 		name := tables[0]
 		tables = tables[1:]
-		if name == start {
+		r := f.look.Relation(name)
+		if name == start && f.readsByQuery(name) {
 			return true
 		}
-		r := f.look.Relation(name)
 		if seen[name] || r == nil || !r.RLS {
 			continue
 		}
@@ -87,4 +89,20 @@ func (f *facts) leadsBackTo(start catalog.QName, tables []catalog.QName) bool {
 		}
 	}
 	return false
+}
+
+// readsByQuery reports whether a policy that decides who reads a table has a query in it, be
+// it one without a table.
+func (f *facts) readsByQuery(name catalog.QName) bool {
+	return slices.ContainsFunc(f.policies[name], func(p *judgedPolicy) bool {
+		if !p.covers("SELECT") || p.Using == nil {
+			return false
+		}
+		for n := range p.Using.Root.All() {
+			if n.Query != nil {
+				return true
+			}
+		}
+		return false
+	})
 }

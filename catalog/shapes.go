@@ -9,6 +9,8 @@ type Shapes struct {
 	// Subject and Role are the settings with who the caller is, and what role they have.
 	Subject string `json:"subject,omitempty"`
 	Role    string `json:"role,omitempty"`
+	// SubjectClaim is where in the JSON of Subject the caller stands; empty: it is the setting.
+	SubjectClaim []string `json:"subject_claim,omitempty"`
 
 	Tree       *Tree        `json:"tree,omitempty"`
 	Caller     *Caller      `json:"caller,omitempty"`

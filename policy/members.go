@@ -41,3 +41,11 @@ func personColumn(name string) bool {
 	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))
 	return strings.HasSuffix(name, "id") && NamesPeople(name) && name != "id"
 }
+
+// NamesSecret reports whether a column, by its name, holds what opens something to whoever
+// knows it.
+func NamesSecret(name string) bool {
+	return slices.ContainsFunc([]string{"token", "secret", "hash", "nonce"}, func(part string) bool {
+		return strings.Contains(strings.ToLower(name), part)
+	})
+}

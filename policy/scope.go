@@ -27,6 +27,9 @@ type Scope struct {
 	Above func(typ string) string
 	// Wide: Verified holds for what is below the tenant as well.
 	Wide bool
+	// Unbound: whoever evaluates the conditions reads past all policies, so that those of
+	// the memberships may read the memberships.
+	Unbound bool
 }
 
 // is compares a column with the tenants of the scope.
@@ -75,14 +78,36 @@ func (v *View) comparable(typ string) string {
 // subject is the caller as policies find it: a setting, or a claim of the token where
 // that is what the database's policies read.
 func (v *View) subject(typ string) string {
-	m := v.Model
-	if m.Person && len(m.Claim) > 0 {
-		return claim(m.Setting, m.Claim, typ)
+	setting, path := v.subjectSource()
+	if len(path) > 0 {
+		return claim(setting, path, typ)
 	}
-	if m.Person {
-		return Tenant(m.Setting, typ)
+	return Tenant(setting, typ)
+}
+
+// subjectSource is the setting with the caller, and where in its JSON.
+func (v *View) subjectSource() (setting string, path []string) {
+	if v.Model.Person {
+		return v.Model.Setting, v.Model.Claim
 	}
-	return Tenant(v.subjectSetting(), typ)
+	return cmp.Or(v.Model.Shapes.Subject, moat.DefaultSubjectSetting), v.Model.Shapes.SubjectClaim
+}
+
+// BindSubject writes the call that makes value, an expression of type text, the caller
+// until the transaction ends. Other claims in the same setting stay.
+func (v *View) BindSubject(value string) string {
+	setting, path := v.subjectSource()
+	name := sqltext.Literal(setting)
+	if len(path) > 0 {
+		value = "nullif(" + value + ", '')" // nobody is no claim at all
+	}
+	for _, key := range slices.Backward(path) {
+		value = "pg_catalog.jsonb_build_object(" + sqltext.Literal(key) + ", " + value + ")"
+	}
+	if len(path) > 0 {
+		value = "(coalesce(nullif(pg_catalog.current_setting(" + name + ", true), ''), '{}')::jsonb || " + value + ")::text"
+	}
+	return "pg_catalog.set_config(" + name + ", " + value + ", true)"
 }
 
 // asCaller asks the membership table: for the current tenant, or for all of the caller's.
@@ -129,10 +154,6 @@ func (v *View) boundRole(names []string) string {
 	return fmt.Sprintf("(SELECT true WHERE %s %s) IS NOT NULL", Tenant(v.roleSetting(), "text"), oneOf(names))
 }
 
-// The settings beside the tenant's have their usual names unless the model says others.
-func (v *View) subjectSetting() string {
-	return cmp.Or(v.Model.Shapes.Subject, moat.DefaultSubjectSetting)
-}
 func (v *View) roleSetting() string { return cmp.Or(v.Model.Shapes.Role, moat.DefaultRoleSetting) }
 
 func oneOf(names []string) string {
@@ -163,7 +184,7 @@ func (v *View) Literal(c Caller) Scope {
 			return cast(sqltext.Literal(text), v.comparable(typ))
 		}
 	}
-	s := Scope{Tenant: value(c.Tenant), Subject: value(c.Subject), Wide: c.Wide}
+	s := Scope{Tenant: value(c.Tenant), Subject: value(c.Subject), Wide: c.Wide, Unbound: true}
 	s.Role = func(names []string) string {
 		if slices.Contains(names, c.Role) && c.Role != "" {
 			return "true"
@@ -229,4 +250,7 @@ func (v *View) ownRules(t *catalog.Relation, application string) bool {
 }
 
 // Facts are the settings with the caller's subject and role.
-func (v *View) Facts() (subject, role string) { return v.subjectSetting(), v.roleSetting() }
+func (v *View) Facts() (subject, role string) {
+	subject, _ = v.subjectSource()
+	return subject, v.roleSetting()
+}

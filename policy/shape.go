@@ -111,13 +111,35 @@ func (v *View) people(m *catalog.Members, s Scope) string {
 
 // memberships are the caller's own links, and the tenant's where it may see its people.
 // They cannot ask for the caller's membership: a policy that reads its own table fails.
-// Nobody writes what decides what they see.
+// Nobody writes what decides what they see. A table with policies of the team's own may
+// show the other members of the caller's tenants besides.
 func (v *View) memberships(c *catalog.Caller, t *catalog.Relation, s Scope) Rows {
+	if c.All && s.Unbound && v.ownDoors(t) {
+		return everywhere("caller", s.is(sqltext.Ident(c.Tenant), v.columnType(c.Table, c.Tenant)))
+	}
 	read := sqltext.Ident(c.Subject) + " = " + s.Subject(v.columnType(c.Table, c.Subject))
 	if v.Model.Shapes.LinkOf(c.Table) != nil {
 		read = sqltext.Ident(c.Tenant) + " " + s.Chosen(v.columnType(c.Table, c.Tenant)) + " OR " + read
 	}
 	return Rows{"caller", read, "false", "false", "false"}
+}
+
+// AddsTenants reports whether a row added to a table can only be a tenant that was not there:
+// it is the table of tenants, whose key alone tells its rows apart, and no tenant stands
+// below another.
+func (v *View) AddsTenants(t *catalog.Relation) bool {
+	return t.QName() == v.Model.Tenants && v.Model.Shapes.Tree == nil &&
+		slices.ContainsFunc(t.Indexes, func(x catalog.Index) bool { return x.Valid && v.TellsTenants(x) })
+}
+
+// TellsTenants reports whether an index of the tenants table is unique over the key alone.
+func (v *View) TellsTenants(x catalog.Index) bool {
+	return x.Unique && x.Predicate == "" && slices.Equal(x.Columns(), []string{v.Model.Key})
+}
+
+// ownDoors reports whether a table has permissive policies that are not moat's.
+func (v *View) ownDoors(t *catalog.Relation) bool {
+	return slices.ContainsFunc(t.Policies, func(p catalog.Policy) bool { return p.Permissive && p.Name != Access })
 }
 
 // nobodys are the rows for everybody: for every session that has a tenant at all.
@@ -150,7 +172,8 @@ func (v *View) Allowed(t *catalog.Relation, s Scope) []Allowed {
 		self := sqltext.Ident(m.Key) + " = " + s.Subject(v.columnType(q, m.Key))
 		return []Allowed{{"members_read", "SELECT", "true", ""}, {"members_self", "UPDATE", self, self}}
 	}
-	if shapes.LinkOf(q) != nil || shapes.Caller != nil && shapes.Caller.Table == q {
+	caller := shapes.Caller != nil && shapes.Caller.Table == q
+	if shapes.LinkOf(q) != nil || caller && !(shapes.Caller.All && s.Unbound && v.ownDoors(t)) {
 		return []Allowed{{Access, "SELECT", "true", ""}}
 	}
 	if x := shapes.InsideOf(q); x != nil {

@@ -45,10 +45,11 @@ func isText(tokens []sqltext.Token) int {
 // unsealed puts the settings in the place of sealed mode's functions.
 func (v *View) unsealed(spelled string) string {
 	setting := func(name string) string { return plainWords(Tenant(name, "text")) }
+	subject, role := v.Facts()
 	// An empty role is none, so that policies may read it bare.
-	bare := plainWords("current_setting(" + sqltext.Literal(v.roleSetting()) + ", true)")
+	bare := plainWords("current_setting(" + sqltext.Literal(role) + ", true)")
 	return strings.NewReplacer(
 		"moat . current_tenant", setting(v.Model.Setting),
-		"moat . current_fact 'subject'", setting(v.subjectSetting()),
-		setting(v.roleSetting()), bare, "moat . current_fact 'role'", bare).Replace(spelled)
+		"moat . current_fact 'subject'", setting(subject),
+		setting(role), bare, "moat . current_fact 'role'", bare).Replace(spelled)
 }

@@ -29,61 +29,11 @@ func (e *PersonError) Error() string {
 		source)
 }
 
-// byMembership is the view of a database whose policies find the caller's tenants in a table
-// of memberships: walls are to show all of them, as those policies do. nil where that table,
-// or its column of people, is not known.
-func byMembership(v *policy.View) *policy.View {
-	m := *v.Model
-	if c := m.Shapes.Caller; c != nil && c.All && m.Person {
-		return v
-	}
-	if m.Membership == nil || m.Shapes.Caller != nil {
-		return nil
-	}
-	link := v.Relation(m.Membership.Relation)
-	subject := memberColumn(link, m.Membership.Column)
-	if subject == "" {
-		return nil
-	}
-	m.Shapes.Caller = &catalog.Caller{Table: m.Membership.Relation, Subject: subject, Tenant: m.Membership.Column,
-		All: true}
-	m.Person = true
-	return v.With(&m)
-}
-
-// memberColumn is the one column of a table of memberships that, by its name, says who the
-// member is; where several may, the one that a unique key holds: others say who invited
-// them. "" where nobody can tell.
-func memberColumn(link *catalog.Relation, tenant string) string {
-	if link == nil {
-		return ""
-	}
-	var all, keyed []string
-	for i := range link.Columns {
-		c := &link.Columns[i]
-		name := strings.ToLower(c.Name)
-		if c.Name == tenant || c.Name == "id" || !strings.HasSuffix(name, "id") || !policy.NamesCaller("."+name) {
-			continue
-		}
-		all = append(all, c.Name)
-		if slices.ContainsFunc(existingUniques(link), func(key []string) bool { return slices.Contains(key, c.Name) }) {
-			keyed = append(keyed, c.Name)
-		}
-	}
-	switch {
-	case len(all) == 1:
-		return all[0]
-	case len(keyed) == 1:
-		return keyed[0]
-	}
-	return ""
-}
-
 // keepsOwn reports whether a table keeps its own policies, and gets no wall: each isolates by
 // the caller's memberships, and a wall of the same could only hide what they show besides, such as
-// the other members of the caller's teams. A caller that moat.yaml declares asks for walls.
+// the other members of the caller's teams. Whoever may add a tenant adds no row to another's.
 func (p *planner) keepsOwn(rel *catalog.Relation) bool {
-	if !p.inferred || !rel.RLS || rel.Partition {
+	if !p.allOfCaller() || !rel.RLS || rel.Partition {
 		return false
 	}
 	some := false
@@ -93,12 +43,22 @@ func (p *planner) keepsOwn(rel *catalog.Relation) bool {
 			continue
 		}
 		some = true
+		if pol.Command == "INSERT" && p.AddsTenants(rel) {
+			continue
+		}
 		reads := pol.Using == nil || p.bound(p.Judge(pol.Using, rel))
 		if !reads || pol.Command != "SELECT" && pol.Command != "DELETE" && !p.bound(p.Judge(pol.WriteExpr(), rel)) {
 			return false
 		}
 	}
-	return some || len(rel.Policies) == 0 // closed to everybody: a door of ours would open it
+	return some || p.inferred && len(rel.Policies) == 0 // closed to everybody: a door of ours would open it
+}
+
+// allOfCaller reports whether the policies of today show a caller all of their tenants, by
+// memberships that moat.yaml declares or the policies ask.
+func (p *planner) allOfCaller() bool {
+	c := p.m.Shapes.Caller
+	return p.inferred || c != nil && c.All && p.m.Person
 }
 
 // bound reports whether an expression lets through rows of the caller's tenants, or of the

@@ -25,7 +25,7 @@ func New(v *policy.View, c Config) (*Plan, error) {
 	}
 	inferred := false
 	if v.Current("text") == "" {
-		members := byMembership(v)
+		members := v.ByMembership()
 		if members == nil {
 			return nil, &PersonError{Setting: m.Setting, Claim: m.Claim, Membership: m.Membership}
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/body"
 	"github.com/moat-db/moat/policy"
@@ -66,7 +67,7 @@ func (f *inference) setting() error {
 		f.m.Setting = f.o.Setting
 		return nil
 	}
-	count, sources := map[string]int{}, map[string]*policy.Evidence{}
+	sources, asked := evidences{}, evidences{}
 	for _, r := range f.all {
 		for _, p := range r.Policies {
 			for _, e := range p.Exprs() {
@@ -75,18 +76,16 @@ func (f *inference) setting() error {
 				if found == nil || found.Setting == "" && found.Membership == nil && len(found.Claim) == 0 {
 					continue
 				}
-				if found.Membership != nil && f.m.Shapes.Caller != nil {
-					continue // the caller's tenants, which the model knows
+				if c := f.m.Shapes.Caller; found.Membership != nil && c != nil && !c.All {
+					asked.add(found) // the caller's tenants, which the model knows: it names the caller
+					continue
 				}
-				key := found.Setting + "\x00" + strings.Join(found.Claim, "\x00")
-				count[key]++
-				if sources[key] == nil {
-					sources[key] = found
-				}
+				sources.add(found)
 			}
 		}
 	}
-	best := sources[mostCommon(count)]
+	f.subject(asked.best())
+	best := sources.best()
 	if best == nil && f.sealedSetting() != "" {
 		f.m.Setting = f.sealedSetting()
 		f.say("tenant setting %s: set beside the sealed tenant", f.m.Setting)
@@ -102,6 +101,47 @@ func (f *inference) setting() error {
 	}
 	f.m.Person = policy.NamesCaller(strings.Join(append([]string{best.Setting}, best.Claim...), "."))
 	f.say("tenant setting %s: read by policies", strings.Join(append([]string{f.m.Setting}, f.m.Claim...), " → "))
+	return nil
+}
+
+// subject takes over where the database's own policies find out who the caller is, unless
+// moat.yaml names another setting: walls that ask the caller's membership must ask for the
+// same caller.
+func (f *inference) subject(found *policy.Evidence) {
+	s := &f.m.Shapes
+	if found == nil || s.Subject != "" && s.Subject != moat.DefaultSubjectSetting || found.Setting == s.Subject {
+		return
+	}
+	s.Subject, s.SubjectClaim = found.Setting, found.Claim
+	f.say("caller %s: read by the policies that ask %s",
+		strings.Join(append([]string{s.Subject}, s.SubjectClaim...), " → "), s.Caller.Table)
+}
+
+// evidences counts what policies compare with, by where it comes from.
+type evidences map[string]*counted
+
+type counted struct {
+	first *policy.Evidence
+	n     int
+}
+
+func (e evidences) add(found *policy.Evidence) {
+	key := found.Setting + "\x00" + strings.Join(found.Claim, "\x00")
+	if e[key] == nil {
+		e[key] = &counted{first: found}
+	}
+	e[key].n++
+}
+
+// best is the evidence that most policies give, nil where none gives any.
+func (e evidences) best() *policy.Evidence {
+	count := map[string]int{}
+	for key, c := range e {
+		count[key] = c.n
+	}
+	if c := e[mostCommon(count)]; c != nil {
+		return c.first
+	}
 	return nil
 }
 

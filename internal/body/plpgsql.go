@@ -231,23 +231,23 @@ func refuted(n *catalog.Node) []*catalog.Node {
 	switch {
 	case n.Kind == catalog.NodeOr:
 		return slices.Concat(refuted(n.Args[0]), refuted(n.Args[1]))
-	case n.Kind == catalog.NodeNot && isDecided(n.Args[0]), n.Kind == catalog.NodeBoolTest && n.Name == "is not true":
+	case n.Kind == catalog.NodeNot && IsDecided(n.Args[0]), n.Kind == catalog.NodeBoolTest && n.Name == "is not true":
 		return n.Args
 	}
 	return nil
 }
 
-// isDecided reports whether a condition is never NULL.
-func isDecided(n *catalog.Node) bool {
+// IsDecided reports whether a condition is never NULL.
+func IsDecided(n *catalog.Node) bool {
 	switch n.Kind {
 	case catalog.NodeExists:
 		return true
 	case catalog.NodeConst:
 		return !n.Null
 	case catalog.NodeSubquery:
-		return n.Query.Simple && isDecided(n.Query.Select[0])
+		return n.Query.Simple && IsDecided(n.Query.Select[0])
 	case catalog.NodeCoalesce:
-		return slices.ContainsFunc(n.Args, isDecided)
+		return slices.ContainsFunc(n.Args, IsDecided)
 	}
 	return false
 }

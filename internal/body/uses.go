@@ -36,6 +36,9 @@ func (t Table) Writes() bool { return t.Verb != "SELECT" }
 // Scan says what a function's body uses.
 func Scan(f *catalog.Function) Uses { return scan(f, sqltext.Code(f.Body)) }
 
+// UsesOf says what a part of a function's body uses.
+func UsesOf(f *catalog.Function, part []sqltext.Token) Uses { return scan(f, part) }
+
 func scan(f *catalog.Function, tokens []sqltext.Token) Uses {
 	u := Uses{Tokens: tokens, Words: map[string]bool{}, Foreign: f.Language != "sql" && f.Language != "plpgsql"}
 	u.Settings, u.Calls = named(tokens)
@@ -53,7 +56,9 @@ func scan(f *catalog.Function, tokens []sqltext.Token) Uses {
 			u.Tables = append(u.Tables, use)
 		}
 		if t.Is("execute") && !u.is(i+1, "function", "procedure") && !u.is(i-1, "grant", "revoke") {
-			u.Dynamic = u.Dynamic || u.composed(i+1)
+			known, ok := u.formatted(f, i+1)
+			u.Tables = append(u.Tables, known...)
+			u.Dynamic = u.Dynamic || !ok && u.composed(i+1)
 		}
 	}
 	return u
@@ -145,6 +150,42 @@ func (u *Uses) composed(i int) bool {
 	return false
 }
 
+// formatted reads EXECUTE format('…', …): the tables that it names, where a caller's texts
+// can only be quoted values and the names of columns; ok is false for anything else.
+func (u *Uses) formatted(f *catalog.Function, i int) (tables []Table, ok bool) {
+	if !u.is(i, "format") || !u.is(i+1, "(") || u.At(i+2).Kind != sqltext.String {
+		return nil, false
+	}
+	end, level := i+1, 0
+	for ; end < len(u.Tokens); end++ {
+		if u.is(end, "(") {
+			level++
+		} else if u.is(end, ")") {
+			if level--; level == 0 {
+				break
+			}
+		}
+	}
+	if !u.is(end+1, ";", "using", "into") {
+		return nil, false
+	}
+	const name = "moat_any_name"
+	text := strings.NewReplacer("%I", name, "%L", "''").Replace(u.At(i + 2).Value())
+	inner := scan(f, sqltext.Code(text))
+	if first := inner.At(0); !first.Is("select") && !first.Is("insert") && !first.Is("update") && !first.Is("delete") {
+		return nil, false
+	}
+	if strings.Contains(text, "%") || inner.Dynamic || strings.Contains(text, name+"(") {
+		return nil, false
+	}
+	for _, t := range inner.Tables {
+		if strings.Contains(t.Schema+t.Name, name) {
+			return nil, false
+		}
+	}
+	return inner.Tables, true
+}
+
 // table reads the relation that the keyword at i introduces.
 func (u *Uses) table(i int) (use Table, ok bool) {
 	t, at := u.At(i), i+1
@@ -222,6 +263,24 @@ func (u *Uses) Of(name catalog.QName) (reads, writes bool) {
 		}
 	}
 	return reads, writes
+}
+
+// Sets lists the columns that UPDATEs of a relation set; adds is true where something else
+// writes to it.
+func (u *Uses) Sets(name catalog.QName) (columns []string, adds bool) {
+	for _, t := range u.Tables {
+		if t.Name == name.Name && (t.Schema == "" || t.Schema == name.Schema) && t.Writes() && t.Verb != "UPDATE" &&
+			t.Verb != "DELETE" {
+			adds = true
+		}
+	}
+	for i, t := range u.Tokens {
+		if (t.Is("set") || t.Is(",")) && u.At(i+1).IsName() && u.At(i+2).Is("=") {
+			columns = append(columns, u.At(i+1).Name())
+		}
+		adds = adds || t.Is("set") && u.At(i+1).Is("(") // SET (a, b) = …
+	}
+	return columns, adds
 }
 
 // Mentions reports whether one of these words stands anywhere.

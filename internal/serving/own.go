@@ -39,11 +39,10 @@ func (x *Exposure) ownQuestion(m Membership) own {
 		return own{flat: "the policies of " + m.Table.String() + " show a caller nothing before it has a tenant; " +
 			"moat protect plans those that do, by caller in moat.yaml"}
 	}
-	subject, role := x.Facts()
+	_, role := x.Facts()
 	column := x.parameter(r.Column(m.tenant(x.Model)))
-	o := own{bind: fmt.Sprintf("select pg_catalog.set_config(%s, '', true), pg_catalog.set_config(%s, $1, true), "+
-		"pg_catalog.set_config(%s, '', true)", sqltext.Literal(x.Model.Setting), sqltext.Literal(subject),
-		sqltext.Literal(role))}
+	o := own{bind: fmt.Sprintf("select pg_catalog.set_config(%s, '', true), %s, pg_catalog.set_config(%s, '', true)",
+		sqltext.Literal(x.Model.Setting), x.BindSubject("$1::text"), sqltext.Literal(role))}
 	o.question = write(func(param func(fact) string) string {
 		tenant := sqltext.Ident(m.tenant(x.Model))
 		where := m.isCaller(param) + " and "

@@ -69,10 +69,25 @@ func claims(path []string, value string) string {
 	if len(path) == 0 {
 		return value
 	}
-	var doc any = value
-	for _, key := range slices.Backward(path) {
-		doc = map[string]any{key: doc}
+	doc := map[string]any{}
+	setClaim(doc, path, value)
+	return asJSON(doc)
+}
+
+// setClaim sets a value at its place in claims.
+func setClaim(doc map[string]any, path []string, value string) {
+	for _, key := range path[:len(path)-1] {
+		below, ok := doc[key].(map[string]any)
+		if !ok {
+			below = map[string]any{}
+			doc[key] = below
+		}
+		doc = below
 	}
+	doc[path[len(path)-1]] = value
+}
+
+func asJSON(doc map[string]any) string {
 	text, err := json.Marshal(doc)
 	if err != nil {
 		panic("prove: a map of texts is JSON, yet: " + err.Error())

@@ -275,8 +275,8 @@ func (p *prover) asCaller(ctx context.Context, c policy.Caller) ([]string, error
 			return nil, err
 		}
 	}
-	subject, role := p.view.Facts()
-	as = append(as, fmt.Sprintf("SELECT set_config(%s, %s, true), set_config(%s, %s, true)", lit(subject), lit(c.Subject),
+	_, role := p.view.Facts()
+	as = append(as, fmt.Sprintf("SELECT %s, set_config(%s, %s, true)", p.view.BindSubject(lit(c.Subject)+"::text"),
 		lit(role), lit(c.Role)))
 	if c.Wide {
 		as = append(as, "SET LOCAL ROLE "+sqltext.Ident(p.model.Shapes.Tree.Role))

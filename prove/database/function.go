@@ -9,6 +9,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/body"
+	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/prove"
 )
 
@@ -43,13 +44,13 @@ func (s *stage) functions() []*observable {
 				Reason: notRun(why).reason})
 			continue
 		}
-		calls, echoes, ok := s.calls(f)
+		calls, echoes, ok := s.calls(f, s.theirs())
 		if !ok {
 			s.report.Add(prove.Probe{Attack: o.attack, Object: name, Verdict: prove.VerdictUndecided,
 				Reason: "no arguments are known for its types: call it by hand with tenant B's ids, or revoke EXECUTE"})
 			continue
 		}
-		o.sql, o.echoes = calls, echoes
+		o.sql, o.echoes, o.function = calls, echoes, f
 		out = append(out, o)
 	}
 	return out
@@ -123,14 +124,30 @@ var reaches = regexp.MustCompile(`_to_xml|^ts_stat|^ts_rewrite|^pg_(read|ls|stat
 // mostCalls is how many lists of arguments are tried.
 const mostCalls = 16
 
+// side is a tenant of whose ids a function's arguments are made.
+type side struct {
+	tenant, person string
+	rows           func(*site) []row
+	secrets        bool // what only the tenant knows: the token of its invitation
+}
+
+// theirs are B's, which an attacker would pass; ours are A's.
+func (s *stage) theirs() side {
+	return side{s.b, s.people[s.b], func(st *site) []row { return st.rowsB }, false}
+}
+
+func (s *stage) ours() side {
+	return side{s.a, s.people[s.a], func(st *site) []row { return st.rowsA }, true}
+}
+
 // calls writes the calls; echoes is true when an argument carries B's tag.
-func (s *stage) calls(f *catalog.Function) (calls []string, echoes, ok bool) {
+func (s *stage) calls(f *catalog.Function, of side) (calls []string, echoes, ok bool) {
 	lists := [][]string{{}}
 	for _, p := range f.Params {
 		if p.Mode == "out" || p.Mode == "table" || p.Mode == "variadic" {
 			continue
 		}
-		values := s.arguments(p)
+		values := s.arguments(p, of)
 		if len(values) == 0 {
 			if p.HasDefault {
 				break
@@ -208,9 +225,9 @@ func (s *stage) hostile(f *catalog.Function, lists [][]string) [][]string {
 // mostInjections bounds the texts that are tried for one parameter.
 const mostInjections = 17
 
-// arguments are values worth passing for a parameter: tenant B itself, the keys of
-// B's rows, names of tables, patterns that match everything.
-func (s *stage) arguments(p catalog.Param) []string {
+// arguments are values worth passing for a parameter: the tenant itself, the keys of
+// its rows, names of tables, patterns that match everything.
+func (s *stage) arguments(p catalog.Param, of side) []string {
 	c := &catalog.Column{Name: p.Name, Type: p.Type, TypeName: builtin(p.Type)}
 	for _, t := range s.view.Snapshot.Types {
 		if p.Type == t.Name || p.Type == t.Schema+"."+t.Name {
@@ -222,9 +239,9 @@ func (s *stage) arguments(p catalog.Param) []string {
 	kind := s.sower.kind(c)
 	switch {
 	case p.Type == s.model.Type:
-		out = append(out, s.b)
+		out = append(out, of.tenant)
 	case kind == "text":
-		out = append(out, "%", "", s.b)
+		out = append(out, "%", "", of.tenant)
 	}
 	if kind == "text" || p.Type == "regclass" {
 		for _, t := range s.targets {
@@ -234,12 +251,15 @@ func (s *stage) arguments(p catalog.Param) []string {
 		}
 	}
 	if p.Type == "jsonb" || p.Type == "json" {
-		return []string{"{}", `{"tenant_id": "` + s.b + `"}`}
+		return []string{"{}", `{"tenant_id": "` + of.tenant + `"}`}
 	}
 	if p.Type == "boolean" {
 		return []string{"true", "false"}
 	}
-	out = append(out, s.keysOf(p)...)
+	out = append(out, s.keysOf(p, of)...)
+	if of.person != "" && p.Type == s.model.Type {
+		out = append(out, of.person)
+	}
 	if v, ok := s.sower.maker.value(c, 'z', 0); ok {
 		out = append(out, v)
 	}
@@ -249,20 +269,25 @@ func (s *stage) arguments(p catalog.Param) []string {
 	return once(out)
 }
 
-// keysOf lists key values of B's planted rows that fit a parameter's type, those of
+// keysOf lists key values of a side's planted rows that fit a parameter's type, those of
 // columns named like it first. Planted keys exist on the second look only, which is what
 // makes a difference visible.
-func (s *stage) keysOf(p catalog.Param) []string {
+func (s *stage) keysOf(p catalog.Param, of side) []string {
 	var named, others []string
 	for _, t := range s.targets {
 		st := s.sites[t]
-		for _, r := range st.rowsB {
-			for _, name := range t.key {
+		for _, r := range of.rows(st) {
+			keys := t.key
+			if of.secrets {
+				keys = append(slices.Clone(keys), t.secretColumns()...)
+			}
+			for _, name := range keys {
 				c := t.column(name)
 				if c == nil || name == t.tenant || c.Type != p.Type || r[name] == null || r[name] == "" {
 					continue
 				}
-				if strings.Contains(strings.ToLower(p.Name), strings.TrimSuffix(t.rel.Name, "s")) {
+				if strings.Contains(strings.ToLower(p.Name), strings.TrimSuffix(t.rel.Name, "s")) ||
+					strings.HasSuffix(p.Name, name) && !slices.Contains(t.key, name) {
 					named = append(named, r[name])
 				} else if len(others) < 4 {
 					others = append(others, r[name])
@@ -272,6 +297,39 @@ func (s *stage) keysOf(p catalog.Param) []string {
 		}
 	}
 	return append(named, others...)
+}
+
+// worksForA reports whether a function that refused all of B's ids does its work for A's, or
+// says of them what it said of none of B's: then it was its own check that refused, and not
+// arguments that it takes from nobody.
+func (s *stage) worksForA(ctx context.Context, o *observable) bool {
+	calls, _, ok := s.calls(o.function, s.ours())
+	if !ok {
+		return false
+	}
+	as, err := s.operator.bind.to(ctx, s.a)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(calls, func(sql string) bool {
+		got := s.operator.try(ctx, attempt{as: as, steps: []string{sql}})
+		if got.err == nil {
+			return got.broken == nil
+		}
+		own := "error " + got.err.Code + " " + got.err.Message + got.err.Detail
+		return (strings.HasPrefix(got.err.Code, "P0") || constraint(got.err)) && !slices.Contains(o.after, own)
+	})
+}
+
+// secretColumns are those that hold what only their tenant knows, by their names.
+func (t *target) secretColumns() []string {
+	var out []string
+	for _, c := range t.rel.Columns {
+		if policy.NamesSecret(c.Name) {
+			out = append(out, c.Name)
+		}
+	}
+	return out
 }
 
 // harm calls what may write once more and looks at B's rows afterwards.

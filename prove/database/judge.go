@@ -2,9 +2,12 @@ package database
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/prove"
 )
@@ -83,10 +86,27 @@ func (a attack) decide(st *site, o outcome) finding {
 		return st.weigh(a.judge(o))
 	case refused(o.err):
 		return isolated("refused: %s", o.err.Message)
+	case st.tenantIsThere(a, o.err):
+		return isolated("a row that is added is a new tenant: key %q has one row for each", o.err.ConstraintName)
 	case a.onError != nil:
 		return st.weigh(a.onError(o.err))
 	}
 	return unclear(o.err)
+}
+
+// tenantIsThere says whether a row could not be added because its tenant has one already:
+// whoever may add tenants gets at nobody's rows by that.
+func (st *site) tenantIsThere(a attack, err *pgconn.PgError) bool {
+	if st == nil || st.target == nil || st.prover == nil || err.Code != codeUnique {
+		return false
+	}
+	view := st.prover.view
+	adds := slices.ContainsFunc(a.steps, func(step string) bool {
+		return strings.HasPrefix(step, "INSERT ") || strings.HasPrefix(step, "MERGE ")
+	})
+	return adds && view.AddsTenants(st.rel) && slices.ContainsFunc(st.rel.Indexes, func(x catalog.Index) bool {
+		return x.Name == err.ConstraintName && view.TellsTenants(x)
+	})
 }
 
 // weigh turns an isolation by absence into what it is worth on this site.

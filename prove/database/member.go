@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ import (
 // tenant where membership decides is to be one of its members.
 func (p *prover) members(ctx context.Context) {
 	values := map[string]map[string]string{p.a: {}, p.b: {}}
+	p.byCaller(ctx, values)
 	for _, t := range p.targets {
 		for i := range t.rel.Policies {
 			for _, e := range t.rel.Policies[i].Exprs() {
@@ -35,6 +37,52 @@ func (p *prover) members(ctx context.Context) {
 		s.bind.values = values
 	}
 	p.values = values
+}
+
+// byCaller finds who acts for A and for B in the table that the walls ask for the caller's
+// membership: members of the one tenant who are not in the other, of few others.
+func (p *prover) byCaller(ctx context.Context, values map[string]map[string]string) {
+	c := p.model.Shapes.Caller
+	setting, _ := p.view.Facts()
+	if _, given := p.Settings[setting]; c == nil || given {
+		return
+	}
+	people := map[string]string{}
+	for tenant, other := range map[string]string{p.a: p.b, p.b: p.a} {
+		link, subject, column := table(c.Table), sqltext.Ident(c.Subject), sqltext.Ident(c.Tenant)
+		results, err := p.operator.guarded(ctx, fmt.Sprintf("SELECT x.%[2]s::text FROM %[1]s x WHERE x.%[3]s = %[4]s AND "+
+			"x.%[2]s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %[1]s y WHERE y.%[2]s = x.%[2]s AND y.%[3]s = %[5]s) ORDER BY "+
+			"(SELECT count(DISTINCT y.%[3]s) FROM %[1]s y WHERE y.%[2]s = x.%[2]s), 1 LIMIT 1", link, subject, column,
+			lit(tenant), lit(other)))
+		if err != nil || len(results[0].rows) == 0 {
+			return
+		}
+		people[tenant] = results[0].rows[0][0]
+	}
+	p.people = people
+	for tenant, person := range people {
+		values[tenant][setting] = p.callerValue(tenant, person)
+	}
+	p.report.Context.Inferred = append(p.report.Context.Inferred,
+		"setting "+setting+": a member of each tenant, by "+c.Table.String()+"."+c.Subject)
+}
+
+// callerValue is a person as the setting holds them: with the tenant beside them where
+// both are claims of one token.
+func (p *prover) callerValue(tenant, person string) string {
+	shapes := &p.model.Shapes
+	if p.model.Person {
+		return claims(p.model.Claim, person)
+	}
+	if len(shapes.SubjectClaim) == 0 {
+		return person
+	}
+	both := map[string]any{}
+	if strings.EqualFold(p.model.Setting, shapes.Subject) && len(p.model.Claim) > 0 {
+		setClaim(both, p.model.Claim, tenant)
+	}
+	setClaim(both, shapes.SubjectClaim, person)
+	return asJSON(both)
 }
 
 // isTenants says whether a setting holds the tenant itself, whatever column a policy

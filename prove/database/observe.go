@@ -17,6 +17,7 @@ import (
 type observable struct {
 	attack, object string
 	rel            *catalog.Relation // nil for a function
+	function       *catalog.Function // nil for a relation
 	sql            []string          // one look each
 	writes         bool              // may change rows: look at B's afterwards
 	echoes         bool              // its arguments carry B's tag
@@ -161,7 +162,7 @@ func (s *stage) compare(ctx context.Context, o *observable) (finding, int) {
 			"its " +
 			"definition, or revoke it"), 0
 	}
-	return s.unchanged(o), 0
+	return s.unchanged(ctx, o), 0
 }
 
 // sownForAll says whether rows of a shared table were planted, for B's to refer to.
@@ -248,7 +249,7 @@ func (s *stage) targetOf(o *observable) *target {
 }
 
 // unchanged says what it is worth that nothing changed.
-func (s *stage) unchanged(o *observable) finding {
+func (s *stage) unchanged(ctx context.Context, o *observable) finding {
 	if len(o.after) == 0 {
 		return undecided("it could not be looked at")
 	}
@@ -266,6 +267,8 @@ func (s *stage) unchanged(o *observable) finding {
 	case errs+refusals == len(o.after) && o.bound:
 		return isolated("no call succeeded (%s), and it has the caller's own rights: it reaches no more than the "+
 			"statements that were tried on each table", strings.TrimPrefix(o.after[0], "error "))
+	case errs+refusals == len(o.after) && o.function != nil && s.worksForA(ctx, o):
+		return isolated("it refuses tenant B's ids (%s), and takes tenant A's own", strings.TrimPrefix(o.after[0], "error "))
 	case errs+refusals == len(o.after):
 		return undecided("no call succeeded (%s): call it with arguments it accepts",
 			strings.TrimPrefix(o.after[0], "error "))

@@ -79,6 +79,7 @@ type prover struct {
 	byName   map[catalog.QName]*target
 	sites    map[*target]*site
 	values   map[string]map[string]string // settings by tenant, where membership decides
+	people   map[string]string            // who acts for a tenant, where the caller's membership is asked
 }
 
 // Attack attacks the isolation of a database and reports what held. operator
@@ -193,6 +194,9 @@ var ErrNoTenantTables = errors.New("no table holds a tenant column")
 func (p *prover) infer(snapshot *catalog.Snapshot) (err error) {
 	if p.view, err = tenancy.Infer(snapshot, p.Model); err != nil {
 		return err
+	}
+	if byMembership := p.view.ByMembership(); byMembership != nil {
+		p.view = byMembership
 	}
 	p.model, p.outside = p.view.Model, newOutside(p.view.Lookup)
 	p.accepted = baseline.Judge(p.Accepted, snapshot, p.Today)

@@ -173,8 +173,8 @@ func (w *sower) cell(st *site, c *catalog.Column, by party, base, checks row, va
 			return constants[i], true
 		}
 	}
-	if v, ok := checks[c.Name]; ok {
-		return v, true
+	if v, ok := checks[c.Name]; ok && (v != null || !has) {
+		return v, true // NULL fits what the checks want of a new row, and not those of this one
 	}
 	if v, ok := w.maker.value(c, by.who, variant); ok {
 		return v, true
@@ -318,8 +318,8 @@ func (w *sower) mend(ctx context.Context, st *site, by party, r row, pg *pgconn.
 		return w.lessen(st, r)
 	case codeNotNull:
 		c := st.column(pg.ColumnName)
-		if c == nil || c.Name == st.tenant {
-			return false
+		if c == nil || c.Name == st.tenant || r[c.Name] != "" && r[c.Name] != null {
+			return false // a trigger took the value away
 		}
 		v, ok := w.maker.value(c, by.who, variant)
 		r[c.Name] = v

@@ -1,6 +1,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -85,7 +86,9 @@ func (st *site) count(ctx context.Context, operator *session) {
 		return
 	}
 	own := results[0].number()
-	if !st.prover.model.Shapes.Mixed(st.rel.QName()) || !st.seesTenant() {
+	caller := st.prover.model.Shapes.Caller
+	several := caller != nil && caller.All // A's caller may be in other tenants too
+	if !several && !st.prover.model.Shapes.Mixed(st.rel.QName()) || !st.seesTenant() {
 		st.countA = own
 		return
 	}
@@ -101,7 +104,7 @@ func (st *site) count(ctx context.Context, operator *session) {
 func (st *site) givenRows() string {
 	p := st.prover
 	subject, role := p.view.Facts()
-	a := policy.Caller{Tenant: st.a, Subject: p.Settings[subject], Role: p.Settings[role]}
+	a := policy.Caller{Tenant: st.a, Subject: cmp.Or(p.Settings[subject], p.people[st.a]), Role: p.Settings[role]}
 	columns := st.identifying()
 	texts := make([]string, len(columns))
 	for i, c := range columns {

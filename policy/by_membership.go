@@ -1,0 +1,64 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/moat-db/moat/catalog"
+)
+
+// ByMembership is the view of a database whose policies find the caller's tenants in a table
+// of memberships: walls are to show all of them, as those policies do. nil where that table,
+// or its column of people, is not known.
+func (v *View) ByMembership() *View {
+	m := *v.Model
+	if c := m.Shapes.Caller; c != nil && c.All && m.Person {
+		return v
+	}
+	if m.Membership == nil || m.Shapes.Caller != nil {
+		return nil
+	}
+	link := v.Relation(m.Membership.Relation)
+	subject := memberColumn(link, m.Membership.Column)
+	if subject == "" {
+		return nil
+	}
+	m.Shapes.Caller = &catalog.Caller{Table: m.Membership.Relation, Subject: subject, Tenant: m.Membership.Column,
+		All: true}
+	m.Person = true
+	return v.With(&m)
+}
+
+// memberColumn is the one column of a table of memberships that, by its name, says who the
+// member is; where several may, the one that a unique key holds: others say who invited
+// them. "" where nobody can tell.
+func memberColumn(link *catalog.Relation, tenant string) string {
+	if link == nil {
+		return ""
+	}
+	var all, keyed []string
+	for i := range link.Columns {
+		c := &link.Columns[i]
+		name := strings.ToLower(c.Name)
+		if c.Name == tenant || c.Name == "id" || !strings.HasSuffix(name, "id") || !NamesCaller("."+name) {
+			continue
+		}
+		all = append(all, c.Name)
+		if inUniqueKey(link, c.Name) {
+			keyed = append(keyed, c.Name)
+		}
+	}
+	switch {
+	case len(all) == 1:
+		return all[0]
+	case len(keyed) == 1:
+		return keyed[0]
+	}
+	return ""
+}
+
+func inUniqueKey(r *catalog.Relation, column string) bool {
+	return slices.ContainsFunc(r.Indexes, func(x catalog.Index) bool {
+		return x.Unique && x.Valid && x.Predicate == "" && slices.Contains(x.Columns(), column)
+	})
+}
