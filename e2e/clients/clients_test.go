@@ -38,7 +38,7 @@ limits: {requests_per_second: 10000, concurrent: 10}
 func TestPublishedClients(t *testing.T) {
 	t.Parallel()
 	folder := install(t)
-	for _, suite := range []string{"suite.mjs", "admin.mjs"} {
+	for _, suite := range []string{"suite.mjs", "admin.mjs", "refine.mjs"} {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
 			run(t, folder, suite)
@@ -69,7 +69,7 @@ func run(t *testing.T, folder, suite string) {
 func install(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	for _, name := range []string{"package.json", "suite.mjs", "admin.mjs"} {
+	for _, name := range []string{"package.json", "suite.mjs", "admin.mjs", "refine.mjs"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
