@@ -85,6 +85,12 @@ type Config struct {
 	// Money says which columns hold money: schema.table.column → a currency of ISO 4217, or the
 	// column of the same table with it. Whole numbers are of the minor unit (cents).
 	Money map[string]string
+	// People lets admins of a tenant manage its members; nil means that nobody does in the
+	// portal. It needs Sessions.
+	People *People
+	// Keys connects as the role that makes and looks up API keys; nil means that people have
+	// none in the portal.
+	Keys *pgxpool.Pool
 	// Tables say how tables are shown, by their names: less than the role may do, never more.
 	Tables map[catalog.QName]Table
 	// Figures are what an agency sees of each client; none means those that its main table
@@ -107,6 +113,15 @@ type (
 	Colours   = frame.Colours
 	BrandLink = frame.BrandLink
 )
+
+// People says who manages the members of a tenant.
+type People struct {
+	// Admins are the roles that do, the highest first; zero means owner and admin.
+	Admins []string
+	// Admin connects as who may create moat.invitation and its functions; nil means the
+	// console's, or Sessions' role.
+	Admin *pgx.ConnConfig
+}
 
 // Table says how a table is shown; Look is the part that a column has as well.
 type (
@@ -152,6 +167,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if len(c.SignIn) > 0 && c.ProviderVerifier == nil {
 		return c, errors.New("portal: SignIn needs a ProviderVerifier")
+	}
+	if c.People != nil && c.Sessions == nil {
+		return c, errors.New("portal: People needs Sessions, whose role changes members")
 	}
 	if c.Scope == nil {
 		c.Scope = auth.Identity.Scope

@@ -12,6 +12,7 @@ import (
 	"github.com/moat-db/moat/portal/internal/console"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
+	"github.com/moat-db/moat/portal/internal/people"
 	"github.com/moat-db/moat/portal/internal/provider"
 	"github.com/moat-db/moat/portal/internal/schema"
 )
@@ -23,6 +24,7 @@ type Portal struct {
 	desk    *console.Pages // nil without an operator
 	ledger  *ledger.Ledger // nil without an operator
 	store   *frame.Store   // nil where sessions live in their cookies
+	people  *people.Store  // nil where members are not managed
 	source  func(context.Context) (*policy.View, error)
 	shown   *schema.Source
 }
@@ -91,6 +93,11 @@ func (p *Portal) open(c Config, f *frame.Frame) (err error) {
 	if o != nil {
 		clients.Operators, clients.OperatorRole = o.Verifier, o.Role
 	}
+	if c.Keys != nil {
+		clients.Keys = c.Keys
+	}
+	p.people = peopleOf(c)
+	clients.People = p.people
 	p.clients, err = client.New(clients)
 	if err != nil || o == nil {
 		return err
@@ -99,6 +106,20 @@ func (p *Portal) open(c Config, f *frame.Frame) (err error) {
 		Verifier: o.Verifier, Role: o.Role, Application: o.Application, Model: o.Model, Audit: o.Audit, Prove: o.Prove,
 		Hidden: console.Hidden{LeaveOut: o.LeaveOut, Mask: o.Mask}})
 	return err
+}
+
+func peopleOf(c Config) *people.Store {
+	if c.People == nil {
+		return nil
+	}
+	s := &people.Store{Config: people.Config{Admins: c.People.Admins, Pool: c.Sessions, Admin: c.People.Admin}}
+	if len(s.Admins) == 0 {
+		s.Admins = []string{"owner", "admin"}
+	}
+	if s.Admin == nil && c.Operator != nil {
+		s.Admin = c.Operator.Admin
+	}
+	return s
 }
 
 // ServeHTTP serves a request under /portal/.
@@ -130,6 +151,11 @@ func (p *Portal) Prepare(ctx context.Context) error {
 			return fmt.Errorf("sessions: %w", err)
 		}
 	}
+	if p.people != nil {
+		if err := p.people.Prepare(ctx, s.View); err != nil {
+			return fmt.Errorf("people: %w", err)
+		}
+	}
 	if p.ledger == nil {
 		return nil
 	}
@@ -141,6 +167,10 @@ func (p *Portal) Prepare(ctx context.Context) error {
 func SessionsSQL(applications []string, keeper string) string {
 	return frame.SessionsSQL(applications, keeper)
 }
+
+// PeopleNotPreparedError is returned by [Portal.Prepare] when the functions that change members
+// are missing and its role may not create them.
+type PeopleNotPreparedError = people.NotPreparedError
 
 // SessionsNotPreparedError is returned by [Portal.Prepare] when the table of sessions is
 // missing and its role may not create it.

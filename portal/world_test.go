@@ -50,9 +50,21 @@ type world struct {
 
 func newWorld(t *testing.T, change func(*Config)) *world {
 	t.Helper()
+	return newWorldOf(t, shop, nil, change)
+}
+
+// newOffice is the shop with what testdata/office.sql adds.
+func newOffice(t *testing.T, change func(*Config)) *world {
+	t.Helper()
+	return newWorldOf(t, shop+office, &catalog.Caller{Table: catalog.QName{Schema: "shop", Name: "members"},
+		Subject: "person", Tenant: "account_id", Role: "role", Issuer: "issuer"}, change)
+}
+
+func newWorldOf(t *testing.T, sql string, caller *catalog.Caller, change func(*Config)) *world {
+	t.Helper()
 	ctx := context.Background()
 	db := pgtest.New(t)
-	db.Exec(t, shop)
+	db.Exec(t, sql)
 	app := db.AppRole(t)
 	operator := db.Role(t, "operator", "LOGIN BYPASSRLS NOSUPERUSER")
 	db.Exec(t, fmt.Sprintf(`GRANT USAGE ON SCHEMA shop TO %[1]s, %[2]s; GRANT SELECT ON ALL TABLES IN SCHEMA shop TO %[1]s;
@@ -75,6 +87,7 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 	known := tenancy.Options{Schemas: []string{"shop"}, Roles: []string{app}, Column: "account_id",
 		Tenants: catalog.QName{Schema: "shop", Name: "accounts"}, Key: "id",
 		Setting: "app.current_tenant", Shared: []catalog.QName{{Schema: "shop", Name: "currencies"}}}
+	known.Shapes.Caller = caller
 	read, err := tenancy.Read(ctx, db.Conn(t, db.As(t, app)), known)
 	must(t, err)
 	config := Config{DB: moatDB, PasteTokens: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),

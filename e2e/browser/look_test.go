@@ -36,12 +36,29 @@ func (b *tab) everyLook(name, path string) {
 	for _, l := range looks {
 		b.look(l.width, l.dark)
 		b.open(path)
-		b.until("document.fonts.status === 'loaded'")
-		if wide := eval[int](b, "document.documentElement.scrollWidth"); wide > int(l.width) {
-			b.t.Errorf("%s at %d px is %d px wide", name, l.width, wide)
-		}
-		b.accessible(fmt.Sprintf("%s at %d px, dark %v", name, l.width, l.dark))
-		theme := map[bool]string{false: "light", true: "dark"}[l.dark]
-		b.shot(fmt.Sprintf("%s-%d-%s", name, l.width, theme))
+		b.judge(name, l.width, l.dark)
 	}
+}
+
+// everyPage is everyLook at a page as it stands, which is not opened anew.
+func (b *tab) everyPage(name string) {
+	b.t.Helper()
+	for _, l := range looks {
+		b.look(l.width, l.dark)
+		b.judge(name, l.width, l.dark)
+	}
+	b.look(1440, false)
+}
+
+func (b *tab) judge(name string, width int64, dark bool) {
+	b.t.Helper()
+	b.until("document.fonts.status === 'loaded'")
+	if wide := eval[int](b, "document.documentElement.scrollWidth"); wide > int(width) {
+		b.t.Errorf("%s at %d px is %d px wide", name, width, wide)
+	}
+	if dark == (width < 600) { // the colours of one width are those of the other
+		b.accessible(fmt.Sprintf("%s at %d px, dark %v", name, width, dark))
+	}
+	theme := map[bool]string{false: "light", true: "dark"}[dark]
+	b.shot(fmt.Sprintf("%s-%d-%s", name, width, theme))
 }

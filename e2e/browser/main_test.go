@@ -113,9 +113,10 @@ func (w *world) portal(ctx context.Context) (http.Handler, func(), error) {
 		d.Clients = append(d.Clients, pages.Client(c))
 	}
 	h, err := portal.New(portal.Config{DB: db, Verifier: clients, PasteTokens: true, Extend: d.Extend,
-		Operator: &desk.Operator,
-		Source:   func(context.Context) (*policy.View, error) { return read, nil },
-		Logger:   slog.New(slog.NewTextHandler(os.Stderr, nil))})
+		Operator: &desk.Operator, Sessions: operator, SessionKey: []byte("the key of the sessions in the browser"),
+		People: &portal.People{Admins: []string{"owner"}},
+		Source: func(context.Context) (*policy.View, error) { return read, nil },
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -15,8 +15,9 @@ import (
 
 // tab is one visitor: a tab with cookies of its own.
 type tab struct {
-	t   *testing.T
-	ctx context.Context
+	t    *testing.T
+	ctx  context.Context
+	base string // of the server
 }
 
 func newTab(t *testing.T) *tab {
@@ -27,7 +28,7 @@ func newTab(t *testing.T) *tab {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
 	}
-	b := &tab{t: t, ctx: ctx}
+	b := &tab{t: t, ctx: ctx, base: shared.server.URL}
 	b.look(1440, false)
 	return b
 }
@@ -48,12 +49,12 @@ func clip(s string, n int) string { return s[:min(n, len(s))] }
 
 func (b *tab) open(path string) {
 	b.t.Helper()
-	b.must(chromedp.Navigate(shared.server.URL+"/portal"+path), chromedp.WaitReady(chromedp.CSS("main")))
+	b.must(chromedp.Navigate(b.base+"/portal"+path), chromedp.WaitReady(chromedp.CSS("main")))
 }
 
 func (b *tab) where() string {
 	at, _ := chromedp.Run(b.ctx, chromedp.Location())
-	return strings.TrimPrefix(at, shared.server.URL)
+	return strings.TrimPrefix(at, b.base)
 }
 
 // text is the visible text of what a selector finds first.

@@ -51,6 +51,7 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 	if c.Sessions, err = s.openSessions(ctx, c.Operator); err != nil {
 		return nil, fmt.Errorf("MOAT_SESSION_URL: %w", err)
 	}
+	s.openPeople(&c)
 	if s.extend != nil {
 		if err := s.extend(ctx, s, &c); err != nil {
 			return nil, err
@@ -65,6 +66,14 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 		s.log.Warn("nobody can sign in to the portal: give an issuer sign_in, or set portal.paste_tokens")
 	}
 	return p, prepareError(p.Prepare(ctx))
+}
+
+// openPeople lets people manage members and their own API keys, where that is set up.
+func (s *service) openPeople(c *portal.Config) {
+	c.Keys = s.keys
+	if p := s.config.Portal.People; p != nil {
+		c.People = &portal.People{Admins: p.Admins}
+	}
 }
 
 // shownTables is portal.tables.
@@ -86,6 +95,10 @@ func prepareError(err error) error {
 	if errors.As(err, new(*portal.NotPreparedError)) || errors.As(err, new(*portal.SessionsNotPreparedError)) {
 		return withHint(err, "once, as an administrator: moat tenant setup URL --operator ROLE --apply "+
 			"(without --apply it prints the SQL; --sessions ROLE where MOAT_SESSION_URL has a role of its own)")
+	}
+	var people *portal.PeopleNotPreparedError
+	if errors.As(err, &people) {
+		return withHint(err, "run this once as an administrator:\n%s", people.SQL)
 	}
 	return err
 }

@@ -234,6 +234,8 @@ type Portal struct {
 	// Money says which columns hold money: schema.table.column → a currency (EUR), or the
 	// column of the same table with it.
 	Money map[string]string `yaml:"money"`
+	// People lets admins of a tenant manage its members; nil means that nobody does.
+	People *PortalPeople `yaml:"people"`
 	// Tables say how tables are shown, by schema.table.
 	Tables map[string]PortalTable `yaml:"tables"`
 	// Figures are what an agency sees of each client.
@@ -253,6 +255,11 @@ type PortalLook struct {
 	ReadOnly bool   `yaml:"read_only"`
 	Name     string `yaml:"name"`
 	Order    int    `yaml:"order"`
+}
+
+// PortalPeople says which roles manage the members of their tenant, the highest first.
+type PortalPeople struct {
+	Admins []string `yaml:"admins"`
 }
 
 // PortalTable is how a table is shown in the portal.

@@ -54,6 +54,7 @@ type Options struct {
 type Client struct {
 	Name   string
 	Tenant moat.Tenant
+	Owner  string // the id of the person who owns it
 }
 
 // Demo is a running demo database.
@@ -96,14 +97,14 @@ func Start(ctx context.Context, o Options) (*Demo, error) {
 		files = filepath.Dir(server.LogFile()) // goes with the server
 	}
 	d := &Demo{
-		Agency:         Client{Name: agency.name, Tenant: moat.Tenant(agency.id)},
+		Agency:         Client{Name: agency.name, Tenant: moat.Tenant(agency.id), Owner: ownerOf(ofAgency)},
 		AdminURL:       server.URL(database, postgres.Superuser),
 		ApplicationURL: server.URL(database, ApplicationRole),
 		OperatorURL:    server.URL(database, OperatorRole),
 		server:         server,
 	}
-	for _, c := range clients {
-		d.Clients = append(d.Clients, Client{Name: c.name, Tenant: moat.Tenant(c.id)})
+	for i, c := range clients {
+		d.Clients = append(d.Clients, Client{Name: c.name, Tenant: moat.Tenant(c.id), Owner: ownerOf(i)})
 	}
 	if err := d.setUp(ctx, o.Sealed, files); err != nil {
 		return nil, errors.Join(err, server.Stop())

@@ -24,6 +24,7 @@ const doors = `auth:
   issuers:
     - {issuer: %s, audience: %s, secret_file: %s, tenant_claim: tenant_id, role_claim: role}
 portal:
+  people: {admins: [owner]}
   operator_issuers:
     - {issuer: %s, audience: %s, secret_file: %s}
 sealed: {enabled: %t, key_file: %q}

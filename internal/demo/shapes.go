@@ -1,6 +1,9 @@
 package demo
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // What belongs to more than one tenant: the agency's templates, people who work for several
 // clients, and leads that one client has handed to another.
@@ -61,11 +64,21 @@ func people() (rows [][]any) {
 	return rows
 }
 
+// ownerOf is who owns a tenant: the first of its members.
+func ownerOf(of int) string {
+	for _, m := range members {
+		if slices.Contains(m.of, of) {
+			return m.id
+		}
+	}
+	return ""
+}
+
 func (s *sample) memberships() (rows [][]any) {
 	for _, m := range members {
-		for i, of := range m.of {
+		for _, of := range m.of {
 			role := "member"
-			if i == 0 {
+			if ownerOf(of) == m.id {
 				role = "owner"
 			}
 			rows = append(rows, []any{owner(of).id, m.id, role, s.now.AddDate(0, -3, 0)})

@@ -4,6 +4,7 @@
 package demo
 
 import (
+	"cmp"
 	"embed"
 	"html/template"
 	"net/http"
@@ -53,6 +54,7 @@ type Config struct {
 type Client struct {
 	Name   string
 	Tenant moat.Tenant
+	Owner  string // the person who signs in, as memberships know it
 }
 
 // Extend adds the demonstration to a portal; it is for portal.Config.Extend.
@@ -85,10 +87,11 @@ func (c Config) Extend(mux *http.ServeMux, clients *client.Pages, desk *console.
 func (c Config) signIn(clients *client.Pages) frame.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		tenant := moat.Tenant(r.PostFormValue("client"))
-		if !slices.ContainsFunc(c.Clients, func(c Client) bool { return c.Tenant == tenant }) {
+		i := slices.IndexFunc(c.Clients, func(c Client) bool { return c.Tenant == tenant })
+		if i < 0 {
 			return frame.ErrNotFound
 		}
-		token, err := c.Sign(tenant, "demo@example.com", "client", 12*time.Hour)
+		token, err := c.Sign(tenant, cmp.Or(c.Clients[i].Owner, "demo@example.com"), "client", 12*time.Hour)
 		if err != nil {
 			return err
 		}

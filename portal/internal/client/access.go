@@ -14,8 +14,17 @@ const maxLines = 200
 // access shows a client every use of the operator role that concerned it, read as the
 // client itself.
 func (p *Pages) access(w http.ResponseWriter, r *http.Request, v *Visit) error {
-	var lines []ledger.Line
-	err := p.read(v, func(tx pgx.Tx) error {
+	lines, err := p.lines(v)
+	if err != nil {
+		return err
+	}
+	out := p.Page(r, v, "Agency access", "data")
+	out.Data = lines
+	return p.Render(w, http.StatusOK, "access", out)
+}
+
+func (p *Pages) lines(v *Visit) (lines []ledger.Line, err error) {
+	err = p.read(v, func(tx pgx.Tx) error {
 		var there bool
 		err := tx.QueryRow(v, "select pg_catalog.to_regclass('moat.operator_log') is not null").Scan(&there)
 		if err == nil && there {
@@ -23,10 +32,5 @@ func (p *Pages) access(w http.ResponseWriter, r *http.Request, v *Visit) error {
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	out := p.Page(r, v, "Agency access", "access")
-	out.Data = lines
-	return p.Render(w, http.StatusOK, "access", out)
+	return lines, err
 }

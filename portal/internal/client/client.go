@@ -18,9 +18,11 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/internal/apikey"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
+	"github.com/moat-db/moat/portal/internal/people"
 	"github.com/moat-db/moat/portal/internal/provider"
 	"github.com/moat-db/moat/portal/internal/schema"
 	"github.com/moat-db/moat/portal/internal/text"
@@ -50,6 +52,10 @@ type Config struct {
 	From serving.From
 	// Figures are what an agency sees of each client; none means those that the table suggests.
 	Figures []Figure
+	// People manages members and invitations; nil where that is not wanted.
+	People *people.Store
+	// Keys makes and lists API keys; nil where there are none.
+	Keys apikey.DB
 	// Ledger is that of the operator's console; nil where there is none.
 	Ledger *ledger.Ledger
 }
@@ -87,6 +93,19 @@ func New(config Config) (*Pages, error) {
 	p.routes["GET /clients/compare"] = p.compare
 	p.routes["GET /clients/export"] = p.exportClients
 	p.routes["GET /clients/{tenant}"] = p.oneClient
+	p.routes["GET /data"], p.routes["GET /data/export"] = p.yourData, p.exportAll
+	p.routes["GET /sessions"], p.routes["POST /sessions"] = p.sessionsPage, p.endSession
+	if config.People != nil {
+		p.routes["GET /people"] = p.peoplePage
+		p.routes["POST /people/invite"] = p.invite
+		p.routes["POST /people/role"] = p.changeRole
+		p.routes["POST /people/remove"] = p.removeMember
+		p.routes["POST /people/withdraw"] = p.withdraw
+	}
+	if config.Keys != nil {
+		p.routes["GET /keys"], p.routes["POST /keys"] = p.keysPage, p.makeKey
+		p.routes["POST /keys/revoke"] = p.revokeKey
+	}
 	if config.Ledger != nil {
 		p.routes["GET /access"] = p.access
 	}
@@ -117,6 +136,10 @@ func (p *Pages) Mount(mux *http.ServeMux) {
 	mux.Handle("POST "+frame.Base+"/sign-out", p.Handle(p.signOut))
 	mux.Handle("GET "+frame.Base+"/accounts", p.Handle(p.accountsPage))
 	mux.Handle("POST "+frame.Base+"/accounts", p.Handle(p.chooseAccount))
+	if p.People != nil {
+		mux.Handle("GET "+frame.Base+"/invitation/{code}", p.Handle(p.invitation))
+		mux.Handle("POST "+frame.Base+"/invitation/{code}", p.Handle(p.accept))
+	}
 	for pattern, h := range p.routes {
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.Handle(method+" "+frame.Base+path, p.Handle(p.signedIn(h)))
@@ -133,6 +156,8 @@ type Visit struct {
 	Tenant  string
 	Name    string // of the tenant, for people
 	Agency  bool   // there are tenants below it
+	Scope   moat.Scope
+	Above   bool // it looks at a tenant below the token's
 }
 
 // MayAdd and MayChange say whether a page offers it: nothing is changed while an
@@ -177,7 +202,7 @@ func (p *Pages) signedIn(h Handler) frame.Handler {
 			p.Ledger.Seen(ctx, scope.Tenant)
 		}
 		v := &Visit{Context: ctx, Session: s, Schema: sc, Zone: frame.ZoneOf(r), Locale: p.LocaleOf(r),
-			Tenant: string(scope.Tenant), Name: name}
+			Tenant: string(scope.Tenant), Name: name, Scope: scope, Above: who.Above != ""}
 		if v.Agency, err = p.above(v); err != nil {
 			return err
 		}
@@ -252,6 +277,9 @@ func (p *Pages) Page(r *http.Request, v *Visit, title, active string) *frame.Pag
 		link("Clients", "clients", "people")
 	}
 	for _, t := range v.Schema.Tables {
+		if p.onPeople(v, t) {
+			continue
+		}
 		icon := "table"
 		if t.Shared {
 			icon = "book"
@@ -261,9 +289,14 @@ func (p *Pages) Page(r *http.Request, v *Visit, title, active string) *frame.Pag
 		}
 		link(t.Title, "t/"+url.PathEscape(t.Slug), icon)
 	}
-	if p.Ledger != nil {
-		link("Agency access", "access", "eye")
+	if p.People != nil {
+		link("People", "people", "people")
 	}
+	if p.Keys != nil && v.hasKeys() {
+		link("API keys", "keys", "key")
+	}
+	link("Sessions", "sessions", "shield")
+	link("Your data", "data", "eye")
 	for _, l := range p.links {
 		if v.Session.ViewAs == nil {
 			link(l.Title, l.Href, l.Icon)

@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/moat-db/moat"
@@ -69,6 +70,12 @@ func (p *Pages) Enter(w http.ResponseWriter, r *http.Request, token string) erro
 
 // enterAs signs in whom the door admits.
 func (p *Pages) enterAs(w http.ResponseWriter, r *http.Request, s *frame.Session) error {
+	if code := p.pending(r); code != "" { // who is not a member yet becomes one
+		if err := p.sessions.Start(w, r, s); err != nil {
+			return err
+		}
+		return frame.Elsewhere(frame.Base + "/invitation/" + url.PathEscape(code))
+	}
 	s.Scope = p.Scope(s.Identity)
 	sc, who, err := p.enter(r, s)
 	if err != nil {

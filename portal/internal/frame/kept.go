@@ -26,12 +26,16 @@ func (s *Sessions) keep(w http.ResponseWriter, r *http.Request, one *Session) er
 	if err != nil {
 		return err
 	}
-	owner := sha256.Sum256([]byte(s.cookie + "\x00" + one.owner()))
-	row := kept{s.id(one.key), owner[:], s.frame.Now(), one.Expires, value}
+	row := kept{s.id(one.key), s.owner(one), s.frame.Now(), one.Expires, value, browser(r.UserAgent())}
 	if err := s.frame.Store.put(r.Context(), row); err != nil {
 		return err
 	}
 	return s.setCookie(w, r, one.key)
+}
+
+func (s *Sessions) owner(one *Session) []byte {
+	hash := sha256.Sum256([]byte(s.cookie + "\x00" + one.owner()))
+	return hash[:]
 }
 
 func (s *Sessions) code(id []byte) []byte {

@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS moat.portal_session (
     renewed timestamptz,
     value   bytea NOT NULL
 );
+ALTER TABLE moat.portal_session ADD COLUMN IF NOT EXISTS about text NOT NULL DEFAULT '';
 COMMENT ON TABLE moat.portal_session IS 'Sessions of the portal: hashes of their cookies, and their tokens encrypted';
 CREATE INDEX IF NOT EXISTS portal_session_owner ON moat.portal_session (owner, created DESC);
 CREATE INDEX IF NOT EXISTS portal_session_expires ON moat.portal_session (expires);

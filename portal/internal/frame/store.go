@@ -48,7 +48,8 @@ func (s *Store) Prepare(ctx context.Context, application string) error {
 	var keeper string
 	var ready bool
 	const look = `select current_user::text, coalesce(pg_catalog.has_table_privilege(
-		pg_catalog.to_regclass('moat.portal_session'), 'DELETE'), false)`
+		pg_catalog.to_regclass('moat.portal_session'), 'DELETE'), false) and exists (select from pg_catalog.pg_attribute
+		where attrelid = pg_catalog.to_regclass('moat.portal_session') and attname = 'about')`
 	if err := s.Pool.QueryRow(ctx, look).Scan(&keeper, &ready); err != nil {
 		return fmt.Errorf("look for moat.portal_session: %w", err)
 	}
@@ -110,14 +111,15 @@ type kept struct {
 	id, owner        []byte
 	created, expires time.Time
 	value            []byte
+	about            string // the browser, for its owner to recognise
 }
 
 // put keeps a session, ends the oldest of the same owner beyond the bound, and clears away
 // some of what has expired. Rows that another server is about to delete are left to it.
 func (s *Store) put(ctx context.Context, k kept) error {
 	b := &pgx.Batch{}
-	b.Queue(`insert into moat.portal_session (id, owner, created, expires, value) values ($1, $2, $3, $4, $5)`,
-		k.id, k.owner, k.created, k.expires, k.value)
+	b.Queue(`insert into moat.portal_session (id, owner, created, expires, value, about)
+		values ($1, $2, $3, $4, $5, $6)`, k.id, k.owner, k.created, k.expires, k.value, k.about)
 	b.Queue(`delete from moat.portal_session where id in (select id from moat.portal_session where owner = $1
 		order by created desc, id offset $2 for update skip locked)`, k.owner, maxSessions)
 	b.Queue(`delete from moat.portal_session where id in (select id from moat.portal_session where expires <= $1
@@ -152,5 +154,25 @@ func (s *Store) replace(ctx context.Context, id, value []byte) error {
 
 func (s *Store) end(ctx context.Context, id []byte) error {
 	_, err := s.Pool.Exec(ctx, `delete from moat.portal_session where id = $1`, id)
+	return err
+}
+
+// of lists the sessions of an owner, the newest first.
+func (s *Store) of(ctx context.Context, owner []byte, now time.Time) ([]kept, error) {
+	rows, err := s.Pool.Query(ctx, `select id, created, expires, about from moat.portal_session
+		where owner = $1 and expires > $2 order by created desc, id`, owner, now)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (k kept, err error) {
+		err = row.Scan(&k.id, &k.created, &k.expires, &k.about)
+		return k, err
+	})
+}
+
+// endOf ends a session of an owner, or all but one of them where id is nil.
+func (s *Store) endOf(ctx context.Context, owner, id, but []byte) error {
+	_, err := s.Pool.Exec(ctx, `delete from moat.portal_session where owner = $1 and
+		case when $2::bytea is null then id <> $3 else id = $2 end`, owner, id, but)
 	return err
 }

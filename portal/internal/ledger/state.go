@@ -9,6 +9,18 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// Kept reads one of the things the console keeps, which are no tenant's rows: nothing is logged.
+func (l *Ledger) Kept(ctx context.Context, name string, into any) (at time.Time, err error) {
+	if err := l.Prepare(ctx); err != nil {
+		return time.Time{}, err
+	}
+	err = pgx.BeginFunc(ctx, l.Pool, func(tx pgx.Tx) (err error) {
+		at, err = State(ctx, tx, name, into)
+		return err
+	})
+	return at, err
+}
+
 // State reads one of the things the console keeps; the time is zero when it was never
 // kept.
 func State(ctx context.Context, tx pgx.Tx, name string, into any) (at time.Time, err error) {

@@ -87,6 +87,7 @@
     if (e.target === find || e.target === keys) e.target.close(); // beside it
   });
   if (find) find.addEventListener("keydown", function (e) {
+    if (e.key === "Escape") { find.close(); e.preventDefault(); }
     if (e.key !== "ArrowDown" && e.key !== "ArrowUp") return;
     var stops = [document.getElementById("find-text")].concat([].slice.call(find.querySelectorAll(".found a")));
     var at = stops.indexOf(document.activeElement) + (e.key === "ArrowDown" ? 1 : -1);
@@ -95,7 +96,9 @@
 
   function typing(x) { return x.matches("input:not([type=checkbox]), textarea, select, [contenteditable]"); }
   function rows() { return [].slice.call(document.querySelectorAll("main tbody tr")).filter(name); }
-  function name(tr) { return tr.querySelector("a.name, td.first a, td.pick input"); }
+  function name(tr) {
+    return tr.querySelector("a.name") || tr.querySelector("td.first a") || tr.querySelector("td.box input");
+  }
   function step(by) {
     var all = rows(), here = document.activeElement.closest("tbody tr");
     var next = all[here ? all.indexOf(here) + by : 0];
@@ -108,7 +111,7 @@
     f: function (e) { var s = document.getElementById("search"); if (s) { s.focus(); e.preventDefault(); } },
     n: function () { var a = document.querySelector(".head .actions a[href$='/new']"); if (a) a.click(); },
     x: function () {
-      var tr = document.activeElement.closest("tbody tr"), box = tr && tr.querySelector("td.pick input");
+      var tr = document.activeElement.closest("tbody tr"), box = tr && tr.querySelector("td.box input");
       if (box) { box.click(); }
     },
     e: function (e) {
@@ -164,11 +167,11 @@
 
   // Picking rows.
   document.addEventListener("change", function (e) {
-    if (e.target.matches("[data-pick-all]")) document.querySelectorAll("td.pick input").forEach(function (box) {
+    if (e.target.matches("[data-pick-all]")) document.querySelectorAll("td.box input").forEach(function (box) {
       box.checked = e.target.checked;
     });
     var says = document.querySelector("[data-picked]");
-    if (says) says.textContent = document.querySelectorAll("td.pick input:checked").length + " selected";
+    if (says) says.textContent = document.querySelectorAll("td.box input:checked").length + " selected";
   });
 
   document.addEventListener("click", function (e) {
