@@ -145,7 +145,8 @@ func TestBulk(t *testing.T) {
 	t.Parallel()
 	w := newOffice(t, nil)
 	v := w.signedIn("1")
-	ids := strings.Split(w.query(`select string_agg(id::text, ',' order by id) from shop.contacts where account_id = 1`), ",")
+	ids := strings.Split(w.query(`select string_agg(id::text, ',' order by id) from shop.contacts
+		where account_id = 1`), ",")
 	theirs := w.query(`select min(id)::text from shop.contacts where account_id = 2`)
 	state := func() string {
 		return w.query(`select string_agg(account_id || name, ',' order by id) from shop.contacts`)
@@ -204,7 +205,8 @@ func TestBulk(t *testing.T) {
 	}
 	// What refers to a row keeps it, or goes with it, and the page says which.
 	tag := w.query(`select min(id)::text from shop.tags where account_id = 1`)
-	if a := v.do("POST", "/t/tags/bulk", url.Values{"key": {tag}, "act": {"delete"}, "confirmed": {"1"}}); a.status != 422 ||
+	if a := v.do("POST", "/t/tags/bulk", url.Values{"key": {tag}, "act": {"delete"},
+		"confirmed": {"1"}}); a.status != 422 ||
 		!strings.Contains(a.body, "still refer") {
 		t.Errorf("a tag in use: %d", a.status)
 	}
@@ -237,10 +239,12 @@ func TestCells(t *testing.T) {
 	if a := save(odd, `we"ird'<b>`, "late", version); a.status != 422 || !strings.Contains(a.body, "Somebody else") {
 		t.Errorf("an old version: %d %s", a.status, a.body)
 	}
-	if a := save("/cell/"+id+"/visits", "visits", "x", version); a.status != 422 || !strings.Contains(a.body, "whole number") {
+	if a := save("/cell/"+id+"/visits", "visits", "x", version); a.status != 422 ||
+		!strings.Contains(a.body, "whole number") {
 		t.Errorf("no number: %d %s", a.status, a.body)
 	}
-	for _, at := range []string{"/cell/" + theirs + "/name", "/cell/" + id + "/password_hash", "/cell/" + id + "/account_id",
+	for _, at := range []string{"/cell/" + theirs + "/name", "/cell/" + id + "/password_hash",
+		"/cell/" + id + "/account_id",
 		"/cell/" + id + "/id", "/cell/" + id + "/note", "/cell/1,2/name", "/cell/x/name"} {
 		if a := v.get("/t/contacts" + at); a.status != http.StatusNotFound {
 			t.Errorf("GET %s: %d", at, a.status)
@@ -249,7 +253,8 @@ func TestCells(t *testing.T) {
 			t.Errorf("POST %s: %d", at, a.status)
 		}
 	}
-	if n := w.query(`select count(*)::text from shop.contacts where concat(name, note, password_hash) ~ 'stolen'`); n != "0" {
+	if n := w.query(`select count(*)::text from shop.contacts
+		where concat(name, note, password_hash) ~ 'stolen'`); n != "0" {
 		t.Errorf("%s rows were stolen", n)
 	}
 }

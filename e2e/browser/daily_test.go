@@ -62,7 +62,8 @@ func TestDailyWork(t *testing.T) {
 	b.everyPage("cell")
 	b.must(chromedp.SetValue(chromedp.CSS("form.cellform #field-name"), "Renamed"))
 	b.press(kb.Enter)
-	b.until(`document.querySelector("#results td.first").innerText === "Renamed" && !document.querySelector("form.cellform")`)
+	b.until(`document.querySelector("#results td.first").innerText === "Renamed" && ` +
+		`!document.querySelector("form.cellform")`)
 	b.must(chromedp.DoubleClick(chromedp.CSS(`#results tbody tr:first-child td[data-col="value"]`)))
 	b.until(`document.activeElement.matches("form.cellform #field-value")`)
 	b.must(chromedp.SetValue(chromedp.CSS("form.cellform #field-value"), "-5"))
@@ -128,7 +129,8 @@ func TestPeopleOfAClient(t *testing.T) {
 	b.everyLook("search", "/search?q=marcus")
 	b.look(1440, false)
 	size := func() int {
-		eval[bool](b, `fetch("/portal/data/export").then(r => r.arrayBuffer()).then(x => { window.zip = x.byteLength }) && true`)
+		eval[bool](b, `fetch("/portal/data/export").then(r => r.arrayBuffer())`+
+			`.then(x => { window.zip = x.byteLength }) && true`)
 		b.until("window.zip > 0")
 		return eval[int](b, "window.zip")
 	}()

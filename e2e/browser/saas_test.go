@@ -90,7 +90,8 @@ func newSaas(t *testing.T) *saas {
 	}, plan, protect.ApplyOptions{Until: protect.GroupEnforce})
 	must(err)
 	_, err = conn.PgConn().Exec(ctx, `grant usage on schema public to moat_app, moat_operator;
-		grant select, insert, update, delete on projects, tasks, comments, tags, task_tags, invoices, org_settings to moat_app;
+		grant select, insert, update, delete on projects, tasks, comments, tags, task_tags, invoices,
+			org_settings to moat_app;
 		grant select on organizations, memberships, audit_log to moat_app;
 		grant usage on all sequences in schema public to moat_app`).ReadAll()
 	must(err)
@@ -126,7 +127,8 @@ func (s *saas) serve(t *testing.T, appURL, operatorURL string, model tenancy.Opt
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.signer, err = auth.NewSigner(auth.SignerConfig{Key: saasSecret, Issuer: saasIssuer, Audience: "portal"}); err != nil {
+	if s.signer, err = auth.NewSigner(auth.SignerConfig{Key: saasSecret, Issuer: saasIssuer,
+		Audience: "portal"}); err != nil {
 		t.Fatal(err)
 	}
 	members := serving.Membership{Table: catalog.QName{Schema: "public", Name: "memberships"}, Subject: "user_id",
