@@ -99,6 +99,7 @@ func (f *facts) shapeOf(r *catalog.Relation) []Finding {
 	if f.m.Shapes.Tree != nil {
 		out = append(out, f.gateOf(r)...)
 	}
+	out = slices.Concat(out, f.levelKept(r), f.peopleShown(r), f.doorsBeside(r))
 	for _, name := range f.look.Fixed(r) {
 		if f.updatable(r, name) {
 			x := onPart(r, name, "A tenant can take a row that it only sees, or hand its own to another.",

@@ -213,6 +213,19 @@ func (v *View) recursion(of string, up bool) string {
 		v.Model.Tenants.SQL(), of, step)
 }
 
+// Pairs counts, and adds up the hashes of, the pairs of the tree that a tenant should see in
+// the closure, as the parents say it.
+func (v *View) Pairs(tenant string) string {
+	s := v.Literal(Caller{Tenant: tenant})
+	own := s.Tenant(v.Model.Type)
+	pairs := fmt.Sprintf("SELECT %s AS ancestor, id AS tenant FROM (%s) below", own, v.recursion("= "+own, false))
+	if len(v.Model.Shapes.FromAbove) > 0 {
+		pairs += fmt.Sprintf(" UNION SELECT id, %s FROM (%s) above", own, v.recursion("= "+own, true))
+	}
+	return "SELECT count(*), coalesce(sum(pg_catalog.hashtextextended(ancestor::text || ' ' || tenant::text, 0)), 0) " +
+		"FROM (" + pairs + ") pairs"
+}
+
 // Expected is the condition of the rows that a caller should reach by a command, by the
 // shapes of the model: those behind the wall that the model's permissive policies allow.
 // exact is false where a table has permissive policies of the team's own, which may allow

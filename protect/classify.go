@@ -186,13 +186,20 @@ func (p *planner) foreignKeyStep(q catalog.QName, constraint string) (catalog.St
 
 func (p *planner) askPath(tm catalog.TableModel, why string) {
 	var names []string
-	columns := ""
+	columns, with, of := "", "", ""
 	for _, step := range firstSteps(tm) {
 		names = append(names, step.Constraint)
 		if p.namesTenant(step) && len(step.Columns) == 1 {
 			columns = fmt.Sprintf("\ntables: {columns: {%s: %s}}   # or: this column is the tenant", key(tm.Table),
 				step.Columns[0])
+			with = step.Columns[0]
+		} else {
+			of = key(step.To)
 		}
+	}
+	if with != "" && of != "" {
+		columns += fmt.Sprintf("\ntables: {shares: {%s: {through: %s, with: %s}}}   # besides, once the path to %[1]s is "+
+			"applied: shares", of, key(tm.Table), with)
 	}
 	choice := "CONSTRAINT"
 	if len(names) > 0 {

@@ -98,9 +98,7 @@ func (p *planner) soleWall(t *table) {
 		p.note(key(q), "already isolated by policy "+kept)
 		return
 	}
-	if p.guardExists() && p.user.Super { // it lets nobody drop a wall
-		do = append([]string{"DELETE FROM moat.protected WHERE relation = " + sqltext.Literal(q.SQL()) + "::regclass"}, do...)
-	}
+	do = append(p.forget(q), do...)
 	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, policy.Isolation), Group: p.policyGroup(t), Table: q,
 		Title: "one policy, " + policy.Isolation, SQL: do, Undo: undo, Lock: AccessExclusive,
 		Reason: "on the shards of Citus a restrictive policy is permissive, so that one policy has to say all"}))

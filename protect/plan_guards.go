@@ -167,6 +167,14 @@ func (p *planner) guardExists() bool {
 	return slices.ContainsFunc(p.s.Events, func(e catalog.EventTrigger) bool { return e.Name == guardTrigger })
 }
 
+// forget lets a step replace walls in one transaction: the guard lets nobody drop them.
+func (p *planner) forget(q catalog.QName) []string {
+	if !p.guardExists() || !p.user.Super {
+		return nil
+	}
+	return []string{"DELETE FROM moat.protected WHERE relation = " + sqltext.Literal(q.SQL()) + "::regclass"}
+}
+
 // guarded tells a guard that is there already of the state that a step leaves; only
 // a superuser may. The guard refuses none of what a plan does; undo takes it down
 // first.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
@@ -142,7 +143,7 @@ func sharedAttacks() []scene {
 			INSERT INTO app.tasks (label_owner) VALUES ('`+clientB+`') RETURNING label_owner::text => <nil>
 			INSERT INTO app.tasks (label_id) VALUES (md5('lA')::uuid); UPDATE app.tasks SET label_id = md5('lB')::uuid => 23503
 			INSERT INTO app.tasks (label_id) VALUES (md5('lA')::uuid); UPDATE app.tasks SET label_owner = '`+clientB+
-			`' RETURNING label_owner::text => `+agencyA+`
+			`' WHERE label_id IS NOT NULL RETURNING label_owner::text => `+agencyA+`
 			INSERT INTO app.tasks (label_id) VALUES (md5('lA')::uuid); UPDATE app.tasks SET tenant_id = '`+clientB+
 			`' => 42501
 			INSERT INTO app.tasks (label_id) SELECT id FROM app.labels => 2`),
@@ -363,4 +364,27 @@ func TestOwnerKeyWithoutItsTrigger(t *testing.T) {
 			t.Errorf("%s: %v, want %s", sql, err, want)
 		}
 	}
+}
+
+// The guard knows walls for single roles and commands, and the gate; a shape that is declared
+// later replaces them all the same.
+func TestGuardKeepsWallsByRole(t *testing.T) {
+	t.Parallel()
+	b := shapedBench(t, pgtest.Shared(t), agency, treeOnly())
+	b.apply(t, GroupGuards)
+	for _, sql := range []string{"DROP POLICY moat_roles ON app.leads", "DROP POLICY tree_isolation ON app.leads",
+		"ALTER POLICY tree_isolation ON app.leads USING (true)",
+		"ALTER POLICY tenant_isolation ON app.leads WITH CHECK (true)",
+		"ALTER POLICY tree_isolation ON app.leads TO pg_monitor", "ALTER POLICY moat_roles ON app.leads USING (true)"} {
+		if err := b.try(t, sql); err == nil || code(err) != "42501" {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	b.opts.Shapes.FromAbove = []catalog.QName{in("leads")}
+	b.apply(t, GroupGuards)
+	b.playAll(t, []scene{{tenant: "2", sql: list, want: "lead A,lead A1"}})
+	if err := b.try(t, "DROP POLICY above_read ON app.leads"); err == nil || code(err) != "42501" {
+		t.Errorf("a wall of the shape declared later is dropped: %v", err)
+	}
+	b.undo(t)
 }

@@ -48,6 +48,7 @@ func (p *planner) shapeWalls(rel *catalog.Relation) {
 	if len(do) == 0 {
 		return
 	}
+	do, undo = append(p.forget(q), do...), append(p.forget(q), undo...)
 	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, "walls"), Group: p.policyGroup(&table{rel: rel}), Table: q,
 		Title: "policies: " + strings.Join(titles, ", "), SQL: do, Undo: undo, Lock: AccessExclusive,
 		Reason: "restrictive walls by the shapes declared for this table, and what is allowed behind them"}))

@@ -58,6 +58,7 @@ type Attack struct {
 const (
 	connection = "a connection of the application role"
 	rowsOfBoth = "rows of tenants A and B"
+	shapes     = "a declared shape"
 	rowsOfB    = "a row of tenant B"
 	planted    = "an operator who can act as the application role"
 	twoTokens  = "a token of each tenant"
@@ -149,6 +150,11 @@ func Attacks() []Attack {
 		{"create", Database, Role, "Creating objects in a schema that others search", connection, Always},
 		{"next table", Database, Rights, "What the next table will be open to", planted, Always},
 		{"replace function", Database, Rights, "A body of its own in a function that others call", planted, Always},
+		{"visible set", Database, Reading, "Each caller's rows of a shape, both ways", shapes, Always},
+		{"update set", Database, Writing, "What each caller updates of a shape, without WHERE", shapes, Always},
+		{"delete set", Database, Writing, "What each caller deletes of a shape, without WHERE", shapes, Always},
+		{"hand over", Database, Writing, "Another tenant in a column that says whose a row is", shapes, Always},
+		{"pairs of the tree", Database, Reading, "The closure of a tree, and a pair added to it", "a tree", Always},
 		{"secret", Database, Role, "Keys and passwords in function bodies and settings", connection, Always},
 		{"loopback", Database, Role, "A second connection, from inside the server", connection, Always},
 		{"sequence", Database, Role, "The last value of a sequence", connection, Strict},

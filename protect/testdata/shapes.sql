@@ -26,3 +26,4 @@ INSERT INTO app.document_data SELECT md5('d'||name)::uuid,'bytes of '||name FROM
 INSERT INTO app.document(tenant_id,data_id) SELECT id,md5('d'||name)::uuid FROM app.tenants;
 CREATE TABLE app.order_lines(order_id uuid NOT NULL REFERENCES app.orders ON DELETE CASCADE, seller_tenant uuid NOT NULL REFERENCES app.tenants, buyer_tenant uuid NOT NULL REFERENCES app.tenants, n int NOT NULL, item text, PRIMARY KEY(seller_tenant,order_id,n));
 INSERT INTO app.order_lines SELECT id,seller_tenant,buyer_tenant,1,'line' FROM app.orders;
+INSERT INTO app.tasks(tenant_id) SELECT id FROM app.tenants;

@@ -47,7 +47,7 @@ func (p *prover) attackExpected(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return p.attackClosure(ctx, tenants)
 }
 
 // shapedTable says whether the model gives the table's rows to tenants.
@@ -174,7 +174,7 @@ func (p *prover) compareSets(ctx context.Context, t *target, tenants []string) e
 		p.report.Add(prove.Probe{Attack: c.name, Object: t.name(), Verdict: f.verdict, Reason: f.reason,
 			Script: strings.Join(worst, ";\n")})
 	}
-	return ctx.Err()
+	return p.attackHandOver(ctx, t, callers)
 }
 
 // comparison is one command, and the statement that touches all rows it may.

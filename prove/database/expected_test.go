@@ -2,8 +2,8 @@ package database_test
 
 import (
 	"context"
+	"errors"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -62,12 +62,20 @@ func newShaped(t *testing.T) *shaped {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	plan, _, _, err := protect.Look(t.Context(), conn, s.options, protect.Config{Roles: roles})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := protect.Apply(t.Context(), open, plan, protect.ApplyOptions{Until: protect.GroupEnforce}); err != nil {
-		t.Fatal(err)
+	// Roles are the cluster's: another test's may come in between.
+	var stale *protect.StaleError
+	for try := 0; ; try++ {
+		plan, _, _, err := protect.Look(t.Context(), conn, s.options, protect.Config{Roles: roles})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = protect.Apply(t.Context(), open, plan, protect.ApplyOptions{Until: protect.GroupEnforce})
+		if err == nil {
+			break
+		}
+		if !errors.As(err, &stale) || try == 5 {
+			t.Fatal(err)
+		}
 	}
 	return s
 }
@@ -85,17 +93,6 @@ func (s *shaped) prove(t *testing.T) *prove.Report {
 		t.Fatal(err)
 	}
 	return r
-}
-
-// sets are the probes that compare sets with the model and did not find them equal.
-func sets(r *prove.Report) []string {
-	var all []string
-	for _, p := range r.Probes {
-		if strings.HasSuffix(p.Attack, " set") && p.Verdict != prove.VerdictIsolated {
-			all = append(all, string(p.Verdict)+" "+p.Attack+" "+p.Object)
-		}
-	}
-	return all
 }
 
 func TestEveryShapeIsProved(t *testing.T) {
@@ -117,52 +114,5 @@ func TestEveryShapeIsProved(t *testing.T) {
 	}
 	if compared < 20 {
 		t.Errorf("%d sets compared", compared)
-	}
-}
-
-// Each part of a shape that is taken away, or opened, shows in the sets: a row too many is a
-// leak, a row too few is broken.
-func TestSetsTellSabotage(t *testing.T) {
-	t.Parallel()
-	const a, c = "a0000000-0000-4000-8000-000000000000", "c0000000-0000-4000-8000-000000000000"
-	const current = "(SELECT nullif(current_setting('app.current_tenant', true), '')::uuid)"
-	type sabotage struct{ do, want string }
-	for name, round := range map[string][]sabotage{
-		"opened": {
-			{"ALTER POLICY members_isolation ON app.users USING (true)", "leak visible set app.users"},
-			{"DROP POLICY shared_update ON app.labels", "leak update set app.labels"},
-			{"DROP POLICY parties_update ON app.orders", "leak update set app.orders"},
-			{"ALTER POLICY shared_read ON app.board USING (true)", "leak visible set app.board"},
-			{"CREATE POLICY more ON app.notes FOR SELECT TO «app» USING (true)", "leak visible set app.notes"},
-			{"ALTER POLICY above_read ON app.templates USING (true)", "leak visible set app.templates"},
-			{"DROP POLICY share_delete ON app.board_share", "leak delete set app.board_share"},
-		},
-		"opened in the tree": {
-			{"CREATE POLICY more ON app.notes FOR SELECT TO «tree» USING (true)", "leak visible set app.notes"},
-			{"INSERT INTO moat.tenant_tree VALUES ('" + a + "', '" + c + "', 1)", "leak visible set app.board"},
-			{"ALTER POLICY tree_isolation ON app.users USING (true)", "leak visible set app.users"},
-		},
-		"hidden": {
-			{"DELETE FROM moat.tenant_tree WHERE depth = 1", "undecided visible set app.templates"},
-			{"ALTER POLICY shared_read ON app.labels USING (tenant_id = " + current + ")", "undecided visible set app.labels"},
-			{"ALTER POLICY parties_read ON app.orders USING (seller_tenant = " + current + ")",
-				"undecided visible set app.orders"},
-			{"DROP POLICY members_read ON app.users", "undecided visible set app.users"},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			pgtest.Full(t, "opened in the tree")
-			s := newShaped(t)
-			for _, x := range round {
-				s.Exec(t, strings.NewReplacer("«app»", s.app, "«tree»", s.tree).Replace(x.do))
-			}
-			found := sets(s.prove(t))
-			for _, x := range round {
-				if !slices.Contains(found, x.want) {
-					t.Errorf("%s: no %q in %q", x.do, x.want, found)
-				}
-			}
-		})
 	}
 }
