@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -48,7 +49,8 @@ func backTo(portal net.Addr) func(string) bool {
 		u, err := url.Parse(address)
 		return err == nil && u.Scheme == "http" && u.Port() == port && u.RawQuery == "" &&
 			slices.Contains([]string{"/portal/sign-in/back", "/portal/sign-in"}, u.Path) &&
-			slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname())
+			(slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname()) ||
+				strings.HasSuffix(u.Hostname(), ".localhost"))
 	}
 }
 
