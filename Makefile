@@ -6,6 +6,7 @@
 # make bench   tenant-scoped statements against hand-written predicates
 # make bench-tenancy  trees, people, parties and shares against hand-written predicates
 # make bench-lifecycle  export and erasure of one tenant against COPY
+# make bench-vector  searches for nearest neighbours; MOAT_PGVECTOR_URL names an empty database with pgvector
 # make bench-api  moat serve against a plain handler, PostGraphile and pgbench
 # make bench-proxy  moat proxy against no proxy, PgBouncer, and what applications send today
 # make build   bin/moat
@@ -16,7 +17,7 @@ export CGO_ENABLED = 0
 GO ?= go
 MAJORS ?= 14,18
 
-.PHONY: build demo test test-short test-majors check bench bench-tenancy bench-lifecycle bench-api bench-proxy tools snapshot image
+.PHONY: build demo test test-short test-majors check bench bench-tenancy bench-lifecycle bench-vector bench-api bench-proxy tools snapshot image
 
 build:
 	$(GO) build -trimpath -o bin/moat ./cmd/moat
@@ -65,6 +66,9 @@ bench-tenancy:
 bench-lifecycle:
 	@./scripts/tools postgres
 	$(GO) run ./bench/lifecycle
+
+bench-vector:
+	$(GO) run ./bench/vector
 
 bench-api:
 	@./scripts/tools all

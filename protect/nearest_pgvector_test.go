@@ -1,0 +1,112 @@
+package protect
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/audit"
+	"github.com/moat-db/moat/tenancy"
+)
+
+// TestNearestByPgvector closes the oracle of a shared HNSW index on a server that has
+// pgvector: MOAT_PGVECTOR_URL names a database of it, as a superuser. `make bench-vector`
+// measures the same in full.
+func TestNearestByPgvector(t *testing.T) {
+	t.Parallel()
+	url := os.Getenv("MOAT_PGVECTOR_URL")
+	if url == "" {
+		t.Skip("MOAT_PGVECTOR_URL is not set; TestNearest has a stand-in")
+	}
+	admin, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(context.Background())
+	suffix := fmt.Sprintf("_%x", time.Now().UnixNano())
+	execute := func(conn *pgx.Conn, sql string) {
+		t.Helper()
+		if _, err := conn.PgConn().Exec(context.Background(), sql).ReadAll(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	execute(admin, "CREATE DATABASE vectors"+suffix)
+	b := benchOf(url[:strings.LastIndex(url, "/")]+"/vectors"+suffix, suffix)
+	b.opts.Column = "tenant_id"
+	conn, err := b.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = b.reading.Close(context.Background())
+		_ = conn.Close(context.Background())
+		execute(admin, "DROP DATABASE vectors"+suffix+" WITH (FORCE)")
+		for _, role := range []string{b.cfg.Roles.Application, b.cfg.Roles.Operator, b.cfg.Roles.Owner,
+			b.cfg.Roles.Definer} {
+			execute(admin, "DROP ROLE IF EXISTS "+role)
+		}
+	}()
+	execute(conn, `CREATE EXTENSION vector; CREATE SCHEMA app; CREATE TABLE app.tenants (id int PRIMARY KEY);
+		INSERT INTO app.tenants VALUES (1), (2);
+		CREATE TABLE app.docs (tenant_id int NOT NULL REFERENCES app.tenants, id int, at vector(2),
+		  PRIMARY KEY (tenant_id, id));
+		INSERT INTO app.docs SELECT 1, i, format('[%s,0]', i)::vector FROM generate_series(1, 500) i;
+		INSERT INTO app.docs SELECT 2, i, format('[%s,0.1]', 100 + i::float / 1000)::vector FROM generate_series(1, 500) i;
+		CREATE INDEX docs_near ON app.docs USING hnsw (at vector_l2_ops); ANALYZE;`)
+	found := func() (names []string) {
+		v, err := tenancy.Read(t.Context(), b.reader(t), b.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range audit.Run(v, audit.Options{}).Findings {
+			if f.Rule == "key-nearest-index" || f.Rule == "perf-leaky-index" {
+				names = append(names, f.Rule+" "+string(f.Severity))
+			}
+		}
+		return names
+	}
+	answers := func() int {
+		app, err := pgx.Connect(t.Context(), strings.Replace(b.url, "postgres@", b.cfg.Roles.Application+"@", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer app.Close(context.Background())
+		execute(app, "BEGIN; SET LOCAL app.current_tenant = '1'; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+		rows, _ := app.Query(t.Context(), "SELECT id FROM app.docs ORDER BY at <-> '[100.5,0]' LIMIT 10")
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[int])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(ids)
+	}
+	if got := fmt.Sprint(found()); got != "[key-nearest-index medium]" {
+		t.Errorf("audit before: %s", got)
+	}
+	b.apply(t, GroupGuards)
+	execute(conn, "ALTER ROLE "+b.cfg.Roles.Application+" SET hnsw.iterative_scan = 'off'")
+	if got := answers(); got >= 10 {
+		t.Errorf("by default the tenant gets %d of its 10 nearest rows: nothing is shown", got)
+	}
+	b.apply(t, GroupGuards) // plans it again
+	if got := answers(); got != 10 {
+		t.Errorf("one index, scans that go on: %d answers", got)
+	}
+	plan, err := LookPartition(t.Context(), b.reader(t), b.opts, b.cfg, Partition{Table: in("docs"), Hash: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Apply(t.Context(), b.open, plan, ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := answers(); got != 10 {
+		t.Errorf("partitions: %d answers", got)
+	}
+	if got := found(); len(got) > 0 {
+		t.Errorf("audit after: %v", got)
+	}
+}
