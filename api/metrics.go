@@ -3,12 +3,13 @@ package api
 import (
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/moat-db/moat/internal/serving"
 )
 
 // metrics counts requests in a registry of its own.
@@ -17,14 +18,11 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	inFlight prometheus.Gauge
-
-	mu      sync.Mutex
-	tenants map[string]bool
-	most    int
+	tenants  serving.TenantLabels
 }
 
 func newMetrics(h *Handler) *metrics {
-	m := &metrics{registry: prometheus.NewRegistry(), tenants: map[string]bool{}, most: h.config.MetricsTenants}
+	m := &metrics{registry: prometheus.NewRegistry(), tenants: serving.TenantLabels{Most: h.config.MetricsTenants}}
 	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "moat_http_requests_total", Help: "Requests by method, target, status and tenant.",
 	}, []string{"method", "target", "status", "tenant"})
@@ -75,24 +73,8 @@ func (m *metrics) handler() http.Handler {
 // record counts one answered request. The target is a name of the schema, never what
 // a client made up.
 func (m *metrics) record(method string, info *requestInfo, status int, took time.Duration) {
-	m.requests.WithLabelValues(known(method), info.target, strconv.Itoa(status), m.label(info.tenant)).Inc()
+	m.requests.WithLabelValues(known(method), info.target, strconv.Itoa(status), m.tenants.Of(info.tenant)).Inc()
 	m.seconds.WithLabelValues(known(method)).Observe(took.Seconds())
-}
-
-// label is the tenant for the first so many, and "other" for the rest.
-func (m *metrics) label(tenant string) string {
-	if m.most <= 0 || tenant == "" {
-		return ""
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.tenants[tenant] {
-		if len(m.tenants) >= m.most {
-			return "other"
-		}
-		m.tenants[tenant] = true
-	}
-	return tenant
 }
 
 func known(method string) string {

@@ -59,6 +59,7 @@ func (s *session) bind(ctx context.Context) error {
 		return err
 	}
 	s.bound = true
+	s.transactions.Inc()
 	return s.sendOwn(s.prologue.messages, s.prologue.statements, slot{own: true})
 }
 

@@ -130,6 +130,7 @@ func (s *session) name(ctx context.Context, token string) error {
 		}
 	}
 	s.turn.scope, s.turn.named, s.bound = scope, true, false
+	s.transactions = s.proxy.metrics.bound(scope.Tenant)
 	return nil
 }
 

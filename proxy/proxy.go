@@ -57,7 +57,10 @@ type Config struct {
 	// MessageBytes is the largest message of a client; zero means 64 MiB.
 	MessageBytes int
 
-	Logger *slog.Logger
+	// MetricsTenants is how many tenants get a label of their own in the metrics, which a
+	// [Proxy] collects; zero means none.
+	MetricsTenants int
+	Logger         *slog.Logger
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -88,6 +91,7 @@ type Proxy struct {
 	upstreams *upstreams
 	binding   *moat.Binding
 	unbound   []moat.Statement // binds no tenant, so that none is left bound
+	metrics   *metrics
 
 	mu        sync.Mutex
 	clients   map[cancelKey]*session
@@ -117,9 +121,11 @@ func New(c Config) (*Proxy, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	return &Proxy{config: c, upstreams: newUpstreams(c), binding: binding, unbound: unbound,
+	p := &Proxy{config: c, upstreams: newUpstreams(c), binding: binding, unbound: unbound,
 		clients:   map[cancelKey]*session{},
-		listeners: map[net.Listener]bool{}, open: map[net.Conn]bool{}, ctx: ctx, stop: stop}, nil
+		listeners: map[net.Listener]bool{}, open: map[net.Conn]bool{}, ctx: ctx, stop: stop}
+	p.metrics = newMetrics(p)
+	return p, nil
 }
 
 // Serve accepts clients until the proxy is closed, and then returns nil.

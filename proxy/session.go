@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/moat-db/moat"
 )
 
@@ -54,6 +56,8 @@ type session struct {
 	segment int
 
 	prologue prologue
+	// transactions counts those of the tenant that is bound.
+	transactions prometheus.Counter
 }
 
 // slot is an answer that is awaited: to Parse, Bind, Describe, Close, Execute, Sync or
@@ -87,13 +91,16 @@ func (p *Proxy) session(c *peer, parameters map[string]string) (Caller, error) {
 	if err != nil {
 		return caller, err
 	}
+	began := time.Now()
 	up, err := p.upstreams.take(ctx, caller.Scope, kept)
+	p.metrics.waitedSince(began)
 	if err != nil {
 		return caller, err
 	}
 	s := &session{proxy: p, client: c, up: up, fromUp: newReader(up.Conn, 1<<30),
 		toUp: writer{conn: up.Conn}, caller: caller, pool: caller.Pool, nonce: fmt.Sprintf("_moat_%x", newCancelKey()),
-		status: 'I', checked: time.Now(), statements: map[string]*prepared{}, portals: map[string]*prepared{}}
+		status: 'I', checked: time.Now(), transactions: p.metrics.bound(caller.Scope.Tenant),
+		statements: map[string]*prepared{}, portals: map[string]*prepared{}}
 	s.changed.L = &s.mu
 	key := newCancelKey()
 	p.mu.Lock()

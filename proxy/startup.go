@@ -92,6 +92,7 @@ func (p *Proxy) serve(conn net.Conn) {
 		caller, err = p.session(c, parameters)
 	}
 	p.logEnd(conn, caller, time.Since(began), err)
+	p.metrics.ended(caller.Scope.Tenant, err)
 	if err != nil && !gone(err) {
 		c.patient = time.Now()
 		_ = conn.SetWriteDeadline(c.patient.Add(time.Second))

@@ -67,7 +67,35 @@ func (a *app) proxy(ctx context.Context, addr string, check bool) error {
 		return err
 	}
 	log.Info("serving PostgreSQL's protocol", "address", l.Addr().String(), "tls", s.certificate != nil)
+	end, err := s.serveProxyMetrics(ctx)
+	if err != nil {
+		l.Close()
+		return err
+	}
+	defer end()
 	return s.serveProxy(ctx, l)
+}
+
+// serveProxyMetrics serves the proxy's metrics where they have an address, until end is
+// called.
+func (s *service) serveProxyMetrics(ctx context.Context) (end func(), err error) {
+	if s.config.Proxy.MetricsAddress == "" {
+		return func() {}, nil
+	}
+	l, err := listen(s.config.Proxy.MetricsAddress, false)
+	if err != nil {
+		return nil, err
+	}
+	s.log.Info("serving metrics", "address", l.Addr().String())
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx)) // drained proxies still tell
+	served := make(chan error, 1)
+	go func() { served <- serveEach(ctx, endpoint{newHTTPServer(metricsHandler(s.proxy), s.log), l}) }()
+	return func() {
+		stop()
+		if err := <-served; err != nil {
+			s.log.Warn("metrics ended", "error", err)
+		}
+	}, nil
 }
 
 // openProxyService opens what the proxy needs of a service: no API, no portal.
@@ -95,7 +123,7 @@ func (s *service) openProxy(ctx context.Context) error {
 	s.proxy, err = proxy.New(proxy.Config{
 		Server: server, Options: options, Logger: s.log, TLS: s.certificate.config(),
 		PlainPasswords: c.PlainPasswords, Connections: c.Connections, TenantConnections: c.TenantConnections,
-		Wait: c.Wait, Verify: s.verifyForProxy, Most: s.proxyDoor.limits.most,
+		Wait: c.Wait, Verify: s.verifyForProxy, Most: s.proxyDoor.limits.most, MetricsTenants: c.MetricsTenants,
 	})
 	if err == nil {
 		s.onClose(s.proxy.Close)

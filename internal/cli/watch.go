@@ -6,14 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat/internal/config"
@@ -178,11 +175,7 @@ func (a *app) watch(ctx context.Context, args []string, f watchFlags) error {
 		return err
 	}
 	go w.Run(ctx)
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(w, nightly)
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	return serveEach(ctx, endpoint{newHTTPServer(mux, slog.New(slog.NewJSONHandler(a.Err, nil))), l})
+	return serveEach(ctx, endpoint{newHTTPServer(metricsHandler(w, nightly), slog.New(slog.NewJSONHandler(a.Err, nil))), l})
 }
 
 // newWatcher watches the database at url.

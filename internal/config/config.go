@@ -299,6 +299,10 @@ type Proxy struct {
 	// Services are the subjects of tokens without a tenant that open a connection for all
 	// tenants; on it each transaction names its own by a token of that tenant.
 	Services []string `yaml:"services"`
+	// MetricsAddress serves /metrics; empty: nowhere. MetricsTenants is how many tenants get
+	// a label of their own; zero means none.
+	MetricsAddress string `yaml:"metrics_address"`
+	MetricsTenants int    `yaml:"metrics_tenants"`
 }
 
 // Limits are per tenant. Zero means no limit of that kind, except for Burst, where it
