@@ -175,7 +175,8 @@ func (a *app) watch(ctx context.Context, args []string, f watchFlags) error {
 		return err
 	}
 	go w.Run(ctx)
-	return serveEach(ctx, endpoint{newHTTPServer(metricsHandler(w, nightly), slog.New(slog.NewJSONHandler(a.Err, nil))), l})
+	log := slog.New(slog.NewJSONHandler(a.Err, nil))
+	return serveEach(ctx, endpoint{newHTTPServer(metricsHandler(w, nightly), log), l})
 }
 
 // newWatcher watches the database at url.
