@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +24,7 @@ import (
 
 // proveFlags are the flags of moat prove.
 type proveFlags struct {
+	node                         string
 	schemas, settings            []string
 	tenantA, tenantB             string
 	strict, disposable, produced bool
@@ -58,6 +61,7 @@ func (a *app) newProve() *cobra.Command {
 	flags.StringArrayVar(&f.settings, "set", nil, "a further setting that policies read, as name=value (repeatable)")
 	flags.BoolVar(&f.strict, "strict", false, "also attack default privileges, sequences and definitions that reveal "+
 		"other tenants")
+	flags.StringVar(&f.node, "node", "", "host:port of another server of Citus to attack through, such as a worker")
 	flags.BoolVar(&f.disposable, "disposable", false, "also run what cannot be rolled back; use a disposable database")
 	flags.BoolVar(&f.produced, "yes-production", false, "continue although the database looks like production")
 	flags.DurationVar(&f.statement, "statement-timeout", 0, "limit of each statement (default 5s)")
@@ -130,6 +134,9 @@ func (a *app) proveDatabase(ctx context.Context, args []string, c config.Config,
 	if err != nil {
 		return nil, connectError(err)
 	}
+	if err := f.onNode(operator, application); err != nil {
+		return nil, err
+	}
 	o, err := proveOptions(c, f)
 	if err != nil {
 		return nil, err
@@ -148,6 +155,25 @@ func (a *app) proveDatabase(ctx context.Context, args []string, c config.Config,
 		return r, provePool(ctx, operatorURL, appURL, r, o)
 	}
 	return r, nil
+}
+
+// onNode has both connections go to another server of Citus.
+func (f *proveFlags) onNode(configs ...*pgx.ConnConfig) error {
+	if f.node == "" {
+		return nil
+	}
+	host, text, err := net.SplitHostPort(f.node)
+	if err != nil {
+		return fmt.Errorf("--node %q: write it as host:port", f.node)
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return fmt.Errorf("--node %q: write it as host:port", f.node)
+	}
+	for _, c := range configs {
+		c.Host, c.Port, c.Fallbacks = host, uint16(port), nil
+	}
+	return nil
 }
 
 func proveOptions(c config.Config, f *proveFlags) (database.Options, error) {

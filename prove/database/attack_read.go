@@ -40,7 +40,8 @@ func (st *site) readAttacks() []attack {
 			" LIMIT 5"}, judge: seen("with row_security off")},
 	}
 	if st.reach.update && st.isTable() {
-		out = append(out, attack{name: "lock", steps: []string{"SELECT 1 FROM " + where + " LIMIT 5 FOR UPDATE OF x"},
+		out = append(out, attack{name: "lock", steps: []string{"SELECT 1 FROM " + where + st.routed("x") +
+			" LIMIT 5 FOR UPDATE OF x"},
 			judge: seen("locked")})
 	}
 	return slices.Concat(out, st.leakyAttacks(), st.countAttacks(), st.preparedAttack(cols, foreign),

@@ -196,7 +196,9 @@ func (st *site) updateAttacks() []attack {
 
 // moveAttacks hand one of A's rows to B: by its key, and without reading any column.
 func (st *site) moveAttacks() []attack {
-	if st.tenant == "" || !slices.Contains(st.reach.updates, st.tenant) || len(st.rowsA) == 0 {
+	d := st.spread()
+	if st.tenant == "" || !slices.Contains(st.reach.updates, st.tenant) || len(st.rowsA) == 0 ||
+		d != nil && d.Column == st.tenant {
 		return nil
 	}
 	to := "UPDATE " + st.sql() + " x SET " + sqltext.Ident(st.tenant) + " = " + lit(st.b)
@@ -233,7 +235,8 @@ func (st *site) deleteAttacks() []attack {
 
 func (st *site) mergeAttacks() []attack {
 	where := st.attacked("x")
-	if st.prover.view.Snapshot.Version < 150000 || !st.isTable() || where == "" || len(st.rowsB) == 0 {
+	if st.spread().Spread() || st.prover.view.Snapshot.Version < 150000 || !st.isTable() ||
+		where == "" || len(st.rowsB) == 0 {
 		return nil
 	}
 	into := "MERGE INTO " + st.sql() + " x USING (VALUES (1)) one(n) ON "

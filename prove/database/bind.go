@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // binder writes the statement that binds a transaction to a tenant, as text.
@@ -23,6 +24,24 @@ type binder struct {
 	backend  uint32
 	// values are settings that differ from tenant to tenant: who is a member.
 	values map[string]map[string]string
+	// spread sets so that the other servers of Citus see it.
+	spread bool
+}
+
+// sets writes a statement that sets settings, names and values, for the transaction. Citus
+// passes on what SET LOCAL sets, together with the whole string that it stands in: here that
+// of EXECUTE.
+func (b binder) sets(pairs ...string) []string {
+	var calls []string
+	body := "BEGIN PERFORM set_config('citus.propagate_set_commands', 'local', true);"
+	for pair := range slices.Chunk(pairs, 2) {
+		calls = append(calls, "set_config("+lit(pair[0])+", "+lit(pair[1])+", true)")
+		body += " EXECUTE " + lit("SET LOCAL "+pair[0]+" = "+lit(pair[1])) + ";"
+	}
+	if b.spread {
+		return []string{"DO " + sqltext.Dollar(body+" PERFORM set_config('citus.propagate_set_commands', 'none', true); END")}
+	}
+	return []string{"SELECT " + strings.Join(calls, ", ")}
 }
 
 // to binds the tenant. The statement of a sealer is printed with its arguments in
@@ -60,8 +79,7 @@ func (b binder) plain(tenant string) []string {
 	if _, member := b.values[tenant][b.setting]; member {
 		return b.others(tenant)
 	}
-	sql := "SELECT set_config(" + lit(b.setting) + ", " + lit(claims(b.claim, tenant)) + ", true)"
-	return append([]string{sql}, b.others(tenant)...)
+	return append(b.sets(b.setting, claims(b.claim, tenant)), b.others(tenant)...)
 }
 
 // claims is a value as the setting holds it: itself, or at its place in a token's claims.
@@ -104,11 +122,11 @@ func (b binder) others(tenant string) []string {
 	if len(all) == 0 {
 		return nil
 	}
-	calls := make([]string, 0, len(all))
+	pairs := make([]string, 0, 2*len(all))
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		calls = append(calls, "set_config("+lit(name)+", "+lit(all[name])+", true)")
+		pairs = append(pairs, name, all[name])
 	}
-	return []string{"SELECT " + strings.Join(calls, ", ")}
+	return b.sets(pairs...)
 }
 
 // literal prints a bind argument.

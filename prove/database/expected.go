@@ -263,7 +263,7 @@ type answer struct {
 
 // asCaller binds a caller.
 func (p *prover) asCaller(ctx context.Context, c policy.Caller) ([]string, error) {
-	as := []string{"SELECT set_config(" + lit(p.model.Setting) + ", '', true)"}
+	as := p.app.bind.sets(p.model.Setting, "")
 	if c.Tenant != "" {
 		var err error
 		if p.app.bind.sealer != nil {

@@ -149,9 +149,8 @@ func (st *site) flagAttacks(p *prover) []attack {
 					if v == "" || strings.Contains(v, ".") && strings.Contains(e.Text, "current_setting('"+v) {
 						continue
 					}
-					out = append(out, attack{name: "flag", steps: []string{
-						"SELECT set_config(" + lit(setting) + ", " + lit(v) + ", true)",
-						"SELECT 1 FROM " + st.sql() + " x WHERE " + where + " LIMIT 5"},
+					out = append(out, attack{name: "flag", steps: append(st.s.bind.sets(setting, v),
+						"SELECT 1 FROM "+st.sql()+" x WHERE "+where+" LIMIT 5"),
 						judge: seen("the setting " + setting + " = " + v + " opened the table"), onError: failsClosed})
 				}
 			}

@@ -84,13 +84,19 @@ func open(ctx context.Context, cfg *pgx.ConnConfig, p *prover, become []string) 
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { s.notices = append(s.notices, n.Message+" "+n.Detail) }
 	cfg.RuntimeParams["application_name"] = "moat prove"
+	spread := p.view.Snapshot.Distribution.Spread()
+	if spread {
+		// One transaction writes and reads tables that are tied by keys.
+		cfg.RuntimeParams["citus.multi_shard_modify_mode"] = "sequential"
+		cfg.RuntimeParams["citus.enable_local_execution"] = "off"
+	}
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	s.conn = conn
 	s.bind = binder{sealer: p.Sealer, setting: p.model.Setting, claim: p.model.Claim, settings: p.Settings,
-		backend: conn.PgConn().PID(), values: p.values}
+		backend: conn.PgConn().PID(), values: p.values, spread: spread}
 	s.bind.subject, s.bind.role = p.view.Facts()
 	s.limits = []string{
 		"SET LOCAL statement_timeout = " + strconv.FormatInt(o.StatementTimeout.Milliseconds(), 10),
