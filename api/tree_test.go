@@ -18,6 +18,7 @@ import (
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/internal/standing"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/tenancy"
@@ -60,6 +61,13 @@ func treeShapes(role string) catalog.Shapes {
 // serveTree starts an API over testdata/tree.sql; shape may alter what is declared.
 func serveTree(t testing.TB, db *pgtest.Database, shape func(*catalog.Shapes)) *server {
 	t.Helper()
+	return serveTreeTo(t, db, shape, nil)
+}
+
+// serveTreeTo says besides for whom issuers speak.
+func serveTreeTo(t testing.TB, db *pgtest.Database, shape func(*catalog.Shapes),
+	issuers map[string]serving.Speaker) *server {
+	t.Helper()
 	role := db.Roles["tree"]
 	shapes := treeShapes(role)
 	if shape != nil {
@@ -75,6 +83,9 @@ func serveTree(t testing.TB, db *pgtest.Database, shape func(*catalog.Shapes)) *
 	return serveOn(t, db, func(c *api.Config) {
 		connect := c.Connect
 		c.DB, c.Schemas = store, []string{"app"}
+		if issuers != nil {
+			c.Door = api.NewDoor(store, api.Admission{Issuers: issuers})
+		}
 		c.Load = func(ctx context.Context) (*policy.View, error) {
 			conn, err := connect(ctx)
 			if err != nil {
@@ -85,6 +96,26 @@ func serveTree(t testing.TB, db *pgtest.Database, shape func(*catalog.Shapes)) *
 				Shared: []catalog.QName{{Schema: "app", Name: "countries"}}, Shapes: shapes})
 		}
 	})
+}
+
+// An issuer that speaks for a list of tenants sees none of them together.
+func TestWideNeedsAnIssuerOfAll(t *testing.T) {
+	t.Parallel()
+	db := treeDatabase(t)
+	for _, x := range []struct {
+		speaks serving.Speaker
+		want   int
+	}{{serving.Speaker{All: true}, 200}, {serving.Speaker{Tenants: []moat.Tenant{moat.Tenant(treeTenant("A"))}}, 403}} {
+		s := serveTreeTo(t, db, nil, map[string]serving.Speaker{"test": x.speaks})
+		c := call{tenant: treeTenant("A"), path: "leads"}
+		if r := s.do(t, c); r.Status != 200 {
+			t.Errorf("%+v, own: %d %s", x.speaks, r.Status, r.Body)
+		}
+		c.header = []string{wideScope}
+		if r := s.do(t, c); r.Status != x.want {
+			t.Errorf("%+v, wide: %d %s, want %d", x.speaks, r.Status, r.Body, x.want)
+		}
+	}
 }
 
 const wideScope = "Moat-Scope: descendants"

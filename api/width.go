@@ -36,6 +36,10 @@ func (q *request) widen() error {
 		return problem.New(http.StatusBadRequest, "MOAT107", "there is nothing below a tenant to read here").
 			WithDetails("%s", q.state.flat).WithHint("Leave %s out.", widthHeader)
 	}
+	if !q.state.check.Wide(q.caller) {
+		return problem.New(http.StatusForbidden, "MOAT107", "the token's issuer speaks for some tenants only").
+			WithHint("Leave %s out; Moat-Tenant names one tenant.", widthHeader)
+	}
 	if !safe(q.Method) && q.Method != http.MethodOptions {
 		return problem.New(http.StatusBadRequest, "MOAT108", "a write goes to one tenant").
 			WithHint("Leave %s out; the token, or Moat-Tenant, says which.", widthHeader)

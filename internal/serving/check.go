@@ -175,6 +175,13 @@ func (c *Check) of(who Caller) (questions, bool) {
 	return q, ok && q.may(who.Tenant)
 }
 
+// Wide reports whether a caller may be shown several tenants at once: its issuer speaks for all.
+// Which of those below an issuer with a list speaks for, no policy knows.
+func (c *Check) Wide(who Caller) bool {
+	q, ok := c.of(who)
+	return ok && q.All
+}
+
 // ask writes the questions about an issuer's callers.
 func (c *Check) ask(x *Exposure, s Speaker, m Membership, member condition) questions {
 	q := questions{Speaker: s}
