@@ -234,7 +234,7 @@ type writes struct {
 // MOAT_TEST_LOAD is the number of rows (2000000 for the measurement in docs).
 func TestPartitionUnderLoad(t *testing.T) {
 	t.Parallel()
-	rows := pgtest.Rounds(t, "MOAT_TEST_LOAD", 20_000, 20_000)
+	rows := pgtest.Rounds(t, "MOAT_TEST_LOAD", 6_000, 6_000)
 	for name, way := range ways() {
 		if name == "hash" {
 			continue // the same as copy, under load too
