@@ -6,7 +6,9 @@ import (
 
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/audit/audittest"
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // asks are bodies of a definer function in PL/pgSQL over account a: what audit has to say of
@@ -60,6 +62,8 @@ var asks = []struct {
 	{"begin return query R where app.me() is not null; end", audit.High},
 	{"begin return query R where c.tenant_id = a and app.me() is not null; end", audit.High},
 	{"begin return query R where c.token = b or app.me() is null; end", audit.High},
+	{"begin return query R where c.tenant_id in (select m.tenant_id from app.member m where m.user_id = app.me()) " +
+		"or b is null; end", audit.High},
 }
 
 func TestChecksInDefiners(t *testing.T) {
@@ -94,5 +98,35 @@ func TestChecksInDefiners(t *testing.T) {
 		if found != c.want {
 			t.Errorf("%s: %q, want %q", c.body, found, c.want)
 		}
+	}
+}
+
+// Whoever may add rows to the table of tenants makes a tenant; to any other, rows of others.
+func TestWhoAddsTenants(t *testing.T) {
+	t.Parallel()
+	f := audittest.Controls(t)[0].Setup(t, pgtest.Shared(t))
+	f.Exec(t, f.Expand(`
+		create table app.firm (id uuid primary key, name text);
+		create table app.bill (firm_id uuid not null references app.firm, id uuid primary key);
+		create table app.note (firm_id uuid not null references app.firm, id uuid primary key);
+		grant select, insert on app.firm, app.bill, app.note to {{app}};
+		create policy seen on app.firm for select using (id = nullif(current_setting('app.firm', true), '')::uuid);
+		create policy made on app.firm for insert with check (true);
+		create policy seen on app.bill for select using (firm_id = nullif(current_setting('app.firm', true), '')::uuid);
+		create policy made on app.bill for insert with check (true);
+		create policy iso on app.note using (firm_id = nullif(current_setting('app.firm', true), '')::uuid);
+		alter table app.firm enable row level security; alter table app.firm force row level security;
+		alter table app.bill enable row level security; alter table app.bill force row level security;
+		alter table app.note enable row level security; alter table app.note force row level security`))
+	r := runAs(t, f.Admin(t), tenancy.Options{Column: "firm_id", Setting: "app.firm",
+		Tenants: catalog.QName{Schema: "app", Name: "firm"}, Roles: []string{f.App}}, f.Owner)
+	var got []string
+	for _, x := range r.Findings {
+		if x.Rule == "policy-check" {
+			got = append(got, x.Object)
+		}
+	}
+	if len(got) != 1 || got[0] != "app.bill.made" {
+		t.Errorf("policy-check on %v, want app.bill.made alone", got)
 	}
 }
