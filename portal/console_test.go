@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/lifecycle"
 	"github.com/moat-db/moat/portal/internal/frame"
 )
@@ -149,8 +150,17 @@ func TestConsoleSetsLimits(t *testing.T) {
 			t.Errorf("burst %s: %d", bad, got)
 		}
 	}
+	schema := func() string {
+		snapshot, err := catalog.Load(t.Context(), w.admin)
+		must(t, err)
+		return catalog.Fingerprint(snapshot)
+	}
+	before := schema()
 	if got := ask("rate", "12.5"); got != http.StatusSeeOther {
 		t.Fatal(got)
+	}
+	if schema() != before {
+		t.Error("setting a limit changed the schema: the next look would call it drift")
 	}
 	const own = "select coalesce(max(requests_per_second), 0)::text from moat.tenant_limit where account_id = 1"
 	if got := w.query(own); got != "12.5" {

@@ -159,7 +159,10 @@ func (p *Portal) Prepare(ctx context.Context) error {
 	if p.ledger == nil {
 		return nil
 	}
-	return p.ledger.Prepare(ctx)
+	if err := p.ledger.Prepare(ctx); err != nil {
+		return err
+	}
+	return p.desk.Prepare(ctx)
 }
 
 // SessionsSQL creates the table of sessions, as an administrator: for the role of

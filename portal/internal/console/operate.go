@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/jackc/pgx/v5"
@@ -15,6 +16,7 @@ import (
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
 	"github.com/moat-db/moat/portal/internal/schema"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // operator works on the client of the address with a connection of its own, as moat tenant
@@ -59,6 +61,30 @@ func (p *Pages) operate(r *http.Request, s *frame.Session, reason string,
 		return err
 	}
 	return refusal(fn(ctx, o))
+}
+
+// Prepare makes what the console's acts on clients need, where an administrator's connection
+// is at hand: at the start, so that no later act is drift. The second time grants what the
+// first has made.
+func (p *Pages) Prepare(ctx context.Context) error {
+	if p.Ledger.Admin == nil {
+		return nil
+	}
+	for range 2 {
+		conn, err := p.Ledger.Connect(ctx)
+		if err != nil {
+			return err
+		}
+		view, err := tenancy.Read(ctx, conn, p.Model)
+		conn.Close(context.WithoutCancel(ctx))
+		if err == nil {
+			err = p.prepareOperator(ctx, view)
+		}
+		if err != nil {
+			return fmt.Errorf("prepare the operator's tables: %w", err)
+		}
+	}
+	return nil
 }
 
 // prepareOperator makes moat's tables where an administrator's connection is at hand.
