@@ -122,7 +122,7 @@ func Run(v *policy.View, o Options) Report {
 	all = dedupe(all)
 	slices.SortStableFunc(all, func(a, b Finding) int { return b.Severity.rank() - a.Severity.rank() })
 	rep := Report{Version: 1, Database: v.Snapshot.Database.Name, Model: v.Model, Findings: []Finding{}}
-	rep.Unseen = slices.Concat([]string{}, v.Snapshot.Unseen, o.Evidence.Unseen, f.unlooked())
+	rep.Unseen = append([]string{}, slices.Concat(v.Snapshot.Unseen, o.Evidence.Unseen, f.unlooked())...)
 	rep.accept(all, baseline.Judge(o.Accepted, v.Snapshot, o.Today))
 	rep.Verdict = verdict(rep)
 	return rep
