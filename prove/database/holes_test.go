@@ -15,10 +15,13 @@ import (
 // beyond are holes of the catalogue that are no leak by a statement of the
 // application's role on that fixture, each with the reason.
 var beyond = map[string]string{
+	"D01": "the shards of a real Citus; the catalogue alone is imitated here: audit speaks",
+	"D02": "as D01", "D03": "as D01", "D04": "as D01",
 	"C22": "reached by other roles than the application's",
 	"E01": "a guard that is missing; nothing leaks yet", "E03": "a guard", "E04": "a guard", "E05": "a guard",
 	"F01": "speed", "F02": "speed", "F03": "speed", "F04": "speed", "F05": "speed", "F06": "speed", "F07": "speed",
 	"F08": "speed", "F11": "speed", "F12": "speed",
+	"F13": "speed", "O23": "searches that approximate; the fixture's index does not: audit speaks",
 	"O09": "a count by nature: EXPLAIN and planner settings bring it back", "O18": "a count by nature",
 	"P24": "no row has a login: closed to everybody",
 	"P27": "REFERENCES needs a schema to create in, which the fixture does not give",
