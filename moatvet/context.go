@@ -57,16 +57,21 @@ func (p *program) ofMoatsql(call *ast.CallExpr) bool {
 }
 
 // isBackground says whether a context is context.Background's, perhaps with a deadline.
-func (p *program) isBackground(e ast.Expr) bool {
+func (p *program) isBackground(e ast.Expr) bool { return p.background(e, map[ast.Expr]bool{}) }
+
+// background remembers the calls it has been at: ctx, cancel = context.WithTimeout(ctx, t)
+// makes a context of itself.
+func (p *program) background(e ast.Expr, seen map[ast.Expr]bool) bool {
 	call, ok := e.(*ast.CallExpr)
-	if !ok {
+	if !ok || seen[call] {
 		return false
 	}
+	seen[call] = true
 	switch function(p.callee(call)) {
 	case "context.Background", "context.TODO":
 		return true
 	case "context.WithCancel", "context.WithTimeout", "context.WithDeadline", "context.WithoutCancel":
-		return p.comes(call.Args[0], p.isBackground)
+		return p.comes(call.Args[0], func(e ast.Expr) bool { return p.background(e, seen) })
 	}
 	return false
 }
