@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -61,9 +62,23 @@ func guarded(v *policy.View, name catalog.QName, applications []string) []string
 		Using: "true"}}
 	var sql []string
 	for _, spec := range append(append(v.Walls(table, applications), doors...), v.TreeDoors(table, doors)...) {
-		sql = append(sql, policy.Drop(name, spec.Name), spec.Create())
+		sql = append(sql, policy.Drop(name, spec.Name), asSealed(v, spec.Create()))
 	}
 	return append(sql, policy.Enable(name)...)
+}
+
+// asSealed has a new policy read the tenant as those of the tenants' tables do: in sealed
+// mode nobody sets what plain ones read, and every tenant would seem active and unlimited.
+func asSealed(v *policy.View, sql string) string {
+	for i := range v.Snapshot.Relations {
+		for _, p := range v.Snapshot.Relations[i].Policies {
+			if p.Using != nil && strings.Contains(p.Using.Text, "moat.current_tenant()") {
+				pattern := regexp.MustCompile("(?i)" + policy.TenantPattern(v.Model.Setting))
+				return pattern.ReplaceAllLiteralString(sql, "moat.current_tenant()")
+			}
+		}
+	}
+	return sql
 }
 
 // Installable reports whether what serves could ask the tables.
