@@ -112,8 +112,9 @@ func counting(trips *pgtest.Trips) func(*pgxpool.Config) {
 	}
 }
 
-// countTrips are the round trips of each step once all statements are prepared. After an
-// error pgx prepares anew what was sent with it, the binding among it: one more for the
+// countTrips are the round trips of each step once all statements are prepared: the fewest
+// of some rounds, since two statements at once may find a connection that has prepared
+// neither. After an error pgx prepares anew what was sent with it, the binding among it: one more for the
 // next statement, which belongs to no step.
 func countTrips(t *testing.T, c client, db *sql.DB, open func(testing.TB, *sql.DB) program,
 	trips *pgtest.Trips) map[string]int64 {
@@ -122,14 +123,18 @@ func countTrips(t *testing.T, c client, db *sql.DB, open func(testing.TB, *sql.D
 		run(c.context(), p.steps(c), nil)
 	}
 	counted := map[string]int64{}
-	trips.Reset()
-	run(c.context(), p.steps(c), func(s step, err error) {
-		counted[s.name] = trips.Count()
-		if err != nil {
-			_ = db.QueryRowContext(c.context(), "select $1::int", 1).Scan(new(int))
-		}
+	for range 3 {
 		trips.Reset()
-	})
+		run(c.context(), p.steps(c), func(s step, err error) {
+			if n, before := counted[s.name]; !before || trips.Count() < n {
+				counted[s.name] = trips.Count()
+			}
+			if err != nil {
+				_ = db.QueryRowContext(c.context(), "select $1::int", 1).Scan(new(int))
+			}
+			trips.Reset()
+		})
+	}
 	return counted
 }
 
