@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"mime"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -67,7 +68,9 @@ func (p *Pages) export(w http.ResponseWriter, r *http.Request, s *frame.Session)
 			return err
 		}
 		w.Header().Set("Content-Type", "application/octet-stream")
-		w.Header().Set("Content-Disposition", `attachment; filename="`+filepath.Base(one.ID)+kinds[kind]+`"`)
+		// A tenant's id may be any text.
+		w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment",
+			map[string]string{"filename": filepath.Base(one.ID) + kinds[kind]}))
 		w.WriteHeader(http.StatusOK)
 		return nil
 	})
