@@ -48,12 +48,13 @@ func newTree(t *testing.T, change func(*Config)) *world {
 	must(t, err)
 	t.Cleanup(moatDB.Close)
 	name := func(table string) catalog.QName { return catalog.QName{Schema: "app", Name: table} }
-	read, err := tenancy.Read(ctx, db.Conn(t, db.As(t, app)), tenancy.Options{Schemas: []string{"app"},
+	known := tenancy.Options{Schemas: []string{"app"},
 		Roles: []string{app}, Column: "tenant_id", Shared: []catalog.QName{name("countries")}, Shapes: catalog.Shapes{
 			Tree: &catalog.Tree{Parent: "parent_id", Role: tree},
 			Members: []catalog.Members{{Table: name("users"), Through: name("memberships"), Person: "user_id",
 				Columns: []string{"id", "name"}}},
-			SharedRows: []catalog.SharedRows{{Table: name("labels")}}}})
+			SharedRows: []catalog.SharedRows{{Table: name("labels")}}}}
+	read, err := tenancy.Read(ctx, db.Conn(t, db.As(t, app)), known)
 	must(t, err)
 	verify, err := auth.New(ctx, auth.Config{Issuers: []auth.IssuerConfig{{Issuer: "https://clients.test",
 		Audience: []string{"portal"}, Secret: clientSecret}}})
@@ -66,9 +67,10 @@ func newTree(t *testing.T, change func(*Config)) *world {
 	w.config = Config{DB: moatDB, PasteTokens: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Verifier: verify,
 		Door:     serving.NewDoor(moatDB, serving.Admission{}),
-		Operator: &Operator{Pool: pool, Admin: admin, Verifier: verifier(t, operatorSecret, "https://operators.test", true)},
-		Source:   func(context.Context) (*policy.View, error) { return read, nil },
-		Now:      func() time.Time { return time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC) }}
+		Operator: &Operator{Pool: pool, Admin: admin, Model: known,
+			Verifier: verifier(t, operatorSecret, "https://operators.test", true)},
+		Source: func(context.Context) (*policy.View, error) { return read, nil },
+		Now:    func() time.Time { return time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC) }}
 	if change != nil {
 		change(&w.config)
 	}
