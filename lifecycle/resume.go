@@ -10,6 +10,8 @@ import (
 	"os"
 	"reflect"
 	"slices"
+
+	"github.com/moat-db/moat/internal/filelock"
 )
 
 // An export that was interrupted goes on where it stopped, although its snapshot is gone:
@@ -21,7 +23,8 @@ import (
 // nothing on nil.
 type resumption struct {
 	file  *os.File
-	notes string // where the checkpoint stands
+	lock  *os.File // keeps a second export out of the file
+	notes string   // where the checkpoint stands
 	checkpoint
 }
 
@@ -41,7 +44,7 @@ type checkpoint struct {
 // name, which comes to be when it is whole. An archive that was interrupted, by a kill or a
 // lost connection, leaves name.part: the same call again goes on after its last whole
 // table, unless the tenant's rows in it have changed since. What is masked, json and csv
-// start again.
+// start again. A second export to the same file is refused while one is under way.
 func (o *Operator) ExportFile(ctx context.Context, tenant, name string, opts ExportOptions) (m *Manifest, err error) {
 	id, err := o.known(ctx, tenant)
 	if err != nil {
@@ -59,11 +62,18 @@ func (o *Operator) ExportFile(ctx context.Context, tenant, name string, opts Exp
 }
 
 func openPart(name string) (*resumption, error) {
-	file, err := os.OpenFile(name+".part", os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := filelock.Try(name + ".part.lock")
+	if errors.Is(err, filelock.ErrLocked) {
+		return nil, fmt.Errorf("another export to %s is under way", name)
+	}
 	if err != nil {
 		return nil, err
 	}
-	r := &resumption{file: file, notes: name + ".part.json"}
+	file, err := os.OpenFile(name+".part", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(lock.Name()), lock.Close())
+	}
+	r := &resumption{file: file, lock: lock, notes: name + ".part.json"}
 	text, err := os.ReadFile(r.notes)
 	if err == nil {
 		err = json.Unmarshal(text, &r.checkpoint)
@@ -77,6 +87,9 @@ func openPart(name string) (*resumption, error) {
 // close puts a whole file in its place. One that is not whole stays as long as it is worth
 // going on with.
 func (r *resumption) close(name string, whole bool) error {
+	// The lock's file goes while it is held, so that nobody locks one that is to go. On
+	// Windows it stays, and does no harm.
+	defer func() { _, _ = os.Remove(r.lock.Name()), r.lock.Close() }()
 	var err error
 	if whole {
 		err = r.file.Sync()

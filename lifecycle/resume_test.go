@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -65,6 +66,27 @@ func (w *world) goOn(t *testing.T, name string, opts lifecycle.ExportOptions) (k
 		t.Errorf("left behind: %v", left)
 	}
 	return kept
+}
+
+// One export to a file keeps a second one out, and leaves nothing that keeps out a third.
+func TestExportsToOneFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Shared(t))
+	name := filepath.Join(t.TempDir(), "acme.tar.zst")
+	second := w.operator(t)
+	var refused error
+	opts := lifecycle.ExportOptions{Progress: func(string, int64, bool) {
+		if refused == nil {
+			_, refused = second.ExportFile(t.Context(), globex, name, lifecycle.ExportOptions{})
+		}
+	}}
+	if _, err := w.operator(t).ExportFile(t.Context(), acme, name, opts); err != nil {
+		t.Fatal(err)
+	}
+	if refused == nil || !strings.Contains(refused.Error(), "is under way") {
+		t.Errorf("a second export: %v", refused)
+	}
+	w.goOn(t, name, lifecycle.ExportOptions{})
 }
 
 // An interrupted export goes on after its last whole table whose rows are what they were.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"github.com/moat-db/moat/internal/filelock"
 )
 
 // CacheEnv names the environment variable that overrides [CacheDir].
@@ -62,7 +64,7 @@ func whileLocked(ctx context.Context, path string, fn func() error) error {
 			defer lock.Close()
 			return fn()
 		}
-		if !errors.Is(err, errLocked) {
+		if !errors.Is(err, filelock.ErrLocked) {
 			return err
 		}
 		if err := sleep(ctx, 20*time.Millisecond); err != nil {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/moat-db/moat/internal/filelock"
 )
 
 const (
@@ -86,7 +88,7 @@ func newRunFolderIn(parent string, acct *account) (*folder, error) {
 			return nil, err
 		}
 		lock, err := tryLock(filepath.Join(run, "lock"))
-		if errors.Is(err, errLocked) {
+		if errors.Is(err, filelock.ErrLocked) {
 			continue // a sweep was faster and removes it
 		}
 		if err != nil {
@@ -126,7 +128,7 @@ func (f *folder) keepIn(dir string, acct *account) error {
 		return err
 	}
 	lock, err := tryLock(filepath.Join(dir, "lock"))
-	if errors.Is(err, errLocked) {
+	if errors.Is(err, filelock.ErrLocked) {
 		return fmt.Errorf("%w: %s", ErrInUse, dir)
 	}
 	if err != nil {

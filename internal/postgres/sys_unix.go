@@ -3,39 +3,14 @@
 package postgres
 
 import (
-	"errors"
 	"os"
 	"syscall"
+
+	"github.com/moat-db/moat/internal/filelock"
 )
 
-// errLocked says that another process holds the lock.
-var errLocked = errors.New("locked")
-
-// tryLock opens path, made when missing, and locks it for as long as the file stays
-// open in this process. The kernel releases the lock when the process dies, and no
-// child inherits it.
-func tryLock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errLocked
-		}
-		return nil, err
-	}
-	// Between open and lock a sweep may have removed the file: a lock on a
-	// removed file excludes nobody.
-	held, errHeld := f.Stat()
-	found, errFound := os.Stat(path)
-	if errHeld != nil || errFound != nil || !os.SameFile(held, found) {
-		f.Close()
-		return nil, errLocked
-	}
-	return f, nil
-}
+// tryLock is [filelock.Try], but for systems on which no server is started.
+func tryLock(path string) (*os.File, error) { return filelock.Try(path) }
 
 func ownerOf(info os.FileInfo) (uid, gid uint32) {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {

@@ -6,9 +6,6 @@ import (
 	"syscall"
 )
 
-// errLocked says that another process holds the lock.
-var errLocked = errors.New("locked")
-
 const maxSocketPath = 107
 
 // tryLock is the first thing that a start does with a folder, so this error ends
