@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -19,7 +20,8 @@ type CloneOptions struct {
 	// Set gives columns, as schema.table.column, a text in which {} stands for the value of
 	// the row that is copied. A column that is unique over all tenants needs one.
 	Set map[string]string
-	// Include are tables that say who is a member: they are copied only when named.
+	// Include are tables that are copied only when they are named: those that say who is a
+	// member or whom rows are shared with, and those in which others would see the copies.
 	Include []string
 }
 
@@ -48,7 +50,7 @@ func (o *Operator) Clone(ctx context.Context, tenant, as string, opts CloneOptio
 	}
 	err = pgx.BeginTxFunc(ctx, o.conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
 		c.tx = tx
-		return c.run(ctx)
+		return toUnnamed(c.run(ctx), c.left)
 	})
 	return c.made, err
 }
@@ -62,6 +64,7 @@ type clone struct {
 	// tenants, and maps the temporary table from old to new.
 	fresh map[catalog.ColumnRef]string
 	maps  map[*part]string
+	left  []string // tables that are not copied, because they are not named
 	tx    pgx.Tx
 	made  []Removed
 }
@@ -72,13 +75,12 @@ func (c *clone) plan() error {
 	if err != nil {
 		return err
 	}
-	s := &c.view.Model.Shapes
 	var reasons []string
 	for _, p := range all {
 		name := p.name()
-		link := s.LinkOf(name) != nil || s.Caller != nil && s.Caller.Table == name
 		switch {
-		case link && !slices.Contains(c.opts.Include, name.String()):
+		case grants(c.view, name) != "" && !slices.Contains(c.opts.Include, name.String()):
+			c.left = append(c.left, name.String())
 			continue
 		case p.foreign:
 			reasons = append(reasons, name.String()+": is on another server")
@@ -176,6 +178,9 @@ func (c *clone) anew(column *catalog.Column) string {
 }
 
 func (c *clone) run(ctx context.Context) error {
+	if err := c.seenByOthers(ctx); err != nil {
+		return err
+	}
 	if _, err := c.tx.Exec(ctx, "SET CONSTRAINTS ALL DEFERRED"); err != nil {
 		return err
 	}
@@ -191,6 +196,36 @@ func (c *clone) run(ctx context.Context) error {
 	}
 	_, err := c.tx.Exec(ctx, "SET CONSTRAINTS ALL IMMEDIATE")
 	return err
+}
+
+// seenByOthers refuses copies that other tenants would see, as a party of the row.
+func (c *clone) seenByOthers(ctx context.Context) error {
+	var reasons []string
+	for _, p := range c.parts {
+		parties := c.view.Model.Shapes.PartiesOf(p.name())
+		if parties == nil || slices.Contains(c.opts.Include, p.name().String()) {
+			continue
+		}
+		for _, column := range parties.Reads {
+			if c.opts.Set[p.name().String()+"."+column] != "" {
+				continue
+			}
+			var n int64
+			err := c.tx.QueryRow(ctx, "SELECT count(*) FROM "+p.from()+" WHERE "+p.where()+" AND (x."+sqltext.Ident(column)+
+				equals+literal(c.view, c.from, p.table.Column(column).Type)+") IS FALSE").Scan(&n)
+			if err != nil {
+				return fmt.Errorf("look for other parties in %s: %w", p.name(), err)
+			}
+			if n > 0 {
+				reasons = append(reasons, fmt.Sprintf("%s: %s other tenants (%s), who would see the copies; --include %[1]s",
+					p.name(), english.Count(n, "row names", "rows name"), column))
+			}
+		}
+	}
+	if len(reasons) > 0 {
+		return fmt.Errorf("cannot copy this tenant:\n  %s", strings.Join(reasons, "\n  "))
+	}
+	return nil
 }
 
 // number makes the temporary table of a part's new keys.

@@ -20,9 +20,25 @@ func TestClone(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "app.tenants.slug='{}-copy'") {
 		t.Fatalf("a slug must stay unique: %v", err)
 	}
-	_, err = w.operator(t).Clone(t.Context(), acme, copied, lifecycle.CloneOptions{
-		Set: map[string]string{"app.tenants.slug": "{}-staging"}, Include: []string{"app.memberships"}})
-	if err != nil {
+	w.Exec(t, `ALTER TABLE app.teams ADD owner uuid, ADD FOREIGN KEY (tenant_id, owner) REFERENCES app.memberships`)
+	w.Exec(t, "UPDATE app.teams t SET owner = m.user_id FROM app.memberships m WHERE m.tenant_id = t.tenant_id")
+	before = w.fingerprint(t, copied, true)
+	opts := lifecycle.CloneOptions{Set: map[string]string{"app.tenants.slug": "{}-staging"}}
+	for _, step := range []struct{ include, refusal string }{
+		{"app.teams", "app.orders: 1 row names other tenants (buyer_id), who would see the copies"},
+		{"app.orders", "--include app.memberships"}, // teams name their owners
+		{"app.memberships", ""}, {"app.order_shares", ""},
+	} {
+		opts.Include = append(opts.Include, step.include)
+		if step.refusal == "" {
+			continue
+		}
+		_, err := w.operator(t).Clone(t.Context(), acme, copied, opts)
+		if err == nil || !strings.Contains(err.Error(), step.refusal) {
+			t.Fatalf("including %q: %v", opts.Include, err)
+		}
+	}
+	if _, err = w.operator(t).Clone(t.Context(), acme, copied, opts); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(before, w.fingerprint(t, copied, true)); diff != "" {

@@ -96,6 +96,7 @@ var mine = map[string]string{
 	"app.old_files": "x.tenant_id = $1", "app.orders": "x.tenant_id = $1", "app.order_shares": "x.tenant_id = $1",
 	"app.audit_log": "x.tenant_id = $1",
 	"app.blobs":     "x.id IN (SELECT f.blob_id FROM app.files f WHERE f.tenant_id = $1)",
+	"app.users":     "$1 IS NULL", // people may belong to several, and are nobody's own
 }
 
 // fingerprint hashes all rows of a tenant, or, with others, all that are not its.

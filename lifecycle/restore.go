@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 // RestoreOptions say how a tenant is brought back.
@@ -19,7 +20,7 @@ type RestoreOptions struct {
 	// Apply writes; without it the difference is computed and nothing is changed.
 	Apply bool
 	// Include are tables, as schema.table, that are left as they are unless they are named:
-	// those that say who is a member.
+	// those that say who is a member, or whom rows are shared with.
 	Include []string
 	// WithoutTriggers switches the team's triggers off on the tables that are written. It
 	// needs their owner's rights, and keeps writers of all tenants out until the end.
@@ -115,6 +116,7 @@ type restore struct {
 	opts       RestoreOptions
 	manifest   *Manifest
 	tables     []*loaded
+	unnamed    []string // tables that are left as they are, because they are not named
 	parts      []*part
 	difference *Difference
 	tx         pgx.Tx
@@ -154,7 +156,7 @@ func (x *restore) run(ctx context.Context, file io.Reader) (_ *Difference, err e
 	steps := []func(context.Context) error{x.prepareTables, func(ctx context.Context) error { return x.load(ctx, file) },
 		x.checkTenant, x.checkObjects, x.compare}
 	if x.opts.Apply {
-		steps = append(steps, x.apply)
+		steps = append(steps, func(ctx context.Context) error { return toUnnamed(x.apply(ctx), x.unnamed) })
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -255,8 +257,9 @@ func (x *restore) match() error {
 		name := catalog.QName{Schema: t.Schema, Name: t.Name}
 		p := find(x.view, x.parts, name)
 		switch {
-		case x.membership(name) && !slices.Contains(x.opts.Include, name.String()):
-			x.difference.Left = append(x.difference.Left, name.String()+": says who is a member; --include "+name.String())
+		case grants(x.view, name) != "" && !slices.Contains(x.opts.Include, name.String()):
+			x.difference.Left = append(x.difference.Left, name.String()+": "+grants(x.view, name)+"; --include "+name.String())
+			x.unnamed = append(x.unnamed, name.String())
 			continue
 		case p == nil || p.name() != name:
 			if t.Rows > 0 {
@@ -273,7 +276,7 @@ func (x *restore) match() error {
 	}
 	for _, p := range x.parts {
 		there := func(l *loaded) bool { return l.part == p }
-		if !slices.ContainsFunc(x.tables, there) && !x.membership(p.name()) && !p.foreign {
+		if !slices.ContainsFunc(x.tables, there) && grants(x.view, p.name()) == "" && !p.foreign {
 			x.difference.Left = append(x.difference.Left, p.name().String()+": was not there when the export was taken; "+
 				"its rows stay")
 		}
@@ -291,10 +294,27 @@ func (x *restore) match() error {
 	return x.require(written, "SELECT", "INSERT", "UPDATE", "DELETE")
 }
 
-// membership reports whether a table says who may act for a tenant.
-func (x *restore) membership(name catalog.QName) bool {
-	s := &x.view.Model.Shapes
-	return s.LinkOf(name) != nil || s.Caller != nil && s.Caller.Table == name
+// grants says what a table's rows give to others, "" for nothing. They are written only
+// when the table is named: last night's access may have been taken away this morning.
+func grants(v *policy.View, name catalog.QName) string {
+	s := &v.Model.Shapes
+	switch {
+	case s.LinkOf(name) != nil || s.Caller != nil && s.Caller.Table == name:
+		return "says who is a member"
+	case s.ShareLinkOf(name) != nil:
+		return "says whom rows are shared with"
+	}
+	return ""
+}
+
+// toUnnamed explains rows that refer to a table which would be written if it were named.
+func toUnnamed(err error, tables []string) error {
+	const foreignKeyViolation = "23503"
+	if sqlState(err) != foreignKeyViolation || len(tables) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w\nthese tables are written only when they are named: --include %s", err,
+		strings.Join(tables, ","))
 }
 
 // bridge compares the columns of then and now. What was added since takes its default;

@@ -12,8 +12,8 @@ import (
 	"github.com/moat-db/moat/lifecycle"
 )
 
-var restoring = lifecycle.RestoreOptions{Apply: true, Include: []string{"app.memberships"}, Settle: time.Millisecond,
-	WithoutTriggers: true}
+var restoring = lifecycle.RestoreOptions{Apply: true, Include: []string{"app.memberships", "app.order_shares"},
+	Settle: time.Millisecond, WithoutTriggers: true}
 
 // What was exported, erased and restored is what it was, and so is everybody else's.
 func TestRoundTrip(t *testing.T) {
@@ -126,6 +126,37 @@ func TestRestoreKeepsWhatOthersReferTo(t *testing.T) {
 	}
 	if diff := cmp.Diff(others, w.fingerprint(t, acme, true)); diff != "" {
 		t.Errorf("rows of others:\n%s", diff)
+	}
+}
+
+// Who is a member, and whom rows are shared with, stays as it is today unless it is named:
+// access that was taken away since the export does not come back with the rows.
+func TestRestoreLeavesAccess(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Shared(t))
+	file := w.export(t, acme)
+	w.Exec(t, "DELETE FROM app.memberships WHERE tenant_id = $1", acme)
+	w.Exec(t, "DELETE FROM app.order_shares WHERE tenant_id = $1", acme)
+	w.Exec(t, "DELETE FROM app.orders WHERE tenant_id = $1", acme)
+	access := "SELECT (SELECT count(*) FROM app.memberships WHERE tenant_id = $1) + " +
+		"(SELECT count(*) FROM app.order_shares WHERE tenant_id = $1)"
+	opts := restoring
+	opts.Include = nil
+	d, err := w.operator(t).Restore(t.Context(), acme, bytes.NewReader(file), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := w.count(t, access, acme); n != 0 || len(d.Left) != 2 {
+		t.Errorf("%d rows of access came back; left: %q", n, d.Left)
+	}
+	if n := w.count(t, "SELECT count(*) FROM app.orders WHERE tenant_id = $1", acme); n != 4 {
+		t.Errorf("%d orders", n)
+	}
+	if _, err := w.operator(t).Restore(t.Context(), acme, bytes.NewReader(file), restoring); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.count(t, access, acme); n != 5 {
+		t.Errorf("named, %d rows of access came back", n)
 	}
 }
 

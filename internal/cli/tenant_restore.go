@@ -26,8 +26,8 @@ func (a *app) newTenantRestore() *cobra.Command {
 		Long: "Compare the tenant's rows with those of an export, or of a backup that was restored as a\n" +
 			"database beside, and show which would be added, changed and removed. With --apply the tenant\n" +
 			"is suspended and its rows are replaced in one transaction; other tenants' rows are never\n" +
-			"touched. Rows that others refer to are kept. Tables that say who is a member are left as they\n" +
-			"are unless they are named with --include.\n\n" +
+			"touched. Rows that others refer to are kept. Tables that say who is a member, or whom rows are\n" +
+			"shared with, are left as they are unless they are named with --include.\n\n" +
 			"Exit code 0: nothing to do, or it was done. 1: a difference. 2: refused, or an error.",
 		Example: "  moat tenant restore 3f2a… --from postgres://localhost:5433/last_night --reason 'bad import'\n" +
 			"  moat tenant restore 3f2a… --from acme.tar.zst --without-triggers --reason 'bad import' --apply",
@@ -45,8 +45,8 @@ func (a *app) newTenantRestore() *cobra.Command {
 	f.add(c, "make the difference")
 	flags := c.Flags()
 	flags.StringVar(&from, "from", "", "an export, or the URL of a backup restored beside (required)")
-	flags.StringSliceVar(&opts.Include, "include", nil, "restore a table that says who is a member as well; may be "+
-		"repeated")
+	flags.StringSliceVar(&opts.Include, "include", nil, "restore a table that says who is a member, or whom rows\n"+
+		"are shared with, as well; may be repeated")
 	flags.BoolVar(&opts.WithoutTriggers, "without-triggers", false,
 		"switch your triggers off meanwhile: needs the tables' owner,\n"+
 			"and lets nobody write to the tables until the end (SHARE ROW EXCLUSIVE)")
@@ -140,7 +140,9 @@ func (a *app) newTenantClone() *cobra.Command {
 		Use:   "clone TENANT [URL]",
 		Short: "Copy a tenant under a new id",
 		Long: "Copy all rows of a tenant as a new one, in one transaction. Keys that hold the tenant stay;\n" +
-			"those that are unique over all tenants are made anew, and what refers to them follows.",
+			"those that are unique over all tenants are made anew, and what refers to them follows. Who is\n" +
+			"a member and whom rows are shared with is not copied, and rows of which another tenant is a\n" +
+			"party are refused, unless their table is named with --include.",
 		Example: "  moat tenant clone 3f2a… --as 9c1e… --set app.tenants.slug='{}-staging' --reason 'a trial' --apply",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -167,7 +169,7 @@ func (a *app) newTenantClone() *cobra.Command {
 	c.Flags().StringVar(&as, "as", "", "the id of the copy (required)")
 	c.Flags().StringToStringVar(&opts.Set, "set", nil, "give a column a text, in which {} is the old value: "+
 		"schema.table.column=TEXT")
-	c.Flags().StringSliceVar(&opts.Include, "include", nil, "copy a table that says who is a member as well; may be "+
-		"repeated")
+	c.Flags().StringSliceVar(&opts.Include, "include", nil, "copy a table as well that says who is a member or whom\n"+
+		"rows are shared with, or whose copies other tenants would see; may be repeated")
 	return c
 }

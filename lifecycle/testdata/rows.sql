@@ -32,6 +32,11 @@ UPDATE app.files f SET blob_id = b.id FROM app.blobs b
     WHERE b.id = right(f.name, 1)::int + 3 * (ascii(substr(f.tenant_id::text, 1, 1)) - 97);
 INSERT INTO app.old_files (tenant_id, name, archived) SELECT id, 'old-' || n, date '2020-01-01' + n FROM app.tenants, generate_series(1, 2) n;
 INSERT INTO app.orders (tenant_id, total) SELECT id, n FROM app.tenants, generate_series(1, 4) n;
+-- Acme and Globex sell to the one after, and share an order with it.
+UPDATE app.orders o SET buyer_id = b.id FROM app.tenants s, app.tenants b
+    WHERE s.id = o.tenant_id AND o.total = 1 AND (s.slug, b.slug) IN (('acme', 'globex'), ('globex', 'initech'));
+INSERT INTO app.order_shares SELECT o.tenant_id, o.id, b.id FROM app.orders o, app.tenants s, app.tenants b
+    WHERE s.id = o.tenant_id AND o.total = 2 AND (s.slug, b.slug) IN (('acme', 'globex'), ('globex', 'initech'));
 INSERT INTO app.audit_log (tenant_id, what) SELECT id, 'created' FROM app.tenants;
 INSERT INTO app.audit_log (tenant_id, what) VALUES (NULL, 'installed');
 REFRESH MATERIALIZED VIEW billing.totals;
