@@ -47,6 +47,22 @@ func (x *Exchange) Body(r *http.Request, limit int64) ([]byte, error) {
 	return text, nil
 }
 
+// Upload reads the form of r with its files, bounded as Body is. Files go to the disk, where
+// the caller removes them: r.MultipartForm.RemoveAll. It is to be called before Turn.
+func (x *Exchange) Upload(r *http.Request, limit int64) error {
+	if r.ContentLength > limit {
+		return &http.MaxBytesError{Limit: limit}
+	}
+	r.Body = http.MaxBytesReader(nil, io.NopCloser(&paced{x, r.Body}), limit)
+	if err := r.ParseMultipartForm(0); err != nil {
+		return bodyError(err)
+	}
+	if x.control != nil {
+		_ = x.control.SetReadDeadline(time.Time{})
+	}
+	return nil
+}
+
 // BodyLimit is how many bytes a body may have.
 func (g *Gate) BodyLimit() int64 { return g.limits.BodyBytes }
 

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -264,6 +266,48 @@ func TestBody(t *testing.T) {
 	x := g.ExchangeOf(r)
 	if _, err := x.Body(r, 1<<20); !errors.As(err, new(*http.MaxBytesError)) || x.held > 4<<20 {
 		t.Errorf("a bomb: %v, %d bytes held", err, x.held)
+	}
+}
+
+// A form with a file goes to the disk, and what is refused leaves nothing there. It is not
+// parallel: it sets the folder of temporary files.
+func TestUpload(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile("file", "archive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(part, strings.Repeat("x", 2<<20))
+	form.Close()
+	for _, tt := range []struct {
+		name          string
+		length, limit int64
+		want          int64
+	}{{"whole", -1, 3 << 20, 2 << 20}, {"too long, and says so", int64(body.Len()), 1 << 20, 0},
+		{"too long", -1, 1 << 20, 0}} {
+		r := httptest.NewRequest(http.MethodPost, "/", io.NopCloser(bytes.NewReader(body.Bytes())))
+		r.Header.Set("Content-Type", form.FormDataContentType())
+		r.ContentLength = tt.length
+		err := NewGate(1, Limits{}).ExchangeOf(r).Upload(r, tt.limit)
+		if tt.want == 0 {
+			if files, _ := os.ReadDir(dir); !errors.As(err, new(*http.MaxBytesError)) || len(files) > 0 {
+				t.Errorf("%s: %v, left behind: %v", tt.name, err, files)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if got := r.MultipartForm.File["file"][0].Size; got != tt.want {
+			t.Errorf("%s: %d bytes", tt.name, got)
+		}
+		if files, _ := os.ReadDir(dir); len(files) != 1 {
+			t.Errorf("%s: on the disk: %v", tt.name, files)
+		}
+		r.MultipartForm.RemoveAll()
 	}
 }
 

@@ -63,7 +63,7 @@ func New(config Config) (*Pages, error) {
 	p := &Pages{Config: config, sessions: config.Frame.Sessions("moat_operator", base)}
 	var err error
 	p.Views, err = config.Frame.Views(templates, template.FuncMap{"finding": newFinding, "since": newSince,
-		"megabytes": func(n int64) string { return fmt.Sprintf("%d MB", n>>20) }})
+		"gigabytes": func(n int64) string { return fmt.Sprintf("%d GB", n>>30) }})
 	return p, err
 }
 
@@ -102,7 +102,7 @@ func (p *Pages) Routes() map[string]Handler {
 		"POST /tenants/{id}/limits":  p.setLimits,
 		"GET /tenants/{id}/data":     p.dataPage,
 		"POST /tenants/{id}/export":  p.export,
-		"POST /tenants/{id}/restore": p.restore,
+		archives:                     p.restore,
 		"GET /isolation":             p.isolationPage,
 		"POST /isolation/look":       p.lookAgain,
 		"POST /isolation/good":       p.keepGood,
@@ -119,15 +119,22 @@ func (p *Pages) Mount(mux *http.ServeMux) {
 	mux.Handle("POST "+base+"/sign-out", p.Handle(p.signOut))
 	for pattern, h := range p.Routes() {
 		method, path, _ := strings.Cut(pattern, " ")
-		mux.Handle(method+" "+base+path, p.Handle(p.signedIn(h)))
+		admit := p.admit
+		if pattern == archives {
+			admit = p.admitArchive
+		}
+		mux.Handle(method+" "+base+path, p.Handle(p.signedIn(admit, h)))
 	}
 }
 
 // Handler answers an operator who is signed in.
 type Handler func(w http.ResponseWriter, r *http.Request, s *frame.Session) error
 
-// signedIn lets a signed-in operator through, and nobody else.
-func (p *Pages) signedIn(h Handler) frame.Handler {
+// admit gives a request its turn among those of all operators.
+func (p *Pages) admit(r *http.Request) error { return p.Admit(r, operators) }
+
+// signedIn lets a signed-in operator through, and nobody else: before that, no body is read.
+func (p *Pages) signedIn(admit func(*http.Request) error, h Handler) frame.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		s, err := p.session(r)
 		if err != nil {
@@ -136,7 +143,7 @@ func (p *Pages) signedIn(h Handler) frame.Handler {
 		if s == nil {
 			return frame.Elsewhere(base + "/sign-in")
 		}
-		if err := p.Admit(r, operators); err != nil {
+		if err := admit(r); err != nil {
 			return err
 		}
 		return h(w, r, s)

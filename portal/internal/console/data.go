@@ -20,16 +20,33 @@ type Hidden struct {
 	Mask     map[string]string
 }
 
+// archiveBytes is how large an archive may be that is handed in: it goes to the disk. Larger
+// ones, which take longer than a browser waits, are for moat tenant restore.
+const archiveBytes = 4 << 30
+
+// archives is the route to which they are handed in.
+const archives = "POST /tenants/{id}/restore"
+
+// admitArchive is admit for a form with an archive.
+func (p *Pages) admitArchive(r *http.Request) error {
+	err := p.AdmitUpload(r, operators, archiveBytes)
+	if errors.As(err, new(*http.MaxBytesError)) {
+		return &frame.Refusal{Status: http.StatusRequestEntityTooLarge, Title: "This archive is too large for the console",
+			Hint: "On the command line there is no limit: moat tenant restore " + r.PathValue("id") + " --from FILE."}
+	}
+	return err
+}
+
 // dataPage is where all of a client's rows leave and come back.
 type dataPage struct {
 	Client     tenant
 	Difference *lifecycle.Difference
 	Changes    bool
-	Most       int64 // bytes of a file that is handed in
+	Most       int64 // bytes of an archive that is handed in
 }
 
 func (p *Pages) dataPage(w http.ResponseWriter, r *http.Request, s *frame.Session) error {
-	data := &dataPage{Most: p.Gate.BodyLimit()}
+	data := &dataPage{Most: archiveBytes}
 	err := p.operator(r, s, s.Reason, func(_ context.Context, _ *lifecycle.Operator, one tenant) error {
 		data.Client = one
 		return nil
@@ -78,7 +95,8 @@ func (p *Pages) export(w http.ResponseWriter, r *http.Request, s *frame.Session)
 
 // restore compares a client with an export that is handed in, or brings it back from it.
 func (p *Pages) restore(w http.ResponseWriter, r *http.Request, s *frame.Session) error {
-	reason, err := reasonOf(r) // reads the form, files included
+	defer r.MultipartForm.RemoveAll() //nolint:errcheck // what stays is in the folder of temporary files
+	reason, err := reasonOf(r)
 	if err != nil {
 		return err
 	}
@@ -92,7 +110,7 @@ func (p *Pages) restore(w http.ResponseWriter, r *http.Request, s *frame.Session
 	}
 	defer file.Close()
 	opts := lifecycle.RestoreOptions{Apply: r.PostFormValue("apply") != ""}
-	data := &dataPage{Most: p.Gate.BodyLimit()}
+	data := &dataPage{Most: archiveBytes}
 	err = p.operator(r, s, reason, func(ctx context.Context, o *lifecycle.Operator, one tenant) (err error) {
 		data.Client = one
 		data.Difference, err = o.Restore(ctx, one.ID, file, opts)

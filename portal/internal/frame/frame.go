@@ -6,6 +6,7 @@ package frame
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -117,6 +118,22 @@ func (f *Frame) Admit(r *http.Request, tenant string) error {
 		return err
 	}
 	return x.Turn(r.Context())
+}
+
+// AdmitUpload is [Frame.Admit] for a form with a file, which goes to the disk. The caller
+// removes it: r.MultipartForm.RemoveAll.
+func (f *Frame) AdmitUpload(r *http.Request, tenant string, limit int64) error {
+	x := f.Gate.ExchangeOf(r)
+	if err := x.Arrive(r.Context(), tenant); err != nil {
+		return err
+	}
+	if err := x.Upload(r, limit); err != nil {
+		return err
+	}
+	if err := x.Turn(r.Context()); err != nil {
+		return errors.Join(err, r.MultipartForm.RemoveAll())
+	}
+	return nil
 }
 
 // Form reads the body of a request, once, for its form to be read from.
