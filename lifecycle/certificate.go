@@ -223,6 +223,21 @@ func (o *Operator) Certificates(ctx context.Context) ([]StoredCertificate, error
 	return all, nil
 }
 
+// CertificateOf returns the newest certificate of a tenant that stands, nil where none does.
+func (o *Operator) CertificateOf(ctx context.Context, tenant string) (*Certificate, error) {
+	id, _, err := o.lookUp(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	all, err := o.Certificates(ctx)
+	for _, c := range slices.Backward(all) {
+		if c.Tenant == id && c.RevokedAt == nil {
+			return &c.Certificate, nil
+		}
+	}
+	return nil, err
+}
+
 // envelope is a certificate as a file holds it.
 type envelope struct {
 	Certificate json.RawMessage `json:"certificate"`

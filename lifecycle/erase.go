@@ -365,25 +365,58 @@ func (o *Operator) EraseDue(ctx context.Context, opts EraseOptions) (done []*Cer
 	if err := o.prepare(ctx); err != nil {
 		return nil, err
 	}
-	rows, err := o.conn.Query(ctx, "SELECT tenant FROM moat.erasure WHERE finished_at IS NULL AND cancelled_at IS NULL "+
-		"AND due_at <= clock_timestamp() ORDER BY due_at")
+	all, err := o.requests(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read moat.erasure: %w", err)
-	}
-	due, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, fmt.Errorf("read moat.erasure: %w", err)
+		return nil, err
 	}
 	var failed []error
-	for _, tenant := range due {
-		c, err := o.Erase(ctx, tenant, opts)
+	for _, r := range all {
+		if !r.Due {
+			continue
+		}
+		c, err := o.Erase(ctx, r.Tenant, opts)
 		if err != nil {
-			failed = append(failed, fmt.Errorf("tenant %s: %w", tenant, err))
+			failed = append(failed, fmt.Errorf("tenant %s: %w", r.Tenant, err))
 			continue
 		}
 		done = append(done, c)
 	}
 	return done, errors.Join(failed...)
+}
+
+// Request is an erasure that waits, is due, or was interrupted.
+type Request struct {
+	Tenant      string    `json:"tenant"`
+	RequestedBy string    `json:"requested_by"`
+	Reason      string    `json:"reason"`
+	RequestedAt time.Time `json:"requested_at"`
+	DueAt       time.Time `json:"due_at"`
+	// Due is whether the grace period has ended, by the clock of the database.
+	Due bool `json:"due"`
+	// StartedAt is set for one that has begun.
+	StartedAt *time.Time `json:"started_at,omitempty"`
+}
+
+// Requests lists the erasures that are not done, what falls due first before the others.
+func (o *Operator) Requests(ctx context.Context) ([]Request, error) {
+	if err := o.log(ctx, "looked at the erasures that are requested", "", ""); err != nil {
+		return nil, err
+	}
+	return o.requests(ctx)
+}
+
+func (o *Operator) requests(ctx context.Context) ([]Request, error) {
+	rows, err := o.conn.Query(ctx, "SELECT tenant, operator, reason, requested_at, due_at, "+
+		"due_at <= clock_timestamp(), started_at FROM moat.erasure "+
+		"WHERE finished_at IS NULL AND cancelled_at IS NULL ORDER BY due_at, id")
+	if err != nil {
+		return nil, fmt.Errorf("read moat.erasure: %w", err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Request])
+	if err != nil {
+		return nil, fmt.Errorf("read moat.erasure: %w", err)
+	}
+	return all, nil
 }
 
 // counts reads what an erasure has removed so far.

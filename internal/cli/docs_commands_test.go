@@ -40,7 +40,7 @@ func TestKnowsRefuses(t *testing.T) {
 	t.Parallel()
 	for line, good := range map[string]bool{
 		"moat audit --full": true, "moat serve --check": true, "moat nosuch": false, "moat audit --nosuch": false,
-		"moat seal key rotat": false, "moat tenant erase $TENANT --after 720h --apply": true,
+		"moat seal key rotat": false, "moat tenant erase $TENANT --after 30d --apply": true,
 	} {
 		if err := knows(newRoot(&app{}), line); (err == nil) != good {
 			t.Errorf("%s: %v", line, err)

@@ -27,7 +27,7 @@ func (a *app) newKey() *cobra.Command {
 			"key:<id>, in moat serve (Authorization: Bearer, or apikey) and moat proxy (the password).\n" +
 			"They accept keys when MOAT_KEYS_URL connects as " + apikey.Role + ", which moat key setup makes.",
 		Example: "  moat key setup --apply\n" +
-			"  moat key create --tenant 0c5e8f2a-4b1d-4e7a-9a63-1f0b7d2c8e01 --name ci --expires 2160h --apply\n" +
+			"  moat key create --tenant 0c5e8f2a-4b1d-4e7a-9a63-1f0b7d2c8e01 --name ci --expires 90d --apply\n" +
 			"  moat key list\n  moat key revoke 5f3c9a7e-1b2d-4c6f-8a90-3d4e5f607182 --apply",
 	})
 	c.AddCommand(a.newKeySetup(), a.newKeyCreate(), a.newKeyList(), a.newKeyRevoke())
@@ -89,7 +89,7 @@ func (a *app) newKeyCreate() *cobra.Command {
 		Short: "Make a key and print it, once",
 		Long: "Make a key for one tenant and print it. Only its hash is kept: a key that is lost is\n" +
 			"revoked, and another one made.",
-		Example: "  moat key create --tenant 0c5e8f2a-4b1d-4e7a-9a63-1f0b7d2c8e01 --name ci --expires 2160h --apply",
+		Example: "  moat key create --tenant 0c5e8f2a-4b1d-4e7a-9a63-1f0b7d2c8e01 --name ci --expires 90d --apply",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if k.Tenant = moat.Tenant(tenant); expires < 0 {
@@ -109,7 +109,7 @@ func (a *app) newKeyCreate() *cobra.Command {
 	flags.StringVar(&tenant, "tenant", "", "tenant that the key speaks for")
 	flags.StringVar(&k.Name, "name", "", "what it is for")
 	flags.StringVar(&k.Role, "role", "", "role inside the tenant")
-	flags.DurationVar(&expires, "expires", 0, "how long it is valid, such as 2160h (default: until it is revoked)")
+	daysFlag(c, &expires, "expires", "how long it is valid, such as 90d (default: until it is revoked)")
 	applyFlag(c, &apply)
 	_ = c.MarkFlagRequired("tenant")
 	_ = c.MarkFlagRequired("name")

@@ -39,7 +39,7 @@ func (a *app) newObserve() *cobra.Command {
 			"Exit code 0: nothing was noted. 1: something was, or not for long enough (--for).\n" +
 			"2: the database is not observed, or another error.",
 		Example: "  moat observe postgres://moat_operator@localhost/app\n" +
-			"  moat observe --once --for 168h                # in CI: a week is clean\n" +
+			"  moat observe --once --for 7d                  # in CI: a week is clean\n" +
 			"  moat observe --format json > monday.json\n" +
 			"  moat observe --once --after monday.json       # only what came since",
 		Args: cobra.MaximumNArgs(1),
@@ -48,7 +48,7 @@ func (a *app) newObserve() *cobra.Command {
 	formatFlag(c, &f.format, report.TextOrJSON())
 	flags := c.Flags()
 	flags.BoolVar(&f.once, "once", false, "show it once, also on a terminal")
-	flags.DurationVar(&f.atLeast, "for", 0, "exit with 1 unless it was observed for at least this long, such as 168h")
+	daysFlag(c, &f.atLeast, "for", "exit with 1 unless it was observed for at least this long, such as 7d")
 	flags.StringVar(&f.after, "after", "", "show only what came after this report, a file of --format json")
 	return c
 }

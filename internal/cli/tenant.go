@@ -37,7 +37,7 @@ func (a *app) newTenant() *cobra.Command {
 			"and stands in moat.operator_log, where the tenant sees the lines about itself.",
 		Example: "  moat tenant list --reason 'capacity planning'\n" +
 			"  moat tenant export 3f2a… --to acme.tar.zst --reason 'the customer asked for its data'\n" +
-			"  moat tenant erase 3f2a… --reason 'contract ended' --after 720h --apply\n" +
+			"  moat tenant erase 3f2a… --reason 'contract ended' --after 30d --apply\n" +
 			"  moat tenant restore 3f2a… --from postgres://localhost:5433/last_night --reason 'bad import'",
 	})
 	c.AddCommand(a.newTenantSetup(), a.newTenantList(), a.newTenantShow(), a.newTenantCreate(), a.newTenantSuspend(),

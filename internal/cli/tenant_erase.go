@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,11 +32,11 @@ func (a *app) newTenantErase() *cobra.Command {
 		Long: "Show what would be deleted, in which order, and what stands in the way. With --apply the\n" +
 			"tenant is suspended, its rows are deleted in batches that hold no lock for long, the whole\n" +
 			"database is searched for what is left, and a certificate is written, as JSON and as a page\n" +
-			"to print. Interrupted, the same command goes on.\n\n" +
+			"to print. Interrupted, the same command goes on; a certificate that is lost is written again.\n\n" +
 			"Rows of others that refer to the tenant's stop it, with the list, before anything is deleted.\n\n" +
 			"Exit code 0: done, or nothing to do. 1: a plan, or something stands in the way. 2: an error.",
 		Example: "  moat tenant erase 3f2a… --reason 'contract ended'                       # the plan\n" +
-			"  moat tenant erase 3f2a… --reason 'contract ended' --after 720h --apply  # in 30 days\n" +
+			"  moat tenant erase 3f2a… --reason 'contract ended' --after 30d --apply   # in 30 days\n" +
 			"  moat tenant erase 3f2a… --reason 'they stay' --cancel --apply\n" +
 			"  moat tenant erase --due --reason 'nightly run' --apply                  # from cron\n" +
 			"  moat tenant erase --again certificates/*.json --reason 'backup of Monday was restored' --apply",
@@ -44,10 +45,9 @@ func (a *app) newTenantErase() *cobra.Command {
 	}
 	f.add(c, "erase, request or cancel it")
 	flags := c.Flags()
-	flags.DurationVar(&f.after, "after", 0, "grace period, such as 720h: suspend now, and erase with --due when it "+
-		"has ended")
+	daysFlag(c, &f.after, "after", "grace period, such as 30d: suspend now, and erase with --due when it has ended")
 	flags.BoolVar(&f.cancel, "cancel", false, "take a request back, and resume the tenant")
-	flags.BoolVar(&f.due, "due", false, "erase all tenants whose grace period has ended")
+	flags.BoolVar(&f.due, "due", false, "list what is requested; with --apply erase all whose grace period has ended")
 	flags.BoolVar(&f.now, "now", false, "do not wait for the end of an earlier grace period")
 	flags.StringVar(&f.certificates, "certificates", ".", "folder for the certificates")
 	flags.StringArrayVar(&f.again, "again", nil,
@@ -90,20 +90,13 @@ func (a *app) eraseOne(ctx context.Context, o *lifecycle.Operator, tenant string
 				due.UTC().Format("2 January 2006, 15:04 UTC"))
 		})
 	case f.apply:
-		c, err := o.Erase(ctx, tenant, a.eraseOptions(f))
+		c, err := a.eraseOrFind(ctx, o, tenant, f)
 		if err != nil {
 			return err
 		}
 		return a.certificates(f, []*lifecycle.Certificate{c})
 	}
-	e, err := o.PlanErasure(ctx, tenant)
-	if err != nil {
-		return err
-	}
-	if err := a.print(f.tenantFlags, e, func(w io.Writer) { erasureText(w, e) }); err != nil {
-		return err
-	}
-	return errFound
+	return a.planErasure(ctx, o, tenant, f)
 }
 
 func (a *app) eraseOptions(f eraseFlags) lifecycle.EraseOptions {
@@ -114,42 +107,128 @@ func (a *app) eraseOptions(f eraseFlags) lifecycle.EraseOptions {
 	return opts
 }
 
-func (a *app) eraseDue(ctx context.Context, o *lifecycle.Operator, f eraseFlags) error {
-	if !f.apply {
-		return withHint(errors.New("nothing was erased"), "--apply erases what is due")
+// eraseOrFind erases a tenant, or finds the certificate of one that is gone: the command
+// may have been killed before it wrote the file.
+func (a *app) eraseOrFind(ctx context.Context, o *lifecycle.Operator, tenant string, f eraseFlags) (
+	*lifecycle.Certificate, error,
+) {
+	c, err := o.Erase(ctx, tenant, a.eraseOptions(f))
+	if !errors.As(err, new(*lifecycle.NoSuchTenantError)) {
+		return c, err
 	}
-	done, err := o.EraseDue(ctx, a.eraseOptions(f))
-	return errors.Join(a.certificates(f, done), err)
+	stands, failed := o.CertificateOf(ctx, tenant)
+	if stands == nil {
+		return nil, errors.Join(err, failed)
+	}
+	fmt.Fprintf(a.Err, "moat: tenant %s was erased before; this is its certificate\n", tenant)
+	return stands, failed
 }
 
-// eraseAgain erases the tenants of certificates that exist again.
-func (a *app) eraseAgain(ctx context.Context, o *lifecycle.Operator, files []string, f eraseFlags) error {
-	if !f.apply {
-		return withHint(errors.New("nothing was erased"), "--apply erases again")
+// eraseDue erases what is due, or lists what is requested.
+func (a *app) eraseDue(ctx context.Context, o *lifecycle.Operator, f eraseFlags) error {
+	if f.apply {
+		done, err := o.EraseDue(ctx, a.eraseOptions(f))
+		return errors.Join(a.certificates(f, done), err)
 	}
-	var done []*lifecycle.Certificate
-	for _, name := range files {
-		file, err := os.Open(name)
-		if err != nil {
-			return fmt.Errorf("open the certificate: %w", err)
-		}
-		c, err := lifecycle.ReadCertificate(file)
-		file.Close()
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		again, err := o.Erase(ctx, c.Tenant, a.eraseOptions(f))
-		var gone *lifecycle.NoSuchTenantError
+	all, err := o.Requests(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.print(f.tenantFlags, all, func(w io.Writer) { requestsText(w, all) }); err != nil || len(all) == 0 {
+		return err
+	}
+	return errFound
+}
+
+func requestsText(w io.Writer, all []lifecycle.Request) {
+	if len(all) == 0 {
+		fmt.Fprintln(w, "no erasure is requested")
+		return
+	}
+	for _, r := range all {
+		state := "waits until " + r.DueAt.UTC().Format("2 January 2006, 15:04 UTC")
 		switch {
-		case errors.As(err, &gone):
-			fmt.Fprintf(a.Err, "moat: tenant %s has no rows: nothing to erase\n", c.Tenant)
-		case err != nil:
+		case r.StartedAt != nil:
+			state = "has begun, and was interrupted"
+		case r.Due:
+			state = "is due"
+		}
+		fmt.Fprintf(w, "tenant %s %s; requested on %s by %s: %s\n", r.Tenant, state,
+			r.RequestedAt.UTC().Format("2 January 2006"), r.RequestedBy, r.Reason)
+	}
+	fmt.Fprintln(w, "\nNothing was changed. --apply erases what is due, and goes on with what has begun.")
+}
+
+// eraseAgain erases the tenants of certificates that exist again, or shows what it would.
+func (a *app) eraseAgain(ctx context.Context, o *lifecycle.Operator, files []string, f eraseFlags) error {
+	var done []*lifecycle.Certificate
+	var back bool
+	for _, name := range files {
+		c, err := readCertificate(name)
+		if err != nil {
 			return errors.Join(err, a.certificates(f, done))
-		default:
+		}
+		again, err := a.againOne(ctx, o, c.Tenant, f)
+		if again != nil {
 			done = append(done, again)
 		}
+		if back = back || errors.Is(err, errFound); err != nil && !errors.Is(err, errFound) {
+			return errors.Join(err, a.certificates(f, done))
+		}
 	}
-	return a.certificates(f, done)
+	switch {
+	case f.apply:
+		return a.certificates(f, done)
+	case back:
+		return errFound
+	}
+	return nil
+}
+
+// againOne erases one tenant that exists again; of one that does not it says that nothing
+// of it is found.
+func (a *app) againOne(ctx context.Context, o *lifecycle.Operator, tenant string, f eraseFlags) (
+	c *lifecycle.Certificate, err error,
+) {
+	if f.apply {
+		c, err = o.Erase(ctx, tenant, a.eraseOptions(f))
+	} else {
+		err = a.planErasure(ctx, o, tenant, f)
+	}
+	if !errors.As(err, new(*lifecycle.NoSuchTenantError)) {
+		return c, err
+	}
+	searched, err := o.VerifyErased(ctx, tenant)
+	if err == nil {
+		fmt.Fprintf(a.Err, "moat: tenant %s is not back: %s searched, nothing found\n", tenant,
+			english.Count(len(searched), "place"))
+	}
+	return nil, err
+}
+
+func readCertificate(name string) (*lifecycle.Certificate, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("open the certificate: %w", err)
+	}
+	defer file.Close()
+	c, err := lifecycle.ReadCertificate(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return c, nil
+}
+
+// planErasure shows what an erasure would do.
+func (a *app) planErasure(ctx context.Context, o *lifecycle.Operator, tenant string, f eraseFlags) error {
+	e, err := o.PlanErasure(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	if err := a.print(f.tenantFlags, e, func(w io.Writer) { erasureText(w, e) }); err != nil {
+		return err
+	}
+	return errFound
 }
 
 // certificates writes the files and says where they are.
@@ -158,12 +237,9 @@ func (a *app) certificates(f eraseFlags, all []*lifecycle.Certificate) error {
 		fmt.Fprint(a.Err, "\r\x1b[K")
 	}
 	for _, c := range all {
-		base := filepath.Join(f.certificates, fmt.Sprintf("erasure-%04d", c.Number))
-		if err := writeFile(base+".json", func(w io.Writer) error { return lifecycle.WriteCertificate(w, c) }); err != nil {
-			return err
-		}
-		if err := writeFile(base+".html", func(w io.Writer) error { return lifecycle.PrintCertificate(w, c) }); err != nil {
-			return err
+		base, err := writeCertificate(f.certificates, c)
+		if err != nil {
+			return fmt.Errorf("write the certificate (it stands in moat.certificate as well): %w", err)
 		}
 		if f.format == "text" {
 			certificateText(a.Out, c, base)
@@ -173,17 +249,25 @@ func (a *app) certificates(f eraseFlags, all []*lifecycle.Certificate) error {
 		return a.print(f.tenantFlags, all, nil)
 	}
 	if len(all) == 0 {
-		fmt.Fprintln(a.Out, "nothing was erased: no tenant is due")
+		why := map[bool]string{true: "no tenant is due", false: "no tenant is back"}[f.due]
+		fmt.Fprintln(a.Out, "nothing was erased: "+why)
 	}
 	return nil
 }
 
-func writeFile(name string, fn func(w io.Writer) error) error {
-	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
-	if err != nil {
-		return fmt.Errorf("write the certificate (it stands in moat.certificate as well): %w", err)
+// writeCertificate writes a certificate as JSON and as a page. One that is there already,
+// of another database or of one that was restored, is never written over.
+func writeCertificate(dir string, c *lifecycle.Certificate) (base string, err error) {
+	var text, page bytes.Buffer
+	if err := errors.Join(lifecycle.WriteCertificate(&text, c), lifecycle.PrintCertificate(&page, c)); err != nil {
+		return "", err
 	}
-	return errors.Join(fn(file), file.Close())
+	base = filepath.Join(dir, fmt.Sprintf("erasure-%04d", c.Number))
+	if old, err := os.ReadFile(base + ".json"); err == nil && !bytes.Equal(old, text.Bytes()) {
+		base += "-" + c.Digest[:8]
+	}
+	return base, errors.Join(os.WriteFile(base+".json", text.Bytes(), 0o644),
+		os.WriteFile(base+".html", page.Bytes(), 0o644))
 }
 
 func certificateText(w io.Writer, c *lifecycle.Certificate, base string) {
@@ -225,6 +309,6 @@ func erasureText(w io.Writer, e *lifecycle.Erasure) {
 	if e.Due != nil {
 		fmt.Fprintf(w, "\nIts erasure was requested and falls due on %s.\n", e.Due.UTC().Format("2 January 2006, 15:04 UTC"))
 	}
-	fmt.Fprintln(w, "\nNothing was changed. --apply erases it; --after 720h --apply suspends it now and erases it "+
+	fmt.Fprintln(w, "\nNothing was changed. --apply erases it; --after 30d --apply suspends it now, and --due erases it "+
 		"in 30 days.")
 }

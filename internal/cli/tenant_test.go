@@ -77,12 +77,20 @@ func TestTenantCommands(t *testing.T) {
 	}
 
 	step(exitFound, "Erasing it deletes 16 rows", tenant("erase", tenantA)...)
-	step(exitOK, "due to be erased", tenant("erase", tenantA, "--after", "720h", "--apply")...)
+	step(exitOK, "due to be erased", tenant("erase", tenantA, "--after", "30d", "--apply")...)
 	step(exitError, "grace period", tenant("erase", tenantA, "--apply")...)
+	step(exitFound, "waits until", tenant("erase", "--due")...)
 	step(exitOK, "no tenant is due", tenant("erase", "--due", "--apply", "--certificates", dir)...)
 	step(exitError, "cancel it first", tenant("resume", tenantA, "--apply")...)
 	step(exitOK, "is cancelled", tenant("erase", tenantA, "--cancel", "--apply")...)
+	step(exitOK, "no erasure is requested", tenant("erase", "--due")...)
 	step(exitOK, "16 rows deleted", tenant("erase", tenantA, "--apply", "--certificates", dir)...)
+	certificate := filepath.Join(dir, "erasure-0001.json")
+	if err := os.Remove(certificate); err != nil {
+		t.Fatal(err)
+	}
+	step(exitOK, "was erased before", tenant("erase", tenantA, "--apply", "--certificates", dir)...)
+	step(exitOK, "is not back", tenant("erase", "--again", certificate)...)
 
 	step(exitError, "--revoke-certificate", tenant("restore", tenantA, "--from", file, "--apply")...)
 	step(exitFound, "Nothing was changed", tenant("restore", tenantA, "--from", file)...)
@@ -91,8 +99,15 @@ func TestTenantCommands(t *testing.T) {
 	step(exitFound, "3        0  public.projects", tenant("restore", tenantA, "--from", file)...)
 	step(exitOK, "What changed", tenant("restore", tenantA, "--from", file, "--apply")...)
 	step(exitOK, "3 tables are as in the export", tenant("restore", tenantA, "--from", file)...)
-	step(exitOK, "16 rows deleted", tenant("erase", "--again", filepath.Join(dir, "erasure-0001.json"), "--apply",
-		"--certificates", dir)...)
+	step(exitFound, "Erasing it deletes 16 rows", tenant("erase", "--again", certificate)...)
+	other := filepath.Join(dir, "erasure-0002.json") // of another database
+	if err := os.WriteFile(other, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	step(exitOK, "16 rows deleted", tenant("erase", "--again", certificate, "--apply", "--certificates", dir)...)
+	if text, err := os.ReadFile(other); err != nil || string(text) != "{}" {
+		t.Errorf("a certificate was written over: %s, %v", text, err)
+	}
 
 	const copied = "dddddddd-0000-4000-8000-000000000004"
 	step(exitError, "--set", tenant("clone", tenantB, "--as", copied, "--apply")...)
