@@ -166,7 +166,7 @@ func dedupe(all []Finding) []Finding {
 
 // verdict is the report in one line. What nobody can tell comes first.
 func verdict(r Report) string {
-	var unknown, server, leaks, slow, minor int
+	var unknown, server, leaks, outages, slow, minor int
 	for _, x := range r.Findings {
 		switch {
 		case x.Rule == ruleRLSUnknown.ID:
@@ -177,6 +177,8 @@ func verdict(r Report) string {
 			slow++
 		case x.Kind == Leak && x.Severity.AtLeast(Medium):
 			leaks++
+		case x.Kind == Outage && x.Severity.AtLeast(Medium):
+			outages++
 		default:
 			minor++
 		}
@@ -187,6 +189,7 @@ func verdict(r Report) string {
 		noun, many string
 	}{
 		{unknown, "table of unknown tenants", "tables of unknown tenants"}, {leaks, "leak", "leaks"},
+		{outages, "outage", "outages"},
 		{slow, "performance finding", "performance findings"}, {minor, "minor finding", "minor findings"},
 	} {
 		if p.n > 0 {

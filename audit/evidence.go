@@ -20,6 +20,8 @@ type Evidence struct {
 	SealKeys []string
 	// Placements are the shards of each distributed table that was asked about.
 	Placements map[catalog.QName]Placements
+	// Hidden are the statements of migrations that policies hide rows from.
+	Hidden []HiddenRows
 	// Unseen says what could not be counted.
 	Unseen []string
 }
@@ -36,4 +38,12 @@ type CrossingRows struct {
 	References catalog.QName
 	Rows       int64
 	Query      string // shows them
+}
+
+// HiddenRows is a statement of a migration that reads or changes rows of a table, as a role
+// that the table's policies bind.
+type HiddenRows struct {
+	Table catalog.QName
+	File  string
+	Line  int
 }

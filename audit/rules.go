@@ -32,6 +32,7 @@ func Rules() []Rule {
 		ruleRLSTriggerTarget,
 		ruleRLSUnknown,
 		ruleRLSIgnored,
+		ruleRLSHidesFromMigration,
 		ruleRLSUnreachable,
 
 		rulePolicyAlwaysTrue,
@@ -79,6 +80,7 @@ func Rules() []Rule {
 		ruleFuncHelperSearchPath,
 		ruleFuncImmutableHelper,
 		ruleFuncLeakproof,
+		ruleFuncNotify,
 		ruleFuncSearchPath,
 		ruleFuncSecret,
 		ruleFuncSetting,

@@ -138,6 +138,9 @@ func (p *planner) firstStep(tm catalog.TableModel) (catalog.Step, string) {
 		return catalog.Step{}, fmt.Sprintf("the configured path %q is not a foreign key of the table", chosen)
 	}
 	firsts := firstSteps(tm)
+	if x := p.m.Shapes.ShareLinkOf(tm.Table); x != nil { // a share is its row's owner's
+		firsts = slices.DeleteFunc(firsts, func(s catalog.Step) bool { return s.To != x.Table || s.Columns[0] != x.Row })
+	}
 	var always []catalog.Step // never NULL
 	for _, step := range firsts {
 		if !step.Nullable {
@@ -185,31 +188,11 @@ func (p *planner) foreignKeyStep(q catalog.QName, constraint string) (catalog.St
 }
 
 func (p *planner) askPath(tm catalog.TableModel, why string) {
-	var names []string
-	columns, with, of := "", "", ""
-	for _, step := range firstSteps(tm) {
-		names = append(names, step.Constraint)
-		if p.namesTenant(step) && len(step.Columns) == 1 {
-			columns = fmt.Sprintf("\ntables: {columns: {%s: %s}}   # or: this column is the tenant", key(tm.Table),
-				step.Columns[0])
-			with = step.Columns[0]
-		} else {
-			of = key(step.To)
-		}
-	}
-	if with != "" && of != "" {
-		columns += fmt.Sprintf("\ntables: {shares: {%s: {through: %s, with: %s}}}   # besides, once the path to %[1]s is "+
-			"applied: shares", of, key(tm.Table), with)
-	}
-	choice := "CONSTRAINT"
-	if len(names) > 0 {
-		choice = strings.Join(names, " | ")
-	}
-	p.decide(Decision{ID: "path/" + key(tm.Table), Table: tm.Table,
-		Question: "Which foreign key of " + key(tm.Table) + " leads to the tenant of a row?",
+	q := key(tm.Table)
+	p.decide(Decision{ID: "path/" + q, Table: tm.Table,
+		Question: "Which foreign key of " + q + " leads to the tenant of a row?",
 		Why:      "The table has no tenant column, and " + why + ". " + tm.Why + ".",
-		Config: fmt.Sprintf("protect: {paths: {%s: %s}}%s\ntables: {shared: [%s]}   # or: every tenant reads it",
-			key(tm.Table), choice, columns, key(tm.Table))})
+		Config:   strings.Join(p.pathAnswers(q, firstSteps(tm)), "\n")})
 }
 
 func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {

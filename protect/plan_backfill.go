@@ -16,6 +16,7 @@ func (p *planner) backfills() {
 	for _, t := range p.tables {
 		if t.open && t.source != nil {
 			p.backfill(t)
+			p.askFill(t)
 		}
 	}
 	for _, t := range p.tables {

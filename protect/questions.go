@@ -25,6 +25,7 @@ func Kinds() []Kinded {
 		{"beside", true, "policy", "that would open what the wall of its table closes on the shards"},
 		{"access", true, "command", "that no policy of yours allows"},
 		{"trigger", true, "trigger", "that would fail"},
+		{"fill", true, "obstacle", "to a backfill"},
 		{"default", true, "tenant column", "with a default of its own"},
 		{"owner", true, "object", "owned by the application role"},
 		{"member", true, "role", "that would let the application past the policies"},
@@ -107,7 +108,7 @@ func (p *Plan) settled(until Group) error {
 	enforces := slices.ContainsFunc(p.Steps, func(s Step) bool {
 		return s.Group.Includes(GroupEnforce) && until.Includes(s.Group)
 	})
-	if open := p.Open(); enforces && len(open) > 0 {
+	if open := p.Open(); len(open) > 0 && (enforces || p.fills(until)) {
 		return &OpenError{open}
 	}
 	return nil

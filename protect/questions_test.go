@@ -44,7 +44,10 @@ func questions() map[string]struct {
 		"class/public.colours": {"CREATE TABLE colours (id int PRIMARY KEY)", shared("colours")},
 		"path/public.share": {`CREATE TABLE share (doc_id uuid NOT NULL REFERENCES doc,
 			shared_with uuid NOT NULL REFERENCES tenants)`,
-			func(c *Config, _ *bench) { c.Paths = map[string]string{"public.share": "share_doc_id_fkey"} }},
+			func(_ *Config, b *bench) {
+				name := func(s string) catalog.QName { return catalog.QName{Schema: "public", Name: s} }
+				b.opts.Shapes.Shares = []catalog.Shares{{Table: name("doc"), Through: name("share"), With: "shared_with"}}
+			}},
 		"rows/null/public.job": {`CREATE TABLE job (id int PRIMARY KEY, tenant_id uuid REFERENCES tenants);
 			INSERT INTO job VALUES (1, NULL)`, func(c *Config, _ *bench) { c.Hidden = []string{"public.job"} }},
 		"rows/stray/public.job": {`CREATE TABLE job (id int PRIMARY KEY, tenant_id uuid NOT NULL);
@@ -70,6 +73,11 @@ func questions() map[string]struct {
 				EXECUTE 'INSERT INTO ' || TG_ARGV[0] || ' VALUES (1)'; RETURN NEW; END $$;
 			CREATE TRIGGER dynamic AFTER UPDATE ON doc FOR EACH ROW EXECUTE FUNCTION dynamic('log')`,
 			func(c *Config, _ *bench) { c.Triggers = []string{"public.dynamic"} }},
+		"fill/public.note/no": {`CREATE TABLE note (id int PRIMARY KEY, doc_id uuid NOT NULL REFERENCES doc);
+			CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no update'; END $$;
+			CREATE TRIGGER no BEFORE UPDATE ON note FOR EACH ROW EXECUTE FUNCTION no();
+			ALTER TABLE note ENABLE ALWAYS TRIGGER no`,
+			func(c *Config, _ *bench) { c.Triggers = []string{"public.no"} }},
 		"default/public.doc": {"ALTER TABLE doc ALTER tenant_id SET DEFAULT '00000000-0000-0000-0000-000000000001'",
 			func(c *Config, _ *bench) { c.ReplaceDefaults = true }},
 		"owner/public.doc": {"ALTER TABLE doc OWNER TO APP", func(c *Config, _ *bench) { c.ChangeOwner = true }},

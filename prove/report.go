@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/moat-db/moat/baseline"
+	"github.com/moat-db/moat/internal/english"
 )
 
 // Verdict is what one probe, or a whole run, showed.
@@ -133,7 +135,40 @@ func (r *Report) Finish() *Report {
 	return r
 }
 
-// Summary is the verdict in one line: what was found, and what it is not about.
+// Sentence is the verdict in one line, with the relations that it is not about.
+func (r *Report) Sentence() string { return string(r.Verdict) + r.Except() + ": " + r.Summary() }
+
+// Except names the relations that the verdict is not about, since every tenant reads them
+// or they were left out, to stand behind it: ", not counting …". Of many it names the
+// first; "" when there is none.
+func (r *Report) Except() string {
+	var parts []string
+	if len(r.Shared) > 0 {
+		parts = append(parts, named(r.Shared)+", which every tenant reads")
+	}
+	if len(r.LeftOut) > 0 {
+		parts = append(parts, named(r.LeftOut)+", left out")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ", not counting " + strings.Join(parts, ", nor ")
+}
+
+// named lists objects in a sentence, the first of many.
+func named(list []Noted) string {
+	const most = 5
+	var names []string
+	for _, x := range list[:min(len(list), most)] {
+		names = append(names, x.Object)
+	}
+	if n := len(list) - most; n > 0 {
+		names = append(names, fmt.Sprintf("%d more", n))
+	}
+	return english.And(names)
+}
+
+// Summary counts what was found, and what the verdict is not about.
 func (r *Report) Summary() string {
 	text := fmt.Sprintf("%d probes, %d isolated, %d leaks, %d undecided", len(r.Probes), r.Count(VerdictIsolated),
 		r.Count(VerdictLeak), r.Count(VerdictUndecided))

@@ -217,10 +217,13 @@ func (f *inference) shares() error {
 	for i := range f.m.Shapes.Shares {
 		x := &f.m.Shapes.Shares[i]
 		key := "tables.shares." + x.Table.String()
-		err := cmp.Or(f.hasTenantColumn(key, x.Table), f.hasTenantColumn(key, x.Through),
-			f.need(key, x.Through, x.With, x.Edits))
+		err := cmp.Or(f.hasTenantColumn(key, x.Table), f.need(key, x.Through, x.With, x.Edits))
 		if err != nil {
 			return err
+		}
+		if x.With == f.tenantOf(x.Through) {
+			return &ShapeError{key, fmt.Sprintf("%s is the tenant column of %s: whoever receives a share would own it", x.With,
+				x.Through)}
 		}
 		if x.Row, x.Key = f.reference(x.Through, x.Table); x.Row == "" {
 			return &ShapeError{key, fmt.Sprintf("no foreign key leads from %s to %s", x.Through, x.Table)}

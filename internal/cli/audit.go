@@ -201,14 +201,18 @@ func (a *app) auditMigrations(ctx context.Context, c config.Config, f auditFlags
 		return audited{}, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	notes, err := migrations.Apply(ctx, conn, folder)
-	for _, n := range notes {
+	applied, err := migrations.Apply(ctx, conn, folder, c.Roles.Migrator == c.Roles.Operator)
+	for _, n := range applied.Notes {
 		fmt.Fprintf(a.Err, "moat: %s\n", n)
 	}
 	if err != nil {
 		return audited{}, err
 	}
 	f.noProbe, o.Elsewhere = true, true // the tables are empty, and the server is not theirs
+	for _, h := range applied.Hidden {
+		o.Evidence.Hidden = append(o.Evidence.Hidden, audit.HiddenRows{
+			Table: catalog.QName{Schema: h.Schema, Name: h.Table}, File: h.File, Line: h.Line})
+	}
 	got, err := look(ctx, conn, c, f, o, folder.Tool.Schemas)
 	got.report.Database, got.locator = f.migrations, migrations.NewLocator(folder)
 	return got, err
@@ -221,7 +225,7 @@ func (g *audited) locate() {
 	}
 	for i := range g.report.Findings {
 		x := &g.report.Findings[i]
-		if p, ok := g.locator.Find(x.Rule, x.Object); ok {
+		if p, ok := g.locator.Find(x.Rule, x.Object); ok && x.File == "" {
 			x.File, x.Line = p.File, p.Line
 		}
 	}

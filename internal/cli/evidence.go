@@ -196,6 +196,7 @@ func proofResult(p *proof, e *lifecycle.Evidence) lifecycle.Result {
 	r := lifecycle.Result{Name: "prove", Good: leaks+undecided == 0, Report: p.text, Lines: proofLines(&p.Report),
 		Summary: fmt.Sprintf("%s of %s tried, %d undecided", english.Count(leaks, "leak"),
 			english.Count(len(p.Probes), "probe"), undecided)}
+	r.Summary += p.Except()
 	if !p.Context.Started.IsZero() {
 		r.Summary += ", on " + p.Context.Started.UTC().Format("2 January 2006")
 	}
@@ -215,8 +216,10 @@ func proofLines(r *prove.Report) (lines []string) {
 	for _, x := range r.Accepted {
 		lines = append(lines, fmt.Sprintf("accepted until %s, %s on %s: %s", x.Expires, x.Attack, x.Object, x.Reason))
 	}
-	for _, n := range r.LeftOut {
-		lines = append(lines, fmt.Sprintf("not looked at, %s: %s", n.Object, n.Reason))
+	for _, n := range r.Notes() {
+		for _, x := range n.List {
+			lines = append(lines, fmt.Sprintf("%s, %s: %s", n.Short, x.Object, x.Reason))
+		}
 	}
 	for _, text := range r.NotTried {
 		lines = append(lines, "not tried: "+text)

@@ -81,8 +81,7 @@ func (n *nightly) once(ctx context.Context) {
 	if err != nil {
 		e.Error, e.Text = err.Error(), "moat prove could not run: "+err.Error()
 	} else {
-		e.Text = fmt.Sprintf("moat prove: %s, %d probes, %d leaks, %d undecided", r.Verdict, len(r.Probes),
-			r.Count(prove.VerdictLeak), r.Count(prove.VerdictUndecided))
+		e.Text = "moat prove: " + r.Sentence()
 	}
 	n.tell(ctx, e)
 }

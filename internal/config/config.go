@@ -92,6 +92,9 @@ type Roles struct {
 	Tree        string `yaml:"tree"`
 	Operator    string `yaml:"operator"`
 	Definer     string `yaml:"definer"`
+	// Migrator runs the migrations. Empty, or any role but the operator, is one that
+	// policies bind.
+	Migrator string `yaml:"migrator"`
 }
 
 // Sealed turns the signed tenant setting on.

@@ -27,12 +27,18 @@ func (e *Error) Unwrap() error { return e.Err }
 // Migrator is the role that owns what [Apply] makes.
 const Migrator = "migrator"
 
+// Result is what [Apply] noticed.
+type Result struct {
+	Notes  []string // what had to be left out or made up, in sentences
+	Hidden []Hidden // statements that policies hide rows from
+}
+
 // Apply runs a folder's statements, in order, in the empty database of a private
 // server, over a connection of its superuser. It makes roles that statements name and
-// nobody created, without any privilege: what they may do, the migrations say. It
-// returns what it had to leave out or make up, in sentences.
-func Apply(ctx context.Context, conn *pgx.Conn, f Folder) ([]string, error) {
-	a := applier{conn: conn}
+// nobody created, without any privilege: what they may do, the migrations say. With
+// bypasses, policies do not bind the role that runs them elsewhere.
+func Apply(ctx context.Context, conn *pgx.Conn, f Folder, bypasses bool) (Result, error) {
+	a := applier{conn: conn, bypasses: bypasses || f.Tool != nil && f.Tool.Bypasses}
 	// The owner of a real schema is no superuser, but installing extensions takes one:
 	// it is taken back at the end.
 	prelude := "CREATE ROLE " + Migrator + " SUPERUSER"
@@ -40,23 +46,30 @@ func Apply(ctx context.Context, conn *pgx.Conn, f Folder) ([]string, error) {
 		prelude += ";" + f.Tool.Prelude
 	}
 	if err := a.exec(ctx, prelude); err != nil {
-		return nil, fmt.Errorf("prepare the private server: %w", err)
+		return a.result, fmt.Errorf("prepare the private server: %w", err)
 	}
 	for _, file := range f.Files {
 		if err := a.file(ctx, file); err != nil {
-			return a.notes, err
+			return a.result, err
 		}
 	}
 	const reset = "RESET ALL; RESET SESSION AUTHORIZATION; ALTER ROLE " + Migrator + " NOSUPERUSER NOLOGIN"
 	if err := a.exec(ctx, reset); err != nil {
-		return a.notes, fmt.Errorf("leave the private server: %w", err)
+		return a.result, fmt.Errorf("leave the private server: %w", err)
 	}
-	return a.notes, nil
+	return a.result, nil
 }
 
 type applier struct {
-	conn  *pgx.Conn
-	notes []string
+	conn     *pgx.Conn
+	bypasses bool
+	speaks   bool // whether the file sets parameters of its own, such as a tenant
+	told     bool // whether that was noted
+	result   Result
+}
+
+func (a *applier) note(format string, args ...any) {
+	a.result.Notes = append(a.result.Notes, fmt.Sprintf(format, args...))
 }
 
 func (a *applier) exec(ctx context.Context, sql string) error {
@@ -69,7 +82,11 @@ func (a *applier) file(ctx context.Context, f File) error {
 	if err := a.exec(ctx, "RESET SESSION AUTHORIZATION; RESET ALL; SET SESSION AUTHORIZATION "+Migrator); err != nil {
 		return &Error{f.Path, 1, err}
 	}
+	a.speaks, a.told = false, false
 	for _, s := range f.Statements {
+		if err := a.hidden(ctx, f.Path, s); err != nil {
+			return &Error{f.Path, s.Line, err}
+		}
 		if err := a.statement(ctx, s); err != nil {
 			return &Error{f.Path, s.Line, err}
 		}
@@ -97,7 +114,7 @@ func (a *applier) statement(ctx context.Context, s sqltext.Statement) error {
 			return err
 		}
 		if isExtension(s.Text) && (pgErr.Code == "0A000" || pgErr.Code == "58P01" || pgErr.Code == "22023") {
-			a.notes = append(a.notes, "An extension is not installed on this machine: "+s.Text)
+			a.note("An extension is not installed on this machine: %s", s.Text)
 			return nil
 		}
 		role := missingRole.FindStringSubmatch(pgErr.Message)
@@ -108,7 +125,7 @@ func (a *applier) statement(ctx context.Context, s sqltext.Statement) error {
 		if err := a.exec(ctx, "CREATE ROLE "+pgx.Identifier{role[1]}.Sanitize()+" LOGIN"); err != nil {
 			return err
 		}
-		a.notes = append(a.notes, fmt.Sprintf("No migration creates the role %s: it was made as an ordinary login.", role[1]))
+		a.note("No migration creates the role %s: it was made as an ordinary login.", role[1])
 	}
 	return errors.New("the statement names too many roles that nobody creates")
 }

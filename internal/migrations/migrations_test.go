@@ -57,12 +57,12 @@ func TestTools(t *testing.T) {
 				t.Error(diff)
 			}
 			conn := server(t)
-			notes, err := migrations.Apply(context.Background(), conn, f)
+			applied, err := migrations.Apply(context.Background(), conn, f, false)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if tool != "supabase" && !strings.Contains(strings.Join(notes, " "), "role web") {
-				t.Errorf("nothing said of the role that no file makes: %q", notes)
+			if tool != "supabase" && !strings.Contains(strings.Join(applied.Notes, " "), "role web") {
+				t.Errorf("nothing said of the role that no file makes: %q", applied.Notes)
 			}
 			checkApplied(t, conn)
 			got, ok := migrations.NewLocator(f).Find("policy-always-true", "public.leads.leads_all")
@@ -107,7 +107,7 @@ func TestApplySaysWhereItFails(t *testing.T) {
 	t.Parallel()
 	f := migrations.Folder{Files: []migrations.File{{Path: "db/1.sql"}}}
 	f.Files[0].Statements = append(f.Files[0].Statements, statement("SELECT 1", 1), statement("CREATE TABLE broken (", 4))
-	_, err := migrations.Apply(context.Background(), server(t), f)
+	_, err := migrations.Apply(context.Background(), server(t), f, false)
 	var failed *migrations.Error
 	if !errors.As(err, &failed) || failed.File != "db/1.sql" || failed.Line != 4 {
 		t.Errorf("got %v", err)

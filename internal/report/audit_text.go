@@ -108,15 +108,23 @@ func (t *auditText) summary(findings []audit.Finding) {
 
 // objects names the first objects, as many as fit into width columns, and at least one.
 func objects(findings []audit.Finding, width int) string {
-	text := findings[0].Object
+	text := placed(findings[0])
 	for _, x := range findings[1:] {
-		more := text + ", " + x.Object
+		more := text + ", " + placed(x)
 		if columns(more) > width-len(", …") {
 			return text + ", …"
 		}
 		text = more
 	}
 	return text
+}
+
+// placed is a finding's object, with the line of a migration that it comes from.
+func placed(x audit.Finding) string {
+	if x.File == "" {
+		return x.Object
+	}
+	return fmt.Sprintf("%s (%s:%d)", x.Object, x.File, x.Line)
 }
 
 func rolesText(roles []string) string {

@@ -13,5 +13,8 @@ func ProveJSON(w io.Writer, r *prove.Report) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return e.Encode(struct {
+		Summary string `json:"summary"` // the verdict with what it is not about
+		*prove.Report
+	}{r.Sentence(), r})
 }

@@ -15,7 +15,7 @@ func ProveJUnit(w io.Writer, r *prove.Report) error {
 		Time:      strconv.FormatFloat(float64(r.Context.DurationMS)/1000, 'f', 3, 64),
 		Timestamp: r.Context.Started.UTC().Format(junitTime),
 		Tests:     len(r.Probes), Failures: r.Count(prove.VerdictLeak), Errors: r.Count(prove.VerdictUndecided),
-		Properties: []junitProperty{{"verdict", string(r.Verdict)}, {"summary", printable(r.Summary())},
+		Properties: []junitProperty{{"verdict", string(r.Verdict)}, {"summary", printable(r.Sentence())},
 			{"role", printable(r.Context.Role)},
 			{"mode", string(r.Context.Mode)}}}
 	for _, p := range r.Probes {

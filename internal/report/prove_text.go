@@ -22,7 +22,7 @@ func ProveText(w io.Writer, r *prove.Report, colour bool) error {
 	}
 	p.accepted(r)
 	p.notTried(r)
-	p.printf("\n%s: %s.\n", p.mark(r.Verdict), r.Summary())
+	p.printf("\n%s%s: %s.\n", p.mark(r.Verdict), r.Except(), r.Summary())
 	if r.Count(prove.VerdictLeak) > 0 {
 		p.printf("Each has a script that reproduces it in psql: moat prove --script ID\n")
 	}

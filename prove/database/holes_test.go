@@ -34,6 +34,7 @@ var beyond = map[string]string{
 	"T03": "a membership that a tenant gives itself: audit speaks",
 	"T04": "no right leads to it yet: named as unprotected", "T05": "a role of the tenant's own: audit speaks",
 	"T06": "rows of no tenant that exists: audit speaks", "T07": "a tenant's own deleted rows: audit speaks",
+	"V23": "sent when another session commits: audit speaks",
 	"V20": "a key to be read: undecided, as a table without a tenant",
 }
 

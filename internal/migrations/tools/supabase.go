@@ -9,7 +9,7 @@ func supabase() *Tool {
 	return &Tool{
 		Name:    "supabase",
 		Is:      func(dir, _, _ string) bool { return strings.Contains(path.Clean(dir), "supabase") },
-		Prelude: supabasePrelude, Schemas: []string{"auth", "extensions"},
+		Prelude: supabasePrelude, Schemas: []string{"auth", "extensions"}, Bypasses: true,
 	}
 }
 

@@ -32,6 +32,8 @@ type Tool struct {
 	// that it makes.
 	Prelude string
 	Schemas []string
+	// Bypasses is true where the role that runs the files bypasses row-level security.
+	Bypasses bool
 	// Write makes the files of one migration; nil for a tool that plans are not
 	// written for.
 	Write func(m Migration) []File
