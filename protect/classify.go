@@ -8,6 +8,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // classify turns the model's classes into the tables the plan works on.
@@ -213,7 +214,24 @@ func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {
 		Question: "Do all tenants share " + key(tm.Table) + ", or is its tenant column missing?",
 		Why:      tm.Why + ". Until you decide, the application role gets no privileges on it.",
 		Config: fmt.Sprintf("tables: {shared: [%s]}   # every tenant reads it\ntables: {ignore: [%s]}   # or: no tenant does",
-			key(tm.Table), key(tm.Table))})
+			key(tm.Table), key(tm.Table)) + p.columnAnswer(rel)})
+}
+
+// columnAnswer offers the columns of an unknown table that may be its tenant by another
+// name, without a key that would tell: org beside organization_id.
+func (p *planner) columnAnswer(rel *catalog.Relation) string {
+	var names []string
+	for i := range rel.Columns {
+		c := &rel.Columns[i]
+		if p.BaseType(c.Type) == p.BaseType(p.m.Type) && tenancy.Resembles(c.Name, p.m.Column, p.m.Tenants.Name) {
+			names = append(names, c.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\ntables: {columns: {%s: %s}}   # or: this column is the tenant", key(rel.QName()),
+		strings.Join(names, " | "))
 }
 
 // inheritance links inheritance children (not partitions) to their parents: the

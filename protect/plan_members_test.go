@@ -26,3 +26,15 @@ CREATE TABLE team_user (team_id int NOT NULL REFERENCES team, user_id int NOT NU
 		t.Errorf("people are offered as %+v", d)
 	}
 }
+
+// A table whose tenant no key tells is asked about with the column that looks like it.
+func TestUnknownTableOffersItsColumn(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, twoTenants+`
+CREATE TABLE note (id int PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants);
+CREATE TABLE audit_log (id int PRIMARY KEY, tenant uuid, actor uuid, tenant_name text)`)
+	d := decision(b.plan(t), "class/public.audit_log")
+	if d == nil || !strings.Contains(d.Config, "tables: {columns: {public.audit_log: tenant}}") {
+		t.Errorf("offered: %+v", d)
+	}
+}

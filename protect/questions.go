@@ -31,7 +31,7 @@ func Kinds() []Kinded {
 		{"member", true, "role", "that would let the application past the policies"},
 		{"foreign", true, "foreign table", ""},
 		{"connect", false, "role", "that the application may connect as today"},
-		{"definer", false, "function", "that would run with its owner's privileges"},
+		{"definer", false, "function", "that would run with the owner's privileges"},
 		{"materialized", false, "materialized view", "with every tenant's rows"},
 		{"members", false, "table", "of who belongs to which tenant"},
 		{"unique", false, "key", "unique across all tenants"},

@@ -96,6 +96,15 @@ func (f *inference) namedAfter(column string) *catalog.Relation {
 	return nil
 }
 
+// Resembles reports whether a column is called as tenants are: like one of these names or a
+// usual one, in any spelling and also shortened. It is a hint for a person, no more.
+func Resembles(column string, names ...string) bool {
+	stem := strings.TrimSuffix(spelling(column), "id")
+	return len(stem) > 2 && slices.ContainsFunc(append(UsualColumns(), names...), func(name string) bool {
+		return strings.HasPrefix(spelling(name), stem)
+	})
+}
+
 // mayBeTenants reports whether a table has a key of one column, and was not said to be
 // something else.
 func (f *inference) mayBeTenants(r *catalog.Relation) bool {

@@ -207,7 +207,8 @@ func (t *planText) kind(k protect.Kinded, of []protect.Decision, waits string, f
 // list is the innermost list or map of an answer: what several answers of a kind differ in.
 var list = regexp.MustCompile(`^([^#]*[\[{])([^\[\]{}]*)([\]}].*)$`)
 
-// merged writes answers that differ in a list only as one answer with all of it.
+// merged writes answers that differ in a list only as one answer with all of it, and those
+// that differ in the value of one key, which takes one, as a choice.
 func merged(configs []string) []string {
 	var out []string
 	found := map[string]int{}
@@ -227,13 +228,23 @@ func merged(configs []string) []string {
 				out = append(out, line)
 				continue
 			}
-			before, after := out[at][:len(out[at])-len(m[3])], m[3]
-			if !strings.Contains(before+",", m[2]+",") {
-				out[at] = before + ", " + m[2] + after
-			}
+			out[at] = joined(out[at][:len(out[at])-len(m[3])], m[2]) + m[3]
 		}
 	}
 	return out
+}
+
+// joined adds an entry to those of a list or map that is still open.
+func joined(open, entry string) string {
+	had := open[strings.LastIndexAny(open, "[{")+1:]
+	key, value, isMap := strings.Cut(entry, ": ")
+	switch {
+	case slices.Contains(strings.Split(had, ", "), entry):
+		return open
+	case isMap && strings.HasPrefix(had, key+": "):
+		return open + " | " + value
+	}
+	return open + ", " + entry
 }
 
 func (t *planText) leftOut(all []protect.Left) {
