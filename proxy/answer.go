@@ -59,7 +59,9 @@ func (s *session) answer(m *message) (shown bool, err error) {
 	defer s.mu.Unlock()
 	defer s.changed.Broadcast()
 	switch m.kind {
-	case 'N', 'A', 'S', 't', 'H', 'W', 'd', 'c':
+	case 'N':
+		return !s.next().own, nil
+	case 'A', 'S', 't', 'H', 'W', 'd', 'c':
 		return true, nil
 	case '1':
 		if p := s.next().prepared; p != nil {
@@ -82,10 +84,10 @@ func (s *session) answer(m *message) (shown bool, err error) {
 		s.copying = true
 		return true, nil
 	case 'E':
-		return true, s.refused(m)
+		return s.refused(m)
 	case 'Z':
-		own := s.next().own
-		return !own, s.ready(m)
+		hidden := s.next().own || s.next().inner
+		return !hidden, s.ready(m)
 	}
 	return false, fmt.Errorf("the server sent a message %q", m.kind)
 }
@@ -159,22 +161,25 @@ func (s *session) tagged(m *message) {
 }
 
 // refused takes an error. In a pipeline the server then ignores all up to the next Sync.
-func (s *session) refused(m *message) error {
+func (s *session) refused(m *message) (shown bool, err error) {
 	head := s.next()
 	own := head.own || s.hiding
 	s.copying, s.hiding = false, false
 	switch {
 	case head.must:
-		return errNotEmptied
+		return true, errNotEmptied
 	case head.refusal != nil:
 		*m = head.refusal.message()
+	case head.inner && s.withheld != nil:
+		m.body, s.withheld = s.withheld, nil
 	default:
 		m.body = withHint(s.moved(m.body, own))
 	}
+	withheld := own && s.withhold(m.body)
 	if head.kind != 'Q' {
 		s.skip()
 	}
-	return nil
+	return !withheld, nil
 }
 
 // errNotEmptied ends a pool's connection between two tenants.
@@ -229,9 +234,13 @@ func (s *session) ready(m *message) error {
 	if kind := s.next().kind; kind != 'S' && kind != 'Q' || len(m.body) != 1 {
 		return errOutOfStep
 	}
+	inner := s.slots[0].inner
 	s.slots = s.slots[1:]
-	s.status = m.body[0]
 	s.copying, s.hiding = false, false
+	if inner {
+		return nil
+	}
+	s.status = m.body[0]
 	if s.status == 'I' && len(s.slots) == 0 {
 		clear(s.portals)
 		s.turn.over(s.pool)

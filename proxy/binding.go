@@ -55,8 +55,19 @@ func (s *session) bind(ctx context.Context) error {
 	if s.bound || s.status == 'E' || s.skipping {
 		return nil
 	}
+	wrap := s.spread() && !s.opened && !s.wrapped
+	if wrap && s.pending { // what has ended a transaction in this segment may have failed
+		if err := s.settle(); err != nil || s.skipping {
+			return err
+		}
+	}
 	if err := s.renew(ctx); err != nil {
 		return err
+	}
+	if wrap {
+		if err := s.sendBegin(); err != nil {
+			return err
+		}
 	}
 	s.bound = true
 	s.transactions.Inc()

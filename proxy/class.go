@@ -116,6 +116,12 @@ func (code statement) class() class {
 	return needs
 }
 
+// chains recognises COMMIT AND CHAIN, and ROLLBACK.
+func (code statement) chains() bool {
+	i := slices.IndexFunc(code, func(t sqltext.Token) bool { return t.Is("chain") })
+	return i > 0 && !code[i-1].Is("no")
+}
+
 func (code statement) toSavepoint() bool {
 	return slices.ContainsFunc(code, func(t sqltext.Token) bool { return t.Is("to") })
 }

@@ -90,10 +90,21 @@ func (s *session) query(ctx context.Context, m message) error {
 	if s.skipping {
 		return s.send(m, false)
 	}
+	s.pending = false // its own answer tells the transaction's state
+	if s.wrapped {
+		if err := s.unwrap(); err != nil {
+			return err
+		}
+	}
 	if err := s.turnTo(sql); err != nil {
 		return s.failQuery(err)
 	}
 	at, bound, over := places(sql, s.bound)
+	if len(at) > 0 && s.spread() && !s.opened {
+		if done, err := s.queryWrapped(ctx, m, sql); done || err != nil {
+			return err
+		}
+	}
 	if len(at) > 0 {
 		prefixed, err := s.prefixed(ctx, sql, at)
 		if err != nil {
@@ -235,6 +246,8 @@ func (s *session) parse(m message) error {
 	switch p.class {
 	case begins, forgets:
 		p.text = sql
+	case ends:
+		p.chains = statement(sqltext.Code(sql)).chains()
 	case free: // SET among them
 		var use use
 		if p.token, use = readToken(sql); use == proper {
@@ -327,13 +340,18 @@ func (s *session) execute(ctx context.Context, m message) error {
 	if p == nil {
 		return s.executed(m)
 	}
+	if p.class == begins || p.class == ends {
+		if err := s.giveWrap(); err != nil {
+			return err
+		}
+	}
 	switch p.class {
 	case begins:
 		s.begin(p.text)
-		s.pending = true
+		s.pending, s.opened = true, true
 	case ends:
 		s.turn.over(s.pool)
-		s.pending, s.bound = true, false
+		s.pending, s.bound, s.opened = true, false, p.chains
 	case undoes:
 		s.pending, s.bound = true, false
 	case forgets:
@@ -415,10 +433,15 @@ func (s *session) close(m message) error {
 }
 
 func (s *session) sync(m message) error {
+	s.unsettled = s.pending || s.skipping
+	if s.wrapped {
+		if err := s.sendCommit(); err != nil {
+			return err
+		}
+	}
 	if err := s.send(m, false); err != nil {
 		return err
 	}
-	s.unsettled = s.pending || s.skipping
 	s.pending, s.skipping, s.used = false, false, false
 	s.segment++
 	if s.status == 'I' && !s.unsettled {

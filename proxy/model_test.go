@@ -19,7 +19,8 @@ var modelSteps = flag.Int("steps", 8_000, "protocol messages of TestModel for ea
 
 // Random clients send the same messages through the proxy and to the server itself. The
 // server is the model: what it answers to a connection whose tenant is set is what the
-// proxy must answer. The proxied database is sealed, so that a binding that is missing shows.
+// proxy must answer. The proxied database is sealed, or bound as on Citus, so that a binding
+// that is missing shows.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	steps := *modelSteps
@@ -31,9 +32,14 @@ func TestModel(t *testing.T) {
 			t.Run(token, func(t *testing.T) {
 				t.Parallel()
 				// Databases of their own: transactions that run beside each other may not serialize.
-				sealed, plain := newSealed(t, c.New(t)), newFixture(t, c.New(t), nil)
-				for seed, done := uint64(1), 0; done < steps && !t.Failed(); seed++ {
-					done += compare(t, sealed, plain, token, seed)
+				for _, x := range []struct {
+					proxied *fixture
+					steps   int
+				}{{newSealed(t, c.New(t)), steps}, {newSpread(t, c.New(t), nil), steps / 2}} {
+					plain := newFixture(t, c.New(t), nil)
+					for seed, done := uint64(1), 0; done < x.steps && !t.Failed(); seed++ {
+						done += compare(t, x.proxied, plain, token, seed)
+					}
 				}
 			})
 		}
@@ -41,10 +47,10 @@ func TestModel(t *testing.T) {
 }
 
 // compare runs one random client on both sides and returns how many messages it sent.
-func compare(t *testing.T, sealed, plain *fixture, token string, seed uint64) int {
+func compare(t *testing.T, other, plain *fixture, token string, seed uint64) int {
 	t.Helper()
-	g := &generator{Rand: rand.New(rand.NewPCG(seed, 7)), pool: token == "service"}
-	proxied := open(t, sealed.url(token))
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 7)), pool: token == "service", spread: other.spread}
+	proxied := open(t, other.url(token))
 	defer proxied.Conn.Close()
 	direct := plain.As(t, plain.role)
 	if own := map[string]string{"A": string(tenantA), "B": string(tenantB)}[token]; own != "" {
@@ -145,8 +151,9 @@ func translate(m pgproto3.FrontendMessage, direct bool) pgproto3.FrontendMessage
 // transaction is open, so that a pool's bursts keep its rules.
 type generator struct {
 	*rand.Rand
-	pool bool
-	sent int
+	pool, spread bool
+	opened       bool // what is made is inside a transaction
+	sent         int
 }
 
 func (g *generator) pick(from ...string) string { return from[g.IntN(len(from))] }
@@ -187,7 +194,7 @@ func (g *generator) text() string {
 	for g.IntN(3) == 0 {
 		parts = append(parts, g.sql())
 	}
-	if !g.pool && g.IntN(6) == 0 { // what follows a pool's COMMIT has no tenant
+	if !g.pool && !g.spread && g.IntN(6) == 0 { // what follows a pool's COMMIT has no tenant
 		parts = append(parts, "commit", g.sql())
 	}
 	return strings.Join(parts, g.pick(";", "; ", " ;\n-- a; comment\n", " /* ; */ ; "))
@@ -243,6 +250,8 @@ func (g *generator) either(sql string) []pgproto3.FrontendMessage {
 
 // transaction is BEGIN, what is in it, and its end, with Sync in between or not.
 func (g *generator) transaction() (out []pgproto3.FrontendMessage) {
+	g.opened = true
+	defer func() { g.opened = false }()
 	out = g.either(g.pick("begin", "BEGIN ISOLATION LEVEL SERIALIZABLE", "/* x */ start transaction"))
 	if g.pool && g.IntN(5) > 0 {
 		out = append(out, g.either(namesTenant+g.pick("'A'", "'B'"))...)
@@ -273,7 +282,7 @@ func (g *generator) copies() (out []pgproto3.FrontendMessage) {
 		return append(append(out, g.either("copy (select name from leads order by 1) to stdout")...), &pgproto3.Sync{})
 	}
 	sql := g.pick("copy sink from stdin", "copy leads from stdin", "copy nosuch from stdin")
-	extended := g.IntN(2) == 0
+	extended := g.IntN(2) == 0 || g.spread && !g.opened
 	if extended {
 		out = run(sql)
 	} else {

@@ -12,6 +12,8 @@ type prepared struct {
 	class class
 	text  string
 	token string // that it names, for class names
+	// chains says that one of class ends begins another transaction at once.
+	chains bool
 	// parse is the message that prepares it, kept for a pool: another tenant's turn ends
 	// what the server has.
 	parse []byte

@@ -109,9 +109,6 @@ func New(c Config) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Options != nil && c.Options.Citus == moat.CitusOn {
-		return nil, moat.ErrDistributed
-	}
 	binding, err := moat.NewBinding(c.Options)
 	if err != nil {
 		return nil, err

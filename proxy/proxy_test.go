@@ -44,6 +44,7 @@ type fixture struct {
 	*pgtest.Database
 	proxy     *proxy.Proxy
 	role      string // the application role
+	spread    bool   // tenants are bound as on Citus
 	addr      string
 	database  string
 	expires   atomic.Pointer[time.Time]

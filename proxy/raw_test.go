@@ -79,7 +79,8 @@ func simple(sql string) []pgproto3.FrontendMessage {
 func TestProtocolCorners(t *testing.T) {
 	t.Parallel()
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
-		for mode, f := range map[string]*fixture{"plain": newFixture(t, c.New(t), nil), "sealed": newSealed(t, c.New(t))} {
+		for mode, f := range map[string]*fixture{"plain": newFixture(t, c.New(t), nil), "sealed": newSealed(t, c.New(t)),
+			"Citus": newSpread(t, c.New(t), nil)} {
 			for _, x := range []struct {
 				name, want string
 				ready      int

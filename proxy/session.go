@@ -39,10 +39,14 @@ type session struct {
 	// pending says that a statement since the last Sync begins or ends a transaction;
 	// unsettled that what the server says next decides whether it did.
 	pending, unsettled bool
-	skipping           bool // the server ignores all up to the next Sync
-	copying            bool // the server takes data
-	hiding             bool // the rows that come are our own
-	inserted           []insertion
+	// opened says that a transaction of the client's is open, wrapped that one of ours is
+	// around its statements: see wrap.go.
+	opened, wrapped bool
+	withheld        []byte // the error of a binding, until the query behind it fails by it
+	skipping        bool   // the server ignores all up to the next Sync
+	copying         bool   // the server takes data
+	hiding          bool   // the rows that come are our own
+	inserted        []insertion
 
 	statements map[string]*prepared
 	portals    map[string]*prepared
@@ -65,6 +69,7 @@ type session struct {
 type slot struct {
 	kind    byte
 	own     bool     // asked by the proxy: the client does not see it
+	inner   bool     // the transaction that is around it goes on: its state is not the client's
 	must    bool     // an error ends the connection
 	refusal *Refusal // what the client is told in the place of the server's error
 	// prepared is what a Parse prepares under the name, in the place of replaced; nil where
@@ -183,7 +188,7 @@ func (s *session) drain() {
 func (s *session) clean() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.status == 'I' && len(s.slots) == 0 && !s.copying && !s.skipping && !s.unsettled && !s.pending
+	return s.status == 'I' && len(s.slots) == 0 && !s.copying && !s.skipping && !s.unsettled && !s.pending && !s.wrapped
 }
 
 func (s *session) relayQuestions(ctx context.Context) error {
@@ -261,7 +266,11 @@ func (s *session) settle() error {
 		return s.failed
 	}
 	s.unsettled = false
-	if s.status == 'I' && !s.pending {
+	if s.pending {
+		return nil
+	}
+	s.opened = s.status != 'I'
+	if !s.opened && !s.wrapped {
 		s.bound = false
 	}
 	return nil

@@ -160,10 +160,11 @@ const mostStanding = 8000
 
 // standing makes the scope the connection's own as well, in plain mode: a COMMIT inside a
 // string, or inside a procedure, then leaves the right tenant and not none. It is all of
-// the scope or nothing, for a policy may open to who has no role.
+// the scope or nothing, for a policy may open to who has no role. The other servers of Citus
+// get no start-up parameters: there, a tenant is in a transaction or nowhere.
 func (u *upstreams) standing(c *pgconn.Config, s moat.Scope) error {
 	o := u.config.Options
-	if o.Sealer != nil || s.Tenant == "" {
+	if o.Sealer != nil || o.Citus == moat.CitusOn || s.Tenant == "" {
 		return nil
 	}
 	settings, err := moat.Settings(s, o)

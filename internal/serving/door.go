@@ -224,7 +224,7 @@ func (d *Door) keep(key person, a answer, version uint64) {
 	if d.version != version {
 		return
 	}
-	if len(d.known) >= maxKnown {
+	if _, there := d.known[key]; !there && len(d.known) >= maxKnown {
 		clear(d.known)
 	}
 	d.known[key] = a

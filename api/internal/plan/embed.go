@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -30,18 +31,22 @@ func (w *writer) relationship(s source, t *query.Target) (*schema.Relationship, 
 // beside refuses to join what Citus has spread over its servers with what stayed on one: with
 // row-level security on both, that can end the server.
 func beside(t *schema.Table, r *schema.Relationship) error {
-	tables := []*schema.Table{t, r.Target}
+	tables := []*schema.Table{r.Target}
 	if r.Junction != nil {
 		tables = append(tables, r.Junction)
 	}
-	for _, other := range tables[1:] {
-		if t.Spread != other.Spread && !t.View && !other.View {
-			return problem.New(http.StatusBadRequest, "MOAT134", "'%s' and '%s' cannot be read together", t.Name.Name,
-				other.Name.Name).WithDetails("One of the tables is distributed by Citus, and the other is not.").
-				WithHint("Read them by two requests, or distribute the other table too.")
+	for _, other := range tables {
+		if t.Spread && other.Local || t.Local && other.Spread {
+			return crosses(fmt.Sprintf("'%s' and '%s' cannot be read together", t.Name.Name, other.Name.Name),
+				"One of the tables is distributed by Citus, and the other is not.",
+				"Read them by two requests, or distribute the other table too.")
 		}
 	}
 	return nil
+}
+
+func crosses(message, details, hint string) error {
+	return problem.New(http.StatusBadRequest, "MOAT134", "%s", message).WithDetails("%s", details).WithHint("%s", hint)
 }
 
 func (w *writer) noRelationship(s source, t *query.Target) error {

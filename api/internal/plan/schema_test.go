@@ -10,7 +10,7 @@ import (
 
 // testSchema is a small schema written down, so that planning is tested without a
 // database.
-func testSchema(t testing.TB) *schema.Schema {
+func testSchema(t testing.TB, changes ...func(*catalog.Snapshot)) *schema.Schema {
 	t.Helper()
 	all := []catalog.Privilege{{Grantee: "app", Name: "SELECT"}, {Grantee: "app", Name: "INSERT"},
 		{Grantee: "app", Name: "UPDATE"}, {Grantee: "app", Name: "DELETE"}}
@@ -55,6 +55,9 @@ func testSchema(t testing.TB) *schema.Schema {
 				Privileges: []catalog.Privilege{{Name: "EXECUTE"}},
 				Params:     []catalog.Param{{Name: "q", Type: "text", Mode: "in"}}},
 		},
+	}
+	for _, change := range changes {
+		change(snapshot)
 	}
 	model := &catalog.Model{Column: "tenant_id", Type: "uuid"}
 	for _, r := range snapshot.Relations {

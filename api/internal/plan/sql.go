@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"maps"
 	"strconv"
 	"strings"
@@ -91,6 +92,10 @@ func (w *writer) tenantID(sqlType string) string {
 func (w *writer) reach(t *schema.Table) error {
 	if !w.options.Tenant && !t.Shared {
 		return errNeedsTenant(t)
+	}
+	if t.Spread && t.Local {
+		return crosses(fmt.Sprintf("'%s' cannot be read", t.Name.Name),
+			"The view joins a table that Citus distributes with one that it does not.", "Distribute the other table too.")
 	}
 	return nil
 }

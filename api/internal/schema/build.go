@@ -140,13 +140,32 @@ func (b *builder) hidden(r *catalog.Relation, t *Table) string {
 	return reason
 }
 
+// places says where the rows of a table are, or of what a view reads. A materialized view has
+// rows of its own, which no policy is for.
+func (b *builder) places(r *catalog.Relation) (spread, local bool) {
+	switch r.Kind {
+	case catalog.MaterializedView:
+		return false, false
+	case catalog.View:
+		for _, d := range b.Reads(r.QName()) {
+			if of := b.Relation(d.On); of != nil && d.On != r.QName() {
+				s, l := b.places(of)
+				spread, local = spread || s, local || l
+			}
+		}
+		return spread, local
+	}
+	spread = b.Distributed(r.QName()).Spread()
+	return spread, !spread
+}
+
 func (b *builder) table(r *catalog.Relation) *Table {
 	t := &Table{
 		Name: r.QName(), Comment: r.Comment, byName: map[string]*Column{}, Computed: map[string]*Function{},
 		Partitioned: r.Kind == catalog.PartitionedTable,
 		View:        r.Kind == catalog.View || r.Kind == catalog.MaterializedView, oid: r.OID,
-		Spread: b.Distributed(r.QName()).Spread(),
 	}
+	t.Spread, t.Local = b.places(r)
 	if m := b.Table(t.Name); m != nil && (m.Class == catalog.TenantTable || m.Class == catalog.TenantsTable) {
 		t.TenantColumn, t.TenantType = m.Column, m.Type
 	} else {

@@ -71,8 +71,9 @@ type Table struct {
 	TenantType string
 	// Shared tables are the same for every tenant.
 	Shared bool
-	// Spread tables have their rows on other servers of Citus.
-	Spread bool
+	// Spread tables have their rows on other servers of Citus, and Local ones do not; a view
+	// may read both.
+	Spread, Local bool
 	// Mixed tables show rows of several tenants at once. The tenant column is then part of
 	// what tells two rows apart, and which rows are shown is the policies' to say.
 	Mixed bool
