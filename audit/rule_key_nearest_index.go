@@ -90,7 +90,7 @@ func (f *facts) goesOn(r *catalog.Relation, x *catalog.Index) bool {
 	bound := 0
 	for _, app := range f.apps {
 		set := func(s catalog.StoredSetting) bool {
-			return (s.Role == app || s.Role == "") && s.Name == x.Method+".iterative_scan" &&
+			return (s.Role == app || s.Role == "") && s.Name == x.GoesOnBy() &&
 				(s.Value == "relaxed_order" || s.Value == "strict_order")
 		}
 		if !f.touches(app, r, "SELECT") || f.bypasses(app) {

@@ -287,6 +287,23 @@ type IndexKey struct {
 	Nearest string `json:"nearest,omitempty"`
 }
 
+// NearestKey is the key that the index orders by distance, nil for any other index.
+func (x Index) NearestKey() *IndexKey {
+	if len(x.Keys) == 1 && x.Keys[0].Nearest != "" && x.Keys[0].Column != "" {
+		return &x.Keys[0]
+	}
+	return nil
+}
+
+// GoesOnBy is the setting by which scans of the index go on until the policies have let enough
+// rows through; "" where its access method has none.
+func (x Index) GoesOnBy() string {
+	if x.Method == "hnsw" || x.Method == "ivfflat" { // of pgvector
+		return x.Method + ".iterative_scan"
+	}
+	return ""
+}
+
 // Policy is a row of pg_policy.
 type Policy struct {
 	Name       string   `json:"name"`

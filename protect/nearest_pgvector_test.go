@@ -1,16 +1,13 @@
 package protect
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/audit"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/tenancy"
 )
 
@@ -19,45 +16,21 @@ import (
 // measures the same in full.
 func TestNearestByPgvector(t *testing.T) {
 	t.Parallel()
-	url := os.Getenv("MOAT_PGVECTOR_URL")
-	if url == "" {
-		t.Skip("MOAT_PGVECTOR_URL is not set; TestNearest has a stand-in")
-	}
-	admin, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer admin.Close(context.Background())
-	suffix := fmt.Sprintf("_%x", time.Now().UnixNano())
-	execute := func(conn *pgx.Conn, sql string) {
-		t.Helper()
-		if _, err := conn.PgConn().Exec(context.Background(), sql).ReadAll(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	execute(admin, "CREATE DATABASE vectors"+suffix)
-	b := benchOf(url[:strings.LastIndex(url, "/")]+"/vectors"+suffix, suffix)
-	b.opts.Column = "tenant_id"
-	conn, err := b.open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = b.reading.Close(context.Background())
-		_ = conn.Close(context.Background())
-		execute(admin, "DROP DATABASE vectors"+suffix+" WITH (FORCE)")
-		for _, role := range []string{b.cfg.Roles.Application, b.cfg.Roles.Operator, b.cfg.Roles.Owner,
-			b.cfg.Roles.Definer} {
-			execute(admin, "DROP ROLE IF EXISTS "+role)
-		}
-	}()
-	execute(conn, `CREATE EXTENSION vector; CREATE SCHEMA app; CREATE TABLE app.tenants (id int PRIMARY KEY);
+	b := newBenchOn(t, pgtest.Pgvector(t), `CREATE EXTENSION vector; CREATE SCHEMA app;
+		CREATE TABLE app.tenants (id int PRIMARY KEY);
 		INSERT INTO app.tenants VALUES (1), (2);
 		CREATE TABLE app.docs (tenant_id int NOT NULL REFERENCES app.tenants, id int, at vector(2),
 		  PRIMARY KEY (tenant_id, id));
 		INSERT INTO app.docs SELECT 1, i, format('[%s,0]', i)::vector FROM generate_series(1, 500) i;
 		INSERT INTO app.docs SELECT 2, i, format('[%s,0.1]', 100 + i::float / 1000)::vector FROM generate_series(1, 500) i;
 		CREATE INDEX docs_near ON app.docs USING hnsw (at vector_l2_ops); ANALYZE;`)
+	b.opts.Column = "tenant_id"
+	execute := func(conn *pgx.Conn, sql string) {
+		t.Helper()
+		if _, err := conn.PgConn().Exec(t.Context(), sql).ReadAll(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	found := func() (names []string) {
 		v, err := tenancy.Read(t.Context(), b.reader(t), b.opts)
 		if err != nil {
@@ -71,11 +44,7 @@ func TestNearestByPgvector(t *testing.T) {
 		return names
 	}
 	answers := func() int {
-		app, err := pgx.Connect(t.Context(), strings.Replace(b.url, "postgres@", b.cfg.Roles.Application+"@", 1))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer app.Close(context.Background())
+		app := b.Conn(t, b.As(t, b.cfg.Roles.Application))
 		execute(app, "BEGIN; SET LOCAL app.current_tenant = '1'; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
 		rows, _ := app.Query(t.Context(), "SELECT id FROM app.docs ORDER BY at <-> '[100.5,0]' LIMIT 10")
 		ids, err := pgx.CollectRows(rows, pgx.RowTo[int])
@@ -88,7 +57,7 @@ func TestNearestByPgvector(t *testing.T) {
 		t.Errorf("audit before: %s", got)
 	}
 	b.apply(t, GroupGuards)
-	execute(conn, "ALTER ROLE "+b.cfg.Roles.Application+" SET hnsw.iterative_scan = 'off'")
+	b.Exec(t, "ALTER ROLE "+b.cfg.Roles.Application+" SET hnsw.iterative_scan = 'off'")
 	if got := answers(); got >= 10 {
 		t.Errorf("by default the tenant gets %d of its 10 nearest rows: nothing is shown", got)
 	}

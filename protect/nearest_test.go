@@ -6,19 +6,10 @@ import (
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
-// nearby has an index of an access method that orders by distance and cannot search, as
-// those of vectors are.
+// nearby has an index of nearest neighbours.
 const nearby = `
 CREATE SCHEMA app;
-CREATE ACCESS METHOD hnsw TYPE INDEX HANDLER gisthandler;
-CREATE OPERATOR CLASS app.nearest_ops FOR TYPE point USING hnsw AS
-  OPERATOR 15 <-> (point, point) FOR ORDER BY pg_catalog.float_ops,
-  FUNCTION 1 gist_point_consistent(internal, point, smallint, oid, internal),
-  FUNCTION 2 gist_box_union(internal, internal), FUNCTION 3 gist_point_compress(internal),
-  FUNCTION 5 gist_box_penalty(internal, internal, internal), FUNCTION 6 gist_box_picksplit(internal, internal),
-  FUNCTION 7 gist_box_same(box, box, internal),
-  FUNCTION 8 gist_point_distance(internal, point, smallint, oid, internal),
-  FUNCTION 9 gist_point_fetch(internal), STORAGE box;
+` + pgtest.Nearest + `
 CREATE TABLE app.tenants (id int PRIMARY KEY);
 INSERT INTO app.tenants SELECT generate_series(1, 3);
 CREATE TABLE app.places (tenant_id int NOT NULL REFERENCES app.tenants, id int, at point, PRIMARY KEY (tenant_id, id));

@@ -9,7 +9,7 @@ import (
 
 // late tells the indexes that are built once the rows are copied: an index of nearest
 // neighbours takes many times as long row by row.
-func late(x catalog.Index) bool { return nearestKey(x) != nil }
+func late(x catalog.Index) bool { return x.NearestKey() != nil }
 
 // lateIndexes builds them on each partition, and ties them to the partitioned table's. It
 // returns the steps that the swap needs.

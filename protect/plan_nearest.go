@@ -18,33 +18,16 @@ func (p *planner) nearest() {
 	}
 	for _, t := range p.tables {
 		for _, x := range t.rel.Indexes {
-			if k := nearestKey(x); k != nil && x.Valid && !x.Inherited {
-				p.goOn(x.Method)
+			if k := x.NearestKey(); k != nil && x.Valid && !x.Inherited {
+				p.goOn(x)
 				p.nearestFunction(t, x, *k)
 			}
 		}
 	}
 }
 
-// nearestKey is the key that an index orders by distance, nil for any other index.
-func nearestKey(x catalog.Index) *catalog.IndexKey {
-	if len(x.Keys) == 1 && x.Keys[0].Nearest != "" && x.Keys[0].Column != "" {
-		return &x.Keys[0]
-	}
-	return nil
-}
-
-// iterative is the setting by which scans of an access method go on until the policy has
-// let enough rows through; "" where it has none.
-func iterative(method string) string {
-	if method == "hnsw" || method == "ivfflat" {
-		return method + ".iterative_scan"
-	}
-	return ""
-}
-
-func (p *planner) goOn(method string) {
-	setting, app := iterative(method), p.c.Roles.Application
+func (p *planner) goOn(x catalog.Index) {
+	setting, app := x.GoesOnBy(), p.c.Roles.Application
 	id := "indexes/" + setting
 	stored := slices.IndexFunc(p.s.Stored, func(s catalog.StoredSetting) bool {
 		return s.Role == app && s.Name == setting
@@ -53,7 +36,7 @@ func (p *planner) goOn(method string) {
 		return
 	}
 	alter := "ALTER ROLE " + sqltext.Ident(app)
-	step := Step{ID: id, Group: GroupIndexes, Title: "let scans by " + method + " go on until enough rows are found",
+	step := Step{ID: id, Group: GroupIndexes, Title: "let scans by " + x.Method + " go on until enough rows are found",
 		SQL:     []string{fmt.Sprintf("%s SET %s = 'relaxed_order'", alter, setting)},
 		Undo:    []string{alter + " RESET " + setting},
 		Hazards: []string{"connections that are open keep theirs"},
@@ -92,7 +75,7 @@ func (p *planner) nearestFunction(t *table, x catalog.Index, k catalog.IndexKey)
 	signature := fmt.Sprintf("FUNCTION %s(%s, integer)", f.SQL(), typ)
 	drop := "DROP " + strings.Replace(signature, "FUNCTION", "FUNCTION IF EXISTS", 1)
 	settings := "SET search_path = pg_catalog, pg_temp"
-	if s := iterative(x.Method); s != "" {
+	if s := x.GoesOnBy(); s != "" {
 		settings += fmt.Sprintf(" SET %s = 'relaxed_order'", s)
 	}
 	p.add(Step{ID: stepID(GroupGuards, q, "nearest/"+x.Name), Group: GroupGuards, Table: q,

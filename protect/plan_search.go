@@ -32,7 +32,7 @@ func searchOf(opclass string) (search, bool) {
 func (p *planner) searches() {
 	for _, t := range p.tables {
 		for _, x := range t.rel.Indexes {
-			if nearestKey(x) != nil || x.Inherited || !x.Valid ||
+			if x.NearestKey() != nil || x.Inherited || !x.Valid ||
 				(x.Method != "gin" && x.Method != "gist") || x.Constraint || len(x.Keys) == 0 {
 				continue
 			}

@@ -33,6 +33,7 @@ type database struct {
 	version string
 	dir     string // of the files below
 	key     string // the public key
+	signer  *auth.Signer
 	callers []caller
 }
 
@@ -71,14 +72,13 @@ func (d *database) prepare(ctx context.Context) error {
 	if err := d.admin.QueryRow(ctx, "show server_version").Scan(&d.version); err != nil {
 		return err
 	}
-	signer, err := d.makeKey()
-	if err != nil {
+	if d.signer, err = d.makeKey(); err != nil {
 		return err
 	}
 	for i := range tokens {
 		tenant := d.demo.Clients[i%len(d.demo.Clients)].Tenant
 		c := caller{tenant: string(tenant), subject: fmt.Sprintf("caller-%d", i)}
-		if c.token, err = signer.Sign(auth.Identity{Tenant: tenant, Subject: c.subject, Role: "client"},
+		if c.token, err = d.signer.Sign(auth.Identity{Tenant: tenant, Subject: c.subject, Role: "client"},
 			time.Hour); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 // Command api measures moat serve over HTTP on loopback: requests for each second of
 // processor time compared with a plain handler, PostGraphile and pgbench; its memory with 500
-// requests at once; and what a greedy tenant costs another one.
+// requests at once; what a greedy tenant costs another one; and, with -only tenants, what a
+// request costs among ever more tenants.
 //
 // Each server is a process of its own over the demo's database, with as many
 // connections as the others. Processor time is that of the server and of its PostgreSQL
@@ -34,6 +35,8 @@ type options struct {
 	rounds      int
 	connections int
 	only        string
+	rows        int
+	tenants     string
 	profile     string
 }
 
@@ -66,7 +69,9 @@ func run(ctx context.Context, args []string) error {
 	f.DurationVar(&o.window, "window", 1500*time.Millisecond, "time of one turn of one server")
 	f.IntVar(&o.rounds, "rounds", 6, "turns of each server")
 	f.IntVar(&o.connections, "connections", 8, "connections of each server, and clients")
-	f.StringVar(&o.only, "only", "requests,memory,fairness", "sections to run")
+	f.StringVar(&o.only, "only", "requests,memory,fairness", "sections to run; there is also tenants")
+	f.IntVar(&o.rows, "rows", 5_000_000, "rows of each database of section tenants")
+	f.StringVar(&o.tenants, "tenants", "10,1000,100000", "numbers of tenants to spread the rows over")
 	f.StringVar(&o.profile, "profile", "", "file for a processor profile of moat serve under the requests")
 	_ = f.Parse(args) // it exits by itself
 	return bench(ctx, o)
@@ -85,7 +90,7 @@ func bench(ctx context.Context, o options) error {
 	for _, section := range []struct {
 		name string
 		run  func(context.Context, *database, options) error
-	}{{"requests", requests}, {"memory", memory}, {"fairness", fairness}} {
+	}{{"requests", requests}, {"memory", memory}, {"fairness", fairness}, {"tenants", tenants}} {
 		if !strings.Contains(o.only, section.name) {
 			continue
 		}

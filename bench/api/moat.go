@@ -20,13 +20,18 @@ limits: %s
 // startMoat starts moat serve with a pool of so many connections; 0 means its default.
 func startMoat(ctx context.Context, d *database, name string, connections int, limits string,
 	env ...string) (*server, error) {
+	return startMoatOn(ctx, d, name, d.url(name), fmt.Sprintf(configuration, issuer, audience, d.key, connections, limits),
+		env...)
+}
+
+// startMoatOn starts moat serve over the database of a URL, with a moat.yaml.
+func startMoatOn(ctx context.Context, d *database, name, url, config string, env ...string) (*server, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
 	file := filepath.Join(d.dir, name+".yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, issuer, audience, d.key, connections, limits),
-		0o600); err != nil {
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
 	self, err := os.Executable()
@@ -41,5 +46,5 @@ func startMoat(ctx context.Context, d *database, name string, connections int, l
 			return text("GET", "/rest/v1/leads?select="+columns+"&id=eq."+c.lead, c.token, "")
 		},
 	}
-	return s, s.start(ctx, self, []string{"serve", "--config", file, "--app-url", d.url(name), "--addr", address}, env...)
+	return s, s.start(ctx, self, []string{"serve", "--config", file, "--app-url", url, "--addr", address}, env...)
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
@@ -63,20 +64,23 @@ func (b *bench) run(ctx context.Context) (err error) {
 		return fmt.Errorf("protect: %w", err)
 	}
 	fmt.Printf("%-24s recall of the 10 nearest / short answers / median, by the rows of a tenant\n", "")
+	const anyTenant, named = "$2::int IS NOT NULL", "tenant_id = $2::int"
 	for _, f := range []struct {
-		name, table string
-		prepare     func(context.Context) error
+		form
+		prepare func(context.Context) error
 	}{
-		{"one HNSW, default", "app.docs", b.sql("ALTER ROLE " + application + " RESET hnsw.iterative_scan")},
-		{"one HNSW, scans go on", "app.docs",
+		{form{"one HNSW, default", "app.docs", anyTenant},
+			b.sql("ALTER ROLE " + application + " RESET hnsw.iterative_scan")},
+		{form{"one HNSW, scans go on", "app.docs", anyTenant},
 			b.sql("ALTER ROLE " + application + " SET hnsw.iterative_scan = 'relaxed_order'")},
-		{"no HNSW", "app.plain", b.sql("SELECT 1")},
-		{"HASH 16, scans go on", "app.docs", b.partition},
+		{form{"no HNSW", "app.plain", anyTenant}, b.sql("SELECT 1")},
+		{form{"LIST, tenant named", "app.listed", named}, b.list},
+		{form{"HASH 16, scans go on", "app.docs", anyTenant}, b.hash},
 	} {
 		if err := f.prepare(ctx); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
-		if err := b.form(ctx, f.name, f.table); err != nil {
+		if err := b.measure(ctx, f.form); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
@@ -106,15 +110,30 @@ func (b *bench) protect(ctx context.Context) error {
 	return err
 }
 
-func (b *bench) partition(ctx context.Context) error {
+// hash gives sixteenths of the tenants a partition each.
+func (b *bench) hash(ctx context.Context) error {
+	return b.partition(ctx, protect.Partition{Table: catalog.QName{Schema: "app", Name: "docs"}, Hash: 16})
+}
+
+// list gives the two largest of the measured tenants a partition each.
+func (b *bench) list(ctx context.Context) error {
+	for _, tenant := range b.sizes()[:2] {
+		if err := b.partition(ctx, protect.Partition{Table: catalog.QName{Schema: "app", Name: "listed"},
+			Tenant: strconv.Itoa(tenant)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) partition(ctx context.Context, p protect.Partition) error {
 	m, c := b.model()
-	plan, err := protect.LookPartition(ctx, b.conn, m, c, protect.Partition{
-		Table: catalog.QName{Schema: "app", Name: "docs"}, Hash: 16})
+	plan, err := protect.LookPartition(ctx, b.conn, m, c, p)
 	if err != nil {
 		return err
 	}
 	if _, err := protect.Apply(ctx, b.open, plan, protect.ApplyOptions{}); err != nil {
 		return err
 	}
-	return b.sql("ANALYZE app.docs")(ctx)
+	return b.sql("ANALYZE " + p.Table.SQL())(ctx)
 }

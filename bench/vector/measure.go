@@ -42,7 +42,10 @@ INSERT INTO app.docs (tenant_id, embedding)
   JOIN topics p ON p.t = s.topic;
 CREATE TABLE app.plain AS TABLE app.docs;
 ALTER TABLE app.plain ADD PRIMARY KEY (tenant_id, id), ADD FOREIGN KEY (tenant_id) REFERENCES app.tenants;
+CREATE TABLE app.listed AS TABLE app.docs;
+ALTER TABLE app.listed ADD PRIMARY KEY (tenant_id, id), ADD FOREIGN KEY (tenant_id) REFERENCES app.tenants;
 SET maintenance_work_mem = '1GB';
+CREATE INDEX listed_near ON app.listed USING hnsw (embedding vector_cosine_ops);
 CREATE INDEX docs_near ON app.docs USING hnsw (embedding vector_cosine_ops);
 ANALYZE;`, b.rows, b.tenants, b.dims)
 	return b.sql(text)(ctx)
@@ -68,9 +71,12 @@ func (b *bench) ask(ctx context.Context) error {
 	return nil
 }
 
-// form measures one form of the table as the application, and whether sixty rows of another
-// tenant near its question change how many answers the largest tenant gets.
-func (b *bench) form(ctx context.Context, name, table string) error {
+// form is a layout of the table and what a search says of its tenant, $2.
+type form struct{ name, table, where string }
+
+// measure measures one form as the application, and whether sixty rows of another tenant near
+// its question change how many answers a smaller tenant gets.
+func (b *bench) measure(ctx context.Context, f form) error {
 	config := b.conn.Config().Copy()
 	config.User = application
 	app, err := pgx.ConnectConfig(ctx, config)
@@ -78,25 +84,25 @@ func (b *bench) form(ctx context.Context, name, table string) error {
 		return err
 	}
 	defer app.Close(context.WithoutCancel(ctx))
-	line := fmt.Sprintf("%-24s", name)
+	line := fmt.Sprintf("%-24s", f.name)
 	for _, tenant := range b.sizes() {
-		cell, err := b.size(ctx, app, table, tenant)
+		cell, err := b.size(ctx, app, f, tenant)
 		if err != nil {
 			return err
 		}
 		line += cell
 	}
-	before, after, err := b.oracle(ctx, app, table)
+	before, after, err := b.oracle(ctx, app, f)
 	fmt.Printf("%s  oracle: %d answers, then %d\n", line, before, after)
 	return err
 }
 
-func (b *bench) size(ctx context.Context, app *pgx.Conn, table string, tenant int) (string, error) {
+func (b *bench) size(ctx context.Context, app *pgx.Conn, f form, tenant int) (string, error) {
 	var took []time.Duration
 	found, wanted, short := 0, 0, 0
 	for _, q := range b.asked[tenant] {
 		begun := time.Now()
-		ids, err := search(ctx, app, table, tenant, q.vector)
+		ids, err := search(ctx, app, f, tenant, q.vector)
 		if err != nil {
 			return "", err
 		}
@@ -118,12 +124,12 @@ func (b *bench) size(ctx context.Context, app *pgx.Conn, table string, tenant in
 		100*float64(short)/float64(len(took)), float64(took[len(took)/2].Microseconds())/1000), err
 }
 
-// search is what an application sends: no tenant in the statement.
-func search(ctx context.Context, app *pgx.Conn, table string, tenant int, vector string) ([]int64, error) {
+// search is what an application sends.
+func search(ctx context.Context, app *pgx.Conn, f form, tenant int, vector string) ([]int64, error) {
 	batch := &pgx.Batch{}
 	batch.Queue("SELECT set_config('app.current_tenant', $1::int::text, true)", tenant)
-	batch.Queue("SELECT id FROM "+table+" ORDER BY embedding OPERATOR(public.<=>) $1::text::public.vector LIMIT 10",
-		vector)
+	batch.Queue("SELECT id FROM "+f.table+" WHERE "+f.where+
+		" ORDER BY embedding OPERATOR(public.<=>) $1::text::public.vector LIMIT 10", vector, tenant)
 	results := app.SendBatch(ctx, batch)
 	defer results.Close()
 	if _, err := results.Exec(); err != nil {
@@ -138,10 +144,10 @@ func search(ctx context.Context, app *pgx.Conn, table string, tenant int, vector
 
 // oracle counts the answers of a small tenant before and after the largest has put sixty rows
 // near the question.
-func (b *bench) oracle(ctx context.Context, app *pgx.Conn, table string) (before, after int, err error) {
+func (b *bench) oracle(ctx context.Context, app *pgx.Conn, f form) (before, after int, err error) {
 	tenant := b.sizes()[1]
 	vector := b.asked[tenant][0].vector
-	ids, err := search(ctx, app, table, tenant, vector)
+	ids, err := search(ctx, app, f, tenant, vector)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -149,16 +155,16 @@ func (b *bench) oracle(ctx context.Context, app *pgx.Conn, table string) (before
 	plant := fmt.Sprintf("INSERT INTO %s (tenant_id, id, embedding) SELECT 1, -g, '%s'::vector + "+
 		"(ARRAY[%s]::real[]::vector * "+
 		"array_fill(0.01::real, ARRAY[%d])::vector) FROM generate_series(1, 60) g",
-		table, vector, zeros, b.dims)
+		f.table, vector, zeros, b.dims)
 	if err := b.sql(plant)(ctx); err != nil {
 		return 0, 0, err
 	}
-	more, err := search(ctx, app, table, tenant, vector)
+	more, err := search(ctx, app, f, tenant, vector)
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := b.sql("DELETE FROM " + table + " WHERE id < 0")(ctx); err != nil {
+	if err := b.sql("DELETE FROM " + f.table + " WHERE id < 0")(ctx); err != nil {
 		return 0, 0, err
 	}
-	return len(ids), len(more), b.sql("VACUUM " + table)(ctx)
+	return len(ids), len(more), b.sql("VACUUM " + f.table)(ctx)
 }

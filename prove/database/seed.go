@@ -285,15 +285,20 @@ func (w *sower) plant(ctx context.Context, st *site, by party, base row, variant
 	}
 }
 
+// sow is the INSERT of a row with all that is known of it, as the operator.
+func (t *target) sow(r row) string {
+	cols := slices.DeleteFunc(t.columns(), func(c string) bool { _, ok := r[c]; return !ok })
+	return "INSERT INTO " + t.sql() + " (" + sqltext.Idents(cols) + ") OVERRIDING SYSTEM VALUE VALUES (" + r.values(cols) +
+		")"
+}
+
 // insert runs the INSERT; quiet leaves triggers and reference checks out.
 func (w *sower) insert(ctx context.Context, st *site, by party, r row, quiet bool) (row, error) {
-	cols := slices.DeleteFunc(st.columns(), func(c string) bool { _, ok := r[c]; return !ok })
 	texts := make([]string, 0, len(st.rel.Columns))
 	for _, c := range st.columns() {
 		texts = append(texts, sqltext.Ident(c)+"::text AS "+sqltext.Ident(c))
 	}
-	made := seed{table: st.rel.QName(), quiet: quiet, insert: "INSERT INTO " + st.sql() + " (" + sqltext.Idents(cols) +
-		") OVERRIDING SYSTEM VALUE VALUES (" + r.values(cols) + ")"}
+	made := seed{table: st.rel.QName(), quiet: quiet, insert: st.sow(r)}
 	run := seed{insert: made.insert + " RETURNING " + strings.Join(texts, ", "), quiet: quiet}
 	results, err := w.s.guarded(ctx, run.statements()...)
 	if err != nil {

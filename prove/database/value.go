@@ -154,6 +154,9 @@ func (m *maker) rare(name, typ string, who rune) (string, bool) {
 		"tstzmultirange": "{}",
 		"regclass":       "pg_class", "regtype": "text", "pg_lsn": "0/1", "xid8": "1", "char": "m",
 		"bit": strings.Repeat("1", max(1, length(typ))), "varbit": "1"}
+	if name == "vector" || name == "halfvec" { // of pgvector
+		return "[" + strconv.Itoa(n) + strings.Repeat(",1", max(0, length(typ)-1)) + "]", true
+	}
 	v, ok := values[name]
 	return v, ok
 }

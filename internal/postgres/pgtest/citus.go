@@ -32,15 +32,8 @@ type node struct {
 // it when the test ends. Where that is not set it skips the test, and says so.
 func NewCitus(t testing.TB) *Database {
 	t.Helper()
-	existing := os.Getenv(citusEnv)
-	if existing == "" {
-		t.Skip("not run against a real Citus: " + citusEnv + " is not set")
-	}
-	c, err := open(existing)
-	if err != nil {
-		t.Fatalf("pgtest: %s: %v", citusEnv, err)
-	}
-	nodes, err := nodesOf(existing)
+	c := elsewhere(t, citusEnv, "a real Citus")
+	nodes, err := nodesOf(os.Getenv(citusEnv))
 	if err != nil {
 		t.Fatalf("pgtest: %s: %v", citusEnv, err)
 	}
@@ -56,6 +49,30 @@ func NewCitus(t testing.TB) *Database {
 		db.Exec(t, fmt.Sprintf("SELECT citus_add_node('%s', %d)", n.Host, n.Port))
 	}
 	return db
+}
+
+// pgvectorEnv names a database of a server that has pgvector, as its superuser.
+const pgvectorEnv = "MOAT_PGVECTOR_URL"
+
+// Pgvector is the server with pgvector that MOAT_PGVECTOR_URL names. Where that is not set it
+// skips the test, and says so.
+func Pgvector(t testing.TB) *Cluster {
+	t.Helper()
+	return elsewhere(t, pgvectorEnv, "pgvector")
+}
+
+// elsewhere is a server that an environment variable names, for what the tests' own has not.
+func elsewhere(t testing.TB, env, what string) *Cluster {
+	t.Helper()
+	existing := os.Getenv(env)
+	if existing == "" {
+		t.Skip("not run against " + what + ": " + env + " is not set")
+	}
+	c, err := open(existing)
+	if err != nil {
+		t.Fatalf("pgtest: %s: %v", env, err)
+	}
+	return c
 }
 
 // Workers are the URLs of a database on the other servers, for a role.
