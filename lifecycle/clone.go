@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -178,6 +179,10 @@ func (c *clone) anew(column *catalog.Column) string {
 }
 
 func (c *clone) run(ctx context.Context) error {
+	oids, err := c.objectIDs(ctx, c.parts)
+	if err := cmp.Or(err, c.mayReach(ctx, oids, true)); err != nil {
+		return err
+	}
 	if err := c.seenByOthers(ctx); err != nil {
 		return err
 	}
@@ -194,7 +199,10 @@ func (c *clone) run(ctx context.Context) error {
 			return fmt.Errorf("copy the rows of %s: %w", names(g), err)
 		}
 	}
-	_, err := c.tx.Exec(ctx, "SET CONSTRAINTS ALL IMMEDIATE")
+	if err := c.giveObjects(ctx); err != nil {
+		return err
+	}
+	_, err = c.tx.Exec(ctx, "SET CONSTRAINTS ALL IMMEDIATE")
 	return err
 }
 
@@ -224,6 +232,34 @@ func (c *clone) seenByOthers(ctx context.Context) error {
 	}
 	if len(reasons) > 0 {
 		return fmt.Errorf("cannot copy this tenant:\n  %s", strings.Join(reasons, "\n  "))
+	}
+	return nil
+}
+
+// giveObjects gives the copies of large objects to the role that the originals belong to.
+func (c *clone) giveObjects(ctx context.Context) error {
+	old, err := c.objectIDs(ctx, c.parts)
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	all, err := parts(c.view, c.to)
+	if err != nil {
+		return err
+	}
+	made, err := c.objectIDs(ctx, all)
+	if err != nil {
+		return err
+	}
+	owner, err := c.objectOwner(ctx, old[0])
+	for _, oid := range old {
+		if one, failed := c.objectOwner(ctx, oid); failed != nil || one != owner {
+			return errors.Join(failed, err, errors.New("the tenant's large objects belong to more than one role"))
+		}
+	}
+	for _, oid := range made {
+		if err := c.giveObject(ctx, c.tx, all, oid, owner); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -315,7 +316,8 @@ func (o *Operator) erase(ctx context.Context, tenant string, r *request, opts Er
 	for _, g := range groups {
 		all = append(all, g.parts...)
 	}
-	if err := o.require(all, "SELECT", "DELETE"); err != nil {
+	if err := cmp.Or(o.require(all, "SELECT", "DELETE"), o.mayRefresh(all),
+		o.mayReach(ctx, plan.Objects, false)); err != nil {
 		return nil, o.forget(ctx, r, err)
 	}
 	if err := o.suspend(ctx, tenant); err != nil {

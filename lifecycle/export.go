@@ -84,6 +84,9 @@ func (o *Operator) export(ctx context.Context, tenant string, w io.Writer, opts 
 	if err := x.prepare(ctx); err != nil {
 		return nil, err
 	}
+	if err := x.mayReach(ctx, x.oids, true); err != nil {
+		return nil, err
+	}
 	if err := r.begin(ctx, x); err != nil {
 		return nil, err
 	}
@@ -107,6 +110,7 @@ type export struct {
 	opts     ExportOptions
 	tenant   string
 	parts    []*part
+	oids     []uint32 // of the large objects that they name
 	manifest Manifest
 	salt     string
 	resumed  *resumption // nil where w is not a file that can be gone on with
@@ -117,6 +121,9 @@ func (x *export) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if err := x.require(x.parts, "SELECT"); err != nil {
+		return err
+	}
+	if x.oids, err = x.objectIDs(ctx, x.parts); err != nil {
 		return err
 	}
 	s := x.view.Snapshot
@@ -274,6 +281,7 @@ func (x *export) references() []string {
 	for _, name := range order {
 		r := x.view.Relation(name)
 		if r == nil || !x.view.HasTablePrivilege(x.conn.Config().User, r, "SELECT") {
+			x.manifest.NotLookedAt = append(x.manifest.NotLookedAt, name.String())
 			continue
 		}
 		t := x.table(r, "referred to")

@@ -24,6 +24,30 @@ func (x *restore) prepareTables(ctx context.Context) error {
 	return nil
 }
 
+// rememberOwned notes which rows are the tenant's by a row that refers to them: that row may
+// be removed before they are changed or removed themselves, and they would be nobody's.
+func (x *restore) rememberOwned(ctx context.Context) error {
+	for i, p := range x.parts {
+		if p.owned == nil {
+			continue
+		}
+		key, was, table := sqltext.Ident(p.owned.Key), p.is, fmt.Sprintf("pg_temp.moat_owned_%d", i)
+		_, err := x.tx.Exec(ctx, "CREATE TEMPORARY TABLE "+table+" ON COMMIT DROP AS SELECT x."+key+" AS k FROM "+
+			p.from()+" WHERE "+p.where())
+		if err != nil {
+			return fmt.Errorf("note the rows of %s: %w", p.name(), err)
+		}
+		by := p.owned.By
+		others := notOf(find(x.view, x.parts, by.Relation))
+		p.is = func(alias string) string {
+			return "(" + was(alias) + " OR EXISTS (SELECT 1 FROM " + table + " w WHERE w.k" + equals + alias + "." + key +
+				") AND NOT EXISTS (SELECT 1 FROM " + by.Relation.SQL() + " f WHERE " +
+				joined("f", []string{by.Column}, alias, []string{p.owned.Key}) + others + "))"
+		}
+	}
+	return nil
+}
+
 // load reads the export for the second time.
 func (x *restore) load(ctx context.Context, file io.Reader) error {
 	byNumber := map[int]*loaded{}
@@ -37,7 +61,7 @@ func (x *restore) load(ctx context.Context, file io.Reader) error {
 			return x.copyIn(ctx, l, data)
 		case kind == objectDir && x.opts.Apply:
 			objects[uint32(number)] = true
-			return x.writeObject(ctx, uint32(number), data)
+			return x.writeObject(ctx, x.listed(uint32(number)), data)
 		}
 		_, err := io.Copy(io.Discard, data)
 		return err
@@ -47,7 +71,7 @@ func (x *restore) load(ctx context.Context, file io.Reader) error {
 	}
 	for _, o := range x.manifest.LargeObjects {
 		if o.Bytes == 0 && x.opts.Apply && !objects[o.OID] { // an empty one has no entry
-			if err := x.writeObject(ctx, o.OID, strings.NewReader("")); err != nil {
+			if err := x.writeObject(ctx, o, strings.NewReader("")); err != nil {
 				return err
 			}
 		}
@@ -107,10 +131,21 @@ func (x *restore) checkTenant(ctx context.Context) error {
 	return nil
 }
 
+// listed is what the manifest says of a large object.
+func (x *restore) listed(oid uint32) LargeObject {
+	for _, o := range x.manifest.LargeObjects {
+		if o.OID == oid {
+			return o
+		}
+	}
+	return LargeObject{OID: oid}
+}
+
 // writeObject makes a large object what the export has, under its number where that is
 // free or the tenant's own, else under a new one that the loaded rows are then given.
-func (x *restore) writeObject(ctx context.Context, oid uint32, data io.Reader) error {
-	target, err := x.objectTarget(ctx, oid)
+func (x *restore) writeObject(ctx context.Context, o LargeObject, data io.Reader) error {
+	oid := o.OID
+	target, err := x.objectTarget(ctx, o)
 	if err != nil {
 		return fmt.Errorf("restore large object %d: %w", oid, err)
 	}
@@ -146,8 +181,10 @@ func (x *restore) writeObject(ctx context.Context, oid uint32, data io.Reader) e
 	return nil
 }
 
-func (x *restore) objectTarget(ctx context.Context, oid uint32) (target uint32, err error) {
-	var there bool
+// objectTarget empties the tenant's own large object, which keeps its owner and grants, or
+// makes a new one.
+func (x *restore) objectTarget(ctx context.Context, o LargeObject) (target uint32, err error) {
+	oid, there := o.OID, false
 	err = x.tx.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata WHERE oid = $1)",
 		oid).Scan(&there)
 	if err != nil {
@@ -158,14 +195,26 @@ func (x *restore) objectTarget(ctx context.Context, oid uint32) (target uint32, 
 		if err != nil {
 			return 0, err
 		}
-		if !slices.Contains(mine, oid) {
-			oid = 0 // somebody else's: take a new number
-		} else if _, err := x.tx.Exec(ctx, "SELECT lo_unlink($1)", oid); err != nil {
-			return 0, err
+		if slices.Contains(mine, oid) {
+			const write = 0x20000
+			_, err := x.tx.Exec(ctx, "SELECT lo_truncate(fd, 0), lo_close(fd) FROM lo_open($1, $2) fd", oid, write)
+			return oid, err
 		}
+		oid = 0 // somebody else's: take a new number
 	}
-	err = x.tx.QueryRow(ctx, "SELECT lo_create($1)", oid).Scan(&target)
-	return target, err
+	if err = x.tx.QueryRow(ctx, "SELECT lo_create($1)", oid).Scan(&target); err != nil {
+		return 0, err
+	}
+	return target, x.giveObject(ctx, x.tx, x.parts, target, o.Owner)
+}
+
+// reachObjects checks that the large objects that are written may be.
+func (x *restore) reachObjects(ctx context.Context) error {
+	mine, err := x.ownObjects(ctx, x.parts)
+	if err != nil {
+		return err
+	}
+	return x.mayReach(ctx, slices.DeleteFunc(mine, func(oid uint32) bool { return x.listed(oid).SHA256 == "" }), false)
 }
 
 // checkObjects refuses rows that name a large object which is not in the export and is not

@@ -70,7 +70,8 @@ func SetupSQL(v *policy.View, operator string) string {
 	for i := range v.Model.Tables {
 		t := &v.Model.Tables[i]
 		r := v.Relation(t.Table)
-		if r == nil || r.Partition || !t.Class.HasTenants() {
+		shared := t.Class == catalog.SharedTable // tenants' rows refer to them
+		if r == nil || r.Partition || !shared && !t.Class.HasTenants() {
 			continue
 		}
 		if !schemas[r.Schema] {
@@ -78,10 +79,15 @@ func SetupSQL(v *policy.View, operator string) string {
 			schemas[r.Schema] = true
 		}
 		rights := "SELECT, INSERT, UPDATE, DELETE"
-		if t.Class == catalog.PeopleTable {
+		if shared || t.Class == catalog.PeopleTable {
 			rights = "SELECT"
 		}
 		fmt.Fprintf(&b, "GRANT %s ON %s TO %s;\n", rights, t.Table.SQL(), role)
+	}
+	if all, err := parts(v, ""); err == nil && v.Snapshot.Version >= maintain {
+		for _, r := range (&Operator{view: v}).views(all) {
+			b.WriteString(maintainSQL(r, operator) + ";\n")
+		}
 	}
 	for i := range v.Snapshot.Relations {
 		s := &v.Snapshot.Relations[i]

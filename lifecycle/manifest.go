@@ -33,7 +33,8 @@ type Manifest struct {
 	// those that are not here at all. An export with either does not restore.
 	Masked  []string `json:"masked,omitempty"`
 	LeftOut []string `json:"left_out,omitempty"`
-	// NotLookedAt are tables that are configured to be ignored.
+	// NotLookedAt are tables that are configured to be ignored, and those that the tenant's
+	// rows refer to and the operator may not read.
 	NotLookedAt []string `json:"not_looked_at,omitempty"`
 }
 
@@ -57,6 +58,7 @@ type Column struct {
 // LargeObject is a large object of the tenant.
 type LargeObject struct {
 	OID    uint32 `json:"oid"`
+	Owner  string `json:"owner"` // the role that it belongs to
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
 }

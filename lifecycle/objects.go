@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -41,20 +42,17 @@ func objectsOf(v *policy.View, all []*part) string {
 
 // objects writes the large objects that the tenant's rows name.
 func (x *export) objects(ctx context.Context, a *archive) error {
-	oids, err := x.objectIDs(ctx, x.parts)
-	if err != nil {
-		return err
-	}
-	for _, oid := range oids {
+	for _, oid := range x.oids {
 		c := a.chunks("%s/%d", objectDir, oid)
-		if err := x.readObject(ctx, oid, c); err != nil {
-			return fmt.Errorf("read large object %d: %w", oid, err)
+		owner, err := x.readObject(ctx, oid, c)
+		if err != nil {
+			return err
 		}
 		sum, err := c.end()
 		if err != nil {
 			return err
 		}
-		x.manifest.LargeObjects = append(x.manifest.LargeObjects, LargeObject{oid, c.size, sum})
+		x.manifest.LargeObjects = append(x.manifest.LargeObjects, LargeObject{oid, owner, c.size, sum})
 	}
 	return nil
 }
@@ -71,18 +69,22 @@ func (o *Operator) objectIDs(ctx context.Context, all []*part) ([]uint32, error)
 	return pgx.CollectRows(rows, pgx.RowTo[uint32])
 }
 
-func (x *export) readObject(ctx context.Context, oid uint32, c *chunks) error {
+// readObject writes the bytes of a large object to w.
+func (x *export) readObject(ctx context.Context, oid uint32, w io.Writer) (owner string, err error) {
+	if owner, err = x.objectOwner(ctx, oid); err != nil {
+		return "", fmt.Errorf("look for the owner of large object %d: %w", oid, err)
+	}
 	const step = 512 << 10
 	for at := int64(0); ; at += step {
 		var data []byte
 		if err := x.conn.QueryRow(ctx, "SELECT lo_get($1, $2, $3)", oid, at, step).Scan(&data); err != nil {
-			return err
+			return "", fmt.Errorf("read large object %d: %w", oid, err)
 		}
-		if _, err := c.Write(data); err != nil {
-			return err
+		if _, err := w.Write(data); err != nil {
+			return "", err
 		}
 		if len(data) < step {
-			return nil
+			return owner, nil
 		}
 	}
 }

@@ -184,11 +184,23 @@ func (w *eraser) rows(ctx context.Context, p *part, and string) (total int64, er
 	return total, nil
 }
 
+// of is a heap of a part as it stands in FROM, called x, and the start of a condition. Rights
+// on a partitioned table are not rights on its partitions: without those the rows are
+// reached through it, which looks into the others as well.
+func (w *eraser) of(p *part, heap *catalog.Relation) (from, within string) {
+	role := w.conn.Config().User
+	may := func(privilege string) bool { return w.view.HasTablePrivilege(role, heap, privilege) }
+	if heap == p.table || may("SELECT") && may("DELETE") {
+		return "ONLY " + heap.QName().SQL() + " x", ""
+	}
+	return p.from(), "x.tableoid" + equals + sqltext.Literal(heap.QName().SQL()) + "::regclass AND "
+}
+
 // places are where rows are, at most so many that they fit into memory.
 func (w *eraser) places(ctx context.Context, p *part, heap *catalog.Relation, and string) ([]string, error) {
 	const most = 200_000
-	rows, err := w.conn.Query(ctx, fmt.Sprintf("SELECT x.ctid::text FROM ONLY %s x WHERE %s%s LIMIT %d",
-		heap.QName().SQL(),
+	from, within := w.of(p, heap)
+	rows, err := w.conn.Query(ctx, fmt.Sprintf("SELECT x.ctid::text FROM %s WHERE %s%s%s LIMIT %d", from, within,
 		p.where(), and, most))
 	if err != nil {
 		return nil, fmt.Errorf("find the rows of %s: %w", p.name(), err)
@@ -203,7 +215,8 @@ func (w *eraser) places(ctx context.Context, p *part, heap *catalog.Relation, an
 func (w *eraser) deleteAt(ctx context.Context, tx pgx.Tx, p *part, heap *catalog.Relation, places []string) (
 	[]Removed, error,
 ) {
-	sql := "DELETE FROM ONLY " + heap.QName().SQL() + " x WHERE x.ctid = ANY ($1::text[]::tid[]) AND " + p.where()
+	from, within := w.of(p, heap)
+	sql := "DELETE FROM " + from + " WHERE " + within + "x.ctid = ANY ($1::text[]::tid[]) AND " + p.where()
 	owned := w.ownedThrough(p.name())
 	if owned == nil {
 		tag, err := tx.Exec(ctx, sql, places)

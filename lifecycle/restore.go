@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -143,6 +144,9 @@ func (x *restore) run(ctx context.Context, file io.Reader) (_ *Difference, err e
 		return nil, err
 	}
 	if x.opts.Apply {
+		if err := cmp.Or(x.mayRefresh(x.parts), x.reachObjects(ctx)); err != nil {
+			return nil, err
+		}
 		done, err := x.quiet(ctx)
 		if err != nil {
 			return nil, err
@@ -156,7 +160,7 @@ func (x *restore) run(ctx context.Context, file io.Reader) (_ *Difference, err e
 	steps := []func(context.Context) error{x.prepareTables, func(ctx context.Context) error { return x.load(ctx, file) },
 		x.checkTenant, x.checkObjects, x.compare}
 	if x.opts.Apply {
-		steps = append(steps, func(ctx context.Context) error { return toUnnamed(x.apply(ctx), x.unnamed) })
+		steps = append(steps, x.rememberOwned, func(ctx context.Context) error { return toUnnamed(x.apply(ctx), x.unnamed) })
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

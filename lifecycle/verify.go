@@ -8,6 +8,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // Check is one place that was searched for rows of a tenant.
@@ -133,6 +134,34 @@ func (o *Operator) declared(table catalog.QName, column string) bool {
 		return true
 	}
 	return s.Tree != nil && table == o.view.Model.Tenants && (s.Tree.Parent == column || column == catalog.Level)
+}
+
+// mayRefresh checks that the materialized views over the parts can be refreshed, before the
+// first row is touched. From PostgreSQL 17 on that can be granted; before, it is the owner's.
+func (o *Operator) mayRefresh(all []*part) error {
+	role := o.conn.Config().User
+	e := &MissingRightsError{Role: role}
+	for _, r := range o.views(all) {
+		if o.view.MemberOf(role, r.Owner, catalog.Usage) || o.view.HasTablePrivilege(role, r, "MAINTAIN") {
+			continue
+		}
+		grant := "GRANT " + sqltext.Role(r.Owner) + " TO " + sqltext.Role(role) + " /* to refresh " + r.QName().SQL() + " */"
+		if o.view.Snapshot.Version >= maintain {
+			grant = maintainSQL(r, role)
+		}
+		e.Grants = append(e.Grants, grant)
+	}
+	if len(e.Grants) > 0 {
+		return e
+	}
+	return nil
+}
+
+// maintain is the release of PostgreSQL that knows the privilege.
+const maintain = 170000
+
+func maintainSQL(r *catalog.Relation, role string) string {
+	return "GRANT MAINTAIN ON " + r.QName().SQL() + " TO " + sqltext.Role(role)
 }
 
 // refresh brings materialized views up to date, in order.

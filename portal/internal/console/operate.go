@@ -116,6 +116,8 @@ func refusal(err error) error {
 		errors.As(err, new(*standing.NotPreparedError)), errors.As(err, &pg) && pg.Code == "42501":
 		return conflict("The operator role may not do this here yet",
 			"Once, as an administrator: moat tenant setup --operator ROLE --apply.")
+	case errors.As(err, new(*lifecycle.ObjectRightsError)):
+		return conflict("The operator role may not work on this client's large objects", err.Error())
 	case errors.As(err, &undecided):
 		return conflict("moat cannot tell whose rows some tables hold", undecided.Error()+". Say so in moat.yaml.")
 	case errors.As(err, &unfit):
