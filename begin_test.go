@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/moat-db/moat"
 )
@@ -51,6 +52,33 @@ func TestInTxRefusesOtherFacts(t *testing.T) {
 			if _, err := tx.Exec(moat.WithScope(context.Background(), s), "select 1"); !errors.Is(err, moat.ErrScopeMismatch) {
 				t.Errorf("%+v: %v", s, err)
 			}
+		}
+		return nil
+	})
+}
+
+// Who vouches for the caller goes where an option says, and nowhere else; what a session had
+// set before is no caller's.
+func TestIssuer(t *testing.T) {
+	t.Parallel()
+	f := newLeads(t)
+	of := func(issuer string) context.Context {
+		return moat.WithScope(context.Background(), moat.Scope{Tenant: tenantA, Issuer: issuer})
+	}
+	const sql = "select coalesce(current_setting('app.issuer', true), '')"
+	session := func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["app.issuer"] = "the session's" }
+	sent := f.open(t, 1, moat.Options{IssuerSetting: moat.DefaultIssuerSetting, ConfigurePool: session})
+	for _, issuer := range []string{"https://one.test", ""} {
+		if got := names(t, of(issuer), sent, sql); got[0] != issuer {
+			t.Errorf("bound to %q: %q", issuer, got)
+		}
+	}
+	if got := names(t, of("https://one.test"), f.open(t, 1, moat.Options{}), sql); got[0] != "" {
+		t.Errorf("no option sends it, and yet: %q", got)
+	}
+	_ = sent.InTx(of("https://one.test"), func(tx pgx.Tx) error {
+		if _, err := tx.Exec(of("https://two.test"), "select 1"); !errors.Is(err, moat.ErrScopeMismatch) {
+			t.Errorf("another issuer's caller: %v", err)
 		}
 		return nil
 	})

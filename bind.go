@@ -23,6 +23,7 @@ type binder struct {
 	// tenantSetting is the plain setting, which sealed mode sets too.
 	tenantSetting string
 	paranoid      bool // the pool clears the session
+	issuer        bool // policies may read the scope's
 	// joined puts the settings into the seal's statement: where nothing is prepared, a
 	// statement of their own costs the server as much as a read.
 	joined bool
@@ -56,6 +57,13 @@ func newBinder(o Options) *binder {
 	b.add(o.SubjectSetting, "SubjectSetting", func(s *Scope) string { return s.Subject })
 	b.add(o.RoleSetting, "RoleSetting", func(s *Scope) string { return s.Role })
 	b.add(o.ClaimsSetting, "ClaimsSetting", func(s *Scope) string { return string(s.Claims) })
+	b.issuer = b.sealed || o.IssuerSetting != ""
+	switch {
+	case o.IssuerSetting != "" && b.spread:
+		b.add(NotSent, "IssuerSetting", issuerOf) // moat.set_tenant has no place for it
+	case o.IssuerSetting != "":
+		b.add(o.IssuerSetting, "IssuerSetting", issuerOf)
+	}
 	if len(b.set) > 0 {
 		b.sql = "select " + setConfigs(b.set, 1)
 		tenant := min(len(b.set), 1)
@@ -66,6 +74,8 @@ func newBinder(o Options) *binder {
 	}
 	return b
 }
+
+func issuerOf(s *Scope) string { return s.Issuer }
 
 func (b *binder) add(name, option string, value func(*Scope) string) {
 	if name == NotSent {
@@ -114,7 +124,7 @@ func setConfigs(settings []setting, first int) string {
 // UnsentError is returned, before any round trip, for a [Scope] with a fact that the
 // Options keep from the database.
 type UnsentError struct {
-	Option string // "SubjectSetting", "RoleSetting" or "ClaimsSetting"
+	Option string // "SubjectSetting", "RoleSetting", "ClaimsSetting" or "IssuerSetting"
 }
 
 func (e *UnsentError) Error() string {
@@ -176,7 +186,7 @@ func (b *binder) queueOn(ctx context.Context, batch *pgx.Batch, backend uint32, 
 	if b.sql == "" {
 		return n, nil
 	}
-	if widen == nil && s.Subject == "" && s.Role == "" && len(s.Claims) == 0 {
+	if widen == nil && s.Subject == "" && s.Role == "" && len(s.Claims) == 0 && (s.Issuer == "" || !b.issuer) {
 		b.queueBare(batch, s.Tenant)
 		return n + 1, nil
 	}

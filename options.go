@@ -19,6 +19,7 @@ const (
 	DefaultSubjectSetting = "app.subject"
 	DefaultRoleSetting    = "app.role"
 	DefaultClaimsSetting  = "request.jwt.claims"
+	DefaultIssuerSetting  = "app.issuer" // where a scope's Issuer is sent at all
 )
 
 // NotSent in place of a setting's name keeps that fact of a scope from the database.
@@ -41,6 +42,10 @@ type Options struct {
 	SubjectSetting string
 	RoleSetting    string
 	ClaimsSetting  string
+	// IssuerSetting is the setting that carries the scope's Issuer, for policies that find a
+	// member by issuer and subject ([DefaultIssuerSetting]). Zero means that it is not sent,
+	// and that policies which ask for it show nothing.
+	IssuerSetting string
 
 	// TreeRole is the role that statements of a wide scope ([Descendants]) run as: the
 	// one that the tree's policies are for, which the application role may switch to.
@@ -121,7 +126,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.MaxLag < 0 {
 		return o, errors.New("the lag of replicas cannot be negative")
 	}
-	for _, name := range []string{o.TenantSetting, o.SubjectSetting, o.RoleSetting, o.ClaimsSetting} {
+	for _, name := range []string{o.TenantSetting, o.SubjectSetting, o.RoleSetting, o.ClaimsSetting,
+		cmp.Or(o.IssuerSetting, NotSent)} {
 		if !settingName.MatchString(name) && (name != NotSent || name == o.TenantSetting) {
 			return o, fmt.Errorf("%q is not the name of a custom setting, like app.current_tenant", name)
 		}

@@ -27,6 +27,9 @@ type Scope struct {
 	Width Width
 	// Subject is the caller's id (RFC 7519 4.1.2 "sub"); empty means unknown.
 	Subject string
+	// Issuer is who vouches for Subject (RFC 7519 4.1.1 "iss"); empty means unknown. It is for
+	// databases in which a member is an issuer's subject; see [Options].IssuerSetting.
+	Issuer string
 	// Role is the caller's role inside the tenant, as an application names it.
 	// It is a setting that policies may read, never a PostgreSQL role.
 	Role string
@@ -42,9 +45,9 @@ var ErrNoTenant = errors.New("no tenant in scope")
 // transaction that is bound to another.
 var ErrTenantMismatch = errors.New("scope names another tenant than the open transaction")
 
-// ErrScopeMismatch is returned when a statement for another subject or role of the same
+// ErrScopeMismatch is returned when a statement for another subject, issuer or role of the same
 // tenant is sent through an open transaction: its policies would read the wrong facts.
-var ErrScopeMismatch = errors.New("scope names another subject or role than the open transaction")
+var ErrScopeMismatch = errors.New("scope names another caller or role than the open transaction")
 
 // InvalidTenantError is returned, before any round trip, for a tenant id that is
 // not of the tenant column's type. It does not repeat the id.

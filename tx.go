@@ -177,7 +177,7 @@ func (t *tx) check(ctx context.Context) error {
 		return ErrTenantMismatch
 	case s.Width != t.scope.Width:
 		return ErrWidthMismatch
-	case s.Role != t.scope.Role || s.Subject != t.scope.Subject:
+	case s.Role != t.scope.Role || s.Subject != t.scope.Subject || t.bind.issuer && s.Issuer != t.scope.Issuer:
 		return ErrScopeMismatch
 	}
 	return nil

@@ -15,6 +15,6 @@ var ruleSealMixed = Rule{
 			"These policies read the plain setting: "+strings.Join(plain, ", ")+". A table was protected after sealed mode "+
 				"was turned on, or a policy was written by hand.").
 			decide("moat seal on --apply switches them. In a policy of your own, replace the setting with " +
-				"(SELECT moat.current_tenant()), or moat.current_fact('subject' or 'role').")}
+				"(SELECT moat.current_tenant()), or moat.current_fact('subject', 'issuer' or 'role').")}
 	},
 }

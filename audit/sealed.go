@@ -37,7 +37,7 @@ func (f *facts) sealed() (sealed, plain []string) {
 // readsPlain reports whether one of the settings is what sealed mode has a function for.
 func (f *facts) readsPlain(settings []string) bool {
 	subject, role := f.look.Facts()
-	return slices.ContainsFunc([]string{f.m.Setting, subject, role}, func(name string) bool {
+	return slices.ContainsFunc([]string{f.m.Setting, subject, f.look.IssuerSetting(), role}, func(name string) bool {
 		return slices.Contains(settings, strings.ToLower(name))
 	})
 }

@@ -46,7 +46,7 @@ type Key struct {
 // Scope returns the scope that statements of this caller run as. Without a tenant
 // it is refused everywhere with [moat.ErrNoTenant].
 func (id Identity) Scope() moat.Scope {
-	return moat.Scope{Tenant: id.Tenant, Subject: id.Subject, Role: id.Role, Claims: id.Claims}
+	return moat.Scope{Tenant: id.Tenant, Subject: id.Subject, Issuer: id.Issuer, Role: id.Role, Claims: id.Claims}
 }
 
 // clone keeps a caller that alters its claims from altering the remembered ones.

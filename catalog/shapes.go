@@ -9,6 +9,9 @@ type Shapes struct {
 	// Subject and Role are the settings with who the caller is, and what role they have.
 	Subject string `json:"subject,omitempty"`
 	Role    string `json:"role,omitempty"`
+	// Issuer is the setting with who vouches for the caller, where [Caller].Issuer asks; "":
+	// moat's own.
+	Issuer string `json:"issuer,omitempty"`
 	// SubjectClaim is where in the JSON of Subject the caller stands; empty: it is the setting.
 	SubjectClaim []string `json:"subject_claim,omitempty"`
 
@@ -51,7 +54,9 @@ type Caller struct {
 	Subject string `json:"subject"`
 	Tenant  string `json:"tenant"`
 	Role    string `json:"role,omitempty"`
-	Issuer  string `json:"issuer,omitempty"`
+	// Issuer is the column with the issuer of Subject, where a member is a subject of one; "":
+	// subjects are of one issuer.
+	Issuer string `json:"issuer,omitempty"`
 	// All: the caller sees the rows of every tenant of theirs at once, and not only those
 	// of the current one.
 	All bool `json:"all,omitempty"`

@@ -14,9 +14,9 @@ import (
 // Scope is who asks, in SQL: the values that conditions compare with. Policies get
 // theirs from [View.Bound]; whoever computes what a tenant may see gives literals.
 type Scope struct {
-	// Tenant is the current tenant, and Subject the caller, as a value of a type; NULL
-	// where there is none.
-	Tenant, Subject func(typ string) string
+	// Tenant is the current tenant, Subject the caller, and Issuer who vouches for them, as a
+	// value of a type; NULL where there is none.
+	Tenant, Subject, Issuer func(typ string) string
 	// Chosen is what a column of a tenant may be by what is bound: "= value" or "= ANY (…)".
 	// Verified is narrower where the caller's membership is asked, which the table of
 	// memberships itself cannot do.
@@ -47,6 +47,7 @@ func (v *View) Bound(form Form) Scope {
 	s := Scope{Role: v.boundRole,
 		Tenant:  func(typ string) string { return wrap(v.Current(v.comparable(typ))) },
 		Subject: func(typ string) string { return wrap(v.subject(v.comparable(typ))) },
+		Issuer:  func(typ string) string { return wrap(v.issuer(v.comparable(typ))) },
 	}
 	v.verify(&s)
 	s.Above = func(typ string) string {
@@ -93,10 +94,38 @@ func (v *View) subjectSource() (setting string, path []string) {
 	return cmp.Or(v.Model.Shapes.Subject, moat.DefaultSubjectSetting), v.Model.Shapes.SubjectClaim
 }
 
+// issuer is who vouches for the caller, from where the caller is.
+func (v *View) issuer(typ string) string {
+	setting, path := v.issuerSource()
+	if len(path) > 0 {
+		return claim(setting, path, typ)
+	}
+	return Tenant(setting, typ)
+}
+
+// issuerSource is the setting with the issuer: beside the caller's claim, "iss" of the same
+// token.
+func (v *View) issuerSource() (setting string, path []string) {
+	if setting, claims := v.subjectSource(); len(claims) > 0 {
+		return setting, []string{"iss"}
+	}
+	return cmp.Or(v.Model.Shapes.Issuer, moat.DefaultIssuerSetting), nil
+}
+
 // BindSubject writes the call that makes value, an expression of type text, the caller
 // until the transaction ends. Other claims in the same setting stay.
 func (v *View) BindSubject(value string) string {
 	setting, path := v.subjectSource()
+	return bindAt(setting, path, value)
+}
+
+// BindIssuer is [View.BindSubject] for who vouches for the caller.
+func (v *View) BindIssuer(value string) string {
+	setting, path := v.issuerSource()
+	return bindAt(setting, path, value)
+}
+
+func bindAt(setting string, path []string, value string) string {
 	name := sqltext.Literal(setting)
 	if len(path) > 0 {
 		value = "nullif(" + value + ", '')" // nobody is no claim at all
@@ -114,11 +143,20 @@ func (v *View) BindSubject(value string) string {
 func (v *View) asCaller(c *catalog.Caller, s Scope, typ string) string {
 	tenant, subject := "o."+sqltext.Ident(c.Tenant), "o."+sqltext.Ident(c.Subject)
 	query := fmt.Sprintf("SELECT %s FROM %s o WHERE %s = %s", tenant, c.Table.SQL(), subject,
-		s.Subject(v.columnType(c.Table, c.Subject)))
+		s.Subject(v.columnType(c.Table, c.Subject))) + v.ofIssuer(c, s, "o.")
 	if c.All {
 		return "= ANY (ARRAY(" + query + "))"
 	}
 	return fmt.Sprintf("= (%s AND %s = %s)", query, tenant, s.Tenant(v.columnType(c.Table, c.Tenant)))
+}
+
+// ofIssuer narrows memberships to those of the caller's issuer, where they name one: the
+// same subject of another is somebody else.
+func (v *View) ofIssuer(c *catalog.Caller, s Scope, alias string) string {
+	if c.Issuer == "" {
+		return ""
+	}
+	return " AND " + alias + sqltext.Ident(c.Issuer) + " = " + s.Issuer(v.columnType(c.Table, c.Issuer))
 }
 
 func (v *View) columnType(table catalog.QName, column string) string {
@@ -169,8 +207,8 @@ func oneOf(names []string) string {
 
 // Caller is somebody of whom it is asked what they may see: texts, "" for none.
 type Caller struct {
-	Tenant, Subject, Role string
-	Wide                  bool // under the tree's role
+	Tenant, Subject, Issuer, Role string
+	Wide                          bool // under the tree's role
 }
 
 // Literal is the scope of one caller, with the tree as the parents say it and not as the
@@ -184,7 +222,7 @@ func (v *View) Literal(c Caller) Scope {
 			return cast(sqltext.Literal(text), v.comparable(typ))
 		}
 	}
-	s := Scope{Tenant: value(c.Tenant), Subject: value(c.Subject), Wide: c.Wide, Unbound: true}
+	s := Scope{Tenant: value(c.Tenant), Subject: value(c.Subject), Issuer: value(c.Issuer), Wide: c.Wide, Unbound: true}
 	s.Role = func(names []string) string {
 		if slices.Contains(names, c.Role) && c.Role != "" {
 			return "true"
@@ -266,4 +304,10 @@ func (v *View) ownRules(t *catalog.Relation, application string) bool {
 func (v *View) Facts() (subject, role string) {
 	subject, _ = v.subjectSource()
 	return subject, v.roleSetting()
+}
+
+// IssuerSetting is the setting with who vouches for the caller.
+func (v *View) IssuerSetting() string {
+	setting, _ := v.issuerSource()
+	return setting
 }

@@ -117,7 +117,7 @@ func (v *View) memberships(c *catalog.Caller, t *catalog.Relation, s Scope) Rows
 	if c.All && s.Unbound && v.ownDoors(t) {
 		return everywhere("caller", s.is(sqltext.Ident(c.Tenant), v.columnType(c.Table, c.Tenant)))
 	}
-	read := sqltext.Ident(c.Subject) + " = " + s.Subject(v.columnType(c.Table, c.Subject))
+	read := sqltext.Ident(c.Subject) + " = " + s.Subject(v.columnType(c.Table, c.Subject)) + v.ofIssuer(c, s, "")
 	if v.Model.Shapes.LinkOf(c.Table) != nil {
 		read = sqltext.Ident(c.Tenant) + " " + s.Chosen(v.columnType(c.Table, c.Tenant)) + " OR " + read
 	}

@@ -51,5 +51,6 @@ func (v *View) unsealed(spelled string) string {
 	return strings.NewReplacer(
 		"moat . current_tenant", setting(v.Model.Setting),
 		"moat . current_fact 'subject'", setting(subject),
+		"moat . current_fact 'issuer'", setting(v.IssuerSetting()),
 		setting(role), bare, "moat . current_fact 'role'", bare).Replace(spelled)
 }

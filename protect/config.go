@@ -44,6 +44,9 @@ type Config struct {
 	// Crossing are the foreign keys ("schema.table.constraint") that rows of one tenant
 	// may refer to another's through: they stay as they are.
 	Crossing []string
+	// OneTenant are tables ("schema.table") whose rows concern one tenant only, although a
+	// column names another.
+	OneTenant []string
 	// Narrowed are tables whose rows a wall may hide although policies of the team's own
 	// show them.
 	Narrowed []string

@@ -38,6 +38,7 @@ func New(v *policy.View, c Config) (*Plan, error) {
 	p.actual = v
 	p.roles()
 	p.columns()
+	p.askShapes()
 	p.tree()
 	p.backfills()
 	p.strays()

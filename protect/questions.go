@@ -19,6 +19,7 @@ func Kinds() []Kinded {
 	return []Kinded{
 		{"class", true, "table", "not known to belong to tenants, or to nobody"},
 		{"path", true, "table", "with several ways to a tenant"},
+		{"shape", true, "table", "whose rows may concern another tenant as well"},
 		{"type", true, "tenant column", "with values that a policy cannot tell apart"},
 		{"rows", true, "table", "with rows of no tenant, or of another one"},
 		{"wall", true, "policy", "of yours that would show fewer rows"},
@@ -33,6 +34,9 @@ func Kinds() []Kinded {
 		{"connect", false, "role", "that the application may connect as today"},
 		{"definer", false, "function", "that would run with the owner's privileges"},
 		{"materialized", false, "materialized view", "with every tenant's rows"},
+		{"caller", false, "table", "that says which tenants are the caller's"},
+		{"doors", false, "table", "with policies of yours beside those of a declared shape"},
+		{"narrow", false, "policy", "of yours that hides rows which a declared shape shows"},
 		{"members", false, "table", "of who belongs to which tenant"},
 		{"unique", false, "key", "unique across all tenants"},
 		{"exclude", false, "constraint", "across all tenants"},

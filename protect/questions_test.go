@@ -48,6 +48,9 @@ func questions() map[string]struct {
 				name := func(s string) catalog.QName { return catalog.QName{Schema: "public", Name: s} }
 				b.opts.Shapes.Shares = []catalog.Shares{{Table: name("doc"), Through: name("share"), With: "shared_with"}}
 			}},
+		"shape/public.referral": {`CREATE TABLE referral (id int PRIMARY KEY, tenant_id uuid NOT NULL REFERENCES tenants,
+			by_tenant uuid REFERENCES tenants)`,
+			func(c *Config, _ *bench) { c.OneTenant = append(c.OneTenant, "public.referral") }},
 		"rows/null/public.job": {`CREATE TABLE job (id int PRIMARY KEY, tenant_id uuid REFERENCES tenants);
 			INSERT INTO job VALUES (1, NULL)`, func(c *Config, _ *bench) { c.Hidden = []string{"public.job"} }},
 		"rows/stray/public.job": {`CREATE TABLE job (id int PRIMARY KEY, tenant_id uuid NOT NULL);
@@ -98,6 +101,7 @@ func TestNoEnforceOverAnOpenQuestion(t *testing.T) {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, "")
+			b.cfg.OneTenant = []string{"public.tenants"}
 			app, other := b.cfg.Roles.Application, "other"+b.suffix
 			for _, role := range []string{app, other} {
 				b.Adopt(role)
@@ -197,6 +201,7 @@ func TestChangedObjectReopens(t *testing.T) {
 func TestRowsThatComeLaterStopEnforce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, withTenants+"CREATE TABLE job (id int PRIMARY KEY, tenant_id uuid REFERENCES tenants)")
+	b.cfg.OneTenant = []string{"public.tenants"}
 	plan := b.plan(t)
 	b.Exec(t, "INSERT INTO job VALUES (1, NULL)")
 	res, err := Apply(t.Context(), b.open, plan, ApplyOptions{Until: GroupGuards})

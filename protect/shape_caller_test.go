@@ -1,6 +1,7 @@
 package protect
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/moat-db/moat/catalog"
@@ -64,6 +65,37 @@ func TestCallerAll(t *testing.T) {
 		{subject: "2", sql: "DELETE FROM app.projects", want: "4"},
 		{subject: "2", sql: "INSERT INTO app.memberships VALUES (3, 2, 'admin')", want: "42501"},
 	})
+}
+
+// A member is an issuer's subject: the same subject of another is somebody else, who sees
+// and writes nothing, whichever tenant is bound and whatever shape shows it.
+func TestCallerOfIssuer(t *testing.T) {
+	t.Parallel()
+	const one, two = "https://one.test", "https://two.test"
+	issued := strings.NewReplacer("role text NOT NULL,", "role text NOT NULL, issuer text NOT NULL DEFAULT '"+one+"',").
+		Replace(clubs)
+	for _, all := range []bool{false, true} {
+		b := shapedBench(t, pgtest.Shared(t), issued, catalog.Shapes{
+			Caller: &catalog.Caller{Table: in("memberships"), Subject: "user_id", Issuer: "issuer", All: all},
+			Members: []catalog.Members{{Table: in("users"), Through: in("memberships"), Person: "user_id",
+				Columns: []string{"id", "name"}}}})
+		own := map[bool]string{false: "2", true: "4"}[all]
+		scenes := []scene{{tenant: "1", subject: "2", issuer: one, sql: projects, want: own},
+			{tenant: "1", subject: "2", issuer: one, sql: "UPDATE app.users SET name = ''", want: "1"}}
+		for _, stranger := range []string{two, "", "https://one.test/", "HTTPS://ONE.TEST"} {
+			for _, sql := range []string{projects, "SELECT count(*) FROM app.users", "UPDATE app.users SET name = ''",
+				"DELETE FROM app.projects", "UPDATE app.projects SET id = 9"} {
+				want := "0"
+				scenes = append(scenes, scene{tenant: "1", subject: "2", issuer: stranger, sql: sql, want: want})
+			}
+			scenes = append(scenes, scene{tenant: "1", subject: "2", issuer: stranger,
+				sql: "INSERT INTO app.projects VALUES (1, 9)", want: "42501"},
+				scene{subject: "2", issuer: stranger, sql: "SELECT count(*) FROM app.memberships", want: "0"})
+		}
+		b.act(t, scenes)
+		b.seal(t)
+		b.playAll(t, scenes)
+	}
 }
 
 // People and callers on one table: a tenant sees its people, a caller their tenants before

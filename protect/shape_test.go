@@ -26,7 +26,8 @@ import (
 // number of rows changed, or the SQLSTATE of its error.
 type scene struct {
 	tenant, subject, role string
-	tree                  bool // under the tree's role
+	issuer                string // who vouches for the subject
+	tree                  bool   // under the tree's role
 	sql, want             string
 }
 
@@ -80,16 +81,17 @@ func (b *bench) fill(sql string) string {
 // settings are forged beside it.
 func (b *bench) enter(ctx context.Context, tx pgx.Tx, s scene) error {
 	bind := "SELECT set_config('app.current_tenant', $1, true), set_config('app.subject', $2, true), " +
-		"set_config('app.role', $3, true)"
-	args := []any{s.tenant, s.subject, s.role}
+		"set_config('app.role', $3, true), set_config('app.issuer', $4, true)"
+	args := []any{s.tenant, s.subject, s.role, s.issuer}
 	if b.sealer != nil && s.tenant != "" {
-		scope := moat.Scope{Tenant: moat.Tenant(s.tenant), Subject: s.subject, Role: s.role}
+		scope := moat.Scope{Tenant: moat.Tenant(s.tenant), Subject: s.subject, Issuer: s.issuer, Role: s.role}
 		var err error
 		bind, args, err = b.sealer.Bind(moat.WithScope(ctx, scope), scope.Tenant, tx.Conn().PgConn().PID())
 		if err != nil {
 			return err
 		}
-		forged := "SELECT set_config('app.subject', $1, true), set_config('app.role', 'admin', true)"
+		forged := "SELECT set_config('app.subject', $1, true), set_config('app.role', 'admin', true), " +
+			"set_config('app.issuer', 'https://one.test', true)"
 		if _, err := tx.Exec(ctx, forged, b.forged); err != nil {
 			return err
 		}

@@ -103,7 +103,7 @@ func (p *planner) closure(t *catalog.Tree, tenants *table) {
 		return
 	}
 	if there != nil && len(there.Columns) != 3 {
-		p.decide(Decision{ID: "tree/closure", Table: q, Question: "Whose table is " + q.String() + "?",
+		p.decide(Decision{ID: "shape/closure", Table: q, Question: "Whose table is " + q.String() + "?",
 			Why: "It has that name, but not the columns of the tree that moat keeps. Rename it first."})
 		return
 	}

@@ -174,6 +174,6 @@ func closeMessage(to []byte, at int) []byte {
 }
 
 func sameScope(a, b moat.Scope) bool {
-	return a.Tenant == b.Tenant && a.Subject == b.Subject && a.Role == b.Role && a.Width == b.Width &&
-		bytes.Equal(a.Claims, b.Claims)
+	return a.Tenant == b.Tenant && a.Subject == b.Subject && a.Issuer == b.Issuer && a.Role == b.Role &&
+		a.Width == b.Width && bytes.Equal(a.Claims, b.Claims)
 }

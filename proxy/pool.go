@@ -157,7 +157,7 @@ func (s *session) admitToken(ctx context.Context, token string) (moat.Scope, err
 
 // sameSession says whether two scopes may meet each other's temporary tables.
 func sameSession(a, b moat.Scope) bool {
-	return a.Tenant == b.Tenant && a.Subject == b.Subject && a.Role == b.Role &&
+	return a.Tenant == b.Tenant && a.Subject == b.Subject && a.Issuer == b.Issuer && a.Role == b.Role &&
 		(a.Subject != "" || string(a.Claims) == string(b.Claims))
 }
 

@@ -254,7 +254,7 @@ func cleared(ctx context.Context, c *upstream) bool {
 // keyOf names everything that a connection was opened with.
 func keyOf(s moat.Scope, parameters map[string]string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%q %q %q %q", s.Tenant, s.Subject, s.Role, s.Claims)
+	fmt.Fprintf(&b, "%q %q %q %q %q", s.Tenant, s.Subject, s.Issuer, s.Role, s.Claims)
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
 		fmt.Fprintf(&b, " %q=%q", name, parameters[name])
 	}

@@ -99,8 +99,9 @@ func currentTenantSQL() string {
 }
 
 func currentFactSQL() string {
-	return strings.NewReplacer(":name", "current_fact(name text)", ":returned", "the subject, role or claims of the scope",
-		":otherwise", "raises", ":give", strings.TrimRight(factsTemplate, "\n")).Replace(unsealTemplate)
+	return strings.NewReplacer(":name", "current_fact(name text)",
+		":returned", "the subject, issuer, role or claims of the scope", ":otherwise", "raises",
+		":give", strings.TrimRight(factsTemplate, "\n")).Replace(unsealTemplate)
 }
 
 // signatures are the functions that applications call.

@@ -87,7 +87,7 @@ func newSealer(signer func() (Signer, error), o *Options) (*Sealer, error) {
 // enterStatement has constant text, so that it is prepared once per connection.
 const enterStatement = "select moat.enter($1, $2, $3, $4, $5)"
 
-// Bind implements [moat.Sealer]. The subject, role and claims of the scope on ctx
+// Bind implements [moat.Sealer]. The subject, issuer, role and claims of the scope on ctx
 // are sealed with the tenant; policies read them with moat.current_fact().
 func (s *Sealer) Bind(ctx context.Context, tenant moat.Tenant, backend uint32) (string, []any, error) {
 	if tenant == "" {
@@ -130,6 +130,7 @@ func message(key string, backend uint32, expires int64, tenant, facts string) []
 // facts is what moat.current_fact reads.
 type facts struct {
 	Subject string          `json:"subject,omitempty"`
+	Issuer  string          `json:"issuer,omitempty"`
 	Role    string          `json:"role,omitempty"`
 	Claims  json.RawMessage `json:"claims,omitempty"`
 }
@@ -137,13 +138,13 @@ type facts struct {
 // factsOf renders the facts of the scope on ctx; empty where it has none.
 func factsOf(ctx context.Context, tenant moat.Tenant) (string, error) {
 	scope, ok := moat.ScopeFrom(ctx)
-	if !ok || (scope.Subject == "" && scope.Role == "" && len(scope.Claims) == 0) {
+	if !ok || (scope.Subject == "" && scope.Issuer == "" && scope.Role == "" && len(scope.Claims) == 0) {
 		return "", nil
 	}
 	if scope.Tenant != tenant {
 		return "", moat.ErrTenantMismatch
 	}
-	text, err := json.Marshal(facts{scope.Subject, scope.Role, scope.Claims})
+	text, err := json.Marshal(facts{scope.Subject, scope.Issuer, scope.Role, scope.Claims})
 	if err != nil {
 		return "", fmt.Errorf("facts of the scope: %w", err)
 	}

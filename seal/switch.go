@@ -31,10 +31,10 @@ const (
 type SwitchOptions struct {
 	// Setting is the plain tenant setting. Zero means [moat.DefaultTenantSetting].
 	Setting string
-	// Subject and Role are the settings with who the caller is and what role they have,
-	// which policies may read beside the tenant. Zero means [moat.DefaultSubjectSetting] and
-	// [moat.DefaultRoleSetting].
-	Subject, Role string
+	// Subject, Issuer and Role are the settings with who the caller is and what role they
+	// have, which policies may read beside the tenant. Zero means the defaults of [moat.Options]
+	// and [moat.DefaultIssuerSetting].
+	Subject, Issuer, Role string
 	// LockTimeout is how long one attempt waits for a table; statements that arrive
 	// meanwhile wait with it. Zero means 500 ms: below the server's deadlock_timeout,
 	// so that the switch gives way and not a client.
@@ -50,6 +50,7 @@ func (o *SwitchOptions) withDefaults() SwitchOptions {
 	}
 	d.Setting = cmp.Or(d.Setting, moat.DefaultTenantSetting)
 	d.Subject, d.Role = cmp.Or(d.Subject, moat.DefaultSubjectSetting), cmp.Or(d.Role, moat.DefaultRoleSetting)
+	d.Issuer = cmp.Or(d.Issuer, moat.DefaultIssuerSetting)
 	if d.LockTimeout == 0 {
 		d.LockTimeout = 500 * time.Millisecond
 	}
@@ -178,7 +179,7 @@ func ready(ctx context.Context, conn *pgx.Conn, m Mode) error {
 // stand for them in plain mode.
 func (o SwitchOptions) sealed() [][2]string {
 	return [][2]string{{"moat.current_tenant()", o.Setting}, {"moat.current_fact('subject')", o.Subject},
-		{"moat.current_fact('role')", o.Role}}
+		{"moat.current_fact('issuer')", o.Issuer}, {"moat.current_fact('role')", o.Role}}
 }
 
 // rewrite is what turns an expression of the other mode into one of this mode.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 // classify gives every table its class, but for shared ones, which need the roles.
@@ -222,7 +223,7 @@ func (f *inference) shared() error {
 		if entry.Class != catalog.UnknownTable || r.Partition {
 			continue
 		}
-		if len(f.m.Roles) == 0 || f.writable(r) {
+		if len(f.m.Roles) == 0 || f.writable(r) || f.hasPeople(r) {
 			continue
 		}
 		entry.Class = catalog.SharedTable
@@ -233,6 +234,29 @@ func (f *inference) shared() error {
 		f.inherit(r)
 	}
 	return nil
+}
+
+// hasPeople reports whether another table links the rows of r to tenants, and one of the
+// two is named after people: who is whose colleague is not for everybody to read.
+func (f *inference) hasPeople(r *catalog.Relation) bool {
+	return slices.ContainsFunc(f.v.References(r.QName()), func(ref catalog.Reference) bool {
+		return f.columnOf(ref.From) != "" && ref.From.QName() != f.m.Tenants && len(ref.Key.Columns) == 1 &&
+			(policy.ListsMembers(ref.From, f.columnOf(ref.From)) || f.links(ref.From, r) &&
+				(policy.NamesPeople(ref.From.Name) || policy.NamesPeople(r.Name)))
+	})
+}
+
+// links reports whether a table has two foreign keys, to the tenants and to another table.
+func (f *inference) links(link, to *catalog.Relation) bool {
+	tenants, other, all := false, false, 0
+	for _, k := range link.Constraints {
+		if k.Type != catalog.ForeignKey {
+			continue
+		}
+		all++
+		tenants, other = tenants || k.References == f.m.Tenants, other || k.References == to.QName()
+	}
+	return tenants && other && all == 2
 }
 
 func (f *inference) writable(r *catalog.Relation) bool {

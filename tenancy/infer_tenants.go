@@ -1,6 +1,7 @@
 package tenancy
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -76,7 +77,7 @@ func (f *inference) setting() error {
 				if found == nil || found.Setting == "" && found.Membership == nil && len(found.Claim) == 0 {
 					continue
 				}
-				if c := f.m.Shapes.Caller; found.Membership != nil && c != nil && !c.All {
+				if found.Membership != nil && f.asksCaller(p, found) {
 					asked.add(found) // the caller's tenants, which the model knows: it names the caller
 					continue
 				}
@@ -102,6 +103,14 @@ func (f *inference) setting() error {
 	f.m.Person = policy.NamesCaller(strings.Join(append([]string{best.Setting}, best.Claim...), "."))
 	f.say("tenant setting %s: read by policies", strings.Join(append([]string{f.m.Setting}, f.m.Claim...), " → "))
 	return nil
+}
+
+// asksCaller reports whether a policy asks the declared caller's memberships, beside which
+// there is a current tenant: always where that is the active one, else in a wall.
+func (f *inference) asksCaller(p catalog.Policy, found *policy.Evidence) bool {
+	s := &f.m.Shapes
+	return s.Caller != nil && (!s.Caller.All || !p.Permissive && len(found.Claim) == 0 &&
+		found.Setting == cmp.Or(s.Subject, moat.DefaultSubjectSetting))
 }
 
 // subject takes over where the database's own policies find out who the caller is, unless
@@ -183,11 +192,28 @@ func (f *inference) spelled(r *catalog.Relation) string {
 		return f.m.Column
 	}
 	for i := range r.Columns {
-		if spelling(r.Columns[i].Name) == spelling(f.m.Column) && f.m.Column != "" {
-			return r.Columns[i].Name
+		name := r.Columns[i].Name
+		if spelling(name) == spelling(f.m.Column) && f.m.Column != "" && !f.refersElsewhere(r, name) {
+			return name
 		}
 	}
 	return ""
+}
+
+// refersElsewhere reports whether a column by itself refers to something else than tenants:
+// neither to their table nor to a tenant column.
+func (f *inference) refersElsewhere(r *catalog.Relation, column string) bool {
+	elsewhere := false
+	for _, k := range r.Constraints {
+		if k.Type != catalog.ForeignKey || !slices.Equal(k.Columns, []string{column}) {
+			continue
+		}
+		if k.References == f.m.Tenants || spelling(k.RefColumns[0]) == spelling(f.m.Column) {
+			return false
+		}
+		elsewhere = f.m.Tenants != (catalog.QName{})
+	}
+	return elsewhere
 }
 
 // named checks the tenant columns of other names.

@@ -14,7 +14,7 @@ func protectConfig(c config.Config) protect.Config {
 		Paths: c.Protect.Paths, TenantLedUniques: c.Protect.GlobalUniques, KeepForeignKeys: c.Protect.KeepForeignKeys,
 		LeaveOpen:   c.Protect.LeaveOpen,
 		ChangeOwner: c.Protect.NewOwner, DropIndexes: c.Protect.DropIndexes, Hidden: c.Protect.Hidden,
-		Crossing: c.Protect.Crossing, Narrowed: c.Protect.Narrowed, Opened: c.Protect.Opened,
+		Crossing: c.Protect.Crossing, Narrowed: c.Protect.Narrowed, OneTenant: c.Protect.OneTenant, Opened: c.Protect.Opened,
 		Triggers: c.Protect.Triggers, Retired: c.Protect.Retired, ReplaceDefaults: c.Protect.ReplaceDefaults,
 		LeaveRoles: c.Protect.LeaveRoles, WritableMembers: c.Protect.WritableMembers,
 		Facts: policy.Facts{Subject: c.Tenant.SubjectSetting, Role: c.Tenant.RoleSetting, Claims: c.Tenant.ClaimsSetting},

@@ -41,7 +41,8 @@ func tenantSetting(c config.Config) string {
 }
 
 func switchOptions(c config.Config) *seal.SwitchOptions {
-	return &seal.SwitchOptions{Setting: tenantSetting(c), Subject: c.Tenant.SubjectSetting, Role: c.Tenant.RoleSetting}
+	return &seal.SwitchOptions{Setting: tenantSetting(c), Subject: c.Tenant.SubjectSetting, Issuer: c.Issuer(),
+		Role: c.Tenant.RoleSetting}
 }
 
 func (a *app) newSeal() *cobra.Command {

@@ -196,7 +196,11 @@ func (s *service) openShared(ctx context.Context) error {
 	}
 	s.onClose(pool.Close)
 	t := s.config.Tenant
-	s.shared = api.WithoutTenant(pool, tenantSetting(s.config), t.ClaimsSetting, t.SubjectSetting, t.RoleSetting)
+	settings := []string{tenantSetting(s.config), t.ClaimsSetting, t.SubjectSetting, t.RoleSetting}
+	if issuer := s.config.Issuer(); issuer != "" {
+		settings = append(settings, issuer)
+	}
+	s.shared = api.WithoutTenant(pool, settings...)
 	return nil
 }
 

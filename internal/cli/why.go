@@ -21,10 +21,10 @@ import (
 
 // whyFlags are the flags of moat why.
 type whyFlags struct {
-	tenant, subject, role, claims string
-	settings, args                []string
-	timeout                       time.Duration
-	format                        string
+	tenant, subject, issuer, role, claims string
+	settings, args                        []string
+	timeout                               time.Duration
+	format                                string
 }
 
 func (a *app) newWhy() *cobra.Command {
@@ -50,6 +50,7 @@ func (a *app) newWhy() *cobra.Command {
 	flags := c.Flags()
 	flags.StringVar(&f.tenant, "tenant", "", "tenant to bind, as moat serve and the library do (default: none)")
 	flags.StringVar(&f.subject, "subject", "", "the caller's id, for policies that read it")
+	flags.StringVar(&f.issuer, "issuer", "", "who vouches for the caller, for policies that read it")
 	flags.StringVar(&f.role, "role", "", "the caller's role inside the tenant, for policies that read it")
 	flags.StringVar(&f.claims, "claims", "", "the caller's claims as a JSON object, for policies that read them")
 	flags.StringArrayVar(&f.settings, "set", nil, "a setting as your application makes it, name=value (repeatable)")
@@ -99,7 +100,7 @@ func whyQuestion(c config.Config, sql string, f whyFlags) (why.Question, error) 
 	}
 	q := why.Question{SQL: sql, Args: f.args, Bind: bind, Model: c.Model(), Timeout: f.timeout,
 		Settings: map[string]string{},
-		Scope:    moat.Scope{Tenant: moat.Tenant(f.tenant), Subject: f.subject, Role: f.role}}
+		Scope:    moat.Scope{Tenant: moat.Tenant(f.tenant), Subject: f.subject, Issuer: f.issuer, Role: f.role}}
 	q.Standing = func(v *policy.View) (why.Standing, error) {
 		return serving.NewTenantState(v, c.Tenant.SuspendedColumn)
 	}

@@ -73,7 +73,7 @@ func bindOptions(c config.Config) (*moat.Options, error) {
 	t := c.Tenant
 	return &moat.Options{Sealer: sealer, TenantSetting: t.Setting, TenantType: moat.TenantType(t.Type),
 		SubjectSetting: t.SubjectSetting, RoleSetting: t.RoleSetting, ClaimsSetting: t.ClaimsSetting,
-		TreeRole: c.Roles.Tree, Citus: citusBinding(c.Citus)}, err
+		IssuerSetting: c.Issuer(), TreeRole: c.Roles.Tree, Citus: citusBinding(c.Citus)}, err
 }
 
 // citusBinding is citus.binding.

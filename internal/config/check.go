@@ -59,7 +59,8 @@ func (t Tenant) check() error {
 		return fmt.Errorf("tenant.type %q: use uuid, bigint, integer or text", t.Type)
 	}
 	for _, s := range []struct{ key, name string }{{"setting", t.Setting}, {"subject_setting", t.SubjectSetting},
-		{"role_setting", t.RoleSetting}, {"claims_setting", t.ClaimsSetting}} {
+		{"role_setting", t.RoleSetting}, {"claims_setting", t.ClaimsSetting},
+		{"issuer_setting", t.IssuerSetting}} {
 		if s.name != "" && !strings.Contains(s.name, ".") {
 			return fmt.Errorf("tenant.%s %q: a custom setting has a dot in its name, like %s",
 				s.key, s.name, moat.DefaultTenantSetting)

@@ -59,8 +59,11 @@ type Tenant struct {
 	SubjectSetting string `yaml:"subject_setting"`
 	RoleSetting    string `yaml:"role_setting"`
 	ClaimsSetting  string `yaml:"claims_setting"`
-	Table          string `yaml:"table"`
-	Key            string `yaml:"key"`
+	// IssuerSetting holds the issuer of the subject, where [Caller].Issuer asks for it; empty
+	// means app.issuer.
+	IssuerSetting string `yaml:"issuer_setting"`
+	Table         string `yaml:"table"`
+	Key           string `yaml:"key"`
 	// Parent is the column of the tenants table with the tenant above; see [Tree].
 	Parent string `yaml:"parent"`
 	// SuspendedColumn is the column of the tenants table that, when true or not
@@ -369,6 +372,7 @@ type Protect struct {
 	// What follows answers questions that group enforce waits for; see protect.Config.
 	Hidden          []string `yaml:"hidden_rows"`
 	Crossing        []string `yaml:"crossing_keys"`
+	OneTenant       []string `yaml:"one_tenant"`
 	Narrowed        []string `yaml:"narrowed"`
 	Opened          []string `yaml:"opened"`
 	Triggers        []string `yaml:"triggers"`

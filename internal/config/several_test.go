@@ -5,21 +5,26 @@ import (
 	"testing"
 )
 
-// Policies compare the subject alone, so that all of a caller's tenants at once would be
-// those of another issuer's namesake too.
-func TestAllTenantsOfACallerNeedOneIssuer(t *testing.T) {
+// With several issuers a member is a subject of one of them: two may give the same subject to
+// two people.
+func TestMembersOfSeveralIssuersNameThem(t *testing.T) {
 	t.Parallel()
-	one := "{issuer: 'https://a.test', audience: x, secret_file: s, tenants: all}"
-	two := "{issuer: 'https://b.test', audience: x, secret_file: s, tenants: all}"
-	for issuers, want := range map[string]string{one: "", one + ", " + two: "single issuer"} {
-		c, err := Parse([]byte("auth: {issuers: [" + issuers + "]}\n" +
-			"caller: {table: app.members, subject: s, tenant: t, issuer: i, mode: all}\n"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = c.CheckIssuers()
-		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", issuers, err)
+	const issuers = "auth: {issuers: [{issuer: 'https://a.test', audience: x, secret_file: s, tenants: all}, " +
+		"{issuer: 'https://b.test', audience: x, secret_file: s, tenants: all}]}\n"
+	for _, mode := range []string{"active", "all"} {
+		for column, want := range map[string]string{"issuer: i, ": "", "": "caller.issuer"} {
+			c, err := Parse([]byte(issuers + "caller: {table: app.members, subject: s, tenant: t, " + column + "mode: " + mode +
+				"}\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = c.CheckIssuers()
+			if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("%s, %q: %v", mode, column, err)
+			}
+			if named := c.Shapes().Issuer; (named == "app.issuer") != (column != "") {
+				t.Errorf("%s, %q: the issuer's setting is %q", mode, column, named)
+			}
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/catalog"
 )
 
@@ -62,7 +63,7 @@ type Caller struct {
 func (c *Config) Shapes() catalog.Shapes {
 	t := c.Tables
 	s := catalog.Shapes{Subject: c.Tenant.SubjectSetting, Role: c.Tenant.RoleSetting,
-		Tree: c.tree(), Caller: c.Caller.shape(), FromAbove: named(t.FromAbove)}
+		Issuer: c.Issuer(), Tree: c.tree(), Caller: c.Caller.shape(), FromAbove: named(t.FromAbove)}
 	for _, name := range sorted(t.Members) {
 		m := t.Members[name]
 		s.Members = append(s.Members, catalog.Members{Table: Named(name), Through: Named(m.Through), Person: m.Person,
@@ -95,6 +96,14 @@ func (c *Config) Shapes() catalog.Shapes {
 			ReadOwn: x.ReadOwn})
 	}
 	return s
+}
+
+// Issuer is the setting with the issuer of a caller, "" where no policy asks for it.
+func (c *Config) Issuer() string {
+	if c.Caller.Issuer == "" {
+		return ""
+	}
+	return cmp.Or(c.Tenant.IssuerSetting, moat.DefaultIssuerSetting)
 }
 
 func (c *Config) tree() *catalog.Tree {

@@ -10,11 +10,10 @@ import (
 // Caller is who asks, and the tenant that it asks for: what a verified token says and what
 // the request chooses, before the database has said whether it may come in.
 type Caller struct {
-	// Scope is what it acts as if it may.
+	// Scope is what it acts as if it may. Its Issuer signed the token: it must speak for the
+	// tenant, and a member is an issuer's subject where memberships name issuers. Without one
+	// it is the operator, who looks at any tenant.
 	moat.Scope
-	// Issuer signed its token: it must speak for the tenant, and a member is an issuer's
-	// subject where memberships name issuers. Empty is the operator, who looks at any tenant.
-	Issuer string
 	// External is the issuer's own name of the tenant, which the tenant must still have; ""
 	// where the token has the tenant itself.
 	External string

@@ -121,7 +121,7 @@ func between(host, pattern string) string {
 // last. The error is [ErrChoices], [ErrNoMembers] or [ErrUnknownTenant]. A caller without a
 // tenant has chosen none.
 func (d *Door) Speak(ctx context.Context, c *Check, id auth.Identity, choices []Choice) (Caller, error) {
-	who := Caller{Scope: id.Scope(), Issuer: id.Issuer, External: id.External}
+	who := Caller{Scope: id.Scope(), External: id.External}
 	if id.Key != nil {
 		who.Maker, who.Unasked = id.Key.Maker, id.Key.Maker == ""
 		if c.wall { // policies know the maker as a member, and nobody else
@@ -189,7 +189,7 @@ func (d *Door) Lane(c *Check, id auth.Identity, choices []Choice) string {
 		if choices[0].Name != "" {
 			t, _ = d.recall(named{c.names, choices[0].Name})
 		}
-		if known, ok := d.answer(Caller{Scope: moat.Scope{Tenant: t, Subject: id.Subject}, Issuer: id.Issuer}); ok &&
+		if known, ok := d.answer(Caller{Scope: moat.Scope{Tenant: t, Subject: id.Subject, Issuer: id.Issuer}}); ok &&
 			known.Member {
 			return string(t)
 		}

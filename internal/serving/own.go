@@ -41,8 +41,8 @@ func (x *Exposure) ownQuestion(m Membership) own {
 	}
 	_, role := x.Facts()
 	column := x.parameter(r.Column(m.tenant(x.Model)))
-	o := own{bind: fmt.Sprintf("select pg_catalog.set_config(%s, '', true), %s, pg_catalog.set_config(%s, '', true)",
-		sqltext.Literal(x.Model.Setting), x.BindSubject("$1::text"), sqltext.Literal(role))}
+	o := own{bind: fmt.Sprintf("select pg_catalog.set_config(%s, '', true), %s, pg_catalog.set_config(%s, '', true), %s",
+		sqltext.Literal(x.Model.Setting), x.BindSubject("$1::text"), sqltext.Literal(role), x.BindIssuer("$2::text"))}
 	o.question = write(func(param func(fact) string) string {
 		tenant := sqltext.Ident(m.tenant(x.Model))
 		where := m.isCaller(param) + " and "
@@ -143,7 +143,7 @@ func (d *Door) memberOf(ctx context.Context, c *Check, who Caller) ([]moat.Tenan
 		return nil, &UnlistedError{c.own.flat}
 	}
 	b := &pgx.Batch{}
-	b.Queue(c.own.bind, who.Subject)
+	b.Queue(c.own.bind, who.Subject, who.Issuer)
 	c.own.queue(b, who)
 	results := d.db.UnscopedPool().SendBatch(ctx, b)
 	defer results.Close()

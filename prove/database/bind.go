@@ -20,6 +20,7 @@ type binder struct {
 	claim    []string // where in the setting's JSON the tenant stands; empty: it is the setting
 	settings map[string]string
 	subject  string // the settings of the scope's facts
+	issuer   string
 	role     string
 	backend  uint32
 	// values are settings that differ from tenant to tenant: who is a member.
@@ -51,7 +52,7 @@ func (b binder) to(ctx context.Context, tenant string) ([]string, error) {
 		return b.plain(tenant), nil
 	}
 	return b.seal(ctx, moat.Scope{Tenant: moat.Tenant(tenant), Subject: b.value(tenant, b.subject),
-		Role: b.value(tenant, b.role)})
+		Issuer: b.value(tenant, b.issuer), Role: b.value(tenant, b.role)})
 }
 
 // value is what a setting beside the tenant's is set to.

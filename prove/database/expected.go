@@ -97,9 +97,9 @@ func (p *prover) callers(ctx context.Context, t *target, tenants []string) ([]po
 	var all []policy.Caller
 	unknown := madeTenant(p.model.Type, 999)
 	for _, tenant := range append(slices.Clone(tenants), "", unknown) {
-		for _, subject := range people {
+		for _, person := range people {
 			for _, role := range roles {
-				c := policy.Caller{Tenant: tenant, Subject: subject, Role: role}
+				c := policy.Caller{Tenant: tenant, Subject: person.subject, Issuer: person.issuer, Role: role}
 				all = append(all, c)
 				if tree := p.model.Shapes.Tree; tree != nil && p.member(tree.Role) {
 					c.Wide = true
@@ -111,8 +111,11 @@ func (p *prover) callers(ctx context.Context, t *target, tenants []string) ([]po
 	return all, nil
 }
 
+// person is a caller, by who vouches for them where memberships say that too.
+type person struct{ subject, issuer string }
+
 // subjects are people whose rows of a table differ, and nobody.
-func (p *prover) subjects(ctx context.Context, t *target) ([]string, error) {
+func (p *prover) subjects(ctx context.Context, t *target) ([]person, error) {
 	q, s := t.rel.QName(), &p.model.Shapes
 	column, from := "", q
 	switch {
@@ -123,19 +126,47 @@ func (p *prover) subjects(ctx context.Context, t *target) ([]string, error) {
 	case s.Caller != nil:
 		column, from = s.Caller.Subject, s.Caller.Table
 	default:
-		return []string{""}, nil
+		return []person{{}}, nil
 	}
 	results, err := p.operator.guarded(ctx, fmt.Sprintf("SELECT DISTINCT %[1]s::text FROM %[2]s WHERE %[1]s IS NOT NULL "+
 		"ORDER BY 1 LIMIT 3", sqltext.Ident(column), table(from)))
 	if err != nil {
 		return nil, err
 	}
-	all := []string{""}
+	all := []person{{}}
 	for _, row := range results[0].rows {
-		all = append(all, row[0])
+		people, err := p.vouched(ctx, row[0])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, people...)
 	}
 	return all, nil
 }
+
+// vouched are the people who have a subject: one where memberships name no issuers, else
+// that of each issuer, and that of an issuer who is nobody's.
+func (p *prover) vouched(ctx context.Context, subject string) ([]person, error) {
+	c := p.model.Shapes.Caller
+	if c == nil || c.Issuer == "" {
+		return []person{{subject: subject}}, nil
+	}
+	issuer := sqltext.Ident(c.Issuer)
+	results, err := p.operator.guarded(ctx, fmt.Sprintf("SELECT DISTINCT %[1]s::text FROM %[2]s WHERE "+
+		"%[3]s::text = %[4]s AND %[1]s IS NOT NULL ORDER BY 1 LIMIT 2", issuer, table(c.Table), sqltext.Ident(c.Subject),
+		lit(subject)))
+	if err != nil {
+		return nil, err
+	}
+	all := []person{{subject, strangeIssuer}}
+	for _, row := range results[0].rows {
+		all = append(all, person{subject, row[0]})
+	}
+	return all, nil
+}
+
+// strangeIssuer vouches for nobody.
+const strangeIssuer = "https://stranger.invalid"
 
 // compareSets compares the sets of one table for all callers and reports one probe for
 // reading and one for each command that writes.
@@ -267,7 +298,8 @@ func (p *prover) asCaller(ctx context.Context, c policy.Caller) ([]string, error
 	if c.Tenant != "" {
 		var err error
 		if p.app.bind.sealer != nil {
-			as, err = p.app.bind.seal(ctx, moat.Scope{Tenant: moat.Tenant(c.Tenant), Subject: c.Subject, Role: c.Role})
+			as, err = p.app.bind.seal(ctx, moat.Scope{Tenant: moat.Tenant(c.Tenant), Subject: c.Subject, Issuer: c.Issuer,
+				Role: c.Role})
 		} else {
 			as, err = p.app.bind.to(ctx, c.Tenant)
 		}
@@ -278,6 +310,9 @@ func (p *prover) asCaller(ctx context.Context, c policy.Caller) ([]string, error
 	_, role := p.view.Facts()
 	as = append(as, fmt.Sprintf("SELECT %s, set_config(%s, %s, true)", p.view.BindSubject(lit(c.Subject)+"::text"),
 		lit(role), lit(c.Role)))
+	if caller := p.model.Shapes.Caller; caller != nil && caller.Issuer != "" {
+		as = append(as, "SELECT "+p.view.BindIssuer(lit(c.Issuer)+"::text"))
+	}
 	if c.Wide {
 		as = append(as, "SET LOCAL ROLE "+sqltext.Ident(p.model.Shapes.Tree.Role))
 	}

@@ -133,11 +133,11 @@ type side struct {
 
 // theirs are B's, which an attacker would pass; ours are A's.
 func (s *stage) theirs() side {
-	return side{s.b, s.people[s.b], func(st *site) []row { return st.rowsB }, false}
+	return side{s.b, s.people[s.b].subject, func(st *site) []row { return st.rowsB }, false}
 }
 
 func (s *stage) ours() side {
-	return side{s.a, s.people[s.a], func(st *site) []row { return st.rowsA }, true}
+	return side{s.a, s.people[s.a].subject, func(st *site) []row { return st.rowsA }, true}
 }
 
 // calls writes the calls; echoes is true when an argument carries B's tag.

@@ -47,41 +47,56 @@ func (p *prover) byCaller(ctx context.Context, values map[string]map[string]stri
 	if _, given := p.Settings[setting]; c == nil || given {
 		return
 	}
-	people := map[string]string{}
+	people := map[string]person{}
 	for tenant, other := range map[string]string{p.a: p.b, p.b: p.a} {
 		link, subject, column := table(c.Table), sqltext.Ident(c.Subject), sqltext.Ident(c.Tenant)
-		results, err := p.operator.guarded(ctx, fmt.Sprintf("SELECT x.%[2]s::text FROM %[1]s x WHERE x.%[3]s = %[4]s AND "+
-			"x.%[2]s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %[1]s y WHERE y.%[2]s = x.%[2]s AND y.%[3]s = %[5]s) ORDER BY "+
-			"(SELECT count(DISTINCT y.%[3]s) FROM %[1]s y WHERE y.%[2]s = x.%[2]s), 1 LIMIT 1", link, subject, column,
-			lit(tenant), lit(other)))
+		results, err := p.operator.guarded(ctx, fmt.Sprintf("SELECT x.%[2]s::text, %[6]s FROM %[1]s x WHERE x.%[3]s = %[4]s "+
+			"AND x.%[2]s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %[1]s y WHERE y.%[2]s = x.%[2]s AND y.%[3]s = %[5]s) "+
+			"ORDER BY (SELECT count(DISTINCT y.%[3]s) FROM %[1]s y WHERE y.%[2]s = x.%[2]s), 1 LIMIT 1", link, subject, column,
+			lit(tenant), lit(other), issuerOf(c, "x.")))
 		if err != nil || len(results[0].rows) == 0 {
 			return
 		}
-		people[tenant] = results[0].rows[0][0]
+		people[tenant] = person{results[0].rows[0][0], results[0].rows[0][1]}
 	}
 	p.people = people
-	for tenant, person := range people {
-		values[tenant][setting] = p.callerValue(tenant, person)
+	for tenant, who := range people {
+		values[tenant][setting] = p.callerValue(tenant, who)
+		if issuer := p.view.IssuerSetting(); c.Issuer != "" && issuer != setting {
+			values[tenant][issuer] = who.issuer
+		}
 	}
 	p.report.Context.Inferred = append(p.report.Context.Inferred,
 		"setting "+setting+": a member of each tenant, by "+c.Table.String()+"."+c.Subject)
 }
 
+// issuerOf selects who vouches for a member: ” where memberships do not say.
+func issuerOf(c *catalog.Caller, alias string) string {
+	if c.Issuer == "" {
+		return "''"
+	}
+	return "coalesce(" + alias + sqltext.Ident(c.Issuer) + "::text, '')"
+}
+
 // callerValue is a person as the setting holds them: with the tenant beside them where
 // both are claims of one token.
-func (p *prover) callerValue(tenant, person string) string {
+func (p *prover) callerValue(tenant string, who person) string {
 	shapes := &p.model.Shapes
+	path := shapes.SubjectClaim
 	if p.model.Person {
-		return claims(p.model.Claim, person)
+		path = p.model.Claim
 	}
-	if len(shapes.SubjectClaim) == 0 {
-		return person
+	if len(path) == 0 {
+		return who.subject
 	}
 	both := map[string]any{}
+	if who.issuer != "" {
+		both["iss"] = who.issuer
+	}
 	if strings.EqualFold(p.model.Setting, shapes.Subject) && len(p.model.Claim) > 0 {
 		setClaim(both, p.model.Claim, tenant)
 	}
-	setClaim(both, shapes.SubjectClaim, person)
+	setClaim(both, path, who.subject)
 	return asJSON(both)
 }
 

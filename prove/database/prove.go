@@ -79,7 +79,7 @@ type prover struct {
 	byName   map[catalog.QName]*target
 	sites    map[*target]*site
 	values   map[string]map[string]string // settings by tenant, where membership decides
-	people   map[string]string            // who acts for a tenant, where the caller's membership is asked
+	people   map[string]person            // who acts for a tenant, where the caller's membership is asked
 }
 
 // Attack attacks the isolation of a database and reports what held. operator

@@ -98,6 +98,7 @@ func open(ctx context.Context, cfg *pgx.ConnConfig, p *prover, become []string) 
 	s.bind = binder{sealer: p.Sealer, setting: p.model.Setting, claim: p.model.Claim, settings: p.Settings,
 		backend: conn.PgConn().PID(), values: p.values, spread: spread}
 	s.bind.subject, s.bind.role = p.view.Facts()
+	s.bind.issuer = p.view.IssuerSetting()
 	s.limits = []string{
 		"SET LOCAL statement_timeout = " + strconv.FormatInt(o.StatementTimeout.Milliseconds(), 10),
 		"SET LOCAL lock_timeout = " + strconv.FormatInt(o.LockTimeout.Milliseconds(), 10),

@@ -104,7 +104,8 @@ func (st *site) count(ctx context.Context, operator *session) {
 func (st *site) givenRows() string {
 	p := st.prover
 	subject, role := p.view.Facts()
-	a := policy.Caller{Tenant: st.a, Subject: cmp.Or(p.Settings[subject], p.people[st.a]), Role: p.Settings[role]}
+	a := policy.Caller{Tenant: st.a, Subject: cmp.Or(p.Settings[subject], p.people[st.a].subject),
+		Issuer: cmp.Or(p.Settings[p.view.IssuerSetting()], p.people[st.a].issuer), Role: p.Settings[role]}
 	columns := st.identifying()
 	texts := make([]string, len(columns))
 	for i, c := range columns {

@@ -120,7 +120,7 @@ func (p *Pages) invited(w http.ResponseWriter, r *http.Request) (*invited, error
 	}
 	i.Role = i.Invitation.Role
 	// The tenant is looked at as who invites: policies may show it to members only.
-	who := serving.Caller{Scope: moat.Scope{Tenant: i.Tenant, Subject: i.By}, Issuer: s.Identity.Issuer, Chosen: true}
+	who := serving.Caller{Scope: moat.Scope{Tenant: i.Tenant, Subject: i.By, Issuer: s.Identity.Issuer}, Chosen: true}
 	verdict, err := p.Source.Door.Ask(r.Context(), sc.Check, who)
 	if err != nil {
 		return nil, err
