@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,6 +22,7 @@ import (
 	"github.com/moat-db/moat/portal/internal/schema"
 	"github.com/moat-db/moat/prove/database"
 	"github.com/moat-db/moat/tenancy"
+	"github.com/moat-db/moat/watch"
 )
 
 // Defaults of a [Config].
@@ -100,7 +100,7 @@ type Config struct {
 	Operator *Operator
 	// Extend adds pages to those of clients and operators (nil without an Operator), for
 	// a demonstration: see package portal/demo. Nil means none.
-	Extend func(mux *http.ServeMux, clients *client.Pages, desk *console.Pages) error
+	Extend func(mux *frame.Mux, clients *client.Pages, desk *console.Pages) error
 	// Logger gets what visitors do not: nil means slog.Default.
 	Logger *slog.Logger
 	// Now is the clock; nil means [time.Now].
@@ -155,6 +155,9 @@ type Operator struct {
 	Model tenancy.Options
 	Audit audit.Options
 	Prove database.Options
+	// Watch compares the database with the states that the server was told to watch; nil means
+	// that operators save in the console what is compared with.
+	Watch *watch.Watcher
 	// LeaveOut and Mask are columns, as schema.table.column, that a client is not given of its
 	// own rows in CSV and JSON: see lifecycle.ExportOptions.
 	LeaveOut []string

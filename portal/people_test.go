@@ -212,6 +212,23 @@ func TestApplicationCannotChangeMembers(t *testing.T) {
 	if w.query(membership) != before {
 		t.Error("members have changed")
 	}
+	// What an administrator made with moat tenant setup is what the server wants.
+	w.db.Exec(t, "drop table moat.invitation cascade; drop function moat.people_accept")
+	view, err := w.config.Source(t.Context())
+	must(t, err)
+	sql, err := PeopleSQL(view, People{}, append(view.Model.Roles, view.Snapshot.User), w.config.Sessions.Config().
+		ConnConfig.User)
+	must(t, err)
+	w.db.Exec(t, sql)
+	w.portal.people.Admin = w.config.Operator.Pool.Config().ConnConfig // who may not
+	if err := w.portal.Prepare(t.Context()); err != nil {
+		t.Errorf("after the setup: %v", err)
+	}
+	w.db.Exec(t, "comment on function moat.people_accept(bytea, text, text, text, text) is 'of another version'")
+	if err := w.portal.Prepare(t.Context()); !errors.As(err, new(*PeopleNotPreparedError)) {
+		t.Errorf("with functions of another version: %v", err)
+	}
+	w.db.Exec(t, sql)
 	w.db.Exec(t, "grant execute on function moat.people_accept(bytea, text, text, text, text) to public")
 	if err := w.portal.Prepare(t.Context()); err == nil || !strings.Contains(err.Error(), "may invite") {
 		t.Errorf("with the right to it the portal starts: %v", err)
@@ -272,6 +289,31 @@ func TestOwnKeysAndSessions(t *testing.T) {
 	if _, err := apikey.Verify(t.Context(), w.config.Keys, secret); err == nil {
 		t.Error("a revoked key works")
 	}
+	// An operator ends one of the client of the address, and of no other.
+	desk, second := w.desk(), between(ann.do("POST", "/keys", url.Values{"name": {"sync"}}).body, `<pre id="secret">`,
+		"</pre>")
+	if id, err = apikey.Verify(t.Context(), w.config.Keys, second); err != nil {
+		t.Fatal(err)
+	}
+	says(t, desk.get("/operator/tenants/1"), []string{"sync", second[:10], "Ann A", "ann@a.example"}, []string{second,
+		"Bea", "import"})
+	revoke := func(tenant, reason string) int {
+		return desk.do("POST", "/operator/tenants/"+tenant+"/keys", url.Values{"id": {id.Key.ID},
+			"reason": {reason}}).status
+	}
+	if a, b := revoke("1", ""), revoke("2", "a leak"); a != 422 || b != http.StatusNotFound {
+		t.Errorf("without a reason %d, of another client %d", a, b)
+	}
+	if _, err := apikey.Verify(t.Context(), w.config.Keys, second); err != nil {
+		t.Error("it ended all the same")
+	}
+	if got := revoke("1", "found in a log"); got != http.StatusSeeOther {
+		t.Error(got)
+	}
+	if _, err := apikey.Verify(t.Context(), w.config.Keys, second); err == nil {
+		t.Error("a key that the operator has revoked works")
+	}
+	says(t, ann.get("/access"), []string{"revoked an API key", "found in a log"}, nil)
 
 	other := w.as("ann", "1", "", true)
 	list := other.get("/sessions").body

@@ -20,6 +20,7 @@ import (
 // Portal is the handler of everything under /portal/. It is safe for concurrent use.
 type Portal struct {
 	handler http.Handler
+	mux     *frame.Mux
 	clients *client.Pages
 	desk    *console.Pages // nil without an operator
 	ledger  *ledger.Ledger // nil without an operator
@@ -45,7 +46,7 @@ func New(config Config) (*Portal, error) {
 	if err := p.open(config, f); err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
+	mux := frame.NewMux()
 	if config.Extend != nil {
 		if err := config.Extend(mux, p.clients, p.desk); err != nil {
 			return nil, err
@@ -55,6 +56,7 @@ func New(config Config) (*Portal, error) {
 	if p.desk != nil {
 		p.desk.Mount(mux)
 	}
+	p.mux = mux
 	p.handler = serving.OwnWrites(config.DB, "/portal/", f.Wrap(mux))
 	return p, nil
 }
@@ -103,8 +105,8 @@ func (p *Portal) open(c Config, f *frame.Frame) (err error) {
 		return err
 	}
 	p.desk, err = console.New(console.Config{Frame: f, Source: source, Ledger: p.ledger, Clients: p.clients,
-		Verifier: o.Verifier, Role: o.Role, Application: o.Application, Model: o.Model, Audit: o.Audit, Prove: o.Prove,
-		Hidden: console.Hidden{LeaveOut: o.LeaveOut, Mask: o.Mask}})
+		Keys: clients.Keys, Verifier: o.Verifier, Role: o.Role, Application: o.Application, Model: o.Model,
+		Audit: o.Audit, Prove: o.Prove, Watch: o.Watch, Hidden: console.Hidden{LeaveOut: o.LeaveOut, Mask: o.Mask}})
 	return err
 }
 
@@ -114,7 +116,7 @@ func peopleOf(c Config) *people.Store {
 	}
 	s := &people.Store{Config: people.Config{Admins: c.People.Admins, Pool: c.Sessions, Admin: c.People.Admin}}
 	if len(s.Admins) == 0 {
-		s.Admins = []string{"owner", "admin"}
+		s.Admins = people.DefaultAdmins()
 	}
 	if s.Admin == nil && c.Operator != nil {
 		s.Admin = c.Operator.Admin
@@ -169,6 +171,20 @@ func (p *Portal) Prepare(ctx context.Context) error {
 // Config.Sessions, and never for the application's roles.
 func SessionsSQL(applications []string, keeper string) string {
 	return frame.SessionsSQL(applications, keeper)
+}
+
+// PeopleSQL creates what changes members, as an administrator: for the role of Config.Sessions,
+// and never for the application's roles. It is an error where nothing says who is a member.
+func PeopleSQL(v *policy.View, p People, applications []string, keeper string) (string, error) {
+	l, err := people.Managed(v)
+	if err != nil {
+		return "", err
+	}
+	admins := p.Admins
+	if len(admins) == 0 {
+		admins = people.DefaultAdmins()
+	}
+	return l.SQL(v, admins, applications, keeper), nil
 }
 
 // PeopleNotPreparedError is returned by [Portal.Prepare] when the functions that change members

@@ -1,11 +1,8 @@
 package portal
 
 import (
-	"maps"
-	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -89,8 +86,11 @@ func TestWalkAsTheOtherFindsNothing(t *testing.T) {
 		"number": {"77"}, "order_id": {order}, "sql": {`select * from shop."Order"`}, "reason": {"none of yours"},
 		"state": {"suspended"}, "token": {"x"}}
 	tried, asked := 0, map[string]bool{}
-	for _, pattern := range slices.Sorted(maps.Keys(w.portal.clients.Routes())) {
+	for _, pattern := range w.portal.mux.Patterns() {
 		method, path, _ := strings.Cut(pattern, " ")
+		if !strings.Contains(path, "{table}") && path != frame.Base+"/search" {
+			continue // TestNoRouteCrosses
+		}
 		for _, table := range tables {
 			for _, key := range keys {
 				at := strings.NewReplacer("{table}", table, "{key}", url.PathEscape(key), "{column}", "title").Replace(path)
@@ -109,13 +109,6 @@ func TestWalkAsTheOtherFindsNothing(t *testing.T) {
 					look(method+" "+at+query, got)
 				}
 			}
-		}
-	}
-	for _, pattern := range slices.Sorted(maps.Keys(w.portal.desk.Routes())) {
-		method, path, _ := strings.Cut(pattern, " ")
-		got := a.do(method, "/operator"+strings.NewReplacer("{id}", "2", "{$}", "").Replace(path), hostile)
-		if tried++; got.status != http.StatusSeeOther || got.header.Get("Location") != frame.Base+"/operator/sign-in" {
-			t.Errorf("%s answers a client with %d", pattern, got.status)
 		}
 	}
 	t.Logf("%d requests with B's ids", tried)

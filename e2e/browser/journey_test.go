@@ -324,7 +324,7 @@ func TestOperatorIsolation(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.follow(".head .actions button")
-	b.has("#drift", "app.campaigns › row-level security")
+	b.has("#drift", "table app.campaigns")
 	b.has(".verdict", orToFix(t, "out of date"))
 	b.until(`document.querySelector("#findings").textContent.includes("app.campaigns")`)
 	b.everyLook("operator-isolation-drift", "/operator/isolation")

@@ -92,13 +92,10 @@ func shownTables(c config.Portal) map[catalog.QName]portal.Table {
 
 // prepareError says what an administrator does where the portal's tables are missing.
 func prepareError(err error) error {
-	if errors.As(err, new(*portal.NotPreparedError)) || errors.As(err, new(*portal.SessionsNotPreparedError)) {
+	if errors.As(err, new(*portal.NotPreparedError)) || errors.As(err, new(*portal.SessionsNotPreparedError)) ||
+		errors.As(err, new(*portal.PeopleNotPreparedError)) {
 		return withHint(err, "once, as an administrator: moat tenant setup URL --operator ROLE --apply "+
 			"(without --apply it prints the SQL; --sessions ROLE where MOAT_SESSION_URL has a role of its own)")
-	}
-	var people *portal.PeopleNotPreparedError
-	if errors.As(err, &people) {
-		return withHint(err, "run this once as an administrator:\n%s", people.SQL)
 	}
 	return err
 }
@@ -204,7 +201,7 @@ func (s *service) openOperator(ctx context.Context) (*portal.Operator, error) {
 		return nil, connectError(err)
 	}
 	o := &portal.Operator{Pool: pool, Verifier: verifier, Role: s.config.Portal.OperatorRole, Application: application,
-		Model: s.config.Model(), LeaveOut: s.config.Export.LeaveOut, Mask: s.config.Export.Mask}
+		Model: s.config.Model(), Watch: s.watcher, LeaveOut: s.config.Export.LeaveOut, Mask: s.config.Export.Mask}
 	o.Prove.Sealer, err = sealerOf(s.config)
 	return o, err
 }

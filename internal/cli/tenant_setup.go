@@ -21,9 +21,9 @@ func (a *app) newTenantSetup() *cobra.Command {
 		Use:   "setup [URL]",
 		Short: "Let a role act as operator",
 		Long: "Create the tables that moat tenant, the console and the portal's sessions keep in the schema\n" +
-			"moat, and grant the operator role what it needs on the tables of tenants. URL connects as the owner or as a\n" +
-			"superuser. Without --apply the SQL is printed. The role itself must see all rows: it has\n" +
-			"BYPASSRLS, or is a superuser.",
+			"moat, and grant the operator role what it needs on the tables of tenants. Where moat.yaml has\n" +
+			"portal.people, also what changes members. URL connects as the owner or as a superuser. Without\n" +
+			"--apply the SQL is printed. The role itself must see all rows: it has BYPASSRLS, or is a superuser.",
 		Example: "  moat tenant setup postgres://postgres@localhost/app --operator moat_operator --apply",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -71,6 +71,13 @@ func (a *app) tenantSetup(ctx context.Context, args []string, operator, sessions
 		return fmt.Errorf("the role %s is the application's, and must not keep sessions", keeper)
 	}
 	sql := lifecycle.SetupSQL(view, role) + portal.SessionsSQL(view.Model.Roles, keeper)
+	if p := c.Portal.People; p != nil {
+		people, err := portal.PeopleSQL(view, portal.People{Admins: p.Admins}, view.Model.Roles, keeper)
+		if err != nil {
+			return err
+		}
+		sql += people
+	}
 	if !apply {
 		fmt.Fprint(a.Out, sql)
 		return errFound

@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,6 +33,11 @@ func (a *heldAnswer) WriteHeader(status int) {
 
 func (a *heldAnswer) Write(p []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
+	if a.err == nil && a.exchange.disk != nil {
+		n, err := a.exchange.writeDisk(p)
+		a.err = err
+		return n, err
+	}
 	if a.err == nil {
 		a.err = a.grow(len(p))
 	}
@@ -63,7 +69,10 @@ func (a *heldAnswer) grow(n int) error {
 const smallest = 64 << 10
 
 // drop forgets what was written, for another answer in its place, which is small.
-func (a *heldAnswer) drop() { *a = heldAnswer{ResponseWriter: a.ResponseWriter, exchange: a.exchange} }
+func (a *heldAnswer) drop() {
+	a.exchange.dropDisk()
+	*a = heldAnswer{ResponseWriter: a.ResponseWriter, exchange: a.exchange}
+}
 
 // piece is how much is sent at a time: what a slow client takes within its patience.
 const piece = 16 << 10
@@ -71,33 +80,28 @@ const piece = 16 << 10
 // send sends the answer. A client that takes nothing of it for long has gone.
 func (a *heldAnswer) send(r *http.Request) {
 	a.WriteHeader(http.StatusOK)
-	h := a.Header()
-	if len(a.body) > 0 && r.Method != http.MethodHead && h.Get("Content-Length") == "" {
-		h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	var body io.Reader = bytes.NewReader(a.body)
+	size := int64(len(a.body))
+	if d := a.exchange.disk; d != nil {
+		body, size, d.ends = io.NewSectionReader(d.file, 0, d.size), d.size, time.Now().Add(diskTime)
 	}
-	if x := a.exchange; x.file != nil && x.failed == nil {
-		if info, err := x.file.Stat(); err == nil {
-			h.Set("Content-Length", strconv.FormatInt(info.Size(), 10))
-		}
-		a.ResponseWriter.WriteHeader(a.status)
-		_, _ = io.CopyBuffer(pacedAnswer{a}, io.NewSectionReader(x.file, 0, 1<<62), make([]byte, piece))
-		return
+	if h := a.Header(); size > 0 && r.Method != http.MethodHead && h.Get("Content-Length") == "" {
+		h.Set("Content-Length", strconv.FormatInt(size, 10))
 	}
 	a.ResponseWriter.WriteHeader(a.status)
-	for rest := a.body; len(rest) > 0; {
-		n := min(piece, len(rest))
-		if _, err := (pacedAnswer{a}).Write(rest[:n]); err != nil {
-			return
-		}
-		rest = rest[n:]
-	}
+	// A SectionReader has no WriteTo, a bytes.Reader hides its own: in pieces either way.
+	_, _ = io.CopyBuffer(pacedAnswer{a}, struct{ io.Reader }{body}, make([]byte, min(piece, max(1, size))))
 }
 
 // pacedAnswer gives the client its patience anew for each piece.
 type pacedAnswer struct{ *heldAnswer }
 
 func (p pacedAnswer) Write(b []byte) (int, error) {
-	_ = p.exchange.control.SetWriteDeadline(time.Now().Add(patience))
+	until := time.Now().Add(patience)
+	if d := p.exchange.disk; d != nil && d.ends.Before(until) {
+		until = d.ends
+	}
+	_ = p.exchange.control.SetWriteDeadline(until)
 	n, err := p.ResponseWriter.Write(b)
 	p.exchange.advance()
 	return n, err

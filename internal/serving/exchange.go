@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 )
@@ -29,7 +28,7 @@ type Exchange struct {
 	control *http.ResponseController
 	leave   func() // gives the turn back
 	failed  error  // why what was written is not the answer
-	file    *os.File
+	disk    *disk  // nil where the answer is in memory
 
 	// Guarded by the gate.
 	lane    *lane
@@ -132,16 +131,9 @@ func (x *Exchange) Fail(err error) { x.failed = err }
 // Leave gives the turn back.
 func (x *Exchange) Leave() { x.leave() }
 
-// Attach has a file sent as the answer, from the disk and at the client's pace, and deleted
-// afterwards. It is for what no answer in memory could be.
-func (x *Exchange) Attach(file *os.File) { x.file = file }
-
 func (x *Exchange) close() {
 	x.leave()
-	if x.file != nil {
-		x.file.Close()
-		os.Remove(x.file.Name())
-	}
+	x.dropDisk()
 	g := x.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()

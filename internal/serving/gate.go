@@ -95,6 +95,7 @@ type Gate struct {
 	mu      sync.Mutex
 	free    int
 	held    int64
+	disk    int64
 	holding map[*lane]bool // lanes that hold memory
 	lanes   map[string]*lane
 	used    list.List // lanes, used longest ago first
@@ -102,6 +103,8 @@ type Gate struct {
 	turns   []*lane   // lanes with waiting requests, next first
 	usages  map[string]*Usage
 	began   time.Time
+
+	long *Gate // what statements pass that may run for long
 }
 
 // lane is one tenant.
@@ -117,11 +120,18 @@ type lane struct {
 	waiting []chan struct{}
 	queued  bool
 	held    int64
+	disk    int64
 	holders map[*Exchange]bool
 }
 
 // NewGate returns a Gate to a pool of so many connections.
 func NewGate(slots int, l Limits) *Gate {
+	g := newGate(slots, l)
+	g.long = newLong(slots)
+	return g
+}
+
+func newGate(slots int, l Limits) *Gate {
 	slots, l = max(slots, 1), l.WithDefaults()
 	g := &Gate{limits: l, free: slots, reserve: slots / 4, lanes: map[string]*lane{}, holding: map[*lane]bool{},
 		nobody: &lane{}, usages: map[string]*Usage{}, began: time.Now()}

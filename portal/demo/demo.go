@@ -58,7 +58,7 @@ type Client struct {
 }
 
 // Extend adds the demonstration to a portal; it is for portal.Config.Extend.
-func (c Config) Extend(mux *http.ServeMux, clients *client.Pages, desk *console.Pages) error {
+func (c Config) Extend(mux *frame.Mux, clients *client.Pages, desk *console.Pages) error {
 	if c.Sign != nil {
 		mux.Handle("POST "+base+"/sign-in", clients.Handle(c.signIn(clients)))
 		samples := template.FuncMap{"samples": func() []Client { return c.Clients }}

@@ -8,7 +8,6 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -114,9 +113,6 @@ func New(config Config) (*Pages, error) {
 	return p, err
 }
 
-// Routes are the pages that a client must be signed in for, below the base.
-func (p *Pages) Routes() map[string]Handler { return maps.Clone(p.routes) }
-
 // Add adds a page, and where link has a title a place in the navigation. It must be
 // called before Mount.
 func (p *Pages) Add(pattern string, h Handler, link frame.Link) {
@@ -127,7 +123,7 @@ func (p *Pages) Add(pattern string, h Handler, link frame.Link) {
 }
 
 // Mount adds the pages to mux.
-func (p *Pages) Mount(mux *http.ServeMux) {
+func (p *Pages) Mount(mux *frame.Mux) {
 	mux.Handle("GET "+frame.Base+"/{$}", p.Handle(p.home))
 	mux.Handle("GET "+frame.Base+"/sign-in", p.Handle(p.signInPage))
 	mux.Handle("POST "+frame.Base+"/sign-in", p.Handle(p.signIn))
@@ -338,9 +334,13 @@ func (p *Pages) read(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return p.DB.InReadTx(ctx, p.limited(ctx, fn))
 }
 
-// write runs fn in a transaction of the tenant of ctx.
-func (p *Pages) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
-	return p.DB.InTx(ctx, p.limited(ctx, fn))
+// write runs fn in a transaction of the tenant of the visit: one that the database lets only
+// read, where an operator views.
+func (p *Pages) write(v *Visit, fn func(tx pgx.Tx) error) error {
+	if v.Session.ViewAs != nil {
+		return p.read(v, fn)
+	}
+	return p.DB.InTx(v, p.limited(v, fn))
 }
 
 func (p *Pages) limited(ctx context.Context, fn func(tx pgx.Tx) error) func(tx pgx.Tx) error {

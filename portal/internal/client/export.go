@@ -2,11 +2,14 @@ package client
 
 import (
 	"bufio"
+	"cmp"
+	"context"
 	"io"
 	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -15,14 +18,21 @@ import (
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
 	"github.com/moat-db/moat/portal/internal/schema"
+	"github.com/moat-db/moat/portal/internal/text"
 )
 
-// maxExport is how many rows one file may hold.
-const maxExport = 100_000
+// What one file may hold, and how long its rows may take to be read. How long its reader takes
+// to fetch it is bounded apart from that: see serving.Exchange.ToDisk.
+const (
+	maxExport = maxCounted // rows of one table
+	maxFile   = 256 << 20  // bytes, as they are sent
+	fileTime  = 2 * time.Minute
+)
 
-// export gives what a list was filtered to as CSV. The file is complete before its first
-// byte is sent: a short one must not look like a whole one, and how long its reader takes
-// is not to be felt at the pool.
+var errTooMany = &frame.Refusal{Status: http.StatusRequestEntityTooLarge, Title: "This is too much for one file",
+	Hint: "A file holds up to " + text.Count(maxExport) + " rows of a table. Filter the list and export it in parts."}
+
+// export gives what a list was filtered to as CSV.
 func (p *Pages) export(w http.ResponseWriter, r *http.Request, v *Visit) error {
 	t, err := v.table(r)
 	if err != nil {
@@ -35,53 +45,74 @@ func (p *Pages) export(w http.ResponseWriter, r *http.Request, v *Visit) error {
 			return err
 		}
 	}
-	q := parseQuery(t, r.URL.Query())
+	q, a := parseQuery(t, r.URL.Query()), &schema.Arguments{}
 	if !q.Chosen {
 		q.Columns = t.Columns
 	}
-	a := &schema.Arguments{}
-	sql := "select " + outputs(t, q.Columns, false) + " from " + t.SQL() + " t where " + q.where(v, t, a, nil) +
-		q.order(t) +
-		" limit " + strconv.Itoa(maxExport)
-	out := newFile(w, t, q.Columns)
-	err = p.read(v, func(tx pgx.Tx) error {
-		err := v.each(tx, sql, a, func(values []*string) error { return out.write(v.row(t, q.Columns, values)) })
-		if err != nil {
+	where := q.where(v, t, a, nil)
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	return p.give(w, r, v, fileName(t.Slug)+".csv", func(v *Visit, tx pgx.Tx, to io.Writer) error {
+		return v.writeRows(tx, to, t, q.Columns, where+q.order(t), a)
+	})
+}
+
+// give sends the file that fn writes. It is complete before its first byte is sent: a short one
+// must not look like a whole one, and how long its reader takes is not to be felt at the pool.
+func (p *Pages) give(w http.ResponseWriter, r *http.Request, v *Visit, name string,
+	fn func(v *Visit, tx pgx.Tx, to io.Writer) error) error {
+	x := p.Gate.ExchangeOf(r)
+	if err := x.Long(v); err != nil {
+		return err
+	}
+	x.ToDisk(maxFile)
+	ctx, cancel := context.WithTimeout(v.Context, fileTime)
+	defer cancel()
+	hasty := *v
+	hasty.Context = ctx
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	to := bufio.NewWriterSize(w, 64<<10)
+	err := p.DB.InReadTx(ctx, func(tx pgx.Tx) error {
+		if err := frame.Limit(ctx, tx, fileTime); err != nil {
 			return err
 		}
-		return out.end()
+		return fn(&hasty, tx, to)
 	})
-	if err != nil && out.csv != nil {
-		p.Gate.ExchangeOf(r).Fail(err)
-		return nil
+	if err = cmp.Or(err, to.Flush()); err != nil {
+		x.Fail(err) // in the place of what was written
 	}
-	return err
+	return nil
 }
 
-// file is what is written: nothing at all until there is a row, or known to be none.
-type file struct {
-	w       io.Writer
-	table   *schema.Table
-	columns []*schema.Column
-	csv     *bufio.Writer // nil until something is written
+// writeRows writes the rows of a table that a condition, with its order, says.
+func (v *Visit) writeRows(tx pgx.Tx, to io.Writer, t *schema.Table, columns []*schema.Column, where string,
+	a *schema.Arguments) error {
+	out, names, n := bufio.NewWriter(to), make([]string, len(columns)), 0
+	selected := make([]string, len(columns))
+	for i, c := range columns {
+		names[i], selected[i] = c.Name, c.Expression("t", false)
+	}
+	writeLine(out, names)
+	sql := "select " + strings.Join(selected, ", ") + " from " + t.SQL() + " t where " + where + " limit " +
+		strconv.Itoa(maxExport+1)
+	err := v.each(tx, sql, a, func(values []*string) error {
+		if n++; n > maxExport {
+			return errTooMany
+		}
+		writeLine(out, plain(columns, values))
+		return nil
+	})
+	return cmp.Or(err, out.Flush())
 }
 
-func newFile(w io.Writer, t *schema.Table, columns []*schema.Column) *file {
-	return &file{w: w, table: t, columns: columns}
-}
-
-// line writes a line of cells.
-func (f *file) line(cells []string) error {
+// writeLine writes a line of cells; the writer keeps its error.
+func writeLine(out *bufio.Writer, cells []string) {
 	for i, cell := range cells {
 		if i > 0 {
-			cell = "," + quoted(cell)
-		} else {
-			cell = quoted(cell)
+			_ = out.WriteByte(',')
 		}
-		_, _ = f.csv.WriteString(cell) // the writer keeps its error
+		_, _ = out.WriteString(quoted(cell))
 	}
-	_, err := f.csv.WriteString("\n")
-	return err
+	_ = out.WriteByte('\n')
 }
 
 // quoted puts a cell in quotation marks where it holds what separates cells somewhere, a
@@ -91,32 +122,6 @@ func quoted(cell string) string {
 		return cell
 	}
 	return `"` + strings.ReplaceAll(cell, `"`, `""`) + `"`
-}
-
-func (f *file) write(r row) error {
-	f.start()
-	return f.line(line(r))
-}
-
-func (f *file) end() error {
-	f.start()
-	return f.csv.Flush()
-}
-
-func (f *file) start() {
-	if f.csv != nil {
-		return
-	}
-	f.csv = bufio.NewWriter(f.w)
-	if answer, ok := f.w.(http.ResponseWriter); ok {
-		answer.Header().Set("Content-Type", "text/csv; charset=utf-8")
-		answer.Header().Set("Content-Disposition", `attachment; filename="`+fileName(f.table.Slug)+`.csv"`)
-	}
-	names := make([]string, len(f.columns))
-	for i, c := range f.columns {
-		names[i] = c.Name
-	}
-	_ = f.line(names) // the writer keeps its error
 }
 
 // fileName keeps what every system takes in the name of a file.
@@ -129,13 +134,18 @@ func fileName(slug string) string {
 	}, slug)
 }
 
-func line(r row) []string {
-	out := make([]string, len(r.Cells))
-	for i, c := range r.Cells {
-		out[i] = c.Raw
-		switch c.Column.Kind {
+// plain are values as the database writes them, without what looks like a secret and without
+// formulas.
+func plain(columns []*schema.Column, values []*string) []string {
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		if values[i] == nil {
+			continue
+		}
+		out[i] = c.Veiled(*values[i])
+		switch c.Kind {
 		case schema.KindText, schema.KindJSON, schema.KindOther:
-			out[i] = harmless(c.Raw)
+			out[i] = harmless(out[i])
 		}
 	}
 	return out

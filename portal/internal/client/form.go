@@ -134,11 +134,11 @@ func settable(t *schema.Table, adding bool) []*schema.Column {
 	return out
 }
 
-// formed says whether a form asks for a column, if it may be set.
+// formed says whether a form asks for a column, if it may be set: not for what is usually filled
+// in by itself, unless nothing would.
 func formed(t *schema.Table, c *schema.Column, adding bool) bool {
-	automatic := slices.Contains([]string{"created_at", "updated_at", "deleted_at"}, c.Name) ||
-		slices.Contains(t.Key, c) && !(adding && c.Required)
-	return !automatic && c.Kind != schema.KindBytes && (adding || c.MayChange)
+	automatic := slices.Contains([]string{"created_at", "updated_at", "deleted_at"}, c.Name) || slices.Contains(t.Key, c)
+	return (!automatic || adding && c.Required) && c.Kind != schema.KindBytes && (adding || c.MayChange)
 }
 
 func (p *Pages) showForm(w http.ResponseWriter, r *http.Request, v *Visit, t *schema.Table, f *formPage,

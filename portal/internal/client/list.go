@@ -43,6 +43,7 @@ type listPage struct {
 	Columns  []choice
 	Sorts    map[string]string
 	Export   string
+	TooMany  bool // for one file
 	First    int
 	Last     int
 	Prev     string
@@ -195,6 +196,7 @@ func (l *listPage) finish(v *Visit, r *http.Request) {
 	}
 	l.pager()
 	l.Export = l.Table.Path() + "/export" + suffix(q.values("page", ""))
+	l.TooMany = l.Beyond && l.Count >= maxExport
 	l.Sorts = map[string]string{}
 	for _, c := range q.Columns {
 		if c.Sortable() {

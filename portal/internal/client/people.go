@@ -2,6 +2,7 @@ package client
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"net/mail"
@@ -12,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/people"
 	"github.com/moat-db/moat/portal/internal/schema"
@@ -21,15 +22,12 @@ import (
 // maxMembers is how many members a page lists.
 const maxMembers = 500
 
-// member is somebody who belongs to the tenant.
+// member is somebody who belongs to the tenant, with what who looks may do.
 type member struct {
-	Issuer, Person string
-	Name, Email    string
-	Role           string
-	Waits          bool // invited by the team, and not accepted
-	You            bool
-	Change         bool // who looks may change it
-	Roles          []choice
+	people.Member
+	You    bool
+	Change bool
+	Roles  []choice
 }
 
 type peoplePage struct {
@@ -55,8 +53,16 @@ func (p *Pages) showPeople(w http.ResponseWriter, r *http.Request, v *Visit, sta
 	if err != nil {
 		return err
 	}
-	if err := p.read(v, func(tx pgx.Tx) error { return page.load(v, tx, l) }); err != nil {
+	var list []people.Member
+	err = p.read(v, func(tx pgx.Tx) (err error) {
+		list, page.More, err = members(v, tx, v.Schema, l, v.Tenant)
 		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range list {
+		page.Members = append(page.Members, member{Member: m})
 	}
 	page.allow(v, l, p.People.Admins)
 	if page.Manage {
@@ -69,45 +75,36 @@ func (p *Pages) showPeople(w http.ResponseWriter, r *http.Request, v *Visit, sta
 	return p.Render(w, status, "people", out)
 }
 
-// load reads the members as the tenant itself: what it may not see of them is left out.
-func (g *peoplePage) load(v *Visit, tx pgx.Tx, l *people.Link) error {
-	text := func(alias, column string) string {
-		if column == "" {
-			return "''"
-		}
-		return "coalesce(" + alias + "." + sqltext.Ident(column) + "::text, '')"
+// members reads the members of a tenant as that tenant: what it may not see of them is left out.
+func members(ctx context.Context, tx pgx.Tx, sc *schema.Schema, l *people.Link, tenant string) (
+	list []people.Member, more bool, err error) {
+	t := sc.Shown(l.People)
+	list, more, err = l.Members(ctx, tx, tenant, func(column string) bool { return t != nil && t.Column(column) != nil },
+		maxMembers)
+	for i := range list {
+		list[i].Name, list[i].Email = schema.Veiled(list[i].Name), schema.Veiled(list[i].Email)
 	}
-	waits, who, from := "false", "'', ''", l.Table.SQL()+" m"
-	if l.Accepted != "" {
-		waits = "m." + sqltext.Ident(l.Accepted) + " is null"
-	}
-	if t := v.Schema.Shown(l.People); t != nil && l.PeopleKey != "" {
-		seen := func(column string) string {
-			if t.Column(column) == nil {
-				return ""
-			}
-			return column
-		}
-		from += " left join " + l.People.SQL() + " p on p." + sqltext.Ident(l.PeopleKey) + " = m." + sqltext.Ident(l.Person)
-		who = text("p", seen(l.Name)) + ", " + text("p", seen(l.Email))
-	}
-	a := &schema.Arguments{}
-	sql := "select " + text("m", l.Issuer) + ", m." + sqltext.Ident(l.Person) + "::text, m." + sqltext.Ident(l.Role) +
-		"::text, " + waits + ", " + who + " from " + from + " where m." + sqltext.Ident(l.Tenant) + "::text = " +
-		a.Add(v.Tenant) + " order by 6, 5, 2 limit 501"
-	rows, err := tx.Query(v, sql, a.Values...)
+	return list, more, err
+}
+
+// Members are those of a tenant for the console, which sees as much of them as the tenant
+// itself: none where nothing says who they are, or the application role may not read it.
+func (p *Pages) Members(ctx context.Context, sc *schema.Schema, tenant string) (list []people.Member, more bool,
+	err error) {
+	l, err := people.Find(sc.View)
 	if err != nil {
+		return nil, false, nil
+	}
+	ctx = moat.WithScope(ctx, moat.Scope{Tenant: moat.Tenant(tenant)})
+	err = p.read(ctx, func(tx pgx.Tx) (err error) {
+		list, more, err = members(ctx, tx, sc, l, tenant)
 		return err
-	}
-	g.Members, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (m member, err error) {
-		err = row.Scan(&m.Issuer, &m.Person, &m.Role, &m.Waits, &m.Name, &m.Email)
-		m.Name, m.Email = schema.Veiled(m.Name), schema.Veiled(m.Email)
-		return m, err
 	})
-	if g.More = len(g.Members) > maxMembers; g.More {
-		g.Members = g.Members[:maxMembers]
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == "42501" {
+		return nil, false, nil
 	}
-	return err
+	return list, more, err
 }
 
 // allow says what the page offers: the database decides again, by its own look.
@@ -121,7 +118,7 @@ func (g *peoplePage) allow(v *Visit, l *people.Link, admins []string) {
 	me, mine := v.person(), len(admins)
 	for i := range g.Members {
 		m := &g.Members[i]
-		m.You = m.Person == me.Subject && me.Subject != "" && (l.Issuer == "" || m.Issuer == me.Issuer)
+		m.You = m.Subject == me.Subject && me.Subject != "" && (l.Issuer == "" || m.Issuer == me.Issuer)
 		if m.You && !m.Waits {
 			mine = rank(m.Role)
 		}

@@ -8,14 +8,15 @@ import (
 
 // sessionsPage lists where somebody is signed in.
 func (p *Pages) sessionsPage(w http.ResponseWriter, r *http.Request, v *Visit) error {
-	out := p.Page(r, v, "Sessions", "sessions")
+	var list []frame.Own // none where an operator views
 	if v.Session.ViewAs == nil {
-		list, err := p.sessions.List(v, v.Session)
-		if err != nil {
+		var err error
+		if list, err = p.sessions.List(v, v.Session); err != nil {
 			return err
 		}
-		out.Data = list
 	}
+	out := p.Page(r, v, "Sessions", "sessions")
+	out.Data = list
 	return p.Render(w, http.StatusOK, "sessions", out)
 }
 

@@ -2,8 +2,8 @@ package client
 
 import (
 	"archive/zip"
+	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,6 +22,9 @@ type dataPage struct {
 	Tables []*schema.Table
 	Export bool
 }
+
+// MaxRows is what one file may hold.
+func (dataPage) MaxRows() int64 { return maxExport }
 
 // proofWords is the last proof of the isolation, as far as a client wants to know.
 type proofWords struct {
@@ -80,59 +83,19 @@ func (p *Pages) exportAll(w http.ResponseWriter, r *http.Request, v *Visit) erro
 		return frame.ErrNotFound
 	}
 	w.Header().Set("Content-Type", "application/zip")
-	w.Header().Set("Content-Disposition", `attachment; filename="`+fileName(v.Name)+`.zip"`)
-	begun := &begins{ResponseWriter: w}
-	archive := zip.NewWriter(begun)
-	err := p.read(v, func(tx pgx.Tx) error {
+	return p.give(w, r, v, fileName(v.Name)+".zip", func(v *Visit, tx pgx.Tx, to io.Writer) error {
+		archive := zip.NewWriter(to)
 		for _, t := range own(v.Schema) {
-			if err := v.exportInto(tx, archive, t); err != nil {
+			file, err := archive.Create(fileName(t.Slug) + ".csv")
+			if err != nil {
+				return err
+			}
+			a := &schema.Arguments{}
+			where := t.OwnWhere(a, v.Tenant)[0] + query{}.order(t)
+			if err := v.writeRows(tx, file, t, t.Columns, where, a); err != nil {
 				return err
 			}
 		}
 		return archive.Close()
 	})
-	if err != nil && begun.yes {
-		p.Gate.ExchangeOf(r).Fail(err)
-		return nil
-	}
-	if err != nil {
-		w.Header().Del("Content-Disposition")
-	}
-	return err
-}
-
-// begins notes that something was sent.
-type begins struct {
-	http.ResponseWriter
-	yes bool
-}
-
-func (b *begins) Write(p []byte) (int, error) {
-	b.yes = true
-	return b.ResponseWriter.Write(p)
-}
-
-// exportInto writes the own rows of a table. One that has more than a file may hold is an
-// error: a short file must not look like a whole one.
-func (v *Visit) exportInto(tx pgx.Tx, archive *zip.Writer, t *schema.Table) error {
-	w, err := archive.Create(fileName(t.Slug) + ".csv")
-	if err != nil {
-		return err
-	}
-	a := &schema.Arguments{}
-	where := t.OwnWhere(a, v.Tenant)[0]
-	sql := "select " + outputs(t, t.Columns, false) + " from " + t.SQL() + " t where " + where +
-		query{}.order(t) + " limit " + strconv.Itoa(maxExport+1)
-	out, n := newFile(w, t, t.Columns), 0
-	err = v.each(tx, sql, a, func(values []*string) error {
-		if n++; n > maxExport {
-			return &frame.Refusal{Status: http.StatusRequestEntityTooLarge, Title: "This is too much for one file",
-				Hint: "Export " + t.Title + " from its own page, in parts."}
-		}
-		return out.write(v.row(t, t.Columns, values))
-	})
-	if err != nil {
-		return err
-	}
-	return out.end()
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/internal/apikey"
 	"github.com/moat-db/moat/portal/internal/client"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
@@ -23,6 +24,7 @@ import (
 	"github.com/moat-db/moat/portal/internal/text"
 	"github.com/moat-db/moat/prove/database"
 	"github.com/moat-db/moat/tenancy"
+	"github.com/moat-db/moat/watch"
 )
 
 //go:embed templates
@@ -42,9 +44,14 @@ type Config struct {
 	Role     string
 	// Application connects as the application role; nil means that prove cannot run.
 	Application *pgx.ConnConfig
-	Model       tenancy.Options
-	Audit       audit.Options
-	Prove       database.Options
+	// Keys lists and ends API keys; nil where there are none.
+	Keys  apikey.DB
+	Model tenancy.Options
+	Audit audit.Options
+	Prove database.Options
+	// Watch compares the database with what was accepted; nil means that it is compared with
+	// what was saved in the console.
+	Watch *watch.Watcher
 	// Hidden is what a client is not given of its own rows.
 	Hidden Hidden
 }
@@ -88,9 +95,9 @@ func newSince(at *time.Time, zone *time.Location) since { return since{*at, zone
 // Close cuts a run of prove short and waits until it has ended.
 func (p *Pages) Close() { p.prover.close() }
 
-// Routes are the pages that an operator must be signed in for, below the console's base.
-func (p *Pages) Routes() map[string]Handler {
-	return map[string]Handler{
+// routes are the pages that an operator must be signed in for, below the console's base.
+func (p *Pages) routes() map[string]Handler {
+	all := map[string]Handler{
 		"GET /{$}":                   p.tenantsPage,
 		"GET /tenants/{id}":          p.tenantPage,
 		"POST /tenants/{id}/state":   p.setState,
@@ -110,14 +117,18 @@ func (p *Pages) Routes() map[string]Handler {
 		"GET /isolation/prove":       p.proveProgress,
 		"GET /log":                   p.logPage,
 	}
+	if p.Keys != nil {
+		all["POST /tenants/{id}/keys"] = p.revokeKey
+	}
+	return all
 }
 
 // Mount adds the pages to mux.
-func (p *Pages) Mount(mux *http.ServeMux) {
+func (p *Pages) Mount(mux *frame.Mux) {
 	mux.Handle("GET "+base+"/sign-in", p.Handle(p.signInPage))
 	mux.Handle("POST "+base+"/sign-in", p.Handle(p.signIn))
 	mux.Handle("POST "+base+"/sign-out", p.Handle(p.signOut))
-	for pattern, h := range p.Routes() {
+	for pattern, h := range p.routes() {
 		method, path, _ := strings.Cut(pattern, " ")
 		admit := p.admit
 		if pattern == archives {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"mime"
 	"net/http"
-	"os"
 	"path/filepath"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/moat-db/moat/lifecycle"
 	"github.com/moat-db/moat/portal/internal/frame"
@@ -76,19 +76,16 @@ func (p *Pages) export(w http.ResponseWriter, r *http.Request, s *frame.Session)
 		opts.LeaveOut, opts.Mask = p.Hidden.LeaveOut, p.Hidden.Mask
 	}
 	return p.operator(r, s, reason, func(ctx context.Context, o *lifecycle.Operator, one tenant) error {
-		file, err := os.CreateTemp("", "moat-export-")
-		if err != nil {
-			return err
-		}
-		p.Gate.ExchangeOf(r).Attach(file)
-		if _, err := o.Export(ctx, one.ID, file, opts); err != nil {
-			return err
-		}
+		p.Gate.ExchangeOf(r).ToDisk(0)
 		w.Header().Set("Content-Type", "application/octet-stream")
 		// A tenant's id may be any text.
 		w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment",
 			map[string]string{"filename": filepath.Base(one.ID) + kinds[kind]}))
-		w.WriteHeader(http.StatusOK)
+		w.Header().Set(gzhttp.HeaderNoCompression, "compressed") // it is
+		_, err := o.Export(ctx, one.ID, w, opts)
+		if err != nil {
+			p.Gate.ExchangeOf(r).Fail(refusal(err))
+		}
 		return nil
 	})
 }

@@ -1,35 +1,34 @@
 package console
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
+	"github.com/moat-db/moat/watch"
 )
 
-// goodState is the schema as it was when it was found to be right.
+// goodState is what was so when somebody found it to be right.
 type goodState struct {
-	Fingerprint string            `json:"fingerprint"`
-	By          string            `json:"by"`
-	Parts       map[string]string `json:"parts"`
+	By    string      `json:"by"`
+	Facts watch.Facts `json:"facts"`
 }
 
-// driftView is what has changed since the last good state.
+// driftView is what differs from what was accepted: by the states that the server watches, or
+// else by the one that was saved here.
 type driftView struct {
-	Good    bool // there is one
+	Watched   bool // by the server
+	Announced *watch.Announcement
+	Blind     string // why the watcher sees nothing
+
+	Good    bool // one was saved
 	By      string
 	At      time.Time
-	Same    bool
 	Changes []change
 	More    int
 }
@@ -37,18 +36,30 @@ type driftView struct {
 // maxChanges is how many changes a page lists.
 const maxChanges = 60
 
-// drift compares with the last good state.
-func drift(ctx context.Context, tx pgx.Tx, l *look) (*driftView, error) {
+// drift compares the present state with the accepted one.
+func (p *Pages) drift(ctx context.Context, tx pgx.Tx, l *look) (*driftView, error) {
+	d := &driftView{}
+	if p.Watch != nil {
+		found := p.Watch.Look(ctx)
+		d.Watched, d.At, d.Announced, d.Blind = true, found.At, found.Announced, found.Error
+		d.list(found.Drift)
+		return d, nil
+	}
 	var good goodState
 	at, err := ledger.State(ctx, tx, "good", &good)
-	if err != nil || at.IsZero() {
-		return &driftView{}, err
+	if err != nil || len(good.Facts) == 0 {
+		return d, err
 	}
-	d := &driftView{Good: true, By: good.By, At: at, Same: good.Fingerprint == l.fingerprint}
-	d.Changes = compare(good.Parts, flatten(l.view.Snapshot))
-	d.More = max(0, len(d.Changes)-maxChanges)
-	d.Changes = d.Changes[:len(d.Changes)-d.More]
+	d.Good, d.By, d.At = true, good.By, at
+	d.list(watch.Compare(good.Facts, watch.FactsOf(l.view.Snapshot)))
 	return d, nil
+}
+
+func (d *driftView) list(all []watch.Drift) {
+	d.More = max(0, len(all)-maxChanges)
+	for _, one := range all[:len(all)-d.More] {
+		d.Changes = append(d.Changes, differ(one))
+	}
 }
 
 // keepGood keeps the present state as the one that later ones are compared with.
@@ -58,13 +69,17 @@ func (p *Pages) keepGood(_ http.ResponseWriter, r *http.Request, s *frame.Sessio
 	if err != nil {
 		return err
 	}
+	if p.Watch != nil {
+		return &frame.Refusal{Status: http.StatusConflict, Title: "The server watches another state",
+			Hint: "What is accepted is in the files of watch.state: moat watch accept writes them."}
+	}
 	l, err := p.look(ctx, true)
 	if err != nil {
 		return err
 	}
 	act := ledger.Entry{By: s, Action: "saved the schema as good", Reason: reason, Details: l.fingerprint}
 	err = p.Ledger.Use(ctx, act, func(tx pgx.Tx) error {
-		return ledger.Keep(ctx, tx, "good", goodState{l.fingerprint, s.Subject, flatten(l.view.Snapshot)})
+		return ledger.Keep(ctx, tx, "good", goodState{s.Subject, watch.FactsOf(l.view.Snapshot)})
 	})
 	if err != nil {
 		return err
@@ -72,131 +87,36 @@ func (p *Pages) keepGood(_ http.ResponseWriter, r *http.Request, s *frame.Sessio
 	return frame.Elsewhere(base + "/isolation#drift")
 }
 
-// change is one difference between two states of a schema.
+// change is one fact that differs: what it begins and ends with now as before, and what is
+// gone and new in between.
 type change struct {
-	What   string // added, removed, changed
-	Object string
-	Before string
-	After  string
+	What                 string // added, removed, changed
+	Fact                 string
+	Begin, Out, In, Rest string
 }
 
-// flatten takes a snapshot apart into named parts, each as JSON: a table's policies,
-// columns, keys and grants one by one, so that a difference names what differs.
-func flatten(s *catalog.Snapshot) map[string]string {
-	p := parts{}
-	for _, r := range s.Relations {
-		p.relation(r)
+// differ finds out where the two texts of a fact differ, by words.
+func differ(d watch.Drift) change {
+	c := change{What: "changed", Fact: d.Fact, Out: d.Before, In: d.After}
+	switch {
+	case d.Before == "":
+		c.What = "added"
+		return c
+	case d.After == "":
+		c.What = "removed"
+		return c
 	}
-	for _, f := range s.Functions {
-		if !f.System {
-			p.put("function "+f.Schema+"."+f.Name+"("+f.Arguments+")", f)
+	before, after := strings.SplitAfter(d.Before, " "), strings.SplitAfter(d.After, " ")
+	same := func(at func(words []string, n int) string) (n int) {
+		for n < min(len(before), len(after)) && at(before, n) == at(after, n) {
+			n++
 		}
+		return n
 	}
-	for _, r := range s.Roles {
-		if !strings.HasPrefix(r.Name, "pg_") {
-			p.put("role "+r.Name, r)
-		}
-	}
-	for _, m := range s.Memberships {
-		p.put("membership of "+m.Member+" in "+m.Role+" by "+m.Grantor, m)
-	}
-	for _, n := range s.Schemas {
-		p.put("schema "+n.Name, n)
-	}
-	for _, t := range s.Types {
-		p.put("type "+t.Schema+"."+t.Name, t)
-	}
-	for _, e := range s.Events {
-		p.put("event trigger "+e.Name, e)
-	}
-	for _, x := range s.Extensions {
-		p.put("extension "+x.Name, x)
-	}
-	for _, x := range s.Publications {
-		p.put("publication "+x.Name, x)
-	}
-	for _, x := range s.Stored {
-		p.put("setting "+x.Name+" of role "+cmp.Or(x.Role, "(every)"), x)
-	}
-	for _, x := range s.Parameters {
-		p.put("right to set "+x.Name+" of "+x.Privilege.Grantee, x)
-	}
-	for _, x := range s.Servers {
-		p.put("foreign server "+x.Name, x)
-	}
-	for _, x := range s.Defaults {
-		grantee := cmp.Or(x.Privilege.Grantee, "PUBLIC")
-		p.put("default privilege "+x.Privilege.Name+" on "+x.Object+" of "+x.Role+" for "+grantee, x)
-	}
-	p.put("database", s.Database)
-	return p
-}
-
-type parts map[string]string
-
-func (p parts) put(name string, value any) {
-	text, err := json.Marshal(value)
-	if err != nil {
-		text = []byte(err.Error()) // plain values: it cannot happen, and if it did it is a difference
-	}
-	p[name] = string(text)
-}
-
-// relation puts what hangs on a relation under names of its own, and the rest as one.
-func (p parts) relation(r catalog.Relation) {
-	name := string(r.Kind) + " " + r.Schema + "." + r.Name
-	for _, x := range r.Policies {
-		if x.Using != nil {
-			x.Using = &catalog.Expr{Text: x.Using.Text}
-		}
-		if x.Check != nil {
-			x.Check = &catalog.Expr{Text: x.Check.Text}
-		}
-		p.put(name+" › policy "+x.Name, x)
-	}
-	for _, x := range r.Columns {
-		p.put(name+" › column "+x.Name, x)
-	}
-	for _, x := range r.Constraints {
-		p.put(name+" › constraint "+x.Name, x)
-	}
-	for _, x := range r.Indexes {
-		p.put(name+" › index "+x.Name, x)
-	}
-	for _, x := range r.Triggers {
-		p.put(name+" › trigger "+x.Name, x)
-	}
-	for _, x := range r.Rules {
-		p.put(name+" › rule "+x.Name, x)
-	}
-	for _, x := range r.Privileges {
-		p.put(name+" › "+x.Name+" for "+cmp.Or(x.Grantee, "PUBLIC"), x)
-	}
-	p.put(name+" › row-level security", map[string]bool{"enabled": r.RLS, "forced": r.ForceRLS})
-	p.put(name+" › owner", r.Owner)
-	r.Policies, r.Columns, r.Constraints, r.Indexes = nil, nil, nil, nil
-	r.Triggers, r.Rules, r.Privileges = nil, nil, nil
-	r.RLS, r.ForceRLS, r.Owner = false, false, ""
-	p.put(name, r)
-}
-
-// compare says what differs between two states, in the order of the names.
-func compare(before, after map[string]string) []change {
-	all := maps.Clone(after)
-	maps.Copy(all, before)
-	var out []change
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		c := change{What: "changed", Object: name, Before: before[name], After: after[name]}
-		if c.Before == c.After {
-			continue
-		}
-		if _, had := before[name]; !had {
-			c.What = "added"
-		}
-		if _, has := after[name]; !has {
-			c.What = "removed"
-		}
-		out = append(out, c)
-	}
-	return out
+	first := same(func(words []string, n int) string { return words[n] })
+	c.Begin, before, after = strings.Join(before[:first], ""), before[first:], after[first:]
+	last := same(func(words []string, n int) string { return words[len(words)-1-n] })
+	c.Rest = strings.Join(after[len(after)-last:], "")
+	c.Out, c.In = strings.Join(before[:len(before)-last], ""), strings.Join(after[:len(after)-last], "")
+	return c
 }

@@ -103,7 +103,7 @@ func (p *Pages) isolationPage(w http.ResponseWriter, r *http.Request, s *frame.S
 		}
 		data.Prove.gather(r.URL.Query().Get("schema"))
 		data.judge(l)
-		data.Drift, err = drift(ctx, tx, l)
+		data.Drift, err = p.drift(ctx, tx, l)
 		return err
 	})
 	if err != nil {

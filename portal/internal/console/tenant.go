@@ -10,11 +10,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/apikey"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/internal/standing"
 	"github.com/moat-db/moat/lifecycle"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
+	"github.com/moat-db/moat/portal/internal/people"
 	"github.com/moat-db/moat/portal/internal/schema"
 )
 
@@ -22,7 +24,9 @@ type tenantPage struct {
 	Client     tenant
 	CanSuspend bool // there is a list that says which tenants there are
 	Own        lifecycle.Limit
-	Members    []member
+	Members    []people.Member
+	More       bool // members than are listed
+	Keys       []apikey.Key
 	Usage      serving.Usage
 	Since      time.Time
 	Log        []ledger.Line
@@ -56,17 +60,22 @@ func (p *Pages) tenantPage(w http.ResponseWriter, r *http.Request, s *frame.Sess
 	data := &tenantPage{Done: r.URL.Query().Get("done")}
 	data.Usage, data.Since = p.Gate.Usage(r.PathValue("id"))
 	look := ledger.Entry{By: s, Action: ledger.LookedAtOne}
+	var known *schema.Schema
 	err := p.one(r, look, func(tx pgx.Tx, sc *schema.Schema, one tenant) (err error) {
 		data.Client, data.CanSuspend = one, sc.Tenants != nil
 		if err := data.Own.Read(r.Context(), tx, sc.View, one.ID); err != nil {
 			return err
 		}
-		if data.Members, err = members(r.Context(), tx, sc, one); err != nil {
-			return err
-		}
+		known = sc
 		data.Log, err = p.Ledger.Lines(r.Context(), tx, ledger.Question{Tenant: one.ID, Looks: true, Most: 50})
 		return err
 	})
+	if err == nil {
+		data.Keys, err = p.keysOf(r, data.Client.ID)
+	}
+	if err == nil {
+		data.Members, data.More, err = p.Clients.Members(r.Context(), known, data.Client.ID)
+	}
 	if err != nil {
 		return err
 	}

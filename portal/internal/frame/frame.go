@@ -84,7 +84,7 @@ func (f *Frame) Handle(h Handler) http.Handler {
 }
 
 // Wrap puts around the routes of all rooms what every answer needs.
-func (f *Frame) Wrap(mux *http.ServeMux) http.Handler {
+func (f *Frame) Wrap(mux *Mux) http.Handler {
 	mux.Handle("GET "+Base+"/assets/{version}/{file}", f.assets)
 	mux.Handle(Base+"/", f.Handle(func(http.ResponseWriter, *http.Request) error { return ErrNotFound }))
 	foreign := f.Handle(func(http.ResponseWriter, *http.Request) error { return errForeign })

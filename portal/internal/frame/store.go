@@ -47,9 +47,10 @@ func (e *SessionsNotPreparedError) Error() string {
 func (s *Store) Prepare(ctx context.Context, application string) error {
 	var keeper string
 	var ready bool
-	const look = `select current_user::text, coalesce(pg_catalog.has_table_privilege(
-		pg_catalog.to_regclass('moat.portal_session'), 'DELETE'), false) and exists (select from pg_catalog.pg_attribute
-		where attrelid = pg_catalog.to_regclass('moat.portal_session') and attname = 'about')`
+	const look = `select current_user::text, exists (select from pg_catalog.pg_class c
+		join pg_catalog.pg_namespace n on n.oid = c.relnamespace join pg_catalog.pg_attribute a on a.attrelid = c.oid
+		where n.nspname = 'moat' and c.relname = 'portal_session' and a.attname = 'about'
+		and pg_catalog.has_schema_privilege(n.oid, 'USAGE') and pg_catalog.has_table_privilege(c.oid, 'DELETE'))`
 	if err := s.Pool.QueryRow(ctx, look).Scan(&keeper, &ready); err != nil {
 		return fmt.Errorf("look for moat.portal_session: %w", err)
 	}

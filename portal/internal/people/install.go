@@ -34,7 +34,7 @@ func (e *NotPreparedError) Error() string {
 // Link is where a database says who is a member, with which role.
 type Link struct {
 	Table                        catalog.QName
-	Tenant, Person, Role, Issuer string // columns; Issuer "" where subjects are of one issuer
+	Tenant, Person, Role, Issuer string // columns; Role "" where there are none, Issuer "" where subjects are of one
 	Accepted                     string // without a value the row is only an invitation; "": none
 
 	// People holds who the members are; its Name is "" where there is no such table.
@@ -42,31 +42,45 @@ type Link struct {
 	PeopleKey, Email, Name string // columns; "" where there is none
 }
 
+var errNoMembers = errors.New("portal.people: nothing says who is a member with which role: " +
+	"declare caller with a role, or one table under tables.members")
+
 // Find finds the link in what was declared: caller, or the only table of members.
 func Find(v *policy.View) (*Link, error) {
 	shapes, l := v.Model.Shapes, &Link{}
 	switch c := shapes.Caller; {
-	case c != nil && c.Role != "":
+	case c != nil:
 		l = &Link{Table: c.Table, Tenant: cmp.Or(c.Tenant, v.Model.Column), Person: cmp.Or(c.Subject, "subject"),
 			Role: c.Role, Issuer: c.Issuer}
 	case len(shapes.Members) == 1:
 		m := shapes.Members[0]
-		l = &Link{Table: m.Through, Person: m.Person, Role: "role", Tenant: v.Model.Column}
+		l = &Link{Table: m.Through, Person: m.Person, Tenant: v.Model.Column}
 		if t := v.Table(m.Through); t != nil {
 			l.Tenant = t.Column
 		}
+		if r := v.Relation(m.Through); r != nil && r.Column("role") != nil {
+			l.Role = "role"
+		}
 	default:
-		return nil, errors.New("portal.people: nothing says who is a member with which role: " +
-			"declare caller with a role, or one table under tables.members")
+		return nil, errNoMembers
 	}
 	r := v.Relation(l.Table)
-	for _, column := range []string{l.Tenant, l.Person, l.Role} {
+	for _, column := range []string{l.Tenant, l.Person, cmp.Or(l.Role, l.Person)} {
 		if r == nil || r.Column(column) == nil {
 			return nil, fmt.Errorf("portal.people: %s has no column %s", l.Table, column)
 		}
 	}
 	l.people(v)
 	return l, nil
+}
+
+// Managed is [Find], where members have roles: an error otherwise.
+func Managed(v *policy.View) (*Link, error) {
+	l, err := Find(v)
+	if err == nil && l.Role == "" {
+		err = errNoMembers
+	}
+	return l, err
 }
 
 // people finds the table of people behind the link.
@@ -98,8 +112,8 @@ func (l *Link) people(v *policy.View) {
 	l.Email, l.Name = first("email", "email_address", "mail"), first("name", "full_name", "display_name")
 }
 
-// SQL creates the table and the functions.
-func (l *Link) SQL(v *policy.View, admins []string, application, keeper string) string {
+// SQL creates the table and the functions: for who keeps sessions, and none of the applications.
+func (l *Link) SQL(v *policy.View, admins, applications []string, keeper string) string {
 	r := v.Relation(l.Table)
 	typ := func(column string) string { return r.Column(column).Type }
 	ofIssuer := func(n string) string {
@@ -136,9 +150,13 @@ func (l *Link) SQL(v *policy.View, admins []string, application, keeper string) 
 		"{{of_issuer}}", ofIssuer("$2"), "{{of_issuer_4}}", ofIssuer("$4"), "{{insert_columns}}",
 		strings.Join(columns, ", "), "{{insert_values}}", strings.Join(values, ", "),
 		"{{admins}}", "ARRAY["+strings.Join(quoted, ", ")+"]::text[]").Replace(install)
-	text = strings.NewReplacer("{{definer}}", sqltext.Ident(roles.Definer), "{{application}}", sqltext.Role(application),
+	from := []string{"PUBLIC"}
+	for _, role := range applications {
+		from = append(from, sqltext.Role(role))
+	}
+	text = strings.NewReplacer("{{version}}", version(text+keeper), "{{definer}}", sqltext.Ident(roles.Definer),
 		"{{keeper}}", sqltext.Role(keeper)).Replace(text)
-	return strings.Replace(text, "{{version}}", version(text), 1)
+	return strings.ReplaceAll(text, "{{public}}", strings.Join(from, ", "))
 }
 
 func version(text string) string {
@@ -166,18 +184,19 @@ func (l *Link) makePerson(v *policy.View) string {
 // wants them. It is an error where nothing says who is a member, or where the application role
 // may call the functions.
 func (s *Store) Prepare(ctx context.Context, v *policy.View) error {
-	l, err := Find(v)
+	l, err := Managed(v)
 	if err != nil {
 		return err
 	}
 	var keeper, now string
-	const look = `select current_user::text, coalesce(pg_catalog.obj_description(pg_catalog.to_regprocedure(
-		'moat.people_accept(bytea,text,text,text,text)'), 'pg_proc'), '')`
+	const look = `select current_user::text, coalesce((select min(pg_catalog.obj_description(p.oid, 'pg_proc'))
+		from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+		where n.nspname = 'moat' and p.proname = 'people_accept'), '')`
 	if err := s.Pool.QueryRow(ctx, look).Scan(&keeper, &now); err != nil {
 		return fmt.Errorf("look for moat.people_accept: %w", err)
 	}
 	application := v.Snapshot.User
-	sql := l.SQL(v, s.Admins, application, keeper)
+	sql := l.SQL(v, s.Admins, []string{application}, keeper)
 	if !strings.Contains(sql, "IS '"+now+"'") || now == "" {
 		if err := s.create(ctx, sql); err != nil {
 			return err

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS moat.invitation (
     UNIQUE (tenant, email)
 );
 COMMENT ON TABLE moat.invitation IS 'Who is invited to which tenant: the e-mail address that a sign-in must have verified, and the hash of the link';
-REVOKE ALL ON moat.invitation FROM PUBLIC, {{application}};
+REVOKE ALL ON moat.invitation FROM {{public}};
 GRANT USAGE ON SCHEMA moat, {{schemas}} TO {{definer}};
 GRANT SELECT, INSERT, UPDATE, DELETE ON moat.invitation, {{link}} TO {{definer}};
 {{grant_person}}
@@ -129,7 +129,7 @@ BEGIN
       'people_withdraw(text, text, text, uuid)', 'people_change(text, text, text, text, text, text)',
       'people_accept(bytea, text, text, text, text)'] LOOP
     EXECUTE 'ALTER FUNCTION moat.' || f || ' OWNER TO {{definer}}';
-    EXECUTE 'REVOKE ALL ON FUNCTION moat.' || f || ' FROM PUBLIC, {{application}}';
+    EXECUTE 'REVOKE ALL ON FUNCTION moat.' || f || ' FROM {{public}}';
     EXECUTE 'GRANT EXECUTE ON FUNCTION moat.' || f || ' TO {{keeper}}';
   END LOOP;
 END $$;

@@ -32,6 +32,9 @@ type Config struct {
 	Admin *pgx.ConnConfig
 }
 
+// DefaultAdmins are the roles of admins where the configuration names none.
+func DefaultAdmins() []string { return []string{"owner", "admin"} }
+
 // Store manages members. It is safe for concurrent use.
 type Store struct{ Config }
 

@@ -73,6 +73,9 @@ var named = regexp.MustCompile(`(?i)("[^"]*(?:password|passwd|passphrase|secret|
 // Veiled puts the veil over what looks like a secret in what a row is called.
 func Veiled(text string) string { return veiled(text, KindText) }
 
+// Veiled puts the veil over what looks like a secret in a value of the column.
+func (c *Column) Veiled(value string) string { return veiled(value, c.Kind) }
+
 // veiled puts the veil over what looks like a secret, whatever its column is called.
 func veiled(value string, kind Kind) string {
 	switch kind {

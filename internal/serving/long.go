@@ -1,0 +1,38 @@
+package serving
+
+import (
+	"context"
+	"time"
+)
+
+// What statements that may run for long have of the pool, so that they never are what others
+// wait for: a quarter of it, one of a tenant at a time. Further ones wait, in turn.
+const (
+	longShare   = 4
+	longWaiting = 4
+	longWait    = time.Minute
+)
+
+func newLong(slots int) *Gate {
+	return newGate(max(1, slots/longShare), Limits{Concurrent: 1, Waiting: longWaiting, Wait: longWait})
+}
+
+// Long gives the turn back, waits until the exchange may run for long, and takes a turn again.
+func (x *Exchange) Long(ctx context.Context) error {
+	x.leave()
+	long := x.gate.long
+	long.mu.Lock()
+	l := long.lane(x.lane.tenant)
+	long.mu.Unlock()
+	last, err := long.turn(ctx, l)
+	if err != nil {
+		return err
+	}
+	if err := x.Turn(ctx); err != nil {
+		last()
+		return err
+	}
+	leave := x.leave
+	x.leave = func() { leave(); last() }
+	return nil
+}
