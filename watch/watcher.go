@@ -3,6 +3,7 @@ package watch
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -80,8 +81,11 @@ type Event struct {
 type UnseenError struct{ Unseen []string }
 
 func (e *UnseenError) Error() string {
-	return fmt.Sprintf("%s (and %d more of its kind): a role that sees the whole catalog must look", e.Unseen[0],
-		len(e.Unseen)-1)
+	more := ""
+	if n := len(e.Unseen) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more of its kind)", n)
+	}
+	return e.Unseen[0] + more + ": a role that sees the whole catalog must look"
 }
 
 // Run looks until ctx ends.
@@ -122,6 +126,10 @@ func (w *Watcher) Look(ctx context.Context) Look {
 	defer cancel()
 	if err := w.compare(ctx, &look); err != nil {
 		look.Error = err.Error()
+	}
+	if errors.Is(ctx.Err(), context.Canceled) { // the end, which is no blindness to tell of
+		w.mu.Unlock()
+		return look
 	}
 	w.last = look
 	events := w.changes(look)

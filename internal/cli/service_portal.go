@@ -174,7 +174,7 @@ func sessionKey(c config.Portal) ([]byte, error) {
 // error.
 func (s *service) openOperator(ctx context.Context) (*portal.Operator, error) {
 	issuers := s.config.Portal.Operators
-	if len(issuers) == 0 && s.operatorURL == "" {
+	if len(issuers) == 0 && (s.operatorURL == "" || len(s.config.Watch.State) > 0) {
 		return nil, nil
 	}
 	if len(issuers) == 0 || s.operatorURL == "" {
