@@ -238,6 +238,18 @@ func (o *Operator) CertificateOf(ctx context.Context, tenant string) (*Certifica
 	return nil, err
 }
 
+// Revoked says when a certificate that somebody handed in was revoked, nil where it was not
+// or is not of this database.
+func (o *Operator) Revoked(ctx context.Context, c *Certificate) (*time.Time, error) {
+	all, err := o.Certificates(ctx)
+	for _, stored := range all {
+		if stored.Digest == c.Digest {
+			return stored.RevokedAt, nil
+		}
+	}
+	return nil, err
+}
+
 // envelope is a certificate as a file holds it.
 type envelope struct {
 	Certificate json.RawMessage `json:"certificate"`

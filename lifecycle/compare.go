@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -61,10 +62,14 @@ func (x *restore) compare(ctx context.Context) error {
 	return x.taken(ctx)
 }
 
-// taken refuses rows whose key another tenant has by now.
+// taken refuses rows whose key another tenant has by now, and those that lack a value.
 func (x *restore) taken(ctx context.Context) error {
 	var reasons []string
 	for _, l := range x.tables {
+		if len(l.lacks) > 0 && l.changes.Add > 0 {
+			reasons = append(reasons, fmt.Sprintf("%s: %s to be added, and the export has no value for %s, which is new and "+
+				"has no default", l.name(), english.Count(l.changes.Add, "row is", "rows are"), quotedList(l.lacks)))
+		}
 		if l.key == nil {
 			continue
 		}

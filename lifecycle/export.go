@@ -44,11 +44,19 @@ func (o ExportOptions) describe() string {
 	return text
 }
 
+// check refuses what cannot be written, before it stands in the log as done.
+func (o ExportOptions) check() error {
+	if !slices.Contains([]string{"", "archive", "json", "csv"}, o.Format) {
+		return fmt.Errorf("unknown format %q: archive, json or csv", o.Format)
+	}
+	return nil
+}
+
 // Export writes all rows of a tenant to w, as they were at one moment. Memory does not
 // grow with the rows. [Operator.ExportFile] goes on after an interruption; this does not.
 func (o *Operator) Export(ctx context.Context, tenant string, w io.Writer, opts ExportOptions) (*Manifest, error) {
 	id, err := o.known(ctx, tenant)
-	if err != nil {
+	if err := cmp.Or(opts.check(), err); err != nil {
 		return nil, err
 	}
 	if err := o.log(ctx, "exported the tenant", id, opts.describe()); err != nil {
@@ -90,15 +98,11 @@ func (o *Operator) export(ctx context.Context, tenant string, w io.Writer, opts 
 	if err := r.begin(ctx, x); err != nil {
 		return nil, err
 	}
-	switch opts.Format {
-	case "", "archive":
-		err = x.archive(ctx, w)
-	case "json", "csv":
-		err = x.zip(ctx, w)
-	default:
-		err = fmt.Errorf("unknown format %q: archive, json or csv", opts.Format)
+	write := x.archive
+	if opts.Format == "json" || opts.Format == "csv" {
+		write = x.zip
 	}
-	if err != nil {
+	if err := write(ctx, w); err != nil {
 		return nil, err
 	}
 	return &x.manifest, nil

@@ -21,10 +21,10 @@ type ObjectRightsError struct {
 }
 
 func (e *ObjectRightsError) Error() string {
-	return fmt.Sprintf("the role %s may not work on the tenant's large objects, which belong to %s; as an administrator, "+
-		"GRANT %s TO %s for an application role, or as a superuser ALTER ROLE %[2]s IN DATABASE %[5]s SET "+
-		"lo_compat_privileges = on", e.Role, quotedList(e.Owners), sqltext.Role(e.Owners[0]), sqltext.Role(e.Role),
-		sqltext.Ident(e.Database))
+	role := sqltext.Role(e.Role)
+	return fmt.Sprintf("the role %s may not work on the tenant's large objects, which belong to %s; either, as a "+
+		"superuser, ALTER ROLE %s IN DATABASE %s SET lo_compat_privileges = on, or, where they belong to the "+
+		"application's role, GRANT it TO %[3]s", e.Role, quotedList(e.Owners), role, sqltext.Ident(e.Database))
 }
 
 // mayReach checks the rights on large objects before the first is touched: to read them, or

@@ -132,6 +132,7 @@ type loaded struct {
 	columns []string // in the export and in the table
 	fill    []string // tenant columns that the export has not
 	skip    string   // a column that is loaded and not written
+	lacks   []string // columns that are new, and that a row added now would have no value for
 	key     []string // nil where the table has none
 	changes Changes
 }
@@ -354,6 +355,10 @@ func (x *restore) bridge(p *part, t *Table, number int) (l *loaded, reasons []st
 			l.fill = append(l.fill, name)
 			continue
 		}
+		if c := p.table.Column(name); c.NotNull && c.Default == "" && c.Identity == "" && !fillsIn(p.table) {
+			l.lacks = append(l.lacks, name)
+			continue
+		}
 		x.difference.Mapped = append(x.difference.Mapped, p.name().String()+"."+name+": is new, and takes its default")
 	}
 	for _, name := range l.key {
@@ -362,6 +367,13 @@ func (x *restore) bridge(p *part, t *Table, number int) (l *loaded, reasons []st
 		}
 	}
 	return l, reasons
+}
+
+// fillsIn reports whether a trigger may give a row that is added what it lacks.
+func fillsIn(r *catalog.Relation) bool {
+	return slices.ContainsFunc(r.Triggers, func(t catalog.Trigger) bool {
+		return strings.Contains(t.Definition, " BEFORE ") && runsOn(t, "INSERT")
+	})
 }
 
 // identity is a key by which rows of then and now are the same: the primary key, or a

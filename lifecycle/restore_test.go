@@ -3,6 +3,7 @@ package lifecycle_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -157,6 +158,26 @@ func TestRestoreLeavesAccess(t *testing.T) {
 	}
 	if n := w.count(t, access, acme); n != 5 {
 		t.Errorf("named, %d rows of access came back", n)
+	}
+}
+
+// A column that is new and has no default stops a restore only where rows are to be added.
+func TestRestoreNeedsAValue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Shared(t))
+	file := w.export(t, acme)
+	w.Exec(t, "ALTER TABLE app.events ADD place text; UPDATE app.events SET place = 'x'")
+	w.Exec(t, "ALTER TABLE app.events ALTER place SET NOT NULL")
+	if _, err := w.operator(t).Restore(t.Context(), acme, bytes.NewReader(file), restoring); err != nil {
+		t.Fatal(err)
+	}
+	w.Exec(t, "DELETE FROM app.events WHERE tenant_id = $1 AND kind = 'visit'", acme)
+	looking := restoring
+	looking.Apply = false
+	var refused *lifecycle.RefusedError
+	_, err := w.operator(t).Restore(t.Context(), acme, bytes.NewReader(file), looking)
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "no value for place") {
+		t.Errorf("120 events without a place: %v", err)
 	}
 }
 

@@ -47,7 +47,7 @@ type checkpoint struct {
 // start again. A second export to the same file is refused while one is under way.
 func (o *Operator) ExportFile(ctx context.Context, tenant, name string, opts ExportOptions) (m *Manifest, err error) {
 	id, err := o.known(ctx, tenant)
-	if err != nil {
+	if err := cmp.Or(opts.check(), err); err != nil {
 		return nil, err
 	}
 	r, err := openPart(name)

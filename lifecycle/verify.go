@@ -145,7 +145,7 @@ func (o *Operator) mayRefresh(all []*part) error {
 		if o.view.MemberOf(role, r.Owner, catalog.Usage) || o.view.HasTablePrivilege(role, r, "MAINTAIN") {
 			continue
 		}
-		grant := "GRANT " + sqltext.Role(r.Owner) + " TO " + sqltext.Role(role) + " /* to refresh " + r.QName().SQL() + " */"
+		grant := "ALTER MATERIALIZED VIEW " + r.QName().SQL() + " OWNER TO " + sqltext.Role(role)
 		if o.view.Snapshot.Version >= maintain {
 			grant = maintainSQL(r, role)
 		}

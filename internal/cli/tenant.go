@@ -76,6 +76,7 @@ func (a *app) operator(ctx context.Context, urls []string, f tenantFlags) (*life
 		return nil, nil, connectError(err)
 	}
 	end := func() { conn.Close(context.WithoutCancel(ctx)) }
+	c.Roles.Operator = conn.Config().User
 	view, err := tenancy.Read(ctx, conn, c.Model())
 	if err != nil {
 		end()

@@ -168,7 +168,7 @@ func (a *app) eraseAgain(ctx context.Context, o *lifecycle.Operator, files []str
 		if err != nil {
 			return errors.Join(err, a.certificates(f, done))
 		}
-		again, err := a.againOne(ctx, o, c.Tenant, f)
+		again, err := a.againOne(ctx, o, c, f)
 		if again != nil {
 			done = append(done, again)
 		}
@@ -186,10 +186,19 @@ func (a *app) eraseAgain(ctx context.Context, o *lifecycle.Operator, files []str
 }
 
 // againOne erases one tenant that exists again; of one that does not it says that nothing
-// of it is found.
-func (a *app) againOne(ctx context.Context, o *lifecycle.Operator, tenant string, f eraseFlags) (
+// of it is found. One that was brought back on purpose stays.
+func (a *app) againOne(ctx context.Context, o *lifecycle.Operator, was *lifecycle.Certificate, f eraseFlags) (
 	c *lifecycle.Certificate, err error,
 ) {
+	tenant := was.Tenant
+	switch revoked, err := o.Revoked(ctx, was); {
+	case err != nil:
+		return nil, err
+	case revoked != nil:
+		fmt.Fprintf(a.Err, "moat: tenant %s stays: certificate %d was revoked on %s\n", tenant, was.Number,
+			revoked.UTC().Format("2 January 2006"))
+		return nil, nil
+	}
 	if f.apply {
 		c, err = o.Erase(ctx, tenant, a.eraseOptions(f))
 	} else {

@@ -50,11 +50,12 @@ func (a *app) tenantSetup(ctx context.Context, args []string, operator, sessions
 		return connectError(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	role := cmp.Or(operator, c.Roles.Operator)
+	c.Roles.Operator = role
 	view, err := tenancy.Read(ctx, conn, c.Model())
 	if err != nil {
 		return err
 	}
-	role := cmp.Or(operator, c.Roles.Operator)
 	r := view.Role(role)
 	if r == nil {
 		return withHint(fmt.Errorf("no role %s", role), "CREATE ROLE %s LOGIN BYPASSRLS, or --operator ROLE", role)

@@ -54,6 +54,7 @@ func TestTenantCommands(t *testing.T) {
 	step(exitFound, "moat.portal_session", "tenant", "setup", d.URL, "--operator", role)
 	step(exitError, "no role nobody_at_all", "tenant", "setup", d.URL, "--operator", role, "--sessions", "nobody_at_all")
 	step(exitOK, "can act as operator", "tenant", "setup", d.URL, "--operator", role, "--apply")
+	step(exitOK, "can act as operator", "tenant", "setup", d.URL, "--operator", role, "--apply") // and again
 	step(exitError, "needs a reason", "tenant", "list")
 	step(exitOK, "Acme", tenant("list")...)
 	step(exitOK, "tasks     12", tenant("show", tenantA)...)
@@ -99,6 +100,8 @@ func TestTenantCommands(t *testing.T) {
 	step(exitFound, "3        0  public.projects", tenant("restore", tenantA, "--from", file)...)
 	step(exitOK, "What changed", tenant("restore", tenantA, "--from", file, "--apply")...)
 	step(exitOK, "3 tables are as in the export", tenant("restore", tenantA, "--from", file)...)
+	step(exitOK, "stays: certificate 1 was revoked", tenant("erase", "--again", certificate, "--apply")...)
+	d.Exec(t, "UPDATE moat.certificate SET revoked_at = NULL") // as in a backup from before
 	step(exitFound, "Erasing it deletes 16 rows", tenant("erase", "--again", certificate)...)
 	other := filepath.Join(dir, "erasure-0002.json") // of another database
 	if err := os.WriteFile(other, []byte("{}"), 0o600); err != nil {

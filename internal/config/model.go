@@ -1,6 +1,9 @@
 package config
 
-import "github.com/moat-db/moat/tenancy"
+import (
+	"github.com/moat-db/moat/internal/roles"
+	"github.com/moat-db/moat/tenancy"
+)
 
 // Model is what the file says about the tenant model.
 func (c *Config) Model() tenancy.Options {
@@ -18,5 +21,7 @@ func (c *Config) Model() tenancy.Options {
 
 		Distribute: c.Citus.Distribute,
 		Owner:      c.Roles.Owner,
+		// Whoever acts as operator reads all tables, as an application would.
+		Operators: append(roles.NotApplications(), c.Roles.Operator),
 	}
 }
