@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/guard"
 )
 
 // binder queues the statement that ties a scope to the transaction it runs in. One
@@ -29,6 +32,7 @@ type binder struct {
 	joined bool
 	// spread binds by the function that reaches the other servers of Citus.
 	spread bool
+	guards sync.Map // statements of guarded by the guard's text, of which a schema has few
 	// pooled are parameters that a pooler does not carry, set in each transaction.
 	pooled []setting
 }
@@ -157,6 +161,21 @@ func (b *binder) queue(ctx context.Context, batch *pgx.Batch, conn *pgx.Conn, s 
 }
 
 func (b *binder) queueOn(ctx context.Context, batch *pgx.Batch, backend uint32, s *Scope) (int, error) {
+	g := guard.From(ctx)
+	if g.SQL == "" || b.joins(s) {
+		return b.queueBinding(ctx, batch, backend, s, g)
+	}
+	n, err := b.queueBinding(ctx, batch, backend, s, guard.Guard{})
+	batch.Queue("select "+g.SQL, g.Args...)
+	return n + 1, err
+}
+
+// joins reports whether a guard is asked by the statement that sets a scope's settings. One
+// that changes the role, or is a function's, asks nothing else.
+func (b *binder) joins(s *Scope) bool { return b.sql != "" && !b.spread && !b.joined && s.Width == Own }
+
+func (b *binder) queueBinding(ctx context.Context, batch *pgx.Batch, backend uint32, s *Scope,
+	g guard.Guard) (int, error) {
 	var widen []setting
 	if s.Width == Descendants {
 		widen = b.widen
@@ -186,12 +205,27 @@ func (b *binder) queueOn(ctx context.Context, batch *pgx.Batch, backend uint32, 
 	if b.sql == "" {
 		return n, nil
 	}
+	if g.SQL != "" {
+		batch.Queue(b.guarded(g), values(slices.Clone(g.Args), b.set, s)...)
+		return n + 1, nil
+	}
 	if widen == nil && s.Subject == "" && s.Role == "" && len(s.Claims) == 0 && (s.Issuer == "" || !b.issuer) {
 		b.queueBare(batch, s.Tenant)
 		return n + 1, nil
 	}
 	queueWith(batch, b.sql, values(make([]any, 0, len(b.set)+len(widen)), b.set, s), widen, s)
 	return n + 1, nil
+}
+
+// guarded is the statement that sets the settings and then asks a guard: PostgreSQL evaluates
+// no branch of a CASE before its condition.
+func (b *binder) guarded(g guard.Guard) string {
+	if sql, known := b.guards.Load(g.SQL); known {
+		return sql.(string)
+	}
+	sql := "select case when pg_catalog.num_nulls(" + setConfigs(b.set, len(g.Args)+1) + ") >= 0 then " + g.SQL + " end"
+	b.guards.Store(g.SQL, sql)
+	return sql
 }
 
 // queueBare queues the binding of a scope that is a tenant and nothing else.

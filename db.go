@@ -8,6 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/moat-db/moat/internal/guard"
 )
 
 // DB runs statements as the tenant of their context, over a pool of connections.
@@ -267,7 +269,7 @@ func (db *DB) send(ctx context.Context, how sender, batch *pgx.Batch,
 	if err := discard(results, n); err != nil {
 		_ = results.Close()
 		conn.Release()
-		return nil, nil, err
+		return nil, nil, guard.From(ctx).Typed(err)
 	}
 	return conn, results, nil
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat/internal/guard"
 )
 
 // InTx runs fn in a transaction in which only the rows of the tenant of ctx are
@@ -123,7 +125,7 @@ func (db *DB) begin(ctx context.Context, conn *pgx.Conn, o pgx.TxOptions, s *Sco
 		if begun := results.Tx(); begun != nil {
 			rollback(ctx, begun)
 		}
-		return nil, err
+		return nil, guard.From(ctx).Typed(err)
 	}
 	return results.Tx(), nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -46,16 +45,9 @@ type keyValue struct{ name, value string }
 type prelude struct {
 	sql  string
 	args []any
-	// guard says that it fails where the caller may not come in.
-	guard bool
 	// read takes the row of its result; nil where that has none to read.
 	read func(pgx.Row) error
 }
-
-// refusedError is the failure of a guard.
-type refusedError struct{ error }
-
-func (e *refusedError) Unwrap() error { return e.error }
 
 // run reads the result of a prelude.
 func (p prelude) run(results pgx.BatchResults) error {
@@ -63,10 +55,6 @@ func (p prelude) run(results pgx.BatchResults) error {
 		return p.read(results.QueryRow())
 	}
 	_, err := results.Exec()
-	var pgErr *pgconn.PgError
-	if p.guard && errors.As(err, &pgErr) && pgErr.Code == "22P02" {
-		return &refusedError{err}
-	}
 	return err
 }
 

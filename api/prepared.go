@@ -13,6 +13,9 @@ import (
 // Statements are prepared once a connection, and the server keeps the plan of each. Who asks
 // for ever other wide shapes would fill the memory of its processes, so that a connection
 // forgets all of its statements when they are estimated to take too much.
+//
+// It does so when it is borrowed next: what is done on release, a pool does in a goroutine of
+// its own, for each request.
 
 // maxPrepared is how many bytes the statements of one connection may take in the server.
 const maxPrepared = 16 << 20
@@ -27,9 +30,15 @@ func preparedBytes(sql string) int {
 // boundPrepared has the connections of a pool forget their statements in time.
 func boundPrepared(c *pgxpool.Config) {
 	c.ConnConfig.Tracer = multitracer.New(tracers(c.ConnConfig.Tracer)...)
-	before := c.AfterRelease
-	c.AfterRelease = func(conn *pgx.Conn) bool {
-		return (before == nil || before(conn)) && forget(conn)
+	before := c.PrepareConn
+	c.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (bool, error) {
+		if !forget(ctx, conn) {
+			return false, nil
+		}
+		if before != nil {
+			return before(ctx, conn)
+		}
+		return true, nil
 	}
 }
 
@@ -84,12 +93,12 @@ func count(conn *pgx.Conn, sql string) {
 
 // forget drops the statements of a connection that have become too much, and reports whether
 // it is of use still.
-func forget(conn *pgx.Conn) bool {
+func forget(ctx context.Context, conn *pgx.Conn) bool {
 	p, _ := conn.PgConn().CustomData()[preparedKey].(*prepared)
 	if p == nil || p.bytes <= maxPrepared {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	*p = prepared{known: map[string]struct{}{}}
 	return conn.DeallocateAll(ctx) == nil

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/moat-db/moat/api/internal/query"
 	"github.com/moat-db/moat/api/internal/schema"
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/internal/guard"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/internal/standing"
 )
@@ -219,7 +221,7 @@ func (q *request) run(x *execution, a *answer, keep func(*answer) error) error {
 	q.asked = true
 	done := q.atDatabase()
 	err := q.attempt(x, a, keep)
-	if refused := (*refusedError)(nil); errors.As(err, &refused) {
+	if refused := (*guard.RefusedError)(nil); errors.As(err, &refused) {
 		if err = q.ask(); err == nil { // it has changed meanwhile, or the role has
 			*a, x.preludes = empty, q.preludes(x)
 			err = q.attempt(x, a, keep)
@@ -255,12 +257,12 @@ const stalePlans = 4
 
 func (q *request) attempt(x *execution, a *answer, keep func(*answer) error) error {
 	if keep == nil {
-		return x.send(q.Context(), q.sender(x), a)
+		return x.send(q.guarded(), q.sender(x), a)
 	}
 	if q.scope.Tenant == "" {
 		return noTenant()
 	}
-	err := q.h.config.DB.InTx(q.Context(), func(tx pgx.Tx) error {
+	err := q.h.config.DB.InTx(q.guarded(), func(tx pgx.Tx) error {
 		if err := x.send(q.Context(), tx, a); err != nil {
 			return err
 		}
@@ -275,6 +277,14 @@ func (q *request) attempt(x *execution, a *answer, keep func(*answer) error) err
 		return nil
 	}
 	return err
+}
+
+// guarded has what binds the tenant ask whether the caller may come in.
+func (q *request) guarded() context.Context {
+	if q.scope.Tenant == "" {
+		return q.Context()
+	}
+	return guard.With(q.Context(), q.state.check.Guard(q.caller))
 }
 
 // stalePlan recognises PostgreSQL's "cached plan must not change result type". Its
@@ -297,9 +307,6 @@ const forFunctions = "select pg_catalog.set_config('search_path', pg_catalog.con
 // preludes are the statements that come before the main one.
 func (q *request) preludes(x *execution) []prelude {
 	var out []prelude
-	if sql, args := q.state.check.Guard(q.caller); sql != "" && q.scope.Tenant != "" {
-		out = append(out, prelude{sql: sql, args: args, guard: true})
-	}
 	if sql := q.state.check.LimitSQL(); sql != "" && q.scope.Tenant != "" && q.exchange.AsksLimit() {
 		out = append(out, prelude{sql: sql, args: []any{string(q.scope.Tenant)}, read: q.limit})
 	}

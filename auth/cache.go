@@ -11,12 +11,17 @@ const (
 	// maxCachedToken keeps the cache within some 40 MiB at its default size: longer
 	// tokens are rare and are verified each time.
 	maxCachedToken = 4 << 10
+	// signatures are remembered of so many times as many tokens: 20 MiB at most by default.
+	signatures = 16
 )
 
 type tokenHash [sha256.Size]byte
 
 // cache remembers verified tokens by their hash, so that no token is kept. Refused
 // tokens are not remembered: they would push out the good ones.
+//
+// A Verifier has two. The small one holds what tokens say; the other holds of many more only
+// that their signature was good, which is what costs, so that their payload is read again.
 //
 // Each shard is a clock (second chance) of fixed size: a hit sets a flag, and the
 // hand takes the first slot whose flag it finds unset.
@@ -34,7 +39,7 @@ type shard struct {
 
 type slot struct {
 	hash     tokenHash
-	identity Identity
+	identity *Identity // nil where only the signature is remembered
 	until    time.Time
 	keys     *keySource
 	version  uint64
@@ -59,26 +64,26 @@ func (c *cache) shard(h tokenHash) *shard {
 	return &c.shards[int(h[0])%len(c.shards)]
 }
 
-// get returns the identity of a token that was verified with the keys of now.
-func (c *cache) get(h tokenHash, now time.Time) (Identity, bool) {
+// get returns what is known of a token that was verified with the keys of now.
+func (c *cache) get(h tokenHash, now time.Time) (slot, bool) {
 	if c == nil {
-		return Identity{}, false
+		return slot{}, false
 	}
 	s := c.shard(h)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i, ok := s.index[h]
 	if !ok {
-		return Identity{}, false
+		return slot{}, false
 	}
 	e := &s.slots[i]
 	if !now.Before(e.until) || e.version != e.keys.version() {
 		delete(s.index, h)
 		*e = slot{}
-		return Identity{}, false
+		return slot{}, false
 	}
 	e.used = true
-	return e.identity, true
+	return *e, true
 }
 
 func (c *cache) put(e slot) {

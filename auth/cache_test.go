@@ -22,7 +22,7 @@ func (c *cache) len() int {
 func entry(i int, until time.Time) slot {
 	return slot{
 		hash: sha256.Sum256(fmt.Append(nil, i)), until: until, keys: &keySource{},
-		identity: Identity{Subject: fmt.Sprint(i)},
+		identity: &Identity{Subject: fmt.Sprint(i)},
 	}
 }
 
@@ -33,7 +33,7 @@ func TestCacheIsBounded(t *testing.T) {
 		c := newCache(size)
 		for i := range 5 * size {
 			c.put(entry(i, now.Add(time.Hour)))
-			if got, ok := c.get(entry(i, now).hash, now); !ok || got.Subject != fmt.Sprint(i) {
+			if got, ok := c.get(entry(i, now).hash, now); !ok || got.identity.Subject != fmt.Sprint(i) {
 				t.Fatalf("size %d: entry %d is not there at once", size, i)
 			}
 			if c.len() > size {
@@ -77,8 +77,8 @@ func TestCacheAgainstModel(t *testing.T) {
 			c.put(entry(i, model[i]))
 		case 1:
 			got, ok := c.get(entry(i, now).hash, now)
-			if ok && (got.Subject != fmt.Sprint(i) || !now.Before(model[i])) {
-				t.Fatalf("step %d: entry %d answered as %+v", step, i, got)
+			if ok && (got.identity.Subject != fmt.Sprint(i) || !now.Before(model[i])) {
+				t.Fatalf("step %d: entry %d answered as %+v", step, i, got.identity)
 			}
 		case 2:
 			now = now.Add(time.Duration(random.IntN(2)) * time.Second)

@@ -29,8 +29,8 @@ type Config struct {
 	// whose Tenant is empty. A tenant claim that is there and wrong is refused all
 	// the same. Zero means that every token needs a tenant.
 	AllowWithoutTenant bool
-	// CacheSize is how many verified tokens are remembered; zero means
-	// [DefaultCacheSize], negative means none.
+	// CacheSize is how many verified tokens are remembered, and of 16 times as many that
+	// their signature was good; zero means [DefaultCacheSize], negative means none.
 	CacheSize int
 	// CacheMaxAge is how long a verified token is remembered at most, and never
 	// beyond its expiry; zero means [DefaultCacheMaxAge].

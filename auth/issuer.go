@@ -25,6 +25,7 @@ type issuer struct {
 	anonymous  bool // a token may be without a tenant
 	clock      func() time.Time
 	parser     *jwt.Parser
+	validator  *jwt.Validator // makes the parser's checks but those of the key
 	keys       keySource
 }
 
@@ -67,7 +68,7 @@ func newIssuer(ctx context.Context, ic IssuerConfig, c Config, env environment) 
 	if !ic.NoAudience { // meant checks that there is none
 		options = append(options, jwt.WithAudience(ic.Audience...))
 	}
-	is.parser = jwt.NewParser(options...)
+	is.parser, is.validator = jwt.NewParser(options...), jwt.NewValidator(options...)
 	return is, nil
 }
 
@@ -210,8 +211,12 @@ func (k *keySource) keyfunc(ctx context.Context) jwt.Keyfunc {
 
 // verify checks signature, issuer, audience and times, then reads the identity. A token
 // whose key is not there, or is another under the same kid, is tried once more with the
-// keys that the issuer has now.
-func (is *issuer) verify(ctx context.Context, token string, c *claims) (Identity, error) {
+// keys that the issuer has now. Of one that is signed, these keys have verified the signature
+// before.
+func (is *issuer) verify(ctx context.Context, token string, c *claims, signed bool) (Identity, error) {
+	if signed {
+		return is.read(c, is.validator.Validate(c))
+	}
 	version := is.keys.version()
 	stale, err := is.check(ctx, token, c)
 	if stale && is.keys.remote.changedSince(ctx, version) {
@@ -221,6 +226,11 @@ func (is *issuer) verify(ctx context.Context, token string, c *claims) (Identity
 	if is.keys.remote != nil && version == 0 {
 		return Identity{}, ErrNoKeys
 	}
+	return is.read(c, err)
+}
+
+// read reads the identity of claims that err says nothing against.
+func (is *issuer) read(c *claims, err error) (Identity, error) {
 	if err != nil {
 		return Identity{}, is.refusal(err, c)
 	}

@@ -17,6 +17,7 @@ import (
 type Verifier struct {
 	issuers map[string]*issuer
 	cache   *cache
+	signed  *cache // tokens whose signature was good
 	maxAge  time.Duration
 	now     func() time.Time
 	keys    func(context.Context, string) (Identity, error)
@@ -34,8 +35,8 @@ func New(ctx context.Context, config Config) (*Verifier, error) {
 	}
 	// A half-built verifier must not leave the refreshing of its first issuers behind.
 	background, cancel := context.WithCancel(ctx)
-	v := &Verifier{issuers: map[string]*issuer{}, cache: newCache(c.CacheSize), maxAge: c.CacheMaxAge, now: c.Now,
-		keys: c.Keys}
+	v := &Verifier{issuers: map[string]*issuer{}, cache: newCache(c.CacheSize),
+		signed: newCache(signatures * c.CacheSize), maxAge: c.CacheMaxAge, now: c.Now, keys: c.Keys}
 	env := environment{client: webaddress.Client(c.HTTPClient), now: c.Now, onError: c.OnRefreshError,
 		absent: c.StartWithoutKeys}
 	var errs []error
@@ -87,8 +88,8 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Identity, error) {
 		return v.keys(ctx, token)
 	}
 	hash := tokenHash(sha256.Sum256([]byte(token)))
-	if id, ok := v.cache.get(hash, v.now()); ok {
-		return id.clone(), nil
+	if known, ok := v.cache.get(hash, v.now()); ok {
+		return known.identity.clone(), nil
 	}
 	return v.verify(ctx, token, hash)
 }
@@ -107,27 +108,34 @@ func (v *Verifier) verify(ctx context.Context, token string, hash tokenHash) (Id
 		known := slices.Sorted(maps.Keys(v.issuers))
 		return Identity{}, invalid("issuer").facts(listed(known), name)
 	}
-	// Before the keys are read: if they change meanwhile, the entry is born stale.
-	version := is.keys.version()
-	id, err := is.verify(ctx, token, c)
+	now := v.now()
+	known, signed := v.signed.get(hash, now)
+	if !signed {
+		// Before the keys are read: if they change meanwhile, the entry is born stale.
+		known = slot{hash: hash, keys: &is.keys, version: is.keys.version(), until: now.Add(v.maxAge)}
+	}
+	id, err := is.verify(ctx, token, c, signed)
 	if err == nil && v.keys != nil && strings.HasPrefix(id.Subject, "key:") { // nobody's but a key's
 		err = invalid("subject claim")
 	}
 	if err != nil {
 		return Identity{}, err
 	}
-	v.remember(len(token), slot{hash: hash, identity: id, keys: &is.keys, version: version})
+	known.identity, known.used = &id, false
+	v.remember(len(token), known)
 	return id.clone(), nil
 }
 
+// remember keeps a verified token, no longer than its signature and never beyond its expiry.
 func (v *Verifier) remember(size int, e slot) {
-	now := v.now()
-	e.until = now.Add(v.maxAge)
 	if e.identity.Expires.Before(e.until) {
 		e.until = e.identity.Expires
 	}
 	// Within the leeway after its expiry a token is good, but is checked each time.
-	if size <= maxCachedToken && now.Before(e.until) {
-		v.cache.put(e)
+	if size > maxCachedToken || !v.now().Before(e.until) {
+		return
 	}
+	v.cache.put(e)
+	e.identity = nil
+	v.signed.put(e)
 }

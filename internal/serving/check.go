@@ -10,6 +10,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/guard"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -94,7 +95,7 @@ type questions struct {
 	Speaker
 	tenant, member question
 	tree           question // asked of a token's tenant when one below it is chosen
-	guard          question // tenant and member, as one statement that fails
+	guard          question // tenant and member, as one expression that fails
 	// below are those about a tenant alone: one that is chosen below the token's, where it
 	// has been asked who may come in, or that of a key, whose maker has been asked for.
 	below *questions
@@ -196,8 +197,8 @@ func (c *Check) ask(x *Exposure, s Speaker, m Membership, member condition) ques
 				" where " + member(param)
 		})
 	}
-	q.guard = c.guard(m, tenant, member)
-	q.below = &questions{Speaker: s, guard: c.guard(m, tenant, nil), tenant: q.tenant}
+	q.guard = c.guard(x, m, tenant, member)
+	q.below = &questions{Speaker: s, guard: c.guard(x, m, tenant, nil), tenant: q.tenant}
 	return q
 }
 
@@ -208,17 +209,20 @@ func (m Membership) role() string {
 	return sqltext.Ident(m.Role) + "::text"
 }
 
-// guard is the questions for a request's own pipeline. Where the caller may not come in it
-// fails, by a text that is no number, and the server skips what comes behind it.
-func (c *Check) guard(m Membership, tenant, member condition) question {
+// guard is the questions as an expression for a request's own pipeline. Where the caller may
+// not come in it fails, by a text that is no number, and the server skips what comes behind it.
+func (c *Check) guard(x *Exposure, m Membership, tenant, member condition) question {
 	if tenant == nil && member == nil {
 		return question{}
 	}
 	return write(func(param func(fact) string) string {
 		var all []string
 		if tenant != nil {
-			all = append(all, "exists (select from "+c.Tenants.QName().SQL()+" where "+tenant(param)+" and not ("+
-				c.Tenants.Suspension.SQL()+"))")
+			ofRow, ofTenant := c.Tenants.Suspension.apart(func() string {
+				return param(factTenant) + "::" + x.parameter(c.Tenants.Column(c.Tenants.Key))
+			})
+			all = append(all, "exists (select from "+c.Tenants.QName().SQL()+" where "+tenant(param)+" and not ("+ofRow+"))",
+				"not "+ofTenant)
 		}
 		if member != nil {
 			from := m.Table.SQL() + " where " + member(param)
@@ -227,7 +231,7 @@ func (c *Check) guard(m Membership, tenant, member condition) question {
 			}
 			all = append(all, "exists (select from "+from+")")
 		}
-		return "select (case when " + strings.Join(all, " and ") + " then '0'::text else 'refused' end)::integer"
+		return "(case when " + strings.Join(all, " and ") + " then '0'::text else 'refused' end)::integer"
 	})
 }
 
@@ -319,19 +323,19 @@ func (x *Exposure) parameter(c *catalog.Column) string {
 	return base
 }
 
-// Guard is a statement to send ahead of a request's own, in the same transaction. It fails
-// where the caller may not come in, or in another role than the scope's; Ask then tells
-// why. It has no text where there is nothing to ask.
-func (c *Check) Guard(who Caller) (sql string, args []any) {
+// Guard is for the context of a request's own statements. It fails where the caller may not
+// come in, or in another role than the scope's; Ask then tells why. It is zero where there
+// is nothing to ask.
+func (c *Check) Guard(who Caller) guard.Guard {
 	q, ok := c.of(who)
 	if !ok {
-		return refuseAll, nil
+		return guard.Guard{SQL: refuseAll}
 	}
-	return q.guard.sql, q.guard.args(who)
+	return guard.Guard{SQL: q.guard.sql, Args: q.guard.args(who)}
 }
 
 // refuseAll is the guard of an issuer that does not speak for the tenant.
-const refuseAll = "select 'refused'::text::integer"
+const refuseAll = "'refused'::text::integer"
 
 // read reads the answers to a caller's questions.
 func (c *Check) read(results pgx.BatchResults, q questions) (v Verdict, err error) {

@@ -178,7 +178,7 @@ func TestCheck(t *testing.T) {
 			if got := (wanted{q.tenant.sql, q.member.sql, c.hasRole}); got != tt.want {
 				t.Errorf("got  %+v\nwant %+v", got, tt.want)
 			}
-			if guard, _ := c.Guard(Caller{}); (guard != "") != (tt.want.tenant+tt.want.member != "") {
+			if guard := c.Guard(Caller{}).SQL; (guard != "") != (tt.want.tenant+tt.want.member != "") {
 				t.Errorf("guard: %q", guard)
 			}
 		})

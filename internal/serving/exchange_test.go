@@ -380,6 +380,52 @@ func TestLastConnectionsAreForOthers(t *testing.T) {
 	})
 }
 
+// They are not for tenants whose statements take long, one at a time though it be, until
+// they are quick again.
+func TestLastConnectionsAreForTheQuick(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGate(8, Limits{})
+		run := func(tenant string, took time.Duration) error {
+			leave, err := g.enter(t.Context(), tenant)
+			if err == nil {
+				time.Sleep(took)
+				leave()
+			}
+			return err
+		}
+		if err := run("slow", time.Second); err != nil {
+			t.Fatal(err)
+		}
+		var ends []func()
+		for range 6 {
+			leave, err := g.enter(t.Context(), "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ends = append(ends, leave)
+		}
+		if err := run("slow", 0); err == nil {
+			t.Error("a tenant of long statements took one of the last connections")
+		}
+		if err := run("quick", 0); err != nil {
+			t.Errorf("a quick tenant: %v", err)
+		}
+		ends[0]()
+		for range 12 {
+			if err := run("slow", 0); err != nil {
+				t.Fatalf("beside the last connections: %v", err)
+			}
+		}
+		if _, err := g.enter(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		if err := run("slow", 0); err != nil {
+			t.Errorf("a tenant that is quick again: %v", err)
+		}
+	})
+}
+
 func BenchmarkGate(b *testing.B) {
 	for _, tenants := range []int{1000, 100_000} {
 		b.Run(fmt.Sprint(tenants), func(b *testing.B) {

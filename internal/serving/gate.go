@@ -90,7 +90,7 @@ func busy(reason string) error { return &RefusedError{Busy: true, Reason: reason
 type Gate struct {
 	limits  Limits
 	most    int // statements of one tenant at a time, whatever its limit
-	reserve int // connections that only a tenant without one may take
+	reserve int // connections that only a quick tenant without one may take
 
 	mu      sync.Mutex
 	free    int
@@ -117,6 +117,8 @@ type lane struct {
 	open    int       // requests that have come and are not answered to the end
 	slowed  int       // refused requests that still wait for their answer
 	running int
+	took    time.Duration // by one of its statements, the last ones counting most
+	ended   time.Time     // the last of them
 	waiting []chan struct{}
 	queued  bool
 	held    int64
@@ -206,10 +208,23 @@ func (g *Gate) turn(ctx context.Context, l *lane) (func(), error) {
 	return g.wait(ctx, l, turn)
 }
 
-// mayRun keeps the last connections for tenants that have none: who runs long
-// statements must not make everybody wait for them.
+// mayRun keeps the last connections for tenants that have none and whose statements are
+// quick: who runs long ones, even one at a time, must not make everybody wait for them.
 func (g *Gate) mayRun(l *lane) bool {
-	return g.free > 0 && l.running < l.each && (l.running == 0 || g.free > g.reserve)
+	quick := l.running == 0 && l.took < long
+	return g.free > 0 && l.running < l.each && (quick || g.free > g.reserve)
+}
+
+// long is from when on a tenant's statements are not quick: tens of what most take.
+const long = 20 * time.Millisecond
+
+// longFor is how long it is remembered of a tenant that asks no more.
+const longFor = 10 * time.Second
+
+// ran notes how long a statement of the lane took.
+func (l *lane) ran(began time.Time) {
+	l.ended = time.Now()
+	l.took += (l.ended.Sub(began) - l.took) / 4
 }
 
 func (g *Gate) wait(ctx context.Context, l *lane, turn chan struct{}) (func(), error) {
@@ -248,7 +263,8 @@ func (g *Gate) leaver(l *lane) func() {
 		once.Do(func() {
 			g.mu.Lock()
 			defer g.mu.Unlock()
-			g.count(l.tenant, func(u *Usage) { u.Busy += time.Since(began) })
+			l.ran(began)
+			g.count(l.tenant, func(u *Usage) { u.Busy += l.ended.Sub(began) })
 			l.running--
 			g.free++
 			if len(l.waiting) > 0 {
@@ -328,5 +344,6 @@ func (g *Gate) forget(now time.Time) {
 
 func (l *lane) fresh(now time.Time) bool {
 	return l.open == 0 && l.slowed == 0 && l.running == 0 && len(l.waiting) == 0 && l.held == 0 &&
+		(l.took < long || now.Sub(l.ended) > longFor) &&
 		(l.limiter == nil || l.limiter.TokensAt(now) >= float64(l.limiter.Burst()))
 }

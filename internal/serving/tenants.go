@@ -83,8 +83,10 @@ func (x *Exposure) addState(t *Tenants) error {
 	if t.Suspension == nil {
 		t.Suspension = &Suspension{}
 	}
-	t.Suspension.state = "exists (select from " + state.QName().SQL() + " s where s." + sqltext.Ident(column) + " = " +
-		t.QName().SQL() + "." + sqltext.Ident(t.Key) + ")"
+	t.Suspension.key = t.QName().SQL() + "." + sqltext.Ident(t.Key)
+	t.Suspension.state = func(tenant string) string {
+		return "exists (select from " + state.QName().SQL() + " s where s." + sqltext.Ident(column) + " = " + tenant + ")"
+	}
 	return nil
 }
 
@@ -181,7 +183,10 @@ type Suspension struct {
 	// Column is that of the tenants table; "" for none.
 	Column string
 	holds  holding
-	state  string // the condition that there is such a row; "" without the table
+	// state writes the condition that there is such a row of a tenant, like that of the key
+	// of the tenants table; nil without the table.
+	state func(tenant string) string
+	key   string
 }
 
 // SQL is the condition that is true of a suspended tenant in a query that reads the tenants
@@ -191,11 +196,25 @@ func (s *Suspension) SQL() string {
 	case s == nil:
 		return "false"
 	case s.Column == "":
-		return s.state
-	case s.state == "":
+		return s.state(s.key)
+	case s.state == nil:
 		return s.column()
 	}
-	return "(" + s.column() + " or " + s.state + ")"
+	return "(" + s.column() + " or " + s.state(s.key) + ")"
+}
+
+// apart are the conditions of which one is true of a suspended tenant: of its row in a query
+// like SQL's, and of the tenant, as written by param. With the second inside of the first,
+// PostgreSQL would make a table of hashes for each request.
+func (s *Suspension) apart(param func() string) (ofRow, ofTenant string) {
+	ofRow, ofTenant = "false", "false"
+	if s != nil && s.Column != "" {
+		ofRow = s.column()
+	}
+	if s != nil && s.state != nil {
+		ofTenant = s.state(param())
+	}
+	return ofRow, ofTenant
 }
 
 func (s *Suspension) column() string {
