@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api"
@@ -87,13 +89,23 @@ func citusBinding(c config.Citus) moat.Citus {
 	return moat.CitusDetect
 }
 
+// poolSize is how many connections the application role's pool has; 0 where the connection
+// string says it. Two of eight are kept for quick requests, while a few tenants run long ones.
+func poolSize(url string, c config.Config) int32 {
+	if c.Serve.PoolSize == 0 && !strings.Contains(url, "pool_max_conns") {
+		return int32(max(8, runtime.NumCPU()))
+	}
+	return c.Serve.PoolSize
+}
+
 // openApplication opens the application role's pool as the configuration asks.
 func openApplication(ctx context.Context, url string, c config.Config) (*moat.DB, error) {
 	o, err := bindOptions(c)
 	if err != nil {
 		return nil, err
 	}
-	o.MaxConns, o.ConfigurePool = c.Serve.PoolSize, api.ConfigurePool(c.Serve.StatementTimeout)
+	o.MaxConns = poolSize(url, c)
+	o.ConfigurePool = api.ConfigurePool(c.Serve.StatementTimeout)
 	o.Replicas, o.MaxLag = c.Serve.ReplicaURLs, c.Serve.MaxLag
 	db, err := moat.Open(ctx, url, o)
 	if errors.Is(err, moat.ErrObserved) {

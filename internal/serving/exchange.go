@@ -117,8 +117,11 @@ const callers = "\x00"
 
 // Turn waits for a connection of the pool. Leave gives it back; the end of the exchange
 // does so at the latest.
-func (x *Exchange) Turn(ctx context.Context) error {
-	leave, err := x.gate.turn(ctx, x.lane)
+func (x *Exchange) Turn(ctx context.Context) error { return x.take(ctx, false) }
+
+// take takes a turn. A long one takes none of the connections that are kept for quick requests.
+func (x *Exchange) take(ctx context.Context, long bool) error {
+	leave, err := x.gate.turn(ctx, x.lane, long)
 	if err == nil {
 		x.leave = leave
 	}

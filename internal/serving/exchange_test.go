@@ -362,20 +362,27 @@ func TestGateKeepsWhoIsNotDone(t *testing.T) {
 	})
 }
 
-// The last connections are for tenants that have none.
+// The last connections are for tenants that have none, half of them for known ones.
 func TestLastConnectionsAreForOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate(8, Limits{})
+		g := NewGate(8, Limits{RequestsPerSecond: 0.001, Burst: 20}) // who has asked is not forgotten
 		enter := func(tenant string) bool {
 			_, err := g.enter(t.Context(), tenant)
 			return err == nil
 		}
-		for range 6 {
+		enter("a")
+		enter("b")
+		leave, err := g.enter(t.Context(), "known")
+		if err != nil {
+			t.Fatal(err)
+		}
+		leave()
+		for range 5 {
 			enter("a")
 		}
-		if !enter("b") || enter("b") || enter("a") || !enter("c") {
-			t.Errorf("a runs %d, b %d", g.lanes["a"].running, g.lanes["b"].running)
+		if enter("b") || enter("a") || !enter("c") || enter("d") || !enter("known") {
+			t.Errorf("a runs %d, b %d, c %d", g.lanes["a"].running, g.lanes["b"].running, g.lanes["c"].running)
 		}
 	})
 }
@@ -394,7 +401,7 @@ func TestLastConnectionsAreForTheQuick(t *testing.T) {
 			}
 			return err
 		}
-		if err := run("slow", time.Second); err != nil {
+		if err := errors.Join(run("slow", time.Second), run("quick", time.Millisecond)); err != nil {
 			t.Fatal(err)
 		}
 		var ends []func()
@@ -411,8 +418,12 @@ func TestLastConnectionsAreForTheQuick(t *testing.T) {
 		if err := run("quick", 0); err != nil {
 			t.Errorf("a quick tenant: %v", err)
 		}
+		x := &Exchange{gate: g, lane: g.lane("quick"), leave: func() {}}
+		if err := x.Long(t.Context()); err == nil {
+			t.Error("what is known to take long took one of the last connections")
+		}
 		ends[0]()
-		for range 12 {
+		for range 20 {
 			if err := run("slow", 0); err != nil {
 				t.Fatalf("beside the last connections: %v", err)
 			}

@@ -119,11 +119,17 @@ type lane struct {
 	running int
 	took    time.Duration // by one of its statements, the last ones counting most
 	ended   time.Time     // the last of them
-	waiting []chan struct{}
+	waiting []waiter
 	queued  bool
 	held    int64
 	disk    int64
 	holders map[*Exchange]bool
+}
+
+// waiter is a request that waits for its turn, which may be known to be a long one.
+type waiter struct {
+	turn chan struct{}
+	long bool
 }
 
 // NewGate returns a Gate to a pool of so many connections.
@@ -188,63 +194,75 @@ func (g *Gate) slow(ctx context.Context, l *lane) {
 	l.slowed--
 }
 
-// turn waits for a connection. The returned function gives it back.
-func (g *Gate) turn(ctx context.Context, l *lane) (func(), error) {
+// turn waits for a connection. The returned function gives it back. A long turn says nothing
+// of how quick the tenant's other statements are.
+func (g *Gate) turn(ctx context.Context, l *lane, long bool) (func(), error) {
 	g.mu.Lock()
-	if len(l.waiting) == 0 && g.mayRun(l) {
+	if len(l.waiting) == 0 && g.mayRun(l, long) {
 		g.free--
 		l.running++
 		g.mu.Unlock()
-		return g.leaver(l), nil
+		return g.leaver(l, long), nil
 	}
 	if len(l.waiting) >= g.limits.Waiting {
 		g.mu.Unlock()
 		return nil, tooMany(g.limits.Wait, "too many requests of the tenant are waiting")
 	}
-	turn := make(chan struct{})
-	l.waiting = append(l.waiting, turn)
+	w := waiter{make(chan struct{}), long}
+	l.waiting = append(l.waiting, w)
 	g.queue(l)
 	g.mu.Unlock()
-	return g.wait(ctx, l, turn)
+	return g.wait(ctx, l, w)
 }
 
-// mayRun keeps the last connections for tenants that have none and whose statements are
-// quick: who runs long ones, even one at a time, must not make everybody wait for them.
-func (g *Gate) mayRun(l *lane) bool {
-	quick := l.running == 0 && l.took < long
-	return g.free > 0 && l.running < l.each && (quick || g.free > g.reserve)
+// mayRun reports whether a lane gets a connection now, for a long turn or another.
+func (g *Gate) mayRun(l *lane, long bool) bool { return g.free > g.kept(l, long) && l.running < l.each }
+
+// kept is how many connections a lane leaves to others. The last ones are for tenants that
+// have none and whose statements are quick, half of them for those of whom that is known: who
+// runs long ones, even one at a time, must not make everybody wait.
+func (g *Gate) kept(l *lane, long bool) int {
+	switch {
+	case long || l.running > 0 || l.took >= slowStatement:
+		return g.reserve
+	case l.took == 0:
+		return g.reserve / 2
+	}
+	return 0
 }
 
-// long is from when on a tenant's statements are not quick: tens of what most take.
-const long = 20 * time.Millisecond
+// slowStatement is from when on a tenant's statements are not quick: tens of what most take.
+const slowStatement = 20 * time.Millisecond
 
-// longFor is how long it is remembered of a tenant that asks no more.
-const longFor = 10 * time.Second
+// slowFor is how long it is remembered of a tenant that asks no more.
+const slowFor = 10 * time.Second
 
 // ran notes how long a statement of the lane took.
-func (l *lane) ran(began time.Time) {
-	l.ended = time.Now()
-	l.took += (l.ended.Sub(began) - l.took) / 4
+func (l *lane) ran(took time.Duration) {
+	if l.took == 0 {
+		l.took = max(took, 1)
+	}
+	l.took, l.ended = max(l.took+(took-l.took)/4, 1), time.Now()
 }
 
-func (g *Gate) wait(ctx context.Context, l *lane, turn chan struct{}) (func(), error) {
+func (g *Gate) wait(ctx context.Context, l *lane, w waiter) (func(), error) {
 	timer := time.NewTimer(g.limits.Wait)
 	defer timer.Stop()
 	select {
-	case <-turn:
-		return g.leaver(l), nil
+	case <-w.turn:
+		return g.leaver(l, w.long), nil
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for i, other := range l.waiting {
-		if other == turn {
+		if other == w {
 			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
 			return nil, g.gaveUp(l)
 		}
 	}
-	return g.leaver(l), nil // the turn came at the same moment
+	return g.leaver(l, w.long), nil // the turn came at the same moment
 }
 
 // gaveUp says whose fault the waiting was: the tenant's own limit, or the pool's.
@@ -256,15 +274,18 @@ func (g *Gate) gaveUp(l *lane) error {
 }
 
 // leaver returns the function that ends a turn, once.
-func (g *Gate) leaver(l *lane) func() {
+func (g *Gate) leaver(l *lane, long bool) func() {
 	var once sync.Once
 	began := time.Now()
 	return func() {
 		once.Do(func() {
 			g.mu.Lock()
 			defer g.mu.Unlock()
-			l.ran(began)
-			g.count(l.tenant, func(u *Usage) { u.Busy += l.ended.Sub(began) })
+			took := time.Since(began)
+			g.count(l.tenant, func(u *Usage) { u.Busy += took })
+			if !long {
+				l.ran(took)
+			}
 			l.running--
 			g.free++
 			if len(l.waiting) > 0 {
@@ -292,17 +313,17 @@ func (g *Gate) dispatch() {
 		if len(l.waiting) == 0 {
 			continue
 		}
-		if !g.mayRun(l) {
+		if !g.mayRun(l, l.waiting[0].long) {
 			if l.running < l.each { // otherwise it comes back when one of its own ends
 				g.queue(l)
 			}
 			continue
 		}
-		turn := l.waiting[0]
+		next := l.waiting[0]
 		l.waiting = l.waiting[1:]
 		l.running++
 		g.free--
-		close(turn)
+		close(next.turn)
 		if len(l.waiting) > 0 {
 			g.queue(l)
 			tries++
@@ -344,6 +365,6 @@ func (g *Gate) forget(now time.Time) {
 
 func (l *lane) fresh(now time.Time) bool {
 	return l.open == 0 && l.slowed == 0 && l.running == 0 && len(l.waiting) == 0 && l.held == 0 &&
-		(l.took < long || now.Sub(l.ended) > longFor) &&
+		(l.took < slowStatement || now.Sub(l.ended) > slowFor) &&
 		(l.limiter == nil || l.limiter.TokensAt(now) >= float64(l.limiter.Burst()))
 }

@@ -24,11 +24,11 @@ func (x *Exchange) Long(ctx context.Context) error {
 	long.mu.Lock()
 	l := long.lane(x.lane.tenant)
 	long.mu.Unlock()
-	last, err := long.turn(ctx, l)
+	last, err := long.turn(ctx, l, false)
 	if err != nil {
 		return err
 	}
-	if err := x.Turn(ctx); err != nil {
+	if err := x.take(ctx, true); err != nil {
 		last()
 		return err
 	}
