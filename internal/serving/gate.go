@@ -231,8 +231,9 @@ func (g *Gate) kept(l *lane, long bool) int {
 	return 0
 }
 
-// slowStatement is from when on a tenant's statements are not quick: tens of what most take.
-const slowStatement = 20 * time.Millisecond
+// slowStatement is from when on a tenant's statements are not quick: far beyond what a busy
+// server makes of quick ones, or those would have to wait for being slowed down.
+const slowStatement = 200 * time.Millisecond
 
 // slowFor is how long it is remembered of a tenant that asks no more.
 const slowFor = 10 * time.Second
