@@ -17,8 +17,8 @@ const modulePath = "github.com/moat-db/moat"
 // own tree and of lower levels. An internal package that is not listed is a leaf: it
 // imports nothing of the house.
 var levels = map[string]int{
-	"internal/sqltext": -1, "internal/filelock": -1, "internal/guard": -1, "": 0, "catalog": 1, "baseline": 2,
-	"auth": 1, "moatsql": 1,
+	"internal/sqltext": -1, "internal/filelock": -1, "internal/guard": -1, "telemetry": -1,
+	"": 0, "catalog": 1, "baseline": 2, "auth": 1, "moatsql": 1,
 	"internal/apikey": 2, "internal/body": 2, "policy": 3, "tenancy": 4, "internal/ledger": 5, "internal/standing": 4,
 	"seal": 5, "why": 6, "audit": 6, "protect": 6, "prove": 6, "lifecycle": 6,
 	"watch": 7, "internal/serving": 7, "api": 8, "proxy": 8, "portal": 9,
@@ -74,6 +74,31 @@ func TestLibraryPullsInTheDriverOnly(t *testing.T) {
 			strings.HasPrefix(dep, "golang.org/x/text/") || strings.HasPrefix(dep, "golang.org/x/sync/")
 		if strings.Contains(first, ".") && !allowed {
 			t.Errorf("package moat depends on %s", dep)
+		}
+	}
+}
+
+// What the root module requires counts for everybody who imports package moat, used or not. It
+// must build without the modules beside it, which have the rest.
+func TestRootModuleRequiresNoExporters(t *testing.T) {
+	t.Parallel()
+	alone := exec.Command("go", "list", "-deps", "-test", "-f", "{{with .Module}}{{.Path}}{{end}}", "./...")
+	alone.Env = append(alone.Environ(), "GOWORK=off")
+	used, err := alone.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	required, err := exec.Command("go", "mod", "edit", "-json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(required), "github.com/jackc/pgx/v5") {
+		t.Errorf("it requires %s", required)
+	}
+	for _, heavy := range []string{"go.opentelemetry.io/", "github.com/prometheus/", "golang.org/x/tools",
+		"google.golang.org/", modulePath + "/cmd/moat", modulePath + "/moatriver"} {
+		if strings.Contains(string(used)+string(required), heavy) {
+			t.Errorf("the root module needs %s", heavy)
 		}
 	}
 }

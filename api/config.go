@@ -9,8 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api/internal/query"
@@ -18,6 +16,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/policy"
+	"github.com/moat-db/moat/telemetry"
 )
 
 // Config configures a [Handler]. DB, Verifier and Load are required.
@@ -51,7 +50,7 @@ type Config struct {
 	// Logger is for the access log and for what goes wrong; nil discards.
 	Logger *slog.Logger
 	// Tracer makes one span per request; nil means none.
-	Tracer trace.Tracer
+	Tracer telemetry.Tracer
 
 	// Door says who may come in. What else serves the database, such as the portal,
 	// should be given the same one. Nil means one with the zero [Admission].
@@ -103,10 +102,11 @@ type Config struct {
 	PollInterval time.Duration
 	// MetricsTenants is how many tenants get a label of their own; zero means none.
 	MetricsTenants int
-	// Collectors are served among the metrics.
-	Collectors []prometheus.Collector
-	// HideMetrics leaves /metrics out: [Handler.Metrics] serves them elsewhere.
-	HideMetrics bool
+	// Meter makes the metrics; nil means none.
+	Meter telemetry.Meter
+	// Metrics serves them, and what else the Meter made, at /metrics without a token; nil means
+	// that nothing is there.
+	Metrics http.Handler
 	// Limits bound what a tenant and a request may take.
 	Limits Limits
 }
@@ -196,6 +196,9 @@ func (c Config) withDefaults() (Config, error) {
 	setDuration(&c.PollInterval, 5*time.Second)
 	if c.Door == nil {
 		c.Door = NewDoor(c.DB, Admission{})
+	}
+	if c.Meter == nil {
+		c.Meter = telemetry.Discard{}
 	}
 	c.Limits = c.Limits.withDefaults()
 	if c.Gate == nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/metertest"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/tenancy"
@@ -84,8 +85,9 @@ func serveOn(t testing.TB, db *pgtest.Database, change func(*api.Config)) *serve
 	}
 	log := &lockedBuffer{}
 	connect := func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, url) }
+	meter := &metertest.Meter{}
 	config := api.Config{
-		DB: store, Verifier: verifier, Connect: connect, Load: loader(connect),
+		DB: store, Verifier: verifier, Connect: connect, Load: loader(connect), Meter: meter, Metrics: meter,
 		Schemas: []string{"app", "extra"}, Logger: slog.New(slog.NewJSONHandler(log, nil)),
 		AllowAggregates: true, PollInterval: 200 * time.Millisecond,
 	}

@@ -79,9 +79,6 @@ func (h *Handler) Close() {
 // moat_tenants does.
 func (h *Handler) FlushTenants() { h.config.Door.Flush() }
 
-// Metrics serves the metrics, for a listener that only the monitoring reaches.
-func (h *Handler) Metrics() http.Handler { return h.metrics.handler() }
-
 // ServeHTTP answers a request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.handler.ServeHTTP(w, r) }
 
@@ -102,8 +99,8 @@ func (h *Handler) chain() (http.Handler, error) {
 	}
 	mux.HandleFunc("GET /healthz", h.healthz)
 	mux.HandleFunc("GET /readyz", h.readyz)
-	if !h.config.HideMetrics {
-		mux.Handle("GET /metrics", h.metrics.handler())
+	if h.config.Metrics != nil {
+		mux.Handle("GET /metrics", h.config.Metrics)
 	}
 	mux.HandleFunc("/{$}", h.home(authenticated))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

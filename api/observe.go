@@ -9,10 +9,9 @@ import (
 	"regexp"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/serving"
+	"github.com/moat-db/moat/telemetry"
 )
 
 // requestInfo is what a request leaves for the log and the metrics: no token, no row
@@ -64,9 +63,9 @@ func (h *Handler) observe(next http.Handler) http.Handler {
 		if h.ready.draining.Load() {
 			w.Header().Set("Connection", "close")
 		}
-		h.metrics.inFlight.Inc()
+		h.metrics.inFlight.Add(1)
 		defer func() {
-			h.metrics.inFlight.Dec()
+			h.metrics.inFlight.Add(-1)
 			if p := recover(); p != nil {
 				h.panicked(out, r, info, p)
 			}
@@ -103,7 +102,8 @@ func (h *Handler) panicked(w *statusWriter, r *http.Request, info *requestInfo, 
 	}
 }
 
-func (h *Handler) finish(r *http.Request, info *requestInfo, w *statusWriter, took time.Duration, span trace.Span) {
+func (h *Handler) finish(r *http.Request, info *requestInfo, w *statusWriter, took time.Duration,
+	span telemetry.Span) {
 	status := w.status
 	if status == 0 {
 		status = http.StatusOK
@@ -117,7 +117,7 @@ func (h *Handler) finish(r *http.Request, info *requestInfo, w *statusWriter, to
 }
 
 func (h *Handler) access(r *http.Request, info *requestInfo, status int, bytes int64, took time.Duration,
-	span trace.Span) {
+	span telemetry.Span) {
 	level := slog.LevelInfo
 	if status >= http.StatusInternalServerError {
 		level = slog.LevelError
@@ -130,8 +130,8 @@ func (h *Handler) access(r *http.Request, info *requestInfo, status int, bytes i
 		slog.String("target", info.target), slog.Int("status", status), slog.Int64("rows", info.rows),
 		slog.Int64("bytes", bytes), slog.Float64("took_ms", float64(took.Microseconds())/1000),
 	}
-	if span.SpanContext().HasTraceID() {
-		attrs = append(attrs, slog.String("trace_id", span.SpanContext().TraceID().String()))
+	if span != nil && span.TraceID() != "" {
+		attrs = append(attrs, slog.String("trace_id", span.TraceID()))
 	}
 	if info.code != "" {
 		attrs = append(attrs, slog.String("code", info.code))

@@ -71,7 +71,7 @@ func start(t *testing.T, url string, change func(*api.Config)) error {
 // Metrics may be kept off the address that clients reach.
 func TestHiddenMetrics(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(c *api.Config) { c.HideMetrics = true })
+	s := serve(t, func(c *api.Config) { c.Metrics = nil })
 	if got := s.do(t, call{path: "/metrics"}); got.Status != 404 || strings.Contains(got.Body, "moat_http") {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}

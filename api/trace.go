@@ -2,29 +2,24 @@ package api
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
-	"go.opentelemetry.io/otel/trace"
+	"github.com/moat-db/moat/telemetry"
 )
 
-// startSpan begins the span of a request, as the child of the one that the client names
-// in its traceparent header. Without a Tracer, and for what a monitor asks all the
-// time, the span is one that records nothing.
+// startSpan begins the span of a request; nil without a Tracer, and for what a monitor asks
+// all the time.
 //
 // Spans hold names of the schema, the tenant and codes: no token, no query string, no
 // SQL and no row value.
-func (h *Handler) startSpan(ctx context.Context, r *http.Request) (context.Context, trace.Span) {
+func (h *Handler) startSpan(ctx context.Context, r *http.Request) (context.Context, telemetry.Span) {
 	if h.config.Tracer == nil || monitoring(r.URL.Path) {
-		return ctx, trace.SpanFromContext(context.Background())
+		return ctx, nil
 	}
-	ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
 	method := known(r.Method)
-	return h.config.Tracer.Start(ctx, method, trace.WithSpanKind(trace.SpanKindServer),
-		trace.WithAttributes(attribute.String("http.request.method", method)))
+	return h.config.Tracer.Serve(ctx, r.Header, method, slog.String("http.request.method", method))
 }
 
 func monitoring(path string) bool {
@@ -32,28 +27,22 @@ func monitoring(path string) bool {
 }
 
 // endSpan names the span after what was asked for, where that is in the schema.
-func (h *Handler) endSpan(span trace.Span, r *http.Request, info *requestInfo, status int) {
-	defer span.End()
-	if !span.IsRecording() {
+func (h *Handler) endSpan(span telemetry.Span, r *http.Request, info *requestInfo, status int) {
+	if span == nil {
 		return
 	}
-	attributes := append(make([]attribute.KeyValue, 0, 6), attribute.Int("http.response.status_code", status),
-		attribute.String("moat.request_id", info.id))
+	end := telemetry.Outcome{Code: info.code, Failed: status >= http.StatusInternalServerError}
+	end.Attributes = append(make([]slog.Attr, 0, 5), slog.Int("http.response.status_code", status),
+		slog.String("moat.request_id", info.id))
 	if info.target != "" {
-		span.SetName(known(r.Method) + " " + info.target)
-		attributes = append(attributes, attribute.String("http.route", h.config.Base+"/"+info.target),
-			attribute.Int64("moat.rows", info.rows))
+		end.Name = known(r.Method) + " " + info.target
+		end.Attributes = append(end.Attributes, slog.String("http.route", h.config.Base+"/"+info.target),
+			slog.Int64("moat.rows", info.rows))
 	}
 	if info.tenant != "" {
-		attributes = append(attributes, attribute.String("moat.tenant", info.tenant))
+		end.Attributes = append(end.Attributes, slog.String("moat.tenant", info.tenant))
 	}
-	if info.code != "" {
-		attributes = append(attributes, attribute.String("error.type", info.code))
-	}
-	span.SetAttributes(attributes...)
-	if status >= http.StatusInternalServerError {
-		span.SetStatus(codes.Error, info.code)
-	}
+	span.End(end)
 }
 
 // atDatabase begins the span of a request's statements; the returned function ends it.
@@ -62,25 +51,23 @@ func (q *request) atDatabase() func(*answer, error) {
 		return func(*answer, error) {}
 	}
 	operation := operations[q.Method]
-	target, attributes := q.info.target, []attribute.KeyValue{attribute.String("db.system.name", "postgresql")}
+	target, attributes := q.info.target, []slog.Attr{slog.String("db.system.name", "postgresql")}
 	if function, isCall := strings.CutPrefix(target, "rpc/"); isCall {
 		operation, target = "SELECT", function
-		attributes = append(attributes, attribute.String("db.stored_procedure.name", q.profile+"."+function))
+		attributes = append(attributes, slog.String("db.stored_procedure.name", q.profile+"."+function))
 	} else {
-		attributes = append(attributes, attribute.String("db.collection.name", q.profile+"."+target))
+		attributes = append(attributes, slog.String("db.collection.name", q.profile+"."+target))
 	}
-	attributes = append(attributes, attribute.String("db.operation.name", operation))
-	_, span := q.h.config.Tracer.Start(q.Context(), operation+" "+target, trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithAttributes(attributes...))
+	attributes = append(attributes, slog.String("db.operation.name", operation))
+	span := q.h.config.Tracer.Ask(q.Context(), operation+" "+target, attributes...)
 	return func(a *answer, err error) {
-		defer span.End()
 		if err == nil {
-			span.SetAttributes(attribute.Int64("db.response.returned_rows", a.rows))
+			span.End(telemetry.Outcome{Attributes: []slog.Attr{slog.Int64("db.response.returned_rows", a.rows)}})
 			return
 		}
 		code := describe(err).Code
-		span.SetAttributes(attribute.String("db.response.status_code", code), attribute.String("error.type", code))
-		span.SetStatus(codes.Error, code)
+		span.End(telemetry.Outcome{Code: code, Failed: true,
+			Attributes: []slog.Attr{slog.String("db.response.status_code", code)}})
 	}
 }
 

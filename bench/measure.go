@@ -20,21 +20,29 @@ func (b *bench) once(ctx context.Context, s sides, sh shape, moat bool) error {
 	return sh.plain(ctx, s.plain, tenantID(tenant), k)
 }
 
-// latencies alternates the two sides statement by statement, so that whatever else
+// alternate runs the two sides, 0 and 1, statement by statement, so that whatever else
 // the machine does hits both alike.
+func alternate(window time.Duration, once func(side int) error) (took [2][]time.Duration, err error) {
+	until := time.Now().Add(2 * window)
+	for i := 0; time.Now().Before(until); i++ {
+		start := time.Now()
+		if err := once(i % 2); err != nil {
+			return took, err
+		}
+		if i > 40 { // the first ones prepare the statement and warm the caches
+			took[i%2] = append(took[i%2], time.Since(start))
+		}
+	}
+	return took, nil
+}
+
+// latencies compares single statements.
 func (b *bench) latencies(ctx context.Context, out *tabwriter.Writer, window time.Duration) error {
 	for _, sh := range shapes() {
 		for _, s := range []sides{b.direct, b.delayed} {
-			var took [2][]time.Duration
-			until := time.Now().Add(2 * window)
-			for i := 0; time.Now().Before(until); i++ {
-				start := time.Now()
-				if err := b.once(ctx, s, sh, i%2 == 1); err != nil {
-					return fmt.Errorf("%s: %w", sh.name, err)
-				}
-				if i > 40 { // the first ones prepare the statement and warm the caches
-					took[i%2] = append(took[i%2], time.Since(start))
-				}
+			took, err := alternate(window, func(side int) error { return b.once(ctx, s, sh, side == 1) })
+			if err != nil {
+				return fmt.Errorf("%s: %w", sh.name, err)
 			}
 			printLatencies(out, b.tenants, sh.name, s.link, took)
 		}

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -18,16 +18,17 @@ import (
 	"github.com/moat-db/moat/seal"
 )
 
-// sealedPair is package moat twice over one link: with the plain setting, over one
+// sealedPair is packages moat and moatsql twice over one link: with the plain setting, over one
 // database, and sealed, over a copy of it.
 type sealedPair struct {
 	link  string
 	modes [2]*moat.DB // plain, sealed
 	pools [2]*pgxpool.Pool
+	sql   [2]*sql.DB // the same two through moatsql
 }
 
-// runSealed measures sealed mode against plain mode, both through package moat with
-// the same pool settings, statement by statement in turn.
+// runSealed measures sealed mode against plain mode, both through package moat or both through
+// moatsql, with the same pool settings, statement by statement in turn.
 func runSealed(ctx context.Context, server *postgres.Server, slow *relay.Delay, rows int, window time.Duration) error {
 	const tenants = 1000
 	b, err := setUp(ctx, server, slow, tenants, rows)
@@ -40,9 +41,9 @@ func runSealed(ctx context.Context, server *postgres.Server, slow *relay.Delay, 
 	if err := sealCopy(ctx, server, plain, sealed, key); err != nil {
 		return err
 	}
-	fmt.Printf("PostgreSQL %s, %d rows of %d tenants, package moat on both sides\n\n", server.Version(), rows, tenants)
+	fmt.Printf("PostgreSQL %s, %d rows of %d tenants, the same package on both sides\n\n", server.Version(), rows, tenants)
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(out, "shape\tlink\tplain p50\tsealed p50\tratio\tplain p99\tsealed p99\tratio\t")
+	fmt.Fprintln(out, "tenants\tshape\tlink\tplain p50\tsealed p50\tratio\tplain p99\tsealed p99\tratio\t")
 	for _, l := range []struct {
 		link string
 		url  func(database, role string) string
@@ -51,12 +52,10 @@ func runSealed(ctx context.Context, server *postgres.Server, slow *relay.Delay, 
 		if err != nil {
 			return err
 		}
-		for _, sh := range shapes() {
-			if err := p.measure(ctx, out, sh, tenants, rows/tenants, window); err != nil {
-				return fmt.Errorf("%s: %w", sh.name, err)
-			}
+		err = p.measure(ctx, out, tenants, rows/tenants, window)
+		if p.close(); err != nil {
+			return err
 		}
-		p.close()
 	}
 	return out.Flush()
 }
@@ -91,11 +90,14 @@ func connectSealed(ctx context.Context, link, plain, sealed string, key seal.Key
 		if p.pools[i], err = newPool(ctx, url); err != nil {
 			return p, err
 		}
-		o := &moat.Options{}
+		o := moat.Options{}
 		if i == 1 {
 			o.Sealer = sealer
 		}
-		if p.modes[i], err = moat.New(p.pools[i], o); err != nil {
+		if p.modes[i], err = moat.New(p.pools[i], &o); err != nil {
+			return p, err
+		}
+		if p.sql[i], err = openSQL(ctx, url, o); err != nil {
 			return p, err
 		}
 	}
@@ -103,31 +105,36 @@ func connectSealed(ctx context.Context, link, plain, sealed string, key seal.Key
 }
 
 func (p sealedPair) close() {
-	for _, pool := range p.pools {
+	for i, pool := range p.pools {
 		pool.Close()
+		_ = p.sql[i].Close()
 	}
 }
 
-func (p sealedPair) measure(ctx context.Context, out *tabwriter.Writer, sh shape, tenants, perTenant int,
+// measure prints a row for each shape through package moat, and each through moatsql.
+func (p sealedPair) measure(ctx context.Context, out *tabwriter.Writer, tenants, perTenant int,
 	window time.Duration) error {
-	var took [2][]time.Duration
-	until := time.Now().Add(2 * window)
-	for i := 0; time.Now().Before(until); i++ {
-		tenant, k := rand.IntN(tenants), rand.Int64N(int64(perTenant))
-		start := time.Now()
-		if err := sh.moat(scoped(ctx, tenant), p.modes[i%2], k); err != nil {
+	row := func(name string, once func(mode int) error) error {
+		took, err := alternate(window, once)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		printLatencies(out, tenants, name, p.link, took)
+		return nil
+	}
+	for _, sh := range shapes() {
+		if err := row(sh.name, func(mode int) error {
+			return sh.moat(scoped(ctx, rand.IntN(tenants)), p.modes[mode], rand.Int64N(int64(perTenant)))
+		}); err != nil {
 			return err
 		}
-		if i > 40 { // the first ones prepare the statement and warm the caches
-			took[i%2] = append(took[i%2], time.Since(start))
+	}
+	for _, sh := range sqlShapes() {
+		if err := row("sql: "+sh.name, func(mode int) error {
+			return sh.scoped(ctx, p.sql[mode], tenants, perTenant)
+		}); err != nil {
+			return err
 		}
 	}
-	var p50, p99 [2]time.Duration
-	for side := range took {
-		slices.Sort(took[side])
-		p50[side], p99[side] = took[side][len(took[side])/2], took[side][len(took[side])*99/100]
-	}
-	fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%.2f\t%s\t%s\t%.2f\t\n", sh.name, p.link,
-		micro(p50[0]), micro(p50[1]), ratio(p50[1], p50[0]), micro(p99[0]), micro(p99[1]), ratio(p99[1], p99[0]))
-	return out.Flush()
+	return nil
 }

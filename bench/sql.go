@@ -27,14 +27,19 @@ func connectSQL(ctx context.Context, link string, url func(role string) string) 
 	if err != nil {
 		return sqlSides{}, err
 	}
-	const generic = "force_generic_plan"
 	config.RuntimeParams["plan_cache_mode"] = generic
 	plain := stdlib.OpenDB(*config) //moat:unscoped what moat is compared with
 	plain.SetMaxIdleConns(8)
-	bound, err := moatsql.Open(ctx, url("app"), &moat.Options{MaxConns: 8, ConfigurePool: func(c *pgxpool.Config) {
-		c.ConnConfig.RuntimeParams["plan_cache_mode"] = generic
-	}})
+	bound, err := openSQL(ctx, url("app"), moat.Options{})
 	return sqlSides{link, plain, bound}, err
+}
+
+const generic = "force_generic_plan"
+
+func openSQL(ctx context.Context, url string, o moat.Options) (*sql.DB, error) {
+	o.MaxConns = 8
+	o.ConfigurePool = func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["plan_cache_mode"] = generic }
+	return moatsql.Open(ctx, url, &o)
 }
 
 // sqlShape is a statement with the tenant written out, and without.
@@ -83,36 +88,38 @@ func (sh sqlShape) run(ctx context.Context, db *sql.DB, query string, args ...an
 	return rows.Close()
 }
 
-// once runs the shape for a random tenant and row, on one of the sides.
-func (s sqlSides) once(ctx context.Context, sh sqlShape, tenants, perTenant int, scopedSide bool) error {
-	tenant, k := rand.IntN(tenants), rand.Int64N(int64(perTenant))
-	if sh.rows == 0 {
-		k = -nextID.Add(1)
+// scoped runs the shape for a random tenant and row, bound to that tenant.
+func (sh sqlShape) scoped(ctx context.Context, db *sql.DB, tenants, perTenant int) error {
+	return sh.run(scoped(ctx, rand.IntN(tenants)), db, sh.moat, sh.args(perTenant)...)
+}
+
+// named runs it with the tenant written out.
+func (sh sqlShape) named(ctx context.Context, db *sql.DB, tenants, perTenant int) error {
+	return sh.run(ctx, db, sh.plain, append([]any{tenantID(rand.IntN(tenants))}, sh.args(perTenant)...)...)
+}
+
+func (sh sqlShape) args(perTenant int) []any {
+	switch {
+	case sh.rows == 0:
+		return []any{-nextID.Add(1)}
+	case sh.ids:
+		return []any{rand.Int64N(int64(perTenant))}
 	}
-	var args []any
-	if sh.ids {
-		args = append(args, k)
-	}
-	if scopedSide {
-		return sh.run(scoped(ctx, tenant), s.moat, sh.moat, args...)
-	}
-	return sh.run(ctx, s.plain, sh.plain, append([]any{tenantID(tenant)}, args...)...)
+	return nil
 }
 
 // latenciesSQL alternates plain database/sql and moatsql statement by statement.
 func (b *bench) latenciesSQL(ctx context.Context, out *tabwriter.Writer, window time.Duration) error {
 	for _, sh := range sqlShapes() {
 		for _, s := range b.sql {
-			var took [2][]time.Duration
-			until := time.Now().Add(2 * window)
-			for i := 0; time.Now().Before(until); i++ {
-				start := time.Now()
-				if err := s.once(ctx, sh, b.tenants, b.perTenant, i%2 == 1); err != nil {
-					return fmt.Errorf("%s: %w", sh.name, err)
+			took, err := alternate(window, func(side int) error {
+				if side == 1 {
+					return sh.scoped(ctx, s.moat, b.tenants, b.perTenant)
 				}
-				if i > 40 {
-					took[i%2] = append(took[i%2], time.Since(start))
-				}
+				return sh.named(ctx, s.plain, b.tenants, b.perTenant)
+			})
+			if err != nil {
+				return fmt.Errorf("%s: %w", sh.name, err)
 			}
 			printLatencies(out, b.tenants, "sql: "+sh.name, s.link, took)
 		}

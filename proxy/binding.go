@@ -70,7 +70,7 @@ func (s *session) bind(ctx context.Context) error {
 		}
 	}
 	s.bound = true
-	s.transactions.Inc()
+	s.transactions(1)
 	return s.sendOwn(s.prologue.messages, s.prologue.statements, slot{own: true})
 }
 

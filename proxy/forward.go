@@ -186,7 +186,7 @@ func (s *session) prefixed(ctx context.Context, sql string, at []place) (string,
 		}
 		prefixes[i] = prefix
 	}
-	s.transactions.Add(float64(len(at)))
+	s.transactions(float64(len(at)))
 	return s.insert(sql, prefixes, at), nil
 }
 

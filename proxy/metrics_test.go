@@ -6,37 +6,16 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/moat-db/moat/internal/metertest"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/proxy"
 )
 
-// values are the proxy's metrics by name and label values.
-func values(t *testing.T, p *proxy.Proxy) map[string]float64 {
-	t.Helper()
-	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(p)
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := map[string]float64{}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			name := f.GetName()
-			for _, l := range m.GetLabel() {
-				name += " " + l.GetName() + "=" + l.GetValue()
-			}
-			out[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
-		}
-	}
-	return out
-}
-
 func TestMetricsCountByTenantUpToABound(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, pgtest.New(t), func(c *proxy.Config) { c.MetricsTenants = 1 })
+	var meter metertest.Meter
+	f := newFixture(t, pgtest.New(t), func(c *proxy.Config) { c.Meter, c.MetricsTenants = &meter, 1 })
 	a := f.connect(t, "A", pgx.QueryExecModeCacheStatement)
 	for range 3 {
 		want(t, "A", names(t, a, allNames), "a1 a2")
@@ -46,22 +25,23 @@ func TestMetricsCountByTenantUpToABound(t *testing.T) {
 	if _, err := pgx.Connect(t.Context(), f.url("nobody")); err == nil {
 		t.Error("nobody comes in")
 	}
-	if got := values(t, f.proxy); got["moat_proxy_clients"] != 2 || got["moat_proxy_server_connections"] != 2 {
+	if got := meter.Values(); got["moat_proxy_clients"] != 2 || got["moat_proxy_server_connections"] != 2 {
 		t.Errorf("two clients: %v", got)
 	}
 	_, _ = a.Close(context.Background()), b.Close(context.Background())
-	own := "moat_proxy_transactions_total tenant=" + string(tenantA)
-	ended := "moat_proxy_connections_total code= tenant=" + string(tenantA)
+	own := `moat_proxy_transactions_total{tenant="` + string(tenantA) + `"}`
+	ended := `moat_proxy_connections_total{code="",tenant="` + string(tenantA) + `"}`
+	const refused = `moat_proxy_connections_total{code="28P01",tenant=""}`
 	var got map[string]float64
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		got = values(t, f.proxy)
-		if got["moat_proxy_server_connections_idle"] == 2 && got["moat_proxy_connections_total code=28P01 tenant="] == 1 {
+		got = meter.Values()
+		if got["moat_proxy_server_connections_idle"] == 2 && got[refused] == 1 {
 			break
 		}
 	}
-	if got[own] != 3 || got["moat_proxy_transactions_total tenant=other"] != 1 || got[ended] != 1 ||
-		got["moat_proxy_connections_total code= tenant=other"] != 1 ||
-		got["moat_proxy_connections_total code=28P01 tenant="] != 1 || got["moat_proxy_clients"] != 0 {
+	if got[own] != 3 || got[`moat_proxy_transactions_total{tenant="other"}`] != 1 || got[ended] != 1 ||
+		got[`moat_proxy_connections_total{code="",tenant="other"}`] != 1 ||
+		got[refused] != 1 || got["moat_proxy_clients"] != 0 {
 		t.Errorf("got %v", got)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/telemetry"
 )
 
 // Caller is who a token speaks for.
@@ -57,8 +58,9 @@ type Config struct {
 	// MessageBytes is the largest message of a client; zero means 64 MiB.
 	MessageBytes int
 
-	// MetricsTenants is how many tenants get a label of their own in the metrics, which a
-	// [Proxy] collects; zero means none.
+	// Meter makes the metrics; nil means none. MetricsTenants is how many tenants get a label of
+	// their own in them; zero means none.
+	Meter          telemetry.Meter
 	MetricsTenants int
 	Logger         *slog.Logger
 }
@@ -73,6 +75,9 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.Idle, time.Minute)
 	set(&c.StartTime, 30*time.Second)
 	set(&c.MessageBytes, 64<<20)
+	if c.Meter == nil {
+		c.Meter = telemetry.Discard{}
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/moat-db/moat"
 )
 
@@ -61,7 +59,7 @@ type session struct {
 
 	prologue prologue
 	// transactions counts those of the tenant that is bound.
-	transactions prometheus.Counter
+	transactions func(by float64)
 }
 
 // slot is an answer that is awaited: to Parse, Bind, Describe, Close, Execute, Sync or

@@ -8,8 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
+	"github.com/moat-db/moat/internal/metertest"
 	"github.com/moat-db/moat/watch"
 )
 
@@ -40,31 +39,21 @@ func TestWebhookTriesAgainAndKeepsItsSecret(t *testing.T) {
 func TestMetricsSayWhatTheLastLookFound(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(w.watcher)
-	values := func() map[string]float64 {
-		families, err := registry.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out := map[string]float64{}
-		for _, f := range families {
-			out[strings.TrimPrefix(f.GetName(), "moat_watch_")] = f.GetMetric()[0].GetGauge().GetValue()
-		}
-		return out
-	}
-	if got := values(); len(got) != 0 {
+	var meter metertest.Meter
+	w.watcher.Measure(&meter)
+	if got := meter.Values(); len(got) != 0 {
 		t.Errorf("before the first look: %v", got)
 	}
 	w.do("ALTER TABLE app.leads DISABLE ROW LEVEL SECURITY")
 	w.tick()
-	got := values()
-	if got["alarm"] != 1 || got["up"] != 1 || got["drift"] < 1 || got["last_look_timestamp_seconds"] == 0 {
+	got := meter.Values()
+	if got["moat_watch_alarm"] != 1 || got["moat_watch_up"] != 1 || got["moat_watch_drift"] < 1 ||
+		got["moat_watch_last_look_timestamp_seconds"] == 0 {
 		t.Errorf("after drift: %v", got)
 	}
 	w.watcher.States = func() ([]*watch.State, error) { return nil, nil }
 	w.tick()
-	if got := values(); got["alarm"] != 1 || got["up"] != 0 {
+	if got := meter.Values(); got["moat_watch_alarm"] != 1 || got["moat_watch_up"] != 0 {
 		t.Errorf("blind: %v", got)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -31,7 +32,7 @@ type database struct {
 	demo    *demo.Demo
 	admin   *pgx.Conn
 	version string
-	dir     string // of the files below
+	dir     string // of the files below, and of the program moat
 	key     string // the public key
 	signer  *auth.Signer
 	callers []caller
@@ -47,6 +48,10 @@ func openDatabase(ctx context.Context) (*database, error) {
 	var err error
 	if d.dir, err = os.MkdirTemp("", "moat-bench-"); err != nil {
 		return nil, err
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-o", d.dir, "github.com/moat-db/moat/cmd/moat")
+	if build.Stderr = os.Stderr; build.Run() != nil {
+		return nil, errors.Join(errors.New("moat does not build"), os.RemoveAll(d.dir))
 	}
 	if d.demo, err = demo.Start(ctx, demo.Options{}); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(d.dir))

@@ -102,7 +102,7 @@ func bench(ctx context.Context, o options) error {
 	return nil
 }
 
-// serveMoat is moat serve itself.
+// serveMoat is moat serve with a profile.
 func serveMoat(ctx context.Context, args []string) error {
 	if name := os.Getenv(profileEnv); name != "" {
 		file, err := os.Create(name)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 const columns = "id,name,email,company,status,value,score,created_at"
@@ -24,7 +26,8 @@ func startMoat(ctx context.Context, d *database, name string, connections int, l
 		env...)
 }
 
-// startMoatOn starts moat serve over the database of a URL, with a moat.yaml.
+// startMoatOn starts moat serve over the database of a URL, with a moat.yaml. For a profile it is
+// this program that serves, without the command's metrics.
 func startMoatOn(ctx context.Context, d *database, name, url, config string, env ...string) (*server, error) {
 	address, err := freeAddress()
 	if err != nil {
@@ -34,9 +37,11 @@ func startMoatOn(ctx context.Context, d *database, name, url, config string, env
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
+	program := filepath.Join(d.dir, "moat")
+	if slices.ContainsFunc(env, profiled) {
+		if program, err = os.Executable(); err != nil {
+			return nil, err
+		}
 	}
 	s := &server{name: name, label: "moat serve", address: address,
 		list: func(c caller) []byte {
@@ -46,5 +51,11 @@ func startMoatOn(ctx context.Context, d *database, name, url, config string, env
 			return text("GET", "/rest/v1/leads?select="+columns+"&id=eq."+c.lead, c.token, "")
 		},
 	}
-	return s, s.start(ctx, self, []string{"serve", "--config", file, "--app-url", url, "--addr", address}, env...)
+	return s, s.start(ctx, program, []string{"serve", "--config", file, "--app-url", url, "--addr", address}, env...)
+}
+
+// profiled: a variable that names a profile's file.
+func profiled(variable string) bool {
+	name, file, _ := strings.Cut(variable, "=")
+	return name == profileEnv && file != ""
 }

@@ -99,7 +99,7 @@ func (a *app) serveDemo(ctx context.Context, d *demo.Demo, l net.Listener, forma
 	defer identity.Close()
 	log := slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s, err := openService(ctx, &service{config: c, appURL: d.ApplicationURL, operatorURL: d.OperatorURL, log: log,
-		extend: demoPages(d)})
+		telemetry: a.Telemetry, extend: demoPages(d)})
 	if err != nil {
 		return err
 	}

@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/metertest"
 	"github.com/moat-db/moat/proxy"
 	"github.com/moat-db/moat/watch"
 )
@@ -19,19 +19,15 @@ func TestMonitoringNamesWhatThereIs(t *testing.T) {
 	t.Parallel()
 	page, rules := readFile(t, "../../docs/how-to/monitor.md"), readFile(t, "../../examples/monitoring/moat.rules.yaml")
 	known := map[string]bool{}
-	name := regexp.MustCompile(`fqName: "(moat_\w+)"`)
-	p, err := proxy.New(proxy.Config{Server: &pgconn.Config{}, Options: &moat.Options{},
-		Verify: (&service{}).verifyForProxy})
-	if err != nil {
+	var meter metertest.Meter
+	if _, err := proxy.New(proxy.Config{Server: &pgconn.Config{}, Options: &moat.Options{}, Meter: &meter,
+		Verify: (&service{}).verifyForProxy}); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []prometheus.Collector{p, &watch.Watcher{}, &nightly{}} {
-		descs := make(chan *prometheus.Desc, 50)
-		c.Describe(descs)
-		close(descs)
-		for d := range descs {
-			known[name.FindStringSubmatch(d.String())[1]] = true
-		}
+	(&watch.Watcher{}).Measure(&meter)
+	(&nightly{}).measure(&meter)
+	for _, name := range meter.Names() {
+		known[name] = true
 	}
 	for _, m := range regexp.MustCompile(`"(moat_(?:http|pool|schema|tenant)_\w+)"`).FindAllStringSubmatch(
 		readFile(t, "../../api/metrics.go"), -1) {

@@ -53,7 +53,7 @@ func (a *app) proxy(ctx context.Context, addr string, check bool) error {
 	}
 	log := slog.New(slog.NewJSONHandler(a.Err, nil))
 	s, err := openProxyService(ctx, &service{config: c, appURL: appURL, keysURL: keysURL(), log: log,
-		check: check})
+		telemetry: a.Telemetry, check: check})
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (s *service) serveProxyMetrics(ctx context.Context) (end func(), err error)
 	s.log.Info("serving metrics", "address", l.Addr().String())
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx)) // drained proxies still tell
 	served := make(chan error, 1)
-	go func() { served <- serveEach(ctx, endpoint{newHTTPServer(metricsHandler(s.proxy), s.log), l}) }()
+	go func() { served <- serveEach(ctx, endpoint{newHTTPServer(metricsOnly(s.metrics), s.log), l}) }()
 	return func() {
 		stop()
 		if err := <-served; err != nil {
@@ -123,7 +123,8 @@ func (s *service) openProxy(ctx context.Context) error {
 	s.proxy, err = proxy.New(proxy.Config{
 		Server: server, Options: options, Logger: s.log, TLS: s.certificate.config(),
 		PlainPasswords: c.PlainPasswords, Connections: c.Connections, TenantConnections: c.TenantConnections,
-		Wait: c.Wait, Verify: s.verifyForProxy, Most: s.proxyDoor.limits.most, MetricsTenants: c.MetricsTenants,
+		Wait: c.Wait, Verify: s.verifyForProxy, Most: s.proxyDoor.limits.most,
+		Meter: s.meter, MetricsTenants: c.MetricsTenants,
 	})
 	if err == nil {
 		s.onClose(s.proxy.Close)

@@ -28,6 +28,7 @@ type IO struct {
 	In  io.Reader
 	Out io.Writer
 	Err io.Writer
+	Telemetry
 }
 
 // app is what every subcommand shares: its streams and the global flags.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -56,7 +55,7 @@ func (a *app) serve(ctx context.Context, addr string, check bool) error {
 	log := slog.New(slog.NewJSONHandler(a.Err, nil))
 	s, err := openService(ctx, &service{config: c, appURL: appURL, operatorURL: os.Getenv("MOAT_OPERATOR_URL"),
 		keysURL: keysURL(), sessionURL: os.Getenv("MOAT_SESSION_URL"), mcpURL: os.Getenv("MOAT_MCP_URL"),
-		log: log, check: check})
+		log: log, telemetry: a.Telemetry, check: check})
 	if err != nil {
 		return err
 	}
@@ -113,8 +112,6 @@ func (s *service) listen(addr string) ([]endpoint, error) {
 		l.Close()
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", s.api.Metrics())
 	s.log.Info("serving metrics", "address", m.Addr().String())
-	return []endpoint{{public, l}, {newHTTPServer(mux, s.log), m}}, nil
+	return []endpoint{{public, l}, {newHTTPServer(metricsOnly(s.metrics), s.log), m}}, nil
 }

@@ -11,8 +11,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api"
@@ -23,11 +21,12 @@ import (
 	"github.com/moat-db/moat/internal/mcp"
 	"github.com/moat-db/moat/portal"
 	"github.com/moat-db/moat/proxy"
+	"github.com/moat-db/moat/telemetry"
 	"github.com/moat-db/moat/watch"
 )
 
 // service is what answers requests: the API and the portal over the application
-// role's pool. The first five fields say what to open.
+// role's pool. Those before db say what to open.
 type service struct {
 	config      config.Config
 	appURL      string
@@ -36,6 +35,7 @@ type service struct {
 	mcpURL      string // writes down what agents ask; empty: the operator's connection
 	sessionURL  string // keeps the portal's sessions; empty: the operator's connection, or nobody
 	log         *slog.Logger
+	telemetry   Telemetry
 	// flaws are those of a release in row-level security; nil means those that audit knows.
 	flaws func(version int) []string
 	check bool // opened for --check, not to serve
@@ -48,7 +48,9 @@ type service struct {
 	shared   api.Sender // for tokens without a tenant; nil where they are refused
 	verifier *auth.Verifier
 	keys     *pgxpool.Pool // of API keys; nil where there are none
-	tracer   trace.Tracer  // nil where no collector is named
+	meter    telemetry.Meter
+	metrics  http.Handler     // serves what meter makes; nil where nothing is measured
+	tracer   telemetry.Tracer // nil where no collector is named
 	// certificate is nil for plain HTTP.
 	certificate *certificate
 	schema      schemaSource
@@ -73,6 +75,7 @@ func openService(ctx context.Context, s *service) (*service, error) {
 // what was opened is closed.
 func (s *service) opened(ctx context.Context, open func(context.Context) error) (*service, error) {
 	s.schema.load = schemaLoader(s.appURL, s.config.Model())
+	s.meter, s.metrics = s.telemetry.meter()
 	err := s.openFoundation(ctx)
 	if err == nil {
 		err = open(ctx)
@@ -107,7 +110,7 @@ func (s *service) openFoundation(ctx context.Context) (err error) {
 }
 
 func (s *service) open(ctx context.Context) error {
-	tracer, flush, err := openTracing(ctx, s.config.Serve.Tracing, s.log)
+	tracer, flush, err := s.telemetry.tracer(ctx, s.config.Serve.Tracing, s.log)
 	if err != nil {
 		return err
 	}
@@ -209,13 +212,11 @@ func (s *service) apiConfig() api.Config {
 	if c.Portal.Disabled {
 		home = ""
 	}
-	var collectors []prometheus.Collector
-	if s.watcher != nil {
-		collectors = append(collectors, s.watcher)
+	metrics := s.metrics
+	if c.Serve.MetricsAddress != "" {
+		metrics = nil
 	}
 	return api.Config{
-		Collectors: collectors,
-
 		DB:       s.db,
 		Keys:     s.keys,
 		Shared:   s.shared,
@@ -242,7 +243,8 @@ func (s *service) apiConfig() api.Config {
 		BriefErrors:     c.Serve.BriefErrors,
 		AliasesOnly:     c.Serve.AliasesOnly,
 		MetricsTenants:  c.Serve.MetricsTenants,
-		HideMetrics:     c.Serve.MetricsAddress != "",
+		Meter:           s.meter,
+		Metrics:         metrics,
 		ServerTiming:    c.Serve.ServerTiming,
 
 		DisableCompression: !c.Serve.Compression,

@@ -55,7 +55,8 @@ func TestHangupReloads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := openService(t.Context(), &service{config: c, appURL: d.As(t, role), log: slog.New(slog.DiscardHandler)})
+	s, err := openService(t.Context(), &service{config: c, appURL: d.As(t, role), log: slog.New(slog.DiscardHandler),
+		telemetry: measured()})
 	if err != nil {
 		t.Fatal(err)
 	}

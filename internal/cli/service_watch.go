@@ -17,6 +17,7 @@ func (s *service) openWatch(ctx context.Context) {
 	}
 	s.watcher = newWatcher(cmp.Or(s.operatorURL, s.appURL), s.config.Watch.State, s.config)
 	s.watcher.Report = func(ctx context.Context, e watch.Event) { tellLog(ctx, s.log, e) }
+	s.watcher.Measure(s.meter)
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {

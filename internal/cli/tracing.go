@@ -6,62 +6,65 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
-	"sync/atomic"
-	"time"
-
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/sdk/resource"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/telemetry"
 )
 
-// flushTimeout is how long the end waits for a collector to take the last spans.
-const flushTimeout = 3 * time.Second
+// Telemetry is where metrics and traces go. The zero Telemetry has none.
+type Telemetry struct {
+	// Metrics makes a Meter, and what serves what it makes.
+	Metrics func() (telemetry.Meter, http.Handler)
+	// Traces makes spans that go to an OTLP collector, and what sends the last of them at the end.
+	Traces func(ctx context.Context, endpoint, version string, log *slog.Logger) (telemetry.Tracer, func(), error)
+}
+
+func (t Telemetry) meter() (telemetry.Meter, http.Handler) {
+	if t.Metrics == nil {
+		return telemetry.Discard{}, nil
+	}
+	return t.Metrics()
+}
+
+// metricsOnly serves /metrics, on an address of its own.
+func metricsOnly(metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	if metrics != nil {
+		mux.Handle("GET /metrics", metrics)
+	}
+	return mux
+}
 
 const tracingHint = "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 or serve.tracing.endpoint names an OTLP " +
-	"collector that speaks HTTP"
+	"collector that speaks HTTP; OTEL_RESOURCE_ATTRIBUTES is a list like " +
+	"deployment.environment.name=production,team=leads"
 
-// openTracing returns what makes spans, and what sends the last of them at the end.
+// tracer returns what makes spans, and what sends the last of them at the end.
 // Both are nil where no collector is named: then nothing is measured or kept.
 //
 // Endpoint, sampler and the like come from OpenTelemetry's own environment variables,
 // read by its SDK. The SDK goes on with a default where one of them is wrong; here that
 // is an error.
-func openTracing(ctx context.Context, c config.Tracing, log *slog.Logger) (trace.Tracer, func(), error) {
+func (t Telemetry) tracer(ctx context.Context, c config.Tracing, log *slog.Logger) (telemetry.Tracer, func(), error) {
 	endpoint, err := tracingEndpoint(c, os.Getenv)
 	if err == nil && endpoint != "" {
 		err = checkSampler(os.Getenv)
 	}
+	if err == nil && endpoint != "" && t.Traces == nil {
+		err = errors.New("tracing: this program was built without it")
+	}
 	if err != nil || endpoint == "" {
 		return nil, nil, withHint(err, tracingHint)
 	}
-	about, err := resource.New(ctx, resource.WithTelemetrySDK(),
-		resource.WithAttributes(attribute.String("service.name", "moat"), attribute.String("service.version", Version())),
-		resource.WithFromEnv())
-	if err != nil {
-		return nil, nil, withHint(fmt.Errorf("tracing: %w", err),
-			"OTEL_RESOURCE_ATTRIBUTES is a list like deployment.environment.name=production,team=leads")
-	}
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint))
+	made, flush, err := t.Traces(ctx, endpoint, Version(), log)
 	if err != nil {
 		return nil, nil, withHint(fmt.Errorf("tracing: %w", err), tracingHint)
 	}
-	provider := sdktrace.NewTracerProvider(sdktrace.WithResource(about),
-		sdktrace.WithBatcher(&quietExporter{SpanExporter: exporter, log: log}))
-	flush := func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
-		defer cancel()
-		if err := provider.Shutdown(ctx); err != nil {
-			log.Warn("the last traces were not exported", "error", err)
-		}
-	}
-	return provider.Tracer("github.com/moat-db/moat"), flush, nil
+	return made, flush, nil
 }
 
 // tracingEndpoint is where traces go; "" means nowhere. Only the variable for traces
@@ -114,23 +117,4 @@ func checkSampler(env func(string) string) error {
 	}
 	return fmt.Errorf("OTEL_TRACES_SAMPLER %q: use always_on, always_off, traceidratio, "+
 		"or one of them after parentbased_", name)
-}
-
-// quietExporter logs when a collector begins to fail and when it is there again, not
-// each time: the SDK would print every failure.
-type quietExporter struct {
-	sdktrace.SpanExporter
-	log     *slog.Logger
-	failing atomic.Bool
-}
-
-func (e *quietExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	err := e.SpanExporter.ExportSpans(ctx, spans)
-	switch {
-	case err == nil && e.failing.CompareAndSwap(true, false):
-		e.log.Info("traces are exported again")
-	case err != nil && !errors.Is(err, context.Canceled) && e.failing.CompareAndSwap(false, true):
-		e.log.Warn("traces are not exported; requests are not affected", "error", err)
-	}
-	return nil
 }

@@ -6,84 +6,17 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"google.golang.org/protobuf/proto"
-
-	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
-	common "go.opentelemetry.io/proto/otlp/common/v1"
-	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
 	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/internal/metertest"
+	"github.com/moat-db/moat/telemetry"
 )
 
-const (
-	tenantOfA   = "11111111-1111-1111-1111-111111111111"
-	parentTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
-	parentSpan  = "00f067aa0ba902b7"
-)
-
-// receiver is an OTLP collector that keeps what it gets.
-type receiver struct {
-	*httptest.Server
-	mu       sync.Mutex
-	requests []*collector.ExportTraceServiceRequest
-	raw      strings.Builder
-}
-
-func newReceiver(t *testing.T) *receiver {
-	t.Helper()
-	c := &receiver{}
-	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		got := &collector.ExportTraceServiceRequest{}
-		if err != nil || r.URL.Path != "/v1/traces" || proto.Unmarshal(body, got) != nil {
-			w.WriteHeader(http.StatusBadRequest)
-			return
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.requests = append(c.requests, got)
-		c.raw.Write(body)
-	}))
-	t.Cleanup(c.Close)
-	return c
-}
-
-// spans are those received, by name, and the attributes of the service.
-func (c *receiver) spans() (map[string]*tracepb.Span, map[string]string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	spans, about := map[string]*tracepb.Span{}, map[string]string{}
-	for _, r := range c.requests {
-		for _, rs := range r.ResourceSpans {
-			about = texts(rs.Resource.Attributes)
-			for _, ss := range rs.ScopeSpans {
-				for _, s := range ss.Spans {
-					spans[s.Name] = s
-				}
-			}
-		}
-	}
-	return spans, about
-}
-
-func texts(list []*common.KeyValue) map[string]string {
-	out := map[string]string{}
-	for _, a := range list {
-		text := a.Value.GetStringValue()
-		if text == "" {
-			text, _ = strings.CutPrefix(a.Value.String(), "int_value:")
-		}
-		out[a.Key] = text
-	}
-	return out
-}
+const tenantOfA = "11111111-1111-1111-1111-111111111111"
 
 // served is a running moat serve.
 type served struct {
@@ -114,7 +47,7 @@ func startServeOn(t *testing.T, appURL, more string) *served {
 	ended := make(chan int, 1)
 	go func() {
 		ended <- Main(ctx, []string{"serve", "--config", file, "--app-url", appURL, "--addr", "127.0.0.1:0"},
-			IO{In: strings.NewReader(""), Out: &output{}, Err: s.errs})
+			IO{In: strings.NewReader(""), Out: &output{}, Err: s.errs, Telemetry: measured()})
 	}()
 	s.stop = sync.OnceValue(func() int { cancel(); return <-ended })
 	t.Cleanup(func() { s.stop() })
@@ -129,6 +62,14 @@ func startServeOn(t *testing.T, appURL, more string) *served {
 		s.metrics = "http://" + s.address(`"msg":"serving metrics","address":"([^"]+)"`)
 	}
 	return s
+}
+
+// measured keeps metrics in memory.
+func measured() Telemetry {
+	return Telemetry{Metrics: func() (telemetry.Meter, http.Handler) {
+		m := &metertest.Meter{}
+		return m, m
+	}}
 }
 
 func (s *served) address(pattern string) string {
@@ -157,82 +98,6 @@ func (s *served) get(t *testing.T, address string, headers ...string) (status in
 		t.Fatal(err)
 	}
 	return res.StatusCode, string(text)
-}
-
-// A request is a span of the caller's trace at the collector, with its statement
-// inside, once the server has ended: the last spans are not lost. It holds no secret.
-func TestServeTraces(t *testing.T) {
-	t.Parallel()
-	c := newReceiver(t)
-	s := startServe(t, "serve: {tracing: {endpoint: "+c.URL+"}}")
-	status, body := s.get(t, s.url+"/rest/v1/leads?name=eq.a&select=id,name",
-		"traceparent: 00-"+parentTrace+"-"+parentSpan+"-01")
-	if status != http.StatusOK || body != `[{"id":1,"name":"a"}]` {
-		t.Fatalf("%d %s", status, body)
-	}
-	if code := s.stop(); code != exitOK {
-		t.Fatalf("exit %d: %s", code, s.errs)
-	}
-	spans, about := c.spans()
-	request, statement := spans["GET leads"], spans["SELECT leads"]
-	if request == nil || statement == nil {
-		t.Fatalf("spans %v", spans)
-	}
-	if hexOf(request.TraceId) != parentTrace || hexOf(request.ParentSpanId) != parentSpan ||
-		hexOf(statement.ParentSpanId) != hexOf(request.SpanId) {
-		t.Errorf("request %v, statement %v", request, statement)
-	}
-	got := texts(request.Attributes)
-	if got["http.route"] != "/rest/v1/leads" || got["http.response.status_code"] != "200" ||
-		got["moat.tenant"] != tenantOfA || about["service.name"] != "moat" {
-		t.Errorf("attributes %v of %v", got, about)
-	}
-	for _, hidden := range []string{s.token, "Bearer", "eq.a", "select", "postgres://"} {
-		if strings.Contains(c.raw.String(), hidden) {
-			t.Errorf("%q went to the collector", hidden)
-		}
-	}
-	if !strings.Contains(s.errs.String(), `"trace_id":"`+parentTrace+`"`) {
-		t.Error("the access log does not name the trace")
-	}
-}
-
-func hexOf(b []byte) string {
-	const digits = "0123456789abcdef"
-	var out strings.Builder
-	for _, c := range b {
-		out.WriteByte(digits[c>>4])
-		out.WriteByte(digits[c&15])
-	}
-	return out.String()
-}
-
-// Requests do not wait for a collector, whether it is away or takes what it is sent and
-// never answers; nor does the end, for long. The log says it once.
-func TestCollectorThatFails(t *testing.T) {
-	t.Parallel()
-	forever := make(chan struct{})
-	stuck := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-forever }))
-	t.Cleanup(stuck.Close)
-	t.Cleanup(func() { close(forever) })
-	for what, endpoint := range map[string]string{"away": "http://127.0.0.1:1", "stuck": stuck.URL} {
-		s := startServe(t, "serve: {tracing: {endpoint: "+endpoint+"}}\nlimits: {requests_per_second: 0}")
-		for range 600 { // more than a batch
-			if status, body := s.get(t, s.url+"/rest/v1/leads"); status != http.StatusOK {
-				t.Fatalf("%s: %d %s", what, status, body)
-			}
-		}
-		began := time.Now()
-		code := s.stop()
-		// The bound is that of the flush, and some for a busy machine: a test of an end,
-		// not of a speed.
-		if took := time.Since(began); code != exitOK || took > flushTimeout+10*time.Second {
-			t.Errorf("%s: exit %d after %s", what, code, took)
-		}
-		if n := strings.Count(s.errs.String(), "traces are not exported"); n > 1 {
-			t.Errorf("%s: said %d times", what, n)
-		}
-	}
 }
 
 // What OpenTelemetry's SDK would pass over is an error, and says which variable.
@@ -272,12 +137,17 @@ func TestTracingEnvironment(t *testing.T) {
 	}
 }
 
-// Nothing configured means no tracer at all.
+// Nothing configured means no tracer at all; a collector without anything that sends to it is an
+// error.
 func TestNoTracing(t *testing.T) {
 	t.Parallel()
-	tracer, flush, err := openTracing(t.Context(), config.Tracing{}, slog.New(slog.DiscardHandler))
+	log := slog.New(slog.DiscardHandler)
+	tracer, flush, err := Telemetry{}.tracer(t.Context(), config.Tracing{}, log)
 	if tracer != nil || flush != nil || err != nil {
 		t.Errorf("%v %v", tracer, err)
+	}
+	if _, _, err := (Telemetry{}).tracer(t.Context(), config.Tracing{Endpoint: "http://c:4318"}, log); err == nil {
+		t.Error("spans go nowhere, silently")
 	}
 }
 

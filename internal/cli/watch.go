@@ -176,7 +176,10 @@ func (a *app) watch(ctx context.Context, args []string, f watchFlags) error {
 	}
 	go w.Run(ctx)
 	log := slog.New(slog.NewJSONHandler(a.Err, nil))
-	return serveEach(ctx, endpoint{newHTTPServer(metricsHandler(w, nightly), log), l})
+	meter, metrics := a.meter()
+	w.Measure(meter)
+	nightly.measure(meter)
+	return serveEach(ctx, endpoint{newHTTPServer(metricsOnly(metrics), log), l})
 }
 
 // newWatcher watches the database at url.

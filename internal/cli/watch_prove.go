@@ -6,10 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/prove"
+	"github.com/moat-db/moat/telemetry"
 	"github.com/moat-db/moat/watch"
 )
 
@@ -86,34 +85,22 @@ func (n *nightly) once(ctx context.Context) {
 	n.tell(ctx, e)
 }
 
-var proved = struct{ at, up, leaks *prometheus.Desc }{
-	prometheus.NewDesc("moat_prove_last_run_timestamp_seconds", "When moat prove ran last.", nil, nil),
-	prometheus.NewDesc("moat_prove_up", "1 when moat prove's last run came to an end, 0 otherwise.", nil, nil),
-	prometheus.NewDesc("moat_prove_leaks", "Probes of moat prove's last run that succeeded.", nil, nil),
-}
-
-// Describe makes it a [prometheus.Collector].
-func (n *nightly) Describe(to chan<- *prometheus.Desc) {
-	to <- proved.at
-	to <- proved.up
-	to <- proved.leaks
-}
-
-// Collect sends the last run's figures; nothing before the first.
-func (n *nightly) Collect(to chan<- prometheus.Metric) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.last.IsZero() {
-		return
+// measure makes the metrics of the last run; there are none before the first.
+func (n *nightly) measure(m telemetry.Meter) {
+	gauge := func(name, help string, read func() float64) {
+		m.Gauge("moat_prove_"+name, help, func() (float64, bool) {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			return read(), !n.last.IsZero()
+		})
 	}
-	send := func(desc *prometheus.Desc, value float64) {
-		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value)
-	}
-	send(proved.at, float64(n.last.UnixMilli())/1000)
-	send(proved.leaks, n.leaks)
-	up := 0.0
-	if n.done {
-		up = 1
-	}
-	send(proved.up, up)
+	gauge("last_run_timestamp_seconds", "When moat prove ran last.",
+		func() float64 { return float64(n.last.UnixMilli()) / 1000 })
+	gauge("leaks", "Probes of moat prove's last run that succeeded.", func() float64 { return n.leaks })
+	gauge("up", "1 when moat prove's last run came to an end, 0 otherwise.", func() float64 {
+		if n.done {
+			return 1
+		}
+		return 0
+	})
 }

@@ -1,3 +1,9 @@
+// Package database attacks the isolation of a database: as the application's role and one
+// tenant it tries to read, write and learn of another tenant's rows.
+//
+// Every statement runs in a transaction that is rolled back: rows, sequences and schema are the
+// same afterwards. A probe counts as isolated only where there was something to find. Its limits
+// are those of package prove, and that locks are held while it runs: see [Options].
 package database
 
 import (

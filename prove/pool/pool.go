@@ -1,3 +1,8 @@
+// Package pool attacks a program's pool of connections: what one borrower leaves behind, in a
+// setting, a transaction, a cursor or a temporary table, must not reach the next.
+//
+// It changes no row. Its limit is the pool that it is given: connections that this pool hands out
+// otherwise, to other code, are not tried.
 package pool
 
 import (

@@ -1,3 +1,8 @@
+// Package rest attacks an API over HTTP with one tenant's token: it tries to reach another
+// tenant's rows by every verb, filter, embed, order, range, header and forged token.
+//
+// Unless told that the data is disposable, it adds and removes no row. Its limit is what the API
+// says of itself: a route that its description leaves out is not tried.
 package rest
 
 import (
