@@ -214,25 +214,33 @@ func (p *planner) constraint(r reach, name, definition string, check *Check, nee
 
 // strangers finds rows that name a row of another tenant which theirs may not read.
 func (p *planner) strangers(r reach) *Check {
-	q, tenant := r.t.rel.QName(), "c."+sqltext.Ident(r.t.column)
-	owner := "p." + sqltext.Ident(r.parent.column)
-	allowed := fmt.Sprintf("%s = %s", owner, tenant)
+	q, parent := r.t.rel.QName(), r.parent.rel.QName()
+	if r.nobody == "" && p.m.Shapes.SharedRowsOf(parent) == nil && p.Relation(p.m.Shapes.Tree.Closure()) == nil {
+		return nil // the key itself tells, once the tree is there
+	}
+	build := func(tenant, owner string) string {
+		return fmt.Sprintf("c.%[1]s IS NOT NULL AND NOT EXISTS (SELECT FROM %[2]s p WHERE p.%[3]s = c.%[1]s AND (%[4]s))",
+			sqltext.Ident(r.columns[0]), parent.SQL(), sqltext.Ident(r.refs[0]), p.mayName(r, tenant, owner))
+	}
+	cond := build("c."+sqltext.Ident(r.t.column), "p."+sqltext.Ident(r.parent.column))
+	ck := &Check{ID: "crossing/" + key(q) + "/" + r.k.Name, Object: r.k.Name,
+		What:  fmt.Sprintf("rows of %s whose %s refers to another tenant's row in %s", key(q), r.columns[0], key(parent)),
+		Count: countWhere(q.SQL()+" c", cond), Sample: sample(r.t.rel, q.SQL()+" c", cond)}
+	if r.t.open || r.parent.open {
+		ahead := build(p.tenantAhead(r.t, "c"), p.tenantAhead(r.parent, "p"))
+		ck.CountAhead, ck.SampleAhead = countWhere(q.SQL()+" c", ahead), sample(r.t.rel, q.SQL()+" c", ahead)
+	}
+	return ck
+}
+
+// mayName is the condition under which a row of a tenant may name one of an owner.
+func (p *planner) mayName(r reach, tenant, owner string) string {
 	switch x := p.m.Shapes.SharedRowsOf(r.parent.rel.QName()); {
 	case x != nil && x.Sentinel == "":
-		allowed += " OR " + owner + " IS NULL"
+		return fmt.Sprintf("%[1]s = %[2]s OR %[1]s IS NULL", owner, tenant)
 	case x != nil:
-		allowed += " OR " + owner + " = " + r.nobody
-	default:
-		allowed = fmt.Sprintf("EXISTS (SELECT FROM %s t WHERE t.ancestor = %s AND t.tenant = %s)",
-			p.m.Shapes.Tree.Closure().SQL(), owner, tenant)
-		if p.Relation(p.m.Shapes.Tree.Closure()) == nil {
-			return nil // the key itself tells, once the tree is there
-		}
+		return fmt.Sprintf("%[1]s = %[2]s OR %[1]s = %[3]s", owner, tenant, r.nobody)
 	}
-	cond := fmt.Sprintf("c.%[1]s IS NOT NULL AND NOT EXISTS (SELECT FROM %[2]s p WHERE p.%[3]s = c.%[1]s AND (%[4]s))",
-		sqltext.Ident(r.columns[0]), r.parent.rel.QName().SQL(), sqltext.Ident(r.refs[0]), allowed)
-	return &Check{ID: "crossing/" + key(q) + "/" + r.k.Name,
-		What: fmt.Sprintf("rows of %s whose %s refers to another tenant's row in %s", key(q), r.columns[0],
-			key(r.parent.rel.QName())),
-		Count: countWhere(q.SQL()+" c", cond), Sample: sample(r.t.rel, q.SQL()+" c", cond)}
+	return fmt.Sprintf("EXISTS (SELECT FROM %s t WHERE t.ancestor = %s AND t.tenant = %s)",
+		p.m.Shapes.Tree.Closure().SQL(), owner, tenant)
 }
