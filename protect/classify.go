@@ -213,8 +213,18 @@ func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {
 	p.decide(Decision{ID: "class/" + key(tm.Table), Table: tm.Table,
 		Question: "Do all tenants share " + key(tm.Table) + ", or is its tenant column missing?",
 		Why:      tm.Why + ". Until you decide, the application role gets no privileges on it.",
-		Config: fmt.Sprintf("tables: {shared: [%s]}   # every tenant reads it\ntables: {ignore: [%s]}   # or: no tenant does",
-			key(tm.Table), key(tm.Table)) + p.columnAnswer(rel)})
+		Config:   everybodyOrNobody(rel) + p.columnAnswer(rel)})
+}
+
+// everybodyOrNobody are the answers for a table without a tenant. What holds secrets is not
+// for everybody to read, so that comes last.
+func everybodyOrNobody(rel *catalog.Relation) string {
+	answers := "tables: {shared: [%[1]s]}   # every tenant reads it\ntables: {ignore: [%[1]s]}   # or: no tenant does"
+	if slices.ContainsFunc(rel.Columns, func(c catalog.Column) bool { return secret(c.Name) }) {
+		answers = "tables: {ignore: [%[1]s]}   # no tenant reads it\n" +
+			"tables: {shared: [%[1]s]}   # or: every tenant does, its secrets too"
+	}
+	return fmt.Sprintf(answers, key(rel.QName()))
 }
 
 // columnAnswer offers the columns of an unknown table that may be its tenant by another

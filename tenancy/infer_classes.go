@@ -175,11 +175,13 @@ func (f *inference) hasTenant(name catalog.QName) bool {
 	return entry != nil && (entry.Class == catalog.TenantTable || entry.Class == catalog.TenantsTable)
 }
 
-// steps are the foreign keys of a table, each once though partitions repeat them.
+// steps are the foreign keys of a table that may lead to its tenant, each once though
+// partitions repeat them. A person belongs to several tenants, so none leads through people.
 func (f *inference) steps(r *catalog.Relation) []catalog.Step {
-	if r == nil {
+	if r == nil || f.m.Shapes.MembersOf(r.QName()) != nil {
 		return nil
 	}
+	several := f.inSeveral(r)
 	var all []catalog.Step
 	for _, c := range r.Constraints {
 		target := f.classes[c.References]
@@ -194,12 +196,25 @@ func (f *inference) steps(r *catalog.Relation) []catalog.Step {
 				step.Nullable = true
 			}
 		}
+		if several && step.Nullable {
+			continue
+		}
 		same := func(s catalog.Step) bool { return s.To == step.To && slices.Equal(s.Columns, step.Columns) }
 		if !slices.ContainsFunc(all, same) {
 			all = append(all, step)
 		}
 	}
 	return all
+}
+
+// inSeveral reports whether a table lists which of the rows of r are members of a tenant: a
+// key of their own that may be NULL then names the tenant they looked at last, or the like.
+func (f *inference) inSeveral(r *catalog.Relation) bool {
+	return slices.ContainsFunc(f.v.References(r.QName()), func(ref catalog.Reference) bool {
+		column := f.columnOf(ref.From)
+		return column != "" && ref.From.QName() != f.m.Tenants && len(ref.Key.Columns) == 1 &&
+			policy.ListsMembers(ref.From, column)
+	})
 }
 
 // comparePaths puts ways that always lead somewhere before those over a column that
