@@ -61,6 +61,25 @@ func (p *planner) allOfCaller() bool {
 	return p.inferred || c != nil && c.All && p.m.Person
 }
 
+// askOwnWrites asks about policies that let a caller write rows of their own, whichever
+// tenant those name: into a tenant that they are no member of.
+func (p *planner) askOwnWrites(t *table) {
+	q := t.rel.QName()
+	for i := range t.rel.Policies {
+		pol := &t.rel.Policies[i]
+		writes := pol.Permissive && pol.Command != "SELECT" && pol.Command != "DELETE" && pol.WriteExpr() != nil
+		if !writes || t.class != catalog.TenantTable || t.missing || !p.Judge(pol.WriteExpr(), t.rel).OwnRows {
+			continue
+		}
+		member := p.Rows(t.rel, p.Bound(p.FormOf(t.rel))).Insert
+		p.decide(Decision{ID: "writes/" + key(q) + "." + pol.Name, Table: q, Object: pol.Name,
+			Question: fmt.Sprintf("May a caller write rows of %s into a tenant that they are no member of?", key(q)),
+			Why: "The policy compares the row with the caller, and not its " + t.column + " with the caller's tenants. The " +
+				"statement adds that.",
+			SQL: []string{policy.Alter(q, pol.Name, "", "("+pol.WriteExpr().Text+") AND "+member)}})
+	}
+}
+
 // bound reports whether an expression lets through rows of the caller's tenants, or of the
 // caller, and nothing else.
 func (p *planner) bound(j policy.Judgement) bool { return j.Isolates || j.OwnRows || j.AlwaysFalse }

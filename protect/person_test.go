@@ -90,6 +90,35 @@ func TestMembershipPoliciesStay(t *testing.T) {
 	}
 }
 
+// A policy by which a caller writes rows of their own into any tenant is asked about, and the
+// statement that is offered closes it.
+func TestOwnRowsOfAnyTenantAreAsked(t *testing.T) {
+	t.Parallel()
+	const uid = "(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid"
+	b := newBench(t, strings.ReplaceAll(orgs, "«uid»", uid)+`
+		CREATE TABLE app.note (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), org_id uuid NOT NULL REFERENCES app.org,
+			author uuid NOT NULL DEFAULT auth.uid());
+		ALTER TABLE app.note ENABLE ROW LEVEL SECURITY;
+		CREATE POLICY r ON app.note FOR SELECT USING (org_id IN (SELECT org_id FROM app.org_member WHERE
+			user_id = auth.uid()));
+		CREATE POLICY i ON app.note FOR INSERT WITH CHECK (author = auth.uid())`)
+	b.opts = tenancy.Options{Schemas: []string{"app"}}
+	d := decision(b.plan(t), "writes/app.note.i")
+	if d == nil || !d.Blocks {
+		t.Fatalf("not asked: %v", decisionIDs(b.plan(t)))
+	}
+	b.Exec(t, d.SQL[0])
+	b.apply(t, GroupGuards)
+	conn := b.Conn(t, b.As(t, b.cfg.Roles.Application))
+	for org, want := range map[string]string{"A": "1", "C": "42501"} {
+		got := result(t.Context(), conn, "SELECT set_config('request.jwt.claims', "+
+			"jsonb_build_object('sub', md5('u')::uuid)::text, false)")
+		if got = result(t.Context(), conn, "INSERT INTO app.note (org_id) SELECT md5('"+org+"')::uuid"); got != want {
+			t.Errorf("into %s: %s, want %s", org, got, want)
+		}
+	}
+}
+
 // Where nothing says which tenants are the caller's, nothing is planned; a setting that is
 // configured holds the tenant.
 func TestPeopleAreNotTenants(t *testing.T) {

@@ -17,6 +17,7 @@ func (p *planner) policies() {
 	for _, t := range p.tables {
 		if p.keepsOwn(t.rel) {
 			p.noteOwn(t.rel)
+			p.askOwnWrites(t)
 			continue
 		}
 		if p.Shaped(t.rel) && !p.Citus() {

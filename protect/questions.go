@@ -20,6 +20,7 @@ func Kinds() []Kinded {
 		{"class", true, "table", "not known to belong to tenants, or to nobody"},
 		{"path", true, "table", "with several ways to a tenant"},
 		{"shape", true, "table", "whose rows may concern another tenant as well"},
+		{"writes", true, "policy", "of yours by which a caller writes into any tenant"},
 		{"type", true, "tenant column", "with values that a policy cannot tell apart"},
 		{"rows", true, "table", "with rows of no tenant, or of another one"},
 		{"wall", true, "policy", "of yours that would show fewer rows"},
