@@ -39,6 +39,9 @@ func fields(sc *schema.Schema) (all []field) {
 		}
 		f := field{Name: c.Name, Title: text.Column(c.Name), Hint: c.Type, Required: c.NotNull && c.Default == "",
 			First: c.Name == sc.Tenants.Label}
+		if c.Type == "text" {
+			f.Hint = "" // it says nothing
+		}
 		if c.Name == sc.Tenants.Key && lifecycle.Makes(c) {
 			f.Required, f.Hint = false, "made, when this is empty"
 		}

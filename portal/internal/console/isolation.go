@@ -115,9 +115,11 @@ func (p *Pages) isolationPage(w http.ResponseWriter, r *http.Request, s *frame.S
 // judge sorts what the audit found, and says it in a sentence.
 func (d *isolationPage) judge(l *look) {
 	d.At, d.Fingerprint, d.Unseen, d.Accepted = l.at, l.fingerprint, l.report.Unseen, len(l.report.Accepted)
-	counts := map[audit.Severity]int{}
+	counts := map[audit.Severity]int{} // of leaks: they are to agree with what is said beside them
 	for _, f := range l.report.Findings {
-		counts[f.Severity]++
+		if f.Kind == audit.Leak {
+			counts[f.Severity]++
+		}
 		if f.Kind == audit.Leak && f.Severity.AtLeast(audit.Medium) {
 			d.Findings = append(d.Findings, f)
 			continue
