@@ -80,6 +80,7 @@ func bareLeads(pool *pgxpool.Pool) http.HandlerFunc {
 		} else {
 			batch.Queue(bareList, tenant)
 		}
+		//moat:unscoped what moat is compared with
 		body, err := bareRows(pool.SendBatch(context.WithoutCancel(r.Context()), batch))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
