@@ -8,30 +8,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat/catalog"
 )
 
 // askTimeout bounds one statement of a watch: a peer that went silent without ending its
 // connection must not stop it for ever.
 const askTimeout = 10 * time.Second
-
-// fingerprint changes whenever something does that a Schema is built from: it reads
-// the newest row version of each catalog, and how many rows there are.
-const fingerprint = `
-select pg_catalog.md5(pg_catalog.string_agg(n || ':' || coalesce(x, 0), ',')) from (
-	select pg_catalog.count(*) as n, pg_catalog.sum(xmin::text::bigint) as x from pg_catalog.pg_class where oid >= 16384
-	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_attribute
-		where attrelid >= 16384 and attnum > 0
-	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_constraint
-		where oid >= 16384
-	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_proc where oid >= 16384
-	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_policy
-	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_attrdef
-	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_description
-		where objoid >= 16384
-	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_enum
-	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_namespace
-	union all select pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint) from pg_catalog.pg_auth_members
-) as parts`
 
 // The channels that are listened to: PostgREST's own name for a reload, moat's, and
 // the one that empties the tenant cache.
@@ -47,7 +30,7 @@ type Watch struct {
 	// Fresh reports whether the schema has been read once only: then the watch, as it
 	// begins, does not insist on reading it again.
 	Fresh func() bool
-	// Every is how often the schema's fingerprint is compared.
+	// Every is how often the catalog's stamp is compared.
 	Every  time.Duration
 	Logger *slog.Logger
 	// Cause is what the log says of an error.
@@ -76,7 +59,7 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // follow watches over one connection. Notifications that were sent while there was
-// none are made up for by comparing the fingerprint at once, and the tenant cache is
+// none are made up for by comparing the stamp at once, and the tenant cache is
 // emptied.
 func (w *Watch) follow(ctx context.Context) error {
 	conn, err := w.listener(ctx)
@@ -132,13 +115,13 @@ func closeSoon(ctx context.Context, conn *pgx.Conn) {
 	_ = conn.Close(ctx) // it is not used any more
 }
 
-// compare reloads when the fingerprint differs from the last one. The first one is
+// compare reloads when the stamp differs from the last one. The first one is
 // compared with nothing, so it reloads once after a lost connection.
 func (w *Watch) compare(ctx context.Context, conn *pgx.Conn, last string) (string, error) {
-	var now string
 	short, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	if err := conn.QueryRow(short, fingerprint).Scan(&now); err != nil {
+	now, err := catalog.Stamp(short, conn)
+	if err != nil {
 		return last, err
 	}
 	if now == last {
