@@ -5,12 +5,13 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
 )
 
 // What package seal installs.
 var (
 	sealKeyTable  = catalog.QName{Schema: "moat", Name: "seal_key"}
-	sealedTenant  = catalog.QName{Schema: "moat", Name: "current_tenant"}
+	sealedTenant  = policy.SealedTenant()
 	sealFunctions = []string{"enter", "current_tenant", "current_fact"}
 )
 
@@ -22,7 +23,7 @@ func (f *facts) sealed() (sealed, plain []string) {
 		for _, p := range r.Policies {
 			name := r.QName().String() + "." + p.Name
 			for _, e := range p.Exprs() {
-				if strings.Contains(e.Text, sealedTenant.String()+"()") {
+				if strings.Contains(e.Text, policy.SealedTenantCall()) {
 					sealed = append(sealed, name)
 				}
 				if f.readsPlain(f.look.Judge(e, r).Settings) {

@@ -37,17 +37,19 @@ func (s Scope) is(column string, typ string) string { return column + " " + s.Ve
 
 // Bound is the scope of the running transaction, as policies of a table of one form read
 // it.
-func (v *View) Bound(form Form) Scope {
+func (v *View) Bound(form Form) Scope { return v.bound(form, v.plainSource()) }
+
+func (v *View) bound(form Form, from source) Scope {
 	wrap := func(value string) string {
 		if form == Wrapped {
 			return "(SELECT " + value + ")"
 		}
 		return value
 	}
-	s := Scope{Role: v.boundRole,
-		Tenant:  func(typ string) string { return wrap(v.Current(v.comparable(typ))) },
-		Subject: func(typ string) string { return wrap(v.subject(v.comparable(typ))) },
-		Issuer:  func(typ string) string { return wrap(v.issuer(v.comparable(typ))) },
+	s := Scope{Role: from.hasRole,
+		Tenant:  func(typ string) string { return wrap(from.tenant(v.comparable(typ))) },
+		Subject: func(typ string) string { return wrap(from.subject(v.comparable(typ))) },
+		Issuer:  func(typ string) string { return wrap(from.issuer(v.comparable(typ))) },
 	}
 	v.verify(&s)
 	s.Above = func(typ string) string {
@@ -184,12 +186,6 @@ func (v *View) Below(s Scope, in bool) Scope {
 	wide := s
 	wide.Wide, wide.Chosen, wide.Verified = true, widen(s.Chosen), widen(s.Verified)
 	return wide
-}
-
-// boundRole tests the caller's role once a statement. As a bare comparison in a
-// disjunction the planner would take it for rare, and read the whole tenant.
-func (v *View) boundRole(names []string) string {
-	return fmt.Sprintf("(SELECT true WHERE %s %s) IS NOT NULL", Tenant(v.roleSetting(), "text"), oneOf(names))
 }
 
 func (v *View) roleSetting() string { return cmp.Or(v.Model.Shapes.Role, moat.DefaultRoleSetting) }

@@ -49,8 +49,8 @@ func (v *View) unsealed(spelled string) string {
 	// An empty role is none, so that policies may read it bare.
 	bare := plainWords("current_setting(" + sqltext.Literal(role) + ", true)")
 	return strings.NewReplacer(
-		"moat . current_tenant", setting(v.Model.Setting),
-		"moat . current_fact 'subject'", setting(subject),
-		"moat . current_fact 'issuer'", setting(v.IssuerSetting()),
-		setting(role), bare, "moat . current_fact 'role'", bare).Replace(spelled)
+		plainWords(SealedTenantCall()), setting(v.Model.Setting),
+		plainWords(SealedFact("subject")), setting(subject),
+		plainWords(SealedFact("issuer")), setting(v.IssuerSetting()),
+		setting(role), bare, plainWords(SealedFact("role")), bare).Replace(spelled)
 }

@@ -34,7 +34,10 @@ func (s Spec) Create() string {
 // application's roles, and in a tree a wall for the tree's role and a gate that lets
 // nobody in who has neither.
 func (v *View) Walls(t *catalog.Relation, application []string) []Spec {
-	s := v.Bound(v.FormOf(t))
+	return v.walls(t, application, v.Bound(v.FormOf(t)))
+}
+
+func (v *View) walls(t *catalog.Relation, application []string, s Scope) []Spec {
 	tree := v.Model.Shapes.Tree
 	if tree == nil {
 		return v.wall(t, v.Rows(t, s), Isolation, []string{""})

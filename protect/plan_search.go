@@ -50,7 +50,7 @@ func (p *planner) searches() {
 // sealedBody is a function's body in sealed mode: "moat seal on" puts the sealed tenant
 // in the place of the setting.
 func (p *planner) sealedBody(body string) string {
-	return strings.ReplaceAll(body, policy.Tenant(p.m.Setting, "text"), "moat.current_tenant()")
+	return strings.ReplaceAll(body, policy.Tenant(p.m.Setting, "text"), policy.SealedTenantCall())
 }
 
 func searchKey(x catalog.Index) (int, search) {

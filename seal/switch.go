@@ -178,8 +178,8 @@ func ready(ctx context.Context, conn *pgx.Conn, m Mode) error {
 // sealed are the functions of sealed mode as policies call them, and the settings that
 // stand for them in plain mode.
 func (o SwitchOptions) sealed() [][2]string {
-	return [][2]string{{"moat.current_tenant()", o.Setting}, {"moat.current_fact('subject')", o.Subject},
-		{"moat.current_fact('issuer')", o.Issuer}, {"moat.current_fact('role')", o.Role}}
+	return [][2]string{{policy.SealedTenantCall(), o.Setting}, {policy.SealedFact("subject"), o.Subject},
+		{policy.SealedFact("issuer"), o.Issuer}, {policy.SealedFact("role"), o.Role}}
 }
 
 // rewrite is what turns an expression of the other mode into one of this mode.

@@ -81,16 +81,14 @@ func Infer(s *catalog.Snapshot, o Options) (*policy.View, error) {
 	return f.v.With(f.m), nil
 }
 
-// sealedTenant is the function that returns the tenant in sealed mode (package seal).
-var sealedTenant = catalog.QName{Schema: "moat", Name: "current_tenant"}
-
 // trusted are the functions that o names, and the sealed tenant where it is there.
 func trusted(v *catalog.Lookup, o Options) []catalog.QName {
 	sealed := func(f *catalog.Function) bool { return f.Definer && f.Language == "plpgsql" }
-	if !slices.ContainsFunc(v.Functions(sealedTenant), sealed) || slices.Contains(o.Trusted, sealedTenant) {
+	name := policy.SealedTenant()
+	if !slices.ContainsFunc(v.Functions(name), sealed) || slices.Contains(o.Trusted, name) {
 		return o.Trusted
 	}
-	return append(slices.Clone(o.Trusted), sealedTenant)
+	return append(slices.Clone(o.Trusted), name)
 }
 
 // inference is the state of one [Infer].

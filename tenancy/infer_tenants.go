@@ -158,7 +158,8 @@ func (e evidences) best() *policy.Evidence {
 // only the text of that function tells.
 func (f *inference) sealedSetting() string {
 	for _, fn := range f.v.Functions(catalog.QName{Schema: "moat", Name: "enter"}) {
-		if before, _, ok := strings.Cut(fn.Body, "', tenant, true)"); ok && slices.Contains(f.m.Trusted, sealedTenant) {
+		before, _, ok := strings.Cut(fn.Body, "', tenant, true)")
+		if ok && slices.Contains(f.m.Trusted, policy.SealedTenant()) {
 			return before[strings.LastIndexByte(before, '\'')+1:]
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -61,24 +61,14 @@ func guarded(v *policy.View, name catalog.QName, applications []string) []string
 	doors := []policy.Spec{{Table: name, Name: policy.Access, Permissive: true, Command: "SELECT", Roles: applications,
 		Using: "true"}}
 	var sql []string
-	for _, spec := range append(append(v.Walls(table, applications), doors...), v.TreeDoors(table, doors)...) {
-		sql = append(sql, policy.Drop(name, spec.Name), asSealed(v, spec.Create()))
+	walls := v.Walls(table, applications)
+	if v.Sealed() { // nobody sets there what plain ones read: every tenant would seem active and unlimited
+		walls = v.SealedWalls(table, applications)
+	}
+	for _, spec := range slices.Concat(walls, doors, v.TreeDoors(table, doors)) {
+		sql = append(sql, policy.Drop(name, spec.Name), spec.Create())
 	}
 	return append(sql, policy.Enable(name)...)
-}
-
-// asSealed has a new policy read the tenant as those of the tenants' tables do: in sealed
-// mode nobody sets what plain ones read, and every tenant would seem active and unlimited.
-func asSealed(v *policy.View, sql string) string {
-	for i := range v.Snapshot.Relations {
-		for _, p := range v.Snapshot.Relations[i].Policies {
-			if p.Using != nil && strings.Contains(p.Using.Text, "moat.current_tenant()") {
-				pattern := regexp.MustCompile("(?i)" + policy.TenantPattern(v.Model.Setting))
-				return pattern.ReplaceAllLiteralString(sql, "moat.current_tenant()")
-			}
-		}
-	}
-	return sql
 }
 
 // Installable reports whether what serves could ask the tables.
