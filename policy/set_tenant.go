@@ -57,3 +57,13 @@ func (v *View) SetsTenant(f Facts) bool {
 	}
 	return false
 }
+
+// TokenSetting is what a transaction on a connection of moat proxy for all tenants names
+// its tenant with, by a token.
+const TokenSetting = "moat.tenant_token"
+
+// NameTenant names a transaction's tenant by a token, to moat proxy: PostgreSQL itself
+// takes it for a setting that means nothing.
+func NameTenant(token string) string {
+	return "SET LOCAL " + TokenSetting + " = " + sqltext.Literal(token)
+}

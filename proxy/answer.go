@@ -125,8 +125,9 @@ func (s *session) described(m *message) (bool, error) {
 
 func (s *session) completed(m *message) (bool, error) {
 	if s.next().kind != 'Q' {
-		own := s.next().own
-		if !own {
+		head := s.next()
+		head.traced(m)
+		if !head.own {
 			s.tagged(m)
 		}
 		return s.take('E')
@@ -135,6 +136,7 @@ func (s *session) completed(m *message) (bool, error) {
 		s.hiding = false
 		return false, nil
 	}
+	s.next().traced(m)
 	s.tagged(m)
 	return true, nil
 }
@@ -164,6 +166,7 @@ func (s *session) tagged(m *message) {
 func (s *session) refused(m *message) (shown bool, err error) {
 	head := s.next()
 	own := head.own || s.hiding
+	s.faulted(m)
 	s.copying, s.hiding = false, false
 	switch {
 	case head.must:
@@ -235,6 +238,7 @@ func (s *session) ready(m *message) error {
 		return errOutOfStep
 	}
 	inner := s.slots[0].inner
+	s.next().span.end()
 	s.slots = s.slots[1:]
 	s.copying, s.hiding = false, false
 	if inner {

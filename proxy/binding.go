@@ -37,8 +37,14 @@ func settingNames(o *moat.Options) ([]string, error) {
 // prologue is the binding as messages, encoded.
 type prologue struct {
 	messages   []byte
-	statements int
-	holds      bool // the next transaction's is the same
+	statements int // none before the first binding
+	scope      moat.Scope
+	second     int64 // that a seal was made in: another in the same second would be the same
+}
+
+// holds says that the prologue is what would be made now.
+func (p *prologue) holds(s moat.Scope, second int64) bool {
+	return p.statements > 0 && p.second == second && sameScope(p.scope, s)
 }
 
 // The messages of a statement of ours, by the letter of each.
@@ -86,32 +92,32 @@ func (s *session) sendOwn(messages []byte, statements int, x slot) error {
 }
 
 // renew makes the prologue that the transaction needs, after a look whether the caller
-// still may. In plain mode a connection's own tenant is bound by the same each time.
+// still may, where it is not the one that was made last.
 func (s *session) renew(ctx context.Context) error {
-	if s.prologue.holds {
-		if err := s.recheck(ctx); err != nil || s.prologue.holds {
-			return err
-		}
+	if err := s.recheck(ctx); err != nil {
+		return err
+	}
+	p, second := &s.prologue, int64(0)
+	if s.proxy.binding.Sealed() {
+		second = time.Now().Unix()
+	}
+	if p.holds(s.turn.scope, second) {
+		return nil
 	}
 	statements, err := s.binding(ctx)
 	if err != nil {
 		return err
 	}
-	s.prologue.messages = s.prologue.messages[:0]
+	p.messages = p.messages[:0]
 	for _, b := range statements {
-		s.prologue.messages = s.appendOwn(s.prologue.messages, b)
+		p.messages = s.appendOwn(p.messages, b)
 	}
-	s.prologue.statements = len(statements)
-	s.prologue.holds = !s.pool && !s.proxy.binding.Sealed()
+	p.statements, p.scope, p.second = len(statements), s.turn.scope, second
 	return nil
 }
 
-// binding is what binds the tenant to the next transaction, after a look whether the
-// caller still may.
+// binding is what binds the tenant to the next transaction.
 func (s *session) binding(ctx context.Context) ([]moat.Statement, error) {
-	if err := s.recheck(ctx); err != nil {
-		return nil, err
-	}
 	if s.turn.scope.Tenant == "" && s.pool {
 		return s.proxy.unbound, nil
 	}
@@ -127,17 +133,20 @@ func (s *session) recheck(ctx context.Context) error {
 	if e := s.caller.Expires; !e.IsZero() && now.After(e) {
 		return fatal(codeAuthorized, "the token has expired", "connect again with a new one")
 	}
-	if s.pool || now.Sub(s.checked) < time.Second {
-		return nil // a pool asks for each token
+	if s.caller.Admit == nil || now.Sub(s.checked) < time.Second {
+		return nil
 	}
 	s.mu.Unlock()
 	scope, err := s.caller.Admit(ctx, s.caller.Scope)
 	s.mu.Lock()
 	if err != nil {
-		return refusalOf(err)
+		r := *refusalOf(err)
+		r.fatal = true
+		return &r
 	}
-	s.prologue.holds = s.prologue.holds && sameScope(s.turn.scope, scope)
-	s.turn.scope, s.checked = scope, now
+	if s.checked = now; !s.pool { // a pool's is that of the token that was named
+		s.turn.scope = scope
+	}
 	return nil
 }
 

@@ -117,7 +117,7 @@ func (s *session) query(ctx context.Context, m message) error {
 	}
 	s.bound = bound
 	s.unsettled = true
-	return s.sendSlot(m, slot{kind: 'Q', forgets: sql})
+	return s.sendSlot(m, slot{kind: 'Q', forgets: sql, span: s.startSpan(s.parent(sql))})
 }
 
 // queryToken names the tenant, and sends another text in the place of the token's.
@@ -192,6 +192,9 @@ func (s *session) prefixed(ctx context.Context, sql string, at []place) (string,
 
 // prefix is the binding as text. Its column's name tells its rows from the client's.
 func (s *session) prefix(ctx context.Context) (string, error) {
+	if err := s.recheck(ctx); err != nil {
+		return "", err
+	}
 	statements, err := s.binding(ctx)
 	if err != nil {
 		return "", err
@@ -242,7 +245,7 @@ func (s *session) parse(m message) error {
 		return fatal(codeProtocol, "a Parse message is cut short", "")
 	}
 	name, sql := string(named), string(body)
-	p := &prepared{name: name, class: classify(sql), life: s.life, segment: s.segment}
+	p := &prepared{name: name, class: classify(sql), life: s.life, segment: s.segment, parent: s.parent(sql)}
 	switch p.class {
 	case begins, forgets:
 		p.text = sql
@@ -338,7 +341,7 @@ func (s *session) execute(ctx context.Context, m message) error {
 	}
 	p := s.portals[string(name)]
 	if p == nil {
-		return s.executed(m)
+		return s.executed(m, "")
 	}
 	if p.class == begins || p.class == ends {
 		if err := s.giveWrap(); err != nil {
@@ -356,18 +359,18 @@ func (s *session) execute(ctx context.Context, m message) error {
 		s.pending, s.bound = true, false
 	case forgets:
 		s.used = true
-		return s.sendSlot(m, slot{kind: 'E', forgets: p.text})
+		return s.sendSlot(m, slot{kind: 'E', forgets: p.text, span: s.startSpan(p.parent)})
 	case copies:
-		return s.executeCopy(m)
+		return s.executeCopy(m, p.parent)
 	case names:
 		return s.executeToken(ctx, p, string(name), m)
 	}
-	return s.executed(m)
+	return s.executed(m, p.parent)
 }
 
-func (s *session) executed(m message) error {
+func (s *session) executed(m message, parent string) error {
 	s.used = true
-	return s.send(m, false)
+	return s.sendSlot(m, slot{kind: 'E', span: s.startSpan(parent)})
 }
 
 // executeToken names the tenant where the statement that holds the token is executed: the
@@ -386,7 +389,7 @@ func (s *session) executeToken(ctx context.Context, p *prepared, name string, m 
 			return err
 		}
 	}
-	return s.executed(m)
+	return s.executed(m, p.parent)
 }
 
 // restore prepares and binds the statement of a token again, where naming the tenant has
@@ -406,8 +409,8 @@ func (s *session) restore(p *prepared, name string, life int) error {
 
 // executeCopy waits for the server to take data, or not: what follows means something
 // else in either case.
-func (s *session) executeCopy(m message) error {
-	if err := s.executed(m); err != nil {
+func (s *session) executeCopy(m message, parent string) error {
+	if err := s.executed(m, parent); err != nil {
 		return err
 	}
 	if err := s.toUp.write(message{kind: 'H'}); err != nil {

@@ -29,11 +29,11 @@ func newMetrics(p *Proxy) *metrics {
 	}
 	gauge("moat_proxy_clients", "Clients that are connected.", p.connected)
 	gauge("moat_proxy_server_connections", "Connections to the server.",
-		func() int { open, _ := p.upstreams.count(); return open })
+		func() int { open, _, _ := p.upstreams.count(); return open })
 	gauge("moat_proxy_server_connections_idle", "Connections to the server without a client.",
-		func() int { _, idle := p.upstreams.count(); return idle })
+		func() int { _, idle, _ := p.upstreams.count(); return idle })
 	gauge("moat_proxy_server_connections_max", "Connections to the server that there may be.",
-		func() int { return p.config.Connections })
+		func() int { _, _, most := p.upstreams.count(); return most })
 	return m
 }
 
@@ -43,11 +43,12 @@ func (p *Proxy) connected() int {
 	return len(p.clients)
 }
 
-// count is how many connections there are, and how many of them have no client.
-func (u *upstreams) count() (open, idle int) {
+// count is how many connections there are, how many of them have no client, and how many
+// there may be.
+func (u *upstreams) count() (open, idle, most int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.open, len(u.idle)
+	return u.open, len(u.idle), u.config.Connections
 }
 
 // ended counts a connection. The code is one of the proxy's own: what a server or a client

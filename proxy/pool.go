@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 // A pool's connection serves all tenants by turns. It is opened with a service's token,
@@ -14,7 +15,7 @@ import (
 // emptied whenever the tenant changes, so that nothing of one is met by the next.
 
 // tokenSetting is what a transaction of a pool names its tenant with.
-const tokenSetting = "moat.tenant_token"
+const tokenSetting = policy.TokenSetting
 
 // namedInstead goes to the server in the place of the statement that holds a token: other
 // sessions can read what a session runs.

@@ -14,6 +14,8 @@ type prepared struct {
 	token string // that it names, for class names
 	// chains says that one of class ends begins another transaction at once.
 	chains bool
+	// parent is the trace that its text names.
+	parent string
 	// parse is the message that prepares it, kept for a pool: another tenant's turn ends
 	// what the server has.
 	parse []byte

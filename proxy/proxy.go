@@ -23,7 +23,8 @@ type Caller struct {
 	// connection on which each transaction names its own by SET LOCAL moat.tenant_token.
 	Pool bool
 	// Admit returns the scope that the caller acts as, or why it may not. It is asked when a
-	// connection comes, and again for transactions more than a second later.
+	// connection comes, and again for transactions more than a second later. A service has no
+	// scope, and may have no Admit.
 	Admit func(ctx context.Context, s moat.Scope) (moat.Scope, error)
 }
 
@@ -62,15 +63,16 @@ type Config struct {
 	// their own in them; zero means none.
 	Meter          telemetry.Meter
 	MetricsTenants int
-	Logger         *slog.Logger
+	// Tracer makes a span of each statement; nil means none.
+	Tracer telemetry.Tracer
+	Logger *slog.Logger
 }
 
 func (c Config) withDefaults() (Config, error) {
 	if c.Server == nil || c.Verify == nil || c.Options == nil {
 		return c, errors.New("proxy: Server, Options and Verify are required")
 	}
-	set(&c.Connections, 100)
-	set(&c.TenantConnections, max(1, c.Connections/2))
+	c.bound(c.Connections, c.TenantConnections)
 	set(&c.Wait, 5*time.Second)
 	set(&c.Idle, time.Minute)
 	set(&c.StartTime, 30*time.Second)
@@ -82,6 +84,13 @@ func (c Config) withDefaults() (Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c, nil
+}
+
+// bound sets how many connections there may be.
+func (c *Config) bound(connections, tenantConnections int) {
+	c.Connections, c.TenantConnections = connections, tenantConnections
+	set(&c.Connections, 100)
+	set(&c.TenantConnections, max(1, c.Connections/2))
 }
 
 func set[T int | time.Duration](value *T, initial T) {
@@ -128,6 +137,16 @@ func New(c Config) (*Proxy, error) {
 		listeners: map[net.Listener]bool{}, open: map[net.Conn]bool{}, ctx: ctx, stop: stop}
 	p.metrics = newMetrics(p)
 	return p, nil
+}
+
+// Resize changes how many connections to the server there may be, in all and of a tenant,
+// as in [Config]. Those that are open stay.
+func (p *Proxy) Resize(connections, tenantConnections int) {
+	u := p.upstreams
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.config.bound(connections, tenantConnections)
+	u.wake()
 }
 
 // Serve accepts clients until the proxy is closed, and then returns nil.

@@ -75,6 +75,7 @@ type slot struct {
 	name               string
 	prepared, replaced *prepared
 	forgets            string // the text of a statement that ends prepared ones, once it is done
+	span               *span  // of what is executed; nil without a Tracer
 }
 
 // insertion is binding text that stands in the client's own: its place and length, in
@@ -145,6 +146,7 @@ func (s *session) run(ctx context.Context, key cancelKey) error {
 		_ = s.up.Conn.Close()
 	}
 	<-done
+	s.abandon()
 	_ = s.up.Conn.SetReadDeadline(time.Time{})
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -325,7 +325,7 @@ func (p *Proxy) authenticate(ctx context.Context, c *peer, tenant string) (Calle
 	}
 	caller, err := p.verified(ctx, string(token), tenant)
 	if err != nil || caller.Pool {
-		return Caller{Expires: caller.Expires, Pool: caller.Pool}, err
+		return Caller{Expires: caller.Expires, Pool: caller.Pool, Admit: caller.Admit}, err
 	}
 	caller.Scope, err = caller.Admit(ctx, caller.Scope)
 	return caller, err

@@ -122,6 +122,11 @@ func (u *upstreams) forget(tenant moat.Tenant) {
 	if u.tenants[tenant]--; u.tenants[tenant] == 0 {
 		delete(u.tenants, tenant)
 	}
+	u.wake()
+}
+
+// wake has those that wait look again; u.mu is held.
+func (u *upstreams) wake() {
 	close(u.freed)
 	u.freed = make(chan struct{})
 }
@@ -196,8 +201,7 @@ func (u *upstreams) put(ctx context.Context, c *upstream, clean bool) {
 	c.since = time.Now()
 	u.idle = append(u.idle, c)
 	time.AfterFunc(u.config.Idle, u.expire)
-	close(u.freed)
-	u.freed = make(chan struct{})
+	u.wake()
 }
 
 func (u *upstreams) drop(c *upstream) {

@@ -72,7 +72,7 @@ func (s *session) queryWrapped(ctx context.Context, m message, sql string) (done
 	if err := s.sendSlot(message{kind: 'S'}, slot{kind: 'S', own: true, inner: true}); err != nil {
 		return true, err
 	}
-	if err := s.sendSlot(m, slot{kind: 'Q', inner: true, forgets: sql}); err != nil {
+	if err := s.sendSlot(m, slot{kind: 'Q', inner: true, forgets: sql, span: s.startSpan(s.parent(sql))}); err != nil {
 		return true, err
 	}
 	if err := s.sendCommit(); err != nil {

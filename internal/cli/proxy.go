@@ -30,8 +30,18 @@ func (a *app) newProxy() *cobra.Command {
 			"the password. The proxy verifies it as moat serve does, connects as the application role\n" +
 			"and binds the tenant to every transaction; the user name is not looked at. It refuses to\n" +
 			"start with a role that row-level security does not bind, and takes passwords without TLS\n" +
-			"on loopback only. SIGHUP rereads the schema and the certificate; SIGTERM ends each\n" +
-			"connection between two transactions.",
+			"on loopback only. SIGHUP rereads the schema, the certificate and, of moat.yaml,\n" +
+			"proxy.services, connections and tenant_connections; SIGTERM ends each connection\n" +
+			"between two transactions.\n\n" +
+			"GET /metrics at proxy.metrics_address has:\n" +
+			"  moat_proxy_clients                      clients that are connected\n" +
+			"  moat_proxy_connections_total            those that ended, by tenant and SQLSTATE\n" +
+			"  moat_proxy_transactions_total           bound transactions, by tenant\n" +
+			"  moat_proxy_wait_seconds_total           how long clients waited for the server\n" +
+			"  moat_proxy_server_connections           to the server, moat_proxy_server_connections_idle\n" +
+			"                                          of them without a client, of at most\n" +
+			"                                          moat_proxy_server_connections_max\n" +
+			"With OTEL_EXPORTER_OTLP_ENDPOINT, a collector gets a span of each statement.",
 		Example: "  moat proxy --app-url postgres://moat_app@db.internal/app\n" +
 			"  psql \"host=127.0.0.1 port=6432 dbname=app user=app password=$TOKEN\" -c 'SELECT count(*) FROM leads'",
 		Args: cobra.NoArgs,
@@ -53,7 +63,7 @@ func (a *app) proxy(ctx context.Context, addr string, check bool) error {
 	}
 	log := slog.New(slog.NewJSONHandler(a.Err, nil))
 	s, err := openProxyService(ctx, &service{config: c, appURL: appURL, keysURL: keysURL(), log: log,
-		telemetry: a.Telemetry, check: check})
+		telemetry: a.Telemetry, check: check, reread: a.config})
 	if err != nil {
 		return err
 	}
@@ -124,7 +134,7 @@ func (s *service) openProxy(ctx context.Context) error {
 		Server: server, Options: options, Logger: s.log, TLS: s.certificate.config(),
 		PlainPasswords: c.PlainPasswords, Connections: c.Connections, TenantConnections: c.TenantConnections,
 		Wait: c.Wait, Verify: s.verifyForProxy, Most: s.proxyDoor.limits.most,
-		Meter: s.meter, MetricsTenants: c.MetricsTenants,
+		Meter: s.meter, MetricsTenants: c.MetricsTenants, Tracer: s.tracer,
 	})
 	if err == nil {
 		s.onClose(s.proxy.Close)
@@ -140,8 +150,8 @@ func (s *service) verifyForProxy(ctx context.Context, token, tenant string) (pro
 	if err != nil {
 		return proxy.Caller{}, err
 	}
-	if id.Tenant+moat.Tenant(id.External+tenant) == "" && slices.Contains(s.config.Proxy.Services, id.Subject) {
-		return proxy.Caller{Expires: id.Expires, Pool: true}, nil
+	if id.Tenant+moat.Tenant(id.External+tenant) == "" && s.proxyDoor.serves(id.Subject) {
+		return proxy.Caller{Expires: id.Expires, Pool: true, Admit: s.proxyDoor.admitService(id.Subject)}, nil
 	}
 	var chosen []serving.Choice
 	if tenant != "" {
@@ -172,8 +182,9 @@ func (s *service) verifyForProxy(ctx context.Context, token, tenant string) (pro
 // proxyDoor admits as the API's door does, and believes a verdict for a moment only: a
 // connection may live for days.
 type proxyDoor struct {
-	door  *serving.Door
-	check atomic.Pointer[serving.Check]
+	door     *serving.Door
+	check    atomic.Pointer[serving.Check]
+	services atomic.Pointer[[]string] // proxy.services
 	// limits are those of tenants that have their own.
 	limits proxyLimits
 }
@@ -182,6 +193,7 @@ func (s *service) openProxyDoor(ctx context.Context) (*proxyDoor, error) {
 	a := admission(s.config)
 	a.Age = time.Second
 	d := &proxyDoor{door: serving.NewDoor(s.db, a)}
+	d.services.Store(&s.config.Proxy.Services)
 	s.reloadProxy = func(ctx context.Context) error {
 		read, err := s.schema.Load(ctx)
 		if err != nil {
@@ -199,6 +211,19 @@ func (s *service) openProxyDoor(ctx context.Context) (*proxyDoor, error) {
 		s.watchForProxy(ctx, d)
 	}
 	return d, err
+}
+
+// serves reports whether a subject may open connections for all tenants.
+func (d *proxyDoor) serves(subject string) bool { return slices.Contains(*d.services.Load(), subject) }
+
+// admitService refuses a service that proxy.services does not name any more.
+func (d *proxyDoor) admitService(subject string) func(context.Context, moat.Scope) (moat.Scope, error) {
+	return func(_ context.Context, s moat.Scope) (moat.Scope, error) {
+		if !d.serves(subject) {
+			return s, &proxy.Refusal{Code: "28000", Message: "proxy.services does not name this service any more"}
+		}
+		return s, nil
+	}
 }
 
 func (d *proxyDoor) admit(ctx context.Context, who serving.Caller) (moat.Scope, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/proxy"
+	"github.com/moat-db/moat/telemetry"
 )
 
 func TestProxyCheck(t *testing.T) {
@@ -40,7 +44,8 @@ func TestProxyServes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := openProxyService(t.Context(), &service{config: c, appURL: d.As(t, role), log: slog.New(slog.DiscardHandler)})
+	s, err := openProxyService(t.Context(), &service{config: c, appURL: d.As(t, role), log: slog.New(slog.DiscardHandler),
+		reread: func() (config.Config, error) { return config.Load(yaml) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,6 +96,23 @@ func TestProxyServes(t *testing.T) {
 	if err := pool.QueryRow(t.Context(), "select name from leads").Scan(&name); err != nil || name != "a" {
 		t.Errorf("A reads %q, %v in a pool", name, err)
 	}
+	if err := os.WriteFile(yaml, []byte("proxy: {services: [backend"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.reload(t.Context())
+	if _, err := pool.Exec(t.Context(), "rollback"); err != nil {
+		t.Errorf("a moat.yaml that cannot be read: %v", err)
+	}
+	if err := os.WriteFile(yaml, []byte("proxy: {services: [another]}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.reload(t.Context())
+	for deadline := time.Now().Add(10 * time.Second); err == nil && time.Now().Before(deadline); {
+		_, err = pool.Exec(t.Context(), "select 1")
+	}
+	if refusedWith(err) != "28000" {
+		t.Errorf("a service that is not listed any more: %v", err)
+	}
 	d.Exec(t, "update tenants set suspended = true")
 	deadline := time.Now().Add(10 * time.Second)
 	for err = nil; err == nil && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
@@ -111,4 +133,38 @@ func refusedWith(err error) string {
 		return pgErr.Code
 	}
 	return ""
+}
+
+// named keeps the names of the metrics that it is asked for.
+type named struct {
+	telemetry.Discard
+	all []string
+}
+
+func (n *named) Counter(name, _ string, _ ...string) func(...string) func(float64) {
+	n.all = append(n.all, name)
+	return n.Discard.Counter("", "")
+}
+
+func (n *named) Gauge(name, _ string, _ func() (float64, bool)) { n.all = append(n.all, name) }
+
+// The help of moat proxy names each metric.
+func TestProxyHelpNamesItsMetrics(t *testing.T) {
+	t.Parallel()
+	meter := &named{}
+	p, err := proxy.New(proxy.Config{Server: &pgconn.Config{}, Options: &moat.Options{}, Meter: meter,
+		Verify: func(context.Context, string, string) (proxy.Caller, error) { return proxy.Caller{}, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	_, help, _ := run(t, "proxy", "--help")
+	for _, name := range meter.all {
+		if !strings.Contains(help, name) {
+			t.Errorf("%s is not named", name)
+		}
+	}
+	if len(meter.all) == 0 {
+		t.Error("no metrics")
+	}
 }

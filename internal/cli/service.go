@@ -39,6 +39,8 @@ type service struct {
 	// flaws are those of a release in row-level security; nil means those that audit knows.
 	flaws func(version int) []string
 	check bool // opened for --check, not to serve
+	// reread reads moat.yaml again; nil where it stays as it was.
+	reread func() (config.Config, error)
 	// extend changes the portal before it is opened; nil but for moat demo.
 	extend func(context.Context, *service, *portal.Config) error
 
@@ -87,9 +89,17 @@ func (s *service) opened(ctx context.Context, open func(context.Context) error) 
 	return s, nil
 }
 
-// openFoundation opens what the API, the portal and the proxy stand on: the certificate,
+// openFoundation opens what the API, the portal and the proxy stand on: traces, the certificate,
 // the tenants' model, who signs tokens, and the application role's pool.
 func (s *service) openFoundation(ctx context.Context) (err error) {
+	tracer, flush, err := s.telemetry.tracer(ctx, s.config.Serve.Tracing, s.log)
+	if err != nil {
+		return err
+	}
+	if tracer != nil {
+		s.tracer = tracer
+		s.onClose(flush)
+	}
 	if s.certificate, err = loadCertificate(s.config.Serve); err != nil {
 		return err
 	}
@@ -109,15 +119,7 @@ func (s *service) openFoundation(ctx context.Context) (err error) {
 	return nil
 }
 
-func (s *service) open(ctx context.Context) error {
-	tracer, flush, err := s.telemetry.tracer(ctx, s.config.Serve.Tracing, s.log)
-	if err != nil {
-		return err
-	}
-	if tracer != nil {
-		s.tracer = tracer
-		s.onClose(flush)
-	}
+func (s *service) open(ctx context.Context) (err error) {
 	s.openWatch(ctx)
 	s.door = api.NewDoor(s.db, admission(s.config))
 	s.gate = api.NewGate(s.db, apiLimits(s.config))

@@ -44,8 +44,23 @@ func (s *service) reload(ctx context.Context) {
 		s.logReload(s.api.Reload(ctx))
 	}
 	if s.reloadProxy != nil {
+		s.rereadProxy()
 		s.logReload(s.reloadProxy(ctx))
 	}
+}
+
+// rereadProxy takes over what moat.yaml says now of the proxy's services and connections.
+func (s *service) rereadProxy() {
+	if s.reread == nil {
+		return
+	}
+	c, err := s.reread()
+	if err != nil {
+		s.log.Error("moat.yaml could not be reread, the old one stays", "error", err)
+		return
+	}
+	s.proxyDoor.services.Store(&c.Proxy.Services)
+	s.proxy.Resize(c.Proxy.Connections, c.Proxy.TenantConnections)
 }
 
 func (s *service) logReload(err error) {
