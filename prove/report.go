@@ -69,6 +69,9 @@ type Context struct {
 	Forgeable bool   `json:"forgeable"`
 	Script    string `json:"script"` // shows the forging; empty when not forgeable
 
+	// Proxy is true when the application's connection led through moat proxy.
+	Proxy bool `json:"proxy,omitempty"`
+
 	Target        string    `json:"target,omitempty"` // database, pool or API
 	Role          string    `json:"role,omitempty"`   // the application role
 	ServerVersion string    `json:"server_version,omitempty"`

@@ -30,7 +30,7 @@ type proveFlags struct {
 	strict, disposable, produced bool
 	statement, lock              time.Duration
 	format, output, script       string
-	pool                         bool
+	pool, proxy                  bool
 	http                         string
 	tokens                       []string
 	tenantColumn                 string
@@ -50,6 +50,7 @@ func (a *app) newProve() *cobra.Command {
 			"Exit code 0: everything is isolated. 1: a leak. 2: a probe is undecided, or an error.",
 		Example: "  moat prove postgres://postgres@localhost/app --app-url postgres://moat_app@localhost/app\n" +
 			"  moat prove --format html --output isolation.html\n  moat prove --script read:app.leads\n" +
+			"  moat prove --app-url postgres://app@localhost:6432/app --proxy --pool\n" +
 			"  moat prove --http http://127.0.0.1:8080/rest/v1 --token $A --token $B",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.prove(cmd.Context(), args, f) },
@@ -74,7 +75,10 @@ func (a *app) newProve() *cobra.Command {
 		"report's head)")
 	flags.BoolVar(&f.pool, "pool", false, "attack the connection pool too: what one user of a connection leaves for "+
 		"the next")
+	flags.BoolVar(&f.proxy, "proxy", false, "--app-url leads to moat proxy: name each tenant by a token, signed as moat "+
+		"token does")
 	flags.StringVar(&f.http, "http", "", "attack this API instead of the database")
+	cmd.MarkFlagsMutuallyExclusive("proxy", "node", "http")
 	flags.StringArrayVar(&f.tokens, "token", nil, "bearer token for --http: first tenant A's, then tenant B's")
 	flags.StringVar(&f.tenantColumn, "tenant-column", "",
 		"the tenant column as the API shows it (default: tenant.column, else found)")
@@ -196,6 +200,11 @@ func proveOptions(c config.Config, f *proveFlags) (database.Options, error) {
 	var err error
 	if o.Accepted, err = exceptions(f.baseline, c); err != nil {
 		return o, err
+	}
+	if f.proxy {
+		if o.Token, err = proxyTokens(c); err != nil {
+			return o, err
+		}
 	}
 	if c.Sealed.Enabled {
 		sealer, err := seal.Open(c.Sealed.KeyFile, nil)

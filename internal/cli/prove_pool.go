@@ -20,29 +20,43 @@ import (
 const mostTenants = 300
 
 // provePool attacks moat's own pool on the application's connection string (through
-// whatever pooler it leads to), without and with Paranoid, and adds the probes.
+// whatever pooler it leads to), without and with Paranoid, and adds the probes. Through moat
+// proxy the pool is one for all tenants.
 func provePool(ctx context.Context, operatorURL, appURL string, r *prove.Report, o database.Options) error {
 	p, err := poolTarget(ctx, operatorURL, o)
 	if err != nil {
 		return err
 	}
+	if o.Token != nil {
+		p.options.Hostile = true
+		found, err := attackProxyPool(ctx, appURL, o.Token, p.options)
+		return addPool(r, found, "", err)
+	}
 	for _, paranoid := range []bool{false, true} {
 		options := moat.Options{TenantSetting: r.Context.Setting, TenantType: p.kind, Paranoid: paranoid, Sealer: o.Sealer}
 		p.options.Hostile = paranoid
 		found, err := attackPool(ctx, appURL, options, p.options)
-		if err != nil {
-			return fmt.Errorf("attack the pool: %w", err)
-		}
 		suffix := ""
 		if paranoid {
 			suffix = " (paranoid)"
 		}
-		for _, probe := range found.Probes {
-			probe.Object += suffix
-			probe.ID = probe.Attack + ":" + probe.Object
-			r.Probes = append(r.Probes, probe)
-			r.Verdict = prove.Worst(r.Verdict, probe.Verdict)
+		if err := addPool(r, found, suffix, err); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// addPool adds what an attack on a pool found.
+func addPool(r, found *prove.Report, suffix string, err error) error {
+	if err != nil {
+		return fmt.Errorf("attack the pool: %w", err)
+	}
+	for _, probe := range found.Probes {
+		probe.Object += suffix
+		probe.ID = probe.Attack + ":" + probe.Object
+		r.Probes = append(r.Probes, probe)
+		r.Verdict = prove.Worst(r.Verdict, probe.Verdict)
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func newDoors(t *testing.T, sealed bool) *doors {
 		grant select, insert, update, delete on docs to moat_app; grant select on tenants to moat_app`, sealTenantA,
 		sealTenantB))
 	text := strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32))) +
-		"\nportal: {paste_tokens: true}"
+		"\nportal: {paste_tokens: true}\nproxy: {services: [backend]}"
 	args := []string{"--apply", "--until", "guards"}
 	if sealed {
 		text += "\nsealed: {enabled: true, key_file: " + filepath.Join(t.TempDir(), "seal.key") + "}"

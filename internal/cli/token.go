@@ -68,20 +68,26 @@ func (a *app) token(f tokenFlags) (string, error) {
 	if f.expires <= 0 {
 		return "", errors.New("--expires must be longer than nothing")
 	}
-	issuer, err := signingIssuer(c.Auth.Issuers, f)
-	if err != nil {
-		return "", err
-	}
-	key, err := signingKey(issuer, f.keyFile)
-	if err != nil {
-		return "", err
-	}
-	signer, err := auth.NewSigner(auth.SignerConfig{Key: key, Issuer: issuer.Issuer, Audience: issuer.Audience[0],
-		TenantClaim: issuer.TenantClaim, RoleClaim: issuer.RoleClaim})
+	signer, _, err := developmentSigner(c.Auth.Issuers, f)
 	if err != nil {
 		return "", err
 	}
 	return signer.Sign(auth.Identity{Tenant: moat.Tenant(f.tenant), Subject: f.subject, Role: f.role}, f.expires)
+}
+
+// developmentSigner signs as an issuer, which it returns, whose key moat.yaml or a flag names.
+func developmentSigner(issuers []config.Issuer, f tokenFlags) (s *auth.Signer, issuer string, err error) {
+	i, err := signingIssuer(issuers, f)
+	if err != nil {
+		return nil, "", err
+	}
+	key, err := signingKey(i, f.keyFile)
+	if err != nil {
+		return nil, "", err
+	}
+	s, err = auth.NewSigner(auth.SignerConfig{Key: key, Issuer: i.Issuer, Audience: i.Audience[0],
+		TenantClaim: i.TenantClaim, RoleClaim: i.RoleClaim})
+	return s, i.Issuer, err
 }
 
 // signingIssuer picks the issuer to sign as: the named one, else the only candidate.

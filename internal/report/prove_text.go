@@ -57,6 +57,9 @@ func (p *proveText) head(r *prove.Report) {
 	if c.Role != "" {
 		p.printf(" as %s, %s mode", c.Role, c.Mode)
 	}
+	if c.Proxy {
+		p.printf(", through moat proxy")
+	}
 	if c.ServerVersion != "" {
 		p.printf(", PostgreSQL %s", c.ServerVersion)
 	}

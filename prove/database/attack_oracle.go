@@ -74,7 +74,7 @@ func (st *site) peek(key []string, set string) (attack, bool) {
 // column's type or collation calls equal.
 func (st *site) lookAlikeAttacks() []attack {
 	c := st.column(st.tenant)
-	if st.prover.Sealer != nil || len(st.prover.values) > 0 || c == nil || !texty(c) && c.TypeName.Schema == "pg_catalog" {
+	if !st.s.bind.bare() || len(st.prover.values) > 0 || c == nil || !texty(c) && c.TypeName.Schema == "pg_catalog" {
 		return nil
 	}
 	var out []attack

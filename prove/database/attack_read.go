@@ -92,7 +92,7 @@ func (st *site) exceptNull() string {
 // preparedAttack lets B plan a statement and A run it: a tenant folded into the
 // plan shows.
 func (st *site) preparedAttack(cols, foreign string) []attack {
-	if st.prover.Sealer != nil && !st.staged {
+	if !st.s.bind.bare() && !st.staged {
 		return nil // B's binding is refused on a transaction that is A's
 	}
 	name := sqltext.Ident("moat plan " + st.name())

@@ -54,7 +54,7 @@ func (st *site) insertAttacks() []attack {
 func (st *site) orphanAttack() attack {
 	steps := []string{st.insert(st.spareA.with(row{st.tenant: null}))}
 	judge := accepted("a row without a tenant was planted")
-	if st.seesTenant() && (st.prover.Sealer == nil || st.staged) {
+	if st.seesTenant() && (st.s.bind.bare() || st.staged) {
 		steps = slices.Concat(steps, st.asB, []string{"SELECT 1 FROM " + st.sql() + " x WHERE x." +
 			sqltext.Ident(st.tenant) + " IS NULL LIMIT 1"})
 		judge = seen("a row without a tenant, planted by A, reached tenant B")

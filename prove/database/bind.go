@@ -25,6 +25,8 @@ type binder struct {
 	backend  uint32
 	// values are settings that differ from tenant to tenant: who is a member.
 	values map[string]map[string]string
+	// turns name the tenant by a token, where the session leads through moat proxy.
+	turns *turns
 	// spread sets so that the other servers of Citus see it.
 	spread bool
 }
@@ -45,15 +47,27 @@ func (b binder) sets(pairs ...string) []string {
 	return []string{"SELECT " + strings.Join(calls, ", ")}
 }
 
-// to binds the tenant. The statement of a sealer is printed with its arguments in
-// place; its token is short-lived and bound to this connection.
+// to binds the tenant, with the facts that go with it.
 func (b binder) to(ctx context.Context, tenant string) ([]string, error) {
-	if b.sealer == nil {
-		return b.plain(tenant), nil
-	}
-	return b.seal(ctx, moat.Scope{Tenant: moat.Tenant(tenant), Subject: b.value(tenant, b.subject),
+	return b.scope(ctx, moat.Scope{Tenant: moat.Tenant(tenant), Subject: b.value(tenant, b.subject),
 		Issuer: b.value(tenant, b.issuer), Role: b.value(tenant, b.role)})
 }
+
+// scope binds a scope: the tenant alone where it is a plain setting. The statement of a
+// sealer is printed with its arguments in place; its token is short-lived and bound to this
+// connection.
+func (b binder) scope(ctx context.Context, s moat.Scope) ([]string, error) {
+	switch {
+	case b.turns != nil:
+		return append([]string{b.turns.name(s)}, b.others(string(s.Tenant))...), nil
+	case b.sealer != nil:
+		return b.seal(ctx, s)
+	}
+	return b.plain(string(s.Tenant)), nil
+}
+
+// bare says whether any text is taken for a tenant, without a proof.
+func (b binder) bare() bool { return b.sealer == nil && b.turns == nil }
 
 // value is what a setting beside the tenant's is set to.
 func (b binder) value(tenant, setting string) string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -88,10 +87,13 @@ func (p *prover) resetAttacks() []attack {
 
 // neighbourAttacks look at, and signal, another session of the same role.
 func (p *prover) neighbourAttacks(ctx context.Context, victim *session) []attack {
-	if as, err := victim.bind.to(ctx, p.b); err == nil {
-		_, _ = victim.run(ctx, append(as, "SELECT '"+tag(tagB)+"' AS what_tenant_b_asked_for")...)
+	pid := "0"
+	if results, err := victim.run(ctx, "SELECT pg_catalog.pg_backend_pid()"); err == nil {
+		pid = results[0].rows[0][0]
 	}
-	pid := strconv.Itoa(int(victim.conn.PgConn().PID()))
+	if as, err := victim.bind.to(ctx, p.b); err == nil {
+		_, _ = victim.say(ctx, as, "SELECT '"+tag(tagB)+"' AS what_tenant_b_asked_for")
+	}
 	return []attack{
 		{name: "activity", steps: []string{"SELECT query FROM pg_catalog.pg_stat_activity WHERE pid = " + pid +
 			" AND query LIKE '%" + tag(tagB) + "%'"}, judge: seen("pg_stat_activity shows the text of tenant B's statement")},
@@ -182,7 +184,7 @@ func (p *prover) roleAttacks() []attack {
 // largeObjectAttack lets B store an object and A read it.
 func (p *prover) largeObjectAttack(st *site) []attack {
 	steps := []string{"SELECT pg_catalog.lo_from_bytea(2147483647, '" + tag(tagB) + "')"}
-	if p.Sealer == nil {
+	if st.s.bind.bare() {
 		steps = slices.Concat(st.asB, steps, st.asA)
 	}
 	steps = append(steps, "SELECT pg_catalog.convert_from(pg_catalog.lo_get(2147483647), 'UTF8')")

@@ -297,12 +297,8 @@ func (p *prover) asCaller(ctx context.Context, c policy.Caller) ([]string, error
 	as := p.app.bind.sets(p.model.Setting, "")
 	if c.Tenant != "" {
 		var err error
-		if p.app.bind.sealer != nil {
-			as, err = p.app.bind.seal(ctx, moat.Scope{Tenant: moat.Tenant(c.Tenant), Subject: c.Subject, Issuer: c.Issuer,
-				Role: c.Role})
-		} else {
-			as, err = p.app.bind.to(ctx, c.Tenant)
-		}
+		as, err = p.app.bind.scope(ctx, moat.Scope{Tenant: moat.Tenant(c.Tenant), Subject: c.Subject, Issuer: c.Issuer,
+			Role: c.Role})
 		if err != nil {
 			return nil, err
 		}

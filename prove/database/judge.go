@@ -57,6 +57,7 @@ func undecided(format string, args ...any) finding {
 const (
 	codePrivilege     = "42501" // permission denied, and a row that violates a policy
 	codeAuthorization = "28000" // sealed mode: bound to another tenant already, or a bad token
+	codeActive        = "25001" // moat proxy: a transaction names its tenant first, and once
 	codeUnique        = "23505"
 	codeForeignKey    = "23503"
 	codeExclusion     = "23P01"
@@ -84,7 +85,7 @@ func (a attack) decide(st *site, o outcome) finding {
 		return undecided("could not become tenant A: %s", prove.Message(o.err))
 	case o.err == nil:
 		return st.weigh(a.judge(o))
-	case refused(o.err):
+	case refused(o.err), o.err.Code == codeActive && st.s.bind.turns.names(a.steps):
 		return isolated("refused: %s", o.err.Message)
 	case st.tenantIsThere(a, o.err):
 		return isolated("a row that is added is a new tenant: key %q has one row for each", o.err.ConstraintName)

@@ -37,6 +37,9 @@ type Options struct {
 	Settings map[string]string
 	// Sealer binds tenants in sealed mode. Zero means plain mode.
 	Sealer moat.Sealer
+	// Token signs for a scope where application leads to moat proxy, at a connection for all
+	// tenants. Zero means that it leads to the database.
+	Token Token
 	// Strict also attacks what tells of other tenants without showing or changing a
 	// row: the rights that every role has by default (pg_stat_activity,
 	// pg_cancel_backend, large objects, temporary tables, creating in public before
@@ -102,6 +105,13 @@ func Attack(ctx context.Context, operator, application *pgx.ConnConfig, o Option
 	started := time.Now()
 	p.report.Context.Started = started.UTC().Truncate(time.Second)
 	defer p.close()
+	if o.Token != nil {
+		var err error
+		if p.appConfig, err = throughProxy(ctx, application, o.Token); err != nil {
+			return nil, err
+		}
+		p.report.Context.Proxy = true
+	}
 	if err := p.look(ctx); err != nil {
 		return nil, err
 	}

@@ -89,7 +89,7 @@ func (p *prover) rebind(ctx context.Context, st *site) error {
 		return err
 	}
 	st.asNobody = []string{}
-	if p.Sealer == nil && len(p.values) == 0 {
+	if st.s.bind.bare() && len(p.values) == 0 {
 		st.asNobody = st.s.bind.plain(madeTenant(p.model.Type, 9999))
 	}
 	if st.target != nil && st.readable() {

@@ -17,6 +17,10 @@ func (p *prover) script(st *site, object string, t *tally) string {
 	for line := range strings.Lines(t.worst.reason) {
 		fmt.Fprintf(&b, "-- %s\n", strings.TrimRight(line, "\n"))
 	}
+	if st.s.bind.turns != nil {
+		p.turnScript(&b, t.tries)
+		return b.String()
+	}
 	if p.Sealer != nil {
 		b.WriteString("-- The token below was bound to the connection that ran this; sign another for yours.\n")
 	}

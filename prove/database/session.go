@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat"
 )
 
 // A session is a connection with a transaction open on it that is never
@@ -107,6 +109,9 @@ func open(ctx context.Context, cfg *pgx.ConnConfig, p *prover, become []string) 
 		"SET LOCAL synchronize_seqscans = off", // else the rows looked at differ from run to run
 		// A deferred check would wait for a COMMIT that never comes.
 		immediate,
+	}
+	if p.Token != nil && len(become) == 0 {
+		s.bind.turns = &turns{p.Token, map[string]moat.Scope{}}
 	}
 	if len(become) > 0 {
 		// A read that a policy would filter must fail on the operator's side, not
@@ -217,6 +222,9 @@ func (s *session) prelude(a attempt) []string {
 
 // try makes the attempt and takes all of it back.
 func (s *session) try(ctx context.Context, a attempt) outcome {
+	if s.bind.turns != nil {
+		return s.tryTurn(ctx, a)
+	}
 	s.notices = nil
 	prelude := s.prelude(a)
 	results, err := s.run(ctx, append(prelude, a.steps...)...)
@@ -238,6 +246,17 @@ func (s *session) try(ctx context.Context, a attempt) outcome {
 		o.broken = err
 	}
 	return o
+}
+
+// say runs a statement for a tenant and leaves its transaction open.
+func (s *session) say(ctx context.Context, as []string, statement string) ([]result, error) {
+	if s.bind.turns != nil {
+		var err error
+		if as, err = s.turn(ctx, as); err != nil {
+			return nil, err
+		}
+	}
+	return s.run(ctx, append(slices.Clone(as), statement)...)
 }
 
 // unbecome returns to the operator's own role.

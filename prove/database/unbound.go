@@ -54,13 +54,17 @@ func (p *prover) seesEverybodys(who nobody, t *target) bool {
 // nobodies lists them; the unbound one comes first, while the connection is fresh.
 func (p *prover) nobodies(ctx context.Context, s *session) []nobody {
 	out := []nobody{{"no tenant", []string{}}}
-	if p.Sealer == nil {
+	if s.bind.bare() {
 		out = append(out, nobody{"empty tenant", s.bind.plain("")}, nobody{"wildcard tenant", s.bind.plain("%")})
 	}
-	if as, err := s.bind.to(ctx, madeTenant(p.model.Type, 9999)); err == nil {
-		out = append(out, nobody{"unknown tenant", as})
-	} else {
+	as, err := s.bind.to(ctx, madeTenant(p.model.Type, 9999))
+	switch {
+	case err != nil:
 		p.report.Skip("unknown tenant: the sealer signs for no such tenant (" + err.Error() + ")")
+	case s.bind.turns != nil && s.refusesTenant(ctx, as):
+		p.report.Skip("unknown tenant: moat proxy refuses its token")
+	default:
+		out = append(out, nobody{"unknown tenant", as})
 	}
 	return out
 }
