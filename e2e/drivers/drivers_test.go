@@ -64,7 +64,10 @@ var suites = map[string][]string{
 	"activerecord": {"ruby", "ActiveRecordSuite.rb"},
 	"pdo":          {"php", "pdo_suite.php"},
 	"jdbc":         {"java", "-cp", "/usr/share/java/postgresql.jar:.", "Jdbc.java"},
-	"psql":         {"bash", "psql.sh"},
+	"spring": {"java", "-cp", "/usr/share/java/postgresql.jar:/usr/share/java/spring3-beans.jar:" +
+		"/usr/share/java/spring3-core.jar:/usr/share/java/spring3-jdbc.jar:/usr/share/java/spring3-transaction.jar:" +
+		"/usr/share/java/commons-logging.jar:.", "Spring.java"},
+	"psql": {"bash", "psql.sh"},
 }
 
 // TestDrivers runs each suite on each major version. It fails where a driver is missing.
