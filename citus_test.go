@@ -22,6 +22,12 @@ func newSpread(t testing.TB) *fixture {
 	t.Helper()
 	f := newLeads(t)
 	f.Exec(t, pgtest.Citus)
+	return newSpreadOn(t, f)
+}
+
+// newSpreadOn adds the function.
+func newSpreadOn(t testing.TB, f *fixture) *fixture {
+	t.Helper()
 	f.Exec(t, "create schema moat; grant usage on schema moat to "+f.Role)
 	f.Exec(t, policy.SetTenant(policy.Facts{Tenant: moat.DefaultTenantSetting, Subject: moat.DefaultSubjectSetting,
 		Role: moat.DefaultRoleSetting, Claims: moat.DefaultClaimsSetting}))
@@ -211,13 +217,45 @@ func TestCitusUses(t *testing.T) {
 // Many tenants on few connections, with errors and cancels: every answer is the tenant's own.
 func TestCitusUnderErrorsAndCancels(t *testing.T) {
 	t.Parallel()
-	f := newSpread(t)
-	db := f.open(t, 2, moat.Options{Citus: moat.CitusOn})
+	underErrors(t, newSpread(t).open(t, 2, moat.Options{Citus: moat.CitusOn}), 60, 2*time.Millisecond)
+}
+
+// The same on a real cluster, each statement in one round trip, and without a tenant nothing.
+func TestCitusReal(t *testing.T) {
+	t.Parallel()
+	f := newSpreadOn(t, leadsIn(t, pgtest.NewCitus(t)))
+	f.Exec(t, "drop policy tenant_isolation on leads; drop policy tenant_access on leads; create policy tenant_isolation "+
+		"on leads using (tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid)")
+	f.Exec(t, "select create_distributed_table('leads', 'tenant_id')")
+	var trips pgtest.Trips
+	db := f.open(t, 1, moat.Options{ConfigurePool: func(c *pgxpool.Config) { trips.Install(c) }})
+	if !db.Spread() {
+		t.Fatal("Open has not seen Citus")
+	}
+	for try, tenant := range []moat.Tenant{tenantA, tenantB, tenantA, tenantB} {
+		trips.Reset()
+		got := names(t, as(tenant), db, "select name from leads order by id")
+		if want := [][]string{{"a1", "a2", "a3"}, {"b1", "b2"}}[try%2]; !slices.Equal(got, want) {
+			t.Errorf("%s sees %q", tenant, got)
+		}
+		if n := trips.Count(); try > 0 && n != 1 {
+			t.Errorf("%d round trips", n)
+		}
+	}
+	var n int
+	if err := f.pool(t, 1).QueryRow(t.Context(), "select count(*) from leads").Scan(&n); err != nil || n != 0 {
+		t.Errorf("without a tenant: %d rows, %v", n, err)
+	}
+	underErrors(t, f.open(t, 4, moat.Options{}), 150, 20*time.Millisecond)
+}
+
+// underErrors has six callers of two tenants run statements that succeed, fail or take too long.
+func underErrors(t *testing.T, db *moat.DB, times int, patience time.Duration) {
 	var wg sync.WaitGroup
 	for i := range 6 {
 		wg.Go(func() {
 			tenant, want := []moat.Tenant{tenantA, tenantB}[i%2], []int{3, 2}[i%2]
-			for k := range 60 {
+			for k := range times {
 				ctx, cancel := context.WithTimeout(as(tenant), time.Hour)
 				sql := "select count(*), count(*) filter (where tenant_id = $1) from leads"
 				switch k % 4 {
@@ -225,7 +263,7 @@ func TestCitusUnderErrorsAndCancels(t *testing.T) {
 					sql = "select 1/0, 0 where $1::uuid is not null"
 				case 2:
 					cancel()
-					ctx, cancel = context.WithTimeout(as(tenant), 2*time.Millisecond)
+					ctx, cancel = context.WithTimeout(as(tenant), patience)
 					sql = "select count(*), count(*) filter (where tenant_id = $1) from leads, pg_sleep(0.01)"
 				}
 				var all, own int

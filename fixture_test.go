@@ -44,7 +44,11 @@ type fixture struct {
 
 func newFixture(t testing.TB, tenantType moat.TenantType) *fixture {
 	t.Helper()
-	d := pgtest.New(t)
+	return newFixtureIn(t, pgtest.New(t), tenantType)
+}
+
+func newFixtureIn(t testing.TB, d *pgtest.Database, tenantType moat.TenantType) *fixture {
+	t.Helper()
 	role := d.AppRole(t)
 	d.Exec(t, fmt.Sprintf(leadsSchema, role, tenantType))
 	return &fixture{Database: d, Role: role, App: d.As(t, role)}
@@ -53,7 +57,12 @@ func newFixture(t testing.TB, tenantType moat.TenantType) *fixture {
 // newLeads is a fixture with three leads of A and two of B.
 func newLeads(t testing.TB) *fixture {
 	t.Helper()
-	f := newFixture(t, moat.UUID)
+	return leadsIn(t, pgtest.New(t))
+}
+
+func leadsIn(t testing.TB, d *pgtest.Database) *fixture {
+	t.Helper()
+	f := newFixtureIn(t, d, moat.UUID)
 	f.Exec(t, fmt.Sprintf(`insert into leads (tenant_id, id, name) values
 		('%[1]s', 1, 'a1'), ('%[1]s', 2, 'a2'), ('%[1]s', 3, 'a3'), ('%[2]s', 1, 'b1'), ('%[2]s', 2, 'b2')`,
 		tenantA, tenantB))

@@ -45,6 +45,7 @@ func TestNearestByPgvector(t *testing.T) {
 	}
 	answers := func() int {
 		app := b.Conn(t, b.As(t, b.cfg.Roles.Application))
+		defer execute(app, "ROLLBACK")
 		execute(app, "BEGIN; SET LOCAL app.current_tenant = '1'; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
 		rows, _ := app.Query(t.Context(), "SELECT id FROM app.docs ORDER BY at <-> '[100.5,0]' LIMIT 10")
 		ids, err := pgx.CollectRows(rows, pgx.RowTo[int])
@@ -61,6 +62,9 @@ func TestNearestByPgvector(t *testing.T) {
 	if got := answers(); got >= 10 {
 		t.Errorf("by default the tenant gets %d of its 10 nearest rows: nothing is shown", got)
 	}
+	b.Exec(t, `INSERT INTO app.docs SELECT 2, 1000 + i, format('[%s,500]', i / 10000.0)::vector FROM generate_series(1, 60) i`)
+	b.act(t, []scene{{tenant: "1", sql: "SELECT count(*) FROM app.docs_nearest_at('[0,500]')", want: "10"},
+		{tenant: "1", sql: "SELECT id FROM app.docs_nearest_at('[3.1,0]', 2)", want: "3,4"}})
 	b.apply(t, GroupGuards) // plans it again
 	if got := answers(); got != 10 {
 		t.Errorf("one index, scans that go on: %d answers", got)

@@ -3,6 +3,8 @@ package database
 import (
 	"context"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strconv"
@@ -34,20 +36,26 @@ func (s *stage) nearestAttacks(ctx context.Context, st *site) []attack {
 		if at == "" {
 			continue
 		}
-		a := attack{name: "nearest", part: x.Name, steps: s.search(st, x, *k, at, false), judge: judgeNearest}
-		if s.Disposable {
-			a.inserts = s.crowd(ctx, st, k.Column, at)
-		}
-		for _, r := range a.inserts {
-			a.setup = append(a.setup, st.sow(r))
-		}
-		out = append(out, a)
+		out = append(out, s.nearestAttack(ctx, st, x, *k, at, "nearest"))
 		if s.Strict && x.GoesOnBy() != "" {
-			a.name, a.steps = "nearest at once", s.search(st, x, *k, at, true)
-			out = append(out, a)
+			out = append(out, s.nearestAttack(ctx, st, x, *k, at, "nearest at once"))
 		}
 	}
 	return out
+}
+
+// nearestAttack is one search. At once, the caller's own SQL ends scans early.
+func (s *stage) nearestAttack(ctx context.Context, st *site, x catalog.Index, k catalog.IndexKey, at,
+	name string) attack {
+	once := name != "nearest"
+	a := attack{name: name, part: x.Name, steps: s.search(st, x, k, at, once), judge: judgeNearest}
+	if s.Disposable {
+		a.inserts = s.crowd(ctx, st, k.Column, at, once)
+	}
+	for _, r := range a.inserts {
+		a.setup = append(a.setup, st.sow(r))
+	}
+	return a
 }
 
 // valueOf is a column's value in the first row that has one.
@@ -94,46 +102,47 @@ func judgeNearest(o outcome) finding {
 	return isolated("a search returned all %d rows of tenant A's that it asked for", wanted)
 }
 
-// crowd makes ten rows of A's, and sixty of B's that are nearer to one of B's.
-func (s *stage) crowd(ctx context.Context, st *site, column, at string) []row {
-	away, ok := apart(at)
-	if !ok {
-		s.report.Skip(fmt.Sprintf("no row was planted near those of %s.%s: no value apart from %.40s is known", st.name(),
-			column, at))
-		return nil
-	}
+// crowd makes ten rows of A's, and sixty of B's that are nearer to one of B's: scattered as rows
+// of one topic are, or all but in one place, where an index finds no way out of them.
+func (s *stage) crowd(ctx context.Context, st *site, column, at string, dense bool) []row {
 	var all []row
 	a, b := s.parties()
+	r := rand.New(rand.NewPCG(1, 2)) // the same each time
 	for i := range nearestRows + nearerRows {
-		by, base, value := a, st.rowsA[0], away
+		by, base, off, spread := a, st.rowsA[0], 1.0, 0.1
 		if i >= nearestRows {
-			by, base, value = b, st.rowsB[0], at
+			by, base, off = b, st.rowsB[0], 0
 		}
-		r, err := s.sower.spare(ctx, st, by, base, 0)
+		if dense {
+			spread = 0.001
+		}
+		value, ok := apart(at, func() float64 { return off + spread*r.Float64() })
+		made, err := s.sower.spare(ctx, st, by, base, 0)
+		if err == nil && !ok {
+			err = fmt.Errorf("no value near %.40s is known", at)
+		}
 		if err != nil {
 			s.report.Skip(fmt.Sprintf("no rows were planted near those of %s.%s: %v", st.name(), column, err))
 			return nil
 		}
-		all = append(all, r.with(row{column: value}))
+		all = append(all, made.with(row{column: value}))
 	}
 	return all
 }
 
 var (
-	firstNumber = regexp.MustCompile(`^([\[(<]+)(-?[0-9.]+(?:e[-+]?[0-9]+)?)`)
-	bits        = regexp.MustCompile(`^[01]+$`)
+	places  = regexp.MustCompile(`^[\[(<]`)
+	numbers = regexp.MustCompile(`-?[0-9.]+(?:e[-+]?[0-9]+)?`)
 )
 
-// apart is a value some way off: of a vector or a point with another first number, of a string
-// of bits the opposite.
-func apart(value string) (string, bool) {
-	if bits.MatchString(value) {
-		return strings.Map(func(r rune) rune { return '0' + '1' - r }, value), true
-	}
-	m := firstNumber.FindStringSubmatch(value)
-	if m == nil {
-		return "", false
-	}
-	n, err := strconv.ParseFloat(m[2], 64)
-	return m[1] + strconv.FormatFloat(n+1, 'g', -1, 64) + value[len(m[0]):], err == nil
+// apart moves each number of a vector or a point by a share of itself.
+func apart(value string, share func() float64) (string, bool) {
+	moved := numbers.ReplaceAllStringFunc(value, func(text string) string {
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return text
+		}
+		return strconv.FormatFloat(n+(math.Abs(n)+1)*share(), 'g', 7, 64)
+	})
+	return moved, places.MatchString(value)
 }
