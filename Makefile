@@ -8,6 +8,7 @@
 # make bench-lifecycle  export and erasure of one tenant against COPY
 # make bench-vector  searches for nearest neighbours; MOAT_PGVECTOR_URL names an empty database with pgvector
 # make bench-api  moat serve against a plain handler, PostGraphile and pgbench
+# make bench-tenants  what a request costs among 10, 1,000 and 100,000 tenants; needs 5 GB of disk
 # make bench-proxy  moat proxy against no proxy, PgBouncer, and what applications send today
 # make build   bin/moat
 # make snapshot  dist/: archives, deb and rpm, checksums, SBOM, as a release would have them
@@ -17,7 +18,7 @@ export CGO_ENABLED = 0
 GO ?= go
 MAJORS ?= 14,18
 
-.PHONY: build demo test test-short test-majors check bench bench-tenancy bench-lifecycle bench-vector bench-api bench-proxy tools snapshot image
+.PHONY: build demo test test-short test-majors check bench bench-tenancy bench-lifecycle bench-vector bench-api bench-tenants bench-proxy tools snapshot image
 
 build:
 	$(GO) build -trimpath -o bin/moat ./cmd/moat
@@ -74,6 +75,10 @@ bench-vector:
 bench-api:
 	@./scripts/tools all
 	$(GO) run ./bench/api
+
+bench-tenants:
+	@./scripts/tools postgres
+	$(GO) run ./bench/api -only tenants
 
 bench-proxy:
 	@./scripts/tools all

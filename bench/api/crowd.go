@@ -25,7 +25,8 @@ import (
 // crowd is a database of many tenants and what serves it. All have the same number of rows,
 // which lie apart as they come in, and as many callers.
 type crowd struct {
-	tenants, each int // tenants, and rows of each
+	tenants, each int    // tenants, and rows of each
+	admin         string // the superuser's URL
 	db            *moat.DB
 	server        *server
 	door          *serving.Door
@@ -78,7 +79,8 @@ func openCrowd(ctx context.Context, d *database, tenants, rows int) (*crowd, err
 	if _, err := d.admin.Exec(ctx, "CREATE DATABASE "+name); err != nil {
 		return nil, err
 	}
-	if err := c.fill(ctx, at(d.demo.AdminURL, name), rows); err != nil {
+	c.admin = at(d.demo.AdminURL, name)
+	if err := c.fill(ctx, rows); err != nil {
 		return nil, fmt.Errorf("fill: %w", err)
 	}
 	if err := c.sign(d); err != nil {
@@ -106,8 +108,8 @@ func at(server, name string) string {
 	return u.String()
 }
 
-func (c *crowd) fill(ctx context.Context, admin string, rows int) error {
-	open := func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, admin) }
+func (c *crowd) fill(ctx context.Context, rows int) error {
+	open := func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, c.admin) }
 	conn, err := open(ctx)
 	if err != nil {
 		return err
@@ -131,6 +133,19 @@ func (c *crowd) fill(ctx context.Context, admin string, rows int) error {
 		}
 	}
 	return nil
+}
+
+// read has the rows and their indexes in the machine's memory: what was filled first may have been
+// pushed out.
+func (c *crowd) read(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, c.admin)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	_, err = conn.PgConn().Exec(ctx, "CREATE EXTENSION pg_prewarm; SELECT sum(pg_prewarm(c.oid, 'read')) FROM pg_class c "+
+		"WHERE c.relnamespace = 'app'::regnamespace AND c.relkind IN ('r', 'i')").ReadAll()
+	return err
 }
 
 func (c *crowd) sign(d *database) error {

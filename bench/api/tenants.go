@@ -53,6 +53,11 @@ func tenants(ctx context.Context, d *database, o options) error {
 		}
 		crowds = append(crowds, c)
 	}
+	for _, c := range crowds {
+		if err := c.read(ctx); err != nil {
+			return fmt.Errorf("%d tenants: %w", c.tenants, err)
+		}
+	}
 	fmt.Printf("\nTenants: %d rows in each database, one request after another, median and 99th percentile\n\n", o.rows)
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	defer out.Flush()
