@@ -30,7 +30,8 @@ ALTER TABLE app.notes ENABLE ROW LEVEL SECURITY; ALTER TABLE app.notes FORCE ROW
 CREATE POLICY own ON app.tenants USING (id = nullif(current_setting('app.current_tenant', true), '')::uuid);
 CREATE POLICY own ON app.leads USING (tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid);
 CREATE POLICY own ON app.notes USING (tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid);
-GRANT SELECT ON app.tenants, app.countries TO :app; GRANT SELECT, INSERT, UPDATE, DELETE ON app.leads, app.notes TO :app;`
+GRANT SELECT ON app.tenants, app.countries TO :app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.leads, app.notes TO :app;`
 
 // The API on a real cluster: every tenant reads and writes its own rows, and embeds go to the
 // shard of both tables.

@@ -62,7 +62,8 @@ func TestNearestByPgvector(t *testing.T) {
 	if got := answers(); got >= 10 {
 		t.Errorf("by default the tenant gets %d of its 10 nearest rows: nothing is shown", got)
 	}
-	b.Exec(t, `INSERT INTO app.docs SELECT 2, 1000 + i, format('[%s,500]', i / 10000.0)::vector FROM generate_series(1, 60) i`)
+	b.Exec(t, `INSERT INTO app.docs
+		SELECT 2, 1000 + i, format('[%s,500]', i / 10000.0)::vector FROM generate_series(1, 60) i`)
 	b.act(t, []scene{{tenant: "1", sql: "SELECT count(*) FROM app.docs_nearest_at('[0,500]')", want: "10"},
 		{tenant: "1", sql: "SELECT id FROM app.docs_nearest_at('[3.1,0]', 2)", want: "3,4"}})
 	b.apply(t, GroupGuards) // plans it again

@@ -65,10 +65,11 @@ func (p *planner) nearestFunction(t *table, x catalog.Index, k catalog.IndexKey)
 		columns[i] = names[i] + " " + c.Type
 	}
 	body := fmt.Sprintf("\n#variable_conflict use_column\nBEGIN\n  RETURN QUERY WITH found AS MATERIALIZED (SELECT f.%s "+
-		"FROM %s f ORDER BY %s LIMIT max_rows),\n    enough AS MATERIALIZED (SELECT count(*) >= max_rows AS is FROM found)\n"+
+		"FROM %s f ORDER BY %s LIMIT max_rows),\n    enough AS MATERIALIZED "+
+		"(SELECT count(*) >= max_rows AS is FROM found)\n"+
 		"    SELECT f.%[1]s FROM (SELECT f.%[1]s FROM found f WHERE (SELECT e.is FROM enough e)\n      UNION ALL "+
-		"(SELECT f.%[1]s FROM %[2]s f WHERE NOT (SELECT e.is FROM enough e)\n        ORDER BY (%[3]s) + 0 LIMIT max_rows)) f "+
-		"ORDER BY %[3]s;\nEND\n",
+		"(SELECT f.%[1]s FROM %[2]s f WHERE NOT (SELECT e.is FROM enough e)\n        ORDER BY (%[3]s) + 0 LIMIT max_rows)) "+
+		"f ORDER BY %[3]s;\nEND\n",
 		strings.Join(names, ", f."), q.SQL(), order)
 	for _, found := range p.Functions(f) {
 		if found.Body == body {
