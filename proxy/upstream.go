@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -153,6 +154,15 @@ func (u *upstreams) hijack(ctx context.Context, c *pgconn.Config, s moat.Scope) 
 	if err != nil {
 		return nil, err
 	}
+	return taken(ctx, conn)
+}
+
+// taken is what is beneath a connection. When a write is slow, pgconn begins to read in the
+// background, and that goes on after the answer: what it reads next would be lost to us.
+func taken(ctx context.Context, conn *pgconn.PgConn) (*pgconn.HijackedConn, error) {
+	if err := conn.SyncConn(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close(ctx))
+	}
 	hijacked, err := conn.Hijack()
 	if err == nil {
 		hijacked.Frontend = nil // its buffers would be kept as long as the connection
@@ -247,11 +257,11 @@ func cleared(ctx context.Context, c *upstream) bool {
 	if _, err := conn.Exec(ctx, "discard all").ReadAll(); err != nil {
 		return false
 	}
-	hijacked, err := conn.Hijack()
+	hijacked, err := taken(ctx, conn)
 	if err != nil {
 		return false
 	}
-	c.HijackedConn, hijacked.Frontend = hijacked, nil
+	c.HijackedConn = hijacked
 	return true
 }
 
