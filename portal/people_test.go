@@ -295,7 +295,7 @@ func TestOwnKeysAndSessions(t *testing.T) {
 	if id, err = apikey.Verify(t.Context(), w.config.Keys, second); err != nil {
 		t.Fatal(err)
 	}
-	says(t, desk.get("/operator/tenants/1"), []string{"sync", second[:10], "Ann A", "ann@a.example"}, []string{second,
+	says(t, desk.get("/operator/tenants/1"), []string{"sync", second[:10], "<td>adam</td><td>admin</td>"}, []string{second,
 		"Bea", "import"})
 	revoke := func(tenant, reason string) int {
 		return desk.do("POST", "/operator/tenants/"+tenant+"/keys", url.Values{"id": {id.Key.ID},
