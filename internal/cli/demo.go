@@ -40,9 +40,8 @@ func (a *app) newDemo() *cobra.Command {
 		Short: "Show tenant isolation on a private PostgreSQL with sample data",
 		Long: "Start a private PostgreSQL with an agency, five clients and their 30,000 leads in one\n" +
 			"table, serve it, and print what to try: each client alone, and the agency above them.\n" +
-			" Nothing is left behind when it ends, unless\n" +
-			"--data keeps it. --format json prints one line, with addresses and tokens, once it\n" +
-			"is ready.",
+			"Nothing is left behind when it ends, unless --data keeps it. --format json prints one\n" +
+			"line, with addresses and tokens, once it is ready.",
 		Example: "  moat demo\n  moat demo --sealed\n  moat demo --addr 127.0.0.1:0 --format json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -132,7 +132,9 @@ func (w *Watch) compare(ctx context.Context, conn *pgx.Conn, last string) (strin
 		last = now
 	}
 	if err := w.Reload(ctx); err != nil {
-		w.Logger.Error("schema could not be reloaded, the old one stays", "error", w.Cause(err))
+		if ctx.Err() == nil { // else it is the end
+			w.Logger.Error("schema could not be reloaded, the old one stays", "error", w.Cause(err))
+		}
 		return last, nil
 	}
 	return now, nil
