@@ -15,14 +15,13 @@ const copied = "dddddddd-0000-4000-8000-000000000004"
 func TestClone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Shared(t))
-	before := w.fingerprint(t, copied, true)
 	_, err := w.operator(t).Clone(t.Context(), acme, copied, lifecycle.CloneOptions{})
 	if err == nil || !strings.Contains(err.Error(), "app.tenants.slug='{}-copy'") {
 		t.Fatalf("a slug must stay unique: %v", err)
 	}
 	w.Exec(t, `ALTER TABLE app.teams ADD owner uuid, ADD FOREIGN KEY (tenant_id, owner) REFERENCES app.memberships`)
 	w.Exec(t, "UPDATE app.teams t SET owner = m.user_id FROM app.memberships m WHERE m.tenant_id = t.tenant_id")
-	before = w.fingerprint(t, copied, true)
+	before := w.fingerprint(t, copied, true)
 	opts := lifecycle.CloneOptions{Set: map[string]string{"app.tenants.slug": "{}-staging"}}
 	for _, step := range []struct{ include, refusal string }{
 		{"app.teams", "app.orders: 1 row names other tenants (buyer_id), who would see the copies"},
