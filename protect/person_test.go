@@ -111,9 +111,9 @@ func TestOwnRowsOfAnyTenantAreAsked(t *testing.T) {
 	b.apply(t, GroupGuards)
 	conn := b.Conn(t, b.As(t, b.cfg.Roles.Application))
 	for org, want := range map[string]string{"A": "1", "C": "42501"} {
-		got := result(t.Context(), conn, "SELECT set_config('request.jwt.claims', "+
+		result(t.Context(), conn, "SELECT set_config('request.jwt.claims', "+
 			"jsonb_build_object('sub', md5('u')::uuid)::text, false)")
-		if got = result(t.Context(), conn, "INSERT INTO app.note (org_id) SELECT md5('"+org+"')::uuid"); got != want {
+		if got := result(t.Context(), conn, "INSERT INTO app.note (org_id) SELECT md5('"+org+"')::uuid"); got != want {
 			t.Errorf("into %s: %s, want %s", org, got, want)
 		}
 	}
