@@ -28,7 +28,7 @@ func TestServeWatches(t *testing.T) {
 	c.Watch.Every = 100 * time.Millisecond
 	var log output
 	s, err := openService(t.Context(), &service{config: c, appURL: d.As(t, role), operatorURL: d.URL,
-		log: slog.New(slog.NewTextHandler(&log, nil))})
+		log: slog.New(slog.NewTextHandler(&log, nil)), telemetry: measured()})
 	if err != nil {
 		t.Fatal(err)
 	}
