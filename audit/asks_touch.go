@@ -27,6 +27,9 @@ func (a *asking) touch(statement []sqltext.Token, asked bool) {
 		a.open = t.QName().String()
 		return
 	}
+	if t := a.f.past(a.fn, &uses); t != nil && !a.bound(statement) {
+		a.open = t.QName().String()
+	}
 }
 
 // names are the parameters and variables that stand in a text, in lower case.

@@ -1,14 +1,16 @@
 package audit
 
 import (
+	"slices"
+
 	"github.com/moat-db/moat/catalog"
 )
 
 // callable reports whether an application role's statements can run a function: by
-// calling it, or by writing to a table that has it as a trigger.
+// calling it or an aggregate of it, or by writing to a table that has it as a trigger.
 func (f *facts) callable(fn *catalog.Function) bool {
 	if fn.Result != "trigger" && fn.Result != "event_trigger" {
-		return len(f.apps) == 0 || f.appMay(fn.Privileges, "EXECUTE")
+		return len(f.apps) == 0 || f.appMay(fn.Privileges, "EXECUTE") || f.aggregated(fn)
 	}
 	for _, r := range f.look.Triggered(fn.QName()) {
 		if f.appTouches(r, "INSERT", "UPDATE", "DELETE", "TRUNCATE") {
@@ -16,6 +18,14 @@ func (f *facts) callable(fn *catalog.Function) bool {
 		}
 	}
 	return false
+}
+
+// aggregated reports whether an application role may run an aggregate of the function: the
+// right to the function itself is then the owner's of the aggregate to have.
+func (f *facts) aggregated(fn *catalog.Function) bool {
+	return slices.ContainsFunc(f.userFunctions, func(a *catalog.Function) bool {
+		return slices.Contains(a.Parts, fn.OID) && f.appMay(a.Privileges, "EXECUTE")
+	})
 }
 
 // definers returns the SECURITY DEFINER functions of users that an application

@@ -8,19 +8,23 @@ import (
 )
 
 var ruleFuncDefinerBypass = Rule{
-	ID: "func-definer-bypass", Severity: Critical, Holes: []string{"V07", "V12"},
+	ID: "func-definer-bypass", Severity: Critical, Holes: []string{"V07", "V12", "V24", "V27"},
 	Title: "A SECURITY DEFINER function bypasses the policies of a tenant table",
 	check: func(f *facts) []Finding {
 		var out []Finding
 		for _, fn := range f.definers() {
 			b := f.body(fn)
-			if b.Dynamic || b.Mentions(xmlFunctions...) {
+			if f.takesText(fn, b) {
 				continue // func-definer-dynamic speaks
 			}
+			whole := b.Dynamic || b.Mentions(xmlFunctions...) // a text of its own, of whatever table
 			t := f.bypassedTable(fn, func(t *catalog.Relation) bool {
 				reads, _ := b.Of(t.QName())
-				return reads || b.Foreign
+				return reads || b.Foreign || whole
 			})
+			if t == nil {
+				t = f.past(fn, b)
+			}
 			if t == nil {
 				continue
 			}
@@ -29,7 +33,7 @@ var ruleFuncDefinerBypass = Rule{
 				continue
 			}
 			asked := f.follow(fn)
-			if b.Foreign {
+			if b.Foreign || whole && asked.open == "" && !f.asks(b) {
 				asked.open = t.QName().String()
 			}
 			switch {

@@ -14,8 +14,7 @@ var ruleFuncDefinerDynamic = Rule{
 		var out []Finding
 		for _, fn := range f.definers() {
 			b := f.body(fn)
-			takesText := b.Dynamic || b.Mentions(xmlFunctions...)
-			if !takesText || len(fn.Params) == 0 && fn.Result != "trigger" || f.trustedDynamic(fn, b) {
+			if !f.takesText(fn, b) || f.trustedDynamic(fn, b) {
 				continue
 			}
 			why := "The function runs SQL built from text, with the rights of its owner, " + fn.Owner + "."
@@ -30,6 +29,11 @@ var ruleFuncDefinerDynamic = Rule{
 		}
 		return out
 	},
+}
+
+// takesText reports whether a function runs SQL that may be its caller's text.
+func (f *facts) takesText(fn *catalog.Function, b *body.Uses) bool {
+	return (b.Dynamic || b.Mentions(xmlFunctions...)) && (len(fn.Params) > 0 || fn.Result == "trigger")
 }
 
 // trustedDynamic reports whether what is put together cannot come from a caller: a

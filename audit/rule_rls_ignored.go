@@ -18,7 +18,11 @@ var ruleRLSIgnored = Rule{
 			if !ignoredByChoice(f, r) {
 				continue
 			}
-			if open := f.openCommands(r); len(open) > 0 {
+			open := f.openCommands(r)
+			if len(open) == 0 && f.shownBy(r) != nil {
+				open = []string{"SELECT through " + f.shownBy(r).QName().String()}
+			}
+			if len(open) > 0 {
 				out = append(out, onRelation(r,
 					fmt.Sprintf("If the rows belong to tenants, every tenant can run %s on all of them.", strings.Join(open, ", ")),
 					"The table is listed under tables.ignore, so neither audit nor prove looks at it.").

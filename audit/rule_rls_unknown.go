@@ -20,6 +20,10 @@ var ruleRLSUnknown = Rule{
 			}
 			if open := f.openCommands(r); len(open) > 0 {
 				out = append(out, f.unknownTable(r, open))
+			} else if v := f.shownBy(r); v != nil {
+				x := f.unknownTable(r, []string{"SELECT"})
+				x.Why += fmt.Sprintf(" View %s shows them with the rights of its owner, %s.", v.QName(), v.Owner)
+				out = append(out, x)
 			}
 		}
 		return out
@@ -41,6 +45,17 @@ func (f *facts) openCommands(r *catalog.Relation) []string {
 				!f.look.Effective(r, role, command).Isolated()
 		})
 	})
+}
+
+// shownBy returns a view that shows a table's rows with its owner's rights, and that an
+// application role may query; nil where there is none, or where policies hold the owner.
+func (f *facts) shownBy(r *catalog.Relation) *catalog.Relation {
+	for _, v := range f.readers(r.QName()) {
+		if (v.Kind == catalog.MaterializedView || !v.SecurityInvoker) && f.viewExposed(v) && f.bypassesPolicies(v.Owner, r) {
+			return v
+		}
+	}
+	return nil
 }
 
 func (f *facts) unknownTable(r *catalog.Relation, open []string) Finding {

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
@@ -9,7 +10,8 @@ import (
 )
 
 var ruleViewDefiner = Rule{
-	ID: "view-definer", Severity: Critical, Holes: []string{"V01", "V02", "V03", "V04"}, Peer: "security_definer_view",
+	ID: "view-definer", Severity: Critical, Holes: []string{"V01", "V02", "V03", "V04", "V25", "V26"},
+	Peer:  "security_definer_view",
 	Title: "A view reads a tenant table with rights that bypass its policies",
 	check: func(f *facts) []Finding {
 		var out []Finding
@@ -18,8 +20,12 @@ var ruleViewDefiner = Rule{
 			if v.Kind != catalog.View || v.SecurityInvoker || !f.viewExposed(v) {
 				continue
 			}
-			if t := f.bypassedBy(v); t != nil && !(f.filters(v) && v.SecurityBarrier) {
+			switch t := f.bypassedBy(v); {
+			case t == nil:
+			case !f.filters(v) || !v.SecurityBarrier:
 				out = append(out, f.definerView(v, t))
+			case !f.keepsTenants(v, t):
+				out = append(out, onOwnFilter(v, t))
 			}
 		}
 		return out
@@ -51,13 +57,56 @@ func (f *facts) bypassedBy(v *catalog.Relation) *catalog.Relation {
 		if t != nil && t.IsTable() && (f.holdsTenants(d.On) || t.RLS) && f.bypassesPolicies(v.Owner, t) {
 			return t
 		}
+		if t != nil && (f.unwalled(t) || t.Kind == catalog.MaterializedView && f.carried(t, v.Owner) != nil) {
+			return t
+		}
 	}
 	return nil
 }
 
+// unwalled reports whether a relation is a foreign table that may hold tenants' rows: no
+// policy can be on it.
+func (f *facts) unwalled(t *catalog.Relation) bool {
+	class := f.look.Class(t.QName())
+	return t.Kind == catalog.ForeignTable && class != catalog.SharedTable && class != catalog.IgnoredTable
+}
+
+// keepsTenants reports whether a view that takes the place of policies evidently shows each
+// caller its own tenant's rows alone: it is one SELECT, and a condition that always holds
+// compares the tenant column with who is calling.
+func (f *facts) keepsTenants(v, t *catalog.Relation) bool {
+	tokens := sqltext.Code(v.Definition)
+	where := slices.IndexFunc(tokens, func(t sqltext.Token) bool { return t.Is("where") })
+	several := []string{"union", "intersect", "except", "with", "limit", "group"}
+	column := f.tenantColumn(t.QName())
+	if where < 0 || column == "" || slices.ContainsFunc(tokens[:where], func(t sqltext.Token) bool {
+		return slices.ContainsFunc(several, t.Is) || t.Is("where")
+	}) {
+		return false
+	}
+	text := strings.TrimSuffix(strings.TrimSpace(v.Definition[tokens[where].Pos+len("where"):]), ";")
+	return slices.ContainsFunc(sqltext.Conjuncts(text), func(part string) bool {
+		named := slices.ContainsFunc(sqltext.Code(part), func(t sqltext.Token) bool {
+			return t.IsName() && t.Name() == column
+		})
+		return named && f.asksCaller(part) && !slices.ContainsFunc(sqltext.Code(part), func(t sqltext.Token) bool {
+			return t.Is("or") || t.Is("case") || t.Is("not") || t.Is("coalesce") || t.Is("<>") || t.Is("like")
+		})
+	})
+}
+
+func onOwnFilter(v, t *catalog.Relation) Finding {
+	return onRelation(v, "Nobody can tell from its text that the view shows a caller only its own tenant's rows.",
+		fmt.Sprintf("The view reads %s past its policies, and asks who is calling, but no condition that always holds "+
+			"compares the tenant with that.", t.QName())).at(High).
+		decide("Make it security_invoker, or put the comparison of the tenant column into its WHERE, by AND.")
+}
+
 // filters reports whether a view's own text compares rows with the caller's tenant.
-func (f *facts) filters(v *catalog.Relation) bool {
-	return strings.Contains(v.Definition, "current_setting") || f.callsIdentity(v.Definition)
+func (f *facts) filters(v *catalog.Relation) bool { return f.asksCaller(v.Definition) }
+
+func (f *facts) asksCaller(text string) bool {
+	return strings.Contains(text, "current_setting") || f.callsIdentity(text)
 }
 
 func (f *facts) definerView(v, t *catalog.Relation) Finding {

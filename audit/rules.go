@@ -14,6 +14,7 @@ func Rules() []Rule {
 		ruleRoleMonitor,
 		ruleRoleOwnsSchema,
 		ruleRoleOwnsTable,
+		ruleRoleOwnsType,
 		ruleRoleReachesBypass,
 		ruleRoleReadsAllData,
 		ruleRoleReplication,
@@ -29,6 +30,7 @@ func Rules() []Rule {
 		ruleRLSPoliciesInert,
 		ruleRLSShape,
 		ruleRLSSharedPeople,
+		ruleRLSSharedWritable,
 		ruleRLSTriggerTarget,
 		ruleRLSUnknown,
 		ruleRLSIgnored,
@@ -108,6 +110,7 @@ func Rules() []Rule {
 		ruleGrantRawPages,
 		ruleGrantReferences,
 		ruleGrantSequence,
+		ruleGrantSystemTable,
 		ruleGrantTrigger,
 		ruleGrantTruncate,
 

@@ -169,6 +169,25 @@ func TestRunLimitsToSchemas(t *testing.T) {
 	}
 }
 
+// A shared table that the application may change is worse where tenants' rows go with its.
+func TestSharedTablesThatTenantsChange(t *testing.T) {
+	t.Parallel()
+	for onDelete, want := range map[string]audit.Severity{"restrict": audit.Medium, "cascade": audit.High} {
+		s, m := vulnerable()
+		plan := catalog.QName{Schema: "app", Name: "plan"}
+		s.Relations[0].Constraints = []catalog.Constraint{{Name: "doc_plan", Type: catalog.ForeignKey,
+			Columns: []string{"plan_id"}, References: plan, RefColumns: []string{"id"}, OnDelete: onDelete}}
+		s.Relations = append(s.Relations, catalog.Relation{Schema: "app", Name: "plan", Kind: catalog.Table, Owner: "owner",
+			Privileges: []catalog.Privilege{{Grantee: "web", Grantor: "owner", Name: "DELETE"}}})
+		m.Tables = append(m.Tables, catalog.TableModel{Table: plan, Class: catalog.SharedTable})
+		found := audit.Run(view(s, m), audit.Options{}).Findings
+		i := slices.IndexFunc(found, func(x audit.Finding) bool { return x.Rule == "rls-shared-writable" })
+		if i < 0 || found[i].Severity != want || !slices.Equal(found[i].Fix, []string{"REVOKE DELETE ON app.plan FROM web"}) {
+			t.Errorf("%s: %+v", onDelete, found)
+		}
+	}
+}
+
 func TestRunCountsCrossingRows(t *testing.T) {
 	t.Parallel()
 	s, m := vulnerable()

@@ -110,9 +110,12 @@ func tryAgain(err error, skip map[string]string) bool {
 // Deparsing a view locks what it reads until the end of the transaction, and a DROP of
 // several objects can wait for that while it holds what Load comes to next. Whoever has
 // waited for deadlock_timeout then fails, which would be the DROP: so Load waits for
-// half as long at most, lets go of all, and begins again.
+// half as long at most, lets go of all, and begins again. The timeouts of a database are
+// meant for its application's statements; the context ends a Load.
 const loadSettings = `
 	SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+	SELECT pg_catalog.set_config('statement_timeout', '0', true),
+		pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true);
 	SELECT pg_catalog.set_config('lock_timeout', half.ms || 'ms', true)
 	  FROM (SELECT (EXTRACT(epoch FROM pg_catalog.current_setting('lock_timeout')::pg_catalog.interval)
 	                * 1000)::pg_catalog.int4 AS ms) AS own,

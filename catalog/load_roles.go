@@ -81,6 +81,18 @@ func (l *loader) parameterGrants(rows pgx.Rows) error {
 	})
 }
 
+func (l *loader) systemTables(rows pgx.Rows) error {
+	type row struct {
+		Name string
+		ACL  []string
+	}
+	return collect(rows, func(r *row) error {
+		privileges, err := parseACL(r.ACL)
+		l.snap.SystemTables = append(l.snap.SystemTables, SystemTable{r.Name, privileges})
+		return err
+	})
+}
+
 func (l *loader) settings(rows pgx.Rows) error {
 	type row struct{ Name, Value string }
 	return collect(rows, func(r *row) error {

@@ -65,6 +65,7 @@ func (l *loader) queries() []query {
 		may("default_privileges", l.defaultPrivileges),
 		may("stored_settings", l.storedSettings),
 		may("parameter_grants", l.parameterGrants),
+		may("system_tables", l.systemTables),
 		may("foreign_servers", l.foreignServers),
 		may("user_mappings", l.userMappings),
 		may("rule_dependencies", l.ruleDependencies),

@@ -33,6 +33,7 @@ type Snapshot struct {
 	Defaults     []DefaultPrivilege   `json:"default_privileges"`
 	Stored       []StoredSetting      `json:"stored_settings"`
 	Parameters   []ParameterGrant     `json:"parameter_grants"`
+	SystemTables []SystemTable        `json:"system_tables,omitempty"`
 	Servers      []ForeignServer      `json:"foreign_servers"`
 	Dependencies []RelationDependency `json:"dependencies"`
 	// Settings are the run-time parameters rules need (wal_level,
@@ -366,6 +367,8 @@ type Function struct {
 	System     bool        `json:"system,omitempty"` // in pg_catalog
 	Comment    string      `json:"comment,omitempty"`
 	Privileges []Privilege `json:"privileges"`
+	// Parts are the functions that an aggregate runs, with the rights of its owner to call them.
+	Parts []OID `json:"-"`
 	// LeakproofByDefault is set for system functions: what this major ships.
 	LeakproofByDefault bool `json:"leakproof_by_default,omitempty"`
 }
@@ -467,6 +470,13 @@ type StoredSetting struct {
 type ParameterGrant struct {
 	Name      string    `json:"name"`
 	Privilege Privilege `json:"privilege"`
+}
+
+// SystemTable is a table of pg_catalog that holds values of rows, or secrets, with what was
+// granted on it.
+type SystemTable struct {
+	Name       string      `json:"name"`
+	Privileges []Privilege `json:"privileges"`
 }
 
 // ForeignServer is a foreign server with its user mappings' role names ("" is

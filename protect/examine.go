@@ -19,7 +19,7 @@ func Examine(ctx context.Context, conn *pgx.Conn, plan *Plan, progress func(what
 	found := map[string]Found{}
 	opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, conn, opts, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SET LOCAL row_security = off"); err != nil {
+		if _, err := tx.Exec(ctx, "SET LOCAL row_security = off; SET LOCAL statement_timeout = 0"); err != nil {
 			return err
 		}
 		all := plan.checks()

@@ -26,7 +26,8 @@ func compare(ctx context.Context, conn *pgx.Conn, plan *Plan) (map[catalog.QName
 	all := map[catalog.QName][]Seen{}
 	opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, conn, opts, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SET LOCAL row_security = off; SET LOCAL search_path = pg_catalog, pg_temp"); err != nil {
+		if _, err := tx.Exec(ctx, "SET LOCAL row_security = off; SET LOCAL statement_timeout = 0; SET LOCAL "+
+			"search_path = pg_catalog, pg_temp"); err != nil {
 			return err
 		}
 		for _, s := range plan.Sights {

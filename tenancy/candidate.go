@@ -223,7 +223,7 @@ func (f *inference) certainty(c *candidate, all map[string]*candidate) int {
 		return certain
 	case c.policies > 0 && !person && c.name() != "id":
 		return bound
-	case refers && c.tables > 1 && 2*c.tables > f.lookedAt()-1: // the tenants table has none
+	case refers && c.tables > 1 && 2*c.tables > f.lookedAt()-1 && !f.rivalled(c, all): // the tenants table has none
 		return most
 	case f.belongs(c, all):
 		return below
@@ -258,6 +258,17 @@ func (f *inference) telling(table catalog.QName) bool {
 	return slices.ContainsFunc(UsualColumns()[:7], func(column string) bool {
 		t := f.namedAfter(column)
 		return t != nil && t.QName() == table
+	})
+}
+
+// rivalled reports whether the table that c refers to has, itself, a usual column that is
+// never NULL and nearly as frequent: in a small schema "most tables" says little.
+func (f *inference) rivalled(c *candidate, all map[string]*candidate) bool {
+	target := f.v.Relation(c.target())
+	return target != nil && slices.ContainsFunc(target.Columns, func(col catalog.Column) bool {
+		above := all[spelling(col.Name)]
+		return above != nil && above != c && col.NotNull && above.usual() < c.usual() && 2*above.tables >= c.tables &&
+			above.target() != (catalog.QName{}) && above.target() != target.QName()
 	})
 }
 

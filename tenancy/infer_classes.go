@@ -235,8 +235,8 @@ func comparePaths(a, b catalog.Path) int {
 func (f *inference) shared() error {
 	for _, r := range f.all {
 		entry := f.classes[r.QName()]
-		if entry.Class != catalog.UnknownTable || r.Partition {
-			continue
+		if entry.Class != catalog.UnknownTable || r.Partition || r.Kind == catalog.ForeignTable {
+			continue // whose rows another server holds, nothing here says
 		}
 		if len(f.m.Roles) == 0 || f.writable(r) || f.hasPeople(r) {
 			continue

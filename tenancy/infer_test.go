@@ -173,6 +173,11 @@ func TestInferTheColumnOfMostTables(t *testing.T) {
 			CREATE TABLE c (id int PRIMARY KEY, space int NOT NULL REFERENCES rooms);
 			CREATE TABLE d (id int PRIMARY KEY, space int NOT NULL REFERENCES rooms);`,
 			"space integer; public.rooms.id"},
+		{"a tenant's own, in most tables of few", `CREATE TABLE tenants (id int PRIMARY KEY);
+			CREATE TABLE leads (id int PRIMARY KEY, tenant_id int NOT NULL REFERENCES tenants);
+			CREATE TABLE notes (id int PRIMARY KEY, lead_id int NOT NULL REFERENCES leads);
+			CREATE TABLE items (id int PRIMARY KEY, lead_id int NOT NULL REFERENCES leads);`,
+			"tenant_id integer; public.tenants.id"},
 		{"not who did it", `CREATE TABLE companies (id int PRIMARY KEY, plan_id int NOT NULL);
 			CREATE TABLE accounts (id int PRIMARY KEY, company_id int NOT NULL REFERENCES companies);
 			CREATE TABLE a (id int PRIMARY KEY, company_id int NOT NULL REFERENCES companies,
@@ -299,7 +304,8 @@ func TestInferRoles(t *testing.T) {
 	}
 	sql := `CREATE SCHEMA app; CREATE TABLE app.doc (id int, tenant_id uuid); CREATE VIEW app.v AS SELECT * FROM app.doc;
 		CREATE TABLE app.mine (tenant_id uuid); ALTER TABLE app.mine OWNER TO «owner»;
-		GRANT SELECT ON app.doc TO «direct», «group», «bypass», «anon», «service»; GRANT UPDATE (id) ON app.doc TO «column»;
+		GRANT SELECT ON app.doc TO «direct», «group», «bypass», «anon», «service»;
+		GRANT UPDATE (id) ON app.doc TO «column»;
 		GRANT SELECT ON app.v TO «viewer»; GRANT «group» TO «member»; GRANT «anon», «service» TO «gate»;`
 	for name, unique := range names {
 		sql = strings.ReplaceAll(sql, "«"+name+"»", unique)

@@ -21,6 +21,9 @@ SELECT p.oid, n.nspname::pg_catalog.text AS schema, p.proname::pg_catalog.text A
        CASE WHEN p.prosqlbody IS NULL THEN coalesce(p.prosrc, '') ELSE pg_catalog.pg_get_function_sqlbody(p.oid) END AS body, -- 14+
        p.prosqlbody IS NOT NULL AS body_parsed, -- 14+
        coalesce(p.prosrc, '') AS body, false AS body_parsed, -- <14
+       ARRAY(SELECT pg_catalog.unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn,
+               a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]::pg_catalog.oid[])
+               FROM pg_catalog.pg_aggregate a WHERE a.aggfnoid = p.oid) AS parts,
        coalesce(e.extname::pg_catalog.text, '') AS extension,
        n.nspname = 'pg_catalog' AS system, coalesce(d.description, '') AS comment,
        coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))::pg_catalog.text[] AS acl

@@ -3,6 +3,7 @@ package database
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -293,6 +294,9 @@ func (s *stage) cascadeAttacks(st *site) []attack {
 	var out []attack
 	for _, c := range st.rel.Constraints {
 		parent := s.siteOf(c.References)
+		if c.Type == catalog.ForeignKey && parent != nil && parent.class == catalog.SharedTable {
+			out = append(out, s.sharedCascade(st, parent, c)...)
+		}
 		if c.Type != catalog.ForeignKey || parent == nil || !crossable(st, parent, c) ||
 			parent.rel.QName() == st.rel.QName() ||
 			len(parent.rowsA) == 0 || st.spareB == nil || len(parent.key) == 0 || !parent.reach.delete {
@@ -307,6 +311,33 @@ func (s *stage) cascadeAttacks(st *site) []attack {
 		}
 	}
 	return out
+}
+
+// sharedCascade lets A delete a row that every tenant reads, and that B's row refers to.
+func (s *stage) sharedCascade(st, parent *site, c catalog.Constraint) []attack {
+	carried := c.OnDelete == "cascade" || strings.HasPrefix(c.OnDelete, "set ")
+	if !carried || !parent.reach.delete || len(c.Columns) != 1 {
+		return nil
+	}
+	own, ref := sqltext.Ident(c.Columns[0]), sqltext.Ident(c.RefColumns[0])
+	one := "(SELECT min(p." + ref + "::text) FROM " + parent.sql() + " p)"
+	same := "x." + ref + "::text = " + one
+	return []attack{{name: "cascade",
+		setup: []string{"UPDATE " + st.sql() + " x SET " + own + " = p." + ref + " FROM " + parent.sql() + " p WHERE p." +
+			ref + "::text = " + one + " AND " + st.planted("x")},
+		steps: []string{"DELETE FROM " + parent.sql() + " x WHERE " + same},
+		watch: []string{"SELECT 1 AS row_of_tenant_b FROM " + st.sql() + " x WHERE " + st.planted("x") + " AND x." + own +
+			" IS NOT NULL"},
+		judge: func(o outcome) finding {
+			switch {
+			case o.last().n == 0:
+				return undecided("%s has no row to delete, so its effect on B was not seen", parent.name())
+			case len(o.watched) > 0 && o.watched[0].n == 0:
+				return leak("tenant A deleted a row of %s, which every tenant reads, and with it went, or changed, tenant B's "+
+					"row here (%s)", parent.name(), c.Name)
+			}
+			return isolated("tenant B's row was not touched")
+		}}}
 }
 
 // crossed plants a row of B's that refers to A's row, as B could, and lets A delete

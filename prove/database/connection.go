@@ -115,18 +115,16 @@ func (p *prover) neighbourAttacks(ctx context.Context, victim *session) []attack
 
 // statisticsAttacks look for B in what ANALYZE collected.
 func (p *prover) statisticsAttacks() []attack {
+	raw := attack{name: "statistics", steps: []string{"SELECT 1 FROM pg_catalog.pg_statistic LIMIT 1"},
+		judge: seen("pg_statistic is readable")}
 	if len(p.b) < 6 {
-		p.report.Skip("statistics: tenant ids are too short to be searched for")
-		return nil
+		p.report.Skip("statistics in pg_stats: tenant ids are too short to be searched for")
+		return []attack{raw}
 	}
 	like := lit("%" + p.b + "%")
-	return []attack{
-		{name: "statistics", steps: []string{"SELECT tablename, attname FROM pg_catalog.pg_stats WHERE " +
-			"most_common_vals::text LIKE " + like + " OR histogram_bounds::text LIKE " + like},
-			judge: seen("pg_stats shows tenant B's values")},
-		{name: "statistics", steps: []string{"SELECT 1 FROM pg_catalog.pg_statistic LIMIT 1"},
-			judge: seen("pg_statistic is readable")},
-	}
+	return []attack{{name: "statistics", steps: []string{"SELECT tablename, attname FROM pg_catalog.pg_stats WHERE " +
+		"most_common_vals::text LIKE " + like + " OR histogram_bounds::text LIKE " + like},
+		judge: seen("pg_stats shows tenant B's values")}, raw}
 }
 
 // catalogAttacks look for B in the definitions that everybody may read.
@@ -171,6 +169,8 @@ func (p *prover) roleAttacks() []attack {
 			judge: got(replication), onError: missing(replication)},
 		{name: "server files", steps: []string{"SELECT 1 FROM pg_catalog.pg_read_file('PG_VERSION') f WHERE f IS NOT NULL"},
 			judge: got("the role reads the server's files, and the tables' among them")},
+		{name: "server files", steps: []string{"SELECT 1 FROM pg_catalog.pg_read_binary_file('PG_VERSION') f WHERE f IS " +
+			"NOT NULL"}, judge: got("the role reads the server's files, and the tables' among them")},
 		{name: "server files", steps: []string{"SELECT 1 WHERE pg_catalog.pg_has_role('pg_read_server_files', 'MEMBER') OR " +
 			"pg_catalog.pg_has_role('pg_write_server_files', 'MEMBER') OR pg_catalog.pg_has_role('pg_execute_server_program', " +
 			"'MEMBER')"}, judge: got("the role is a member of a role that reads or writes files, or runs programs, on the " +

@@ -77,6 +77,23 @@ func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 	return out
 }
 
+// stealAttack makes A the tenant of every row, without reading a column: then only the
+// policies of UPDATE are asked, and one that lets any row be changed into A's takes B's.
+func (s *stage) stealAttack(st *site) []attack {
+	d := st.spread()
+	if s.calm == "" || !slices.Contains(st.reach.updates, st.tenant) || st.class == catalog.TenantsTable ||
+		d != nil && d.Column == st.tenant {
+		return nil
+	}
+	return []attack{{name: "move", steps: []string{"UPDATE " + st.sql() + " SET " + sqltext.Ident(st.tenant) + " = " +
+		lit(st.a)}, watch: []string{s.integrityQuery()}, onError: pastPolicy, judge: func(o outcome) finding {
+		if len(o.watched) > 0 && o.watched[len(o.watched)-1].text() != s.calm {
+			return leak("tenant A made tenant B's rows its own: %s", changedLine(s.calm, o.watched[len(o.watched)-1].text()))
+		}
+		return isolated("no row of tenant B became tenant A's")
+	}}}
+}
+
 // sweep counts, in everything that A can read, rows that carry B's tag.
 func (s *stage) sweep() string {
 	var parts []string

@@ -17,6 +17,7 @@ import (
 var beyond = map[string]string{
 	"D01": "the shards of a real Citus; the catalogue alone is imitated here: audit speaks",
 	"D02": "as D01", "D03": "as D01", "D04": "as D01",
+	"C28": "needs a statement that a rollback takes the point of; audit speaks",
 	"C22": "reached by other roles than the application's",
 	"E01": "a guard that is missing; nothing leaks yet", "E03": "a guard", "E04": "a guard", "E05": "a guard",
 	"F01": "speed", "F02": "speed", "F03": "speed", "F04": "speed", "F05": "speed", "F06": "speed", "F07": "speed",
@@ -34,6 +35,7 @@ var beyond = map[string]string{
 	"T03": "a membership that a tenant gives itself: audit speaks",
 	"T04": "no right leads to it yet: named as unprotected", "T05": "a role of the tenant's own: audit speaks",
 	"T06": "rows of no tenant that exists: audit speaks", "T07": "a tenant's own deleted rows: audit speaks",
+	"V27": "an aggregate, which is undecided where no call succeeds",
 	"V23": "sent when another session commits: audit speaks",
 	"V20": "a key to be read: undecided, as a table without a tenant",
 }

@@ -58,7 +58,15 @@ func (p *prover) noteTarget(t *target) {
 		p.unprotected(t)
 	case t.class == catalog.SharedTable && t.readable():
 		one.Reason = t.model.Why
+		if t.reach.insert || t.reach.update || t.reach.delete {
+			one.Reason += "; the role may change it, and what one tenant writes there all others read"
+		}
 		p.report.Shared = append(p.report.Shared, one)
+	case t.rel.Kind == catalog.View && t.readable():
+		if base := p.view.Beneath(t.rel.QName()); len(base) > 0 && !slices.ContainsFunc(base, p.holdsTenants) {
+			one.Reason = "it shows " + base[0].String() + ", which holds no tenant's rows as far as moat can tell"
+			p.report.Shared = append(p.report.Shared, one)
+		}
 	}
 }
 

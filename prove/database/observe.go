@@ -21,6 +21,7 @@ type observable struct {
 	sql            []string          // one look each
 	writes         bool              // may change rows: look at B's afterwards
 	echoes         bool              // its arguments carry B's tag
+	empty          bool              // the last look is a call with NULLs: that it succeeds says nothing
 	definer        bool              // runs with the rights of its owner
 	bound          bool              // does nothing that the caller's own statements could not do
 	before, again  []string
@@ -253,8 +254,12 @@ func (s *stage) unchanged(ctx context.Context, o *observable) finding {
 	if len(o.after) == 0 {
 		return undecided("it could not be looked at")
 	}
+	after := o.after
+	if o.empty {
+		after = after[:min(len(after), len(o.sql)-1)]
+	}
 	refusals, errs := 0, 0
-	for _, a := range o.after {
+	for _, a := range after {
 		if strings.HasPrefix(a, "error "+codePrivilege) {
 			refusals++
 		} else if strings.HasPrefix(a, "error ") {
@@ -262,14 +267,14 @@ func (s *stage) unchanged(ctx context.Context, o *observable) finding {
 		}
 	}
 	switch {
-	case refusals == len(o.after):
+	case refusals == len(after):
 		return isolated("refused: %s", strings.TrimPrefix(o.after[0], "error "+codePrivilege+" "))
-	case errs+refusals == len(o.after) && o.bound:
+	case errs+refusals == len(after) && o.bound:
 		return isolated("no call succeeded (%s), and it has the caller's own rights: it reaches no more than the "+
 			"statements that were tried on each table", strings.TrimPrefix(o.after[0], "error "))
-	case errs+refusals == len(o.after) && o.function != nil && s.worksForA(ctx, o):
+	case errs+refusals == len(after) && o.function != nil && s.worksForA(ctx, o):
 		return isolated("it refuses tenant B's ids (%s), and takes tenant A's own", strings.TrimPrefix(o.after[0], "error "))
-	case errs+refusals == len(o.after):
+	case errs+refusals == len(after):
 		return undecided("no call succeeded (%s): call it with arguments it accepts",
 			strings.TrimPrefix(o.after[0], "error "))
 	case o.rel != nil && o.rel.Kind == catalog.ForeignTable:
@@ -284,6 +289,10 @@ func (s *stage) unchanged(ctx context.Context, o *observable) finding {
 		}
 		return undecided("it has neither a tenant column nor a foreign key to a tenant, and the application role reads it: " +
 			"name it under tables.shared or tables.ignore, or protect it")
+	}
+	if name := s.untold(o); name != "" {
+		return undecided("it shows %s with the rights of its owner, and whose rows those are nobody can tell: revoke it, or "+
+			"protect the table", name)
 	}
 	none := o.rel != nil && o.wholeBefore == o.wholeAfter && s.readsTenants(o.rel)
 	if none && !o.definer {

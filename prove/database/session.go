@@ -104,6 +104,7 @@ func open(ctx context.Context, cfg *pgx.ConnConfig, p *prover, become []string) 
 	s.limits = []string{
 		"SET LOCAL statement_timeout = " + strconv.FormatInt(o.StatementTimeout.Milliseconds(), 10),
 		"SET LOCAL lock_timeout = " + strconv.FormatInt(o.LockTimeout.Milliseconds(), 10),
+		"SET LOCAL idle_in_transaction_session_timeout = 0", // the database's own would end it between two statements
 		"SET LOCAL client_min_messages = notice",
 		"SET LOCAL standard_conforming_strings = on",
 		"SET LOCAL synchronize_seqscans = off", // else the rows looked at differ from run to run

@@ -1,0 +1,1 @@
+ALTER DOMAIN app.text_of OWNER TO {{owner}};

@@ -1,0 +1,1 @@
+REVOKE SELECT ON pg_catalog.pg_statistic FROM {{app}};

@@ -1,0 +1,2 @@
+-- object: pg_catalog.pg_statistic
+GRANT SELECT ON pg_catalog.pg_statistic TO {{app}};

@@ -1,0 +1,1 @@
+ALTER FUNCTION app.bodies_of(text, int) SECURITY INVOKER;
