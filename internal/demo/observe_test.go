@@ -109,7 +109,8 @@ func apply(t *testing.T, d *demo.Demo, until protect.Group) {
 	conn := connect(t, d.AdminURL)
 	plan, _, unseen, err := protect.Look(t.Context(), conn, tenancy.Options{Schemas: []string{"app"},
 		Roles:  []string{demo.ApplicationRole},
-		Shared: []catalog.QName{{Schema: "app", Name: "people"}}}, protect.Config{Observe: until == protect.GroupObserve})
+		Shared: []catalog.QName{{Schema: "app", Name: "people"}}}, protect.Config{Observe: until == protect.GroupObserve,
+		OneTenant: []string{"app.tenants", "app.referrals"}})
 	if err != nil || unseen != nil {
 		t.Fatal(err, unseen)
 	}
