@@ -65,7 +65,7 @@ func TestDailyWork(t *testing.T) {
 	b.until(`document.querySelector("#results td.first").innerText === "Renamed" && ` +
 		`!document.querySelector("form.cellform")`)
 	b.must(chromedp.DoubleClick(chromedp.CSS(`#results tbody tr:first-child td[data-col="value"]`)))
-	b.until(`document.activeElement.matches("form.cellform #field-value")`)
+	b.until(`document.activeElement.matches("form.cellform #field-value") && !document.querySelector(".htmx-settling")`)
 	b.must(chromedp.SetValue(chromedp.CSS("form.cellform #field-value"), "-5"))
 	b.press(kb.Enter)
 	b.has("form.cellform", "at least 0")

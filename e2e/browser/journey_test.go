@@ -312,7 +312,8 @@ func TestOperatorIsolation(t *testing.T) {
 	b.has("#prove", "held")
 	t.Logf("prove: %s", b.text("#prove .readout"))
 	if leaks := eval[int](b, `document.querySelectorAll(".matrix .cell.leak").length`); leaks > 0 {
-		t.Errorf("%d cells leak", leaks)
+		t.Errorf("%d cells leak: %s", leaks, eval[string](b,
+			`[...document.querySelectorAll(".matrix .cell.leak")].map(c => c.title || c.ariaLabel || c.outerHTML).join("; ")`))
 	}
 	b.fill("#good-reason", "reviewed with the team")
 	b.follow("#drift form button")

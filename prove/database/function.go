@@ -375,9 +375,9 @@ func (s *stage) harm(ctx context.Context, o *observable) (finding, int) {
 		if got.err != nil || got.broken != nil || len(got.watched) == 0 {
 			continue
 		}
-		if now := got.watched[len(got.watched)-1].text(); now != s.calm {
+		if change := s.harmed(ctx, got); change != "" {
 			o.harmed = true
-			return leak("a call by tenant A changed tenant B's rows: %s", changedLine(s.calm, now)), i
+			return leak("a call by tenant A changed tenant B's rows: %s", change), i
 		}
 	}
 	return finding{}, 0
