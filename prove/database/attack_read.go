@@ -54,9 +54,12 @@ func (st *site) countAttacks() []attack {
 	if st.countA < 0 {
 		return nil
 	}
-	own := st.countA
 	judge := func(what string, number func(outcome) int64) func(outcome) finding {
 		return func(o outcome) finding {
+			own := st.countA
+			if own < 0 {
+				return undecided("tenant A's own rows could not be counted again")
+			}
 			if n := number(o); n > own {
 				return leak("%s shows %s where tenant A has %d", what, english.Count(n, "row"), own)
 			}
@@ -64,10 +67,10 @@ func (st *site) countAttacks() []attack {
 		}
 	}
 	out := []attack{{name: "count", steps: []string{"SELECT count(*) FROM " + st.sql() + st.exceptNull()},
-		judge: judge("count(*)", func(o outcome) int64 { return o.last().number() })}}
-	if st.whole() && st.isTable() && own <= 10_000 && st.tenant != "" && st.column(st.tenant).NotNull {
+		again: st.recount, judge: judge("count(*)", func(o outcome) int64 { return o.last().number() })}}
+	if st.whole() && st.isTable() && st.countA <= 10_000 && st.tenant != "" && st.column(st.tenant).NotNull {
 		out = append(out, attack{name: "copy", steps: []string{"COPY " + st.copyable() + " TO STDOUT"},
-			judge: judge("COPY TO", func(o outcome) int64 { return o.last().n })})
+			again: st.recount, judge: judge("COPY TO", func(o outcome) int64 { return o.last().n })})
 	}
 	return out
 }

@@ -31,7 +31,7 @@ func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 		if n := o.last().number() - given; sweep != "" && n > 0 {
 			return leak("after tenant A wrote its own row, %s more that A can read named tenant B", english.Count(n, "row"))
 		}
-		if change := s.harmed(ctx, o); change != "" {
+		if change := s.changed(o); change != "" {
 			return leak("writing tenant A's own row changed tenant B's rows: %s", change)
 		}
 		return isolated("what ran with tenant A's own write touched nothing of tenant B's")
@@ -70,46 +70,44 @@ func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 		if sweep != "" {
 			steps = append(slices.Clone(steps), sweep)
 		}
-		out = append(out, attack{name: name, steps: steps, watch: []string{s.integrityQuery()}, judge: judge,
+		out = append(out, attack{name: name, steps: steps, watch: []string{s.integrityQuery()}, again: s.settle, judge: judge,
 			onError: pastTrigger})
 	}
 	return out
 }
 
-// harmed says how an attack changed B's rows, "" where it did not. Others may have changed
-// them meanwhile: then they are what they are after the attack was taken back, too.
-func (s *stage) harmed(ctx context.Context, o outcome) string {
-	if len(o.watched) == 0 {
+// changed says what is different of B's rows after an attack from how they were before any,
+// "" where nothing is.
+func (s *stage) changed(o outcome) string {
+	if len(o.watched) == 0 || o.watched[len(o.watched)-1].text() == s.calm {
 		return ""
 	}
-	now := o.watched[len(o.watched)-1].text()
-	if now == s.calm {
-		return ""
+	return changedLine(s.calm, o.watched[len(o.watched)-1].text())
+}
+
+// settle looks again how B's rows are before an attack.
+func (s *stage) settle(ctx context.Context) {
+	if now := s.integrity(ctx); now != "" {
+		s.calm = now
 	}
-	if again := s.integrity(ctx); again != "" {
-		s.calm = again
-	}
-	if now == s.calm {
-		return ""
-	}
-	return changedLine(s.calm, now)
 }
 
 // stealAttack makes A the tenant of every row, without reading a column: then only the
 // policies of UPDATE are asked, and one that lets any row be changed into A's takes B's.
-func (s *stage) stealAttack(ctx context.Context, st *site) []attack {
+func (s *stage) stealAttack(st *site) []attack {
 	d := st.spread()
 	if s.calm == "" || !slices.Contains(st.reach.updates, st.tenant) || st.class == catalog.TenantsTable ||
 		d != nil && d.Column == st.tenant {
 		return nil
 	}
-	return []attack{{name: "move", steps: []string{"UPDATE " + st.sql() + " SET " + sqltext.Ident(st.tenant) + " = " +
-		lit(st.a)}, watch: []string{s.integrityQuery()}, onError: pastPolicy, judge: func(o outcome) finding {
-		if change := s.harmed(ctx, o); change != "" {
-			return leak("tenant A made tenant B's rows its own: %s", change)
-		}
-		return isolated("no row of tenant B became tenant A's")
-	}}}
+	steal := "UPDATE " + st.sql() + " SET " + sqltext.Ident(st.tenant) + " = " + lit(st.a)
+	return []attack{{name: "move", steps: []string{steal}, watch: []string{s.integrityQuery()}, again: s.settle,
+		onError: pastPolicy, judge: func(o outcome) finding {
+			if change := s.changed(o); change != "" {
+				return leak("tenant A made tenant B's rows its own: %s", change)
+			}
+			return isolated("no row of tenant B became tenant A's")
+		}}}
 }
 
 // sweep counts, in everything that A can read, rows that carry B's tag.
@@ -167,7 +165,7 @@ func (s *stage) attackView(ctx context.Context, t *target) error {
 	}
 	if t.rel.Insertable || t.rel.Updatable || len(t.rel.Triggers) > 0 || len(t.rel.Rules) > 0 {
 		attacks = append(attacks, st.writeAttacks()...)
-		attacks = append(attacks, s.throughView(ctx, st)...)
+		attacks = append(attacks, s.throughView(st)...)
 	}
 	return s.run(ctx, st, t.name(), attacks)
 }
@@ -188,29 +186,30 @@ func (s *stage) attackOpenTable(ctx context.Context, st *site) error {
 }
 
 // throughView writes B's row through the view and looks at the table.
-func (s *stage) throughView(ctx context.Context, st *site) []attack {
+func (s *stage) throughView(st *site) []attack {
 	set := st.settable(st.reach.updates)
 	where := st.planted("x")
 	if s.calm == "" || st.key == nil {
 		return nil
 	}
 	judge := func(o outcome) finding {
-		if change := s.harmed(ctx, o); change != "" {
+		if change := s.changed(o); change != "" {
 			return leak("a write through the view changed tenant B's rows: %s", change)
 		}
 		return isolated("writes through the view touched nothing of tenant B's")
 	}
-	var out []attack
-	watch := []string{s.integrityQuery()}
+	var statements []string
 	if st.reach.update && set != "" {
-		out = append(out, attack{name: "view write", steps: []string{"UPDATE " + st.sql() + " x SET " + sqltext.Ident(set) +
-			" = " + lit(st.rowsA[0][set]) + " WHERE " + where}, watch: watch, judge: judge, onError: pastTrigger},
-			attack{name: "view write", steps: []string{"UPDATE " + st.sql() + " x SET " + sqltext.Ident(set) + " = " +
-				lit(st.rowsA[0][set])}, watch: watch, judge: judge, onError: pastTrigger})
+		all := "UPDATE " + st.sql() + " x SET " + sqltext.Ident(set) + " = " + lit(st.rowsA[0][set])
+		statements = append(statements, all+" WHERE "+where, all)
 	}
 	if st.reach.delete {
-		out = append(out, attack{name: "view write", steps: []string{"DELETE FROM " + st.sql() + " x"}, watch: watch,
-			judge: judge, onError: pastTrigger})
+		statements = append(statements, "DELETE FROM "+st.sql()+" x")
+	}
+	var out []attack
+	for _, sql := range statements {
+		out = append(out, attack{name: "view write", steps: []string{sql}, watch: []string{s.integrityQuery()},
+			again: s.settle, judge: judge, onError: pastTrigger})
 	}
 	return out
 }

@@ -371,11 +371,16 @@ func (s *stage) harm(ctx context.Context, o *observable) (finding, int) {
 		if err != nil {
 			return undecided("%v", err), i
 		}
-		got := s.operator.try(ctx, attempt{as: as, steps: []string{sql}, watch: []string{s.integrityQuery()}})
+		call := attempt{as: as, steps: []string{sql}, watch: []string{s.integrityQuery()}}
+		got := s.operator.try(ctx, call)
+		if s.changed(got) != "" { // or others wrote meanwhile
+			s.settle(ctx)
+			got = s.operator.try(ctx, call)
+		}
 		if got.err != nil || got.broken != nil || len(got.watched) == 0 {
 			continue
 		}
-		if change := s.harmed(ctx, got); change != "" {
+		if change := s.changed(got); change != "" {
 			o.harmed = true
 			return leak("a call by tenant A changed tenant B's rows: %s", change), i
 		}

@@ -1,6 +1,7 @@
 package database
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,6 +23,9 @@ type attack struct {
 	watch []string // what the operator looks at afterwards, on a staged site
 	// inserts are the rows that setup and steps insert, but for the site's spares.
 	inserts []row
+	// again looks anew at what judge compares with; nil where that is nothing. Others may have
+	// written since the last look, so that only a leak that shows twice is one.
+	again func(context.Context)
 	// judge reads an outcome without error. Its isolated may be vacuous: "saw
 	// nothing" counts only where A can see rows at all.
 	judge func(outcome) finding

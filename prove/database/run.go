@@ -150,6 +150,11 @@ func (p *prover) run(ctx context.Context, st *site, object string, attacks []att
 			o = st.s.try(ctx, attempt{setup: a.setup, as: a.as, steps: a.steps, watch: a.watch})
 		}
 		f := a.decide(st, o)
+		if f.verdict == prove.VerdictLeak && a.again != nil {
+			a.again(ctx)
+			o = st.s.try(ctx, attempt{setup: a.setup, as: a.as, steps: a.steps, watch: a.watch})
+			f = a.decide(st, o)
+		}
 		if p.accept(a, object, f) {
 			continue
 		}

@@ -100,6 +100,15 @@ func (st *site) count(ctx context.Context, operator *session) {
 	st.countA = own + int64(len(st.given))
 }
 
+// recount counts once more, where the site is attacked.
+func (st *site) recount(ctx context.Context) {
+	if st.staged {
+		st.count(ctx, st.s)
+		return
+	}
+	st.count(ctx, st.prover.operator)
+}
+
 // givenRows selects the rows of others that A may read.
 func (st *site) givenRows() string {
 	p := st.prover

@@ -353,7 +353,7 @@ func (s *stage) attackTable(ctx context.Context, t *target, committed *site) err
 	if err := s.missing(ctx, st, committed); err != nil {
 		return err
 	}
-	return s.run(ctx, st, t.name(), slices.Concat(s.effectAttacks(ctx, st), s.stealAttack(ctx, st), s.cascadeAttacks(st),
+	return s.run(ctx, st, t.name(), slices.Concat(s.effectAttacks(ctx, st), s.stealAttack(st), s.cascadeAttacks(st),
 		s.ownerAttack(st), s.nearestAttacks(ctx, st)))
 }
 
