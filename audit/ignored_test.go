@@ -34,4 +34,9 @@ func TestIgnoredTables(t *testing.T) {
 	if got := named(); len(got) != 0 {
 		t.Errorf("out of reach: %q", got)
 	}
+	f.Exec(t, "create function app.outbox_size() returns bigint language sql security definer set search_path = '' as "+
+		"'select count(*) from app.outbox'")
+	if got := named(); len(got) != 1 || got[0] != "app.outbox" {
+		t.Errorf("through a definer's function: %q", got)
+	}
 }
