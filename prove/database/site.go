@@ -100,13 +100,17 @@ func (st *site) count(ctx context.Context, operator *session) {
 	st.countA = own + int64(len(st.given))
 }
 
-// recount counts once more, where the site is attacked.
+// recount counts once more, where the site is attacked. The operator keeps no lock by it that
+// an attack from another connection would wait for.
 func (st *site) recount(ctx context.Context) {
 	if st.staged {
 		st.count(ctx, st.s)
 		return
 	}
 	st.count(ctx, st.prover.operator)
+	if err := st.prover.operator.restart(ctx); err != nil {
+		st.countA = -1
+	}
 }
 
 // givenRows selects the rows of others that A may read.
