@@ -44,8 +44,13 @@ func personColumn(name string) bool {
 
 // NamesSecret reports whether a column, by its name, holds what opens something to whoever
 // knows it.
-func NamesSecret(name string) bool {
-	return slices.ContainsFunc([]string{"token", "secret", "hash", "nonce"}, func(part string) bool {
-		return strings.Contains(strings.ToLower(name), part)
-	})
+func NamesSecret(name string) bool { return names(name, "token", "secret", "hash", "nonce") }
+
+// NamesPrivate reports whether a column, by its name, is not even for a colleague to read.
+func NamesPrivate(name string) bool {
+	return names(name, "passw", "hash", "secret", "token", "salt", "otp")
+}
+
+func names(name string, parts ...string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(strings.ToLower(name), part) })
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/policy"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // answers are entries of moat.yaml that a question is answered by, each on a line.
@@ -50,5 +52,31 @@ func (p *planner) pathAnswers(q string, firsts []catalog.Step) answers {
 			strings.Join(tenants[1:], ", "))
 	}
 	a.add("every tenant reads it", "tables: {shared: [%s]}", q)
+	return a
+}
+
+// unknownAnswers say whose the rows of a table are that no key leads from: everybody's,
+// nobody's, or the tenant's in a column that looks like it, as org does beside
+// organization_id. What holds secrets is offered to everybody last.
+func (p *planner) unknownAnswers(rel *catalog.Relation) answers {
+	var a answers
+	var columns []string
+	q, secrets := key(rel.QName()), false
+	for _, c := range rel.Columns {
+		secrets = secrets || policy.NamesPrivate(c.Name)
+		if p.BaseType(c.Type) == p.BaseType(p.m.Type) && tenancy.Resembles(c.Name, p.m.Column, p.m.Tenants.Name) {
+			columns = append(columns, c.Name)
+		}
+	}
+	if secrets {
+		a.add("no tenant reads it", "tables: {ignore: [%s]}", q)
+		a.add("every tenant does, its secrets too", "tables: {shared: [%s]}", q)
+	} else {
+		a.add("every tenant reads it", "tables: {shared: [%s]}", q)
+		a.add("no tenant does", "tables: {ignore: [%s]}", q)
+	}
+	if len(columns) > 0 {
+		a.add("this column is the tenant", "tables: {columns: {%s: %s}}", q, strings.Join(columns, " | "))
+	}
 	return a
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
-	"github.com/moat-db/moat/tenancy"
 )
 
 // classify turns the model's classes into the tables the plan works on.
@@ -213,35 +212,7 @@ func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {
 	p.decide(Decision{ID: "class/" + key(tm.Table), Table: tm.Table,
 		Question: "Do all tenants share " + key(tm.Table) + ", or is its tenant column missing?",
 		Why:      tm.Why + ". Until you decide, the application role gets no privileges on it.",
-		Config:   everybodyOrNobody(rel) + p.columnAnswer(rel)})
-}
-
-// everybodyOrNobody are the answers for a table without a tenant. What holds secrets is not
-// for everybody to read, so that comes last.
-func everybodyOrNobody(rel *catalog.Relation) string {
-	answers := "tables: {shared: [%[1]s]}   # every tenant reads it\ntables: {ignore: [%[1]s]}   # or: no tenant does"
-	if slices.ContainsFunc(rel.Columns, func(c catalog.Column) bool { return secret(c.Name) }) {
-		answers = "tables: {ignore: [%[1]s]}   # no tenant reads it\n" +
-			"tables: {shared: [%[1]s]}   # or: every tenant does, its secrets too"
-	}
-	return fmt.Sprintf(answers, key(rel.QName()))
-}
-
-// columnAnswer offers the columns of an unknown table that may be its tenant by another
-// name, without a key that would tell: org beside organization_id.
-func (p *planner) columnAnswer(rel *catalog.Relation) string {
-	var names []string
-	for i := range rel.Columns {
-		c := &rel.Columns[i]
-		if p.BaseType(c.Type) == p.BaseType(p.m.Type) && tenancy.Resembles(c.Name, p.m.Column, p.m.Tenants.Name) {
-			names = append(names, c.Name)
-		}
-	}
-	if len(names) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("\ntables: {columns: {%s: %s}}   # or: this column is the tenant", key(rel.QName()),
-		strings.Join(names, " | "))
+		Config:   strings.Join(p.unknownAnswers(rel), "\n")})
 }
 
 // inheritance links inheritance children (not partitions) to their parents: the

@@ -260,16 +260,9 @@ func (p *planner) membersFirst(refs []catalog.Reference) []catalog.Reference {
 func shown(rel *catalog.Relation) string {
 	var all []string
 	for _, c := range rel.Columns {
-		if !secret(c.Name) {
+		if !policy.NamesPrivate(c.Name) {
 			all = append(all, c.Name)
 		}
 	}
 	return strings.Join(all, ", ")
-}
-
-// secret reports whether a column, by its name, is not for others to read.
-func secret(column string) bool {
-	return slices.ContainsFunc([]string{"passw", "hash", "secret", "token", "salt", "otp"}, func(part string) bool {
-		return strings.Contains(strings.ToLower(column), part)
-	})
 }
