@@ -36,10 +36,11 @@ func TestModel(t *testing.T) {
 					proxied *fixture
 					steps   int
 				}{{newSealed(t, c.New(t)), steps}, {newSpread(t, c.New(t), nil), steps / 2}} {
-					plain := newFixture(t, c.New(t), nil)
-					for seed, done := uint64(1), 0; done < x.steps && !t.Failed(); seed++ {
+					plain, done := newFixture(t, c.New(t), nil), 0
+					for seed := uint64(1); done < x.steps && !t.Failed(); seed++ {
 						done += compare(t, x.proxied, plain, token, seed)
 					}
+					t.Logf("%d messages were answered as the server answers them", done)
 				}
 			})
 		}
@@ -81,7 +82,6 @@ func open(t *testing.T, url string) *pgconn.HijackedConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = h.Conn.SetDeadline(time.Now().Add(60 * time.Second))
 	return h
 }
 
@@ -90,6 +90,7 @@ const sentinel = "select 'the end'"
 
 // exchange sends a burst at once and returns what came back, in short.
 func exchange(h *pgconn.HijackedConn, burst []pgproto3.FrontendMessage, direct bool) string {
+	_ = h.Conn.SetDeadline(time.Now().Add(60 * time.Second))
 	for _, m := range burst {
 		h.Frontend.Send(translate(m, direct))
 	}

@@ -69,6 +69,7 @@ func (s *session) store(name string, p *prepared) (replaced *prepared) {
 
 // undo takes back what an answer that never came would have said.
 func (s *session) undo(x slot) {
+	x.span.ignored()
 	switch {
 	case x.own && x.prepared != nil:
 		x.prepared.life, x.prepared.done = -1, true

@@ -41,6 +41,7 @@ const (
 	codeDatabase    = "3D000"
 	codeActive      = "25001"
 	codeConfigured  = "53400"
+	codeIgnored     = "25P02"
 )
 
 func fatal(code, text, hint string) error { return &Refusal{code, text, hint, true} }

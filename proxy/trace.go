@@ -42,6 +42,13 @@ func (x *span) failed(code string) {
 	x.end()
 }
 
+// ignored ends the span of a statement that the server never came to, after an error in a pipeline.
+func (x *span) ignored() {
+	if x != nil {
+		x.failed(codeIgnored)
+	}
+}
+
 // startSpan begins the span of a statement, as the child of the one that its text names.
 func (s *session) startSpan(parent string) *span {
 	tracer := s.proxy.config.Tracer

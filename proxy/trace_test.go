@@ -59,6 +59,11 @@ func TestSpans(t *testing.T) {
 			_, _ = conn.Exec(t.Context(), sql)
 		}
 	}
+	batch := &pgx.Batch{}
+	for _, sql := range []string{"select 1", "select 1 / 0", "select 2", "insert into leads (name) values ('lost')"} {
+		batch.Queue(sql)
+	}
+	_ = f.connect(t, "A", pgx.QueryExecModeExec).SendBatch(t.Context(), batch).Close()
 	want(t, "in a pool", as(t, f.connect(t, "service", pgx.QueryExecModeExec), "B", allNames), "b1 b2 b3")
 	dying := f.connect(t, "A", pgx.QueryExecModeExec)
 	_, err := dying.Exec(t.Context(), "select pg_terminate_backend(pg_backend_pid())")
@@ -73,10 +78,12 @@ func TestSpans(t *testing.T) {
 		return fmt.Sprintf("%s%s db.operation.name=%s moat.rows=%d]", what, on, what, rows)
 	}
 	a, b := of(string(tenantA)), of(string(tenantB))
+	fails := func(code string) string { return code + a + " db.response.status_code=" + code + "]" }
 	each := []string{did(a, "SELECT", 2) + " " + parent, did(a, "INSERT", 1),
-		"22012" + a + " db.response.status_code=22012]", did(a, "DELETE", 1)}
-	wanted := append(append(each, each...), "BEGIN"+base+" db.operation.name=BEGIN]", "SET"+b+" db.operation.name=SET]",
-		did(b, "SELECT", 3), "COMMIT"+base+" db.operation.name=COMMIT]", "57P01"+a+" db.response.status_code=57P01]")
+		fails("22012"), did(a, "DELETE", 1)}
+	wanted := append(append(each, each...), did(a, "SELECT", 1), fails("22012"), fails("25P02"), fails("25P02"),
+		"BEGIN"+base+" db.operation.name=BEGIN]", "SET"+b+" db.operation.name=SET]",
+		did(b, "SELECT", 3), "COMMIT"+base+" db.operation.name=COMMIT]", fails("57P01"))
 	if x, y := strings.Join(got.ended, "\n"), strings.Join(wanted, "\n"); x != y {
 		t.Errorf("spans\n%s\nwant\n%s", x, y)
 	}
