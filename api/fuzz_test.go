@@ -14,22 +14,16 @@ import (
 
 // TestGeneratedRequests executes generated requests: none may end as a 500, none may
 // show a row of the other tenant, none may name what is not exposed.
-// MOAT_FUZZ_REQUESTS sets how many; 3,000 by default.
+// MOAT_FUZZ_REQUESTS sets how many, 3,000 by default; MOAT_FUZZ_SEED which ones.
 func TestGeneratedRequests(t *testing.T) {
 	t.Parallel()
-	n := 3000
-	if text := os.Getenv("MOAT_FUZZ_REQUESTS"); text != "" {
-		var err error
-		if n, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	}
+	n, seed := number(t, "MOAT_FUZZ_REQUESTS", 3000), number(t, "MOAT_FUZZ_SEED", 4)
 	db := database(t)
 	db.Exec(t, strings.ReplaceAll(hues+handlers, ":app", db.Roles["app"]))
 	s := serveOn(t, db, func(c *api.Config) {
 		c.AllowExplain, c.AllowRollback, c.RequestSettings, c.SearchPath = true, true, true, []string{"public"}
 	})
-	g := &fuzzquery.Generator{Rand: rand.New(rand.NewPCG(3, 4)), Tables: map[string][]string{
+	g := &fuzzquery.Generator{Rand: rand.New(rand.NewPCG(3, uint64(seed))), Tables: map[string][]string{
 		"leads": {"id", "name", "status", "score", "tags", "details", "ages", "active_during", "search", "created_at",
 			"home", "shout", "tenant_id", "email", "avatar"},
 		"campaigns": {"id", "name", "budget", "active", "starts"}, "events": {"id", "lead_id", "kind", "at"},
@@ -84,6 +78,20 @@ func TestGeneratedRequests(t *testing.T) {
 	if statuses[200] < n/20 {
 		t.Errorf("only %d of %d requests were answered with rows: %v", statuses[200], n, statuses)
 	}
+}
+
+// number is what an environment variable says, or else what is given.
+func number(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // try is do for a request that may be malformed on the way to the server.

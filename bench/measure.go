@@ -20,11 +20,14 @@ func (b *bench) once(ctx context.Context, s sides, sh shape, moat bool) error {
 	return sh.plain(ctx, s.plain, tenantID(tenant), k)
 }
 
+// fewest statements that alternate runs: however slow the machine, both sides have some to compare.
+const fewest = 100
+
 // alternate runs the two sides, 0 and 1, statement by statement, so that whatever else
 // the machine does hits both alike.
 func alternate(window time.Duration, once func(side int) error) (took [2][]time.Duration, err error) {
 	until := time.Now().Add(2 * window)
-	for i := 0; time.Now().Before(until); i++ {
+	for i := 0; i < fewest || time.Now().Before(until); i++ {
 		start := time.Now()
 		if err := once(i % 2); err != nil {
 			return took, err
