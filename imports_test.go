@@ -22,7 +22,7 @@ var levels = map[string]int{
 	"internal/apikey": 2, "internal/body": 2, "policy": 3, "tenancy": 4, "internal/ledger": 5, "internal/standing": 4,
 	"seal": 5, "why": 6, "audit": 6, "protect": 6, "prove": 6, "lifecycle": 6,
 	"watch": 7, "internal/serving": 7, "api": 8, "proxy": 8, "portal": 9,
-	"internal/config": 5, "internal/postgres": 0, "docs/reference/rules": 0,
+	"internal/config": 5, "internal/postgres": 0,
 	"internal/demo": 8, "internal/migrations": 6, "internal/migrations/tools": 0, "internal/report": 7,
 	"internal/mcp": 9, "internal/cli": 10, "cmd": 11, "bench": 11,
 }

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// notPublic are folders whose packages nobody imports, or that hold only pages.
-var notPublic = regexp.MustCompile(`^(\.[^/]+|bench|e2e|examples|release|docs)(/|$)|(^|/)(internal|testdata)(/|$)`)
+// notPublic are folders whose packages nobody imports.
+var notPublic = regexp.MustCompile(`^(\.[^/]+|bench|e2e|examples|release)(/|$)|(^|/)(internal|testdata)(/|$)`)
 
 // Every package that others can import, of whichever module, says what it is and shows how it is
 // used.

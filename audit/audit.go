@@ -2,7 +2,7 @@
 //
 // [Run] is pure: it reads a [policy.View] and returns a [Report]; the same input gives
 // the same report. One rule is one file here and one
-// page under docs/reference/rules. [Probe] is the exception: it asks the database
+// page under internal/rules. [Probe] is the exception: it asks the database
 // itself for what the catalog cannot say, in transactions that are rolled back.
 //
 // Limits: the catalog does not show what a program does with its connections

@@ -6,7 +6,7 @@ import (
 )
 
 // flaw is a way past row-level security that releases of PostgreSQL have: one entry
-// here and one page under docs/reference/rules make a rule of it.
+// here and one page under internal/rules make a rule of it.
 type flaw struct {
 	cve      string
 	severity Severity

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/moat-db/moat/docs/reference/rules"
+	"github.com/moat-db/moat/internal/rules"
 )
 
 var update = flag.Bool("update", false, "write the page of releases anew")
@@ -54,16 +54,17 @@ func releasesTables() string {
 		"| flaw | what an attacker gets | severity | fixed in |\n|---|---|---|---|\n")
 	for _, x := range flaws() {
 		id := strings.ToLower(x.cve)
-		fmt.Fprintf(&b, "| [%s](rules/%s.md) | %s | %s | %s |\n", x.cve, id, x.gets, x.severity, x.fixed)
+		fmt.Fprintf(&b, "| [%s](../../internal/rules/%s.md) | %s | %s | %s |\n", x.cve, id, x.gets, x.severity, x.fixed)
 	}
 	b.WriteString("\n## Flaws that any role which can run SQL can use\n\n" +
-		"No policy stands in their way. [`release-outdated`](rules/release-outdated.md) names those of a release.\n\n" +
+		"No policy stands in their way. [`release-outdated`](../../internal/rules/release-outdated.md) names those of " +
+		"a release.\n\n" +
 		"| flaw | what it does | fixed in |\n|---|---|---|\n")
 	for _, x := range exploits() {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", x.cve, strings.Trim(x.how, "()"), x.fixed)
 	}
 	b.WriteString("\n## Major versions\n\n" +
-		"[`release-ended`](rules/release-ended.md) reports a major version that is no longer maintained.\n\n" +
+		"[`release-ended`](../../internal/rules/release-ended.md) reports a major version that is no longer maintained.\n\n" +
 		"| PostgreSQL | last release |\n|---|---|\n")
 	for _, major := range slices.Backward(slices.Sorted(maps.Keys(ends()))) {
 		fmt.Fprintf(&b, "| %d | %s |\n", major, ends()[major].Format("2 January 2006"))

@@ -9,7 +9,7 @@ import (
 
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/audit/audittest"
-	"github.com/moat-db/moat/docs/reference/rules"
+	"github.com/moat-db/moat/internal/rules"
 )
 
 // detectable are the entries of the catalogue of holes that a catalog query finds.

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat/audit"
-	"github.com/moat-db/moat/docs/reference/rules"
+	"github.com/moat-db/moat/internal/rules"
 )
 
 func (a *app) newExplain() *cobra.Command {

@@ -100,7 +100,7 @@ type sarifNotification struct {
 }
 
 // docsURL is where the pages of rules are read.
-const docsURL = "https://github.com/moat-db/moat/blob/main/docs/reference/rules/"
+const docsURL = "https://github.com/moat-db/moat/blob/main/internal/rules/"
 
 // AuditSARIF writes a report as SARIF 2.1.0, for code scanning. Accepted findings are
 // suppressed results; what was not seen makes notifications.
