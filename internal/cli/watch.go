@@ -160,9 +160,8 @@ func (a *app) watch(ctx context.Context, args []string, f watchFlags) error {
 	if f.once {
 		return a.watchOnce(ctx, w, f)
 	}
-	tell := a.teller(f)
-	w.Report = tell
-	nightly, err := a.nightly(ctx, args, c, f, tell)
+	w.Report = a.teller(f)
+	nightly, err := a.nightly(ctx, args, c, f, w)
 	if err != nil {
 		return err
 	}

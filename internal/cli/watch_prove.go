@@ -14,9 +14,10 @@ import (
 
 // nightly runs moat prove once a day.
 type nightly struct {
-	at    time.Duration // after midnight, local time
-	prove func(context.Context) (*prove.Report, error)
-	tell  func(context.Context, watch.Event)
+	at       time.Duration // after midnight, local time
+	prove    func(context.Context) (*prove.Report, error)
+	database func() string // its name, once it was seen
+	tell     func(context.Context, watch.Event)
 
 	mu    sync.Mutex
 	last  time.Time
@@ -26,8 +27,8 @@ type nightly struct {
 
 // nightly begins the daily run, where one is asked for; the metrics are of none otherwise.
 func (a *app) nightly(ctx context.Context, args []string, c config.Config, f watchFlags,
-	tell func(context.Context, watch.Event)) (*nightly, error) {
-	n := &nightly{tell: tell}
+	w *watch.Watcher) (*nightly, error) {
+	n := &nightly{tell: w.Report, database: func() string { return w.Last().Database }}
 	if f.proveAt == "" {
 		return n, nil
 	}
@@ -70,7 +71,7 @@ func nextDaily(now time.Time, after time.Duration) time.Duration {
 // once proves and tells the verdict.
 func (n *nightly) once(ctx context.Context) {
 	r, err := n.prove(ctx)
-	e := watch.Event{Kind: "proved", Look: watch.Look{At: time.Now(), Drift: []watch.Drift{}}}
+	e := watch.Event{Kind: "proved", Look: watch.Look{At: time.Now(), Database: n.database(), Drift: []watch.Drift{}}}
 	n.mu.Lock()
 	n.last, n.done = e.At, err == nil
 	if err == nil {
@@ -78,9 +79,9 @@ func (n *nightly) once(ctx context.Context) {
 	}
 	n.mu.Unlock()
 	if err != nil {
-		e.Error, e.Text = err.Error(), "moat prove could not run: "+err.Error()
+		e.Error, e.Text = err.Error(), "moat prove of "+e.Database+" could not run: "+err.Error()
 	} else {
-		e.Text = "moat prove: " + r.Sentence()
+		e.Text = "moat prove of " + e.Database + ": " + r.Sentence()
 	}
 	n.tell(ctx, e)
 }

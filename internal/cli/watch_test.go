@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/watch"
 )
 
@@ -90,6 +93,24 @@ func TestNightlyIsAtTheSameTimeEachDay(t *testing.T) {
 		}
 		if got := nextDaily(at, three); got != want {
 			t.Errorf("at %s it is %s to 03:00, want %s", now, got, want)
+		}
+	}
+}
+
+// Whoever watches several databases is told which of them was proved, or could not be.
+func TestNightlySaysWhichDatabase(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{"moat prove of shop: ": nil,
+		"moat prove of shop could not run: no server": errors.New("no server")} {
+		var told watch.Event
+		n := &nightly{
+			prove:    func(context.Context) (*prove.Report, error) { return &prove.Report{}, err },
+			database: func() string { return "shop" },
+			tell:     func(_ context.Context, e watch.Event) { told = e },
+		}
+		n.once(t.Context())
+		if told.Kind != "proved" || told.Database != "shop" || !strings.HasPrefix(told.Text, want) {
+			t.Errorf("told %+v, want %q", told, want)
 		}
 	}
 }
