@@ -126,12 +126,14 @@ func TestConsoleExportsAndRestores(t *testing.T) {
 	if w.query(rows+"2") != others {
 		t.Error("rows of another client changed")
 	}
+	copied := w.copies(desk)
 	a := w.signedIn("1")
-	if log := a.get("/access").body; !strings.Contains(log, "they asked") ||
+	if log := a.get("/access").body; !strings.Contains(log, copied) || !strings.Contains(log, "they asked") ||
 		!strings.Contains(log, "restored the tenant") {
 		t.Error("the client cannot read who exported and restored its rows")
 	}
-	for _, path := range []string{"/operator/tenants/1/export", "/operator/tenants/1/restore", "/operator/new"} {
+	for _, path := range []string{"/operator/tenants/1/export", "/operator/tenants/1/restore",
+		"/operator/tenants/1/copy", "/operator/new"} {
 		if got := a.do("POST", path, url.Values{"as": {"archive"}, "reason": {"curious"}}); strings.Contains(got.body,
 			"MARK") || got.status != http.StatusSeeOther {
 			t.Errorf("a client at %s: %d", path, got.status)
@@ -196,4 +198,29 @@ func TestConsoleShowsUsage(t *testing.T) {
 	if page := desk.get("/operator/tenants/1"); !strings.Contains(page.body, "Refused as too many") {
 		t.Error(page.status, "the page shows no usage")
 	}
+}
+
+// copies makes a client with the rows of another, and returns what its line in the log says.
+func (w *world) copies(desk *visitor) string {
+	w.t.Helper()
+	ask := func(id, set string) answer {
+		return desk.do("POST", "/operator/tenants/1/copy", url.Values{"id": {id}, "set": {set}, "reason": {"a trial"}})
+	}
+	for what, got := range map[string]answer{"an id that is taken": ask("2", ""), "no id": ask("", ""), "no value": ask("9", "x"),
+		"no such column": ask("9", "shop.nope.x=y")} {
+		if got.status != http.StatusUnprocessableEntity {
+			w.t.Errorf("a copy with %s: %d %s", what, got.status, got.body)
+		}
+	}
+	got := ask("9", "shop.accounts.name={} again\n")
+	if got.status != http.StatusSeeOther || !strings.Contains(got.header.Get("Location"), "/tenants/9?done=copied") {
+		w.t.Fatal(got.status, got.header, got.body)
+	}
+	const orders = `select md5(string_agg(title || coalesce(total::text, ''), '|' order by title, id)) from shop."Order"
+		where account_id = `
+	if w.query(orders+"9") != w.query(orders+"1") ||
+		w.query("select name from shop.accounts where id = 9") != "Account MARK-A again" {
+		w.t.Error("the copy is not the client")
+	}
+	return "cloned the tenant"
 }

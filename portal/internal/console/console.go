@@ -109,6 +109,7 @@ func (p *Pages) routes() map[string]Handler {
 		"POST /tenants/{id}/limits":  p.setLimits,
 		"GET /tenants/{id}/data":     p.dataPage,
 		"POST /tenants/{id}/export":  p.export,
+		"POST /tenants/{id}/copy":    p.copy,
 		archives:                     p.restore,
 		"GET /isolation":             p.isolationPage,
 		"POST /isolation/look":       p.lookAgain,
