@@ -17,7 +17,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
-	"github.com/moat-db/moat/internal/ledger"
 )
 
 // Certificate says that a tenant was erased: by whom and why, what was deleted, where it
@@ -80,7 +79,9 @@ func (w *eraser) certify(ctx context.Context, r *request, all []*part) (*Certifi
 	if c.Kept, err = w.keptLines(ctx); err != nil {
 		return nil, err
 	}
-	c.Beyond = append(w.beyond(ctx, notVacuumed), w.opts.Beyond...)
+	if c.Beyond, err = w.beyond(ctx, c.ErasedAt, notVacuumed); err != nil {
+		return nil, err
+	}
 	return c, w.finish(ctx, c)
 }
 
@@ -117,61 +118,6 @@ func (w *eraser) finish(ctx context.Context, c *Certificate) error {
 func digest(body []byte) string {
 	sum := sha256.Sum256(body)
 	return hex.EncodeToString(sum[:])
-}
-
-// keptLines says what stays of the tenant in the database, and why.
-func (w *eraser) keptLines(ctx context.Context) ([]string, error) {
-	var lines int64
-	err := w.conn.QueryRow(ctx, "SELECT count(*) FROM moat.operator_log l WHERE l."+ledger.Column(w.view)+"::text = $1",
-		w.tenant).Scan(&lines)
-	if err != nil {
-		return nil, fmt.Errorf("count the lines of the operator log: %w", err)
-	}
-	out := []string{fmt.Sprintf("moat.operator_log: %d lines on what operators did, with the tenant's id", lines),
-		"moat.erasure and moat.certificate: this erasure, with the tenant's id"}
-	for _, m := range w.view.Model.Shapes.Members {
-		out = append(out, m.Table.String()+": people, who may belong to other tenants; their links to this one are gone")
-	}
-	return out, nil
-}
-
-// beyond says what an erasure in this database does not reach.
-func (w *eraser) beyond(ctx context.Context, notVacuumed []string) []string {
-	out := []string{"backups and exports made before the erasure: run moat tenant erase --again after restoring one"}
-	if len(notVacuumed) > 0 {
-		out = append(out, "dead row versions and statistics until VACUUM (ANALYZE), which the operator may not run on: "+
-			quotedList(notVacuumed))
-	}
-	for _, q := range []struct{ sql, say string }{
-		{"SELECT 'archived WAL up to ' || to_char(last_archived_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC' " +
-			"FROM pg_stat_archiver WHERE last_archived_time IS NOT NULL", ""},
-		{"SELECT 'replica ' || coalesce(nullif(application_name, ''), 'without a name') FROM pg_stat_replication",
-			": it follows within its lag"},
-		{"SELECT 'replication slot ' || slot_name FROM pg_replication_slots WHERE slot_type = 'logical'",
-			": its subscriber has rows of its own"},
-	} {
-		rows, err := w.conn.Query(ctx, q.sql)
-		if err != nil {
-			out = append(out, "what this role may not see: archives, replicas and slots")
-			break
-		}
-		names, _ := pgx.CollectRows(rows, pgx.RowTo[string])
-		for _, name := range names {
-			out = append(out, name+q.say)
-		}
-	}
-	for _, p := range w.view.Snapshot.Publications {
-		out = append(out, "publication "+p.Name+": subscribers have rows of their own")
-	}
-	for _, t := range w.view.Model.Tables {
-		if t.Class == catalog.IgnoredTable {
-			out = append(out, t.Table.String()+": under tables.ignore; searched only by columns that may name a tenant")
-		}
-	}
-	out = append(out, "the tenant's id, or what its people are called, inside texts, JSON and arrays of rows that "+
-		"are not its own")
-	return append(out, "the server's logs and write-ahead log, files, caches, search indexes and other systems that "+
-		"got rows")
 }
 
 // StoredCertificate is a certificate as it stands in the database.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/sqltext"
 )
@@ -409,15 +410,39 @@ func (x *restore) verifyParents(ctx context.Context, l *loaded) error {
 	return nil
 }
 
+// switched are the team's triggers on a table that do not fire.
+func (x *restore) switched(l *loaded) (all []catalog.Trigger) {
+	for _, t := range l.table.Triggers {
+		if x.opts.WithoutTriggers && t.Function.Schema != "moat" && t.Enabled != "disabled" && !t.Inherited {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// maySwitch checks that the triggers can be switched off, before the tenant is suspended.
+func (x *restore) maySwitch() error {
+	role := x.conn.Config().User
+	e := &MissingRightsError{Role: role}
+	for _, l := range x.tables {
+		grant := "GRANT " + sqltext.Role(l.table.Owner) + " TO " + sqltext.Role(role)
+		if len(x.switched(l)) > 0 && !x.view.MemberOf(role, l.table.Owner, catalog.Usage) &&
+			!slices.Contains(e.Grants, grant) {
+			e.Grants = append(e.Grants, grant)
+		}
+	}
+	if len(e.Grants) > 0 {
+		return e
+	}
+	return nil
+}
+
 // triggers switches the team's triggers off, where that is asked for, and returns what
 // switches them on again.
 func (x *restore) triggers(ctx context.Context) (again func(context.Context) error, err error) {
 	var off, on []string
 	for _, l := range x.tables {
-		for _, t := range l.table.Triggers {
-			if !x.opts.WithoutTriggers || t.Function.Schema == "moat" || t.Enabled == "disabled" || t.Inherited {
-				continue
-			}
+		for _, t := range x.switched(l) {
 			alter := "ALTER TABLE " + l.name().SQL() + " "
 			name := " TRIGGER " + sqltext.Ident(t.Name)
 			off = append(off, alter+"DISABLE"+name)
@@ -430,7 +455,7 @@ func (x *restore) triggers(ctx context.Context) (again func(context.Context) err
 	run := func(ctx context.Context, all []string) error {
 		for _, sql := range all {
 			if _, err := x.tx.Exec(ctx, sql); err != nil {
-				return fmt.Errorf("switch triggers (the table's owner may): %w", err)
+				return fmt.Errorf("switch triggers: %w", err)
 			}
 		}
 		return nil

@@ -56,10 +56,7 @@ func (o *Operator) erasable(ctx context.Context, tenant string) (string, error) 
 	if err != nil || found {
 		return id, err
 	}
-	if err := o.prepare(ctx); err != nil {
-		return "", err
-	}
-	open, err := o.open(ctx, id)
+	open, err := o.request(ctx, id)
 	if err == nil && open == nil {
 		err = &NoSuchTenantError{tenant}
 	}
@@ -212,6 +209,23 @@ func (o *Operator) open(ctx context.Context, tenant string) (*request, error) {
 	return r, nil
 }
 
+// request is [Operator.open], where moat's tables may be missing as yet.
+func (o *Operator) request(ctx context.Context, tenant string) (*request, error) {
+	if err := o.prepare(ctx); err != nil {
+		return nil, err
+	}
+	return o.open(ctx, tenant)
+}
+
+// waits reports whether the grace period has still to end.
+func (r *request) waits(opts EraseOptions) bool {
+	return r != nil && r.due.After(time.Now()) && !opts.Now
+}
+
+func (r *request) notDue() error {
+	return fmt.Errorf("%w: it ends on %s", ErrNotDue, r.due.UTC().Format("2006-01-02 15:04 UTC"))
+}
+
 // RequestErasure suspends a tenant and notes that it is to be erased after a grace period,
 // by [Operator.Erase] or [Operator.EraseDue]. It can be cancelled until then.
 func (o *Operator) RequestErasure(ctx context.Context, tenant string, after time.Duration) (time.Time, error) {
@@ -252,6 +266,9 @@ func (o *Operator) CancelErasure(ctx context.Context, tenant string) error {
 	if err != nil {
 		return err
 	}
+	if r, err := o.request(ctx, id); err != nil || r == nil || r.started != nil {
+		return cmp.Or(err, errNotWaiting)
+	}
 	if err := o.log(ctx, "cancelled the tenant's erasure", id, ""); err != nil {
 		return err
 	}
@@ -261,10 +278,12 @@ func (o *Operator) CancelErasure(ctx context.Context, tenant string) error {
 		return fmt.Errorf("cancel the erasure: %w", err)
 	}
 	if tag.RowsAffected() == 0 {
-		return errors.New("no erasure of this tenant is waiting: none was requested, or it has begun")
+		return errNotWaiting
 	}
 	return o.resume(ctx, id)
 }
+
+var errNotWaiting = errors.New("no erasure of this tenant is waiting: none was requested, or it has begun")
 
 // EraseOptions say how an erasure is carried out.
 type EraseOptions struct {
@@ -272,6 +291,9 @@ type EraseOptions struct {
 	Batch int
 	// Beyond are places outside of the database that the certificate is to name.
 	Beyond []string
+	// BackupsKept is how long backups are kept, for the certificate to say when the last that
+	// holds the tenant is gone; 0 means that it is not known.
+	BackupsKept time.Duration
 	// Now erases before the grace period of an earlier request has ended.
 	Now bool
 	// Progress, if set, is told how many rows of a table are gone.
@@ -286,6 +308,10 @@ func (o *Operator) Erase(ctx context.Context, tenant string, opts EraseOptions) 
 	if err != nil {
 		return nil, err
 	}
+	// The tenant reads the log: what is refused at once does not stand there as done.
+	if r, err := o.request(ctx, id); err != nil || r.waits(opts) {
+		return nil, cmp.Or(err, r.notDue())
+	}
 	if err := o.log(ctx, "erased the tenant", id, ""); err != nil {
 		return nil, err
 	}
@@ -298,8 +324,8 @@ func (o *Operator) Erase(ctx context.Context, tenant string, opts EraseOptions) 
 	if err != nil {
 		return nil, err
 	}
-	if r.due.After(time.Now()) && !opts.Now {
-		return nil, fmt.Errorf("%w: it ends on %s", ErrNotDue, r.due.UTC().Format("2006-01-02 15:04 UTC"))
+	if r.waits(opts) {
+		return nil, r.notDue()
 	}
 	return o.erase(ctx, id, r, opts)
 }

@@ -19,6 +19,7 @@ type Evidence struct {
 	MadeAt   time.Time `json:"made_at"`
 	MadeBy   string    `json:"made_by"`
 	Reason   string    `json:"reason"`
+	Moat     string    `json:"moat_version"` // the caller's to add
 	Database string    `json:"database"`
 	Server   int       `json:"server_version"`
 	Schema   string    `json:"schema_fingerprint"`
@@ -68,11 +69,20 @@ type LogLine struct {
 // Result is a report of audit or prove: a line for people, and the whole of it. Lines are
 // what was found and what was accepted, for the page.
 type Result struct {
-	Name    string          `json:"name"`
-	Summary string          `json:"summary"`
-	Good    bool            `json:"good"`
-	Lines   []string        `json:"lines,omitempty"`
-	Report  json.RawMessage `json:"report"`
+	Name    string `json:"name"`
+	Summary string `json:"summary"`
+	Good    bool   `json:"good"`
+	// Server is the release of PostgreSQL, and Schema the fingerprint, of what was looked at.
+	Server string          `json:"server_version"`
+	Schema string          `json:"schema_fingerprint"`
+	Lines  []string        `json:"lines,omitempty"`
+	Report json.RawMessage `json:"report"`
+}
+
+// Of says of a result that it is of the database as this evidence found it.
+func (e *Evidence) Of(r Result) Result {
+	r.Server, r.Schema = release(e.Server), e.Schema
+	return r
 }
 
 // FileDigest is a file with its SHA-256.

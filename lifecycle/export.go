@@ -17,6 +17,9 @@ import (
 	"github.com/moat-db/moat/policy"
 )
 
+// exported is an export in the operator log.
+const exported = "exported the tenant"
+
 // ExportOptions say what leaves the database, and how.
 type ExportOptions struct {
 	// Format is "archive", which restores, or "json" or "csv", a zip for people; "" means
@@ -59,7 +62,7 @@ func (o *Operator) Export(ctx context.Context, tenant string, w io.Writer, opts 
 	if err := cmp.Or(opts.check(), err); err != nil {
 		return nil, err
 	}
-	if err := o.log(ctx, "exported the tenant", id, opts.describe()); err != nil {
+	if err := o.log(ctx, exported, id, opts.describe()); err != nil {
 		return nil, err
 	}
 	return o.export(ctx, id, w, opts, nil)

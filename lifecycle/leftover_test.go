@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/lifecycle"
@@ -71,9 +72,15 @@ func TestLeftoversAreFound(t *testing.T) {
 func TestCertificatesAreAChain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Shared(t))
+	w.export(t, globex)
+	w.Exec(t, "CREATE TABLE moat.portal_session (expires timestamptz); INSERT INTO moat.portal_session VALUES ('2100-01-02')")
 	var files []string
 	for _, tenant := range []string{acme, globex} {
-		c, err := w.operator(t).Erase(t.Context(), tenant, lifecycle.EraseOptions{Beyond: []string{"the bucket uploads"}})
+		opts := lifecycle.EraseOptions{Beyond: []string{"the bucket uploads"}}
+		if tenant == globex {
+			opts.BackupsKept = 35 * 24 * time.Hour
+		}
+		c, err := w.operator(t).Erase(t.Context(), tenant, opts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,6 +100,16 @@ func TestCertificatesAreAChain(t *testing.T) {
 		}
 	}
 	read, err := lifecycle.ReadCertificate(strings.NewReader(files[1]))
+	until := "is gone on " + read.ErasedAt.AddDate(0, 0, 35).Format("2 January 2006")
+	for _, want := range []string{"1 export of the tenant made with moat", "kept for 35 days, so that the last " + until,
+		"moat.operator_log: 2 lines", "the last ends on 2100-01-02"} {
+		if !strings.Contains(files[1], want) {
+			t.Errorf("the certificate does not say %q", want)
+		}
+	}
+	if !strings.Contains(files[0], "how long they are kept was not said") || strings.Contains(files[0], "made with moat") {
+		t.Error("the certificate says more of backups than is known")
+	}
 	if err != nil || read.Number != 2 || read.Tenant != globex {
 		t.Fatalf("%+v, %v", read, err)
 	}

@@ -27,7 +27,7 @@ func (o *Operator) prepare(ctx context.Context) error {
 		return nil
 	}
 	sql := TablesSQL(o.view, o.conn.Config().User)
-	_, err := o.conn.PgConn().Exec(ctx, sql).ReadAll()
+	_, err := o.conn.PgConn().Exec(ctx, o.asOwner()+sql).ReadAll()
 	if sqlState(err) == "42501" {
 		err = &NotPreparedError{SQL: sql}
 	}
@@ -35,6 +35,16 @@ func (o *Operator) prepare(ctx context.Context) error {
 		return fmt.Errorf("prepare the operator log: %w", err)
 	}
 	return nil
+}
+
+// asOwner makes the tables those of the schema's owner, as if an administrator had run the
+// script: the operator's own log would be the operator's to change.
+func (o *Operator) asOwner() string {
+	s, role := o.view.Schema(catalog.OwnSchema), o.conn.Config().User
+	if s == nil || s.Owner == role || o.view.Role(role).Super || !o.view.MemberOf(role, s.Owner, catalog.Set) {
+		return ""
+	}
+	return "SET LOCAL ROLE " + sqltext.Role(s.Owner) + ";\n"
 }
 
 func (o *Operator) ready(ctx context.Context) bool {

@@ -67,6 +67,12 @@ func TestLargeObjectsOfTheApplication(t *testing.T) {
 		t.Fatal(err)
 	}
 	owners(app) // as they were
+	quiet := opts
+	quiet.WithoutTriggers = true
+	if _, err := operator().Restore(t.Context(), acme, readerOf(file.Bytes()), quiet); !errors.As(err, &short) ||
+		!strings.Contains(err.Error(), "TO "+role) || w.count(t, "SELECT count(*) FROM moat.restoring") != 0 {
+		t.Errorf("switching triggers without their table's owner: %v", err)
+	}
 	for _, step := range []struct{ rights, owner string }{
 		{"SELECT 1", app},
 		{"REVOKE " + app + " FROM " + role + "; ALTER ROLE " + role + " SET lo_compat_privileges = on", role},

@@ -41,6 +41,8 @@ func walk(r io.Reader, fn func(kind string, number int, data io.Reader) error) (
 	for {
 		if err := w.advance(); errors.Is(err, io.EOF) {
 			break
+		} else if errors.Is(err, zstd.ErrMagicMismatch) {
+			return nil, nil, errors.New("not an archive of moat tenant export: CSV and JSON do not restore")
 		} else if err != nil {
 			return nil, nil, fmt.Errorf("read the export: %w", err)
 		}

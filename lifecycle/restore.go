@@ -145,7 +145,7 @@ func (x *restore) run(ctx context.Context, file io.Reader) (_ *Difference, err e
 		return nil, err
 	}
 	if x.opts.Apply {
-		if err := cmp.Or(x.mayRefresh(x.parts), x.reachObjects(ctx)); err != nil {
+		if err := cmp.Or(x.maySwitch(), x.mayRefresh(x.parts), x.reachObjects(ctx)); err != nil {
 			return nil, err
 		}
 		done, err := x.quiet(ctx)

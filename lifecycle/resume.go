@@ -55,7 +55,7 @@ func (o *Operator) ExportFile(ctx context.Context, tenant, name string, opts Exp
 		return nil, fmt.Errorf("write the export: %w", err)
 	}
 	defer func() { err = errors.Join(err, r.close(name, err == nil)) }()
-	if err := o.log(ctx, "exported the tenant", id, opts.describe()); err != nil {
+	if err := o.log(ctx, exported, id, opts.describe()); err != nil {
 		return nil, err
 	}
 	return o.export(ctx, id, r.file, opts, r)

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,18 +52,20 @@ func (o *Operator) Resume(ctx context.Context, tenant string) error {
 	return o.switchTo(ctx, tenant, "resumed the tenant", false)
 }
 
+var errErasing = errors.New("this tenant's erasure is requested or under way: cancel it first")
+
 func (o *Operator) switchTo(ctx context.Context, tenant, action string, suspended bool) error {
 	id, err := o.known(ctx, tenant)
 	if err != nil {
 		return err
 	}
+	if !suspended {
+		if open, err := o.request(ctx, id); err != nil || open != nil {
+			return cmp.Or(err, errErasing)
+		}
+	}
 	if err := o.log(ctx, action, id, ""); err != nil {
 		return err
-	}
-	if !suspended {
-		if open, err := o.open(ctx, id); err != nil || open != nil {
-			return errors.Join(err, errors.New("this tenant's erasure is requested or under way: cancel it first"))
-		}
 	}
 	// Whoever suspends a tenant by hand decides when it comes back, and no restore does.
 	if _, err := o.conn.Exec(ctx, "DELETE FROM moat.restoring WHERE tenant = $1", id); err != nil {

@@ -88,11 +88,11 @@ func (a *app) runEvidence(ctx context.Context, args []string, f evidenceFlags) e
 	if err != nil {
 		return err
 	}
-	results := []lifecycle.Result{found}
+	results := []lifecycle.Result{e.Of(found)}
 	for i := range proofs {
 		results = append(results, proofResult(&proofs[i], e))
 	}
-	e.Results = results
+	e.Results, e.Moat = results, Version()
 	e.Files = digests(cmp.Or(a.configFile, config.DefaultFile), c.Audit.Baseline)
 	if err := lifecycle.WriteBundle(f.out, e, key); err != nil {
 		return err
@@ -194,6 +194,7 @@ func readProofs(names []string) (all []proof, err error) {
 func proofResult(p *proof, e *lifecycle.Evidence) lifecycle.Result {
 	leaks, undecided := p.Count(prove.VerdictLeak), p.Count(prove.VerdictUndecided)
 	r := lifecycle.Result{Name: "prove", Good: leaks+undecided == 0, Report: p.text, Lines: proofLines(&p.Report),
+		Server: p.Context.ServerVersion, Schema: p.Context.Fingerprint,
 		Summary: fmt.Sprintf("%s of %s tried, %d undecided", english.Count(leaks, "leak"),
 			english.Count(len(p.Probes), "probe"), undecided)}
 	r.Summary += p.Except()

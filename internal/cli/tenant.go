@@ -107,7 +107,9 @@ func tenantError(err error) error {
 	switch {
 	case errors.As(err, &undecided):
 		return withHint(err, "say in moat.yaml what they are: tables.shared, tables.ignore or tables.columns")
-	case errors.As(err, &unprepared), errors.As(err, &missing), errors.As(err, &pg) && pg.Code == "42501":
+	case errors.As(err, &missing): // it names the statements
+		return err
+	case errors.As(err, &unprepared), errors.As(err, &pg) && pg.Code == "42501":
 		return withHint(err, "once, as an administrator: moat tenant setup URL --operator ROLE --apply")
 	case errors.As(err, &unmade):
 		return withHint(err, "once, as an administrator: moat tenant setup URL --operator ROLE --apply")

@@ -18,7 +18,7 @@ import (
 
 type eraseFlags struct {
 	tenantFlags
-	after            time.Duration
+	after, kept      time.Duration
 	cancel, due, now bool
 	certificates     string
 	again, beyond    []string
@@ -52,6 +52,8 @@ func (a *app) newTenantErase() *cobra.Command {
 	flags.StringVar(&f.certificates, "certificates", ".", "folder for the certificates")
 	flags.StringArrayVar(&f.again, "again", nil,
 		"erase again what a certificate says was erased, after a backup was restored; more files may follow")
+	daysFlag(c, &f.kept, "backups-kept",
+		"how long backups are kept, such as 35d: the certificate says when the last one is gone")
 	flags.StringArrayVar(&f.beyond, "beyond", nil, "name a place outside of the database in the certificate; may be "+
 		"repeated")
 	return c
@@ -100,7 +102,7 @@ func (a *app) eraseOne(ctx context.Context, o *lifecycle.Operator, tenant string
 }
 
 func (a *app) eraseOptions(f eraseFlags) lifecycle.EraseOptions {
-	opts := lifecycle.EraseOptions{Beyond: f.beyond, Now: f.now}
+	opts := lifecycle.EraseOptions{Beyond: f.beyond, BackupsKept: f.kept, Now: f.now}
 	if a.terminal() {
 		opts.Progress = func(table string, rows int64) { fmt.Fprintf(a.Err, "\r\x1b[K  %s: %d", table, rows) }
 	}

@@ -3,10 +3,12 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat/lifecycle"
@@ -84,7 +86,11 @@ func (a *app) tenantSetup(ctx context.Context, args []string, operator, sessions
 		return errFound
 	}
 	if _, err := conn.PgConn().Exec(ctx, sql).ReadAll(); err != nil {
-		return fmt.Errorf("set up the operator: %w", err)
+		err = fmt.Errorf("set up the operator: %w", err)
+		if pg := new(pgconn.PgError); errors.As(err, &pg) && pg.Code == "42501" {
+			return withHint(err, "connect as a superuser, or as who owns the schema moat and the tables in it")
+		}
+		return err
 	}
 	fmt.Fprintf(a.Out, "%s can act as operator\n", role)
 	return nil
