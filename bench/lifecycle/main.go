@@ -37,11 +37,11 @@ const schema = `
 CREATE TABLE tenants (id bigint PRIMARY KEY, name text NOT NULL, suspended_at timestamptz);
 INSERT INTO tenants SELECT n, 'tenant ' || n FROM generate_series(1, 10) n;
 CREATE TABLE leads (
-    tenant_id bigint NOT NULL REFERENCES tenants, id bigint NOT NULL, name text NOT NULL, email text,
+    tenant_id bigint NOT NULL, id bigint NOT NULL, name text NOT NULL, email text,
     notes text, value numeric(12,2), data jsonb, created_at timestamptz NOT NULL DEFAULT now());
 INSERT INTO leads SELECT 1 + n %% 10, n, 'Lead number ' || n, 'lead' || n || '@example.com', repeat(md5(n::text), 3),
     n / 7.0, jsonb_build_object('source', 'web', 'score', n %% 100) FROM generate_series(1, %d) n;
-ALTER TABLE leads ADD PRIMARY KEY (tenant_id, id);
+ALTER TABLE leads ADD PRIMARY KEY (tenant_id, id), ADD FOREIGN KEY (tenant_id) REFERENCES tenants;
 CREATE INDEX ON leads (tenant_id, created_at);
 VACUUM ANALYZE leads`
 
