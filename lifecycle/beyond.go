@@ -87,7 +87,14 @@ func (w *eraser) beyond(ctx context.Context, at time.Time, notVacuumed []string)
 	return append(out, w.opts.Beyond...), nil
 }
 
-const day = 24 * time.Hour
+// inDays writes a time as people do, where it is one of whole days.
+func inDays(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d%day != 0 {
+		return d.String()
+	}
+	return english.Count(int64(d/day), "day")
+}
 
 // backups says how long backups hold the tenant. PostgreSQL keeps no list of them.
 func backups(at time.Time, kept time.Duration) string {
@@ -96,7 +103,7 @@ func backups(at time.Time, kept time.Duration) string {
 		return "backups made before the erasure, and how long they are kept was not said" + again
 	}
 	return fmt.Sprintf("backups made before the erasure: kept for %s, so that the last is gone on %s%s",
-		english.Count(int64(kept/day), "day"), at.Add(kept).Format("2 January 2006"), again)
+		inDays(kept), at.Add(kept).Format("2 January 2006"), again)
 }
 
 // exports says which files moat itself has made of the tenant.

@@ -233,7 +233,7 @@ func (o *Operator) RequestErasure(ctx context.Context, tenant string, after time
 	if err != nil {
 		return time.Time{}, err
 	}
-	if err := o.log(ctx, "requested the tenant's erasure", id, "after "+after.String()); err != nil {
+	if err := o.log(ctx, "requested the tenant's erasure", id, "after "+inDays(after)); err != nil {
 		return time.Time{}, err
 	}
 	r, err := o.begin(ctx, id, after)
