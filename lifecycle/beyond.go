@@ -110,8 +110,8 @@ func backups(at time.Time, kept time.Duration) string {
 func (w *eraser) exports(ctx context.Context) ([]string, error) {
 	var n int64
 	var first, last *time.Time
-	err := w.conn.QueryRow(ctx, "SELECT count(*), min(l.at), max(l.at) FROM moat.operator_log l WHERE l.action = $1 AND l."+
-		ledger.Column(w.view)+"::text = $2", exported, w.tenant).Scan(&n, &first, &last)
+	err := w.conn.QueryRow(ctx, "SELECT count(*), min(l.at), max(l.at) FROM moat.operator_log l "+
+		"WHERE l.action = $1 AND l."+ledger.Column(w.view)+"::text = $2", exported, w.tenant).Scan(&n, &first, &last)
 	if err != nil {
 		return nil, fmt.Errorf("look for exports: %w", err)
 	}

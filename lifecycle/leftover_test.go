@@ -73,7 +73,8 @@ func TestCertificatesAreAChain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Shared(t))
 	w.export(t, globex)
-	w.Exec(t, "CREATE TABLE moat.portal_session (expires timestamptz); INSERT INTO moat.portal_session VALUES ('2100-01-02')")
+	w.Exec(t, "CREATE TABLE moat.portal_session (expires timestamptz); "+
+		"INSERT INTO moat.portal_session VALUES ('2100-01-02')")
 	var files []string
 	for _, tenant := range []string{acme, globex} {
 		opts := lifecycle.EraseOptions{Beyond: []string{"the bucket uploads"}}

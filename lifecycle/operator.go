@@ -109,7 +109,8 @@ type MissingRightsError struct {
 }
 
 func (e *MissingRightsError) Error() string {
-	return fmt.Sprintf("the role %s may not do this; as the owner or a superuser:\n  %s", e.Role, strings.Join(e.Grants, ";\n  ")+";")
+	return fmt.Sprintf("the role %s may not do this; as the owner or a superuser:\n  %s;", e.Role,
+		strings.Join(e.Grants, ";\n  "))
 }
 
 // require checks privileges on all parts before the first is touched.

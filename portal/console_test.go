@@ -206,8 +206,8 @@ func (w *world) copies(desk *visitor) string {
 	ask := func(id, set string) answer {
 		return desk.do("POST", "/operator/tenants/1/copy", url.Values{"id": {id}, "set": {set}, "reason": {"a trial"}})
 	}
-	for what, got := range map[string]answer{"an id that is taken": ask("2", ""), "no id": ask("", ""), "no value": ask("9", "x"),
-		"no such column": ask("9", "shop.nope.x=y")} {
+	for what, got := range map[string]answer{"an id that is taken": ask("2", ""), "no id": ask("", ""),
+		"no value": ask("9", "x"), "no such column": ask("9", "shop.nope.x=y")} {
 		if got.status != http.StatusUnprocessableEntity {
 			w.t.Errorf("a copy with %s: %d %s", what, got.status, got.body)
 		}
