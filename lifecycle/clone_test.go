@@ -80,4 +80,16 @@ func TestCreate(t *testing.T) {
 	if _, err := o.Create(t.Context(), map[string]string{"id": globex, "name": "x", "slug": "x"}); err == nil {
 		t.Error("a tenant was created twice")
 	}
+	// The log names the tenant, also where a default makes its id, and none that was not created.
+	made, err := o.Create(t.Context(), map[string]string{"name": "Hooli", "slug": "hooli"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const lines = `SELECT count(*) FROM moat.operator_log WHERE action = 'created the tenant' AND tenant_id`
+	if n := w.count(t, lines+" = $1", made) + w.count(t, lines+" = $1", copied); n != 2 {
+		t.Errorf("%d lines about two tenants", n)
+	}
+	if n := w.count(t, lines+" IS NULL OR $1 = tenant_id", globex); n != 0 {
+		t.Errorf("%d lines name no tenant, or one that was there", n)
+	}
 }

@@ -37,14 +37,20 @@ func (o *Operator) Create(ctx context.Context, values map[string]string) (id str
 	if err != nil {
 		return "", err
 	}
-	if err := o.log(ctx, "created a tenant", "", strings.Join(names, ", ")); err != nil {
-		return "", err
-	}
 	sql := "INSERT INTO " + m.Tenants.SQL() + " DEFAULT VALUES"
 	if len(names) > 0 {
 		sql = "INSERT INTO " + m.Tenants.SQL() + " (" + sqltext.Idents(names) + ") SELECT " + castAll(r, names)
 	}
-	err = o.conn.QueryRow(ctx, sql+" RETURNING "+sqltext.Ident(m.Key)+"::text", args...).Scan(&id)
+	if err := o.prepare(ctx); err != nil {
+		return "", err
+	}
+	// Only the row says which id a default gave it, so its line of the log is written beside it.
+	err = pgx.BeginFunc(ctx, o.conn, func(tx pgx.Tx) error {
+		if err := tx.QueryRow(ctx, sql+" RETURNING "+sqltext.Ident(m.Key)+"::text", args...).Scan(&id); err != nil {
+			return err
+		}
+		return o.log(ctx, "created the tenant", id, strings.Join(names, ", "))
+	})
 	if sqlState(err) == "23502" {
 		return "", fmt.Errorf("create the tenant: a column without a default needs a value (--set COLUMN=VALUE): %w", err)
 	}

@@ -25,6 +25,7 @@ type issuer struct {
 	key    *rsa.PrivateKey
 
 	mu      sync.Mutex
+	time    time.Time // stands still: the clock of the provider and of the portal
 	subject string
 	change  func(jwt.MapClaims) // of the next ID tokens
 	life    time.Duration
@@ -39,7 +40,7 @@ func newIssuer(t *testing.T) *issuer {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	must(t, err)
-	o := &issuer{t: t, key: key, subject: "user-4711", life: time.Hour, codes: map[string]url.Values{},
+	o := &issuer{t: t, key: key, time: time.Now(), subject: "user-4711", life: time.Hour, codes: map[string]url.Values{},
 		tokens: map[string]string{}}
 	mux := http.NewServeMux()
 	o.server = httptest.NewServer(mux)
@@ -126,7 +127,7 @@ func (o *issuer) token(w http.ResponseWriter, r *http.Request) {
 
 func (o *issuer) sign(subject, nonce string) string {
 	c := jwt.MapClaims{"iss": o.server.URL, "aud": "moat-portal", "sub": subject, "nonce": nonce, "tenant_id": "1",
-		"exp": time.Now().Add(o.life).Unix(), "iat": time.Now().Unix(), "name": "Ada Meyer", "email": "ada@client.example",
+		"exp": o.time.Add(o.life).Unix(), "iat": o.time.Unix(), "name": "Ada Meyer", "email": "ada@client.example",
 		"jti": rand.Text()}
 	if o.change != nil {
 		o.change(c)
@@ -151,6 +152,15 @@ func (o *issuer) set(change func()) {
 	defer o.mu.Unlock()
 	change()
 }
+
+func (o *issuer) now() time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.time
+}
+
+// later lets time pass.
+func (o *issuer) later(d time.Duration) { o.set(func() { o.time = o.time.Add(d) }) }
 
 // begin sends a visitor to the provider, and returns the address that it sends back to.
 func (v *visitor) begin() string {

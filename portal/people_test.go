@@ -21,14 +21,18 @@ import (
 // newPeople is the office, where members are asked for and managed.
 func newPeople(t *testing.T) *world {
 	t.Helper()
-	return newOffice(t, func(c *Config) {
+	return newOffice(t, managed(t))
+}
+
+func managed(t *testing.T) func(*Config) {
+	return func(c *Config) {
 		c.Sessions, c.SessionKey, c.People = c.Operator.Pool, []byte("the key of this test's sessions"), &People{}
 		c.Keys = c.Operator.Pool
 		c.Verifier = verifier(t, clientSecret, "https://clients.test", true)
 		c.Door = serving.NewDoor(c.DB, serving.Admission{Membership: serving.Membership{
 			Table: catalog.QName{Schema: "shop", Name: "members"}, Subject: "person", Tenant: "account_id", Role: "role",
 			Issuer: "issuer"}})
-	})
+	}
 }
 
 // as is somebody by subject, with an address that the issuer has verified or not.
@@ -295,7 +299,7 @@ func TestOwnKeysAndSessions(t *testing.T) {
 	if id, err = apikey.Verify(t.Context(), w.config.Keys, second); err != nil {
 		t.Fatal(err)
 	}
-	says(t, desk.get("/operator/tenants/1"), []string{"sync", second[:10], "<td>adam</td><td>admin</td>"}, []string{second,
+	says(t, desk.get("/operator/tenants/1"), []string{"sync", second[:10], "<td>adam</td>\n<td>admin</td>"}, []string{second,
 		"Bea", "import"})
 	revoke := func(tenant, reason string) int {
 		return desk.do("POST", "/operator/tenants/"+tenant+"/keys", url.Values{"id": {id.Key.ID},

@@ -22,8 +22,9 @@ func withProvider(t *testing.T, change func(*Config)) (*world, *issuer) {
 	w := newWorld(t, func(c *Config) {
 		v, err := auth.New(t.Context(), auth.Config{TenantType: moat.BigInt, AllowWithoutTenant: true,
 			Issuers: []auth.IssuerConfig{{Issuer: o.server.URL, Audience: []string{"moat-portal"}, Discovery: true,
-				Leeway: -1}}})
+				Leeway: -1}}, Now: o.now})
 		must(t, err)
+		c.Now = o.now
 		c.SignIn = []Provider{{Issuer: o.server.URL, ClientID: "moat-portal", ClientSecret: "portal-secret"}}
 		c.ProviderVerifier, c.PasteTokens, c.Sessions = v, false, c.Operator.Pool
 		c.SessionKey = []byte("the key that the servers of this test share")
@@ -175,7 +176,7 @@ func TestSessionsAreRenewed(t *testing.T) {
 		}
 	}
 	// Expired meanwhile, and asked for by many at once: each refresh token is good once.
-	time.Sleep(2100 * time.Millisecond)
+	o.later(2100 * time.Millisecond)
 	all := make(chan bool)
 	for range 8 {
 		go func() { all <- v.get("/t/Order").status == http.StatusOK }()
@@ -191,7 +192,7 @@ func TestSessionsAreRenewed(t *testing.T) {
 			o.tokens[k] = "somebody-else"
 		}
 	})
-	time.Sleep(2100 * time.Millisecond)
+	o.later(2100 * time.Millisecond)
 	if v.signed() {
 		t.Error("the session became another person's")
 	}
@@ -209,7 +210,7 @@ func TestSessionEndsWithItsToken(t *testing.T) {
 	if !v.signed() {
 		t.Fatal("not signed in")
 	}
-	time.Sleep(2100 * time.Millisecond)
+	o.later(2100 * time.Millisecond)
 	if v.signed() {
 		t.Error("the session outlives its token")
 	}

@@ -56,7 +56,12 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 // newOffice is the shop with what testdata/office.sql adds.
 func newOffice(t *testing.T, change func(*Config)) *world {
 	t.Helper()
-	return newWorldOf(t, shop+office, &catalog.Caller{Table: catalog.QName{Schema: "shop", Name: "members"},
+	return newOfficeWith(t, "", change)
+}
+
+func newOfficeWith(t *testing.T, more string, change func(*Config)) *world {
+	t.Helper()
+	return newWorldOf(t, shop+office+more, &catalog.Caller{Table: catalog.QName{Schema: "shop", Name: "members"},
 		Subject: "person", Tenant: "account_id", Role: "role", Issuer: "issuer"}, change)
 }
 

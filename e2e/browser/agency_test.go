@@ -72,5 +72,5 @@ func TestStatusIsCountedAgain(t *testing.T) {
 		`x.getBoundingClientRect().right > x.closest(".sheet").getBoundingClientRect().right).length`); wide > 0 {
 		t.Errorf("%d fields leave their popover", wide)
 	}
-	b.shot("filters-1440-light")
+	b.everyPage("filters")
 }

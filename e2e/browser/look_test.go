@@ -2,6 +2,7 @@ package browser
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -9,7 +10,7 @@ import (
 var looks = [...]struct {
 	width int64
 	dark  bool
-}{{1440, false}, {1440, true}, {360, false}, {360, true}}
+}{{1440, false}, {1440, true}, {390, false}, {390, true}}
 
 // look at the pages of a client: nothing is wider than the window.
 func TestClientPagesLook(t *testing.T) {
@@ -19,14 +20,23 @@ func TestClientPagesLook(t *testing.T) {
 	b.signIn(0)
 	lead := b.firstLead()
 	for name, path := range map[string]string{"dashboard": "/dashboard", "list": "/t/leads",
-		"list-empty": "/t/leads?q=nobodyhasthisname",
-		"record":     lead, "form-new": "/t/leads/new", "campaigns": "/t/campaigns", "error": "/t/nothing"} {
+		"list-empty": "/t/leads?q=nobodyhasthisname", "list-columns": "/t/leads?cols=name&cols=email&cols=value",
+		"record": lead, "form-new": "/t/leads/new", "form-edit": strings.Replace(lead, "/r/", "/e/", 1),
+		"campaigns": "/t/campaigns", "lead-events": "/t/lead_events", "templates": "/t/templates",
+		"referrals": "/t/referrals", "error": "/t/nothing"} {
 		b.everyLook(name, path)
 	}
+	b.look(1440, false)
+	b.open("/keys")
+	b.fill("#name", "Import of the web site")
+	b.follow(`form[action$="/keys"] button`)
+	b.everyPage("key-made")
+	b.everyLook("keys", "/keys")
 }
 
 func (b *tab) firstLead() string {
 	b.t.Helper()
+	b.look(1440, false)
 	b.open("/t/leads")
 	return eval[string](b, `document.querySelector("a.name").getAttribute("href").replace("/portal", "")`)
 }

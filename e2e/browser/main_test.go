@@ -19,6 +19,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/internal/apikey"
 	"github.com/moat-db/moat/internal/demo"
 	"github.com/moat-db/moat/internal/roles"
 	"github.com/moat-db/moat/policy"
@@ -99,6 +100,9 @@ func (w *world) portal(ctx context.Context) (http.Handler, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if _, err := w.admin.Exec(ctx, apikey.Install(demo.OperatorRole)); err != nil {
+		return nil, nil, err
+	}
 	desk, err := w.operator(operator)
 	if err != nil {
 		return nil, nil, err
@@ -114,7 +118,7 @@ func (w *world) portal(ctx context.Context) (http.Handler, func(), error) {
 	}
 	h, err := portal.New(portal.Config{DB: db, Verifier: clients, PasteTokens: true, Extend: d.Extend,
 		Operator: &desk.Operator, Sessions: operator, SessionKey: []byte("the key of the sessions in the browser"),
-		People: &portal.People{Admins: []string{"owner"}},
+		People: &portal.People{Admins: []string{"owner"}}, Keys: operator,
 		Source: func(context.Context) (*policy.View, error) { return read, nil },
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	if err != nil {
@@ -160,6 +164,18 @@ const (
 )
 
 func (w *world) operator(pool *pgxpool.Pool) (*desk, error) {
+	admin, err := pgx.ParseConfig(w.demo.AdminURL)
+	if err != nil {
+		return nil, err
+	}
+	o, err := model()
+	if err != nil {
+		return nil, err
+	}
+	return deskOf(pool, admin, w.demo.ApplicationURL, o)
+}
+
+func deskOf(pool *pgxpool.Pool, admin *pgx.ConnConfig, appURL string, model tenancy.Options) (*desk, error) {
 	verifier, err := auth.New(context.Background(), auth.Config{AllowWithoutTenant: true,
 		Issuers: []auth.IssuerConfig{{Issuer: deskIssuer, Audience: []string{"moat-operator"}, Secret: deskSecret}}})
 	if err != nil {
@@ -169,18 +185,9 @@ func (w *world) operator(pool *pgxpool.Pool) (*desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	admin, err := pgx.ParseConfig(w.demo.AdminURL)
-	if err != nil {
-		return nil, err
-	}
-	application, err := pgx.ParseConfig(w.demo.ApplicationURL)
-	if err != nil {
-		return nil, err
-	}
-	o, err := model()
-	return &desk{signer: signer,
-		Operator: portal.Operator{Pool: pool, Verifier: verifier, Admin: admin, Application: application,
-			Model: o}}, err
+	application, err := pgx.ParseConfig(appURL)
+	return &desk{signer: signer, Operator: portal.Operator{Pool: pool, Verifier: verifier, Admin: admin,
+		Application: application, Model: model}}, err
 }
 
 func (d *desk) sign(subject string, ttl time.Duration) (string, error) {

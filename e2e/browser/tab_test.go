@@ -20,6 +20,9 @@ type tab struct {
 	base string // of the server
 }
 
+// patience is how long an answer may take: a busy machine is no fault of a page.
+const patience = time.Minute
+
 func newTab(t *testing.T) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(shared.browser, chromedp.WithNewBrowserContext())
@@ -36,7 +39,7 @@ func newTab(t *testing.T) *tab {
 // must runs steps and ends the test when one fails.
 func (b *tab) must(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		_ = os.MkdirAll(artifacts(b.t), 0o755)
@@ -76,7 +79,7 @@ func eval[T any](b *tab, expression string) T {
 
 func (b *tab) has(selector, want string) {
 	b.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for !strings.Contains(b.text(selector), want) {
 		if time.Now().After(deadline) {
 			b.shot("failed-" + strings.ReplaceAll(b.t.Name(), "/", "-"))
@@ -102,7 +105,7 @@ func (b *tab) follow(selector string) {
 
 func (b *tab) until(expression string) {
 	b.t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression))
 		if ok && err == nil {

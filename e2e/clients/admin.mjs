@@ -4,6 +4,9 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 
+import * as tally from './tally.mjs'
+import { check, ids, total } from './tally.mjs'
+
 // Both publish CommonJS for node; their ES modules are for bundlers.
 const require = createRequire(import.meta.url)
 const { default: postgrestProvider } = require('@raphiniert/ra-data-postgrest')
@@ -24,39 +27,11 @@ const provider = (token) => postgrestProvider({
 const a = provider(TOKEN_A)
 const b = provider(TOKEN_B)
 
-let calls = 0
-let failed = 0
-async function check(name, call, want) {
-  calls++
-  try {
-    want(await call())
-    console.log(`ok ${calls} ${name}`)
-  } catch (error) {
-    failed++
-    console.log(`not ok ${calls} ${name}: ${error.status ?? ''} ${error.message}`)
-  }
-}
-async function refused(name, call, status) {
-  calls++
-  try {
-    const got = await call()
-    failed++
-    console.log(`not ok ${calls} ${name}: no error: ${JSON.stringify(got)}`)
-  } catch (error) {
-    if (error.status === status) return console.log(`ok ${calls} ${name}`)
-    failed++
-    console.log(`not ok ${calls} ${name}: ${error.status} ${error.message}`)
-  }
-}
+const refused = (name, call, status) => tally.refused(name, call, (error) => error.status === status)
 
 const page = (n = 1, perPage = 10) => ({ page: n, perPage })
 const sort = (field, order = 'ASC') => ({ field, order })
 const list = (filter = {}, more = {}) => ({ pagination: page(), sort: sort('id'), filter, ...more })
-const ids = (...want) => (got) => assert.deepEqual(got.data.map((row) => row.id), want)
-const total = (n, ...want) => (got) => {
-  assert.equal(got.total, n)
-  ids(...want)(got)
-}
 
 async function lists() {
   await check('getList', () => a.getList('leads', list()), total(4, 1, 2, 3, 4))
@@ -128,5 +103,4 @@ async function writes() {
 await lists()
 await rows()
 await writes()
-console.log(`${calls} calls, ${failed} failed`)
-process.exit(failed ? 1 : 0)
+tally.end()

@@ -69,7 +69,7 @@ func run(t *testing.T, folder, suite string) {
 func install(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	for _, name := range []string{"package.json", "suite.mjs", "admin.mjs", "refine.mjs"} {
+	for _, name := range []string{"package.json", "suite.mjs", "admin.mjs", "refine.mjs", "tally.mjs"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

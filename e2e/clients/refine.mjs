@@ -3,6 +3,9 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 
+import * as tally from './tally.mjs'
+import { check, ids, total } from './tally.mjs'
+
 const require = createRequire(import.meta.url)
 const { createClient, dataProvider } = require('@refinedev/supabase')
 
@@ -14,39 +17,11 @@ const provider = (token) => dataProvider(createClient(MOAT_URL, 'unused', {
 const a = provider(TOKEN_A)
 const b = provider(TOKEN_B)
 
-let calls = 0
-let failed = 0
-async function check(name, call, want) {
-  calls++
-  try {
-    want(await call())
-    console.log(`ok ${calls} ${name}`)
-  } catch (error) {
-    failed++
-    console.log(`not ok ${calls} ${name}: ${error.statusCode ?? ''} ${error.message}`)
-  }
-}
 // refine makes a number of the code, which PostgREST's are not: the message says what it was.
-async function refused(name, call, message) {
-  calls++
-  try {
-    const got = await call()
-    failed++
-    console.log(`not ok ${calls} ${name}: no error: ${JSON.stringify(got)}`)
-  } catch (error) {
-    if (message.test(error.message)) return console.log(`ok ${calls} ${name}`)
-    failed++
-    console.log(`not ok ${calls} ${name}: ${error.statusCode} ${error.message}`)
-  }
-}
+const refused = (name, call, message) => tally.refused(name, call, (error) => message.test(error.message))
 
 const list = (more = {}) => ({ resource: 'leads', sorters: [{ field: 'id', order: 'asc' }], ...more })
 const where = (field, operator, value) => list({ filters: [{ field, operator, value }] })
-const ids = (...want) => (got) => assert.deepEqual(got.data.map((row) => row.id), want)
-const total = (n, ...want) => (got) => {
-  assert.equal(got.total, n)
-  ids(...want)(got)
-}
 
 async function lists() {
   await check('getList', () => a.getList(list()), total(4, 1, 2, 3, 4))
@@ -96,5 +71,4 @@ async function writes() {
 await lists()
 await rows()
 await writes()
-console.log(`${calls} calls, ${failed} failed`)
-process.exit(failed ? 1 : 0)
+tally.end()

@@ -41,6 +41,8 @@ type Config struct {
 	Back func(address string) bool
 	// Accounts are offered to choose one from; its key is the claim tenant_id. Nil: none.
 	Accounts func(*http.Request) ([]Account, error)
+	// Subject is the sub of an e-mail address; nil: a hash of it.
+	Subject func(email string) string
 	// Life is how long an ID token is good; zero means five minutes.
 	Life time.Duration
 }
@@ -82,6 +84,9 @@ func New(c Config) (*Provider, error) {
 	}
 	if c.Name == "" {
 		c.Name = "Sign in"
+	}
+	if c.Subject == nil {
+		c.Subject = hashed
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -191,13 +196,16 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Say your e-mail address.", http.StatusUnprocessableEntity)
 		return
 	}
-	sum := sha256.Sum256([]byte(email))
-	one := person{base64.RawURLEncoding.EncodeToString(sum[:12]), r.PostFormValue("name"), email,
-		r.PostFormValue("account")}
+	one := person{p.Subject(email), r.PostFormValue("name"), email, r.PostFormValue("account")}
 	code := p.keep(p.codes, grant{one, q.Get("nonce"), q.Get("code_challenge"), q.Get("redirect_uri"),
 		time.Now().Add(codeLife)})
 	back := url.Values{"code": {code}, "state": {q.Get("state")}, "iss": {p.Issuer}}
 	http.Redirect(w, r, q.Get("redirect_uri")+"?"+back.Encode(), http.StatusSeeOther)
+}
+
+func hashed(email string) string {
+	sum := sha256.Sum256([]byte(email))
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
 // keep keeps a grant under a name that nobody can guess.

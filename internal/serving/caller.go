@@ -26,6 +26,9 @@ type Caller struct {
 	// itself. Unasked is the caller with a key of the operator's, which needs no membership.
 	Maker   string
 	Unasked bool
+	// Looks is an operator, who looks at any tenant: through the eyes of the member that the
+	// scope names, if it names one.
+	Looks bool
 
 	below moat.Tenant // of a caller above: the tenant that it chooses
 }

@@ -50,13 +50,19 @@ func (v Verdict) Admit(s moat.Scope) (moat.Scope, error) {
 	return s, nil
 }
 
-// Look lets an operator look at a tenant, suspended or not, without being a member. What
-// is looked at must be there anyway.
-func (v Verdict) Look() error {
-	if !v.Known {
-		return ErrUnknownTenant
+// Look lets an operator look at a tenant, suspended or not, without being a member; in a scope
+// that names a member it returns that member's. What is looked at must be there anyway.
+func (v Verdict) Look(s moat.Scope) (moat.Scope, error) {
+	switch {
+	case !v.Known:
+		return moat.Scope{}, ErrUnknownTenant
+	case s.Subject != "" && !v.Member:
+		return moat.Scope{}, ErrNotMember
 	}
-	return nil
+	if s.Subject != "" && v.Role != nil {
+		s.Role = *v.Role
+	}
+	return s, nil
 }
 
 // Membership names the table that says which subject belongs to which tenant.
@@ -145,6 +151,10 @@ func (c *Check) listed(tenants []moat.Tenant) ([]moat.Tenant, error) {
 	return all, nil
 }
 
+// AsksMember reports whether the database shows a tenant's rows to its members only: who is
+// none sees nothing, whatever tenant is bound.
+func (c *Check) AsksMember() bool { return c.wall }
+
 // canonical is how tenants are compared: PostgreSQL reads both cases as the same uuid.
 func (c *Check) canonical(t moat.Tenant) moat.Tenant {
 	if c.kind == moat.UUID {
@@ -166,7 +176,11 @@ func kindOf(typ string) moat.TenantType {
 
 // of returns what is asked about a caller, and false of an issuer that speaks for nobody.
 func (c *Check) of(who Caller) (questions, bool) {
-	q, ok := c.issuers[who.Issuer]
+	name := who.Issuer
+	if who.Looks {
+		name = "" // nobody's token
+	}
+	q, ok := c.issuers[name]
 	if !ok && len(c.issuers) == 1 { // nothing says for whom issuers speak
 		q, ok = c.issuers[""], true
 	}

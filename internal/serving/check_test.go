@@ -22,8 +22,8 @@ func TestVerdict(t *testing.T) {
 		{"nothing is known", Verdict{}, ErrUnknownTenant, ErrUnknownTenant, ""},
 		{"unknown, and a member all the same", Verdict{Member: true}, ErrUnknownTenant, ErrUnknownTenant, ""},
 		{"suspended", Verdict{Known: true, Suspended: true, Member: true}, ErrSuspended, nil, ""},
-		{"suspended and no member", Verdict{Known: true, Suspended: true}, ErrNotMember, nil, ""},
-		{"no member", Verdict{Known: true}, ErrNotMember, nil, ""},
+		{"suspended and no member", Verdict{Known: true, Suspended: true}, ErrNotMember, ErrNotMember, ""},
+		{"no member", Verdict{Known: true}, ErrNotMember, ErrNotMember, ""},
 		{"the token's role", Verdict{Known: true, Member: true}, nil, nil, "viewer"},
 		{"the membership's role", Verdict{Known: true, Member: true, Role: &admin}, nil, nil, "admin"},
 		{"a membership without one", Verdict{Known: true, Member: true, Role: &none}, nil, nil, ""},
@@ -35,7 +35,11 @@ func TestVerdict(t *testing.T) {
 			if !errors.Is(err, tt.admit) || scope.Role != tt.role || (err == nil) != (scope.Tenant == "a") {
 				t.Errorf("admit: %+v, %v", scope, err)
 			}
-			if err := tt.verdict.Look(); !errors.Is(err, tt.look) {
+			scope, err = tt.verdict.Look(moat.Scope{Tenant: "a", Subject: "s", Role: "viewer"})
+			if !errors.Is(err, tt.look) || tt.admit == nil && scope.Role != tt.role {
+				t.Errorf("look through a member's eyes: %+v, %v", scope, err)
+			}
+			if _, err := tt.verdict.Look(moat.Scope{Tenant: "a"}); err == nil != tt.verdict.Known {
 				t.Errorf("look: %v", err)
 			}
 		})

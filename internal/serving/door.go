@@ -152,7 +152,7 @@ func (d *Door) Ask(ctx context.Context, c *Check, who Caller) (Verdict, error) {
 	version := d.version
 	d.mu.Unlock()
 	v, err := d.ask(ctx, c, who, q)
-	if err == nil && !who.Unasked && (c.hasRole || who.Chosen) {
+	if err == nil && !who.Unasked && !who.Looks && (c.hasRole || who.Chosen) {
 		d.keep(who.person(), answer{v, now.Add(d.admission.Age)}, version)
 	}
 	if err == nil && !v.Known {

@@ -16,7 +16,7 @@ import (
 func (p *Pages) caller(ctx context.Context, sc *schema.Schema, s *frame.Session, from []serving.Choice) (
 	serving.Caller, error) {
 	if s.ViewAs != nil {
-		return serving.Caller{Scope: s.Scope}, nil
+		return serving.Caller{Scope: s.Scope, Looks: true}, nil
 	}
 	who, err := p.Source.Door.Speak(ctx, sc.Check, s.Identity, from)
 	scope := s.Scope

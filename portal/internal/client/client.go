@@ -221,7 +221,7 @@ func (p *Pages) session(r *http.Request) (*frame.Session, error) {
 		if err != nil || identity.Role != p.OperatorRole || identity.Subject != s.ViewAs.Operator {
 			return nil, nil
 		}
-		s.Scope = moat.Scope{Tenant: s.ViewAs.Tenant}
+		s.Scope = viewed(s.ViewAs, "")
 		return s, nil
 	}
 	if s, err = p.renewed(r.Context(), s); err != nil || s == nil {
@@ -233,7 +233,7 @@ func (p *Pages) session(r *http.Request) (*frame.Session, error) {
 
 // admit asks the door about a session's tenant and caller, and returns the scope to act
 // in and the tenant's name for people. An operator who views as a client may look at a
-// suspended one, and is no member.
+// suspended one, and is no member: it sees what the tenant sees, or one member of it.
 func (p *Pages) admit(ctx context.Context, sc *schema.Schema, s *frame.Session, who serving.Caller) (
 	moat.Scope, string, error) {
 	verdict, err := p.Source.Door.Ask(ctx, sc.Check, who)
@@ -242,7 +242,8 @@ func (p *Pages) admit(ctx context.Context, sc *schema.Schema, s *frame.Session, 
 	}
 	name := cmp.Or(verdict.Name, string(who.Tenant))
 	if s.ViewAs != nil {
-		return s.Scope, name, verdict.Look()
+		scope, err := verdict.Look(who.Scope)
+		return viewed(s.ViewAs, scope.Role), name, err
 	}
 	scope, err := verdict.Admit(who.Scope)
 	return scope, name, err

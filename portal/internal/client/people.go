@@ -95,15 +95,26 @@ func (p *Pages) Members(ctx context.Context, sc *schema.Schema, tenant string) (
 	if err != nil {
 		return nil, false, nil
 	}
-	ctx = moat.WithScope(ctx, moat.Scope{Tenant: moat.Tenant(tenant)})
-	err = p.read(ctx, func(tx pgx.Tx) (err error) {
-		list, more, err = members(ctx, tx, sc, l, tenant)
-		return err
-	})
+	by := &frame.ViewAs{Tenant: moat.Tenant(tenant)}
+	list, more, err = p.membersBy(ctx, sc, l, by)
+	if err == nil && len(list) > 0 && sc.Check.AsksMember() { // who they are, only a member is shown
+		by.Subject, by.Issuer = list[0].Subject, list[0].Issuer
+		list, more, err = p.membersBy(ctx, sc, l, by)
+	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == "42501" {
 		return nil, false, nil
 	}
+	return list, more, err
+}
+
+func (p *Pages) membersBy(ctx context.Context, sc *schema.Schema, l *people.Link, by *frame.ViewAs) (
+	list []people.Member, more bool, err error) {
+	ctx = moat.WithScope(ctx, viewed(by, ""))
+	err = p.read(ctx, func(tx pgx.Tx) (err error) {
+		list, more, err = members(ctx, tx, sc, l, string(by.Tenant))
+		return err
+	})
 	return list, more, err
 }
 

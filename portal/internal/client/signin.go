@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/auth"
@@ -98,14 +97,6 @@ func (p *Pages) enterAs(w http.ResponseWriter, r *http.Request, s *frame.Session
 		s.Account = list[0].Tenant
 	}
 	return p.start(w, r, s)
-}
-
-// ViewAs signs an operator, who holds token, in as a client, to look and change nothing.
-func (p *Pages) ViewAs(w http.ResponseWriter, r *http.Request, token string, by frame.ViewAs, end time.Time) error {
-	if err := p.sessions.Start(w, r, &frame.Session{Token: token, Expires: end, ViewAs: &by}); err != nil {
-		return err
-	}
-	return frame.Elsewhere(frame.Base + "/dashboard")
 }
 
 // refused says why a token does not do, as far as its holder may know.

@@ -81,7 +81,8 @@ type isolationPage struct {
 	Detail      string
 	Findings    []audit.Finding
 	Minor       []audit.Finding
-	Counts      []severityCount
+	Harmless    int             // of the minor findings, those that are no leaks
+	Counts      []severityCount // of leaks
 	Accepted    int
 	Unseen      []string
 	Tables      []policyRow
@@ -125,6 +126,9 @@ func (d *isolationPage) judge(l *look) {
 			continue
 		}
 		d.Minor = append(d.Minor, f)
+		if f.Kind != audit.Leak {
+			d.Harmless++
+		}
 	}
 	for _, s := range []audit.Severity{audit.Critical, audit.High, audit.Medium, audit.Low, audit.Info} {
 		d.Counts = append(d.Counts, severityCount{string(s), counts[s]})

@@ -40,6 +40,7 @@ type proveView struct {
 	CanRun   bool
 	// Fingerprint is that of the schema the run was made on.
 	Fingerprint string
+	History     []run
 }
 
 // Took is how long the run took, in seconds.
@@ -111,7 +112,8 @@ func (p *Pages) proveView(ctx context.Context, tx pgx.Tx) (*proveView, error) {
 	}
 	v.At, v.Report, v.Fingerprint = at, last.Report, last.Fingerprint
 	v.matrix()
-	return v, nil
+	v.History, err = history(ctx, tx)
+	return v, err
 }
 
 // matrix lays the probes out: a row for each object, a column for each attack, and the
@@ -162,13 +164,13 @@ func (p *Pages) startProve(_ http.ResponseWriter, r *http.Request, s *frame.Sess
 	if err := p.Ledger.Record(r.Context(), ledger.Entry{By: s, Action: "ran the proof"}); err != nil {
 		return err
 	}
-	p.prover.start(r.Context(), p.Now(), p.prove)
+	p.prover.start(r.Context(), p.Now(), func(ctx context.Context) string { return p.prove(ctx, s.Subject) })
 	return frame.Elsewhere(base + "/isolation#prove")
 }
 
 // prove runs once, keeps what came of it, and says why nothing did.
-func (p *Pages) prove(ctx context.Context) (failed string) {
-	err := p.proveOnce(ctx)
+func (p *Pages) prove(ctx context.Context, by string) (failed string) {
+	err := p.proveOnce(ctx, by)
 	if err == nil {
 		return ""
 	}
@@ -180,7 +182,7 @@ func (p *Pages) prove(ctx context.Context) (failed string) {
 	return "The proof ended without a result. The server's log says why."
 }
 
-func (p *Pages) proveOnce(ctx context.Context) (err error) {
+func (p *Pages) proveOnce(ctx context.Context, by string) (err error) {
 	defer func() {
 		if caught := recover(); caught != nil {
 			err = fmt.Errorf("panic in prove: %v", caught)
@@ -195,7 +197,7 @@ func (p *Pages) proveOnce(ctx context.Context) (err error) {
 		return err
 	}
 	return pgx.BeginFunc(ctx, p.Ledger.Pool, func(tx pgx.Tx) error {
-		return ledger.Keep(ctx, tx, "prove", proof{l.fingerprint, report})
+		return keepRun(ctx, tx, proof{l.fingerprint, report}, by, p.Now())
 	})
 }
 

@@ -26,6 +26,8 @@ type tenantPage struct {
 	Own        lifecycle.Limit
 	Members    []people.Member
 	More       bool // members than are listed
+	Asks       bool // only a member is shown anything
+	Issuers    bool // a member is an issuer's subject
 	Keys       []apikey.Key
 	Usage      serving.Usage
 	Since      time.Time
@@ -66,7 +68,7 @@ func (p *Pages) tenantPage(w http.ResponseWriter, r *http.Request, s *frame.Sess
 		if err := data.Own.Read(r.Context(), tx, sc.View, one.ID); err != nil {
 			return err
 		}
-		known = sc
+		known, data.Asks, data.Issuers = sc, sc.Check.AsksMember(), hasIssuers(sc)
 		data.Log, err = p.Ledger.Lines(r.Context(), tx, ledger.Question{Tenant: one.ID, Looks: true, Most: 50})
 		return err
 	})
@@ -146,28 +148,4 @@ func (p *Pages) prepareState(ctx context.Context) error {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	return standing.Install(ctx, conn, sc.View, p.Ledger.Pool.Config().ConnConfig.User, []string{sc.Snapshot.User})
-}
-
-// viewTime is how long an operator may view as a client.
-const viewTime = 30 * time.Minute
-
-// viewAs signs the operator in as a client, to look and change nothing.
-func (p *Pages) viewAs(w http.ResponseWriter, r *http.Request, s *frame.Session) error {
-	reason, err := reasonOf(r)
-	if err != nil {
-		return err
-	}
-	var id moat.Tenant
-	act := ledger.Entry{By: s, Action: "viewed as the client", Reason: reason}
-	if err := p.one(r, act, func(_ pgx.Tx, _ *schema.Schema, one tenant) error {
-		id = moat.Tenant(one.ID)
-		return nil
-	}); err != nil {
-		return err
-	}
-	end := p.Now().Add(viewTime)
-	if s.Expires.Before(end) {
-		end = s.Expires
-	}
-	return p.Clients.ViewAs(w, r, s.Token, frame.ViewAs{Operator: s.Subject, Tenant: id, Reason: reason}, end)
 }

@@ -97,21 +97,22 @@ func (s *Sessions) Renew(ctx context.Context, one *Session, change func(*Session
 	return now, s.frame.Store.replace(ctx, s.id(one.key), value)
 }
 
-// Await returns a session that another request is renewing, once it has.
+// Await returns a session that another request is renewing, once it has. One that takes too
+// long is no reason to sign anybody out.
 func (s *Sessions) Await(ctx context.Context, one *Session) (*Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, renewTime)
-	defer cancel()
-	for {
+	for end := s.frame.Now().Add(renewTime); s.frame.Now().Before(end); {
 		now, err := s.kept(ctx, one.key)
 		if err != nil || now == nil || now.Token != one.Token {
 			return now, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, nil
+			return nil, ctx.Err()
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+	return nil, &Refusal{http.StatusServiceUnavailable, "Your sign-in is being renewed",
+		"That takes longer than it should. Try again in a moment."}
 }
 
 // Drop ends a session that cannot be renewed.

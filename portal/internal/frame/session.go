@@ -58,6 +58,10 @@ type ViewAs struct {
 	Operator string      `json:"o"`
 	Tenant   moat.Tenant `json:"t"`
 	Reason   string      `json:"r"`
+	// Subject and Issuer are of the member whose view it is; empty where it is nobody's in
+	// particular.
+	Subject string `json:"s,omitempty"`
+	Issuer  string `json:"i,omitempty"`
 }
 
 // Sessions are those of one room, under one cookie.

@@ -35,6 +35,22 @@ func State(ctx context.Context, tx pgx.Tx, name string, into any) (at time.Time,
 	return at, json.Unmarshal(text, into)
 }
 
+// Past reads what was kept under names that begin so, the newest first.
+func Past[T any](ctx context.Context, tx pgx.Tx, begins string, most int) ([]T, error) {
+	rows, err := tx.Query(ctx, `select value from moat.console_state where starts_with(name, $1)
+		order by at desc limit $2`, begins, most)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (one T, err error) {
+		var text []byte
+		if err := row.Scan(&text); err != nil {
+			return one, err
+		}
+		return one, json.Unmarshal(text, &one)
+	})
+}
+
 // Keep keeps it.
 func Keep(ctx context.Context, tx pgx.Tx, name string, value any) error {
 	text, err := json.Marshal(value)
