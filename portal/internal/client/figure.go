@@ -259,6 +259,9 @@ func (f figure) change(now, before amount) string {
 	if f.date == nil || !ok || !ok2 || b == 0 || math.Abs(percent) > 999 {
 		return ""
 	}
+	if percent = math.Round(percent); percent == 0 {
+		return "0%"
+	}
 	return fmt.Sprintf("%+.0f%%", percent)
 }
 
