@@ -294,6 +294,9 @@ func (p *Pages) Page(r *http.Request, v *Visit, title, active string) *frame.Pag
 	}
 	link("Sessions", "sessions", "shield")
 	link("Your data", "data", "eye")
+	if v.Session.Account != "" {
+		link("Accounts", "accounts", "exit")
+	}
 	for _, l := range p.links {
 		if v.Session.ViewAs == nil {
 			link(l.Title, l.Href, l.Icon)

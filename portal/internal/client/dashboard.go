@@ -117,15 +117,16 @@ func (v *Visit) totals(tx pgx.Tx, t *schema.Table, now time.Time) (totals, error
 		created = &schema.Column{Kind: schema.KindMoment}
 	}
 	a := &schema.Arguments{}
-	for _, days := range []int{0, -30, -60} {
-		a.Add(stamp(created, now.AddDate(0, 0, days)))
+	today := periods[0].start(now.In(v.Zone)) // days as the trend draws them: both show the same sum
+	for _, days := range []int{1, -29, -59} {
+		a.Add(stampIn(created, today.AddDate(0, 0, days)))
 	}
 	code := "null::text"
 	if t.Amount != nil && t.Amount.Money != nil && t.Amount.Money.By != nil {
 		code = "t." + t.Amount.Money.By.SQL() + "::text"
 	}
 	rows, err := tx.Query(v, "select grouping(s), grouping(o), s, o, count(*), "+
-		"count(*) filter (where at > $2 and at <= $1), count(*) filter (where at > $3 and at <= $2), "+
+		"count(*) filter (where at >= $2 and at < $1), count(*) filter (where at >= $3 and at < $2), "+
 		"coalesce(sum(amount), 0)::float8, coalesce(min(code), ''), coalesce(max(code), '') from (select "+code+" as code, "+
 		column(t.Status, "null::text", "::text")+" as s, "+
 		column(t.Source, "null::text", "::text")+" as o, "+column(t.Created, "null::timestamptz", "")+" as at, "+
@@ -152,15 +153,4 @@ func (v *Visit) totals(tx pgx.Tx, t *schema.Table, now time.Time) (totals, error
 			return nil
 		})
 	return out, err
-}
-
-// stamp writes a moment as the column's type reads it.
-func stamp(c *schema.Column, at time.Time) string {
-	switch c.Kind {
-	case schema.KindDate:
-		return at.Format(time.DateOnly)
-	case schema.KindLocal:
-		return at.UTC().Format(schema.LocalLayout)
-	}
-	return at.UTC().Format(time.RFC3339)
 }

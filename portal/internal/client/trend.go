@@ -93,7 +93,7 @@ func (v *Visit) perPeriod(tx pgx.Tx, t *schema.Table, p period, first time.Time)
 	if t.Created.Kind == schema.KindMoment {
 		local = at + " at time zone " + a.Add(v.Zone.String()) + "::text"
 	}
-	where := append(t.TenantWhere(a, v.Tenant), at+" >= "+a.Add(stamp(t.Created, first)))
+	where := append(t.TenantWhere(a, v.Tenant), at+" >= "+a.Add(stampIn(t.Created, first)))
 	rows, err := tx.Query(v, "select pg_catalog.to_char(pg_catalog.date_trunc("+a.Add(p.unit)+"::text, "+local+
 		"), 'YYYY-MM-DD'), count(*) from "+t.SQL()+" t where "+strings.Join(where, " and ")+" group by 1", a.Values...)
 	if err != nil {
