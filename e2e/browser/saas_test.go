@@ -82,7 +82,10 @@ func newSaas(t *testing.T) *saas {
 		grant select, insert, update, delete on projects, tasks, comments, tags, task_tags, invoices,
 			org_settings to moat_app;
 		grant select on organizations, memberships, audit_log to moat_app;
-		grant usage on all sequences in schema public to moat_app`).ReadAll()
+		grant usage on all sequences in schema public to moat_app;
+		insert into task_tags (organization_id, task_id, tag_id) select organization_id, t.id, g.id
+			from tasks t join tags g using (organization_id)
+			where organization_id = '`+acme+`' and t.id % 50 = 0`).ReadAll()
 	must(t, err)
 	s.serve(t, at(shared.demo.ApplicationURL), at(shared.demo.OperatorURL), model)
 	return s
@@ -216,7 +219,7 @@ func TestAnotherSchema(t *testing.T) {
 	b.open("/t/invoices")
 	b.has("#results tbody", "€")
 	b.open("/t/org_settings")
-	b.has("form", "Settings")
+	b.has("main", "Settings")
 
 	s.changeTasks(t, b)
 	s.invite(t, b)
