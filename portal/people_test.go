@@ -299,8 +299,8 @@ func TestOwnKeysAndSessions(t *testing.T) {
 	if id, err = apikey.Verify(t.Context(), w.config.Keys, second); err != nil {
 		t.Fatal(err)
 	}
-	says(t, desk.get("/operator/tenants/1"), []string{"sync", second[:10], "<td>adam</td>\n<td>admin</td>"}, []string{second,
-		"Bea", "import"})
+	says(t, desk.get("/operator/tenants/1"), []string{"sync", second[:10], "<td>adam</td>\n<td>admin</td>"},
+		[]string{second, "Bea", "import"})
 	revoke := func(tenant, reason string) int {
 		return desk.do("POST", "/operator/tenants/"+tenant+"/keys", url.Values{"id": {id.Key.ID},
 			"reason": {reason}}).status

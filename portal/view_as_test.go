@@ -60,7 +60,8 @@ func TestViewAsSomebodyOrNobody(t *testing.T) {
 	t.Parallel()
 	w := newOffice(t, withoutKeys(t))
 	desk := w.desk()
-	says(t, desk.get("/operator/tenants/1"), []string{"particular", theirIssuer + " vic"}, []string{"to members only", "Bea"})
+	says(t, desk.get("/operator/tenants/1"), []string{"particular", theirIssuer + " vic"},
+		[]string{"to members only", "Bea"})
 	for _, member := range []string{"", theirIssuer + " vic"} {
 		if a := desk.do("POST", "/operator/tenants/1/view", url.Values{"reason": {"ticket 12"},
 			"member": {member}}); a.status != http.StatusSeeOther {
