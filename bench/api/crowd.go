@@ -25,8 +25,10 @@ import (
 // crowd is a database of many tenants and what serves it. All have the same number of rows,
 // which lie apart as they come in, and as many callers.
 type crowd struct {
-	tenants, each int    // tenants, and rows of each
-	admin         string // the superuser's URL
+	tenants, each int       // tenants, and rows of each
+	admin         string    // the superuser's URL
+	plain         *pgx.Conn // as the superuser
+	tenantNumbers map[moat.Tenant]int
 	db            *moat.DB
 	server        *server
 	door          *serving.Door
@@ -180,6 +182,9 @@ func (c *crowd) open(ctx context.Context, app string) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	if c.plain, err = pgx.Connect(ctx, c.admin); err != nil {
+		return err
+	}
 	view, err := tenancy.Read(ctx, conn, tenancy.Options{Schemas: []string{"app"}, Column: "tenant_id"})
 	if err != nil {
 		return err
@@ -232,6 +237,9 @@ func (c *crowd) signIn(ctx context.Context) error {
 }
 
 func (c *crowd) close() {
+	if c.plain != nil {
+		c.plain.Close(context.Background())
+	}
 	if c.db != nil {
 		c.db.Close()
 	}

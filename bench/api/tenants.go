@@ -116,13 +116,12 @@ func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 
 func passings() []passing {
 	return []passing{
-		{name: "library, one row by its key", once: library("SELECT name FROM app.leads WHERE id = $1", func(c *crowd) any {
-			return rand.IntN(c.each)
-		})},
-		{name: "library, 20 rows by time", once: library("SELECT name FROM app.leads WHERE created_at < $1 "+
-			"ORDER BY created_at DESC LIMIT 20", func(c *crowd) any { return c.moment() })},
-		{name: "library, a write", once: library("UPDATE app.leads SET state = 'seen' WHERE id = $1 RETURNING name",
-			func(c *crowd) any { return rand.IntN(c.each) })},
+		{name: "PostgreSQL, one row by its key", once: plainly(byKey, (*crowd).key)},
+		{name: "library, one row by its key", once: library(byKey, (*crowd).key)},
+		{name: "PostgreSQL, 20 rows by time", once: plainly(byTime, (*crowd).when)},
+		{name: "library, 20 rows by time", once: library(byTime, (*crowd).when)},
+		{name: "PostgreSQL, a write", once: plainly(write, (*crowd).key)},
+		{name: "library, a write", once: library(write, (*crowd).key)},
 		{name: "API, one row by its key", once: overHTTP(func(c *crowd) []byte {
 			return c.ask(c.callers[rand.IntN(busy)], fmt.Sprintf("id=eq.%d", rand.IntN(c.each)))
 		})},
@@ -133,6 +132,7 @@ func passings() []passing {
 			return c.ask(c.all[rand.IntN(len(c.all))], fmt.Sprintf("id=eq.%d", rand.IntN(c.each)))
 		})},
 		{name: "gate", warm: everyTenant, once: throughGate, many: 50},
+		{name: "a map of all tenants", once: looked, many: 200},
 		{name: "admission, remembered", warm: everyMember, once: presumed, many: 200},
 		{name: "admission, asked", once: admitted},
 		{name: "portal, a record", once: overHTTP(func(c *crowd) []byte {
@@ -141,6 +141,16 @@ func passings() []passing {
 		{name: "portal, a list", once: overHTTP(func(c *crowd) []byte { return c.page("/t/leads") })},
 	}
 }
+
+// The statements, with a place for what a hand-written one says of the tenant.
+const (
+	byKey  = "SELECT name FROM app.leads WHERE %s id = $1"
+	byTime = "SELECT name FROM app.leads WHERE %s created_at < $1 ORDER BY created_at DESC LIMIT 20"
+	write  = "UPDATE app.leads SET state = 'seen' WHERE %s id = $1 RETURNING name"
+)
+
+func (c *crowd) key() any  { return rand.IntN(c.each) }
+func (c *crowd) when() any { return c.moment() }
 
 func (c *crowd) random() moat.Tenant { return tenantOf(rand.IntN(c.tenants)) }
 
@@ -161,7 +171,23 @@ func (c *crowd) page(path string) []byte {
 		c.cookies[rand.IntN(len(c.cookies))])
 }
 
+// plainly runs a statement that names the tenant, as who is bound by no policy.
+func plainly(sql string, argument func(*crowd) any) func(context.Context, *crowd) (time.Duration, error) {
+	sql = fmt.Sprintf(sql, "tenant_id = $2 AND")
+	return func(ctx context.Context, c *crowd) (time.Duration, error) {
+		tenant, arg := string(c.random()), argument(c)
+		start := time.Now()
+		rows, err := c.plain.Query(ctx, sql, arg, tenant)
+		if err != nil {
+			return 0, err
+		}
+		rows.Close()
+		return time.Since(start), rows.Err()
+	}
+}
+
 func library(sql string, argument func(*crowd) any) func(context.Context, *crowd) (time.Duration, error) {
+	sql = fmt.Sprintf(sql, "")
 	return func(ctx context.Context, c *crowd) (time.Duration, error) {
 		ctx, arg := moat.WithScope(ctx, moat.Scope{Tenant: c.random()}), argument(c)
 		start := time.Now()
@@ -249,6 +275,24 @@ func everyMember(ctx context.Context, c *crowd) error {
 		}
 	}
 	return nil
+}
+
+// looked looks a tenant up among all, which no memory of them can do without.
+func looked(_ context.Context, c *crowd) (time.Duration, error) {
+	if c.tenantNumbers == nil {
+		c.tenantNumbers = map[moat.Tenant]int{}
+		for i := range c.tenants {
+			c.tenantNumbers[tenantOf(i)] = i
+		}
+	}
+	t := c.random()
+	start := time.Now()
+	_, there := c.tenantNumbers[t]
+	took := time.Since(start)
+	if !there {
+		return 0, fmt.Errorf("no tenant %s", t)
+	}
+	return took, nil
 }
 
 func presumed(ctx context.Context, c *crowd) (time.Duration, error) {
