@@ -51,7 +51,8 @@ type Observation struct {
 }
 
 // ObservedTable is a table with how often statements were noted on it. The server counts
-// them whatever becomes of their transactions; a statement counts once for each reason.
+// them whatever becomes of their transactions; a statement that a session sends again and
+// again counts once a second, and once for each reason.
 type ObservedTable struct {
 	Table         catalog.QName `json:"table"`
 	Times         int64         `json:"times"`
@@ -71,7 +72,8 @@ type ObservedStatement struct {
 	Application string `json:"application"`
 	// Statement is "" where it could not be told what in it is a literal.
 	Statement string `json:"statement"`
-	// Times is how often at least: a session writes its first, second, fourth … time.
+	// Times is how often at least: a session counts it once a second, and writes its first,
+	// second, fourth … time.
 	Times int64     `json:"times_at_least"`
 	First time.Time `json:"first_at"`
 	Last  time.Time `json:"last_at"`

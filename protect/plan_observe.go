@@ -21,6 +21,9 @@ var noteBody string
 //go:embed sql/without_literals.sql
 var literalsBody string
 
+// notedTypes is the function that policies note by, as DDL names it.
+const notedTypes = "noted(regclass, regclass, text, boolean, bigint, bigint)"
+
 // notesBytes is where notes end.
 const notesBytes = 16 << 20
 
@@ -110,7 +113,7 @@ func counterOf(q catalog.QName) catalog.QName { return own(sqltext.Name("seen", 
 
 // observeStep makes what all tables need.
 func (p *planner) observeStep() Step {
-	since := "BEGIN\n  EXECUTE format('COMMENT ON FUNCTION moat.noted(regclass, text, boolean) IS %L',\n    '" +
+	since := "BEGIN\n  EXECUTE format('COMMENT ON FUNCTION moat." + notedTypes + " IS %L',\n    '" +
 		policy.ObservingSince + "' || to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'));\nEND"
 	sql := []string{"CREATE TABLE moat.notes (\n  noted_at timestamptz NOT NULL DEFAULT clock_timestamp(),\n" +
 		"  relation oid NOT NULL, reason text NOT NULL, tenant boolean NOT NULL,\n  role name NOT NULL, application " +
@@ -122,7 +125,7 @@ func (p *planner) observeStep() Step {
 			fmt.Sprintf("REVOKE ALL ON FUNCTION moat.%s FROM PUBLIC", f.signature))
 	}
 	// A policy's functions run with the rights of whoever reads the table.
-	sql = append(sql, "GRANT EXECUTE ON FUNCTION moat.noted(regclass, text, boolean) TO PUBLIC",
+	sql = append(sql, "GRANT EXECUTE ON FUNCTION moat."+notedTypes+" TO PUBLIC",
 		"CREATE MATERIALIZED VIEW moat.observing AS VALUES (1)", "SELECT count(*) FROM moat.observing",
 		"DO "+sqltext.Dollar(since))
 	undo := dropObserve()
@@ -148,17 +151,17 @@ func (p *planner) notingFunctions() []guardFunction {
 	}
 	return []guardFunction{
 		{"without_literals(statement text)", "text", "sql IMMUTABLE", literalsBody},
-		{"note(relation regclass, reason text, tenant boolean, application text, said text, times bigint)", "void",
-			"plpgsql", strings.ReplaceAll(noteBody, ":bytes", fmt.Sprint(notesBytes))},
-		{"noted(relation regclass, reason text, tenant boolean)", "bigint", "plpgsql SECURITY DEFINER",
-			strings.ReplaceAll(notedBody, ":flush", flush)},
+		{"note(relation regclass, reason text, tenant boolean, said text)", "void", "plpgsql",
+			strings.ReplaceAll(noteBody, ":bytes", fmt.Sprint(notesBytes))},
+		{"noted(relation regclass, counter regclass, reason text, tenant boolean, memory bigint, said bigint)", "bigint",
+			"plpgsql SECURITY DEFINER", strings.ReplaceAll(notedBody, ":flush", flush)},
 	}
 }
 
 func dropObserve() []string {
 	return []string{"DROP TABLE IF EXISTS moat.notes", "DROP MATERIALIZED VIEW IF EXISTS moat.observing",
-		"DROP FUNCTION IF EXISTS moat.noted(regclass, text, boolean), moat.note(regclass, text, boolean, text, text, " +
-			"bigint), moat.without_literals(text)"}
+		"DROP FUNCTION IF EXISTS moat." + notedTypes + ", moat.note(regclass, text, boolean, text), " +
+			"moat.without_literals(text)"}
 }
 
 // endObserved returns what ends the observation of a table, nil where it is not observed.

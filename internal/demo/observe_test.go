@@ -3,11 +3,12 @@ package demo_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -119,54 +120,66 @@ func apply(t *testing.T, d *demo.Demo, until protect.Group) {
 	}
 }
 
-// measurePairs prints the throughput of two workers without row-level security and
-// observed, in turn.
+// measurePairs prints what a statement of a worker costs without row-level security and
+// observed, in turn: statements a second, and the CPU of server and worker together, which
+// what else runs on the machine does not change.
 func measurePairs(t *testing.T, d *demo.Demo, admin *pgx.Conn, pairs int) {
 	for name, q := range map[string]string{"lists of 50": nextLeads, "single leads": oneLead} {
-		var ratios []float64
+		var rates, costs []float64
 		for range pairs {
-			var rate [2]float64
+			var rate, cost [2]float64
 			for i, state := range []string{"disable", "enable"} {
 				if _, err := admin.Exec(t.Context(), "alter table app.leads "+state+" row level security"); err != nil {
 					t.Fatal(err)
 				}
-				rate[i] = throughput(t, d, q)
+				rate[i], cost[i] = send(t, d, q)
 			}
-			t.Logf("%s: %.0f/s without, %.0f/s observed", name, rate[0], rate[1])
-			ratios = append(ratios, rate[1]/rate[0])
+			t.Logf("%s: %.0f/s, %.0f µs of CPU without; %.0f/s, %.0f µs observed", name, rate[0], cost[0], rate[1], cost[1])
+			rates, costs = append(rates, rate[1]/rate[0]), append(costs, cost[0]/cost[1])
 		}
-		slices.Sort(ratios)
-		t.Logf("%s: median ratio %.2f", name, ratios[len(ratios)/2])
+		slices.Sort(rates)
+		slices.Sort(costs)
+		t.Logf("%s: median ratio %.2f by the clock, %.2f by CPU", name, rates[pairs/2], costs[pairs/2])
 	}
 }
 
-func throughput(t *testing.T, d *demo.Demo, q string) float64 {
-	var wg sync.WaitGroup
-	var sent [2]int
-	const lasts = 2 * time.Second
-	for i := range sent {
-		conn := connect(t, d.ApplicationURL)
-		var arg any = "new"
-		if strings.Contains(q, "id = $1") {
-			var id string
-			if err := conn.QueryRow(t.Context(), "select id from app.leads limit 1").Scan(&id); err != nil {
-				t.Fatal(err)
-			}
-			arg = id
+// send sends a statement for two seconds, and returns how often a second, and the
+// microseconds of CPU that one took.
+func send(t *testing.T, d *demo.Demo, q string) (rate, cost float64) {
+	conn := connect(t, d.ApplicationURL)
+	arg := "new"
+	if q == oneLead {
+		if err := conn.QueryRow(t.Context(), "select id from app.leads limit 1").Scan(&arg); err != nil {
+			t.Fatal(err)
 		}
-		wg.Go(func() {
-			for begun := time.Now(); time.Since(begun) < lasts; sent[i]++ {
-				rows, err := conn.Query(t.Context(), q, arg)
-				if err == nil {
-					_, err = pgx.CollectRows(rows, pgx.RowToMap)
-				}
-				if err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
 	}
-	wg.Wait()
-	return float64(sent[0]+sent[1]) / lasts.Seconds()
+	const lasts = 2 * time.Second
+	sent, used, begun := 0, cpu(t, conn), time.Now()
+	for ; time.Since(begun) < lasts; sent++ {
+		rows, err := conn.Query(t.Context(), q, arg)
+		if err == nil {
+			_, err = pgx.CollectRows(rows, pgx.RowToMap)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return float64(sent) / time.Since(begun).Seconds(), float64((cpu(t, conn) - used).Microseconds()) / float64(sent)
+}
+
+// cpu is the CPU time of this process and of the connection's backend.
+func cpu(t *testing.T, conn *pgx.Conn) time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", conn.PgConn().PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var backend int64
+	var own syscall.Rusage
+	if _, err := fmt.Sscan(string(stat), &backend); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(backend + own.Utime.Nano() + own.Stime.Nano())
 }

@@ -3,11 +3,12 @@
 DECLARE
   -- A statement is cut before it is read: a literal that is open at the end ends there.
   sent text := left(said, 4000);
+  application text := current_setting('application_name');
   prepared text;
   hash bigint;
   memory text;
   known text[];
-  seen bigint;
+  seen bigint := 1;
   written bigint := 0;
   second text := extract(epoch FROM date_trunc('second', statement_timestamp()))::bigint::text;
   budget text[] := string_to_array(current_setting('moat.budget', true), ' ');
@@ -30,9 +31,8 @@ BEGIN
   hash := hashtextextended(concat_ws(E'\x1f', relation, reason, tenant, application, sent), 0);
   memory := 'moat.t' || (hash & 255);
   known := string_to_array(current_setting(memory, true), ' ');
-  seen := times;
   IF known[1] = hash::text THEN
-    seen := known[2]::bigint + times;
+    seen := known[2]::bigint + 1;
     written := known[3]::bigint;
   END IF;
   IF seen >= 2 * written THEN
