@@ -109,6 +109,28 @@ func TestInstallWithoutSuperuser(t *testing.T) {
 	})
 }
 
+// What installing granted goes with it, so that the role can be dropped; what others granted
+// stays of use.
+func TestUninstallTakesTheSchemaBack(t *testing.T) {
+	t.Parallel()
+	for grant, keeps := range map[string]bool{"": false, "grant select on moat.kept to {app}": true,
+		"grant update (a) on moat.kept to {app}":                             true,
+		"create function moat.kept() returns int language sql as 'select 1'": true} {
+		d := pgtest.New(t)
+		app, owner := d.AppRole(t), d.Role(t, "sealer", "NOLOGIN")
+		o := seal.InstallOptions{Owner: owner, Applications: []string{app}}
+		d.Exec(t, "create schema moat; create table moat.kept (a int primary key);"+strings.ReplaceAll(grant, "{app}", app))
+		conn := d.Conn(t, d.URL)
+		must(t, seal.Install(t.Context(), conn, o))
+		must(t, seal.Uninstall(t.Context(), conn, o))
+		var kept bool
+		must(t, conn.QueryRow(t.Context(), "select has_schema_privilege($1, 'moat', 'usage')", app).Scan(&kept))
+		if kept != keeps {
+			t.Errorf("after %q the role keeps the schema: %t, want %t", grant, kept, keeps)
+		}
+	}
+}
+
 func TestInstallRefusesWhatIsNotSafe(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]string{

@@ -8,7 +8,28 @@ BEGIN
   END IF;
 END
 $moat$;
-DROP FUNCTION IF EXISTS moat.enter(text, bigint, text, bytea, text), moat.current_tenant(), moat.current_fact(text);
+DO $moat$
+DECLARE
+  callers oid[] := ARRAY (SELECT DISTINCT g.grantee FROM pg_catalog.pg_proc f, pg_catalog.aclexplode(f.proacl) g
+    WHERE f.oid = pg_catalog.to_regprocedure('moat.enter(text, bigint, text, bytea, text)')
+      AND g.grantee NOT IN (0, f.proowner));
+  caller oid;
+BEGIN
+  DROP FUNCTION IF EXISTS moat.enter(text, bigint, text, bytea, text), moat.current_tenant(), moat.current_fact(text);
+  -- Who called them keeps the schema only where something else in it is theirs to use.
+  FOREACH caller IN ARRAY callers LOOP
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = 'moat'::regnamespace AND CASE relkind
+          WHEN 'S' THEN pg_catalog.has_sequence_privilege(caller, oid, 'USAGE, SELECT')
+          WHEN 'i' THEN false WHEN 'I' THEN false WHEN 'c' THEN false
+          ELSE pg_catalog.has_any_column_privilege(caller, oid, 'SELECT, INSERT, UPDATE')
+            OR pg_catalog.has_table_privilege(caller, oid, 'DELETE') END)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace = 'moat'::regnamespace
+          AND pg_catalog.has_function_privilege(caller, oid, 'EXECUTE')) THEN
+      EXECUTE pg_catalog.format('REVOKE USAGE ON SCHEMA moat FROM %s', caller::regrole);
+    END IF;
+  END LOOP;
+END
+$moat$;
 DROP TABLE IF EXISTS moat.seal_key;
 DO $moat$
 DECLARE
