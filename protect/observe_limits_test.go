@@ -211,18 +211,19 @@ func TestWithoutLiterals(t *testing.T) {
 	b, worker := observed(t, pgtest.Shared(t), simple)
 	conn := b.Conn(t, b.URL)
 	for in, want := range map[string]string{
-		`select * from t where a = 'secret' and b = 42`:              "select * from t where a = ? and b = ?",
-		`select 'it''s secret', E'it\'s secret', U&'secret\0061'`:    "select ?, ?, ?",
-		`select "a'b" from t where x = 'secret'`:                     `select "a'b" from t where x = ?`,
-		`select b'101', X'5ec4e7', N'secret', 1.5e10, .5, 0x5ec4e7`:  "select ?, ?, ?, ?, .?, ?",
-		"select 1 -- secret 'x\n, 2":                                 "select ? , ?",
-		"select /* secret ' */ 1":                                    "select ?",
-		"select /* a /* secret */ 'x' */ 1":                          "",
-		"select $$secret$$":                                          "",
-		"select $tag$secret$tag$":                                    "",
-		"select 'secret that does not end":                           "select ?",
-		"insert into t values (1, 'secret'), (2, 'secret') ;":        "insert into t values (?, …), …",
-		"select a1, $1, t.größe2 from t1 where id in (1, 2)":         "select a1, $1, t.größe2 from t1 where id in (?, …)",
+		`select * from t where a = 'secret' and b = 42`:             "select * from t where a = ? and b = ?",
+		`select 'it''s secret', E'it\'s secret', U&'secret\0061'`:   "select ?, ?, ?",
+		`select "a'b" from t where x = 'secret'`:                    `select "a'b" from t where x = ?`,
+		`select b'101', X'5ec4e7', N'secret', 1.5e10, .5, 0x5ec4e7`: "select ?, ?, ?, ?, .?, ?",
+		"select 1 -- secret 'x\n, 2":                                "select ? , ?",
+		"select /* secret ' */ 1":                                   "select ?",
+		"select /* a /* secret */ 'x' */ 1":                         "",
+		"select $$secret$$":                                         "",
+		"select $tag$secret$tag$":                                   "",
+		"select 'secret that does not end":                          "select ?",
+		"insert into t values (1, 'secret'), (2, 'secret') ;":       "insert into t values (?, …), …",
+		"select a1, $1, t.größe2 from t1 where id in (1, 2)": "select a1, $1, " +
+			"t.größe2 from t1 where id in (?, …)",
 		"select '" + strings.Repeat("secret ", 900) + "' from later": "select ?",
 	} {
 		got := one[*string](t, conn, "SELECT moat.without_literals(left($1, 4000))", in)

@@ -268,10 +268,9 @@ func (p *planner) crossing(n newKey) *Check {
 
 // commentOnConstraint is a query for the statement that restores a comment.
 func commentOnConstraint(q catalog.QName, constraint string) string {
-	return fmt.Sprintf("SELECT format('COMMENT ON CONSTRAINT %%I ON %s IS %%L', k.conname, d.description) FROM "+
+	return fmt.Sprintf("SELECT format('COMMENT ON CONSTRAINT %%I ON %%s IS %%L', k.conname, %s, d.description) FROM "+
 		"pg_catalog.pg_constraint k "+
 		"JOIN pg_catalog.pg_description d ON d.objoid = k.oid AND d.classoid = 'pg_catalog.pg_constraint'::regclass "+
 		"WHERE k.conrelid = %s::regclass AND k.conname = %s",
-		strings.ReplaceAll(strings.ReplaceAll(q.SQL(), "'", "''"), "%", "%%"), sqltext.Literal(q.SQL()),
-		sqltext.Literal(constraint))
+		sqltext.Literal(q.SQL()), sqltext.Literal(q.SQL()), sqltext.Literal(constraint))
 }

@@ -18,7 +18,7 @@ func TestDemoHoldsAgainstItsOwnTools(t *testing.T) {
 			t.Parallel()
 			pgtest.Full(t, "demo")
 			out, _ := startDemo(t, append([]string{"--format", "json"}, mode...)...)
-			out.waitFor(t, "\n")
+			out.Find(t, "\n")
 			var ready struct {
 				API     string `json:"api_url"`
 				App     string `json:"application_database_url"`

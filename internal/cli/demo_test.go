@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,41 +18,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/internal/printed"
 )
 
-// output collects what a command prints, and tells when a text has come.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
-func (o *output) waitFor(t *testing.T, want string) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if strings.Contains(o.String(), want) {
-			return
-		}
-	}
-	t.Fatalf("%q did not come; got:\n%s", want, o)
-}
-
 // startDemo runs moat demo in this process until the test ends.
-func startDemo(t *testing.T, args ...string) (out, errs *output) {
+func startDemo(t *testing.T, args ...string) (out, errs *printed.Output) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	out, errs = &output{}, &output{}
+	out, errs = &printed.Output{}, &printed.Output{}
 	code := make(chan int, 1)
 	go func() {
 		code <- Main(ctx, append([]string{"demo", "--addr", "127.0.0.1:0"}, args...), IO{In: strings.NewReader(""),
@@ -73,7 +44,7 @@ func startDemo(t *testing.T, args ...string) (out, errs *output) {
 func TestDemoCommands(t *testing.T) {
 	t.Parallel()
 	out, _ := startDemo(t)
-	out.waitFor(t, "Ctrl-C")
+	out.Find(t, "Ctrl-C")
 	commands := regexp.MustCompile(`(?m)^  \d\. .*\n     (.*)$`).FindAllStringSubmatch(out.String(), -1)
 	if len(commands) != 6 {
 		t.Fatalf("%d commands to try:\n%s", len(commands), out)
@@ -109,7 +80,7 @@ func TestSealedDemo(t *testing.T) {
 	t.Parallel()
 	pgtest.Full(t) // short: TestSealFromPlainAndBack
 	out, _ := startDemo(t, "--sealed")
-	out.waitFor(t, "Ctrl-C")
+	out.Find(t, "Ctrl-C")
 	config := regexp.MustCompile(`--config (\S+)`).FindStringSubmatch(out.String())[1]
 	app := regexp.MustCompile(`--app-url '([^']+)'`).FindStringSubmatch(out.String())[1]
 	tenants := regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`).FindAllString(out.String(), 2)
@@ -132,7 +103,7 @@ func TestDemoJSONDrivesScripts(t *testing.T) {
 	t.Parallel()
 	pgtest.Full(t) // short: TestDemoHoldsAgainstItsOwnTools
 	out, _ := startDemo(t, "--format", "json")
-	out.waitFor(t, "\n")
+	out.Find(t, "\n")
 	var ready struct {
 		URL     string `json:"url"`
 		API     string `json:"api_url"`
@@ -193,13 +164,13 @@ func TestDemoKilled(t *testing.T) {
 	if text, err := exec.Command("go", "build", "-o", binary, "../../cmd/moat").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, text)
 	}
-	out := &output{}
+	out := &printed.Output{}
 	cmd := exec.Command(binary, "demo", "--addr", "127.0.0.1:0", "--format", "json")
 	cmd.Stdout = out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	out.waitFor(t, "\n")
+	out.Find(t, "\n")
 	socket := regexp.MustCompile(`host=([^&"\\]+)`).FindStringSubmatch(out.String())
 	if socket == nil {
 		t.Fatalf("no socket in %s", out)

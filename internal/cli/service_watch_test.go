@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/internal/printed"
 )
 
 // moat serve watches as the operator, without a console; its end is no event.
@@ -26,7 +27,7 @@ func TestServeWatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Watch.Every = 100 * time.Millisecond
-	var log output
+	var log printed.Output
 	s, err := openService(t.Context(), &service{config: c, appURL: d.As(t, role), operatorURL: d.URL,
 		log: slog.New(slog.NewTextHandler(&log, nil)), telemetry: measured()})
 	if err != nil {

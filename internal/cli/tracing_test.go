@@ -6,13 +6,13 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/internal/metertest"
+	"github.com/moat-db/moat/internal/printed"
 	"github.com/moat-db/moat/telemetry"
 )
 
@@ -22,7 +22,7 @@ const tenantOfA = "11111111-1111-1111-1111-111111111111"
 type served struct {
 	url, metrics string
 	token        string
-	errs         *output
+	errs         *printed.Output
 	stop         func() int
 }
 
@@ -42,24 +42,23 @@ func startServeOn(t *testing.T, appURL, more string) *served {
 	if code != exitOK {
 		t.Fatal(errs)
 	}
-	s := &served{token: strings.TrimSpace(token), errs: &output{}}
+	s := &served{token: strings.TrimSpace(token), errs: &printed.Output{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() {
 		ended <- Main(ctx, []string{"serve", "--config", file, "--app-url", appURL, "--addr", "127.0.0.1:0"},
-			IO{In: strings.NewReader(""), Out: &output{}, Err: s.errs, Telemetry: measured()})
+			IO{In: strings.NewReader(""), Out: &printed.Output{}, Err: s.errs, Telemetry: measured()})
 	}()
 	s.stop = sync.OnceValue(func() int { cancel(); return <-ended })
 	t.Cleanup(func() { s.stop() })
-	s.errs.waitFor(t, `"msg":"serving"`)
+	address := s.errs.Find(t, `"msg":"serving","address":"([^"]+)"`)
 	scheme := "http://"
 	if strings.Contains(s.errs.String(), `"tls":true`) {
 		scheme = "https://"
 	}
-	s.url = scheme + s.address(`"msg":"serving","address":"([^"]+)"`)
+	s.url = scheme + address
 	if strings.Contains(more, "metrics_address") {
-		s.errs.waitFor(t, `"msg":"serving metrics"`)
-		s.metrics = "http://" + s.address(`"msg":"serving metrics","address":"([^"]+)"`)
+		s.metrics = "http://" + s.errs.Find(t, `"msg":"serving metrics","address":"([^"]+)"`)
 	}
 	return s
 }
@@ -70,10 +69,6 @@ func measured() Telemetry {
 		m := &metertest.Meter{}
 		return m, m
 	}}
-}
-
-func (s *served) address(pattern string) string {
-	return regexp.MustCompile(pattern).FindStringSubmatch(s.errs.String())[1]
 }
 
 // get asks with the token and these headers ("Name: value").

@@ -20,7 +20,7 @@ func lit(value string) string {
 	if value == null {
 		return "NULL"
 	}
-	return "'" + strings.ReplaceAll(value, "'", "''") + "'"
+	return sqltext.Literal(value)
 }
 
 // row is a row as text values by column; [null] is NULL.

@@ -7,15 +7,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/moat-db/moat/cmd/moat/exporters"
 	"github.com/moat-db/moat/internal/cli"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/internal/printed"
 )
 
 const (
@@ -27,7 +26,7 @@ const (
 // served is a running moat serve over one isolated table.
 type served struct {
 	url, metrics, token string
-	errs                *output
+	errs                *printed.Output
 	stop                func() int
 }
 
@@ -51,7 +50,7 @@ func startServe(t *testing.T, more string) *served {
 	write(t, secret, strings.Repeat("k", 32))
 	write(t, file, strings.ReplaceAll(configuration, "SECRET", secret)+more)
 	var token bytes.Buffer
-	s := &served{errs: &output{}}
+	s := &served{errs: &printed.Output{}}
 	if code := cli.Main(t.Context(), []string{"token", "--config", file, "--tenant", tenantA},
 		cli.IO{In: strings.NewReader(""), Out: &token, Err: s.errs}); code != 0 {
 		t.Fatal(s.errs)
@@ -66,9 +65,9 @@ func startServe(t *testing.T, more string) *served {
 	}()
 	s.stop = sync.OnceValue(func() int { cancel(); return <-ended })
 	t.Cleanup(func() { s.stop() })
-	s.url = "http://" + s.errs.address(t, `"msg":"serving","address":"([^"]+)"`)
+	s.url = "http://" + s.errs.Find(t, `"msg":"serving","address":"([^"]+)"`)
 	if strings.Contains(more, "metrics_address") {
-		s.metrics = "http://" + s.errs.address(t, `"msg":"serving metrics","address":"([^"]+)"`)
+		s.metrics = "http://" + s.errs.Find(t, `"msg":"serving metrics","address":"([^"]+)"`)
 	}
 	return s
 }
@@ -101,34 +100,4 @@ func write(t *testing.T, name, text string) {
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// output is what a program printed so far.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
-// address waits until it is printed.
-func (o *output) address(t *testing.T, pattern string) string {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if found := regexp.MustCompile(pattern).FindStringSubmatch(o.String()); found != nil {
-			return found[1]
-		}
-	}
-	t.Fatalf("%q did not come; got:\n%s", pattern, o)
-	return ""
 }
