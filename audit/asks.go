@@ -23,6 +23,7 @@ type asking struct {
 	// found instead; null is a check that NULL passes.
 	open, secret string
 	null         bool
+	unset        bool // a condition that holds for every row where no tenant is set
 	// checked are the parameters and variables that the last check names: what it says of one
 	// tenant's it does not say of another's.
 	checked []string

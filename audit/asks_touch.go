@@ -121,6 +121,10 @@ func (a *asking) bound(statement []sqltext.Token) bool {
 	}
 	for i, t := range statement {
 		if t.Is("where") || t.Is("on") || t.Is("values") || t.Is("having") {
+			if a.comparesItself(statement[i:]) {
+				a.unset = true
+				return false
+			}
 			said := a.says(statement[i:])
 			caller := slices.ContainsFunc(statement[i:], func(t sqltext.Token) bool {
 				return t.IsName() && a.f.identity[strings.ToLower(t.Name())]
@@ -129,6 +133,41 @@ func (a *asking) bound(statement []sqltext.Token) bool {
 		}
 	}
 	return a.says(statement).error
+}
+
+// comparesItself reports whether a condition takes a column in the place of a caller who is not
+// there, as coalesce(current_setting(…), tenant_id) does: then it holds for every row.
+func (a *asking) comparesItself(condition []sqltext.Token) bool {
+	for i, t := range condition {
+		if !t.Is("coalesce") {
+			continue
+		}
+		last, caller, level := i+2, false, 0
+		for at := i + 1; at < len(condition); at++ {
+			switch x := condition[at]; {
+			case x.Is("("):
+				level++
+			case x.Is(")"):
+				level--
+			case x.Is(",") && level == 1:
+				last = at + 1
+			case x.Is("current_setting") || a.f.identity[strings.ToLower(x.Name())]:
+				caller = true
+			}
+			if level == 0 {
+				if end := condition[last:at]; caller && len(end) > 0 && len(a.names(end)) == 0 && isColumn(end) {
+					return true
+				}
+				break
+			}
+		}
+	}
+	return false
+}
+
+// isColumn reports whether an expression is a name, qualified or not.
+func isColumn(tokens []sqltext.Token) bool {
+	return !slices.ContainsFunc(tokens, func(t sqltext.Token) bool { return !t.IsName() && !t.Is(".") || t.Is("null") })
 }
 
 // bySecret is a column by which a statement finds its rows, where its name says that its

@@ -8,7 +8,8 @@ import (
 )
 
 var ruleFuncDefinerBypass = Rule{
-	ID: "func-definer-bypass", Severity: Critical, Holes: []string{"V07", "V12", "V24", "V27"},
+	ID: "func-definer-bypass", Severity: Critical,
+	Holes: []string{"V07", "V12", "V24", "V27", "V28", "V30", "V33", "V34", "V35", "V36"},
 	Title: "A SECURITY DEFINER function bypasses the policies of a tenant table",
 	check: func(f *facts) []Finding {
 		var out []Finding
@@ -89,6 +90,9 @@ func onUnasked(fn *catalog.Function, a *asking) Finding {
 		"the function for everybody else."
 	if a.null {
 		why += " A check that it has lets NULL pass: IF NULL <> … and IF NOT NULL do nothing."
+	}
+	if a.unset {
+		why += " Where no tenant is set, coalesce compares a column with itself, which holds for every row."
 	}
 	x := onFunction(fn, "A tenant may read or change other tenants' rows through the function.",
 		fmt.Sprintf(why, a.open))

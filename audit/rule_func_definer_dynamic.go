@@ -2,13 +2,16 @@ package audit
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/body"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleFuncDefinerDynamic = Rule{
-	ID: "func-definer-dynamic", Severity: Critical, Holes: []string{"V08", "V18"},
+	ID: "func-definer-dynamic", Severity: Critical, Holes: []string{"V08", "V18", "V29"},
 	Title: "A SECURITY DEFINER function runs SQL that it builds from text",
 	check: func(f *facts) []Finding {
 		var out []Finding
@@ -39,7 +42,7 @@ func (f *facts) takesText(fn *catalog.Function, b *body.Uses) bool {
 // trustedDynamic reports whether what is put together cannot come from a caller: a
 // trigger that quotes identifiers through format's %I alone.
 func (f *facts) trustedDynamic(fn *catalog.Function, b *body.Uses) bool {
-	if fn.Result != "trigger" {
+	if fn.Result != "trigger" || runsRow(b.Tokens) {
 		return false
 	}
 	for _, t := range b.Tokens {
@@ -48,6 +51,34 @@ func (f *facts) trustedDynamic(fn *catalog.Function, b *body.Uses) bool {
 		}
 	}
 	return true
+}
+
+// runsRow reports whether a trigger runs a text that stands in the row.
+func runsRow(tokens []sqltext.Token) bool {
+	taken := map[string]bool{} // variables that hold a part of the row
+	row := func(i int) bool { return i < len(tokens) && (tokens[i].Is("new") || tokens[i].Is("old")) }
+	for i, t := range tokens {
+		assigns := i > 0 && (t.Is(":=") || t.Is("=") || t.Is("default"))
+		switch {
+		case assigns && row(i+1):
+			taken[strings.ToLower(variable(tokens[:i]))] = true
+		case t.Is("execute") && (row(i+1) || i+1 < len(tokens) && taken[strings.ToLower(tokens[i+1].Name())]):
+			return true
+		}
+	}
+	return false
+}
+
+// variable is what an assignment sets: v := …, or v text := … where it is declared.
+func variable(before []sqltext.Token) string {
+	start := len(before)
+	for start > 0 && !slices.ContainsFunc([]string{";", "declare", "begin", "then", "else", "loop"}, before[start-1].Is) {
+		start--
+	}
+	if start == len(before) {
+		return ""
+	}
+	return before[start].Name()
 }
 
 // containsVerb reports whether a format string holds a verb such as %s or %1$s.

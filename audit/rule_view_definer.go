@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -10,7 +11,7 @@ import (
 )
 
 var ruleViewDefiner = Rule{
-	ID: "view-definer", Severity: Critical, Holes: []string{"V01", "V02", "V03", "V04", "V25", "V26"},
+	ID: "view-definer", Severity: Critical, Holes: []string{"V01", "V02", "V03", "V04", "V25", "V26", "V31", "V32"},
 	Peer:  "security_definer_view",
 	Title: "A view reads a tenant table with rights that bypass its policies",
 	check: func(f *facts) []Finding {
@@ -85,14 +86,76 @@ func (f *facts) keepsTenants(v, t *catalog.Relation) bool {
 		return false
 	}
 	text := strings.TrimSuffix(strings.TrimSpace(v.Definition[tokens[where].Pos+len("where"):]), ";")
+	if f.joins(tokens[:where]) && !f.tied(v, tokens, column) {
+		return false
+	}
 	return slices.ContainsFunc(sqltext.Conjuncts(text), func(part string) bool {
 		named := slices.ContainsFunc(sqltext.Code(part), func(t sqltext.Token) bool {
 			return t.IsName() && t.Name() == column
 		})
-		return named && f.asksCaller(part) && !slices.ContainsFunc(sqltext.Code(part), func(t sqltext.Token) bool {
+		asked := named && f.asksCaller(part) && f.ofTenant(part)
+		return asked && !slices.ContainsFunc(sqltext.Code(part), func(t sqltext.Token) bool {
 			return t.Is("or") || t.Is("case") || t.Is("not") || t.Is("coalesce") || t.Is("<>") || t.Is("like")
 		})
 	})
+}
+
+// joins reports whether a view's FROM names several relations.
+func (f *facts) joins(tokens []sqltext.Token) bool {
+	from := slices.IndexFunc(tokens, func(t sqltext.Token) bool { return t.Is("from") })
+	return from >= 0 && slices.ContainsFunc(tokens[from:], func(t sqltext.Token) bool { return t.Is("join") || t.Is(",") })
+}
+
+// tied reports whether there is a comparison of a tenant column for each table that the view
+// reads past its policies: of one with the caller, of each other with that of another.
+func (f *facts) tied(v *catalog.Relation, tokens []sqltext.Token, column string) bool {
+	tables, ties := 0, 1
+	for _, d := range f.look.Reads(v.QName()) {
+		if t := f.look.Relation(d.On); d.Rule == "_RETURN" && t != nil && t.IsTable() && f.holdsTenants(d.On) &&
+			f.bypassesPolicies(v.Owner, t) {
+			tables++
+		}
+	}
+	for i, t := range tokens {
+		if t.Is("=") && i > 0 && i+3 < len(tokens) && tokens[i-1].Name() == column && tokens[i+2].Is(".") &&
+			tokens[i+3].Name() == column {
+			ties++
+		}
+	}
+	return ties >= tables
+}
+
+var namedSetting = regexp.MustCompile(`current_setting\('([^']+)'`)
+
+// ofTenant reports whether a condition compares with a setting that policies compare with too,
+// or with none by name: another may be set by whoever likes.
+func (f *facts) ofTenant(part string) bool {
+	for _, named := range namedSetting.FindAllStringSubmatch(part, -1) {
+		if !f.known(strings.ToLower(named[1])) {
+			return false
+		}
+	}
+	return true
+}
+
+// known reports whether a setting says who the caller is: the tenant's, those of the facts
+// beside it, a token's claims, or one that a policy reads.
+func (f *facts) known(setting string) bool {
+	subject, role := f.look.Facts()
+	if slices.Contains([]string{strings.ToLower(f.m.Setting), subject, role, f.look.IssuerSetting()}, setting) ||
+		strings.HasPrefix(setting, "request.jwt.") {
+		return true
+	}
+	for i := range f.s.Relations {
+		for _, p := range f.s.Relations[i].Policies {
+			for _, e := range p.Exprs() {
+				if strings.Contains(strings.ToLower(e.Text), "'"+setting+"'") {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func onOwnFilter(v, t *catalog.Relation) Finding {

@@ -74,6 +74,8 @@ type TableModel struct {
 	Paths []Path `json:"paths,omitempty"`
 	// Why says in one sentence how the class was found.
 	Why string `json:"why"`
+	// Assumed: it is taken for shared since nothing speaks against it; nobody said so.
+	Assumed bool `json:"-"`
 }
 
 // Path is a chain of foreign keys, each from the table before it.

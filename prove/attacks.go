@@ -110,6 +110,7 @@ func Attacks() []Attack {
 		{"planted rows", Database, Reading, "Planted rows of every shape that the table allows", planted, Always},
 		{"owner", Database, Rights, "Reading as the table's owner", planted, Always},
 		{"trigger", Database, Keys, "What triggers show or write of another tenant", planted, Always},
+		{"trigger lookup", Database, Keys, "What triggers do with a row that names another tenant's", planted, Always},
 		{"rule", Database, Keys, "What rules show or write of another tenant", planted, Always},
 		{"table without tenant", Database, Objects, "What a table without a tenant shows of another tenant",
 			planted, Always},

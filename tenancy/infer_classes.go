@@ -241,7 +241,7 @@ func (f *inference) shared() error {
 		if len(f.m.Roles) == 0 || f.writable(r) || f.hasPeople(r) {
 			continue
 		}
-		entry.Class = catalog.SharedTable
+		entry.Class, entry.Assumed = catalog.SharedTable, true
 		entry.Why = "no foreign key leads to a tenant, and application roles may at most read it"
 		f.say("table %s is shared: %s", r.QName(), entry.Why)
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/sqltext"
@@ -28,7 +30,7 @@ func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 		given = s.operator.try(ctx, attempt{as: st.asA, steps: []string{sweep}}).last().number()
 	}
 	judge := func(o outcome) finding {
-		if n := o.last().number() - given; sweep != "" && n > 0 {
+		if n := o.last().number() - given; sweep != "" && strings.HasPrefix(o.last().tag, "SELECT") && n > 0 {
 			return leak("after tenant A wrote its own row, %s more that A can read named tenant B", english.Count(n, "row"))
 		}
 		if change := s.changed(o); change != "" {
@@ -66,30 +68,32 @@ func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 			tries = append(tries, []string{w})
 		}
 	}
+	onError := func(e *pgconn.PgError) finding {
+		if e.Code == codeSyntax && strings.Contains(e.Message, tag(tagA)) && s.runsAsOwner(st.target) {
+			return leak("a text of tenant A's own row runs as SQL, with the rights of the trigger's owner: %s", e.Message)
+		}
+		return pastTrigger(e)
+	}
+	if st.reach.insert && len(st.rowsB) > 0 { // and for what a trigger does to the rows that it names
+		for _, r := range s.pointing(st, st.spareA) {
+			tries = append(tries, []string{st.insert(st.spareA.with(r))})
+		}
+	}
 	for _, steps := range tries {
-		if sweep != "" {
+		if sweep != "" && !slices.ContainsFunc(steps, func(sql string) bool { return strings.Contains(sql, tag(tagB)) }) {
 			steps = append(slices.Clone(steps), sweep)
 		}
 		out = append(out, attack{name: name, steps: steps, watch: []string{s.integrityQuery()}, again: s.settle, judge: judge,
-			onError: pastTrigger})
+			onError: onError})
 	}
 	return out
 }
 
-// changed says what is different of B's rows after an attack from how they were before any,
-// "" where nothing is.
-func (s *stage) changed(o outcome) string {
-	if len(o.watched) == 0 || o.watched[len(o.watched)-1].text() == s.calm {
-		return ""
-	}
-	return changedLine(s.calm, o.watched[len(o.watched)-1].text())
-}
-
-// settle looks again how B's rows are before an attack.
-func (s *stage) settle(ctx context.Context) {
-	if now := s.integrity(ctx); now != "" {
-		s.calm = now
-	}
+// runsAsOwner says whether a trigger of a table has the rights of its function's owner.
+func (s *stage) runsAsOwner(t *target) bool {
+	return slices.ContainsFunc(t.rel.Triggers, func(g catalog.Trigger) bool {
+		return slices.ContainsFunc(s.view.Functions(g.Function), func(f *catalog.Function) bool { return f.Definer })
+	})
 }
 
 // stealAttack makes A the tenant of every row, without reading a column: then only the
@@ -139,7 +143,7 @@ func (s *stage) attackView(ctx context.Context, t *target) error {
 		}
 		return s.run(ctx, st, t.name(), s.refreshAttack(st))
 	}
-	if t.rel.Kind != catalog.View || !t.reach.usage || t.tenant == "" {
+	if t.rel.Kind != catalog.View || !t.reach.usage {
 		return nil
 	}
 	base := s.baseOf(t)
@@ -154,6 +158,9 @@ func (s *stage) attackView(ctx context.Context, t *target) error {
 	st.target.key = base.key
 	if !subset(base.key, t.columns()) {
 		st.target.key = nil
+	}
+	if t.tenant == "" { // what it shows is looked at; what is written through it may reach B's
+		return s.run(ctx, st, t.name(), s.throughView(st))
 	}
 	s.control(ctx, st)
 	var attacks []attack
@@ -188,10 +195,10 @@ func (s *stage) attackOpenTable(ctx context.Context, st *site) error {
 // throughView writes B's row through the view and looks at the table.
 func (s *stage) throughView(st *site) []attack {
 	set := st.settable(st.reach.updates)
-	where := st.planted("x")
 	if s.calm == "" || st.key == nil {
 		return nil
 	}
+	where := st.planted("x")
 	judge := func(o outcome) finding {
 		if change := s.changed(o); change != "" {
 			return leak("a write through the view changed tenant B's rows: %s", change)
@@ -205,6 +212,9 @@ func (s *stage) throughView(st *site) []attack {
 	}
 	if st.reach.delete {
 		statements = append(statements, "DELETE FROM "+st.sql()+" x")
+	}
+	if st.reach.insert && set != "" && len(st.rel.Triggers) > 0 {
+		statements = append(statements, st.insert(narrowed(st.rowsB[0].with(row{set: st.rowsA[0][set] + "x"}), st.target)))
 	}
 	var out []attack
 	for _, sql := range statements {

@@ -2,7 +2,6 @@ package database
 
 import (
 	"context"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -156,20 +155,24 @@ func (s *stage) ours() side {
 func (s *stage) calls(f *catalog.Function, of side) (calls []string, echoes, ok bool) {
 	lists := [][]string{{}}
 	for _, p := range f.Params {
-		if p.Mode == "out" || p.Mode == "table" || p.Mode == "variadic" {
+		if p.Mode == "out" || p.Mode == "table" {
 			continue
 		}
-		values := s.arguments(p, of)
+		values := s.arguments(f, p, of)
 		if len(values) == 0 {
-			if p.HasDefault {
+			if p.HasDefault || p.Mode == "variadic" {
 				break
 			}
 			return nil, false, false
 		}
+		spread := ""
+		if p.Mode == "variadic" {
+			spread = "VARIADIC "
+		}
 		var next [][]string
 		for _, l := range lists {
 			for _, v := range values {
-				next = append(next, append(slices.Clone(l), lit(v)+"::"+p.Type))
+				next = append(next, append(slices.Clone(l), spread+lit(v)+"::"+p.Type))
 				echoes = echoes || strings.Contains(v, tag(tagB))
 			}
 		}
@@ -179,6 +182,9 @@ func (s *stage) calls(f *catalog.Function, of side) (calls []string, echoes, ok 
 		lists = next
 	}
 	name := table(catalog.QName{Schema: f.Schema, Name: f.Name})
+	if l := s.borrowed(f, of); l != nil {
+		calls = append(calls, called(f, name, l))
+	}
 	for _, l := range s.hostile(f, lists) {
 		calls = append(calls, called(f, name, l))
 	}
@@ -188,6 +194,40 @@ func (s *stage) calls(f *catalog.Function, of side) (calls []string, echoes, ok 
 		calls = append(calls, called(f, name, lists[i]))
 	}
 	return calls, echoes, true
+}
+
+// borrowed are B's ids under A's tenant, for a function that checks the one and looks up the
+// other; nil where it has not both.
+func (s *stage) borrowed(f *catalog.Function, of side) []string {
+	var list []string
+	own, theirs := false, false
+	for _, p := range f.Inputs() {
+		if p.Mode == "variadic" {
+			return nil
+		}
+		v := ""
+		if p.Type == s.model.Type && s.namesTenant(p.Name) {
+			v, own = s.a, true
+		} else if keys := s.keysOf(p, of); len(keys) > 0 {
+			v, theirs = keys[0], true
+		} else if all := s.arguments(f, p, of); len(all) > 0 {
+			v = all[0]
+		} else {
+			return nil
+		}
+		list = append(list, lit(v)+"::"+p.Type)
+	}
+	if !own || !theirs {
+		return nil
+	}
+	return list
+}
+
+// namesTenant says whether a parameter is named for the tenant.
+func (s *stage) namesTenant(name string) bool {
+	name = strings.ToLower(name)
+	column := strings.TrimSuffix(strings.ToLower(s.model.Column), "_id")
+	return column != "" && strings.Contains(name, column) || strings.Contains(name, "tenant")
 }
 
 // nothing is NULL for each parameter that a call names.
@@ -256,7 +296,13 @@ const mostInjections = 17
 
 // arguments are values worth passing for a parameter: the tenant itself, the keys of
 // its rows, names of tables, patterns that match everything.
-func (s *stage) arguments(p catalog.Param, of side) []string {
+func (s *stage) arguments(f *catalog.Function, p catalog.Param, of side) []string {
+	if element, is := strings.CutSuffix(p.Type, "[]"); is {
+		return s.arrays(f, p, element, of)
+	}
+	if r := s.rowType(p.Type); r != nil {
+		return s.rowValues(r, of)
+	}
 	c := &catalog.Column{Name: p.Name, Type: p.Type, TypeName: builtin(p.Type)}
 	for _, t := range s.view.Snapshot.Types {
 		if p.Type == t.Name || p.Type == t.Schema+"."+t.Name {
@@ -280,7 +326,7 @@ func (s *stage) arguments(p catalog.Param, of side) []string {
 		}
 	}
 	if p.Type == "jsonb" || p.Type == "json" {
-		return []string{"{}", `{"tenant_id": "` + of.tenant + `"}`}
+		return append([]string{"{}", `{"tenant_id": "` + of.tenant + `"}`}, s.documents(f, of)...)
 	}
 	if p.Type == "boolean" {
 		return []string{"true", "false"}
@@ -371,33 +417,29 @@ func (s *stage) harm(ctx context.Context, o *observable) (finding, int) {
 		if err != nil {
 			return undecided("%v", err), i
 		}
-		call := attempt{as: as, steps: []string{sql}, watch: []string{s.integrityQuery()}}
-		got := s.operator.try(ctx, call)
-		if s.changed(got) != "" { // or others wrote meanwhile
-			s.settle(ctx)
-			got = s.operator.try(ctx, call)
+		call := func() outcome {
+			return s.operator.try(ctx, attempt{as: as, steps: []string{sql}, watch: []string{s.integrityQuery()}})
 		}
-		if got.err != nil || got.broken != nil || len(got.watched) == 0 {
-			continue
+		got := call()
+		f := s.harmed(got)
+		if f.verdict == prove.VerdictLeak {
+			f, _ = confirm(ctx, s.settle, got, s.harmed, call)
 		}
-		if change := s.changed(got); change != "" {
-			o.harmed = true
-			return leak("a call by tenant A changed tenant B's rows: %s", change), i
+		if f.verdict != "" {
+			o.harmed = f.verdict == prove.VerdictLeak
+			return f, i
 		}
 	}
 	return finding{}, 0
 }
 
-// changedLine names the first relation whose digest differs.
-func changedLine(before, after string) string {
-	old := strings.Split(before, "\n")
-	for i, line := range strings.Split(after, "\n") {
-		if i < len(old) && line != old[i] {
-			was, is := strings.Split(old[i], "\t"), strings.Split(line, "\t")
-			if len(was) > 1 && len(is) > 1 {
-				return fmt.Sprintf("%s had %s rows of B, then %s", is[0], was[1], is[1])
-			}
-		}
+// harmed judges a call by B's rows; no verdict where they are as they were.
+func (s *stage) harmed(o outcome) finding {
+	if o.err != nil || o.broken != nil || len(o.watched) == 0 {
+		return finding{}
 	}
-	return "rows differ"
+	if change := s.changed(o); change != "" {
+		return leak("a call by tenant A changed tenant B's rows: %s", change)
+	}
+	return finding{}
 }

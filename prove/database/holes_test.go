@@ -36,6 +36,9 @@ var beyond = map[string]string{
 	"T04": "no right leads to it yet: named as unprotected", "T05": "a role of the tenant's own: audit speaks",
 	"T06": "rows of no tenant that exists: audit speaks", "T07": "a tenant's own deleted rows: audit speaks",
 	"V27": "an aggregate, which is undecided where no call succeeds",
+	"T08": "rows whose tenant nobody can name, behind a function: undecided, and audit speaks",
+	"T09": "rows of no tenant, behind a view: audit speaks",
+	"V31": "shows the tenant that a setting of another name says: undecided, and audit speaks",
 	"V23": "sent when another session commits: audit speaks",
 	"V20": "a key to be read: undecided, as a table without a tenant",
 }

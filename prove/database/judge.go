@@ -23,9 +23,9 @@ type attack struct {
 	watch []string // what the operator looks at afterwards, on a staged site
 	// inserts are the rows that setup and steps insert, but for the site's spares.
 	inserts []row
-	// again looks anew at what judge compares with; nil where that is nothing. Others may have
-	// written since the last look, so that only a leak that shows twice is one.
-	again func(context.Context)
+	// again looks anew at what judge compares with, and says whether it is as it was: others may
+	// have written since the last look. It is nil where judge compares with nothing.
+	again func(context.Context) bool
 	// judge reads an outcome without error. Its isolated may be vacuous: "saw
 	// nothing" counts only where A can see rows at all.
 	judge func(outcome) finding
@@ -74,6 +74,7 @@ const (
 	codeNoSetting     = "42704"
 	codeUnsupported   = "0A000"
 	codeRange         = "22003"
+	codeSyntax        = "42601"
 )
 
 // decide reads an outcome.

@@ -151,9 +151,9 @@ func (p *prover) run(ctx context.Context, st *site, object string, attacks []att
 		}
 		f := a.decide(st, o)
 		if f.verdict == prove.VerdictLeak && a.again != nil {
-			a.again(ctx)
-			o = st.s.try(ctx, attempt{setup: a.setup, as: a.as, steps: a.steps, watch: a.watch})
-			f = a.decide(st, o)
+			f, o = confirm(ctx, a.again, o, func(o outcome) finding { return a.decide(st, o) }, func() outcome {
+				return st.s.try(ctx, attempt{setup: a.setup, as: a.as, steps: a.steps, watch: a.watch})
+			})
 		}
 		if p.accept(a, object, f) {
 			continue

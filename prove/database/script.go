@@ -76,7 +76,7 @@ func put(b *strings.Builder, lists ...[]string) {
 // observation writes a look as a script: A's rows, a look, B's rows, a look. The first
 // seeds are A's.
 func (s *stage) observation(ctx context.Context, o *observable, at int, f finding, first int) string {
-	as, _ := s.operator.bind.to(ctx, s.a)
+	as, _ := s.binding(ctx, o)
 	look := o.sql[min(at, len(o.sql)-1)]
 	if o.rel != nil && f.verdict == prove.VerdictLeak {
 		look = "SELECT * FROM " + table(o.rel.QName()) + " LIMIT 50"

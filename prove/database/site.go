@@ -100,17 +100,19 @@ func (st *site) count(ctx context.Context, operator *session) {
 	st.countA = own + int64(len(st.given))
 }
 
-// recount counts once more, where the site is attacked. The operator keeps no lock by it that
-// an attack from another connection would wait for.
-func (st *site) recount(ctx context.Context) {
+// recount counts once more, where the site is attacked, and says whether that is the same. The
+// operator keeps no lock by it that an attack from another connection would wait for.
+func (st *site) recount(ctx context.Context) bool {
+	before := st.countA
 	if st.staged {
 		st.count(ctx, st.s)
-		return
+		return st.countA == before
 	}
 	st.count(ctx, st.prover.operator)
 	if err := st.prover.operator.restart(ctx); err != nil {
 		st.countA = -1
 	}
+	return st.countA == before
 }
 
 // givenRows selects the rows of others that A may read.

@@ -27,6 +27,8 @@ type stage struct {
 	failed map[*target]string
 	// calm is what the integrity query says before any attack.
 	calm string
+	// disturbed counts, by table, how often others had changed B's rows since the last look.
+	disturbed map[string]int
 }
 
 // variants is how many rows of differing shape are planted for B. A gets fewer: they
@@ -38,7 +40,8 @@ func (p *prover) attackStage(ctx context.Context) error {
 	if err := p.operator.restart(ctx); err != nil {
 		return err
 	}
-	s := &stage{prover: p, sower: newSower(p, p.operator), sites: map[*target]*site{}, failed: map[*target]string{}}
+	s := &stage{prover: p, sower: newSower(p, p.operator), sites: map[*target]*site{}, failed: map[*target]string{},
+		disturbed: map[string]int{}}
 	for t, st := range p.sites {
 		planted := *st
 		planted.rowsA, planted.rowsB, planted.s, planted.staged = nil, nil, p.operator, true
@@ -154,10 +157,12 @@ func (s *stage) set(ctx context.Context, committed map[*target]*site) error {
 	first := len(s.operator.seeds.list)
 	s.plantAll(ctx, b, variants, committed)
 	seeds := s.operator.seeds.list[first:]
+	pointed := s.pointed(ctx)
+	s.operator.seeds.list = s.operator.seeds.list[:first+len(seeds)]
 	if err := s.mark(ctx, "ROLLBACK TO SAVEPOINT moat_b"); err != nil {
 		return err
 	}
-	watched := s.observables()
+	watched := append(s.observables(), pointed...)
 	s.observe(ctx, watched, func(o *observable) *[]string { return &o.before })
 	s.observe(ctx, watched, func(o *observable) *[]string { return &o.again })
 	s.lookAsOperator(ctx, watched, func(o *observable) *string { return &o.wholeBefore })
@@ -167,10 +172,8 @@ func (s *stage) set(ctx context.Context, committed map[*target]*site) error {
 	s.refresh(ctx)
 	s.observe(ctx, watched, func(o *observable) *[]string { return &o.after })
 	s.lookAsOperator(ctx, watched, func(o *observable) *string { return &o.wholeAfter })
-	if s.changes(ctx, watched) {
-		if err := s.lookAgain(ctx, watched, seeds); err != nil {
-			return err
-		}
+	if err := s.lookAgain(ctx, watched, seeds); err != nil {
+		return err
 	}
 	s.spares(ctx, a, b)
 	s.calm = s.integrity(ctx)
@@ -178,19 +181,6 @@ func (s *stage) set(ctx context.Context, committed map[*target]*site) error {
 		s.judge(ctx, o, first)
 	}
 	return s.operator.alive(ctx)
-}
-
-// lookAgain looks once more without B's rows, and plants them anew.
-func (s *stage) lookAgain(ctx context.Context, watched []*observable, seeds []seed) error {
-	if err := s.mark(ctx, "ROLLBACK TO SAVEPOINT moat_b"); err != nil {
-		return err
-	}
-	s.observe(ctx, watched, func(o *observable) *[]string { return &o.final })
-	if err := s.replay(ctx, seeds); err != nil {
-		return err
-	}
-	s.refresh(ctx)
-	return nil
 }
 
 // spares makes the rows that attacks insert, with the parents they need, before the
@@ -283,36 +273,6 @@ func (s *stage) refresh(ctx context.Context) {
 			}
 		}
 	}
-}
-
-// integrity digests B's rows in all tables, to see whether an attack changed any.
-func (s *stage) integrity(ctx context.Context) string {
-	sql := s.integrityQuery()
-	if sql == "" {
-		return ""
-	}
-	results, err := s.operator.guarded(ctx, sql)
-	if err != nil {
-		return ""
-	}
-	return results[0].text()
-}
-
-func (s *stage) integrityQuery() string {
-	var parts []string
-	for _, t := range s.targets {
-		st := s.sites[t]
-		if !t.isTable() || t.rel.Partition || len(st.rowsB) == 0 {
-			continue
-		}
-		source := t.sql() + " x WHERE " + st.planted("x")
-		if t.rel.Estimate.Rows < fewRows {
-			source = t.source(s.b)
-		}
-		parts = append(parts, "SELECT "+lit(t.name())+" AS relation, count(*) AS rows_of_b, md5(string_agg(x::text, '|' "+
-			"ORDER BY x::text)) AS digest FROM "+source)
-	}
-	return strings.Join(parts, " UNION ALL ")
 }
 
 // planted is the condition that picks B's planted rows, as the operator sees them.

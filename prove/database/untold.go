@@ -17,13 +17,20 @@ func (s *stage) untold(o *observable) string {
 			continue
 		}
 		class := s.view.Class(name)
-		unknown := class == catalog.UnknownTable || class == catalog.IgnoredTable
+		unknown := class == catalog.UnknownTable || class == catalog.IgnoredTable || s.hidden(name)
 		if r.IsTable() && unknown || r.Kind == catalog.ForeignTable && class != catalog.SharedTable ||
 			r.Kind == catalog.MaterializedView && slices.ContainsFunc(s.view.Beneath(name), s.holdsTenants) {
 			return name.String()
 		}
 	}
 	return ""
+}
+
+// hidden says whether a table is taken for shared though nobody said so, and the application
+// role has no right to it.
+func (s *stage) hidden(name catalog.QName) bool {
+	entry, t := s.view.Table(name), s.byName[name]
+	return entry != nil && entry.Assumed && t != nil && len(t.reach.selects) == 0
 }
 
 func (p *prover) holdsTenants(name catalog.QName) bool { return p.view.Class(name).HasTenants() }

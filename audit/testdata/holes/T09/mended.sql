@@ -1,0 +1,1 @@
+REVOKE ALL ON app.people FROM {{app}};

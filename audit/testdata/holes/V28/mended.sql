@@ -1,0 +1,1 @@
+ALTER FUNCTION app.copy_doc() SECURITY INVOKER;

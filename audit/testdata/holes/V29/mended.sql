@@ -1,0 +1,1 @@
+ALTER FUNCTION app.run_report() SECURITY INVOKER;

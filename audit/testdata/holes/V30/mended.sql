@@ -1,0 +1,1 @@
+CREATE OR REPLACE FUNCTION app.docs_of_mine() RETURNS SETOF app.doc LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$SELECT * FROM app.doc WHERE tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid$$;

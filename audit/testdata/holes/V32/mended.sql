@@ -1,0 +1,1 @@
+CREATE OR REPLACE VIEW app.doc_remarks WITH (security_barrier) AS SELECT d.id, r.text FROM app.doc d, app.remark r WHERE d.tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid AND r.tenant_id = d.tenant_id AND r.doc_id = d.id;

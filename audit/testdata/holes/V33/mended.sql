@@ -1,0 +1,1 @@
+ALTER FUNCTION app.read_docs(int[]) SECURITY INVOKER;

@@ -1,0 +1,1 @@
+ALTER FUNCTION app.read_doc(jsonb) SECURITY INVOKER;

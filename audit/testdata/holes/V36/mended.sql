@@ -1,0 +1,1 @@
+ALTER FUNCTION app.doc_again(app.doc) SECURITY INVOKER;
