@@ -6,20 +6,25 @@ import (
 	"github.com/moat-db/moat/prove"
 )
 
-// mostTries is how often an attack is made until nobody else wrote beside it.
-const mostTries = 8
+// mostTries is how often an attack is made until nobody else wrote beside it, and quietTries how
+// often that must show the same: a row that comes and goes leaves a count as it was.
+const (
+	mostTries  = 8
+	quietTries = 3
+)
 
 // confirm tells what an attack did from what others wrote meanwhile. A difference from the look
 // before is the attack's where the look after it, once it is taken back, is as before; it is
 // nobody's where the outcome is as that look. Else others wrote, and it is tried again.
 func confirm(ctx context.Context, again func(context.Context) bool, o outcome, judge func(outcome) finding,
 	try func() outcome) (finding, outcome) {
-	f := judge(o)
+	quiet := 0
 	for range mostTries {
 		if again(ctx) {
-			return judge(o), o
+			quiet++
 		}
-		if f = judge(o); f.verdict != prove.VerdictLeak {
+		f := judge(o)
+		if f.verdict != prove.VerdictLeak || quiet == quietTries {
 			return f, o
 		}
 		o = try()

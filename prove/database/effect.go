@@ -75,7 +75,7 @@ func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 		return pastTrigger(e)
 	}
 	if st.reach.insert && len(st.rowsB) > 0 { // and for what a trigger does to the rows that it names
-		for _, r := range s.pointing(st, st.spareA) {
+		for _, r := range append(s.pointing(st, st.spareA), st.filled(st.spareA)) {
 			tries = append(tries, []string{st.insert(st.spareA.with(r))})
 		}
 	}
@@ -88,6 +88,20 @@ func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 	}
 	return out
 }
+
+// filled gives a text to each column of a row that has none: a trigger may run it.
+func (st *site) filled(own row) row {
+	texts := row{}
+	for _, name := range st.insertable() {
+		if v, ok := own[name]; (!ok || v == null) && st.prover.textual(st.column(name)) && !st.constrained(name) {
+			texts[name] = tag(tagA) + "x"
+		}
+	}
+	return texts
+}
+
+// textual says whether a column holds plain text.
+func (p *prover) textual(c *catalog.Column) bool { return c.TypeName.Name == "text" || c.TypeName.Name == "varchar" }
 
 // runsAsOwner says whether a trigger of a table has the rights of its function's owner.
 func (s *stage) runsAsOwner(t *target) bool {
