@@ -101,7 +101,9 @@ func (st *site) filled(own row) row {
 }
 
 // textual says whether a column holds plain text.
-func (p *prover) textual(c *catalog.Column) bool { return c.TypeName.Name == "text" || c.TypeName.Name == "varchar" }
+func (p *prover) textual(c *catalog.Column) bool {
+	return c.TypeName.Name == "text" || c.TypeName.Name == "varchar"
+}
 
 // runsAsOwner says whether a trigger of a table has the rights of its function's owner.
 func (s *stage) runsAsOwner(t *target) bool {
