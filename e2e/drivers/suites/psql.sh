@@ -6,6 +6,8 @@ check() { # what, got, want
 }
 q() { psql -X -q -At "$@" 2>&1 | tr '\n' ' '; }
 names='select name from leads order by name'
+running="select count(*) from pg_stat_activity where query like '%pg_sleep(300)%' and state = 'active'
+	and pid <> pg_backend_pid()"
 export PGUSER=app PGSSLMODE=disable
 for who in A B; do
 	token=TOKEN_$who; export PGPASSWORD=${!token}
@@ -19,11 +21,12 @@ for who in A B; do
 	check "\\d" "$(psql -X -c '\d leads' | grep -c '^ *\(tenant_id\|id\|name\) ')" 3
 	check "\\copy to" "$(q -c "\\copy ($names) to stdout")" "$own"
 	check "\\copy from" "$(printf 'x\n' | psql -X -c '\copy leads(name) from stdin' 2>&1 | grep -c unnest)" 1
-	check "\\watch" "$(printf '%s \\watch 0.1\n' "$names" | timeout 3 psql -X -q -At | grep -c "${own%% *}" | awk '{print ($1 > 2)}')" 1
+	check "\\watch" "$(printf '%s \\watch 0.1\n' "$names" | timeout 60 psql -X -q -At | grep -m3 -c "${own%% *}")" 3
 	check "a cursor" "$(q -c begin -c "declare c cursor for $names" -c 'fetch all from c' -c commit)" "$own"
 	check "a procedure that commits is refused" "$(q -c 'call commits()' | grep -c 'invalid transaction termination')" 1
-	psql -X -At -c 'select pg_sleep(30)' 2>/dev/null & slow=$!
-	sleep 0.5; kill -INT $slow; wait $slow; check "Ctrl-C" "$?" 1
+	psql -X -At -c 'select pg_sleep(300)' 2>/dev/null & slow=$!
+	until [ "$(q -c "$running")" = '1 ' ]; do sleep 0.2; done
+	kill -INT $slow; wait $slow; check "Ctrl-C" "$?" 1
 	# pg_dump refuses a server that is newer than itself, and nothing else here.
 	server=$(q -c "select current_setting('server_version_num')::int / 10000")
 	client=$(pg_dump --version | sed 's/.*) \([0-9]*\).*/\1/')
