@@ -98,25 +98,26 @@ func (o Observer) standIn(p catalog.Policy) []string {
 		fmt.Sprintf("ALTER POLICY %s ON %s TO %s", sqltext.Ident(p.Name), q.SQL(), aside)}
 }
 
-// orNoted adds the branch that notes.
+// orNoted adds the branch that notes. The planner must think it dear: a condition of the
+// statement's own that is leakproof and cheap is then asked first, so that a statement that
+// names its tenant notes nothing while it passes other tenants' rows by.
 func (o Observer) orNoted(expr, reason string) string {
-	return "(" + expr + ") OR " + dear(o.noted(reason))
+	return "(" + expr + ") OR " + holds(o.noted(reason), 24)
 }
 
-// letIn lets everybody in. Without a tenant the stand-ins have noted the statement.
+// letIn lets everybody in. Without a tenant the stand-ins have noted the statement. It comes
+// after a plain condition of the statement's own, and is asked of few rows that fail it.
 func (o Observer) letIn() string {
 	if o.Partition {
-		return dear(o.noted(ReasonPartition))
+		return holds(o.noted(ReasonPartition), 3)
 	}
-	return dear(fmt.Sprintf("SELECT CASE WHEN %s THEN (%s) ELSE 0 END", o.hasTenant(), o.noted(ReasonRole)))
+	return holds(fmt.Sprintf("SELECT CASE WHEN %s THEN (%s) ELSE 0 END", o.hasTenant(), o.noted(ReasonRole)), 3)
 }
 
-// dear is true whatever a query returns. The planner must think it dear: a condition of the
-// statement's own that is leakproof and cheap is then asked first, so that a statement that
-// names its tenant notes nothing while it passes other tenants' rows by, and a scan asks it
-// of few rows. And it must think that it nearly always holds, or it would count on fewer rows.
-func dear(query string) string {
-	return fmt.Sprintf("((%s) = ANY ('{%s0}'::bigint[])) IS NOT NULL", query, strings.Repeat("0,", 23))
+// holds is true whatever a query returns. The planner takes it for half as many operators
+// as there are zeros, and must think that it nearly always holds, or it would count on fewer rows.
+func holds(query string, zeros int) string {
+	return fmt.Sprintf("((%s) = ANY ('{%s0}'::bigint[])) IS NOT NULL", query, strings.Repeat("0,", zeros-1))
 }
 
 // noted calls the function that notes, unless the session has noted a statement of this
