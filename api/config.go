@@ -86,8 +86,9 @@ type Config struct {
 	// exposed. Zero means none.
 	PreRequest catalog.QName
 
-	// SearchPath are schemas behind the exposed one in which functions, operators and
-	// types of extensions are found by their bare names. None of them is exposed by it.
+	// SearchPath are schemas behind the exposed one in which functions find what they name
+	// without a schema. Operators in filters are found by the role's own search_path. None of
+	// the schemas is exposed by it.
 	SearchPath []string
 	// RootSpec is a function without arguments whose result describes the API in place
 	// of the OpenAPI document; the role must be able to execute it. Zero means none.

@@ -186,7 +186,7 @@ type Serve struct {
 	RequestSettings bool       `yaml:"request_settings"`
 	PreRequest      string     `yaml:"pre_request"`
 	TenantFrom      TenantFrom `yaml:"tenant_from"`
-	// SearchPath are schemas whose operators and functions are found by their bare names;
+	// SearchPath are schemas in which functions find what they name without a schema;
 	// RootSpec (schema.function) makes the description of the API.
 	SearchPath []string `yaml:"extra_search_path"`
 	RootSpec   string   `yaml:"root_spec"`
