@@ -33,6 +33,7 @@ func TestReadmeSession(t *testing.T) {
 	commands := 0
 	for _, step := range strings.Split(string(session[1]), "$ ")[1:] {
 		command, want, _ := strings.Cut(step, "\n")
+		command, _, _ = strings.Cut(command, " #")
 		if strings.HasPrefix(command, "psql") {
 			d.Exec(t, string(schema))
 			continue
