@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -41,4 +42,27 @@ func TestErase(t *testing.T) {
 			t.Errorf("removed %v", removed)
 		}
 	})
+}
+
+// Of the erasures that are requested those are carried out whose grace period has ended.
+func TestDueErasuresAreDone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Shared(t))
+	before := w.fingerprint(t, globex, false)
+	for tenant, grace := range map[string]time.Duration{acme: time.Millisecond, globex: time.Hour} {
+		if _, err := w.operator(t).RequestErasure(t.Context(), tenant, grace); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Exec(t, "SELECT pg_sleep(0.02)")
+	done, err := w.operator(t).EraseDue(t.Context(), lifecycle.EraseOptions{})
+	if err != nil || len(done) != 1 || done[0].Tenant != acme {
+		t.Fatalf("%d done, %v", len(done), err)
+	}
+	if n := w.count(t, "SELECT count(*) FROM app.tenants WHERE id = $1", acme); n != 0 {
+		t.Error("the tenant that was due is still there")
+	}
+	if diff := cmp.Diff(before, w.fingerprint(t, globex, false)); diff != "" {
+		t.Errorf("rows of the tenant that waits: %s", diff)
+	}
 }
