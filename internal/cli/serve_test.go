@@ -35,7 +35,12 @@ const goodIssuer = "auth: {issuers: [{issuer: https://id.test, audience: moat, s
 // leadsDatabase is a database with one isolated table.
 func leadsDatabase(t *testing.T) (d *pgtest.Database, role string) {
 	t.Helper()
-	d = pgtest.New(t)
+	return leadsDatabaseOn(t, pgtest.Shared(t))
+}
+
+func leadsDatabaseOn(t *testing.T, cluster *pgtest.Cluster) (d *pgtest.Database, role string) {
+	t.Helper()
+	d = cluster.New(t)
 	role = d.AppRole(t)
 	d.Exec(t, `
 		create table tenants (id uuid primary key, name text);

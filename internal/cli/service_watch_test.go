@@ -10,13 +10,16 @@ import (
 	"time"
 
 	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/internal/postgres"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/internal/printed"
 )
 
-// moat serve watches as the operator, without a console; its end is no event.
+// moat serve watches as the operator, without a console; its end is no event. Roles are
+// watched too, so the server is its own: other tests make some.
 func TestServeWatches(t *testing.T) {
 	t.Parallel()
-	d, role := leadsDatabase(t)
+	d, role := leadsDatabaseOn(t, pgtest.NewCluster(t, postgres.Options{}))
 	state := filepath.Join(t.TempDir(), "state.json")
 	if code, _, errs := command(t, "watch", "accept", "--state", state, "--reason", "a test", d.URL); code != exitOK {
 		t.Fatal(errs)
