@@ -38,9 +38,9 @@ demo: build
 	@./bin/moat demo
 
 test: tools
-	MOAT_TEST_MAJORS=$(MAJORS) $(GO) test -timeout 20m ./...
+	MOAT_TEST_MAJORS=$(MAJORS) $(GO) test -timeout 35m ./...
 	@for module in $$(git ls-files '*/go.mod'); do \
-		echo "== $$(dirname $$module)"; (cd $$(dirname $$module) && $(GO) test -timeout 20m ./...) || exit 1; \
+		echo "== $$(dirname $$module)"; (cd $$(dirname $$module) && $(GO) test -timeout 35m ./...) || exit 1; \
 	done
 
 test-majors: tools
