@@ -309,8 +309,12 @@ func (o *Operator) Erase(ctx context.Context, tenant string, opts EraseOptions) 
 		return nil, err
 	}
 	// The tenant reads the log: what is refused at once does not stand there as done.
-	if r, err := o.request(ctx, id); err != nil || r.waits(opts) {
-		return nil, cmp.Or(err, r.notDue())
+	r, err := o.request(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if r.waits(opts) {
+		return nil, r.notDue()
 	}
 	if err := o.log(ctx, "erased the tenant", id, ""); err != nil {
 		return nil, err
@@ -320,7 +324,7 @@ func (o *Operator) Erase(ctx context.Context, tenant string, opts EraseOptions) 
 		return nil, err
 	}
 	defer unlock()
-	r, err := o.begin(ctx, id, 0)
+	r, err = o.begin(ctx, id, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -47,3 +47,27 @@ func TestRefusedActsAreNotLogged(t *testing.T) {
 		t.Errorf("%d lines for one act", n)
 	}
 }
+
+// An operator that may not make moat's tables is told so by every act, and by a line of SQL.
+func TestUnpreparedOperatorsAreTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Shared(t))
+	role := w.Role(t, "operator", "LOGIN BYPASSRLS")
+	w.Exec(t, "GRANT USAGE ON SCHEMA app, billing TO "+role+"; GRANT SELECT, DELETE ON ALL TABLES IN SCHEMA app, billing TO "+
+		role)
+	o := w.operatorOn(t, w.Conn(t, w.As(t, role)))
+	for act, do := range map[string]func() error{
+		"erase":   func() error { _, err := o.Erase(t.Context(), acme, lifecycle.EraseOptions{}); return err },
+		"request": func() error { _, err := o.RequestErasure(t.Context(), acme, time.Hour); return err },
+		"due":     func() error { _, err := o.EraseDue(t.Context(), lifecycle.EraseOptions{}); return err },
+		"cancel":  func() error { return o.CancelErasure(t.Context(), acme) },
+		"suspend": func() error { return o.Suspend(t.Context(), acme) },
+		"resume":  func() error { return o.Resume(t.Context(), acme) },
+		"list":    func() error { _, err := o.List(t.Context()); return err },
+	} {
+		var told *lifecycle.NotPreparedError
+		if err := do(); !errors.As(err, &told) || told.SQL == "" {
+			t.Errorf("%s: %v", act, err)
+		}
+	}
+}

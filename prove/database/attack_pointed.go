@@ -8,6 +8,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/body"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/prove"
 )
 
 // pointed are rows of A's own, in tables whose triggers read or run something, that name rows of
@@ -23,6 +24,7 @@ func (s *stage) pointed(ctx context.Context) []*observable {
 		}
 		own, err := s.sower.spare(ctx, st, a, st.rowsA[0], 0)
 		if err != nil {
+			s.report.Skip("what triggers of " + t.name() + " do with rows that name tenant B's: " + prove.Message(err))
 			continue
 		}
 		o := &observable{attack: "trigger lookup", object: t.name(), echoes: true, trigger: true}

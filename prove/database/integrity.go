@@ -68,9 +68,13 @@ func (s *stage) changed(o outcome) string {
 // mostDisturbed is how often others may change a table before only the planted rows of it count.
 const mostDisturbed = 3
 
-// changesOfB pairs the lines of the integrity query, before any attack and now, that differ.
+// changesOfB pairs the lines of the integrity query, before any attack and now, that differ. Of
+// rows that could not be read before, which integrity has told, nothing can be said.
 func (s *stage) changesOfB(now string) [][2][]string {
 	var changes [][2][]string
+	if s.calm == "" {
+		return nil
+	}
 	old := strings.Split(s.calm, "\n")
 	for i, line := range strings.Split(now, "\n") {
 		if i >= len(old) || line == old[i] {

@@ -153,7 +153,7 @@ func (s *stage) compare(ctx context.Context, o *observable) (finding, int) {
 			return leak("what %s sees changes when rows of tenant B are planted: %s", o.who(), difference(o)), i
 		}
 	}
-	if f, at := s.harm(ctx, o); f.verdict == prove.VerdictLeak {
+	if f, at := s.harm(ctx, o); f.verdict != "" {
 		return f, at
 	}
 	if why := s.failed[s.targetOf(o)]; why != "" {
