@@ -22,6 +22,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/metertest"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/internal/printed"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/tenancy"
 )
@@ -51,7 +52,7 @@ type server struct {
 	db      *pgtest.Database
 	handler *api.Handler
 	signer  *auth.Signer
-	log     *lockedBuffer
+	log     *printed.Output
 }
 
 // serve starts an API; change may alter its configuration.
@@ -83,7 +84,7 @@ func serveOn(t testing.TB, db *pgtest.Database, change func(*api.Config)) *serve
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := &lockedBuffer{}
+	log := &printed.Output{}
 	connect := func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, url) }
 	meter := &metertest.Meter{}
 	config := api.Config{

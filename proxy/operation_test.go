@@ -1,12 +1,10 @@
 package proxy_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,30 +13,13 @@ import (
 
 	"github.com/moat-db/moat/internal/postgres"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/internal/printed"
 	"github.com/moat-db/moat/proxy"
 )
 
-// logged is what the proxy logs.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *logged) lines() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Split(strings.TrimSpace(l.b.String()), "\n")
-}
-
 func TestOneLogLineForEachConnection(t *testing.T) {
 	t.Parallel()
-	log := &logged{}
+	log := &printed.Output{}
 	f := newFixture(t, pgtest.New(t), func(c *proxy.Config) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) })
 	for _, token := range []string{"A", "service", "nobody"} {
 		if conn, err := pgx.Connect(t.Context(), f.url(token)); err == nil {
@@ -46,11 +27,11 @@ func TestOneLogLineForEachConnection(t *testing.T) {
 			_ = conn.Close(t.Context())
 		}
 	}
-	for deadline := time.Now().Add(5 * time.Second); len(log.lines()) < 3 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(5 * time.Second); strings.Count(log.String(), "\n") < 3 && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 	}
-	lines := strings.Join(log.lines(), "\n")
-	if len(log.lines()) != 3 || !strings.Contains(lines, "tenant="+string(tenantA)+" pool=false") ||
+	lines := log.String()
+	if strings.Count(lines, "\n") != 3 || !strings.Contains(lines, "tenant="+string(tenantA)+" pool=false") ||
 		!strings.Contains(lines, "pool=true") || strings.Count(lines, "error=") != 1 {
 		t.Errorf("three connections, one refused:\n%s", lines)
 	}

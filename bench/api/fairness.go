@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -38,7 +39,7 @@ func fairness(ctx context.Context, d *database, o options) error {
 		if err != nil {
 			return err
 		}
-		g, err := startGreedy(ctx, s.address, greedy.token)
+		g, err := startAttacker(ctx, false, []string{greedy.token}, "greedy", "-address", s.address)
 		if err != nil {
 			return err
 		}
@@ -99,41 +100,47 @@ func paced(ctx context.Context, address string, request []byte, window time.Dura
 	return took, nil
 }
 
-// greedyProcess is the greedy tenant, in a process of its own: it must not slow down
-// the one that measures.
-type greedyProcess struct {
+// attacker is what greedy or hostile tenants do, in a process of its own: it must not slow
+// down the one that measures.
+type attacker struct {
 	cmd *exec.Cmd
 	out io.Reader
 }
 
-func startGreedy(ctx context.Context, address, token string) (*greedyProcess, error) {
+// startAttacker runs this program as another command of itself, with tokens; yielding, it leaves
+// the processor to the server.
+func startAttacker(ctx context.Context, yielding bool, tokens []string, args ...string) (*attacker, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "greedy", "-address", address)
-	cmd.Env = append(os.Environ(), "BENCH_TOKEN="+token)
+	command := append([]string{self}, args...)
+	env := append(os.Environ(), "BENCH_TOKEN="+strings.Join(tokens, " "))
+	if yielding {
+		command, env = append([]string{"nice", "-n", "19"}, command...), append(env, "GOMAXPROCS=1")
+	}
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Env, cmd.Stderr = env, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	return &greedyProcess{cmd, out}, cmd.Start()
+	return &attacker{cmd, out}, cmd.Start()
 }
 
-func (g *greedyProcess) stop() (counts, error) {
-	if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+func (a *attacker) stop() (counts, error) {
+	if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return nil, err
 	}
 	got, status, n := counts{}, 0, 0
 	for {
-		if _, err := fmt.Fscanln(g.out, &status, &n); err != nil {
+		if _, err := fmt.Fscanln(a.out, &status, &n); err != nil {
 			break // the end of the list
 		}
 		got[status] = n
 	}
-	return got, g.cmd.Wait()
+	return got, a.cmd.Wait()
 }
 
 // beGreedy asks at 20 times the limit until it is told to stop, and prints how often it

@@ -10,11 +10,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"text/tabwriter"
 	"time"
 )
@@ -106,7 +104,8 @@ func beside(ctx context.Context, d *database, s *server, o options, a attack, ou
 		if err != nil {
 			return err
 		}
-		p, err := startHostile(ctx, s.address, a.name, d.callers[0].token, d.callers[1].token)
+		p, err := startAttacker(ctx, true, []string{d.callers[0].token, d.callers[1].token}, "hostile", "-address", s.address,
+			"-attack", a.name)
 		if err != nil {
 			return err
 		}
@@ -129,22 +128,6 @@ func beside(ctx context.Context, d *database, s *server, o options, a attack, ou
 	fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%.2f ×\t%s\t%v\t\n", a.name, percentile(alone, 50),
 		percentile(under, 50), before, after, float64(after)/float64(before), verdict(after <= 2*before), map[int]int(sum))
 	return nil
-}
-
-func startHostile(ctx context.Context, address, attack string, tokens ...string) (*greedyProcess, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, "nice", "-n", "19", self, "hostile", "-address", address, "-attack", attack)
-	cmd.Env = append(os.Environ(), "BENCH_TOKEN="+strings.Join(tokens, " "), "GOMAXPROCS=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	return &greedyProcess{cmd, out}, cmd.Start()
 }
 
 // beHostile attacks until it is told to stop, and prints how often it got which status.

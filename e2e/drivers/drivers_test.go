@@ -3,7 +3,6 @@
 package drivers
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -11,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/internal/printed"
 )
 
 const configuration = `
@@ -149,9 +148,9 @@ func serve(t *testing.T, d *pgtest.Database, binary string) []string {
 	}
 	address := freeAddress(t)
 	env := append(os.Environ(), "TEST_SECRET="+strings.Repeat("k", 32), "MOAT_APP_URL="+d.As(t, role))
-	var log output
+	log := new(printed.Output)
 	server := exec.Command(binary, "proxy", "--config", file, "--addr", address)
-	server.Env, server.Stdout, server.Stderr = env, &log, &log
+	server.Env, server.Stdout, server.Stderr = env, log, log
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +158,7 @@ func serve(t *testing.T, d *pgtest.Database, binary string) []string {
 		_ = server.Process.Signal(syscall.SIGTERM)
 		_ = server.Wait()
 		if t.Failed() {
-			t.Log(log.tail())
+			t.Log(tail(log))
 		}
 	})
 	token := func(who ...string) string {
@@ -178,22 +177,9 @@ func serve(t *testing.T, d *pgtest.Database, binary string) []string {
 		"TOKEN_B=" + token("--tenant", tenantB), "TOKEN_SERVICE=" + token("--service", "backend")}
 }
 
-// output is what the server logs.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(b)
-}
-
-func (o *output) tail() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	s := o.b.String()
+// tail is the end of what the server logs.
+func tail(o *printed.Output) string {
+	s := o.String()
 	return s[max(0, len(s)-4000):]
 }
 

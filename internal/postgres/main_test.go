@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/moat-db/moat/internal/printed"
 )
 
 // childEnv makes this test binary start a server and then die in the way named.
@@ -132,7 +134,7 @@ func startOwner(t *testing.T, way string, as runAs, env ...string) owner {
 		CacheEnv+"="+filepath.Join(common.cache, as.name))
 	cmd.Env = append(cmd.Env, env...)
 	cmd.SysProcAttr = as.attr
-	var stderr lockedBuffer
+	var stderr printed.Output
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

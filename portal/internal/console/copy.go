@@ -3,6 +3,8 @@ package console
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 
@@ -52,11 +54,14 @@ func settings(text string) (map[string]string, error) {
 	return set, nil
 }
 
-// uncopied explains why a client cannot be copied like this.
+// uncopied explains why a client cannot be copied with these values: PostgreSQL's classes 22 and
+// 23 are about values, and what moat itself refuses has no code. A lost connection is neither.
 func uncopied(err error) error {
 	var pg *pgconn.PgError
-	values := errors.As(err, &pg) && pg.Code < "24" // classes 22 and 23
-	if err == nil || refusal(err) != err || pg != nil && !values {
+	var network net.Error
+	values := errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23"))
+	lost := errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled)
+	if err == nil || refusal(err) != err || pg != nil && !values || lost {
 		return err
 	}
 	return &frame.Refusal{Status: http.StatusUnprocessableEntity, Title: "This client cannot be copied like this",
