@@ -53,8 +53,8 @@ func TestUnpreparedOperatorsAreTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Shared(t))
 	role := w.Role(t, "operator", "LOGIN BYPASSRLS")
-	w.Exec(t, "GRANT USAGE ON SCHEMA app, billing TO "+role+"; GRANT SELECT, DELETE ON ALL TABLES IN SCHEMA app, billing TO "+
-		role)
+	w.Exec(t, "GRANT USAGE ON SCHEMA app, billing TO "+role)
+	w.Exec(t, "GRANT SELECT, DELETE ON ALL TABLES IN SCHEMA app, billing TO "+role)
 	o := w.operatorOn(t, w.Conn(t, w.As(t, role)))
 	for act, do := range map[string]func() error{
 		"erase":   func() error { _, err := o.Erase(t.Context(), acme, lifecycle.EraseOptions{}); return err },

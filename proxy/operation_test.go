@@ -27,7 +27,8 @@ func TestOneLogLineForEachConnection(t *testing.T) {
 			_ = conn.Close(t.Context())
 		}
 	}
-	for deadline := time.Now().Add(5 * time.Second); strings.Count(log.String(), "\n") < 3 && time.Now().Before(deadline); {
+	deadline := time.Now().Add(5 * time.Second)
+	for strings.Count(log.String(), "\n") < 3 && time.Now().Before(deadline) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	lines := log.String()

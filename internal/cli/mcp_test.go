@@ -59,7 +59,7 @@ func newAgents(t *testing.T) *agents {
 	a.yaml = "roles: {application: " + role + "}\nsealed: {enabled: true, key_file: " + key + "}\n" +
 		"portal: {disabled: true}\n" + strings.ReplaceAll(goodIssuer, "%s", secret) +
 		"\nmcp: {enabled: true, resource: 'http://127.0.0.1/mcp', sql: true, max_rows: 20, max_bytes: 20000, " +
-		"max_cost: 5000, statement_timeout: 500ms}\n"
+		"max_cost: 5000, statement_timeout: 3s}\n"
 	file := write(t, "moat.yaml", a.yaml)
 	for _, args := range [][]string{
 		{"seal", "key", "new", "--apply"}, {"tenant", "setup", "--operator", operator, "--apply"}, {"seal", "on", "--apply"},
