@@ -15,6 +15,8 @@
 # make image   dist/: an image for serve, and one with PostgreSQL for the demo
 
 export CGO_ENABLED = 0
+# One set of flags for all, so that nothing is compiled twice.
+export GOFLAGS ?= -trimpath
 GO ?= go
 MAJORS ?= 14,18
 

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // leakTest is the promise under pressure: many goroutines speak for many tenants over
@@ -193,10 +194,7 @@ func (l *leakTest) audit(t *testing.T, f *fixture) (lost, misplaced int) {
 
 func TestNoLeakUnderPressure(t *testing.T) {
 	t.Parallel()
-	operations := 200_000
-	if testing.Short() {
-		operations = 10_000
-	}
+	operations := pgtest.Rounds(t, "MOAT_TEST_LEAK", 20_000, 10_000)
 	l, f := newLeakTest(t, 8, moat.Options{}, nil)
 	l.run(operations)
 	l.judge(t, f, operations)

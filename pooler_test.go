@@ -118,10 +118,7 @@ func TestNoLeakThroughPooler(t *testing.T) {
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			operations := 200_000
-			if testing.Short() {
-				operations = 5000
-			}
+			operations := pgtest.Rounds(t, "MOAT_TEST_LEAK", 10_000, 5_000)
 			l, f := throughPooler(t, sealed)
 			l.run(operations)
 			l.judge(t, f, operations)

@@ -3,38 +3,26 @@ package moatsql_test
 import (
 	"context"
 	"database/sql"
-	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/seal"
 )
-
-// operations is how much a leak test does: MOAT_TEST_LEAK, or most of it, or in short mode
-// enough to see a session's setting leak.
-func operations(most int) int {
-	if n, err := strconv.Atoi(os.Getenv("MOAT_TEST_LEAK")); err == nil {
-		return n
-	}
-	if testing.Short() {
-		return 2_000
-	}
-	return most
-}
 
 // Two idle connections, many clients, two tenants, cancelled and failing statements:
 // what a session setting leaks here is a quarter of all reads.
 func TestNothingLeaks(t *testing.T) {
 	t.Parallel()
-	leak(t, newFixture(t), moat.Options{}, operations(200_000))
+	leak(t, newFixture(t), moat.Options{}, pgtest.Rounds(t, "MOAT_TEST_LEAK", 20_000, 2_000))
 }
 
 func TestNothingLeaksParanoid(t *testing.T) {
 	t.Parallel()
-	leak(t, newFixture(t), moat.Options{Paranoid: true}, operations(10_000))
+	leak(t, newFixture(t), moat.Options{Paranoid: true}, pgtest.Rounds(t, "MOAT_TEST_LEAK", 5_000, 2_000))
 }
 
 func TestNothingLeaksSealed(t *testing.T) {
@@ -43,7 +31,7 @@ func TestNothingLeaksSealed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
-			leak(t, f, moat.Options{Sealer: f.seal(t), Paranoid: paranoid}, operations(10_000))
+			leak(t, f, moat.Options{Sealer: f.seal(t), Paranoid: paranoid}, pgtest.Rounds(t, "MOAT_TEST_LEAK", 5_000, 2_000))
 		})
 	}
 }

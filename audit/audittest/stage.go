@@ -20,14 +20,11 @@ type stage struct {
 	conn *pgx.Conn
 }
 
-// Setups returns how a test that asks the catalog only sets fixtures up: each in a
-// database of its own, and in short one after the other in a few.
+// Setups returns how a test that asks the catalog only sets fixtures up: one after the
+// other in a few databases.
 func Setups(t testing.TB, c *pgtest.Cluster) func(t testing.TB, h Hole) *Fixture {
 	t.Helper()
-	if testing.Short() {
-		return NewStages(t, c, 2).Setup
-	}
-	return func(t testing.TB, h Hole) *Fixture { return h.Setup(t, c) }
+	return NewStages(t, c, 2).Setup
 }
 
 // NewStages makes so many databases. They are dropped when the test ends.

@@ -31,10 +31,7 @@ func TestDemoHoldsAgainstItsOwnTools(t *testing.T) {
 			}
 			admin := strings.Replace(ready.App, "moat_app@", "postgres@", 1)
 			auditIsClean(t, admin, ready.Config)
-			requests := pgtest.Rounds(t, "MOAT_TEST_REQUESTS", 2000, 100)
-			if len(mode) > 0 {
-				requests = 300
-			}
+			requests := pgtest.Rounds(t, "MOAT_TEST_REQUESTS", 300, 100)
 			code, text, errs := run(t, "prove", "--http", ready.API, "--token", ready.Clients[0].Token, "--token",
 				ready.Clients[1].Token,
 				"--requests", strconv.Itoa(requests), "--disposable")

@@ -66,12 +66,13 @@ func TestHolesLeakAndMendedTwinsDoNot(t *testing.T) {
 				}
 				f := h.Setup(t, c)
 				fx := &fixture{&shop.Fixture{Database: f.Database, App: f.App, Owner: f.Owner}}
-				before := fx.prove(t, database.Options{Strict: true})
+				var open []string
+				if beyond[h.ID] == "" {
+					open = ids(fx.prove(t, database.Options{Strict: true}).Leaks())
+				}
 				f.Mend(t)
 				after := fx.prove(t, database.Options{Strict: true})
-				closed := slices.DeleteFunc(ids(before.Leaks()), func(id string) bool {
-					return slices.Contains(ids(after.Leaks()), id)
-				})
+				closed := slices.DeleteFunc(open, func(id string) bool { return slices.Contains(ids(after.Leaks()), id) })
 				left := slices.DeleteFunc(ids(after.Leaks()), func(id string) bool {
 					return slices.Contains(rights, id) || remaining[id] != "" || oracleOfSurrogate(after, id) || h.ID == "P15" &&
 						strings.HasSuffix(id, ":app.membership")
