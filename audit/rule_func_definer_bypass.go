@@ -9,7 +9,8 @@ import (
 
 var ruleFuncDefinerBypass = Rule{
 	ID: "func-definer-bypass", Severity: Critical,
-	Holes: []string{"V07", "V12", "V24", "V27", "V28", "V30", "V33", "V34", "V35", "V36"},
+	Holes: []string{"V07", "V12", "V24", "V27", "V28", "V30", "V33", "V34", "V35", "V36",
+		"V37", "V39", "V40", "V41"},
 	Title: "A SECURITY DEFINER function bypasses the policies of a tenant table",
 	check: func(f *facts) []Finding {
 		var out []Finding

@@ -8,7 +8,7 @@ import (
 )
 
 var ruleViewRule = Rule{
-	ID: "view-rule", Severity: Critical, Holes: []string{"V10", "V22"},
+	ID: "view-rule", Severity: Critical, Holes: []string{"V10", "V22", "V38"},
 	Title: "A rewrite rule reaches tenant rows with its owner's rights",
 	check: func(f *facts) []Finding {
 		var out []Finding

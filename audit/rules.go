@@ -62,6 +62,7 @@ func Rules() []Rule {
 		rulePolicyRestrictiveEmpty,
 		rulePolicyRestrictiveOpen,
 		rulePolicyRestrictiveRole,
+		rulePolicyTells,
 		rulePolicyUnsetRaises,
 		rulePolicyWidens,
 

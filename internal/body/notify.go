@@ -54,3 +54,21 @@ func (u *Uses) sendsNotify(at int) bool {
 	}
 	return false
 }
+
+// Raised are the names in what RAISE statements say beside their formats, in lower case.
+func (u *Uses) Raised() []string {
+	var names []string
+	for i := range u.Tokens {
+		if !u.is(i, "raise") {
+			continue
+		}
+		said := false
+		for at := i + 1; at < len(u.Tokens) && !u.is(at, ";"); at++ {
+			said = said || u.is(at, ",") || u.is(at, "using")
+			if t := u.At(at); said && t.IsName() && !slices.ContainsFunc(ofNoRow, t.Is) {
+				names = append(names, strings.ToLower(t.Name()))
+			}
+		}
+	}
+	return names
+}

@@ -1,6 +1,7 @@
 package body
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/moat-db/moat/catalog"
@@ -22,6 +23,22 @@ func TestNotifies(t *testing.T) {
 		u := Scan(&catalog.Function{Language: "plpgsql", Body: text})
 		if got := u.Notifies(); got != want {
 			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+func TestRaised(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"BEGIN RAISE NOTICE 'not yours: %', b; END":                                         true,
+		"BEGIN RAISE EXCEPTION USING MESSAGE = 'not yours', DETAIL = b; END":                true,
+		"BEGIN RAISE EXCEPTION 'not yours: %', (SELECT max(x) FROM s.m WHERE m.b = b); END": true,
+		"BEGIN RAISE EXCEPTION 'not yours: b' USING ERRCODE = '42501'; seen := b; END":      false,
+		"BEGIN RAISE insufficient_privilege; b := 1; RETURN b; END":                         false,
+	} {
+		u := Scan(&catalog.Function{Language: "plpgsql", Body: text})
+		if got := slices.Contains(u.Raised(), "b"); got != want {
+			t.Errorf("%s: %v", text, u.Raised())
 		}
 	}
 }

@@ -1,0 +1,1 @@
+ALTER FUNCTION app.write_doc() SECURITY INVOKER;

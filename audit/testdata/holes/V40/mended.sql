@@ -1,0 +1,1 @@
+ALTER FUNCTION app.is_new(text) SECURITY INVOKER;
