@@ -36,7 +36,7 @@ func (f *facts) saysRows(fn *catalog.Function) bool {
 		return reads
 	}) != nil
 	return slices.ContainsFunc(b.Raised(), func(name string) bool {
-		return read || slices.ContainsFunc(fn.Params, func(p catalog.Param) bool { return strings.EqualFold(p.Name, name) }) ||
-			strings.HasPrefix(name, "$")
+		return read || strings.HasPrefix(name, "$") ||
+			slices.ContainsFunc(fn.Params, func(p catalog.Param) bool { return strings.EqualFold(p.Name, name) })
 	})
 }

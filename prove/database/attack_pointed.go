@@ -11,8 +11,8 @@ import (
 	"github.com/moat-db/moat/prove"
 )
 
-// pointed are rows of A's own, in tables whose triggers read or run something, that name rows of
-// B's: by an id in a column that no key holds, or by the same texts. What a trigger then puts
+// pointed are rows of A's own, in tables whose triggers, defaults or checks read or run something,
+// that name rows of B's: by an id in a column that no key holds, or by the same texts. What a trigger then puts
 // into the row, or says, must not depend on whether B's rows are there.
 func (s *stage) pointed(ctx context.Context) []*observable {
 	var out []*observable
@@ -27,7 +27,7 @@ func (s *stage) pointed(ctx context.Context) []*observable {
 			s.report.Skip("what triggers of " + t.name() + " do with rows that name tenant B's: " + prove.Message(err))
 			continue
 		}
-		o := &observable{attack: "trigger lookup", object: t.name(), echoes: true, trigger: true}
+		o := &observable{attack: "trigger lookup", object: t.name(), trigger: true}
 		for _, r := range s.pointing(st, own) {
 			insert := st.insert(own.with(r))
 			if len(t.reach.selects) > 0 {
@@ -45,16 +45,14 @@ func (s *stage) pointed(ctx context.Context) []*observable {
 	return out
 }
 
-// consults says whether a trigger of a table touches rows with an owner's rights, and nothing that
-// reaches outside.
+// consults says whether what a write to a table runs touches rows with an owner's rights, and
+// nothing that reaches outside.
 func (s *stage) consults(t *target) bool {
 	if s.outside.writing(t.rel) != "" && !s.Disposable {
 		return false
 	}
-	return slices.ContainsFunc(t.rel.Triggers, func(g catalog.Trigger) bool {
-		return g.Enabled != "disabled" && slices.ContainsFunc(s.view.Functions(g.Function), func(f *catalog.Function) bool {
-			return !f.System && !s.readsNothing(f) && s.asOwner(f)
-		})
+	return slices.ContainsFunc(s.outside.runs(t.rel), func(f *catalog.Function) bool {
+		return !f.System && !s.readsNothing(f) && s.asOwner(f)
 	})
 }
 

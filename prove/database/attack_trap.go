@@ -43,7 +43,7 @@ func (s *stage) trapAttacks(f *catalog.Function) []attack {
 	if !f.Definer || f.BodyParsed || !s.callable(f) || pathEndsInTemp(f) || s.outside.calling(f) != "" && !s.Disposable {
 		return nil
 	}
-	calls, _, ok := s.calls(f, s.theirs())
+	calls, ok := s.calls(f, s.theirs())
 	if !ok || len(calls) == 0 {
 		return nil
 	}

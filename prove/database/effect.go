@@ -19,74 +19,109 @@ func (s *stage) effectAttacks(ctx context.Context, st *site) []attack {
 	if !s.fires(st.target) || st.spareA == nil || s.calm == "" {
 		return nil
 	}
-	var out []attack
 	name := "trigger"
 	if len(st.rel.Rules) > 0 {
 		name = "rule"
 	}
-	sweep := s.sweep()
-	given := int64(0) // what A reads of B's before: another party's row, or one that is shared with A
-	if sweep != "" {
-		given = s.operator.try(ctx, attempt{as: st.asA, steps: []string{sweep}}).last().number()
-	}
-	judge := func(o outcome) finding {
-		if n := o.last().number() - given; sweep != "" && strings.HasPrefix(o.last().tag, "SELECT") && n > 0 {
-			return leak("after tenant A wrote its own row, %s more that A can read named tenant B", english.Count(n, "row"))
+	tries := s.writesOfOwn(ctx, st)
+	if st.reach.insert && len(st.rowsB) > 0 { // and for what a trigger does to the rows that it names
+		for _, r := range append(s.pointing(st, st.spareA), st.filled(st.spareA), st.twin()) {
+			tries = append(tries, []string{st.insert(st.spareA.with(r))})
 		}
-		if change := s.changed(o); change != "" {
-			return leak("writing tenant A's own row changed tenant B's rows: %s", change)
-		}
-		return isolated("what ran with tenant A's own write touched nothing of tenant B's")
 	}
-	writes := []string{}
-	own := row{}
+	var out []attack
+	for _, steps := range tries {
+		out = append(out, attack{name: name, steps: steps, onError: func(e *pgconn.PgError) finding {
+			if e.Code == codeSyntax && strings.Contains(e.Message, tag(tagA)) && s.runsAsOwner(st.target) {
+				return leak("a text of tenant A's own row runs as SQL, with the rights of the trigger's owner: %s", e.Message)
+			}
+			return pastTrigger(e)
+		}})
+	}
+	return s.watched(ctx, st, out)
+}
+
+// writesOfOwn are the ways in which A may write a row of its own: all of them in one go, where
+// they go through, since looking at everything that A can read costs more than the writes.
+func (s *stage) writesOfOwn(ctx context.Context, st *site) [][]string {
+	own, insert := row{}, []string{}
 	if len(st.rowsA) > 0 {
 		own = st.rowsA[0]
 	}
 	if st.reach.insert {
-		writes = append(writes, st.insert(st.spareA))
+		insert = []string{st.insert(st.spareA)}
 		own = st.spareA // new, so that nothing refers to it
 	}
+	update, remove := st.updateOwn(own), st.deleteOwn(own)
+	all := slices.Concat(insert, update, remove)
+	if o := s.operator.try(ctx, attempt{as: st.asA, steps: all}); o.err == nil || len(all) == 1 {
+		return [][]string{all}
+	}
+	tries := [][]string{insert, slices.Concat(insert, update), slices.Concat(insert, remove)}
+	if len(insert) > 0 && len(st.rowsA) > 0 { // which may be what cannot be done
+		tries = append(tries, st.updateOwn(st.rowsA[0]))
+	}
+	return slices.DeleteFunc(tries, func(steps []string) bool { return len(steps) == 0 })
+}
+
+// updateOwn and deleteOwn are the statement that writes a row of A's, none where it cannot be named.
+func (st *site) updateOwn(own row) []string {
+	set, key := st.settable(st.reach.updates), st.naming(own)
+	if !st.reach.update || set == "" || len(key) == 0 {
+		return nil
+	}
+	return []string{"UPDATE " + st.sql() + " x SET " + sqltext.Ident(set) + " = " + lit(own[set]) + " WHERE " +
+		own.matches("x.", key)}
+}
+
+func (st *site) deleteOwn(own row) []string {
+	key := st.naming(own)
+	if !st.reach.delete || len(key) == 0 {
+		return nil
+	}
+	return []string{"DELETE FROM " + st.sql() + " x WHERE " + own.matches("x.", key)}
+}
+
+// naming are the columns that pick a row of A's own.
+func (st *site) naming(own row) []string {
 	key := st.identifying()
 	if len(key) == 0 && len(st.key) == 0 && st.seesTenant() {
 		key = []string{st.tenant}
 	}
-	known := len(key) > 0 && !slices.ContainsFunc(key, func(n string) bool { _, ok := own[n]; return !ok })
-	if set := st.settable(st.reach.updates); st.reach.update && set != "" && known {
-		writes = append(writes, "UPDATE "+st.sql()+" x SET "+sqltext.Ident(set)+" = "+lit(own[set])+" "+
-			"WHERE "+own.matches("x.", key))
+	if slices.ContainsFunc(key, func(n string) bool { _, ok := own[n]; return !ok }) {
+		return nil
 	}
-	if st.reach.delete && known {
-		writes = append(writes, "DELETE FROM "+st.sql()+" x WHERE "+own.matches("x.", key))
+	return key
+}
+
+// watched lets attacks be judged by what A can read of B's after them, and by B's rows.
+func (s *stage) watched(ctx context.Context, st *site, attacks []attack) []attack {
+	sweep := s.sweep()
+	given := int64(0) // what A reads of B's before: another party's row, or one that is shared with A
+	if sweep != "" && len(attacks) > 0 {
+		given = s.operator.try(ctx, attempt{as: st.asA, steps: []string{sweep}}).last().number()
 	}
-	// All of them in one go, where they go through: looking at everything that A
-	// can read costs more than the writes.
-	tries := [][]string{writes}
-	if o := s.operator.try(ctx, attempt{as: st.asA, steps: writes}); o.err != nil {
-		tries = nil
-		for _, w := range writes {
-			tries = append(tries, []string{w})
+	for i := range attacks {
+		a := &attacks[i]
+		text := strings.Join(slices.Concat(a.setup, a.steps), "\n")
+		if sweep != "" && !sownB.MatchString(text) { // else it counts what A wrote
+			a.steps = append(slices.Clone(a.steps), sweep)
+		}
+		a.watch, a.again = []string{s.integrityQuery()}, s.settle
+		a.judge = func(o outcome) finding {
+			if n := o.last().number() - given; strings.HasPrefix(o.last().tag, "SELECT") && n > 0 {
+				return leak("after what tenant A wrote, %s more that A can read named tenant B", english.Count(n, "row"))
+			}
+			if slices.ContainsFunc(o.results, func(r result) bool { return ungiven(r.text(), text) }) {
+				return leak("what tenant A wrote came back with values of tenant B's rows")
+			}
+			if change := s.changed(o); change != "" {
+				return leak("what tenant A wrote changed tenant B's rows: %s", change)
+			}
+			return isolated("what ran with tenant A's own write touched nothing of tenant B's")
 		}
 	}
-	onError := func(e *pgconn.PgError) finding {
-		if e.Code == codeSyntax && strings.Contains(e.Message, tag(tagA)) && s.runsAsOwner(st.target) {
-			return leak("a text of tenant A's own row runs as SQL, with the rights of the trigger's owner: %s", e.Message)
-		}
-		return pastTrigger(e)
-	}
-	if st.reach.insert && len(st.rowsB) > 0 { // and for what a trigger does to the rows that it names
-		for _, r := range append(s.pointing(st, st.spareA), st.filled(st.spareA)) {
-			tries = append(tries, []string{st.insert(st.spareA.with(r))})
-		}
-	}
-	for _, steps := range tries {
-		if sweep != "" && !slices.ContainsFunc(steps, func(sql string) bool { return strings.Contains(sql, tag(tagB)) }) {
-			steps = append(slices.Clone(steps), sweep)
-		}
-		out = append(out, attack{name: name, steps: steps, watch: []string{s.integrityQuery()}, again: s.settle, judge: judge,
-			onError: onError})
-	}
-	return out
+	return attacks
 }
 
 // filled gives a text to each column of a row that has none: a trigger may run it.
@@ -162,12 +197,15 @@ func (s *stage) attackView(ctx context.Context, t *target) error {
 	if t.rel.Kind != catalog.View || !t.reach.usage {
 		return nil
 	}
+	if err := s.rebind(ctx, st); err != nil {
+		return err
+	}
+	if err := s.run(ctx, st, t.name(), s.insteadAttacks(ctx, st)); err != nil {
+		return err
+	}
 	base := s.baseOf(t)
 	if base == nil || len(base.rowsB) == 0 || len(base.rowsA) == 0 {
 		return nil
-	}
-	if err := s.rebind(ctx, st); err != nil {
-		return err
 	}
 	st.rowsA, st.rowsB = base.rowsA, base.rowsB
 	st.spareA, st.spareB = narrowed(base.spareA, t), narrowed(base.spareB, t)

@@ -43,7 +43,7 @@ func (s *stage) functions() []*observable {
 				Reason: notRun(why).reason})
 			continue
 		}
-		calls, echoes, ok := s.calls(f, s.theirs())
+		calls, ok := s.calls(f, s.theirs())
 		if !ok {
 			s.report.Add(prove.Probe{Attack: o.attack, Object: name, Verdict: prove.VerdictUndecided,
 				Reason: "no arguments are known for its types: call it by hand with tenant B's ids, or revoke EXECUTE"})
@@ -52,7 +52,7 @@ func (s *stage) functions() []*observable {
 		if len(f.Inputs()) > 0 { // a check by <> or NOT lets NULL pass
 			calls, o.empty = append(calls, called(f, table(f.QName()), nothing(f))), true
 		}
-		o.sql, o.echoes, o.function = calls, echoes, f
+		o.sql, o.function = calls, f
 		out = append(out, o)
 	}
 	return out
@@ -151,8 +151,8 @@ func (s *stage) ours() side {
 	return side{s.a, s.people[s.a].subject, func(st *site) []row { return st.rowsA }, true}
 }
 
-// calls writes the calls; echoes is true when an argument carries B's tag.
-func (s *stage) calls(f *catalog.Function, of side) (calls []string, echoes, ok bool) {
+// calls writes the calls.
+func (s *stage) calls(f *catalog.Function, of side) (calls []string, ok bool) {
 	lists := [][]string{{}}
 	for _, p := range f.Params {
 		if p.Mode == "out" || p.Mode == "table" {
@@ -163,7 +163,7 @@ func (s *stage) calls(f *catalog.Function, of side) (calls []string, echoes, ok 
 			if p.HasDefault || p.Mode == "variadic" {
 				break
 			}
-			return nil, false, false
+			return nil, false
 		}
 		spread := ""
 		if p.Mode == "variadic" {
@@ -173,7 +173,6 @@ func (s *stage) calls(f *catalog.Function, of side) (calls []string, echoes, ok 
 		for _, l := range lists {
 			for _, v := range values {
 				next = append(next, append(slices.Clone(l), spread+lit(v)+"::"+p.Type))
-				echoes = echoes || strings.Contains(v, tag(tagB))
 			}
 		}
 		if len(next) > 400 {
@@ -193,7 +192,7 @@ func (s *stage) calls(f *catalog.Function, of side) (calls []string, echoes, ok 
 	for i := 0; i < len(lists) && len(calls) < most; i += stride {
 		calls = append(calls, called(f, name, lists[i]))
 	}
-	return calls, echoes, true
+	return calls, true
 }
 
 // borrowed are B's ids under A's tenant, for a function that checks the one and looks up the
@@ -378,7 +377,7 @@ func (s *stage) keysOf(p catalog.Param, of side) []string {
 // says of them what it said of none of B's: then it was its own check that refused, and not
 // arguments that it takes from nobody.
 func (s *stage) worksForA(ctx context.Context, o *observable) bool {
-	calls, _, ok := s.calls(o.function, s.ours())
+	calls, ok := s.calls(o.function, s.ours())
 	if !ok {
 		return false
 	}

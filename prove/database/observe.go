@@ -20,7 +20,6 @@ type observable struct {
 	function       *catalog.Function // nil for a relation
 	sql            []string          // one look each
 	writes         bool              // may change rows: look at B's afterwards
-	echoes         bool              // its arguments carry B's tag
 	empty          bool              // the last look is a call with NULLs: that it succeeds says nothing
 	definer        bool              // runs with the rights of its owner
 	bound          bool              // does nothing that the caller's own statements could not do
@@ -145,7 +144,7 @@ func (s *stage) compare(ctx context.Context, o *observable) (finding, int) {
 		case o.after[i] == o.before[i], s.sownForAll(o) && ofB(o.after[i]) == ofB(o.before[i]):
 			continue
 		case o.before[i] != o.again[i], i < len(o.final) && o.final[i] != o.before[i], o.shaky[i]:
-			if !o.echoes && namesTag(o.after[i]) {
+			if namesB(o.after[i], o.sql[i]) {
 				return leak("what tenant A is shown names tenant B's rows"), i
 			}
 			unsteady++
@@ -184,11 +183,12 @@ func (s *stage) sownForAll(o *observable) bool {
 // ofB is how many rows of a look at a relation name tenant B.
 func ofB(look string) string { return look[strings.LastIndexByte(look, '\t')+1:] }
 
-// namesTag says whether a look holds a text of B's planted rows, plain or as bytes. Bytes
-// are how raw pages hold it, and those keep what a rollback leaves dead: they never come
-// back as they were, so the name alone can tell.
-func namesTag(look string) bool {
-	return strings.Contains(look, tag(tagB)) || strings.Contains(look, hex.EncodeToString([]byte(tag(tagB))))
+// namesB says whether a look holds a value of B's planted rows that its statement did not give,
+// plain or as bytes. Bytes are how raw pages hold it, and those keep what a rollback leaves dead:
+// they never come back as they were, so the name alone can tell.
+func namesB(look, sql string) bool {
+	return ungiven(look, sql) ||
+		strings.Contains(look, hex.EncodeToString([]byte(tag(tagB)))) && !sownB.MatchString(sql)
 }
 
 // looksForSteadiness is how often a difference must come back the same to count.

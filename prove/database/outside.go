@@ -197,10 +197,8 @@ func (o *outside) reads(r *catalog.Relation, s *step) {
 		s.why = "the rows of " + r.QName().String() + " come from a wrapper whose reads no rollback takes back for sure"
 	}
 	o.code(r.Definition, s)
-	for i := range r.Policies {
-		for _, e := range r.Policies[i].Exprs() {
-			o.code(e.Text, s)
-		}
+	for _, f := range o.asked(r) {
+		s.next = append(s.next, f)
 	}
 	for _, to := range o.beneath(r) {
 		s.next = append(s.next, reading{to})
@@ -226,16 +224,49 @@ func (o *outside) writes(r *catalog.Relation, s *step) {
 		if s.why == "" {
 			s.why = outwardText(r.QName().String(), sql)
 		}
-		o.code(sql, s)
 	}
-	for i := range r.Triggers {
-		if t := &r.Triggers[i]; t.Enabled != "disabled" && !o.held[t] {
-			s.next = append(s.next, o.named(t.Function)...)
-		}
+	for _, f := range o.runs(r) {
+		s.next = append(s.next, f)
 	}
 	for _, to := range o.carried(r) {
 		s.next = append(s.next, writing{to})
 	}
+}
+
+// runs are the functions that a write to a relation runs, but for those of its policies: triggers,
+// and what defaults, checks and indexes call.
+func (o *outside) runs(r *catalog.Relation) []*catalog.Function {
+	own := &step{}
+	for _, sql := range o.running(r) {
+		o.code(sql, own)
+	}
+	for i := range r.Triggers {
+		if t := &r.Triggers[i]; t.Enabled != "disabled" && !o.held[t] {
+			own.next = append(own.next, o.named(t.Function)...)
+		}
+	}
+	return functionsOf(own)
+}
+
+// asked are the functions that the policies of a relation call.
+func (o *outside) asked(r *catalog.Relation) []*catalog.Function {
+	own := &step{}
+	for i := range r.Policies {
+		for _, e := range r.Policies[i].Exprs() {
+			o.code(e.Text, own)
+		}
+	}
+	return functionsOf(own)
+}
+
+func functionsOf(s *step) []*catalog.Function {
+	var all []*catalog.Function
+	for _, k := range s.next {
+		if f, is := k.(*catalog.Function); is {
+			all = append(all, f)
+		}
+	}
+	return all
 }
 
 // beneath are the relations that a view or a rule's table reads.

@@ -1,12 +1,15 @@
 package database
 
 import (
+	"context"
+	"errors"
 	"regexp"
 	"slices"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/prove"
 )
@@ -159,4 +162,44 @@ func TestErrorsDecide(t *testing.T) {
 
 func failed(code string) outcome {
 	return outcome{ready: true, bound: true, err: &pgconn.PgError{Code: code}}
+}
+
+// A value of B's rows that stands in a message is no news where the statement gave it, or began it.
+func TestUngiven(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text, given string
+		want        bool
+	}{
+		{"taken: moatqbx1k", "INSERT … ('moatqbx1k')", false},
+		{"taken: moatqbx1kmore", "INSERT … ('moatqbx1k')", false},
+		{"taken: moatqbx1m", "INSERT … ('moatqbx1k')", true},
+		{"taken: moatqbx1m", "… ~ 'moatqbx|a0a70062-'", true}, // the look at what A can read
+		{"taken: a0a70062-0000-4000-8000-00000000000c", "", true},
+		{"taken: moatqax1m, moatqcx1", "", false},
+	} {
+		if got := ungiven(c.text, c.given); got != c.want {
+			t.Errorf("ungiven(%q, %q) = %v", c.text, c.given, got)
+		}
+	}
+}
+
+// keyless seals nothing.
+type keyless struct{}
+
+func (keyless) Bind(context.Context, moat.Tenant, uint32) (string, []any, error) {
+	return "", nil, errors.New("no key")
+}
+
+// Where it cannot be told whether a call did harm, that nothing showed is no isolation.
+func TestHarmThatCannotBeTold(t *testing.T) {
+	t.Parallel()
+	s := &stage{calm: "app.leads", prover: &prover{operator: &session{bind: binder{sealer: keyless{}}}}}
+	same := []string{"1"}
+	for writes, want := range map[bool]prove.Verdict{true: prove.VerdictUndecided, false: prove.VerdictIsolated} {
+		o := &observable{sql: []string{"SELECT f()"}, writes: writes, before: same, again: same, after: same}
+		if f, _ := s.compare(t.Context(), o); f.verdict != want {
+			t.Errorf("writes %v: %s: %s", writes, f.verdict, f.reason)
+		}
+	}
 }

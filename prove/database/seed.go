@@ -276,12 +276,19 @@ func (w *sower) plant(ctx context.Context, st *site, by party, base row, variant
 		if !errors.As(err, &pg) || try >= 80 {
 			return nil, err
 		}
-		if !w.mend(ctx, st, by, r, pg, variant+try+1) {
-			if quiet {
+		if w.mend(ctx, st, by, r, pg, variant+try+1) {
+			continue
+		}
+		if quiet && base == nil {
+			return nil, err
+		}
+		if quiet { // a check of the schema's own may refuse values that a row has already
+			base = nil
+			if r, err = w.spare(ctx, st, by, nil, variant); err != nil {
 				return nil, err
 			}
-			quiet = true
 		}
+		quiet = true
 	}
 }
 

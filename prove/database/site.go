@@ -209,20 +209,31 @@ func (st *site) foreign(alias string) string {
 	return st.attacked(alias)
 }
 
-// attacked is the condition that picks B's known rows.
+// attacked is the condition that picks B's known rows. On the stage those are the planted ones
+// alone: what the schema's own code says of one of them shows that it was read.
 func (st *site) attacked(alias string) string {
 	if alias != "" && !strings.HasSuffix(alias, ".") {
 		alias += "."
 	}
-	if st.seesTenant() {
-		return alias + sqltext.Ident(st.tenant) + " = " + lit(st.b) + st.ungiven(alias)
+	known := st.listed(alias, st.rowsB)
+	if !st.seesTenant() {
+		return known
 	}
+	of := alias + sqltext.Ident(st.tenant) + " = " + lit(st.b) + st.ungiven(alias)
+	if st.staged && known != "" && len(st.key) > 0 && subset(st.key, st.reach.selects) {
+		of += " AND " + known
+	}
+	return of
+}
+
+// listed is the condition that picks some of B's rows, by what identifies them.
+func (st *site) listed(alias string, rows []row) string {
 	key := st.identifying()
-	if len(key) == 0 || len(st.rowsB) == 0 {
+	if len(key) == 0 || len(rows) == 0 {
 		return ""
 	}
-	conditions := make([]string, len(st.rowsB))
-	for i, r := range st.rowsB {
+	conditions := make([]string, len(rows))
+	for i, r := range rows {
 		conditions[i] = r.matches(alias, key)
 	}
 	return "(" + strings.Join(conditions, " OR ") + ")"

@@ -43,6 +43,19 @@ func (r row) with(changes row) row {
 	return out
 }
 
+// only keeps the named columns, and except all others.
+func (r row) only(columns []string) row {
+	out := r.with(nil)
+	maps.DeleteFunc(out, func(name, _ string) bool { return !slices.Contains(columns, name) })
+	return out
+}
+
+func (r row) except(columns []string) row {
+	out := r.with(nil)
+	maps.DeleteFunc(out, func(name, _ string) bool { return slices.Contains(columns, name) })
+	return out
+}
+
 // assignments are the row's columns as UPDATE sets them.
 func (r row) assignments() string {
 	var out []string

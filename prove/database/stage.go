@@ -344,10 +344,22 @@ func (st *site) plantedAttacks() []attack {
 	if where == "" {
 		return nil
 	}
-	cols := qualified("x", st.reach.selects)
-	return []attack{{name: "planted rows", steps: []string{"SELECT " + cols + " FROM " + st.sql() + " x WHERE " + where +
-		" LIMIT 20"},
-		judge: seen("of " + english.Count(len(st.rowsB), "row") + " of differing shape planted for B")}}
+	from := "SELECT " + qualified("x", st.reach.selects) + " FROM " + st.sql() + " x WHERE "
+	planted := attack{name: "planted rows", steps: []string{from + where + " LIMIT 20"},
+		judge: seen("of " + english.Count(len(st.rowsB), "row") + " of differing shape planted for B")}
+	out := []attack{planted}
+	// What a policy says and stops at is told from what else there is by a row of moat's own making.
+	made := slices.DeleteFunc(slices.Clone(st.rowsB), func(r row) bool { return !st.holdsText(r) })
+	if where := st.listed("x.", made); where != "" && st.risky && len(made) < len(st.rowsB) {
+		planted.steps = []string{from + where}
+		out = append(out, planted)
+		if set := st.settable(st.reach.updates); st.reach.update && set != "" {
+			planted.steps = []string{"UPDATE " + st.sql() + " x SET " + sqltext.Ident(set) + " = " + lit(made[0][set]) +
+				" WHERE " + where}
+			out = append(out, planted)
+		}
+	}
+	return out
 }
 
 // unplanted judges a table in which no rows could be planted: by its committed

@@ -68,21 +68,19 @@ func (p *prover) fires(t *target) bool {
 }
 
 // loud is what a trigger's function may do that a rollback does not undo, or that
-// leads to code which may: numbers drawn, other tables written. A trigger that raises
-// is best met on the stage too, where it can be left out.
-var loud = regexp.MustCompile(`(?i)\b(insert|nextval|setval|execute|call|` +
-	`notify|pg_notify|raise\s+exception)\b`)
+// leads to code which may: numbers drawn, other tables written. What raises is best met on
+// the stage too: a trigger can be left out there, and a message that shows planted rows tells.
+var loud = regexp.MustCompile(`(?i)\b(insert|nextval|setval|execute|call|notify|pg_notify|raise)\b`)
 
 // risky says whether writing to a relation could leave a trace although it is rolled
 // back: code runs that may draw from a sequence or reach outside.
 func (p *prover) risky(r *catalog.Relation) bool {
-	return len(r.Rules) > 0 || p.outside.writing(r) != "" || slices.ContainsFunc(r.Triggers, func(g catalog.Trigger) bool {
-		if g.Function.Schema == catalog.OwnSchema {
-			return false // moat's own write rows, which a rollback takes back
-		}
-		code := p.view.Functions(g.Function)
-		return g.Enabled != "disabled" && (len(code) == 0 || loud.MatchString(code[0].Body))
-	})
+	unknown := func(g catalog.Trigger) bool { return g.Enabled != "disabled" && len(p.view.Functions(g.Function)) == 0 }
+	return len(r.Rules) > 0 || p.outside.writing(r) != "" || slices.ContainsFunc(r.Triggers, unknown) ||
+		slices.ContainsFunc(slices.Concat(p.outside.runs(r), p.outside.asked(r)), func(f *catalog.Function) bool {
+			// Moat's own write rows, which a rollback takes back.
+			return f.Schema != catalog.OwnSchema && f.Extension == "" && loud.MatchString(f.Body)
+		})
 }
 
 // column returns the column, nil when there is none of the name.

@@ -30,6 +30,20 @@ func newMaker(s *catalog.Snapshot) *maker {
 // tag marks texts of planted rows: short, and found nowhere else.
 func tag(tenant rune) string { return "moatq" + string(tenant) + "x" }
 
+// sownB finds values of B's planted rows.
+var sownB = regexp.MustCompile(tag(tagB) + `[0-9a-z]*|` + fmt.Sprintf("a0a7%04x", tagB) + `-[0-9a-f-]{27}`)
+
+// ungiven says whether a text holds a value of B's planted rows that none of those in another
+// text, such as a statement of A's, is or begins.
+func ungiven(text, given string) bool {
+	known := sownB.FindAllString(given, -1)
+	return slices.ContainsFunc(sownB.FindAllString(text, -1), func(value string) bool {
+		return !slices.ContainsFunc(known, func(k string) bool {
+			return value == k || k != tag(tagB) && strings.HasPrefix(value, k)
+		})
+	})
+}
+
 const (
 	tagA = 'a'
 	tagB = 'b'
