@@ -14,10 +14,14 @@ var ruleRLSShape = Rule{
 	ID: "rls-shape", Severity: High,
 	Title: "The database does not do what a declared shape says",
 	check: func(f *facts) []Finding {
-		if !f.m.Shapes.Any() || f.look.Citus() {
+		if f.look.Citus() {
 			return nil
 		}
-		out := f.treeKept()
+		out := f.namesKept()
+		if !f.m.Shapes.Any() {
+			return out
+		}
+		out = append(out, f.treeKept()...)
 		for _, r := range f.tenantTables {
 			if r.RLS && !r.Partition {
 				out = append(out, f.shapeOf(r)...)
@@ -28,6 +32,26 @@ var ruleRLSShape = Rule{
 }
 
 const planAgain = "Run moat protect: it plans what is missing."
+
+// namesKept says where a tenant can get a name that was another's.
+func (f *facts) namesKept() []Finding {
+	var out []Finding
+	for _, column := range f.m.Shapes.Names {
+		why := f.look.Missing(f.look.NameHelper(column))
+		if why == "" {
+			continue
+		}
+		tenants := f.look.Relation(f.m.Tenants)
+		if tenants == nil || tenants.Column(column) == nil {
+			continue
+		}
+		x := onPart(tenants, column, "A tenant that gets a value which another has had gets that one's tokens too.",
+			"Tokens name their tenant by the column, and nothing keeps freed values from others: "+why+".").decide(planAgain)
+		x.Severity = Medium
+		out = append(out, x)
+	}
+	return out
+}
 
 // treeKept says what is wrong with the closure of a tree and what keeps it.
 func (f *facts) treeKept() []Finding {

@@ -24,7 +24,14 @@ type Shapes struct {
 	Shares     []Shares     `json:"shares,omitempty"`
 	OwnedBy    []OwnedBy    `json:"owned_by,omitempty"`
 	Inside     []Inside     `json:"inside,omitempty"`
+
+	// Names are columns of the tenants table by which tokens name their tenant. A name that
+	// one tenant has had is never another's, or old tokens of the one would speak for the other.
+	Names []string `json:"names,omitempty"`
 }
+
+// NamesTaken is the table of all names that tenants have had, as hashes.
+func NamesTaken() QName { return QName{Schema: OwnSchema, Name: "tenant_name"} }
 
 // Tree says that tenants stand below tenants: an agency and its clients.
 type Tree struct {

@@ -44,6 +44,8 @@ func (w *eraser) unattributed(ctx context.Context) (out []string, err error) {
 			FROM moat.console_state HAVING count(*) > 0`},
 		{"notes", `SELECT 'statements that were noted while observing, with the values written into them'
 			FROM moat.notes HAVING count(*) > 0`},
+		{catalog.NamesTaken().Name, `SELECT 'hashes of names that tenants have had, with their ids, so that no other gets ' ||
+			'them' FROM moat.tenant_name HAVING count(*) > 0`},
 	} {
 		r := w.view.Relation(catalog.QName{Schema: catalog.OwnSchema, Name: q.table})
 		if r == nil {

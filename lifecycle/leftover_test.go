@@ -74,7 +74,8 @@ func TestCertificatesAreAChain(t *testing.T) {
 	w := newWorld(t, pgtest.Shared(t))
 	w.export(t, globex)
 	w.Exec(t, "CREATE TABLE moat.portal_session (expires timestamptz); "+
-		"INSERT INTO moat.portal_session VALUES ('2100-01-02')")
+		"INSERT INTO moat.portal_session VALUES ('2100-01-02'); CREATE TABLE moat.tenant_name (tenant text); "+
+		"INSERT INTO moat.tenant_name VALUES ('"+acme+"')")
 	var files []string
 	for _, tenant := range []string{acme, globex} {
 		opts := lifecycle.EraseOptions{Beyond: []string{"the bucket uploads"}}
@@ -103,7 +104,7 @@ func TestCertificatesAreAChain(t *testing.T) {
 	read, err := lifecycle.ReadCertificate(strings.NewReader(files[1]))
 	until := "is gone on " + read.ErasedAt.AddDate(0, 0, 35).Format("2 January 2006")
 	for _, want := range []string{"1 export of the tenant made with moat", "kept for 35 days, so that the last " + until,
-		"moat.operator_log: 2 lines", "the last ends on 2100-01-02"} {
+		"moat.operator_log: 2 lines", "the last ends on 2100-01-02", "hashes of names"} {
 		if !strings.Contains(files[1], want) {
 			t.Errorf("the certificate does not say %q", want)
 		}

@@ -8,8 +8,8 @@ import (
 )
 
 // kept are tables of moat's own whose lines about a tenant stay: they are the record of
-// what was done to it.
-var kept = []string{"operator_log", "erasure", "certificate", "restoring"}
+// what was done to it, and keep its names from other tenants.
+var kept = []string{"operator_log", "erasure", "certificate", "restoring", catalog.NamesTaken().Name}
 
 // own lists moat's own rows of a tenant: its keys, sessions, limits, notes and places in the
 // tree, though these follow the tenants table by a trigger.

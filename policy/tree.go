@@ -16,6 +16,9 @@ var treeBody string
 //go:embed sql/tenant_root.sql
 var rootBody string
 
+//go:embed sql/tenant_name.sql
+var nameBody string
+
 // Helper is a trigger that a shape needs, and its function, which runs with the rights of
 // a role that policies do not bind.
 type Helper struct {
@@ -51,6 +54,16 @@ func (v *View) LevelHelper(t catalog.QName, column string) Helper {
 		sqltext.Ident(column))
 	return Helper{t, "moat_root", "BEFORE INSERT OR UPDATE OF " + sqltext.Ident(column),
 		catalog.QName{Schema: "moat", Name: sqltext.Name("root", t.Schema, t.Name)}, body, nil}
+}
+
+// NameHelper keeps a name that one tenant has had from every other. The key of the table of
+// names decides, which no snapshot and no race deceives.
+func (v *View) NameHelper(column string) Helper {
+	body := strings.NewReplacer(":column", sqltext.Ident(column), ":key", sqltext.Ident(v.Model.Key),
+		":source", sqltext.Literal(column), ":taken", catalog.NamesTaken().SQL()).Replace(nameBody)
+	name := sqltext.Name("tenant_name", column)
+	return Helper{v.Model.Tenants, sqltext.Name("moat", name), "AFTER INSERT OR UPDATE OF " + sqltext.Ident(column),
+		catalog.QName{Schema: catalog.OwnSchema, Name: name}, body, nil}
 }
 
 func (v *View) inTenants(body string) string {

@@ -65,7 +65,7 @@ func (p *planner) mayGrant(role string) bool {
 
 // kept are moat's own relations that pg_dump reads.
 func kept() []string {
-	return []string{"steps", "steps_seq_seq", "backfills", "chosen", "state", "protected"}
+	return []string{"steps", "steps_seq_seq", "backfills", "chosen", "state", "protected", "tenant_tree", "tenant_name"}
 }
 
 // operatorReads lets pg_dump run as the operator.
@@ -88,6 +88,15 @@ func (p *planner) operatorReads() {
 		Undo: []string{eachKept("REVOKE SELECT ON moat.%I FROM " + operator),
 			"REVOKE USAGE ON SCHEMA moat FROM " + operator},
 		Reason: "pg_dump reads every table; the owners' pg_dump fails once policies are forced"})
+}
+
+// operatorReadsTable lets the operator's pg_dump read one more table of moat's.
+func (p *planner) operatorReadsTable(table string) []string {
+	operator := p.c.Roles.Operator
+	if p.Role(operator) == nil && !p.planned("roles/role/"+operator) {
+		return nil
+	}
+	return []string{fmt.Sprintf("GRANT SELECT ON %s TO %s", table, sqltext.Ident(operator))}
 }
 
 // eachKept runs a statement for those of moat's relations that are there.

@@ -40,6 +40,7 @@ func New(v *policy.View, c Config) (*Plan, error) {
 	p.columns()
 	p.askShapes()
 	p.tree()
+	p.tenantNames()
 	p.backfills()
 	p.strays()
 	p.keys()

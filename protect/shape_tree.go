@@ -137,6 +137,7 @@ func (p *planner) closureSQL(t *catalog.Tree, tenants *table, h policy.Helper, w
 	}
 	sql = append(sql, fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", Schema, definer),
 		fmt.Sprintf("GRANT SELECT, INSERT, DELETE ON %s TO %s", q.SQL(), definer))
+	sql = append(sql, p.operatorReadsTable(q.SQL())...)
 	sql = append(sql, h.Create(p.c.Roles.Definer)...)
 	sql = append(sql, policy.Drop(q, wall.Name), wall.Create())
 	return append(sql, policy.Enable(q)...)

@@ -63,7 +63,8 @@ type Caller struct {
 func (c *Config) Shapes() catalog.Shapes {
 	t := c.Tables
 	s := catalog.Shapes{Subject: c.Tenant.SubjectSetting, Role: c.Tenant.RoleSetting,
-		Issuer: c.Issuer(), Tree: c.tree(), Caller: c.Caller.shape(), FromAbove: named(t.FromAbove)}
+		Issuer: c.Issuer(), Tree: c.tree(), Caller: c.Caller.shape(), FromAbove: named(t.FromAbove),
+		Names: c.lookups()}
 	for _, name := range sorted(t.Members) {
 		m := t.Members[name]
 		s.Members = append(s.Members, catalog.Members{Table: Named(name), Through: Named(m.Through), Person: m.Person,
@@ -96,6 +97,18 @@ func (c *Config) Shapes() catalog.Shapes {
 			ReadOwn: x.ReadOwn})
 	}
 	return s
+}
+
+// lookups are the columns by which tokens name their tenant.
+func (c *Config) lookups() []string {
+	var all []string
+	for _, i := range c.Auth.Issuers {
+		if i.TenantLookup != "" {
+			all = append(all, i.TenantLookup)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // Issuer is the setting with the issuer of a caller, "" where no policy asks for it.
