@@ -142,6 +142,10 @@ type Operator struct {
 	// Verifier accepts the operators' tokens. It must have an issuer or a key of its
 	// own, and allow tokens without a tenant.
 	Verifier *auth.Verifier
+	// SignIn are the OpenID providers that operators sign in at, and ProviderVerifier accepts
+	// their ID tokens. With any, tokens are pasted only where Config.PasteTokens says so.
+	SignIn           []Provider
+	ProviderVerifier *auth.Verifier
 	// Role is the role claim that a token must have; zero means "operator".
 	Role string
 	// Admin connects as who may create moat.operator_log and read the whole catalog;
@@ -204,6 +208,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if o.Verifier == c.Verifier {
 		return c, errors.New("portal: operators and clients must not share a verifier")
+	}
+	if len(o.SignIn) > 0 && (o.ProviderVerifier == nil || o.ProviderVerifier == c.ProviderVerifier) {
+		return c, errors.New("portal: an operator's SignIn needs a ProviderVerifier of its own")
 	}
 	if o.Role == "" {
 		o.Role = "operator"

@@ -165,7 +165,13 @@ func (o *issuer) later(d time.Duration) { o.set(func() { o.time = o.time.Add(d) 
 // begin sends a visitor to the provider, and returns the address that it sends back to.
 func (v *visitor) begin() string {
 	v.w.t.Helper()
-	a := v.get("/sign-in/at/0")
+	return v.beginAt("")
+}
+
+// beginAt does for the room at a path.
+func (v *visitor) beginAt(room string) string {
+	v.w.t.Helper()
+	a := v.get(room + "/sign-in/at/0")
 	if a.status != http.StatusSeeOther {
 		v.w.t.Fatalf("to the provider: %d\n%s", a.status, a.body)
 	}

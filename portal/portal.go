@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal/internal/client"
@@ -15,6 +16,7 @@ import (
 	"github.com/moat-db/moat/portal/internal/people"
 	"github.com/moat-db/moat/portal/internal/provider"
 	"github.com/moat-db/moat/portal/internal/schema"
+	"github.com/moat-db/moat/portal/internal/signin"
 )
 
 // Portal is the handler of everything under /portal/. It is safe for concurrent use.
@@ -80,20 +82,18 @@ func (p *Portal) open(c Config, f *frame.Frame) (err error) {
 	if o != nil {
 		p.ledger = ledger.New(ledger.Config{Frame: f, Pool: o.Pool, DB: c.DB, Admin: o.Admin, Read: c.Source})
 	}
-	clients := client.Config{Frame: f, Source: source, DB: c.DB, Verifier: c.Verifier, Scope: c.Scope, From: c.From,
-		Ledger: p.ledger, PasteTokens: c.PasteTokens, Figures: c.Figures}
-	for _, one := range c.SignIn {
-		if host := f.Unknown(one.Hosts); host != "" {
-			return fmt.Errorf("provider %s: the portal is not served at its host %s", one.Issuer, host)
-		}
-		at, err := provider.New(one, c.ProviderVerifier, nil)
+	ours, err := tokens(f, c.Verifier, c.ProviderVerifier, c.SignIn, c.PasteTokens)
+	if err != nil {
+		return err
+	}
+	clients := client.Config{Frame: f, Source: source, DB: c.DB, Tokens: ours, Scope: c.Scope, From: c.From,
+		Ledger: p.ledger, Figures: c.Figures}
+	if o != nil {
+		clients.Operators, err = tokens(f, o.Verifier, o.ProviderVerifier, o.SignIn, c.PasteTokens || len(o.SignIn) == 0)
 		if err != nil {
 			return err
 		}
-		clients.Providers = append(clients.Providers, at)
-	}
-	if o != nil {
-		clients.Operators, clients.OperatorRole = o.Verifier, o.Role
+		clients.Operators.Role = o.Role
 	}
 	if c.Keys != nil {
 		clients.Keys = c.Keys
@@ -105,9 +105,29 @@ func (p *Portal) open(c Config, f *frame.Frame) (err error) {
 		return err
 	}
 	p.desk, err = console.New(console.Config{Frame: f, Source: source, Ledger: p.ledger, Clients: p.clients,
-		Keys: clients.Keys, Verifier: o.Verifier, Role: o.Role, Application: o.Application, Model: o.Model,
+		Keys: clients.Keys, Tokens: clients.Operators, Application: o.Application, Model: o.Model,
 		Audit: o.Audit, Prove: o.Prove, Watch: o.Watch, Hidden: console.Hidden{LeaveOut: o.LeaveOut, Mask: o.Mask}})
 	return err
+}
+
+// tokens are those that a room accepts: of its providers, and of its issuers where they may be
+// pasted.
+func tokens(f *frame.Frame, issuers, providers *auth.Verifier, list []Provider, paste bool) (*signin.Tokens, error) {
+	t := &signin.Tokens{}
+	if paste {
+		t.Pasted = issuers
+	}
+	for _, one := range list {
+		if host := f.Unknown(one.Hosts); host != "" {
+			return nil, fmt.Errorf("provider %s: the portal is not served at its host %s", one.Issuer, host)
+		}
+		at, err := provider.New(one, providers, nil)
+		if err != nil {
+			return nil, err
+		}
+		t.Providers = append(t.Providers, at)
+	}
+	return t, nil
 }
 
 func peopleOf(c Config) *people.Store {

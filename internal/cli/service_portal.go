@@ -45,7 +45,8 @@ func (s *service) openPortal(ctx context.Context) (*portal.Portal, error) {
 	if c.Operator, err = s.openOperator(ctx); err != nil {
 		return nil, fmt.Errorf("operator's console: %w", err)
 	}
-	if err = s.openSignIn(ctx, &c); err != nil {
+	c.SignIn, c.ProviderVerifier, err = s.openSignIn(ctx, s.config.Auth.Issuers)
+	if err != nil {
 		return nil, err
 	}
 	if c.Sessions, err = s.openSessions(ctx, c.Operator); err != nil {
@@ -100,11 +101,12 @@ func prepareError(err error) error {
 	return err
 }
 
-// openSignIn reads the providers that clients sign in at. Their ID tokens are verified as
-// the API's tokens are, but for whom they are: the portal is their client.
-func (s *service) openSignIn(ctx context.Context, c *portal.Config) (err error) {
+// openSignIn reads the providers that people sign in at. Their ID tokens are verified as the
+// issuers' other tokens are, but for whom they are: the portal is their client.
+func (s *service) openSignIn(ctx context.Context, from []config.Issuer) (list []portal.Provider, v *auth.Verifier,
+	err error) {
 	var issuers []config.Issuer
-	for _, i := range s.config.Auth.Issuers {
+	for _, i := range from {
 		if i.SignIn == nil {
 			continue
 		}
@@ -113,17 +115,17 @@ func (s *service) openSignIn(ctx context.Context, c *portal.Config) (err error) 
 		if env := i.SignIn.ClientSecretEnv; env != "" {
 			one.ClientSecret = auth.Secret(os.Getenv(env))
 			if one.ClientSecret == "" {
-				return fmt.Errorf("issuer %s: environment variable %s is empty", i.Issuer, env)
+				return nil, nil, fmt.Errorf("issuer %s: environment variable %s is empty", i.Issuer, env)
 			}
 		}
-		c.SignIn = append(c.SignIn, one)
+		list = append(list, one)
 		i.Audience, i.Clients = config.Strings{i.SignIn.ClientID}, nil
 		issuers = append(issuers, i)
 	}
 	if len(issuers) > 0 {
-		c.ProviderVerifier, err = s.verifierOf(ctx, issuers, nil)
+		v, err = s.verifierOf(ctx, issuers, nil)
 	}
-	return err
+	return list, v, err
 }
 
 // openSessions returns the pool that keeps sessions: its own, or the operator's; nil where
@@ -202,6 +204,9 @@ func (s *service) openOperator(ctx context.Context) (*portal.Operator, error) {
 	}
 	o := &portal.Operator{Pool: pool, Verifier: verifier, Role: s.config.Portal.OperatorRole, Application: application,
 		Model: s.config.Model(), Watch: s.watcher, LeaveOut: s.config.Export.LeaveOut, Mask: s.config.Export.Mask}
+	if o.SignIn, o.ProviderVerifier, err = s.openSignIn(ctx, issuers); err != nil {
+		return nil, err
+	}
 	o.Prove.Sealer, err = sealerOf(s.config)
 	return o, err
 }

@@ -97,14 +97,12 @@ func (s Serve) check() error {
 }
 
 func (c *Config) checkSignIn() error {
-	for _, i := range c.Auth.Issuers {
-		if i.SignIn != nil && i.SignIn.ClientID == "" {
-			return fmt.Errorf("auth.issuers: sign_in of %s needs client_id", i.Issuer)
-		}
-	}
-	for _, i := range c.Portal.Operators {
-		if i.SignIn != nil {
-			return fmt.Errorf("portal.operator_issuers: sign_in of %s: operators sign in with a token", i.Issuer)
+	for where, issuers := range map[string][]Issuer{"auth.issuers": c.Auth.Issuers,
+		"portal.operator_issuers": c.Portal.Operators} {
+		for _, i := range issuers {
+			if i.SignIn != nil && i.SignIn.ClientID == "" {
+				return fmt.Errorf("%s: sign_in of %s needs client_id", where, i.Issuer)
+			}
 		}
 	}
 	return nil

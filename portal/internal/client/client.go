@@ -22,8 +22,8 @@ import (
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
 	"github.com/moat-db/moat/portal/internal/people"
-	"github.com/moat-db/moat/portal/internal/provider"
 	"github.com/moat-db/moat/portal/internal/schema"
+	"github.com/moat-db/moat/portal/internal/signin"
 	"github.com/moat-db/moat/portal/internal/text"
 )
 
@@ -35,18 +35,12 @@ type Config struct {
 	*frame.Frame
 	Source *schema.Source
 	// DB runs the statements, as the application role.
-	DB       *moat.DB
-	Verifier *auth.Verifier
-	// Providers are those that clients sign in at. PasteTokens takes tokens of the Verifier's
-	// issuers as well, pasted into a form.
-	Providers   []*provider.Provider
-	PasteTokens bool
+	DB *moat.DB
+	// Tokens are what clients sign in with, and Operators what operators who view as a client
+	// signed in with; nil where there are none.
+	Tokens, Operators *signin.Tokens
 	// Scope makes the scope of a verified token.
 	Scope func(auth.Identity) moat.Scope
-	// Operators accepts the tokens of operators, with the role claim OperatorRole, who view
-	// as a client; nil where there are none.
-	Operators    *auth.Verifier
-	OperatorRole string
 	// From says where a request may choose its account.
 	From serving.From
 	// Figures are what an agency sees of each client; none means those that the table suggests.
@@ -64,6 +58,7 @@ type Pages struct {
 	Config
 	*frame.Views
 	sessions *frame.Sessions
+	door     *signin.Door
 	routes   map[string]Handler
 	links    []frame.Link
 }
@@ -71,6 +66,8 @@ type Pages struct {
 // New returns the pages. It does no I/O.
 func New(config Config) (*Pages, error) {
 	p := &Pages{Config: config, sessions: config.Frame.Sessions("moat_client", frame.Base)}
+	p.door = &signin.Door{Frame: config.Frame, Tokens: config.Tokens, Sessions: p.sessions, Base: frame.Base,
+		Cookie: "moat_attempt", Show: p.showSignIn, Enter: p.enterAs, Help: "Tell your agency if it happens again."}
 	p.routes = map[string]Handler{
 		"GET /dashboard":            p.dashboard,
 		"GET /t/{table}":            p.list,
@@ -127,8 +124,8 @@ func (p *Pages) Mount(mux *frame.Mux) {
 	mux.Handle("GET "+frame.Base+"/{$}", p.Handle(p.home))
 	mux.Handle("GET "+frame.Base+"/sign-in", p.Handle(p.signInPage))
 	mux.Handle("POST "+frame.Base+"/sign-in", p.Handle(p.signIn))
-	mux.Handle("GET "+frame.Base+"/sign-in/at/{provider}", p.Handle(p.signInAt))
-	mux.Handle("GET "+frame.Base+"/sign-in/back", p.Handle(p.signInBack))
+	mux.Handle("GET "+frame.Base+"/sign-in/at/{provider}", p.Handle(p.door.Begin))
+	mux.Handle("GET "+frame.Base+"/sign-in/back", p.Handle(p.door.Back))
 	mux.Handle("POST "+frame.Base+"/sign-out", p.Handle(p.signOut))
 	mux.Handle("GET "+frame.Base+"/accounts", p.Handle(p.accountsPage))
 	mux.Handle("POST "+frame.Base+"/accounts", p.Handle(p.chooseAccount))
@@ -217,14 +214,14 @@ func (p *Pages) session(r *http.Request) (*frame.Session, error) {
 		if p.Operators == nil {
 			return nil, nil
 		}
-		identity, err := p.Operators.Verify(r.Context(), s.Token)
-		if err != nil || identity.Role != p.OperatorRole || identity.Subject != s.ViewAs.Operator {
+		identity, err := p.Operators.Verify(r.Context(), s)
+		if err != nil || identity.Subject != s.ViewAs.Operator {
 			return nil, nil
 		}
 		s.Scope = viewed(s.ViewAs, "")
 		return s, nil
 	}
-	if s, err = p.renewed(r.Context(), s); err != nil || s == nil {
+	if s, err = p.door.Renewed(r.Context(), s); err != nil || s == nil {
 		return nil, err
 	}
 	s.Scope = p.Scope(s.Identity)

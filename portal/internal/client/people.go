@@ -192,7 +192,7 @@ func (p *Pages) invite(w http.ResponseWriter, r *http.Request, v *Visit) error {
 		return p.peopleRefused(w, r, v, err)
 	}
 	return p.showPeople(w, r, v, http.StatusOK, &peoplePage{Address: people.Address(at.Address),
-		Link: p.here(r, "/invitation/"+code)})
+		Link: p.door.Here(r, "/invitation/"+code)})
 }
 
 func (p *Pages) changeRole(w http.ResponseWriter, r *http.Request, v *Visit) error {

@@ -8,12 +8,13 @@ import (
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/portal/internal/frame"
+	"github.com/moat-db/moat/portal/internal/signin"
 )
 
 type signInPage struct {
 	Operator bool
 	Problem  string
-	Ways     []way
+	Ways     []signin.Way
 	Paste    bool // tokens are taken
 }
 
@@ -36,13 +37,13 @@ func (p *Pages) signInPage(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, status int, problem string) error {
 	out := p.Frame.Page(r, "Sign in")
 	out.Data = &signInPage{Problem: problem, Operator: p.Ledger != nil && out.Look.Console,
-		Ways: p.ways(r), Paste: p.PasteTokens}
+		Ways: p.door.Ways(r), Paste: p.Tokens.Pasted != nil}
 	return p.Render(w, status, "sign-in", out)
 }
 
 // signIn takes a token.
 func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
-	if !p.PasteTokens {
+	if p.Tokens.Pasted == nil {
 		return frame.ErrNotFound
 	}
 	if err := p.Form(r, frame.MaxSignIn); err != nil {
@@ -55,9 +56,9 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
 	return p.Enter(w, r, token)
 }
 
-// Enter signs in whoever holds a token.
+// Enter signs in whoever holds a token; tokens must be taken.
 func (p *Pages) Enter(w http.ResponseWriter, r *http.Request, token string) error {
-	identity, err := p.Verifier.Verify(r.Context(), token)
+	identity, err := p.Tokens.Pasted.Verify(r.Context(), token)
 	if errors.Is(err, auth.ErrNoKeys) {
 		return p.showSignIn(w, r, http.StatusServiceUnavailable, frame.NoKeys)
 	}
@@ -129,4 +130,23 @@ func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) error {
 		return p.signOutAt(w, r, s)
 	}
 	return frame.Elsewhere(frame.Base + "/sign-in")
+}
+
+// signedOutPage sends the browser on to the provider. A form's own redirect may not leave the
+// portal: its content policy says so.
+type signedOutPage struct{ Name, Href string }
+
+func (p *Pages) signOutAt(w http.ResponseWriter, r *http.Request, s *frame.Session) error {
+	name, href := p.door.SignOut(r, s)
+	if href == "" {
+		return frame.Elsewhere(frame.Base + "/sign-in")
+	}
+	return p.SignedOut(w, r, name, href)
+}
+
+// SignedOut sends who has signed out here on to the provider.
+func (p *Pages) SignedOut(w http.ResponseWriter, r *http.Request, name, href string) error {
+	out := p.Frame.Page(r, "Signed out")
+	out.Onward, out.Data = href, &signedOutPage{name, href}
+	return p.Render(w, http.StatusOK, "signed-out", out)
 }

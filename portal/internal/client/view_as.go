@@ -12,9 +12,12 @@ import (
 	"github.com/moat-db/moat/portal/internal/schema"
 )
 
-// ViewAs signs an operator, who holds token, in as a client, to look and change nothing.
-func (p *Pages) ViewAs(w http.ResponseWriter, r *http.Request, token string, by frame.ViewAs, end time.Time) error {
-	if err := p.sessions.Start(w, r, &frame.Session{Token: token, Expires: end, ViewAs: &by}); err != nil {
+// ViewAs signs an operator, whose session of the console it is, in as a client, to look and
+// change nothing.
+func (p *Pages) ViewAs(w http.ResponseWriter, r *http.Request, of *frame.Session, by frame.ViewAs,
+	end time.Time) error {
+	s := &frame.Session{Token: of.Token, Provider: of.Provider, Expires: end, ViewAs: &by}
+	if err := p.sessions.Start(w, r, s); err != nil {
 		return err
 	}
 	return frame.Elsewhere(frame.Base + "/dashboard")

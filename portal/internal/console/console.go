@@ -15,12 +15,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/audit"
-	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/internal/apikey"
 	"github.com/moat-db/moat/portal/internal/client"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
 	"github.com/moat-db/moat/portal/internal/schema"
+	"github.com/moat-db/moat/portal/internal/signin"
 	"github.com/moat-db/moat/portal/internal/text"
 	"github.com/moat-db/moat/prove/database"
 	"github.com/moat-db/moat/tenancy"
@@ -39,9 +39,8 @@ type Config struct {
 	Source  *schema.Source
 	Ledger  *ledger.Ledger
 	Clients *client.Pages
-	// Verifier accepts the operators' tokens, with the role claim Role.
-	Verifier *auth.Verifier
-	Role     string
+	// Tokens are what operators sign in with.
+	Tokens *signin.Tokens
 	// Application connects as the application role; nil means that prove cannot run.
 	Application *pgx.ConnConfig
 	// Keys lists and ends API keys; nil where there are none.
@@ -61,6 +60,7 @@ type Pages struct {
 	Config
 	*frame.Views
 	sessions *frame.Sessions
+	door     *signin.Door
 	looks    looks
 	prover   prover
 }
@@ -68,6 +68,9 @@ type Pages struct {
 // New returns the pages. It does no I/O.
 func New(config Config) (*Pages, error) {
 	p := &Pages{Config: config, sessions: config.Frame.Sessions("moat_operator", base)}
+	p.door = &signin.Door{Frame: config.Frame, Tokens: config.Tokens, Sessions: p.sessions, Base: base,
+		Cookie: "moat_operator_attempt", Show: p.showSignIn, Enter: p.enterAs,
+		Help: "Ask who looks after your accounts if it happens again."}
 	var err error
 	p.Views, err = config.Frame.Views(templates, template.FuncMap{"finding": newFinding, "since": newSince,
 		"gigabytes": func(n int64) string { return fmt.Sprintf("%d GB", n>>30) }})
@@ -128,6 +131,10 @@ func (p *Pages) routes() map[string]Handler {
 func (p *Pages) Mount(mux *frame.Mux) {
 	mux.Handle("GET "+base+"/sign-in", p.Handle(p.signInPage))
 	mux.Handle("POST "+base+"/sign-in", p.Handle(p.signIn))
+	mux.Handle("GET "+base+"/sign-in/at/{provider}", p.Handle(p.door.Begin))
+	mux.Handle("GET "+base+"/sign-in/back", p.Handle(p.door.Back))
+	mux.Handle("GET "+base+"/sign-in/reason", p.Handle(p.reasonPage))
+	mux.Handle("POST "+base+"/sign-in/reason", p.Handle(p.giveReason))
 	mux.Handle("POST "+base+"/sign-out", p.Handle(p.signOut))
 	for pattern, h := range p.routes() {
 		method, path, _ := strings.Cut(pattern, " ")
@@ -155,6 +162,9 @@ func (p *Pages) signedIn(admit func(*http.Request) error, h Handler) frame.Handl
 		if s == nil {
 			return frame.Elsewhere(base + "/sign-in")
 		}
+		if s.Reason == "" { // back from a provider, and has not said what for
+			return frame.Elsewhere(base + "/sign-in/reason")
+		}
 		if err := admit(r); err != nil {
 			return err
 		}
@@ -169,11 +179,10 @@ func (p *Pages) session(r *http.Request) (*frame.Session, error) {
 	if err != nil || s == nil {
 		return nil, err
 	}
-	identity, err := p.Verifier.Verify(r.Context(), s.Token)
-	if err != nil || identity.Role != p.Role || identity.Subject == "" {
-		return nil, nil
+	if s, err = p.door.Renewed(r.Context(), s); err != nil || s == nil {
+		return nil, err
 	}
-	s.Subject = identity.Subject
+	s.Subject = s.Identity.Subject
 	return s, nil
 }
 

@@ -60,7 +60,7 @@ func (p *Pages) viewAs(w http.ResponseWriter, r *http.Request, s *frame.Session)
 	if s.Expires.Before(end) {
 		end = s.Expires
 	}
-	return p.Clients.ViewAs(w, r, s.Token, by, end)
+	return p.Clients.ViewAs(w, r, s, by, end)
 }
 
 // hasIssuers reports whether a member is an issuer's subject.
