@@ -140,8 +140,8 @@ type Gate = serving.Gate
 // NewGate returns a Gate to the pool of db.
 func NewGate(db *moat.DB, l Limits) *Gate {
 	return serving.NewGate(int(db.Stat().MaxConns()), serving.Limits{RequestsPerSecond: l.RequestsPerSecond,
-		Burst: l.Burst, Concurrent: l.Concurrent, Waiting: l.Waiting, Wait: l.Wait, BodyBytes: l.BodyBytes,
-		AnswerBytes: l.ResponseBytes, TenantBytes: l.TenantHeldBytes, AllBytes: l.HeldBytes})
+		Burst: l.Burst, Concurrent: l.Concurrent, BesideOthers: l.BesideOthers, Waiting: l.Waiting, Wait: l.Wait,
+		BodyBytes: l.BodyBytes, AnswerBytes: l.ResponseBytes, TenantBytes: l.TenantHeldBytes, AllBytes: l.HeldBytes})
 }
 
 // NewDoor returns a Door that asks through db.
@@ -159,6 +159,9 @@ type Limits struct {
 	// Concurrent statements of a tenant; 0 means 20. It is never more than three
 	// quarters of the pool.
 	Concurrent int
+	// BesideOthers is how many statements of tenants whose statements cost much run at a
+	// time, together, while others are about; 0 means an eighth of the pool.
+	BesideOthers int
 	// Waiting requests of a tenant for a turn; 0 means 4 times Concurrent.
 	Waiting int
 	// Wait for a turn; 0 means 2 s.

@@ -329,6 +329,34 @@ func TestConcurrencyLimit(t *testing.T) {
 	}
 }
 
+// Statements of a tenant that takes much run one at a time, while another tenant is about.
+func TestHeavyTenant(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(c *api.Config) { c.Limits.BesideOthers = 1 })
+	other := func() {
+		if got := s.do(t, call{tenant: tenantB, path: "leads?select=id"}); got.Status != 200 {
+			t.Errorf("another tenant: status %d", got.Status)
+		}
+	}
+	other()
+	var all sync.WaitGroup
+	for _, body := range []string{`{"seconds":0.2}`, `{"seconds":0.1}`, `{"seconds":0.1}`, `{"seconds":0.1}`} {
+		all.Go(func() {
+			if got := s.do(t, call{method: "POST", path: "rpc/sleepy", body: body}); got.Status != 204 {
+				t.Errorf("the heavy tenant: %d %s", got.Status, got.Body)
+			}
+		})
+		if strings.Contains(body, "0.2") {
+			all.Wait()
+		}
+	}
+	began := time.Now()
+	other()
+	if all.Wait(); time.Since(began) < 200*time.Millisecond {
+		t.Errorf("its statements ran at once, in %s", time.Since(began))
+	}
+}
+
 func TestCompression(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)

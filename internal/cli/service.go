@@ -261,6 +261,7 @@ func apiLimits(c config.Config) api.Limits {
 		RequestsPerSecond: c.Limits.RequestsPerSecond,
 		Burst:             c.Limits.Burst,
 		Concurrent:        c.Limits.Concurrent,
+		BesideOthers:      c.Limits.BesideOthers,
 		Wait:              c.Limits.Wait,
 		MaxRows:           int64(c.Serve.MaxRows),
 		BodyBytes:         c.Serve.MaxBodyBytes,

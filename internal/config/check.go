@@ -219,6 +219,7 @@ func (l Limits) check() error {
 		notNegative("limits.requests_per_second", l.RequestsPerSecond), notNegative("limits.burst", l.Burst),
 		notNegative("limits.key_requests_per_second", l.KeyRequestsPerSecond),
 		notNegative("limits.concurrent", l.Concurrent), notNegative("limits.wait", l.Wait),
+		notNegative("limits.beside_others", l.BesideOthers),
 		notNegative("limits.response_bytes", l.ResponseBytes),
 		notNegative("limits.tenant_held_bytes", l.TenantHeldBytes),
 		notNegative("limits.held_bytes", l.HeldBytes),

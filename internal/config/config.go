@@ -312,12 +312,15 @@ type Proxy struct {
 }
 
 // Limits are per tenant. Zero means no limit of that kind, except for Burst, where it
-// means one second's requests, and Wait, where it means the default: waiting is always
-// bounded.
+// means one second's requests, and BesideOthers and Wait, where it means the default:
+// waiting is always bounded.
 type Limits struct {
 	RequestsPerSecond float64 `yaml:"requests_per_second"`
 	Burst             int     `yaml:"burst"`
 	Concurrent        int     `yaml:"concurrent"`
+	// BesideOthers is how many statements of heavy tenants run at a time, together, while
+	// others are about; zero means an eighth of the pool.
+	BesideOthers int `yaml:"beside_others"`
 	// KeyRequestsPerSecond is the rate of each API key, beside its tenant's.
 	KeyRequestsPerSecond float64       `yaml:"key_requests_per_second"`
 	Wait                 time.Duration `yaml:"wait"`

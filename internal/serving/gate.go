@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +26,9 @@ type Limits struct {
 	Concurrent int
 	// Waiting requests of a tenant for a turn; 0 means 4 times Concurrent.
 	Waiting int
+	// BesideOthers is how many statements of heavy tenants run at a time, together, while
+	// others are about; 0 means an eighth of the pool.
+	BesideOthers int
 	// Wait for a turn; 0 means 2 s.
 	Wait time.Duration
 	// BodyBytes of a request; 0 means 1 MiB. AnswerBytes of an answer; 0 means 16 MiB.
@@ -91,6 +95,7 @@ type Gate struct {
 	limits  Limits
 	most    int // statements of one tenant at a time, whatever its limit
 	reserve int // connections that only a quick tenant without one may take
+	slots   int
 
 	mu      sync.Mutex
 	free    int
@@ -103,6 +108,7 @@ type Gate struct {
 	turns   []*lane   // lanes with waiting requests, next first
 	usages  map[string]*Usage
 	began   time.Time
+	work    work
 
 	long *Gate // what statements pass that may run for long
 }
@@ -119,7 +125,8 @@ type lane struct {
 	running int
 	took    time.Duration // by one of its statements, the last ones counting most
 	ended   time.Time     // the last of them
-	waiting []waiter
+	owed    time.Duration // when it ended: see [lane.owes]
+	waiting []*waiter
 	queued  bool
 	held    int64
 	disk    int64
@@ -128,8 +135,10 @@ type lane struct {
 
 // waiter is a request that waits for its turn, which may be known to be a long one.
 type waiter struct {
-	turn chan struct{}
-	long bool
+	turn  chan struct{} // closed when it has come
+	leave func()        // then gives it back
+	long  bool
+	late  bool // it has waited for half of the time that it may
 }
 
 // NewGate returns a Gate to a pool of so many connections.
@@ -141,8 +150,12 @@ func NewGate(slots int, l Limits) *Gate {
 
 func newGate(slots int, l Limits) *Gate {
 	slots, l = max(slots, 1), l.WithDefaults()
-	g := &Gate{limits: l, free: slots, reserve: slots / 4, lanes: map[string]*lane{}, holding: map[*lane]bool{},
-		nobody: &lane{}, usages: map[string]*Usage{}, began: time.Now()}
+	if l.BesideOthers <= 0 {
+		l.BesideOthers = max(1, slots/8)
+	}
+	g := &Gate{limits: l, slots: slots, free: slots, reserve: slots / 4, lanes: map[string]*lane{},
+		holding: map[*lane]bool{}, nobody: &lane{}, usages: map[string]*Usage{}, began: time.Now(),
+		work: work{read: time.Now()}}
 	// One tenant alone never takes the whole pool.
 	g.most = max(1, slots*3/4)
 	return g
@@ -198,25 +211,23 @@ func (g *Gate) slow(ctx context.Context, l *lane) {
 // of how quick the tenant's other statements are.
 func (g *Gate) turn(ctx context.Context, l *lane, long bool) (func(), error) {
 	g.mu.Lock()
-	if len(l.waiting) == 0 && g.mayRun(l, long) {
-		g.free--
-		l.running++
-		g.mu.Unlock()
-		return g.leaver(l, long), nil
+	defer g.mu.Unlock()
+	w := &waiter{turn: make(chan struct{}), long: long}
+	if len(l.waiting) == 0 && g.mayRun(l, w) {
+		return g.begin(l, long), nil
 	}
 	if len(l.waiting) >= g.limits.Waiting {
-		g.mu.Unlock()
 		return nil, tooMany(g.limits.Wait, "too many requests of the tenant are waiting")
 	}
-	w := waiter{make(chan struct{}), long}
 	l.waiting = append(l.waiting, w)
 	g.queue(l)
-	g.mu.Unlock()
 	return g.wait(ctx, l, w)
 }
 
-// mayRun reports whether a lane gets a connection now, for a long turn or another.
-func (g *Gate) mayRun(l *lane, long bool) bool { return g.free > g.kept(l, long) && l.running < l.each }
+// mayRun reports whether what waits first in a lane gets a connection now.
+func (g *Gate) mayRun(l *lane, w *waiter) bool {
+	return g.free > g.kept(l, w.long) && l.running < l.each && (w.long || g.leavesWork(l, w))
+}
 
 // kept is how many connections a lane leaves to others. The last ones are for tenants that
 // have none and whose statements are quick, half of them for those of whom that is known: who
@@ -238,32 +249,34 @@ const slowStatement = 200 * time.Millisecond
 // slowFor is how long it is remembered of a tenant that asks no more.
 const slowFor = 10 * time.Second
 
-// ran notes how long a statement of the lane took.
-func (l *lane) ran(took time.Duration) {
+// ran notes how long a statement of the lane took, and what it cost.
+func (l *lane) ran(took, cost time.Duration) {
 	if l.took == 0 {
 		l.took = max(took, 1)
 	}
-	l.took, l.ended = max(l.took+(took-l.took)/4, 1), time.Now()
+	now := time.Now()
+	l.owed = min(l.owes(now)+max(cost-cheap, 0), mostOwed)
+	l.took, l.ended = max(l.took+(took-l.took)/4, 1), now
 }
 
-func (g *Gate) wait(ctx context.Context, l *lane, w waiter) (func(), error) {
+// wait is called, and returns, with the gate locked.
+func (g *Gate) wait(ctx context.Context, l *lane, w *waiter) (func(), error) {
+	g.mu.Unlock()
 	timer := time.NewTimer(g.limits.Wait)
 	defer timer.Stop()
+	late := time.AfterFunc(g.limits.Wait/2, func() { g.late(w) })
+	defer late.Stop()
 	select {
 	case <-w.turn:
-		return g.leaver(l, w.long), nil
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	for i, other := range l.waiting {
-		if other == w {
-			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
-			return nil, g.gaveUp(l)
-		}
+	if i := slices.Index(l.waiting, w); i >= 0 {
+		l.waiting = slices.Delete(l.waiting, i, i+1)
+		return nil, g.gaveUp(l)
 	}
-	return g.leaver(l, w.long), nil // the turn came at the same moment
+	return w.leave, nil // it may have come at the same moment
 }
 
 // gaveUp says whose fault the waiting was: the tenant's own limit, or the pool's.
@@ -274,27 +287,36 @@ func (g *Gate) gaveUp(l *lane) error {
 	return busy("Timed out acquiring connection from connection pool.")
 }
 
-// leaver returns the function that ends a turn, once.
-func (g *Gate) leaver(l *lane, long bool) func() {
-	var once sync.Once
-	began := time.Now()
-	return func() {
-		once.Do(func() {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			took := time.Since(began)
-			g.count(l.tenant, func(u *Usage) { u.Busy += took })
-			if !long {
-				l.ran(took)
-			}
-			l.running--
-			g.free++
-			if len(l.waiting) > 0 {
-				g.queue(l) // it may have dropped out while it was at its limit
-			}
-			g.dispatch()
-		})
+// begin begins a turn, and returns the function that ends it, once.
+func (g *Gate) begin(l *lane, long bool) func() {
+	began, clock := time.Now(), g.work.now(g.slots-g.free)
+	heavy := !long && l.heavy(began)
+	switch {
+	case heavy:
+		g.work.heavies++
+	case !long:
+		g.work.others = began
 	}
+	g.free--
+	l.running++
+	return sync.OnceFunc(func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		took, cost := time.Since(began), g.work.now(g.slots-g.free)-clock
+		g.count(l.tenant, func(u *Usage) { u.Busy += took })
+		if !long {
+			l.ran(took, cost)
+		}
+		if heavy {
+			time.AfterFunc(took, g.rested)
+		}
+		l.running--
+		g.free++
+		if len(l.waiting) > 0 {
+			g.queue(l) // it may have dropped out while it was at its limit
+		}
+		g.dispatch()
+	})
 }
 
 func (g *Gate) queue(l *lane) {
@@ -314,16 +336,15 @@ func (g *Gate) dispatch() {
 		if len(l.waiting) == 0 {
 			continue
 		}
-		if !g.mayRun(l, l.waiting[0].long) {
+		next := l.waiting[0]
+		if !g.mayRun(l, next) {
 			if l.running < l.each { // otherwise it comes back when one of its own ends
 				g.queue(l)
 			}
 			continue
 		}
-		next := l.waiting[0]
 		l.waiting = l.waiting[1:]
-		l.running++
-		g.free--
+		next.leave = g.begin(l, next.long)
 		close(next.turn)
 		if len(l.waiting) > 0 {
 			g.queue(l)
@@ -366,6 +387,6 @@ func (g *Gate) forget(now time.Time) {
 
 func (l *lane) fresh(now time.Time) bool {
 	return l.open == 0 && l.slowed == 0 && l.running == 0 && len(l.waiting) == 0 && l.held == 0 &&
-		(l.took < slowStatement || now.Sub(l.ended) > slowFor) &&
+		(l.took < slowStatement || now.Sub(l.ended) > slowFor) && !l.heavy(now) &&
 		(l.limiter == nil || l.limiter.TokensAt(now) >= float64(l.limiter.Burst()))
 }

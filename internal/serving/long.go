@@ -14,7 +14,8 @@ const (
 )
 
 func newLong(slots int) *Gate {
-	return newGate(max(1, slots/longShare), Limits{Concurrent: 1, Waiting: longWaiting, Wait: longWait})
+	slots = max(1, slots/longShare)
+	return newGate(slots, Limits{Concurrent: 1, BesideOthers: slots, Waiting: longWaiting, Wait: longWait})
 }
 
 // Long gives the turn back, waits until the exchange may run for long, and takes a turn again.

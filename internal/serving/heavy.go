@@ -1,0 +1,65 @@
+package serving
+
+import "time"
+
+// A tenant is heavy whose statements cost more than a sixteenth of the time of late: what each
+// costs beyond cheap is owed, up to mostOwed, and a second of it is forgiven in sixteen. What is
+// cheap is more than the way to a database and back: who asks often for little is not heavy.
+const (
+	cheap    = 2 * time.Millisecond
+	heavyAt  = 100 * time.Millisecond
+	mostOwed = 2 * time.Second
+	forgiven = 16
+)
+
+// aboutFor is for how long a tenant that is not heavy is about after it began a statement.
+const aboutFor = 10 * time.Second
+
+func (l *lane) heavy(now time.Time) bool { return l.owes(now) >= heavyAt }
+
+// owes is what the lane's statements have cost of late.
+func (l *lane) owes(now time.Time) time.Duration { return max(l.owed-now.Sub(l.ended)/forgiven, 0) }
+
+// work is what the pool's connections do.
+type work struct {
+	clock   time.Duration // see [work.now]
+	read    time.Time     // when the clock was read last
+	heavies int           // statements of heavy tenants that run, or rest
+	others  time.Time     // when a tenant that is not heavy began one
+}
+
+// now reads a clock that goes slower the more statements run: a statement costs what passes by
+// it, and is not the dearer for being slowed down by those beside it. It must be read before
+// their number changes.
+func (w *work) now(running int) time.Duration {
+	now := time.Now()
+	w.clock += now.Sub(w.read) / time.Duration(max(running, 1))
+	w.read = now
+	return w.clock
+}
+
+// leavesWork reports whether a lane's next statement leaves processors to others: connections
+// alone, which [Gate.kept] leaves them, are no help to who waits for a processor. Who has waited
+// for long runs one statement in any case, so that heavy tenants do not lock each other out.
+func (g *Gate) leavesWork(l *lane, w *waiter) bool {
+	now := time.Now()
+	return !l.heavy(now) || g.work.heavies < g.limits.BesideOthers || now.Sub(g.work.others) > aboutFor ||
+		w.late && l.running == 0
+}
+
+// rested is called when a statement of a heavy tenant ended as long ago as it took. So half of
+// the time is left to others, and to sending what was read.
+func (g *Gate) rested() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.work.heavies--
+	g.dispatch()
+}
+
+// late is called when half of a waiter's time is over.
+func (g *Gate) late(w *waiter) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	w.late = true
+	g.dispatch()
+}

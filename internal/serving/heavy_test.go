@@ -1,0 +1,124 @@
+package serving
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// crowd is tenants that run statements until they are ended, and how many at a time.
+type crowd struct {
+	g             *Gate
+	running, most atomic.Int32
+	done, refused atomic.Int32
+	ended         atomic.Bool
+	all           sync.WaitGroup
+}
+
+func (c *crowd) end() {
+	c.ended.Store(true)
+	c.all.Wait()
+}
+
+// run has a tenant run statements one after another, and again.
+func (c *crowd) run(t *testing.T, tenant string, took, pause time.Duration) {
+	c.all.Go(func() {
+		for !c.ended.Load() {
+			leave, err := c.g.enter(t.Context(), tenant)
+			if err != nil {
+				c.refused.Add(1)
+				continue
+			}
+			c.most.Store(max(c.most.Load(), c.running.Add(1)))
+			time.Sleep(took)
+			c.running.Add(-1)
+			leave()
+			c.done.Add(1)
+			time.Sleep(pause)
+		}
+	})
+}
+
+// Tenants whose statements cost much run few at a time, together, with a rest between, while
+// others are about; and as many as ever when they are alone.
+func TestHeavyTenantsLeaveWork(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGate(8, Limits{})
+		heavy, other := &crowd{g: g}, &crowd{g: g}
+		defer heavy.end()
+		defer other.end()
+		for range 10 {
+			heavy.run(t, "a", 20*time.Millisecond, 0)
+			heavy.run(t, "b", 20*time.Millisecond, 0)
+		}
+		time.Sleep(3 * time.Second)
+		if n := heavy.most.Swap(0); n != 6 {
+			t.Errorf("alone %d run at a time, want 6", n)
+		}
+		other.run(t, "quick", time.Millisecond, 10*time.Millisecond)
+		time.Sleep(time.Second)
+		heavy.most.Store(0)
+		before := heavy.done.Load()
+		time.Sleep(4 * time.Second)
+		if n, most := heavy.done.Load()-before, heavy.most.Load(); most != 1 || n < 95 || n > 105 {
+			t.Errorf("beside another %d run at a time, and %d in 4 s, want 1 and 100", most, n)
+		}
+		if n := other.done.Load(); n < 450 || heavy.refused.Load()+other.refused.Load() > 0 {
+			t.Errorf("the other ran %d in 5 s, want 454; %d and %d are refused", n, heavy.refused.Load(), other.refused.Load())
+		}
+	})
+}
+
+// Many quick statements make no tenant heavy, nor does being slowed down by a heavy one.
+func TestQuickTenantsAreNotHeavy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGate(8, Limits{})
+		all := &crowd{g: g}
+		defer all.end()
+		for range 4 {
+			all.run(t, "heavy", 60*time.Millisecond, 0)
+			all.run(t, "slowed", 8*time.Millisecond, 0)
+		}
+		for range 20 {
+			time.Sleep(time.Second)
+			now := time.Now()
+			g.mu.Lock()
+			if !g.lanes["heavy"].heavy(now) || g.lanes["slowed"].heavy(now) {
+				t.Errorf("owed: %s and %s", g.lanes["heavy"].owes(now), g.lanes["slowed"].owes(now))
+			}
+			g.mu.Unlock()
+		}
+	})
+}
+
+// A heavy tenant whose statements take longer than others wait does not lock out another heavy
+// one; and none is heavy for ever.
+func TestHeavyTenantsDoNotLockOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGate(8, Limits{})
+		long, heavy, quick := &crowd{g: g}, &crowd{g: g}, &crowd{g: g}
+		for _, c := range []*crowd{long, heavy, quick} {
+			defer c.end()
+		}
+		quick.run(t, "quick", time.Millisecond, 10*time.Millisecond)
+		for range 3 {
+			long.run(t, "long", 5*time.Second, 0)
+		}
+		time.Sleep(20 * time.Second)
+		heavy.run(t, "heavy", 200*time.Millisecond, 0)
+		time.Sleep(20 * time.Second)
+		if n := heavy.done.Load(); n < 15 || heavy.refused.Load()+quick.refused.Load() > 0 {
+			t.Errorf("a heavy tenant beside a long one ran %d in 20 s; %d refused", n, heavy.refused.Load())
+		}
+		l := &lane{owed: mostOwed, ended: time.Now()}
+		time.Sleep((mostOwed - heavyAt) * forgiven)
+		if !l.heavy(time.Now()) || l.heavy(time.Now().Add(time.Second)) {
+			t.Error("it is not forgiven in time")
+		}
+	})
+}
