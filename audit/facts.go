@@ -113,7 +113,7 @@ func (f *facts) readers(of catalog.QName) []*catalog.Relation {
 	visit = func(name catalog.QName) {
 		for _, d := range f.look.ReadBy(name) {
 			r := f.look.Relation(d.From)
-			if r == nil || d.Rule != "_RETURN" || d.From == name || slices.Contains(out, r) {
+			if r == nil || d.Rule != "_RETURN" || d.From == name || !f.lendsRows(d) || slices.Contains(out, r) {
 				continue
 			}
 			out = append(out, r)

@@ -35,15 +35,12 @@ var ruleViewDefiner = Rule{
 
 // viewExposed reports whether an application role can query a view, or a view above it.
 func (f *facts) viewExposed(v *catalog.Relation) bool {
-	if f.appTouches(v, rowPrivileges...) {
-		return true
+	if f.barred(v) {
+		return false
 	}
-	for _, above := range f.readers(v.QName()) {
-		if f.appTouches(above, rowPrivileges...) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(append(f.readers(v.QName()), v), func(r *catalog.Relation) bool {
+		return f.appTouches(r, rowPrivileges...) && !f.barred(r)
+	})
 }
 
 // bypassedBy returns the first tenant table that a definer view reads itself and whose
@@ -51,7 +48,7 @@ func (f *facts) viewExposed(v *catalog.Relation) bool {
 // counts, or the caller where it is security_invoker.
 func (f *facts) bypassedBy(v *catalog.Relation) *catalog.Relation {
 	for _, d := range f.look.Reads(v.QName()) {
-		if d.Rule != "_RETURN" {
+		if d.Rule != "_RETURN" || !f.lendsRows(d) {
 			continue
 		}
 		t := f.look.Relation(d.On)
