@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -18,6 +17,7 @@ import (
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/internal/idp"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal"
@@ -40,18 +40,17 @@ caller: {table: public.memberships, subject: user_id, tenant: organization_id, r
 `
 
 const (
-	saasIssuer = "https://id.saas.test"
-	saasSecret = "a secret that only the sign-in of this schema knows"
-	acme       = "aaaaaaaa-0000-4000-8000-000000000001"
-	globex     = "bbbbbbbb-0000-4000-8000-000000000002"
+	acme   = "aaaaaaaa-0000-4000-8000-000000000001"
+	globex = "bbbbbbbb-0000-4000-8000-000000000002"
 )
 
 // saas is a portal over that schema, closed by moat protect, where memberships say who may
 // come in.
 type saas struct {
-	admin  *pgxpool.Pool
-	signer *auth.Signer
-	url    string
+	admin    *pgxpool.Pool
+	provider *idp.Provider
+	people   map[string]string // subjects by e-mail address
+	url      string
 }
 
 func newSaas(t *testing.T) *saas {
@@ -69,7 +68,7 @@ func newSaas(t *testing.T) *saas {
 	}
 	_, err := shared.admin.Exec(ctx, "create database saas")
 	must(err)
-	s := &saas{}
+	s := &saas{people: map[string]string{}}
 	s.admin, err = pgxpool.New(ctx, at(shared.demo.AdminURL))
 	must(err)
 	t.Cleanup(s.admin.Close)
@@ -122,18 +121,16 @@ func (s *saas) serve(t *testing.T, appURL, operatorURL string, model tenancy.Opt
 	if err != nil {
 		t.Fatal(err)
 	}
-	verifier, err := auth.New(ctx, auth.Config{AllowWithoutTenant: true, Issuers: []auth.IssuerConfig{{Issuer: saasIssuer,
-		Audience: []string{"portal"}, Secret: saasSecret}}})
+	s.provider = s.provide(t)
+	verifier, err := auth.New(ctx, auth.Config{AllowWithoutTenant: true, Issuers: []auth.IssuerConfig{{
+		Issuer: s.provider.Issuer, Audience: []string{"portal"}, Discovery: true}}})
 	if err != nil {
-		t.Fatal(err)
-	}
-	if s.signer, err = auth.NewSigner(auth.SignerConfig{Key: saasSecret, Issuer: saasIssuer,
-		Audience: "portal"}); err != nil {
 		t.Fatal(err)
 	}
 	members := serving.Membership{Table: catalog.QName{Schema: "public", Name: "memberships"}, Subject: "user_id",
 		Tenant: "organization_id", Role: "role"}
-	p, err := portal.New(portal.Config{DB: db, Verifier: verifier, PasteTokens: true, Sessions: operator,
+	p, err := portal.New(portal.Config{DB: db, Verifier: verifier, ProviderVerifier: verifier, Sessions: operator,
+		SignIn:     []portal.Provider{{Issuer: s.provider.Issuer, ClientID: "portal", ClientSecret: "of the portal"}},
 		SessionKey: []byte("the key of the sessions over another schema"),
 		Door:       serving.NewDoor(db, serving.Admission{Membership: members}),
 		People:     &portal.People{Admin: s.admin.Config().ConnConfig},
@@ -159,15 +156,28 @@ func (s *saas) serve(t *testing.T, appURL, operatorURL string, model tenancy.Opt
 	s.url = server.URL
 }
 
-// token is that of a person, whose issuer has verified the address.
-func (s *saas) token(t *testing.T, subject, email string) string {
+// provide starts the OpenID provider where the people of this schema sign in.
+func (s *saas) provide(t *testing.T) *idp.Provider {
 	t.Helper()
-	token, err := s.signer.Sign(auth.Identity{Subject: subject, Claims: []byte(`{"email": "` + email +
-		`", "email_verified": true, "name": "` + email + `"}`)}, time.Hour)
+	server := httptest.NewUnstartedServer(nil)
+	p, err := idp.New(idp.Config{Issuer: "http://" + server.Listener.Addr().String(), Client: "portal",
+		Secret:  "of the portal",
+		Back:    func(to string) bool { return strings.HasPrefix(to, s.url+"/portal/") },
+		Subject: func(email string) string { return s.people[email] }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return token
+	server.Config.Handler = p
+	server.Start()
+	t.Cleanup(server.Close)
+	return p
+}
+
+// signIn signs a person in from the page that is open.
+func (s *saas) signIn(b *tab, email string) {
+	b.t.Helper()
+	b.follow(".gate a.button")
+	b.signInAt(email, email)
 }
 
 func (s *saas) query(t *testing.T, sql string, args ...any) (out string) {
@@ -185,9 +195,10 @@ func TestAnotherSchema(t *testing.T) {
 	owner := s.query(t, `select user_id::text from memberships where organization_id = $1 and role = 'owner'`, acme)
 	b := newTab(t)
 	b.base = s.url
+	const newbie = "dddddddd-0000-4000-8000-00000000000d"
+	s.people = map[string]string{"owner@example.com": owner, "new@example.com": newbie, "other@example.com": newbie}
 	b.open("/sign-in")
-	b.fill("#token", s.token(t, owner, "owner@example.com"))
-	b.follow("#token ~ .button.main")
+	s.signIn(b, "owner@example.com")
 	if b.where() == "/portal/accounts" {
 		b.follow(`input[value="` + acme + `"] + button`)
 	}
@@ -226,13 +237,11 @@ func TestAnotherSchema(t *testing.T) {
 	b.follow(`form[action$="/invite"] button`)
 	b.everyPage("saas-invited")
 	link := strings.TrimPrefix(b.text("#link"), s.url+"/portal")
-	const newbie = "dddddddd-0000-4000-8000-00000000000d"
 	for _, email := range []string{"other@example.com", "new@example.com"} {
 		c := newTab(t)
 		c.base = s.url
 		c.open(link)
-		c.fill("#token", s.token(t, newbie, email))
-		c.follow("#token ~ .button.main")
+		s.signIn(c, email)
 		if email != "new@example.com" {
 			c.has("h1", "does not work")
 			continue
