@@ -77,6 +77,8 @@ type Members struct {
 	Person  string `json:"person"`
 	// Accepted is a column of the link without which a row is only an invitation; "": none.
 	Accepted string `json:"accepted,omitempty"`
+	// Issuer is a column of Table with the issuer of Key, where callers have one; "": none.
+	Issuer string `json:"issuer,omitempty"`
 	// Columns are those that members of the same tenant may read.
 	Columns []string `json:"columns"`
 }
@@ -116,6 +118,7 @@ type OwnedBy struct {
 type Inside struct {
 	Table   QName    `json:"table"`
 	Owner   string   `json:"owner,omitempty"`    // who a row is of: the caller's subject
+	Issuer  string   `json:"issuer,omitempty"`   // whose subject, where callers have an issuer
 	All     []string `json:"all,omitempty"`      // roles that may do everything
 	Own     []string `json:"own,omitempty"`      // read and write their own rows, not delete
 	ReadOwn []string `json:"read_own,omitempty"` // read their own rows

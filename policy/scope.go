@@ -145,20 +145,20 @@ func bindAt(setting string, path []string, value string) string {
 func (v *View) asCaller(c *catalog.Caller, s Scope, typ string) string {
 	tenant, subject := "o."+sqltext.Ident(c.Tenant), "o."+sqltext.Ident(c.Subject)
 	query := fmt.Sprintf("SELECT %s FROM %s o WHERE %s = %s", tenant, c.Table.SQL(), subject,
-		s.Subject(v.columnType(c.Table, c.Subject))) + v.ofIssuer(c, s, "o.")
+		s.Subject(v.columnType(c.Table, c.Subject))) + v.ofIssuer(c.Table, c.Issuer, s, "o.")
 	if c.All {
 		return "= ANY (ARRAY(" + query + "))"
 	}
 	return fmt.Sprintf("= (%s AND %s = %s)", query, tenant, s.Tenant(v.columnType(c.Table, c.Tenant)))
 }
 
-// ofIssuer narrows memberships to those of the caller's issuer, where they name one: the
+// ofIssuer narrows what is a subject's to the caller's issuer, where a column names one: the
 // same subject of another is somebody else.
-func (v *View) ofIssuer(c *catalog.Caller, s Scope, alias string) string {
-	if c.Issuer == "" {
+func (v *View) ofIssuer(table catalog.QName, column string, s Scope, alias string) string {
+	if column == "" {
 		return ""
 	}
-	return " AND " + alias + sqltext.Ident(c.Issuer) + " = " + s.Issuer(v.columnType(c.Table, c.Issuer))
+	return " AND " + alias + sqltext.Ident(column) + " = " + s.Issuer(v.columnType(table, column))
 }
 
 func (v *View) columnType(table catalog.QName, column string) string {

@@ -117,7 +117,8 @@ func (v *View) memberships(c *catalog.Caller, t *catalog.Relation, s Scope) Rows
 	if c.All && s.Unbound && v.ownDoors(t) {
 		return everywhere("caller", s.is(sqltext.Ident(c.Tenant), v.columnType(c.Table, c.Tenant)))
 	}
-	read := sqltext.Ident(c.Subject) + " = " + s.Subject(v.columnType(c.Table, c.Subject)) + v.ofIssuer(c, s, "")
+	read := sqltext.Ident(c.Subject) + " = " + s.Subject(v.columnType(c.Table, c.Subject)) +
+		v.ofIssuer(c.Table, c.Issuer, s, "")
 	if v.Model.Shapes.LinkOf(c.Table) != nil {
 		read = sqltext.Ident(c.Tenant) + " " + s.Chosen(v.columnType(c.Table, c.Tenant)) + " OR " + read
 	}
@@ -169,7 +170,7 @@ type Allowed struct{ Name, Command, Using, Check string }
 func (v *View) Allowed(t *catalog.Relation, s Scope) []Allowed {
 	q, shapes := t.QName(), &v.Model.Shapes
 	if m := shapes.MembersOf(q); m != nil {
-		self := sqltext.Ident(m.Key) + " = " + s.Subject(v.columnType(q, m.Key))
+		self := sqltext.Ident(m.Key) + " = " + s.Subject(v.columnType(q, m.Key)) + v.ofIssuer(q, m.Issuer, s, "")
 		return []Allowed{{"members_read", "SELECT", "true", ""}, {"members_self", "UPDATE", self, self}}
 	}
 	caller := shapes.Caller != nil && shapes.Caller.Table == q
@@ -191,7 +192,8 @@ func (v *View) inside(x *catalog.Inside, s Scope) []Allowed {
 	if x.Owner == "" {
 		return all
 	}
-	mine := " AND " + sqltext.Ident(x.Owner) + " = " + s.Subject(v.columnType(x.Table, x.Owner))
+	mine := " AND " + sqltext.Ident(x.Owner) + " = " + s.Subject(v.columnType(x.Table, x.Owner)) +
+		v.ofIssuer(x.Table, x.Issuer, s, "")
 	if reads := slices.Concat(x.Own, x.ReadOwn); len(reads) > 0 {
 		all = append(all, Allowed{"member_read", "SELECT", s.Role(reads) + mine, ""})
 	}

@@ -71,17 +71,28 @@ func TestCallerAll(t *testing.T) {
 // and writes nothing, whichever tenant is bound and whatever shape shows it.
 func TestCallerOfIssuer(t *testing.T) {
 	t.Parallel()
-	const one, two = "https://one.test", "https://two.test"
-	issued := strings.NewReplacer("role text NOT NULL,", "role text NOT NULL, issuer text NOT NULL DEFAULT '"+one+"',").
-		Replace(clubs)
+	const one, two, four = "https://one.test", "https://two.test", "https://four.test"
+	issued := strings.NewReplacer("role text NOT NULL, PRIMARY KEY (tenant_id, user_id)",
+		"role text NOT NULL, issuer text NOT NULL DEFAULT '"+one+"', PRIMARY KEY (tenant_id, user_id, issuer)",
+		"UNIQUE)", "UNIQUE, issuer text DEFAULT '"+one+"')").Replace(clubs) + `
+		INSERT INTO app.memberships VALUES (1, 2, 'member', '` + four + `');
+		CREATE TABLE app.notes (tenant_id int NOT NULL REFERENCES app.tenants, id int NOT NULL, owner_id int NOT NULL,
+			issuer text NOT NULL DEFAULT current_setting('app.issuer', true), PRIMARY KEY (tenant_id, id));
+		INSERT INTO app.notes VALUES (1, 1, 2, '` + one + `'), (1, 2, 2, '` + four + `'), (1, 3, 1, '` + one + `')`
 	for _, all := range []bool{false, true} {
 		b := shapedBench(t, pgtest.Shared(t), issued, catalog.Shapes{
 			Caller: &catalog.Caller{Table: in("memberships"), Subject: "user_id", Issuer: "issuer", All: all},
 			Members: []catalog.Members{{Table: in("users"), Through: in("memberships"), Person: "user_id",
-				Columns: []string{"id", "name"}}}})
+				Columns: []string{"id", "name"}}},
+			Inside: []catalog.Inside{{Table: in("notes"), Owner: "owner_id", Own: []string{"member"}}}})
 		own := map[bool]string{false: "2", true: "4"}[all]
 		scenes := []scene{{tenant: "1", subject: "2", issuer: one, sql: projects, want: own},
 			{tenant: "1", subject: "2", issuer: one, sql: "UPDATE app.users SET name = ''", want: "1"}}
+		for issuer, note := range map[string]string{one: "1", four: "2"} {
+			scenes = append(scenes, ownOf(issuer, note)...)
+		}
+		scenes = append(scenes, scene{tenant: "1", subject: "2", issuer: four, sql: "UPDATE app.users SET name = ''",
+			want: "0"})
 		for _, stranger := range []string{two, "", "https://one.test/", "HTTPS://ONE.TEST"} {
 			for _, sql := range []string{projects, "SELECT count(*) FROM app.users", "UPDATE app.users SET name = ''",
 				"DELETE FROM app.projects", "UPDATE app.projects SET id = 9"} {
@@ -96,6 +107,20 @@ func TestCallerOfIssuer(t *testing.T) {
 		b.seal(t)
 		b.playAll(t, scenes)
 	}
+}
+
+// ownOf are what two people with one subject, of two issuers, do to the notes of one.
+func ownOf(issuer, note string) []scene {
+	me := scene{tenant: "1", subject: "2", issuer: issuer, role: "member"}
+	var all []scene
+	for _, x := range [][2]string{{"SELECT string_agg(id::text, ',') FROM app.notes", note},
+		{"UPDATE app.notes SET owner_id = 2", "1"}, {"UPDATE app.notes SET issuer = 'https://three.test'", "42501"},
+		{"INSERT INTO app.notes VALUES (1, 9, 2, 'https://three.test')", "42501"},
+		{"INSERT INTO app.notes VALUES (1, 9, 2, '" + issuer + "')", "1"}} {
+		me.sql, me.want = x[0], x[1]
+		all = append(all, me)
+	}
+	return all
 }
 
 // People and callers on one table: a tenant sees its people, a caller their tenants before

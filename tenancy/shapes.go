@@ -36,6 +36,7 @@ func cloneShapes(s catalog.Shapes) catalog.Shapes {
 		s.Caller = &caller
 	}
 	s.Members, s.Shares, s.OwnedBy = slices.Clone(s.Members), slices.Clone(s.Shares), slices.Clone(s.OwnedBy)
+	s.Inside = slices.Clone(s.Inside)
 	return s
 }
 
@@ -143,6 +144,9 @@ func (f *inference) members() error {
 		}
 		if m.Key = f.target(m.Through, m.Person, m.Table); m.Key == "" {
 			return &ShapeError{key, fmt.Sprintf("%s.%s refers to no column of %s", m.Through, m.Person, m.Table)}
+		}
+		if err := f.issuer(key, m.Table, &m.Issuer); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -263,11 +267,35 @@ func (f *inference) ownedBy() error {
 }
 
 func (f *inference) inside() error {
-	for _, x := range f.m.Shapes.Inside {
+	for i := range f.m.Shapes.Inside {
+		x := &f.m.Shapes.Inside[i]
 		key := "tables.inside." + x.Table.String()
 		if err := cmp.Or(f.hasTenantColumn(key, x.Table), f.need(key, x.Table, x.Owner)); err != nil {
 			return err
 		}
+		if x.Owner == "" {
+			continue
+		}
+		if err := f.issuer(key, x.Table, &x.Issuer); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// issuer completes the column that says whose subject a row is of. Callers have an issuer
+// where their table names one; a column of the same name means the same.
+func (f *inference) issuer(key string, table catalog.QName, column *string) error {
+	c := f.m.Shapes.Caller
+	if c == nil || c.Issuer == "" {
+		if *column != "" {
+			return &ShapeError{key, "callers have no issuer; name its column in caller.issuer"}
+		}
+		return nil
+	}
+	if *column == "" && f.v.Relation(table).Column(c.Issuer) != nil {
+		*column = c.Issuer
+		f.say("%s.issuer %s: it has the name of caller.issuer", key, c.Issuer)
+	}
+	return f.need(key, table, *column)
 }

@@ -105,6 +105,7 @@ func TestShapesOfWhatIsNotThere(t *testing.T) {
 		"tables: {shares: {app.board: {through: app.memberships, with: user_id}}}":             "tables.shares.app.board",
 		"tables: {owned_by: {app.data: app.document.datum}}":                                   "tables.owned_by.app.data",
 		"tables: {inside: {app.board: {owner: nobody, own: [member]}}}":                        "tables.inside.app.board",
+		"tables: {inside: {app.board: {owner: owner_id, issuer: iss, own: [member]}}}":         "tables.inside.app.board",
 		"caller: {table: app.memberships, subject: person}":                                    "caller",
 		"caller: {table: app.people}":                                                          "caller",
 	} {

@@ -23,6 +23,7 @@ type Members struct {
 	Through  string   `yaml:"through"`
 	Person   string   `yaml:"person"`
 	Accepted string   `yaml:"accepted"`
+	Issuer   string   `yaml:"issuer"`
 	Columns  []string `yaml:"columns"`
 }
 
@@ -42,6 +43,7 @@ type Shares struct {
 // Inside says what the caller's role within the tenant allows.
 type Inside struct {
 	Owner   string   `yaml:"owner"`
+	Issuer  string   `yaml:"issuer"`
 	All     []string `yaml:"all"`
 	Own     []string `yaml:"own"`
 	ReadOwn []string `yaml:"read_own"`
@@ -68,7 +70,7 @@ func (c *Config) Shapes() catalog.Shapes {
 	for _, name := range sorted(t.Members) {
 		m := t.Members[name]
 		s.Members = append(s.Members, catalog.Members{Table: Named(name), Through: Named(m.Through), Person: m.Person,
-			Accepted: m.Accepted, Columns: m.Columns})
+			Accepted: m.Accepted, Issuer: m.Issuer, Columns: m.Columns})
 	}
 	for _, name := range sorted(t.SharedRows) {
 		shared := catalog.SharedRows{Table: Named(name)}
@@ -93,8 +95,8 @@ func (c *Config) Shapes() catalog.Shapes {
 	}
 	for _, name := range sorted(t.Inside) {
 		x := t.Inside[name]
-		s.Inside = append(s.Inside, catalog.Inside{Table: Named(name), Owner: x.Owner, All: x.All, Own: x.Own,
-			ReadOwn: x.ReadOwn})
+		s.Inside = append(s.Inside, catalog.Inside{Table: Named(name), Owner: x.Owner, Issuer: x.Issuer, All: x.All,
+			Own: x.Own, ReadOwn: x.ReadOwn})
 	}
 	return s
 }
