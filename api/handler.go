@@ -151,6 +151,7 @@ func (h *Handler) unauthorized(w http.ResponseWriter, r *http.Request, err error
 		h.fail(w, r, err)
 		return
 	}
+	h.config.Gate.Stranger(r.Context())
 	refused := auth.Describe(err)
 	e := problem.New(refused.Status, refused.Code, "%s", refused.Message)
 	e.RetryAfter = refused.RetryAfter

@@ -13,6 +13,7 @@ type disk struct {
 	size int64
 	most int64 // bytes; 0 means any number, which counts for nobody
 	ends time.Time
+	came time.Time // when the last part of it was written
 }
 
 // How much of the disk answers take, of one tenant and of all. That they are sent within
@@ -22,6 +23,9 @@ const (
 	allDisk    = 4 << 30
 	diskTime   = time.Hour
 )
+
+// longestRest is how long it rests at most after a part, however long that took.
+const longestRest = 100 * time.Millisecond
 
 // ToDisk has the answer written to the disk until it is sent, at most so many bytes of it; 0
 // means any number. It is for what no answer in memory could be. Where no file can be made,
@@ -35,7 +39,7 @@ func (x *Exchange) ToDisk(most int64) {
 		return
 	}
 	_ = os.Remove(file.Name()) // where an open file can be removed; the others in close
-	x.disk = &disk{file: file, most: most}
+	x.disk = &disk{file: file, most: most, came: time.Now()}
 }
 
 func (x *Exchange) writeDisk(p []byte) (int, error) {
@@ -46,7 +50,18 @@ func (x *Exchange) writeDisk(p []byte) (int, error) {
 	if err != nil {
 		err = fmt.Errorf("write an answer to the disk: %w", err)
 	}
+	x.rest()
 	return n, err
+}
+
+// rest has what makes the answer pause for as long as its last part took, while others are
+// about: what is that large is nothing that anybody waits for by the millisecond.
+func (x *Exchange) rest() {
+	d := x.disk
+	if x.gate.othersAbout() {
+		time.Sleep(min(time.Since(d.came), longestRest))
+	}
+	d.came = time.Now()
 }
 
 func (x *Exchange) takeDisk(n int64) error {

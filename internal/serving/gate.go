@@ -154,8 +154,8 @@ func newGate(slots int, l Limits) *Gate {
 		l.BesideOthers = max(1, slots/8)
 	}
 	g := &Gate{limits: l, slots: slots, free: slots, reserve: slots / 4, lanes: map[string]*lane{},
-		holding: map[*lane]bool{}, nobody: &lane{}, usages: map[string]*Usage{}, began: time.Now(),
-		work: work{read: time.Now()}}
+		holding: map[*lane]bool{}, nobody: &lane{limiter: newStrangers()}, usages: map[string]*Usage{},
+		began: time.Now(), work: work{read: time.Now()}}
 	// One tenant alone never takes the whole pool.
 	g.most = max(1, slots*3/4)
 	return g

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -37,6 +38,40 @@ func TestRefusalsAreHeldBack(t *testing.T) {
 		synctest.Wait()
 		if n := answered.Load(); n != 3*maxSlowed || g.lane("a").slowed != 0 {
 			t.Errorf("%d are refused after 80 ms, and %d still counted as held", n, g.lane("a").slowed)
+		}
+	})
+}
+
+// So many strangers are answered at once, the others at that rate, or after a while; many more
+// cost no memory.
+func TestStrangersAreHeldBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGate(8, Limits{})
+		var answered atomic.Int64
+		var all sync.WaitGroup
+		for range strangers + heldBack + 50 {
+			all.Go(func() {
+				g.Stranger(t.Context())
+				answered.Add(1)
+			})
+		}
+		synctest.Wait()
+		if n := answered.Load(); n != strangers+50 {
+			t.Errorf("%d are answered at once, want %d", n, strangers+50)
+		}
+		time.Sleep(time.Second + time.Millisecond)
+		synctest.Wait()
+		if n := answered.Load(); n != 2*strangers+50 {
+			t.Errorf("%d are answered in a second, want %d", n, 2*strangers+50)
+		}
+		all.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		g.nobody.limiter.AllowN(time.Now(), g.nobody.limiter.Burst())
+		start := time.Now()
+		if g.Stranger(ctx); time.Since(start) != time.Millisecond || g.nobody.slowed != 0 {
+			t.Errorf("who has gone is held for %s, and %d are held", time.Since(start), g.nobody.slowed)
 		}
 	})
 }

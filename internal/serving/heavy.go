@@ -43,8 +43,16 @@ func (w *work) now(running int) time.Duration {
 // for long runs one statement in any case, so that heavy tenants do not lock each other out.
 func (g *Gate) leavesWork(l *lane, w *waiter) bool {
 	now := time.Now()
-	return !l.heavy(now) || g.work.heavies < g.limits.BesideOthers || now.Sub(g.work.others) > aboutFor ||
+	return !l.heavy(now) || g.work.heavies < g.limits.BesideOthers || !g.work.othersAbout(now) ||
 		w.late && l.running == 0
+}
+
+func (w *work) othersAbout(now time.Time) bool { return now.Sub(w.others) <= aboutFor }
+
+func (g *Gate) othersAbout() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.work.othersAbout(time.Now())
 }
 
 // rested is called when a statement of a heavy tenant ended as long ago as it took. So half of

@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -119,6 +120,37 @@ func TestHeavyTenantsDoNotLockOut(t *testing.T) {
 		time.Sleep((mostOwed - heavyAt) * forgiven)
 		if !l.heavy(time.Now()) || l.heavy(time.Now().Add(time.Second)) {
 			t.Error("it is not forgiven in time")
+		}
+	})
+}
+
+// What makes a large answer takes half of the time beside others, and all of it alone.
+func TestLargeAnswersRest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGate(8, Limits{})
+		write := func(took time.Duration) time.Duration {
+			x := &Exchange{gate: g, lane: g.lane("a"), control: http.NewResponseController(nil), leave: func() {}}
+			defer x.close()
+			x.ToDisk(1 << 20)
+			start := time.Now()
+			for range 10 {
+				time.Sleep(took)
+				if _, err := x.writeDisk([]byte("x")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return time.Since(start)
+		}
+		alone := write(10 * time.Millisecond)
+		leave, err := g.enter(t.Context(), "other")
+		if err != nil {
+			t.Fatal(err)
+		}
+		leave()
+		beside, slow := write(10*time.Millisecond), write(time.Second/2)
+		if alone != 100*time.Millisecond || beside != 2*alone || slow != 5*time.Second+10*longestRest {
+			t.Errorf("alone %s, beside another %s, or %s", alone, beside, slow)
 		}
 	})
 }

@@ -53,6 +53,7 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
 	if token == "" {
 		return p.showSignIn(w, r, http.StatusUnprocessableEntity, "Paste the token that your agency gave you.")
 	}
+	p.Gate.Stranger(r.Context())
 	return p.Enter(w, r, token)
 }
 

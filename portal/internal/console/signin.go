@@ -36,6 +36,7 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
 	if p.Tokens.Pasted == nil {
 		return frame.ErrNotFound
 	}
+	p.Gate.Stranger(r.Context())
 	return p.Enter(w, r, frame.Token(r))
 }
 

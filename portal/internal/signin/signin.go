@@ -135,6 +135,7 @@ func (d *Door) Back(w http.ResponseWriter, r *http.Request) error {
 
 // refuse says why somebody is not signed in, as far as the visitor can do something about it.
 func (d *Door) refuse(w http.ResponseWriter, r *http.Request, err error) error {
+	d.Gate.Stranger(r.Context())
 	d.Logger.Warn("portal: sign-in", "error", serving.Cause(err))
 	switch {
 	case r.Context().Err() != nil:
