@@ -9,7 +9,7 @@ import (
 )
 
 var rulePolicyRecursion = Rule{
-	ID: "policy-recursion", Severity: High, Kind: Outage, Holes: []string{"P30"},
+	ID: "policy-recursion", Severity: High, Kind: Outage, Holes: []string{"P30", "P43"},
 	Title: "A policy reads its own table",
 	check: func(f *facts) []Finding {
 		var out []Finding
