@@ -24,6 +24,27 @@ type shaped struct {
 	options          tenancy.Options
 }
 
+// shapesOnOneTable are tables in two shapes at once: whose row it is within the tenant, and
+// which tenants read it. Rows for everybody have no owner, and an offer's is the seller's person.
+const shapesOnOneTable = `
+	CREATE TABLE app.tags (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), tenant_id uuid REFERENCES app.tenants,
+		owner_id uuid, name text);
+	INSERT INTO app.tags SELECT md5('g' || name)::uuid, id, md5('u1')::uuid, name FROM app.tenants;
+	INSERT INTO app.tags VALUES (md5('g')::uuid, NULL, md5('u3')::uuid, 'everybody''s');
+	CREATE TABLE app.offers (id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+		seller_tenant uuid NOT NULL REFERENCES app.tenants, buyer_tenant uuid NOT NULL REFERENCES app.tenants,
+		owner_id uuid NOT NULL, note text);
+	INSERT INTO app.offers SELECT md5('f' || i)::uuid, o.seller_tenant, o.buyer_tenant, md5('u' || i)::uuid, 'of u' || i
+		FROM app.orders o, generate_series(1, 3) i;
+	CREATE TABLE app.pages (tenant_id uuid NOT NULL REFERENCES app.tenants, id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+		owner_id uuid NOT NULL, body text);
+	CREATE TABLE app.page_share (tenant_id uuid NOT NULL REFERENCES app.tenants, page_id uuid NOT NULL REFERENCES app.pages
+		ON DELETE CASCADE, shared_with uuid NOT NULL REFERENCES app.tenants, PRIMARY KEY (shared_with, page_id));
+	INSERT INTO app.pages SELECT id, md5('p' || name || i)::uuid, md5('u' || i)::uuid, name FROM app.tenants,
+		generate_series(1, 3) i;
+	INSERT INTO app.page_share SELECT p.tenant_id, p.id, s.shared_with FROM app.pages p
+		JOIN app.board_share s USING (tenant_id);`
+
 func newShaped(t *testing.T) *shaped {
 	t.Helper()
 	schema, err := os.ReadFile("../../protect/testdata/shapes.sql")
@@ -31,25 +52,29 @@ func newShaped(t *testing.T) *shaped {
 		t.Fatal(err)
 	}
 	db := pgtest.New(t)
-	db.Exec(t, string(schema))
+	db.Exec(t, string(schema)+shapesOnOneTable)
 	suffix := strings.TrimPrefix(db.Name, "moat_test")
 	s := &shaped{Database: db, app: "app" + suffix, tree: "tree" + suffix}
 	table := func(name string) catalog.QName { return catalog.QName{Schema: "app", Name: name} }
 	s.options = tenancy.Options{Column: "tenant_id", Shapes: catalog.Shapes{
 		Tree:       &catalog.Tree{Parent: "parent_id", Role: s.tree, Fast: []catalog.QName{table("tasks")}},
 		Caller:     &catalog.Caller{Table: table("memberships"), Subject: "user_id", Role: "role"},
-		SharedRows: []catalog.SharedRows{{Table: table("labels")}}, FromAbove: []catalog.QName{table("templates")},
+		SharedRows: []catalog.SharedRows{{Table: table("labels")}, {Table: table("tags")}},
+		FromAbove:  []catalog.QName{table("templates")},
 		Members: []catalog.Members{{Table: table("users"), Through: table("memberships"), Person: "user_id",
 			Columns: []string{"id", "name", "email"}}},
 		Parties: []catalog.Parties{{Table: table("orders"), Owner: "seller_tenant", Reads: []string{"buyer_tenant"}},
-			{Table: table("order_lines"), Owner: "seller_tenant", Reads: []string{"buyer_tenant"}}},
+			{Table: table("order_lines"), Owner: "seller_tenant", Reads: []string{"buyer_tenant"}},
+			{Table: table("offers"), Owner: "seller_tenant", Reads: []string{"buyer_tenant"}}},
 		Shares: []catalog.Shares{{Table: table("board"), Through: table("board_share"), With: "shared_with",
-			Edits: "can_edit"}},
+			Edits: "can_edit"}, {Table: table("pages"), Through: table("page_share"), With: "shared_with"}},
 		OwnedBy: []catalog.OwnedBy{{Table: table("document_data"), By: catalog.ColumnRef{Relation: table("document"),
 			Column: "data_id"}}},
-		Inside: []catalog.Inside{{Table: table("notes"), Owner: "owner_id", All: []string{"admin"}, Own: []string{"member"},
-			ReadOwn: []string{"viewer"}}},
 	}}
+	for _, name := range []string{"notes", "tags", "offers", "pages"} {
+		s.options.Shapes.Inside = append(s.options.Shapes.Inside, catalog.Inside{Table: table(name), Owner: "owner_id",
+			All: []string{"admin"}, Own: []string{"member"}, ReadOwn: []string{"viewer"}})
+	}
 	roles := protect.Roles{Owner: "owner" + suffix, Application: s.app, Operator: "operator" + suffix,
 		Definer: "definer" + suffix}
 	s.owner = roles.Owner

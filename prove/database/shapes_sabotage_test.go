@@ -56,6 +56,10 @@ var parts = [][]part{{
 	{"a pair may be added", "GRANT INSERT ON moat.tenant_tree TO «app»; CREATE POLICY adds ON moat.tenant_tree " +
 		"FOR INSERT WITH CHECK (true)", "DROP POLICY adds ON moat.tenant_tree", "rls-shape app.tenants",
 		"leak pairs of the tree moat.tenant_tree"},
+	{"the buyer's member reads all offers", "ALTER POLICY parties_read ON app.offers USING (true)", "",
+		"rls-shape app.offers", "leak visible set app.offers"},
+	{"a member reads everybody's tags, wide", "CREATE POLICY more ON app.tags FOR SELECT TO «tree» USING (true)", "",
+		"rls-shape app.tags.more", "leak visible set app.tags"},
 	{"no gate", "DROP POLICY moat_roles ON app.tasks", "", "rls-shape app.tasks", ""},
 }, {
 	{"caller not asked", "ALTER POLICY tenant_isolation ON app.document USING (tenant_id = " + current + ")", "",
@@ -102,6 +106,10 @@ var parts = [][]part{{
 	{"bytes of another linked", "ALTER TABLE app.document DROP CONSTRAINT document_data_id_fkey, ADD CONSTRAINT " +
 		"document_data_id_fkey FOREIGN KEY (data_id) REFERENCES app.document_data (id)", "",
 		"key-foreign-key app.document.document_data_id_fkey", "leak cascade app.document"},
+	{"pages shared with everybody", "ALTER POLICY shared_read ON app.pages USING (true)", "", "rls-shape app.pages",
+		"leak visible set app.pages"},
+	{"a member's offer of another", "ALTER POLICY member_insert ON app.offers WITH CHECK (true)", "",
+		"rls-shape app.offers.member_insert", ""},
 	{"members read wide", "CREATE POLICY more ON app.notes FOR SELECT TO «tree» USING (true)", "",
 		"rls-shape app.notes.more",
 		"leak visible set app.notes"},
