@@ -76,6 +76,8 @@ func (b *bench) run(ctx context.Context) (err error) {
 		{form{"no HNSW", "app.plain", anyTenant}, b.sql("SELECT 1")},
 		{form{"LIST, tenant named", "app.listed", named}, b.list},
 		{form{"HASH 16, scans go on", "app.docs", anyTenant}, b.hash},
+		{form{"HASH 16, ef_search 100", "app.docs", anyTenant},
+			b.sql("ALTER ROLE " + application + " SET hnsw.ef_search = 100")},
 	} {
 		if err := f.prepare(ctx); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
