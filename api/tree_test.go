@@ -320,6 +320,37 @@ func TestWideRefusals(t *testing.T) {
 	}
 }
 
+// What cannot be told apart by tenant, or is one tenant's whoever asks, is not read of several;
+// and where a view leaves out part of a key, ids that tenants share join nothing.
+func TestWideTellsTenantsApart(t *testing.T) {
+	t.Parallel()
+	db := treeDatabase(t)
+	db.Exec(t, strings.NewReplacer(":app", db.Roles["app"], ":tree", db.Roles["tree"]).Replace(`
+		GRANT CREATE ON SCHEMA app TO :app; ALTER VIEW app.hot RESET (security_invoker); ALTER VIEW app.hot OWNER TO :app;
+		REVOKE CREATE ON SCHEMA app FROM :app;
+		REVOKE SELECT ON app.notes FROM :tree; GRANT SELECT (id, body) ON app.notes TO :tree;
+		CREATE VIEW app.seen WITH (security_barrier, security_invoker) AS SELECT board_id, shared_with FROM app.board_share;
+		GRANT SELECT ON app.seen TO :app`))
+	s := serveTree(t, db, nil)
+	for path, want := range map[string]struct{ wide, own string }{
+		"hot?select=name":            {"MOAT109", "A1 lead"},
+		"notes?select=body":          {"MOAT109", "A1 lead"},
+		"seen?select=board(title)":   {"", "PGRST200"},
+		"seen?select=shared_with":    {"", treeTenant("A1")},
+		"leads?select=notes(body)":   {"PGRST200", "A1 lead"},
+		"board_share?select=board()": {"", "{}"},
+	} {
+		c := call{tenant: treeTenant("A1"), path: path}
+		if got := s.do(t, c); !strings.Contains(got.Body, want.own) {
+			t.Errorf("%s: %d %s, want %s", path, got.Status, got.Body, want.own)
+		}
+		c.header = []string{wideScope}
+		if got := s.do(t, c); !strings.Contains(got.Body, want.wide) {
+			t.Errorf("%s, wide: %d %s, want %s", path, got.Status, got.Body, want.wide)
+		}
+	}
+}
+
 // A tenant that moat suspends is left out of what is above it too.
 func TestWideLeavesOutWhoMoatSuspends(t *testing.T) {
 	t.Parallel()
