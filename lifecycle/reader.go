@@ -116,7 +116,10 @@ func (s *section) Read(b []byte) (int, error) {
 			return 0, io.EOF
 		}
 		n, err := s.w.tar.Read(b)
-		if n > 0 || !errors.Is(err, io.EOF) {
+		switch {
+		case n > 0 && errors.Is(err, io.EOF): // of this entry; the table may go on in the next
+			return n, nil
+		case n > 0 || !errors.Is(err, io.EOF):
 			return n, err
 		}
 		if err := s.w.advance(); err != nil {

@@ -21,6 +21,11 @@ func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		w := newWorld(t, c)
+		// More than one part of an archive: a table, and a large object.
+		w.Exec(t, "INSERT INTO app.teams (tenant_id, name) SELECT $1, n || repeat(md5(n::text), 40) FROM "+
+			"generate_series(1, 2500) n", acme)
+		w.Exec(t, "UPDATE app.files SET content = lo_from_bytea(0, decode(repeat('00ff', 800000), 'hex')) "+
+			"WHERE tenant_id = $1 AND name = 'doc-1'", acme)
 		mine, others := w.fingerprint(t, acme, false), w.fingerprint(t, acme, true)
 		file := w.export(t, acme)
 		if _, err := w.operator(t).Erase(t.Context(), acme, lifecycle.EraseOptions{}); err != nil {

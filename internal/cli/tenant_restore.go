@@ -100,17 +100,22 @@ func differenceText(w io.Writer, d *lifecycle.Difference) {
 	}
 	fmt.Fprintf(w, "Tenant %s, as of %s. What %s:\n\n", d.Tenant, d.TakenAt.Format("2 January 2006, 15:04 MST"), verb)
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "added\tchanged\tremoved\t  table")
 	same := 0
-	for _, c := range d.Tables {
+	for i, c := range d.Tables {
 		if !c.Any() && c.Kept+c.Altered == 0 {
 			same++
 			continue
 		}
+		if same == i { // the first that differs
+			fmt.Fprintln(t, "added\tchanged\tremoved\t  table")
+		}
 		fmt.Fprintf(t, "%d\t%d\t%d\t  %s%s\n", c.Add, c.Change, c.Remove, c.Table, remarks(c))
 	}
 	t.Flush()
-	fmt.Fprintf(w, "\n%s as in the export.\n", english.Count(same, "table is", "tables are"))
+	if same < len(d.Tables) {
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "%s as in the export.\n", english.Count(same, "table is", "tables are"))
 	for _, lines := range [][]string{d.Left, d.Mapped} {
 		for _, line := range lines {
 			fmt.Fprintln(w, "  "+line)
