@@ -222,6 +222,7 @@ func TestOpenRequestsAreBounded(t *testing.T) {
 		if got, _ := io.ReadAll(c); !strings.HasPrefix(string(got), "HTTP/1.1 429") {
 			t.Errorf("the sixth: %.40q", got)
 		}
+		time.Sleep(2 * moment) // until no refusal is held back
 	})
 }
 

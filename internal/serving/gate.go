@@ -167,15 +167,16 @@ func (g *Gate) arrive(ctx context.Context, tenant string) (*lane, error) {
 	l := g.lane(tenant)
 	if l.limiter != nil && !l.limiter.Allow() {
 		g.count(tenant, func(u *Usage) { u.Refused++ })
-		g.slow(ctx, l)
+		g.slow(ctx, l, moment)
 		return nil, tooMany(time.Duration(float64(time.Second)/float64(l.limiter.Limit())),
 			"the tenant's rate of requests is exceeded")
 	}
-	defer g.mu.Unlock()
 	if l.open-l.each >= g.limits.Waiting {
 		g.count(tenant, func(u *Usage) { u.Refused++ })
+		g.slow(ctx, l, moment)
 		return nil, tooMany(g.limits.Wait, "too many requests of the tenant are waiting")
 	}
+	defer g.mu.Unlock()
 	l.open++
 	g.count(tenant, func(u *Usage) { u.Requests++ })
 	return l, nil
@@ -184,10 +185,13 @@ func (g *Gate) arrive(ctx context.Context, tenant string) (*lane, error) {
 // maxSlowed is how many refusals of one tenant wait at a time; further ones do not.
 const maxSlowed = 100
 
+// moment is about how long one waits.
+const moment = 50 * time.Millisecond
+
 // slow holds back a refusal for a moment, and unlocks. A client that asks again at once
 // would cost the others more by being refused than its limit lets it cost by being
 // answered. The moment is not always the same, so that many do not come back together.
-func (g *Gate) slow(ctx context.Context, l *lane) {
+func (g *Gate) slow(ctx context.Context, l *lane, about time.Duration) {
 	held := l.slowed < maxSlowed
 	if held {
 		l.slowed++
@@ -196,7 +200,7 @@ func (g *Gate) slow(ctx context.Context, l *lane) {
 	if !held {
 		return
 	}
-	timer := time.NewTimer(25*time.Millisecond + rand.N(50*time.Millisecond))
+	timer := time.NewTimer(about/2 + rand.N(about))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -212,21 +216,22 @@ func (g *Gate) slow(ctx context.Context, l *lane) {
 func (g *Gate) turn(ctx context.Context, l *lane, long bool) (func(), error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	w := &waiter{turn: make(chan struct{}), long: long}
-	if len(l.waiting) == 0 && g.mayRun(l, w) {
+	if len(l.waiting) == 0 && g.mayRun(l, long, false) {
 		return g.begin(l, long), nil
 	}
 	if len(l.waiting) >= g.limits.Waiting {
 		return nil, tooMany(g.limits.Wait, "too many requests of the tenant are waiting")
 	}
+	w := &waiter{turn: make(chan struct{}), long: long}
 	l.waiting = append(l.waiting, w)
 	g.queue(l)
 	return g.wait(ctx, l, w)
 }
 
-// mayRun reports whether what waits first in a lane gets a connection now.
-func (g *Gate) mayRun(l *lane, w *waiter) bool {
-	return g.free > g.kept(l, w.long) && l.running < l.each && (w.long || g.leavesWork(l, w))
+// mayRun reports whether a lane gets a connection now, for a long turn or another, which has
+// waited for long or not.
+func (g *Gate) mayRun(l *lane, long, late bool) bool {
+	return g.free > g.kept(l, long) && l.running < l.each && (long || g.leavesWork(l, late))
 }
 
 // kept is how many connections a lane leaves to others. The last ones are for tenants that
@@ -337,7 +342,7 @@ func (g *Gate) dispatch() {
 			continue
 		}
 		next := l.waiting[0]
-		if !g.mayRun(l, next) {
+		if !g.mayRun(l, next.long, next.late) {
 			if l.running < l.each { // otherwise it comes back when one of its own ends
 				g.queue(l)
 			}

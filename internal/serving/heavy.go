@@ -41,10 +41,10 @@ func (w *work) now(running int) time.Duration {
 // leavesWork reports whether a lane's next statement leaves processors to others: connections
 // alone, which [Gate.kept] leaves them, are no help to who waits for a processor. Who has waited
 // for long runs one statement in any case, so that heavy tenants do not lock each other out.
-func (g *Gate) leavesWork(l *lane, w *waiter) bool {
+func (g *Gate) leavesWork(l *lane, late bool) bool {
 	now := time.Now()
 	return !l.heavy(now) || g.work.heavies < g.limits.BesideOthers || !g.work.othersAbout(now) ||
-		w.late && l.running == 0
+		late && l.running == 0
 }
 
 func (w *work) othersAbout(now time.Time) bool { return now.Sub(w.others) <= aboutFor }

@@ -27,6 +27,9 @@ func (x *Exchange) Long(ctx context.Context) error {
 	long.mu.Unlock()
 	last, err := long.turn(ctx, l, false)
 	if err != nil {
+		// Who asks again at once would cost more than one that runs.
+		long.mu.Lock()
+		long.slow(ctx, l, time.Second)
 		return err
 	}
 	if err := x.take(ctx, true); err != nil {

@@ -114,10 +114,13 @@ func TestLong(t *testing.T) {
 		if err := held.Long(ctx); err != nil {
 			t.Fatal(err)
 		}
-		late := begin("a")
+		late, start := begin("a"), time.Now()
 		var refused *RefusedError
 		if err := late.Long(ctx); !errors.As(err, &refused) || refused.Busy {
 			t.Errorf("a second one of the same tenant: %v", err)
+		}
+		if took := time.Since(start); took < longWait+time.Second/2 {
+			t.Errorf("it was refused after %s, and comes again at once", took)
 		}
 		held.Leave()
 		if g.free != 8 || g.long.free != 2 {
