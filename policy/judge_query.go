@@ -315,7 +315,8 @@ func (a *analyst) bindMember(own, y value, tenant bool) verdict {
 		return verdict{own: true}
 	}
 	// A link of the tenant's own names the row: the people whom its memberships list.
-	if y.binding == boundTo && a.references(y.ref, ref(own.node)) && !y.member.other && !y.member.below {
+	named := a.references(y.ref, ref(own.node)) || a.links(own, y)
+	if y.binding == boundTo && named && !y.member.other && !y.member.below {
 		a.j.Links = append(a.j.Links, y.ref)
 		return verdict{own: true}
 	}

@@ -103,13 +103,18 @@ func (a *analyst) shaped(own, y value) within {
 	if x := s.SharesOf(a.t.QName()); x != nil && y.ref.Relation == x.Through {
 		return a.byShare(x, own, y)
 	}
-	if x := s.MembersOf(a.t.QName()); x != nil && y.ref.Relation == x.Through && y.member.below && y.binding == boundTo {
-		if own.node.Column == x.Key && y.ref.Column == x.Person {
-			a.j.Links = append(a.j.Links, y.ref)
-			return below | wide
-		}
+	if y.member.below && y.binding == boundTo && a.links(own, y) {
+		a.j.Links = append(a.j.Links, y.ref)
+		return below | wide
 	}
 	return 0
+}
+
+// links reports whether own = (what a subquery selects) is a link to people that the model
+// declares, which no foreign key need say.
+func (a *analyst) links(own, y value) bool {
+	x := a.m.Shapes.MembersOf(a.t.QName())
+	return x != nil && y.ref.Relation == x.Through && y.ref.Column == x.Person && own.node.Column == x.Key
 }
 
 // inTree reads the closure one way for what is below, the other for what is above.

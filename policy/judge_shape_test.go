@@ -19,6 +19,7 @@ const shapesOfJudge = `CREATE SCHEMA app; CREATE SCHEMA moat;
 		tenant int NOT NULL REFERENCES app.tenants, depth int NOT NULL, PRIMARY KEY (ancestor, tenant));
 	CREATE TABLE app.links (tenant_id int NOT NULL REFERENCES app.tenants, partner int NOT NULL REFERENCES app.tenants);
 	CREATE TABLE app.users (id int PRIMARY KEY);
+	CREATE TABLE app.themes (person int PRIMARY KEY, other int);
 	CREATE TABLE app.memberships (tenant_id int NOT NULL REFERENCES app.tenants,
 		user_id int NOT NULL REFERENCES app.users);
 	CREATE TABLE app.leads (tenant_id int NOT NULL REFERENCES app.tenants, id int);
@@ -100,6 +101,9 @@ func TestShapesAreJudged(t *testing.T) {
 		{"users", "id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id = ANY (ARRAY(«below»))))",
 			"below wide"},
 		{"users", "id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m))", ""},
+		{"themes", "person = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id = «T»))", "tenant"},
+		{"themes", "person = ANY (ARRAY(SELECT m.user_id FROM app.memberships m))", ""},
+		{"themes", "other = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id = «T»))", ""},
 		{"users", "id = ANY (ARRAY(SELECT m.tenant_id FROM app.memberships m WHERE m.tenant_id = «T»))", ""},
 	} {
 		text := current.Replace(fill.Replace(c.expr))
@@ -129,7 +133,8 @@ func judgedAs(t *testing.T, conn *pgx.Conn, table, expr string) string {
 			Shares: []catalog.Shares{{Table: at("board"), Through: at("board_share"), With: "shared_with",
 				Edits: "can_edit"}},
 			Members: []catalog.Members{{Table: at("users"), Through: at("memberships"), Person: "user_id",
-				Columns: []string{"id"}}},
+				Columns: []string{"id"}}, {Table: at("themes"), Through: at("memberships"), Person: "user_id",
+				Columns: []string{"person"}}},
 		}})
 	if err != nil {
 		t.Fatal(err)
