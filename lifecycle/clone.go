@@ -49,11 +49,64 @@ func (o *Operator) Clone(ctx context.Context, tenant, as string, opts CloneOptio
 	if err := c.plan(); err != nil {
 		return nil, err
 	}
-	err = pgx.BeginTxFunc(ctx, o.conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
+	if o.view.Model.Shapes.Tree != nil {
+		return c.made, c.inTree(ctx)
+	}
+	return c.made, c.within(ctx, pgx.RepeatableRead, c.run)
+}
+
+// within runs fn in a transaction.
+func (c *clone) within(ctx context.Context, level pgx.TxIsoLevel, fn func(context.Context) error) error {
+	return pgx.BeginTxFunc(ctx, c.conn, pgx.TxOptions{IsoLevel: level}, func(tx pgx.Tx) error {
 		c.tx = tx
-		return toUnnamed(c.run(ctx), c.left)
+		return toUnnamed(fn(ctx), c.left)
 	})
-	return c.made, err
+}
+
+// inTree copies the tenant's own row first, in a transaction of its own: a tree of tenants grows
+// in none that keeps one snapshot, which the other rows need. If they cannot be copied, that row
+// goes again; a crash in between leaves a tenant without rows.
+func (c *clone) inTree(ctx context.Context) error {
+	root := find(c.view, c.parts, c.view.Model.Tenants)
+	if root == nil {
+		return c.within(ctx, pgx.RepeatableRead, c.run)
+	}
+	if err := c.standsAlone(root); err != nil {
+		return err
+	}
+	err := c.within(ctx, pgx.RepeatableRead, c.seenByOthers)
+	if err == nil {
+		err = c.within(ctx, pgx.ReadCommitted, func(ctx context.Context) error { return c.copyParts(ctx, root) })
+	}
+	if err != nil {
+		return err
+	}
+	c.root = root
+	if err = c.within(ctx, pgx.RepeatableRead, c.run); err != nil {
+		_, gone := c.conn.Exec(context.WithoutCancel(ctx), "DELETE FROM "+root.name().SQL()+" WHERE "+
+			sqltext.Ident(c.view.Model.Key)+"::text = $1", c.to)
+		return errors.Join(err, gone)
+	}
+	return nil
+}
+
+// standsAlone refuses a tenant whose own row refers to other rows of its, or has another key that
+// they refer to.
+func (c *clone) standsAlone(root *part) error {
+	for _, p := range c.parts {
+		for i := range p.table.Constraints {
+			k := &p.table.Constraints[i]
+			to := find(c.view, c.parts, k.References)
+			anew := to == root && slices.ContainsFunc(k.RefColumns, func(n string) bool {
+				return c.fresh[catalog.ColumnRef{Relation: root.name(), Column: n}] != ""
+			})
+			if k.Type == catalog.ForeignKey && (anew || p == root && to != nil && to != root) {
+				return fmt.Errorf("cannot copy this tenant: %s of %s ties the row of the tenant to others of its, and in a "+
+					"tree that row comes first", k.Name, p.name())
+			}
+		}
+	}
+	return nil
 }
 
 type clone struct {
@@ -66,6 +119,7 @@ type clone struct {
 	fresh map[catalog.ColumnRef]string
 	maps  map[*part]string
 	left  []string // tables that are not copied, because they are not named
+	root  *part    // has been copied already; nil where it is copied with the others
 	tx    pgx.Tx
 	made  []Removed
 }
@@ -189,21 +243,30 @@ func (c *clone) run(ctx context.Context) error {
 	if _, err := c.tx.Exec(ctx, "SET CONSTRAINTS ALL DEFERRED"); err != nil {
 		return err
 	}
-	for _, p := range c.parts {
-		if err := c.number(ctx, p); err != nil {
-			return fmt.Errorf("make new keys for %s: %w", p.name(), err)
-		}
-	}
-	for _, g := range ordered(c.view, c.parts) {
-		if err := c.copyGroup(ctx, g); err != nil {
-			return fmt.Errorf("copy the rows of %s: %w", names(g), err)
-		}
+	others := slices.DeleteFunc(slices.Clone(c.parts), func(p *part) bool { return p == c.root })
+	if err := c.copyParts(ctx, others...); err != nil {
+		return err
 	}
 	if err := c.giveObjects(ctx); err != nil {
 		return err
 	}
 	_, err = c.tx.Exec(ctx, "SET CONSTRAINTS ALL IMMEDIATE")
 	return err
+}
+
+// copyParts makes the new keys, and copies the rows in the order of their keys.
+func (c *clone) copyParts(ctx context.Context, list ...*part) error {
+	for _, p := range list {
+		if err := c.number(ctx, p); err != nil {
+			return fmt.Errorf("make new keys for %s: %w", p.name(), err)
+		}
+	}
+	for _, g := range ordered(c.view, list) {
+		if err := c.copyGroup(ctx, g); err != nil {
+			return fmt.Errorf("copy the rows of %s: %w", names(g), err)
+		}
+	}
+	return nil
 }
 
 // seenByOthers refuses copies that other tenants would see, as a party of the row.

@@ -6,8 +6,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/lifecycle"
+	"github.com/moat-db/moat/tenancy"
 )
 
 const copied = "dddddddd-0000-4000-8000-000000000004"
@@ -91,5 +93,49 @@ func TestCreate(t *testing.T) {
 	}
 	if n := w.count(t, lines+" IS NULL OR $1 = tenant_id", globex); n != 0 {
 		t.Errorf("%d lines name no tenant, or one that was there", n)
+	}
+}
+
+// treeOfTenants refuses a change of its tenants where moat's own trigger does.
+const treeOfTenants = `
+CREATE SCHEMA app;
+CREATE TABLE app.tenants (id uuid PRIMARY KEY, parent_id uuid REFERENCES app.tenants, name text);
+CREATE FUNCTION app.moved() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF current_setting('transaction_isolation') <> 'read committed' THEN RAISE EXCEPTION 'one snapshot'; END IF;
+	RETURN NULL; END $$;
+CREATE TRIGGER moved AFTER INSERT OR DELETE OR UPDATE OF parent_id ON app.tenants
+	FOR EACH ROW EXECUTE FUNCTION app.moved();
+CREATE TABLE app.leads (tenant_id uuid NOT NULL REFERENCES app.tenants, id int, name text CHECK (name <> 'not twice'),
+	PRIMARY KEY (tenant_id, id));
+INSERT INTO app.tenants VALUES ('` + globex + `', NULL, 'Globex'), ('` + acme + `', '` + globex + `', 'Acme');
+INSERT INTO app.leads SELECT '` + acme + `', i, 'lead ' || i FROM generate_series(1, 9) i;`
+
+// In a tree a tenant is copied below the same parent; where its rows cannot be, nothing stays.
+func TestCloneInATree(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	db.Exec(t, treeOfTenants)
+	w := &world{db, tenancy.Options{Column: "tenant_id", Tenants: named("app.tenants"), Key: "id",
+		Shapes: catalog.Shapes{Tree: &catalog.Tree{Parent: "parent_id"}}}}
+	opts := lifecycle.CloneOptions{Set: map[string]string{"app.leads.name": "not twice"}}
+	if _, err := w.operator(t).Clone(t.Context(), acme, copied, opts); err == nil {
+		t.Fatal("rows that break a check were copied")
+	}
+	if n := w.count(t, "SELECT count(*) FROM app.tenants WHERE id = $1", copied); n != 0 {
+		t.Error("the copy failed, and its tenant stays")
+	}
+	if _, err := w.operator(t).Clone(t.Context(), acme, copied, lifecycle.CloneOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.count(t, `SELECT count(*) FROM app.leads l JOIN app.tenants x ON x.id = l.tenant_id
+		WHERE x.id = $1 AND x.parent_id = '`+globex+`'`, copied); n != 9 {
+		t.Errorf("%d leads below the parent, want 9", n)
+	}
+	tied := newWorld(t, pgtest.Shared(t)) // a tenant names its home team
+	tied.options.Shapes.Tree = &catalog.Tree{Parent: "parent_id"}
+	_, err := tied.operator(t).Clone(t.Context(), acme, copied, lifecycle.CloneOptions{
+		Include: []string{"app.orders", "app.memberships"}, Set: map[string]string{"app.tenants.slug": "{}-2"}})
+	if err == nil || !strings.Contains(err.Error(), "that row comes first") {
+		t.Errorf("a tenant whose row refers to others of its: %v", err)
 	}
 }

@@ -158,8 +158,8 @@ func (x *restore) run(ctx context.Context, file io.Reader) (_ *Difference, err e
 		return nil, fmt.Errorf("begin the restore: %w", err)
 	}
 	defer x.tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // after the commit it does nothing
-	steps := []func(context.Context) error{x.prepareTables, func(ctx context.Context) error { return x.load(ctx, file) },
-		x.checkTenant, x.checkObjects, x.compare}
+	steps := []func(context.Context) error{x.planForMany, x.prepareTables,
+		func(ctx context.Context) error { return x.load(ctx, file) }, x.checkTenant, x.checkObjects, x.compare}
 	if x.opts.Apply {
 		steps = append(steps, x.rememberOwned, func(ctx context.Context) error { return toUnnamed(x.apply(ctx), x.unnamed) })
 	}
@@ -179,6 +179,13 @@ func (x *restore) run(ctx context.Context, file io.Reader) (_ *Difference, err e
 	}
 	x.difference.Applied = true
 	return x.difference, x.refresh(ctx, x.parts)
+}
+
+// planForMany keeps the planner from comparing each row with each. Of rows that this transaction
+// has written, or that a tenant has come back with, it knows nothing and expects one.
+func (x *restore) planForMany(ctx context.Context) error {
+	_, err := x.tx.Exec(ctx, "SET LOCAL enable_nestloop = off")
+	return err
 }
 
 // quiet suspends the tenant and lets its last statements end. done resumes it, if it was

@@ -1,9 +1,10 @@
-// Command lifecycle measures what a tenant's export and erasure take, beside COPY of the
+// Command lifecycle measures what a tenant's export, erasure and restore take, beside COPY of the
 // same rows, in a table of many times as many, while another tenant goes on writing.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -71,10 +72,19 @@ func run(ctx context.Context, rows int) error {
 		return err
 	}
 	fmt.Printf("PostgreSQL %s, %d rows of %d\n", server.Version(), rows, rows*10)
-	if err := export(ctx, conn, o); err != nil {
+	file, err := os.CreateTemp("", "moat-bench-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name())
+	defer file.Close()
+	if err := export(ctx, conn, o, file); err != nil {
 		return err
 	}
 	if err := erase(ctx, server.URL("postgres", "postgres"), o, rows); err != nil {
+		return err
+	}
+	if err := restore(ctx, o, file); err != nil {
 		return err
 	}
 	log, err := os.ReadFile(server.LogFile())
@@ -92,8 +102,11 @@ func setUp(ctx context.Context, conn *pgx.Conn, rows int) error {
 }
 
 // export is timed in turns with COPY of the same rows.
-func export(ctx context.Context, conn *pgx.Conn, o *lifecycle.Operator) error {
+func export(ctx context.Context, conn *pgx.Conn, o *lifecycle.Operator, into *os.File) error {
 	for range 3 {
+		if err := errors.Join(into.Truncate(0), start(into)); err != nil {
+			return err
+		}
 		began := time.Now()
 		tag, err := conn.PgConn().CopyTo(ctx, io.Discard, "COPY (SELECT * FROM leads WHERE tenant_id = 1) TO STDOUT")
 		if err != nil {
@@ -101,14 +114,17 @@ func export(ctx context.Context, conn *pgx.Conn, o *lifecycle.Operator) error {
 		}
 		plain := time.Since(began)
 		began = time.Now()
-		w := &counter{}
-		m, err := o.Export(ctx, "1", w, lifecycle.ExportOptions{})
+		m, err := o.Export(ctx, "1", into, lifecycle.ExportOptions{})
 		if err != nil {
 			return err
 		}
 		took := time.Since(began)
+		size, err := into.Seek(0, io.SeekEnd)
+		if err != nil {
+			return err
+		}
 		fmt.Printf("COPY %d rows: %s; export %d rows: %s into %d MB: %.2f of COPY's speed; heap %d MB\n", tag.RowsAffected(),
-			plain.Round(time.Millisecond), m.Rows(), took.Round(time.Millisecond), w.n>>20, plain.Seconds()/took.Seconds(),
+			plain.Round(time.Millisecond), m.Rows(), took.Round(time.Millisecond), size>>20, plain.Seconds()/took.Seconds(),
 			heap())
 	}
 	return nil
@@ -166,11 +182,26 @@ func heap() uint64 {
 	return m.Sys >> 20
 }
 
-type counter struct{ n int64 }
+func start(f *os.File) error {
+	_, err := f.Seek(0, io.SeekStart)
+	return err
+}
 
-func (c *counter) Write(b []byte) (int, error) {
-	c.n += int64(len(b))
-	return len(b), nil
+// restore brings the erased tenant back.
+func restore(ctx context.Context, o *lifecycle.Operator, from *os.File) error {
+	if err := start(from); err != nil {
+		return err
+	}
+	began := time.Now()
+	d, err := o.Restore(ctx, "1", from, lifecycle.RestoreOptions{Apply: true, RevokeCertificate: true})
+	if err != nil {
+		return err
+	}
+	for _, c := range d.Tables {
+		fmt.Printf("restored %d rows of %s\n", c.Add, c.Table)
+	}
+	fmt.Printf("in %s; heap %d MB\n", time.Since(began).Round(time.Millisecond), heap())
+	return nil
 }
 
 type gate struct{}
