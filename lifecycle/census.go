@@ -26,10 +26,12 @@ type Holding struct {
 
 // Census is what a tenant has in all tables.
 type Census struct {
-	Tenant string    `json:"tenant"`
-	Name   string    `json:"name,omitempty"`
-	State  string    `json:"state"`
-	Tables []Holding `json:"tables"`
+	Tenant string `json:"tenant"`
+	Name   string `json:"name,omitempty"`
+	State  string `json:"state"`
+	// Due is from when on the tenant is to be erased, nil where that is not requested.
+	Due    *time.Time `json:"erasure_due,omitempty"`
+	Tables []Holding  `json:"tables"`
 	// People are those whom links of the tenant name; they may belong to others as well.
 	People int64 `json:"people,omitempty"`
 }
@@ -69,7 +71,19 @@ func (o *Operator) Show(ctx context.Context, tenant string) (*Census, error) {
 	if err := o.log(ctx, "looked at the tenant's size", id, ""); err != nil {
 		return nil, err
 	}
-	return o.census(ctx, id)
+	return o.censusAndDue(ctx, id)
+}
+
+func (o *Operator) censusAndDue(ctx context.Context, tenant string) (*Census, error) {
+	c, err := o.census(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	r, err := o.open(ctx, tenant)
+	if r != nil {
+		c.Due = &r.due
+	}
+	return c, err
 }
 
 func (o *Operator) census(ctx context.Context, tenant string) (*Census, error) {
@@ -156,7 +170,7 @@ func (o *Operator) List(ctx context.Context) ([]*Census, error) {
 	}
 	all := make([]*Census, len(ids))
 	for i, id := range ids {
-		if all[i], err = o.census(ctx, id); err != nil {
+		if all[i], err = o.censusAndDue(ctx, id); err != nil {
 			return nil, err
 		}
 	}

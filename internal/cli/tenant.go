@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -171,7 +172,7 @@ func listText(w io.Writer, all []*lifecycle.Census) {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(t, "TENANT\tNAME\tSTATE\tROWS\tSIZE\tLAST WRITE")
 	for _, c := range all {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", c.Tenant, c.Name, c.State, c.Rows(), size(c.Bytes()), lastWrite(c))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", c.Tenant, c.Name, stateText(c), c.Rows(), size(c.Bytes()), lastWrite(c))
 	}
 	t.Flush()
 }
@@ -218,7 +219,7 @@ func (a *app) newTenantShow() *cobra.Command {
 }
 
 func censusText(w io.Writer, c *lifecycle.Census) {
-	fmt.Fprintf(w, "Tenant %s%s, %s: %s, %s, last write %s\n\n", c.Tenant, inParens(c.Name), c.State,
+	fmt.Fprintf(w, "Tenant %s%s, %s: %s, %s, last write %s\n\n", c.Tenant, inParens(c.Name), stateText(c),
 		english.Count(c.Rows(), "row"), size(c.Bytes()), lastWrite(c))
 	holdingsText(w, c.Tables)
 	if c.People > 0 {
@@ -276,6 +277,14 @@ func (a *app) newTenantSuspend() *cobra.Command {
 
 func (a *app) newTenantResume() *cobra.Command {
 	return a.newTenantState("resume", "Let a suspended tenant in again", (*lifecycle.Operator).Resume, "is active")
+}
+
+// stateText is a tenant's state, and from when on it is to be erased.
+func stateText(c *lifecycle.Census) string {
+	if c.Due == nil {
+		return c.State
+	}
+	return c.State + ", to be erased " + c.Due.Format(time.DateOnly)
 }
 
 func (a *app) newTenantState(name, short string, fn func(*lifecycle.Operator, context.Context, string) error,

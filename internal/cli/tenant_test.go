@@ -83,6 +83,8 @@ func TestTenantCommands(t *testing.T) {
 	step(exitFound, "waits until", tenant("erase", "--due")...)
 	step(exitOK, "no tenant is due", tenant("erase", "--due", "--apply", "--certificates", dir)...)
 	step(exitError, "cancel it first", tenant("resume", tenantA, "--apply")...)
+	step(exitOK, "suspended, to be erased 20", tenant("list")...)
+	step(exitOK, "suspended, to be erased 20", tenant("show", tenantA)...)
 	step(exitOK, "is cancelled", tenant("erase", tenantA, "--cancel", "--apply")...)
 	step(exitOK, "no erasure is requested", tenant("erase", "--due")...)
 	step(exitOK, "16 rows deleted", tenant("erase", tenantA, "--apply", "--certificates", dir)...)
