@@ -38,6 +38,9 @@ func (b *tab) firstLead() string {
 	b.t.Helper()
 	b.look(1440, false)
 	b.open("/t/leads")
+	if over := eval[int](b, `(e => e.scrollWidth - e.clientWidth)(document.querySelector("#results .scroll"))`); over > 0 {
+		b.t.Errorf("the leads scroll sideways by %d px", over)
+	}
 	return eval[string](b, `document.querySelector("a.name").getAttribute("href").replace("/portal", "")`)
 }
 
