@@ -145,7 +145,7 @@ func (f *facts) newOwner(schema string) (name string, create []string) {
 	}
 	name = cmp.Or(f.o.Owner, roles.Owner)
 	if f.look.Role(name) == nil {
-		create = []string{unless("duplicate_object", "CREATE ROLE "+sqltext.Ident(name)+" NOLOGIN")}
+		create = []string{unless("duplicate_object OR unique_violation", "CREATE ROLE "+sqltext.Ident(name)+" NOLOGIN")}
 	}
 	return name, create
 }

@@ -80,7 +80,8 @@ func (p *planner) mayNotCreate(attributes string) string {
 // roles belong to the cluster.
 func createRole(role, attributes string) string {
 	body := fmt.Sprintf("BEGIN\n  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %s) THEN\n    CREATE "+
-		"ROLE %s %s;\n  END IF;\nEND",
+		"ROLE %s %s;\n  END IF;\nEXCEPTION WHEN duplicate_object OR unique_violation THEN\n"+
+		"  NULL; -- somebody made it at this moment\nEND",
 		sqltext.Literal(role), sqltext.Ident(role), attributes)
 	return "DO " + sqltext.Dollar(body)
 }

@@ -11,8 +11,14 @@ DECLARE
 BEGIN
   SELECT * INTO r FROM pg_catalog.pg_roles WHERE rolname = :owner_text;
   IF NOT FOUND THEN
-    CREATE ROLE :owner NOLOGIN;
-  ELSIF r.rolsuper OR r.rolbypassrls OR r.rolcanlogin OR r.rolcreaterole OR r.rolreplication THEN
+    BEGIN
+      CREATE ROLE :owner NOLOGIN;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN
+      NULL; -- another database of this server installs it at this moment
+    END;
+    SELECT * INTO r FROM pg_catalog.pg_roles WHERE rolname = :owner_text;
+  END IF;
+  IF r.rolsuper OR r.rolbypassrls OR r.rolcanlogin OR r.rolcreaterole OR r.rolreplication THEN
     RAISE EXCEPTION 'moat: role % may own nothing of sealed mode: it can log in or bypasses row-level security', :owner_text;
   END IF;
   IF EXISTS (SELECT FROM pg_catalog.pg_roles a WHERE a.rolname = ANY (:application_texts) AND pg_catalog.pg_has_role(a.oid, :owner_text, 'MEMBER')) THEN

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -129,6 +130,29 @@ func TestUninstallTakesTheSchemaBack(t *testing.T) {
 			t.Errorf("after %q the role keeps the schema: %t, want %t", grant, kept, keeps)
 		}
 	}
+}
+
+// Two databases of a server are sealed at the same moment: their role is one.
+func TestInstallBesideAnother(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	app, owner := d.AppRole(t), "beside_"+d.Name
+	d.Adopt(owner)
+	other, err := d.Conn(t, d.URL).Begin(t.Context())
+	must(t, err)
+	_, err = other.Exec(t.Context(), "create role "+owner+" nologin")
+	must(t, err)
+	done := make(chan error)
+	go func() {
+		done <- seal.Install(t.Context(), d.Conn(t, d.URL), seal.InstallOptions{Owner: owner, Applications: []string{app}})
+	}()
+	waiting := d.Conn(t, d.URL)
+	for n := 0; n == 0; time.Sleep(5 * time.Millisecond) {
+		must(t, waiting.QueryRow(t.Context(), "select count(*) from pg_stat_activity where datname = current_database() "+
+			"and wait_event_type = 'Lock'").Scan(&n))
+	}
+	must(t, other.Commit(t.Context()))
+	must(t, <-done)
 }
 
 func TestInstallRefusesWhatIsNotSafe(t *testing.T) {
