@@ -13,7 +13,8 @@ import (
 )
 
 // healthz says that the process serves.
-func (h *Handler) healthz(w http.ResponseWriter, _ *http.Request) {
+func (h *Handler) healthz(w http.ResponseWriter, r *http.Request) {
+	h.config.Gate.Probe(r.Context())
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("ok\n")) // the client may have gone
 }
@@ -50,6 +51,7 @@ func (h *Handler) Drain() { h.ready.draining.Store(true) }
 // readyz says that requests can be answered: the database is there, the role is still one
 // that row-level security binds, and the keys of each issuer were read.
 func (h *Handler) readyz(w http.ResponseWriter, r *http.Request) {
+	h.config.Gate.Probe(r.Context())
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	text := "ready\n"

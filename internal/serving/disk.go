@@ -54,12 +54,12 @@ func (x *Exchange) writeDisk(p []byte) (int, error) {
 	return n, err
 }
 
-// rest has what makes the answer pause for as long as its last part took, while others are
+// rest has what makes the answer pause for twice as long as its last part took, while others are
 // about: what is that large is nothing that anybody waits for by the millisecond.
 func (x *Exchange) rest() {
 	d := x.disk
 	if x.gate.othersAbout() {
-		time.Sleep(min(time.Since(d.came), longestRest))
+		time.Sleep(min(2*time.Since(d.came), longestRest))
 	}
 	d.came = time.Now()
 }

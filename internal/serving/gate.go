@@ -105,6 +105,7 @@ type Gate struct {
 	lanes   map[string]*lane
 	used    list.List // lanes, used longest ago first
 	nobody  *lane     // of requests that are nobody's, or not yet anybody's
+	probes  *lane     // of requests for the server's health
 	turns   []*lane   // lanes with waiting requests, next first
 	usages  map[string]*Usage
 	began   time.Time
@@ -154,7 +155,8 @@ func newGate(slots int, l Limits) *Gate {
 		l.BesideOthers = max(1, slots/8)
 	}
 	g := &Gate{limits: l, slots: slots, free: slots, reserve: slots / 4, lanes: map[string]*lane{},
-		holding: map[*lane]bool{}, nobody: &lane{limiter: newStrangers()}, usages: map[string]*Usage{},
+		holding: map[*lane]bool{},
+		usages:  map[string]*Usage{}, nobody: &lane{limiter: newStrangers()}, probes: &lane{limiter: newStrangers()},
 		began: time.Now(), work: work{read: time.Now()}}
 	// One tenant alone never takes the whole pool.
 	g.most = max(1, slots*3/4)

@@ -76,6 +76,29 @@ func TestStrangersAreHeldBack(t *testing.T) {
 	})
 }
 
+// Who asks for the server's health waits where many do, but not for long, and not for strangers.
+func TestProbesAreHeldBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGate(8, Limits{})
+		g.nobody.limiter.AllowN(time.Now(), strangers)
+		start := time.Now()
+		var all sync.WaitGroup
+		for range 2 * strangers {
+			all.Go(func() { g.Probe(t.Context()) })
+		}
+		all.Wait()
+		if took := time.Since(start); took != probeWait || g.probes.slowed != 0 {
+			t.Errorf("twice as many as are answered at once took %s, want %s", took, probeWait)
+		}
+		time.Sleep(time.Second)
+		start = time.Now()
+		if g.Probe(t.Context()); time.Since(start) != 0 {
+			t.Errorf("one alone waited %s", time.Since(start))
+		}
+	})
+}
+
 // A held request whose time is up is not held longer.
 func TestHeldRequestEnds(t *testing.T) {
 	t.Parallel()

@@ -20,8 +20,16 @@ func newStrangers() *rate.Limiter { return rate.NewLimiter(strangers, strangers)
 // Stranger holds back a request that is nobody's, one whose token is not good or that is only
 // about to sign in, where many come: no tenant's limits hold for it, and who asks again at once
 // would take the processors from all of them.
-func (g *Gate) Stranger(ctx context.Context) {
-	wait, held := g.holdBack()
+func (g *Gate) Stranger(ctx context.Context) { g.holdBack(ctx, g.nobody, strangerWait) }
+
+// probeWait is short: who asks for the server's health may be who sends it its requests.
+const probeWait = 250 * time.Millisecond
+
+// Probe holds back a request for the server's health, where many come.
+func (g *Gate) Probe(ctx context.Context) { g.holdBack(ctx, g.probes, probeWait) }
+
+func (g *Gate) holdBack(ctx context.Context, l *lane, longest time.Duration) {
+	wait, held := g.hold(l, longest)
 	if !held {
 		return
 	}
@@ -33,19 +41,19 @@ func (g *Gate) Stranger(ctx context.Context) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.nobody.slowed--
+	l.slowed--
 }
 
-func (g *Gate) holdBack() (wait time.Duration, held bool) {
+func (g *Gate) hold(l *lane, longest time.Duration) (wait time.Duration, held bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	turn := g.nobody.limiter.Reserve()
-	if wait = turn.Delay(); wait > strangerWait {
+	turn := l.limiter.Reserve()
+	if wait = turn.Delay(); wait > longest {
 		turn.Cancel()
-		wait = strangerWait
+		wait = longest
 	}
-	if held = wait > 0 && g.nobody.slowed < heldBack; held {
-		g.nobody.slowed++
+	if held = wait > 0 && l.slowed < heldBack; held {
+		l.slowed++
 	}
 	return wait, held
 }
