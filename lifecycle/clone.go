@@ -50,9 +50,11 @@ func (o *Operator) Clone(ctx context.Context, tenant, as string, opts CloneOptio
 		return nil, err
 	}
 	if o.view.Model.Shapes.Tree != nil {
-		return c.made, c.inTree(ctx)
+		err = c.inTree(ctx)
+	} else {
+		err = c.within(ctx, pgx.RepeatableRead, c.run)
 	}
-	return c.made, c.within(ctx, pgx.RepeatableRead, c.run)
+	return c.made, err
 }
 
 // within runs fn in a transaction.

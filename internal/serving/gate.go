@@ -194,7 +194,12 @@ const moment = 50 * time.Millisecond
 // would cost the others more by being refused than its limit lets it cost by being
 // answered. The moment is not always the same, so that many do not come back together.
 func (g *Gate) slow(ctx context.Context, l *lane, about time.Duration) {
-	held := l.slowed < maxSlowed
+	g.pause(ctx, l, about/2+rand.N(about), maxSlowed)
+}
+
+// pause holds a request of a lane back, at most so many of them at a time, and unlocks.
+func (g *Gate) pause(ctx context.Context, l *lane, wait time.Duration, most int) {
+	held := wait > 0 && l.slowed < most
 	if held {
 		l.slowed++
 	}
@@ -202,7 +207,7 @@ func (g *Gate) slow(ctx context.Context, l *lane, about time.Duration) {
 	if !held {
 		return
 	}
-	timer := time.NewTimer(about/2 + rand.N(about))
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

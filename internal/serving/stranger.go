@@ -29,31 +29,12 @@ const probeWait = 250 * time.Millisecond
 func (g *Gate) Probe(ctx context.Context) { g.holdBack(ctx, g.probes, probeWait) }
 
 func (g *Gate) holdBack(ctx context.Context, l *lane, longest time.Duration) {
-	wait, held := g.hold(l, longest)
-	if !held {
-		return
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	l.slowed--
-}
-
-func (g *Gate) hold(l *lane, longest time.Duration) (wait time.Duration, held bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	turn := l.limiter.Reserve()
-	if wait = turn.Delay(); wait > longest {
+	wait := turn.Delay()
+	if wait > longest {
 		turn.Cancel()
 		wait = longest
 	}
-	if held = wait > 0 && l.slowed < heldBack; held {
-		l.slowed++
-	}
-	return wait, held
+	g.pause(ctx, l, wait, heldBack)
 }
