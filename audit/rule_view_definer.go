@@ -11,7 +11,8 @@ import (
 )
 
 var ruleViewDefiner = Rule{
-	ID: "view-definer", Severity: Critical, Holes: []string{"V01", "V02", "V03", "V04", "V25", "V26", "V31", "V32"},
+	ID: "view-definer", Severity: Critical, Holes: []string{"V01", "V02", "V03", "V04", "V25", "V26", "V31", "V32",
+		"V42", "V43"},
 	Peer:  "security_definer_view",
 	Title: "A view reads a tenant table with rights that bypass its policies",
 	check: func(f *facts) []Finding {
@@ -33,13 +34,12 @@ var ruleViewDefiner = Rule{
 	},
 }
 
-// viewExposed reports whether an application role can query a view, or a view above it.
+// viewExposed reports whether an application role can query a view, or a view above it, or add a
+// row through one: that evaluates no condition of the view.
 func (f *facts) viewExposed(v *catalog.Relation) bool {
-	if f.barred(v) {
-		return false
-	}
+	barred := f.barred(v)
 	return slices.ContainsFunc(append(f.readers(v.QName()), v), func(r *catalog.Relation) bool {
-		return f.appTouches(r, rowPrivileges...) && !f.barred(r)
+		return f.appTouches(r, "INSERT") || !barred && !f.barred(r) && f.appTouches(r, rowPrivileges...)
 	})
 }
 

@@ -1,0 +1,1 @@
+DO $$ BEGIN IF current_setting('server_version_num')::int >= 150000 THEN EXECUTE 'ALTER VIEW app.parts SET (security_invoker = true)'; ELSE EXECUTE 'ALTER VIEW app.parts OWNER TO {{owner}}'; END IF; END $$;

@@ -1,0 +1,1 @@
+REVOKE INSERT ON app.for_support FROM {{app}};
