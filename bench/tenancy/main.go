@@ -49,7 +49,7 @@ func main() {
 }
 
 func run(ctx context.Context, major, rows int, window time.Duration, sealed bool) error {
-	server, err := postgres.Start(ctx, postgres.Options{Major: major, Settings: map[string]string{
+	server, err := postgres.Start(ctx, postgres.Options{Major: major, Download: true, Settings: map[string]string{
 		"shared_buffers": "1GB", "max_wal_size": "4GB", "autovacuum": "off", "jit": "off",
 		"max_parallel_workers_per_gather": "0", "fsync": "off",
 	}})

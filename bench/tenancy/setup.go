@@ -54,7 +54,8 @@ func setUp(ctx context.Context, server *postgres.Server, rows int, sealed bool) 
 	}
 	for database, config := range map[string]string{"tree": declaration,
 		"flat": "tenant: {column: tenant_id, table: app.tenants, key: id}\n" +
-			"tables: {schemas: [app], ignore: [app.users, app.orders, app.board, app.board_share]}\n"} {
+			"tables: {schemas: [app], ignore: [app.users, app.orders, app.board, app.board_share]}\n" +
+			"protect: {one_tenant: [app.tenants]}\n"} {
 		if err := protect(ctx, root(database), config); err != nil {
 			return nil, fmt.Errorf("protect %s: %w", database, err)
 		}

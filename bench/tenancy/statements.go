@@ -64,14 +64,16 @@ func compareWithPlain(ctx context.Context, server *postgres.Server) (*set, error
 	if err != nil {
 		return s, err
 	}
+	// The gate is asked for each row, which an aggregate over 17,000 of them shows.
 	for _, l := range []struct {
 		what, sql string
 		args      []any
-	}{{"point", point, []any{lead}}, {"list of 50", list, nil}, {"filtered list", filtered, nil},
-		{"aggregate", aggregate, nil}, {"insert", insert, args}} {
+		atMost    float64
+	}{{"point", point, []any{lead}, 1.06}, {"list of 50", list, nil, 1.06}, {"filtered list", filtered, nil, 1.06},
+		{"aggregate", aggregate, nil, 1.2}, {"insert", insert, args, 1.06}} {
 		sql := strings.ReplaceAll(l.sql, "app.leads", "app.calls")
 		s.compare("leaf", l.what, statement{flat, own(ctx, leaf), sql, l.args},
-			statement{tree, own(ctx, leaf), sql, l.args}, 1.06)
+			statement{tree, own(ctx, leaf), sql, l.args}, l.atMost)
 	}
 	// The level column of a hot table is filled and checked when a row is written.
 	s.compare("leaf", "insert, hot table", statement{flat, own(ctx, leaf), insert, args},
