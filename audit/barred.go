@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/body"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -15,50 +16,12 @@ func (f *facts) barred(v *catalog.Relation) bool {
 	if v.Kind != catalog.View {
 		return false // what it calls ran when it was filled
 	}
-	tokens := sqltext.Code(v.Definition)
-	if slices.ContainsFunc(tokens, mayBeLeftOut) {
-		return false
-	}
-	for i := range always(tokens) {
-		if i+3 < len(tokens) && tokens[i].IsName() && tokens[i+1].Is(".") && tokens[i+2].IsName() && tokens[i+3].Is("(") &&
-			f.denied(catalog.QName{Schema: tokens[i].Name(), Name: tokens[i+2].Name()}) {
+	for called := range body.CalledAlways(v.Definition) {
+		if f.denied(called) {
 			return true
 		}
 	}
 	return false
-}
-
-// mayBeLeftOut reports whether a word begins what another query's conditions can prove to be
-// without use: one side of a set operation, an outer join for no column, an alternative.
-func mayBeLeftOut(t sqltext.Token) bool {
-	return slices.ContainsFunc([]string{"union", "intersect", "except", "left", "right", "full", "or", "case", "coalesce"},
-		t.Is)
-}
-
-// always yields the places in a view's text that every query of it evaluates: those of its own
-// FROM and WHERE that are in no query within, whose columns may be left out.
-func always(tokens []sqltext.Token) func(func(int) bool) {
-	return func(yield func(int) bool) {
-		depth, part := 0, ""
-		within := []int{} // the depths at which queries within began
-		for i, t := range tokens {
-			switch {
-			case t.Is("("):
-				depth++
-			case t.Is(")"):
-				depth--
-				within = slices.DeleteFunc(within, func(at int) bool { return at > depth })
-			case t.Is("select") && depth > 0:
-				within = append(within, depth)
-			case depth == 0 && (t.Is("select") || t.Is("with") || t.Is("from") || t.Is("where") || t.Is("group") ||
-				t.Is("order") || t.Is("limit")):
-				part = t.Name()
-			}
-			if (part == "from" || part == "where") && len(within) == 0 && !yield(i) {
-				return
-			}
-		}
-	}
 }
 
 // denied reports whether no application role may execute any of the functions of a name.

@@ -111,6 +111,8 @@ func Attacks() []Attack {
 		{"owner", Database, Rights, "Reading as the table's owner", planted, Always},
 		{"trigger", Database, Keys, "What triggers show or write of another tenant", planted, Always},
 		{"trigger lookup", Database, Keys, "What triggers do with a row that names another tenant's", planted, Always},
+		{"left behind", Database, Keys, "What runs with its own writes leaves of another tenant, in any form", planted,
+			Always},
 		{"rule", Database, Keys, "What rules show or write of another tenant", planted, Always},
 		{"table without tenant", Database, Objects, "What a table without a tenant shows of another tenant",
 			planted, Always},

@@ -8,7 +8,6 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/body"
 	"github.com/moat-db/moat/internal/sqltext"
-	"github.com/moat-db/moat/prove"
 )
 
 // pointed are rows of A's own, in tables whose triggers, defaults or checks read or run something,
@@ -16,25 +15,19 @@ import (
 // into the row, or says, must not depend on whether B's rows are there.
 func (s *stage) pointed(ctx context.Context) []*observable {
 	var out []*observable
-	a, _ := s.parties()
 	for _, t := range s.targets {
 		st := s.sites[t]
-		if !t.isTable() || !t.reach.usage || !t.reach.insert || len(st.rowsA) == 0 || len(st.rowsB) == 0 || !s.consults(t) {
-			continue
-		}
-		own, err := s.sower.spare(ctx, st, a, st.rowsA[0], 0)
-		if err != nil {
-			s.report.Skip("what triggers of " + t.name() + " do with rows that name tenant B's: " + prove.Message(err))
+		if !t.isTable() || !t.reach.usage || !t.reach.insert || st.spareA == nil || len(st.rowsB) == 0 || !s.consults(t) {
 			continue
 		}
 		o := &observable{attack: "trigger lookup", object: t.name(), trigger: true}
-		for _, r := range s.pointing(st, own) {
-			insert := st.insert(own.with(r))
+		for _, r := range s.pointing(st, st.spareA) {
+			insert, back := st.insert(st.spareA.with(r)), ""
 			if len(t.reach.selects) > 0 {
-				insert += " RETURNING " + sqltext.Idents(t.reach.selects)
+				back = " RETURNING " + sqltext.Idents(t.reach.selects)
 			}
-			o.sql = append(o.sql, insert)
-			if sweep := s.sweep(); sweep != "" && !t.holdsText(r) {
+			o.sql = append(o.sql, insert+back)
+			if sweep := s.sweep(ctx); sweep != "" && !t.holdsText(r) {
 				o.sql = append(o.sql, insert+";\n"+sweep)
 			}
 		}
@@ -114,7 +107,7 @@ func (s *stage) unbound(all []*observable) []*observable {
 		plain := o.function != nil && len(o.function.Inputs()) == 0 && o.definer
 		if plain || o.rel != nil && o.definer && o.rel.Kind == catalog.View {
 			out = append(out, &observable{attack: "no tenant", object: o.object, rel: o.rel, function: o.function,
-				sql: o.sql[:1], definer: true, nobody: true})
+				sql: slices.Clip(o.sql[:1]), definer: true, nobody: true})
 		}
 	}
 	return out

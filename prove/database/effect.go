@@ -96,7 +96,7 @@ func (st *site) naming(own row) []string {
 
 // watched lets attacks be judged by what A can read of B's after them, and by B's rows.
 func (s *stage) watched(ctx context.Context, st *site, attacks []attack) []attack {
-	sweep := s.sweep()
+	sweep := s.sweep(ctx)
 	given := int64(0) // what A reads of B's before: another party's row, or one that is shared with A
 	if sweep != "" && len(attacks) > 0 {
 		given = s.operator.try(ctx, attempt{as: st.asA, steps: []string{sweep}}).last().number()
@@ -149,15 +149,21 @@ func (s *stage) runsAsOwner(t *target) bool {
 
 // stealAttack makes A the tenant of every row, without reading a column: then only the
 // policies of UPDATE are asked, and one that lets any row be changed into A's takes B's.
-func (s *stage) stealAttack(st *site) []attack {
+func (s *stage) stealAttack(ctx context.Context, st *site) []attack {
 	d := st.spread()
 	if s.calm == "" || !slices.Contains(st.reach.updates, st.tenant) || st.class == catalog.TenantsTable ||
 		d != nil && d.Column == st.tenant {
 		return nil
 	}
 	steal := "UPDATE " + st.sql() + " SET " + sqltext.Ident(st.tenant) + " = " + lit(st.a)
+	own := steal + " WHERE " + sqltext.Ident(st.tenant) + " = " + lit(st.a)
 	return []attack{{name: "move", steps: []string{steal}, watch: []string{s.integrityQuery()}, again: s.settle,
-		onError: pastPolicy, judge: func(o outcome) finding {
+		onError: func(e *pgconn.PgError) finding {
+			if o := s.operator.try(ctx, attempt{as: st.asA, steps: []string{own}}); constraint(e) && o.err != nil {
+				return undecided("an UPDATE of tenant A's own rows alone is stopped: %s", prove.Message(o.err))
+			}
+			return pastPolicy(e)
+		}, judge: func(o outcome) finding {
 			if change := s.changed(o); change != "" {
 				return leak("tenant A made tenant B's rows its own: %s", change)
 			}
@@ -165,20 +171,27 @@ func (s *stage) stealAttack(st *site) []attack {
 		}}}
 }
 
-// sweep counts, in everything that A can read, rows that carry B's tag.
-func (s *stage) sweep() string {
-	var parts []string
-	for _, t := range s.targets {
-		if t.readable() && t.rel.Kind != catalog.ForeignTable {
-			cols := qualified("x", t.reach.selects)
-			parts = append(parts, "SELECT count(*) AS n FROM "+t.sql()+" x WHERE ROW("+cols+")::text ~ '"+
-				sown(tagB)+"'")
+// sweep counts, in everything that A can read, rows that carry B's tag. What cannot be read whole
+// is left out, or it would hide what the rest shows.
+func (s *stage) sweep(ctx context.Context) string {
+	if s.swept == nil {
+		s.swept = []string{}
+		as, err := s.operator.bind.to(ctx, s.a)
+		for _, t := range s.targets {
+			if err != nil || !t.readable() || t.rel.Kind == catalog.ForeignTable {
+				continue
+			}
+			sql := "SELECT count(*) AS n FROM " + t.sql() + " x WHERE ROW(" + qualified("x", t.reach.selects) + ")::text ~ '" +
+				sown(tagB) + "'"
+			if s.operator.try(ctx, attempt{as: as, steps: []string{sql}}).err == nil {
+				s.swept = append(s.swept, sql)
+			}
 		}
 	}
-	if len(parts) == 0 {
+	if len(s.swept) == 0 {
 		return ""
 	}
-	return "SELECT sum(n)::bigint AS rows_of_b FROM (" + strings.Join(parts, " UNION ALL ") + ") all_readable"
+	return "SELECT sum(n)::bigint AS rows_of_b FROM (" + strings.Join(s.swept, " UNION ALL ") + ") all_readable"
 }
 
 // attackView attacks what is no tenant table: views with a tenant column, by what may be

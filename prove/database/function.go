@@ -77,6 +77,10 @@ func (p *prover) callable(f *catalog.Function) bool {
 		f.Kind == "aggregate" && !p.runsDefiner(f) {
 		return false
 	}
+	return p.executable(f)
+}
+
+func (p *prover) executable(f *catalog.Function) bool {
 	return p.member(f.Owner) || slices.ContainsFunc(f.Privileges, func(g catalog.Privilege) bool {
 		return g.Name == "EXECUTE" && (g.Grantee == "" || p.member(g.Grantee))
 	})
@@ -411,7 +415,7 @@ func (s *stage) harm(ctx context.Context, o *observable) (finding, int) {
 	if !o.writes || s.calm == "" {
 		return finding{}, 0
 	}
-	for i, sql := range o.sql {
+	for i, sql := range o.asked(o.sql) {
 		as, err := s.operator.bind.to(ctx, s.a)
 		if err != nil {
 			return undecided("%v", err), i

@@ -40,7 +40,6 @@ var beyond = map[string]string{
 	"T09": "rows of no tenant, behind a view: audit speaks",
 	"V31": "shows the tenant that a setting of another name says: undecided, and audit speaks",
 	"V23": "sent when another session commits: audit speaks",
-	"V42": "a view whose other half a query may leave out, and prove asks for all of it: audit speaks",
 	"V20": "a key to be read: undecided, as a table without a tenant",
 }
 

@@ -20,7 +20,8 @@ type observable struct {
 	function       *catalog.Function // nil for a relation
 	sql            []string          // one look each
 	writes         bool              // may change rows: look at B's afterwards
-	empty          bool              // the last look is a call with NULLs: that it succeeds says nothing
+	empty          bool              // the last call is one with NULLs: that it succeeds says nothing
+	traced         int               // how many looks at the end say something only where they differ
 	definer        bool              // runs with the rights of its owner
 	bound          bool              // does nothing that the caller's own statements could not do
 	trigger        bool              // writes A's own row, for what triggers then do
@@ -32,6 +33,8 @@ type observable struct {
 	slow           bool         // a call ran into the timeout: it is not called again
 	final          []string     // once more without B's rows, where something differed
 	shaky          map[int]bool // looks that differ by themselves
+	refusal        string       // why it could not be looked at whole: the looks are at parts of it
+	closed         bool         // even a query that needs nothing of it is refused
 	// What the operator sees as B: if B's planted rows do not show there, they could
 	// not have shown to A.
 	wholeBefore, wholeAfter string
@@ -52,14 +55,19 @@ func (s *stage) observables() []*observable {
 		if t.isTable() {
 			attack = "table without tenant"
 		}
-		cols := qualified("x", t.reach.selects)
 		out = append(out, &observable{attack: attack, object: t.name(), rel: t.rel, definer: !t.rel.SecurityInvoker,
-			sql: []string{"SELECT count(*), md5(string_agg(h, '' ORDER BY h)), count(*) FILTER (WHERE r LIKE '%" + tag(tagB) +
-				"%' OR r LIKE " + lit("%"+s.telling(s.b)+"%") + ") AS of_b FROM (SELECT ROW(" + cols + ")::text AS r, md5(ROW(" +
-				cols + ")::text) AS h FROM " + t.sql() + " x) y"}})
+			sql: []string{s.look(t, t.reach.selects, "")}})
 	}
 	out = append(out, s.functions()...)
 	return append(out, s.unbound(out)...)
+}
+
+// look counts and digests columns of what a relation shows, and counts the rows that name B.
+func (s *stage) look(t *target, columns []string, where string) string {
+	cols := qualified("x", columns)
+	return "SELECT count(*), md5(string_agg(h, '' ORDER BY h)), count(*) FILTER (WHERE r LIKE '%" + tag(tagB) +
+		"%' OR r LIKE " + lit("%"+s.telling(s.b)+"%") + ") AS of_b FROM (SELECT ROW(" + cols + ")::text AS r, md5(ROW(" +
+		cols + ")::text) AS h FROM " + t.sql() + " x" + where + ") y"
 }
 
 // telling is a tenant id that can be searched for as text: a short number would be
@@ -116,6 +124,9 @@ func (s *stage) lookAsOperator(ctx context.Context, all []*observable, into func
 // judge compares the looks and reports.
 func (s *stage) judge(ctx context.Context, o *observable, first int) {
 	f, at := s.compare(ctx, o)
+	if f.vacuous {
+		return
+	}
 	if st := s.siteOfObservable(o); st != nil && !st.counts(f.verdict) {
 		return
 	}
@@ -136,8 +147,7 @@ func (s *stage) compare(ctx context.Context, o *observable) (finding, int) {
 			break
 		}
 		switch {
-		case o.rel != nil && strings.HasPrefix(o.after[i], "error "+codePrivilege),
-			strings.HasPrefix(o.after[i], "error "+codePrivilege) && o.after[i] == o.before[i]:
+		case withheld(o.after[i]) && (o.after[i] == o.before[i] || o.rel != nil && withheld(o.before[i])):
 			continue
 		case o.trigger && (ofKey(o.before[i]) || ofKey(o.after[i])):
 			continue // the probes of keys speak
@@ -147,7 +157,9 @@ func (s *stage) compare(ctx context.Context, o *observable) (finding, int) {
 			if namesB(o.after[i], o.sql[i]) {
 				return leak("what tenant A is shown names tenant B's rows"), i
 			}
-			unsteady++
+			if i < len(o.sql)-o.traced {
+				unsteady++
+			}
 		default:
 			return leak("what %s sees changes when rows of tenant B are planted: %s", o.who(), difference(o)), i
 		}
@@ -209,6 +221,9 @@ func (s *stage) steady(ctx context.Context, o *observable, i int) bool {
 	return true
 }
 
+// withheld says whether a look was refused for want of a right.
+func withheld(look string) bool { return strings.HasPrefix(look, "error "+codePrivilege) }
+
 // see is one look as A.
 func (s *stage) see(ctx context.Context, o *observable, as []string, sql string) string {
 	got := s.operator.try(ctx, attempt{as: as, steps: []string{sql}})
@@ -217,7 +232,11 @@ func (s *stage) see(ctx context.Context, o *observable, as []string, sql string)
 		o.slow = got.err.Code == codeTimeout
 		return "error " + got.err.Code + " " + got.err.Message + got.err.Detail
 	}
-	return got.last().text() + strings.Join(got.notices, "\n")
+	var b strings.Builder
+	for _, r := range got.results {
+		b.WriteString(r.text())
+	}
+	return b.String() + strings.Join(got.notices, "\n")
 }
 
 // mostLooks is how often what changed is looked at anew, until nobody else writes beside it.
@@ -311,13 +330,16 @@ func (s *stage) unchanged(ctx context.Context, o *observable) finding {
 	if len(o.after) == 0 {
 		return undecided("it could not be looked at")
 	}
-	after := o.after
-	if o.empty {
-		after = after[:min(len(after), len(o.sql)-1)]
+	if o.trigger && o.traced == len(o.sql) {
+		return nothingLeft(o)
+	}
+	after := o.asked(o.after)
+	if o.refusal != "" {
+		return s.inParts(o)
 	}
 	refusals, errs := 0, 0
 	for _, a := range after {
-		if strings.HasPrefix(a, "error "+codePrivilege) {
+		if withheld(a) {
 			refusals++
 		} else if strings.HasPrefix(a, "error ") {
 			errs++
@@ -369,6 +391,15 @@ func (s *stage) unchanged(ctx context.Context, o *observable) finding {
 			"B a row that it selects, and look as tenant A")
 	}
 	return isolated("what tenant A sees does not depend on tenant B's rows")
+}
+
+// asked are the looks, or what they showed, of which each says something.
+func (o *observable) asked(looks []string) []string {
+	n := len(o.sql) - o.traced
+	if o.empty {
+		n--
+	}
+	return looks[:min(len(looks), n)]
 }
 
 func firstError(looks []string) string {

@@ -49,6 +49,9 @@ func (p *prover) survey(ctx context.Context) error {
 		if err := p.operator.alive(ctx); err != nil {
 			return fmt.Errorf("survey %s: %w", t.name(), err)
 		}
+		if err := p.findParted(ctx, st); err != nil {
+			return fmt.Errorf("survey %s: %w", t.name(), err)
+		}
 	}
 	sower := newSower(p, p.operator)
 	for _, t := range p.targets {

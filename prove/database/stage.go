@@ -29,6 +29,8 @@ type stage struct {
 	calm string
 	// disturbed counts, by table, how often others had changed B's rows since the last look.
 	disturbed map[string]int
+	// swept are the parts of the sweep; nil until it is first asked for.
+	swept []string
 }
 
 // variants is how many rows of differing shape are planted for B. A gets fewer: they
@@ -151,19 +153,21 @@ END $fence$`)
 func (s *stage) set(ctx context.Context, committed map[*target]*site) error {
 	a, b := s.parties()
 	s.plantAll(ctx, a, 3, committed)
+	s.spareOwn(ctx, a)
 	if err := s.mark(ctx, "SAVEPOINT moat_b"); err != nil {
 		return err
 	}
 	first := len(s.operator.seeds.list)
 	s.plantAll(ctx, b, variants, committed)
 	seeds := s.operator.seeds.list[first:]
-	pointed := s.pointed(ctx)
+	pointed, with := s.pointed(ctx), s.traces(ctx)
 	s.operator.seeds.list = s.operator.seeds.list[:first+len(seeds)]
 	if err := s.mark(ctx, "ROLLBACK TO SAVEPOINT moat_b"); err != nil {
 		return err
 	}
-	watched := append(s.observables(), pointed...)
+	watched := s.leaveTraces(append(s.observables(), pointed...), unchangedTraces(with, s.traces(ctx)))
 	s.observe(ctx, watched, func(o *observable) *[]string { return &o.before })
+	s.divide(ctx, watched)
 	s.observe(ctx, watched, func(o *observable) *[]string { return &o.again })
 	s.lookAsOperator(ctx, watched, func(o *observable) *string { return &o.wholeBefore })
 	if err := s.replay(ctx, seeds); err != nil {
@@ -190,6 +194,19 @@ func (s *stage) spares(ctx context.Context, a, b party) {
 		if st := s.sites[t]; len(st.rowsA) > 0 && len(st.rowsB) > 0 {
 			st.spareA, _ = s.sower.spare(ctx, st, a, st.rowsA[0], 0)
 			st.spareB, _ = s.sower.spare(ctx, st, b, st.rowsB[0], 0)
+		}
+	}
+}
+
+// spareOwn makes the rows that A writes where code with an owner's rights runs, before anything
+// is noted.
+func (s *stage) spareOwn(ctx context.Context, a party) {
+	for _, t := range s.targets {
+		if st := s.sites[t]; t.isTable() && t.reach.insert && len(st.rowsA) > 0 && s.consults(t) {
+			var err error
+			if st.spareA, err = s.sower.spare(ctx, st, a, st.rowsA[0], 0); err != nil {
+				s.report.Skip("what triggers of " + t.name() + " do with new rows: " + prove.Message(err))
+			}
 		}
 	}
 }
@@ -313,7 +330,7 @@ func (s *stage) attackTable(ctx context.Context, t *target, committed *site) err
 	if err := s.missing(ctx, st, committed); err != nil {
 		return err
 	}
-	return s.run(ctx, st, t.name(), slices.Concat(s.effectAttacks(ctx, st), s.stealAttack(st), s.cascadeAttacks(st),
+	return s.run(ctx, st, t.name(), slices.Concat(s.effectAttacks(ctx, st), s.stealAttack(ctx, st), s.cascadeAttacks(st),
 		s.ownerAttack(st), s.nearestAttacks(ctx, st)))
 }
 

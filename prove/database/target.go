@@ -28,6 +28,8 @@ type target struct {
 	// constraint over columns that are not null; empty when there is none.
 	key   []string
 	risky bool // see [prover.risky]
+	// parted is true where reading the whole is refused, and not every query is.
+	parted bool
 }
 
 // reach is what the server says the application role may do.

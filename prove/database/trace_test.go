@@ -1,0 +1,68 @@
+package database_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/moat-db/moat/prove"
+	"github.com/moat-db/moat/prove/database"
+)
+
+// leaving are the ways in which code with its owner's rights hands on what it read in a form that
+// no search for values finds. OTHERS picks the rows that it reads.
+var leaving = map[string]struct{ sql, probe string }{
+	"a trigger writes a digest": {`CREATE FUNCTION app.f() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN
+		INSERT INTO app.log (tenant_id, line) SELECT NEW.tenant_id, md5(string_agg(email, ',' ORDER BY email)) FROM app.leads
+			WHERE OTHERS; RETURN NEW; END$$;
+		CREATE TRIGGER t AFTER INSERT ON app.campaigns FOR EACH ROW EXECUTE FUNCTION app.f()`, "left behind:app.campaigns"},
+	"a trigger on DELETE writes capitals": {`CREATE FUNCTION app.f() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+		$$BEGIN INSERT INTO app.log (tenant_id, line) SELECT OLD.tenant_id, upper(email) FROM app.leads WHERE OTHERS;
+			RETURN OLD; END$$;
+		CREATE TRIGGER t BEFORE DELETE ON app.campaigns FOR EACH ROW EXECUTE FUNCTION app.f()`, "left behind:app.campaigns"},
+	"a trigger on UPDATE returns a part": {`CREATE FUNCTION app.f() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+		$$BEGIN NEW.note = (SELECT left(upper(max(email)), 4) FROM app.leads WHERE OTHERS); RETURN NEW; END$$;
+		CREATE TRIGGER t BEFORE UPDATE ON app.events FOR EACH ROW EXECUTE FUNCTION app.f()`, "left behind:app.events"},
+	"a trigger says a count": {`CREATE FUNCTION app.f() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN
+		RAISE NOTICE '% taken', (SELECT count(*) FROM app.leads WHERE OTHERS); RETURN NEW; END$$;
+		CREATE TRIGGER t BEFORE UPDATE ON app.campaigns FOR EACH ROW EXECUTE FUNCTION app.f()`, "left behind:app.campaigns"},
+	"code behind a view returns capitals": {`CREATE VIEW app.w WITH (security_barrier) AS SELECT id, email FROM app.leads
+			WHERE tenant_id = MINE;
+		CREATE FUNCTION app.f() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN
+			NEW.email = (SELECT upper(string_agg(email, ',' ORDER BY email)) FROM app.leads WHERE OTHERS); RETURN NEW; END$$;
+		CREATE TRIGGER w INSTEAD OF UPDATE ON app.w FOR EACH ROW EXECUTE FUNCTION app.f();
+		GRANT SELECT, UPDATE ON app.w TO $APP`, "left behind:app.w"},
+	"a function writes a digest": {`CREATE FUNCTION app.f() RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
+		INSERT INTO app.log (tenant_id, line) SELECT MINE, md5(email) FROM app.leads WHERE OTHERS$$`,
+		"definer function:app.f()"},
+	"beside a view that nobody can read": {`CREATE FUNCTION app.no() RETURNS boolean LANGUAGE sql AS 'SELECT true';
+		REVOKE EXECUTE ON FUNCTION app.no() FROM PUBLIC;
+		CREATE VIEW app.closed AS SELECT 1 AS id WHERE app.no(); GRANT SELECT ON app.closed TO $APP;
+		CREATE FUNCTION app.f() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN
+		INSERT INTO app.log (tenant_id, line) SELECT NEW.tenant_id, email FROM app.leads WHERE OTHERS; RETURN NEW; END$$;
+		CREATE TRIGGER t AFTER INSERT ON app.campaigns FOR EACH ROW EXECUTE FUNCTION app.f()`, "trigger:app.campaigns"},
+}
+
+// Each is a leak where it reads other tenants' rows, and none where it reads the tenant's own.
+func TestWhatIsLeftBehind(t *testing.T) {
+	t.Parallel()
+	log := `CREATE TABLE app.log (tenant_id uuid NOT NULL REFERENCES app.tenants(id),
+		id bigint GENERATED ALWAYS AS IDENTITY, line text,
+		at timestamptz DEFAULT clock_timestamp(), PRIMARY KEY (tenant_id, id));` +
+		strings.NewReplacer("$T", "app.log", "$C", "tenant_id").Replace(policy)
+	for name, x := range leaving {
+		for others, want := range map[string]prove.Verdict{"tenant_id <> MINE": prove.VerdictLeak,
+			"tenant_id = MINE": prove.VerdictIsolated} {
+			t.Run(name+" "+string(want), func(t *testing.T) {
+				t.Parallel()
+				sql := strings.ReplaceAll(strings.ReplaceAll(x.sql, "OTHERS", others), "MINE", currentTenant)
+				r := newFixture(t, rows, log+sql).prove(t, database.Options{})
+				if p := r.Find(x.probe); p == nil || p.Verdict != want {
+					t.Errorf("want %s, got %+v", want, p)
+				}
+				if leaks := r.Leaks(); want == prove.VerdictIsolated && len(leaks) > 0 {
+					t.Errorf("leaks: %v", ids(leaks))
+				}
+			})
+		}
+	}
+}
