@@ -39,7 +39,10 @@ type answer struct {
 	header http.Header
 }
 
-type keyValue struct{ name, value string }
+type keyValue struct {
+	name  string
+	value *string // nil for NULL, as in a view over an outer join
+}
 
 // prelude is a statement that runs before the main one.
 type prelude struct {
@@ -200,8 +203,8 @@ func (a *answer) observe(columns []column, values [][]byte) {
 			}
 			keys++
 			a.last = append(a.last, textOf(values[i]))
-			if a.rows == 0 && values[i] != nil {
-				a.keys = append(a.keys, keyValue{columns[i].name, string(values[i])})
+			if a.rows == 0 {
+				a.keys = append(a.keys, keyValue{columns[i].name, textOf(values[i])})
 			}
 		}
 	}

@@ -285,7 +285,10 @@ func (q *request) write(w http.ResponseWriter, status int, contentType string, a
 func location(path string, keys []keyValue) string {
 	parts := make([]string, len(keys))
 	for i, k := range keys {
-		parts[i] = url.QueryEscape(k.name) + "=eq." + url.QueryEscape(k.value)
+		parts[i] = url.QueryEscape(k.name) + "=is.null"
+		if k.value != nil {
+			parts[i] = url.QueryEscape(k.name) + "=eq." + url.QueryEscape(*k.value)
+		}
 	}
 	return path + "?" + strings.Join(parts, "&")
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/tenancy"
@@ -34,6 +35,8 @@ const (
 	secret  = "0123456789abcdef0123456789abcdef"
 	page    = "../../docs/reference/postgrest-compatibility.md"
 )
+
+var schemas = []string{"lib", "archive", `an "odd" one`}
 
 // TestConformance asks every question. One that is answered otherwise fails, unless the case
 // says why; and so does one that gives a reason and is answered as in PostgREST.
@@ -98,7 +101,7 @@ func serve(t *testing.T, db *pgtest.Database) (*httptest.Server, string) {
 		t.Fatal(err)
 	}
 	handler, err := api.New(t.Context(), api.Config{DB: store, Verifier: verifier, Load: loader(url),
-		Schemas: []string{"lib", "archive"}, SearchPath: []string{"tools"}, RequestSettings: true, AllowAggregates: true,
+		Schemas: schemas, SearchPath: []string{"tools"}, RequestSettings: true, AllowAggregates: true,
 		AllowExplain: true, AllowRollback: true,
 		Connect: func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, url) }})
 	if err != nil {
@@ -117,7 +120,8 @@ func loader(url string) func(context.Context) (*policy.View, error) {
 			return nil, err
 		}
 		defer conn.Close(ctx)
-		return tenancy.Read(ctx, conn, tenancy.Options{Schemas: []string{"lib", "archive"}})
+		return tenancy.Read(ctx, conn, tenancy.Options{Schemas: schemas,
+			Shared: []catalog.QName{{Schema: "lib", Name: "bare"}}})
 	}
 }
 

@@ -1,10 +1,11 @@
 -- Two libraries (tenants) with the same kinds of rows; what is the second one's is called "alien".
 -- :app is replaced by the application role.
-CREATE SCHEMA lib; CREATE SCHEMA archive; CREATE SCHEMA tools;
-GRANT USAGE ON SCHEMA lib, archive, tools TO :app;
+CREATE SCHEMA lib; CREATE SCHEMA archive; CREATE SCHEMA tools; CREATE SCHEMA "an ""odd"" one";
+GRANT USAGE ON SCHEMA lib, archive, tools, "an ""odd"" one" TO :app;
 CREATE TYPE lib.genre AS ENUM ('novel', 'poem', 'essay');
 CREATE DOMAIN lib.hue AS int;
 CREATE DOMAIN lib."text/x-titles" AS text; CREATE DOMAIN lib."image/x-dot" AS bytea; CREATE DOMAIN lib."text/html" AS text;
+CREATE DOMAIN lib."application/json" AS json;
 CREATE FUNCTION lib.here() RETURNS uuid LANGUAGE sql STABLE AS
   $$ SELECT nullif(current_setting('app.current_tenant', true), '')::uuid $$;
 
@@ -29,10 +30,14 @@ CREATE TABLE lib.book_tags (
   FOREIGN KEY (tenant_id, tag_id) REFERENCES lib.tags (tenant_id, id) ON DELETE CASCADE);
 CREATE TABLE lib.stock (
   tenant_id uuid NOT NULL DEFAULT lib.here(), sku text, n int DEFAULT 1, note text, PRIMARY KEY (tenant_id, sku));
+CREATE TABLE lib.marks (tenant_id uuid NOT NULL DEFAULT lib.here(), id int, PRIMARY KEY (tenant_id, id));
+CREATE TABLE "an ""odd"" one".names (tenant_id uuid NOT NULL DEFAULT lib.here(), id int, name text, PRIMARY KEY (tenant_id, id));
+CREATE TABLE lib.bare (); GRANT SELECT ON lib.bare TO :app;
 CREATE TABLE archive.papers (tenant_id uuid NOT NULL DEFAULT lib.here(), id int, name text, PRIMARY KEY (tenant_id, id));
 
 DO $$ DECLARE t text; BEGIN
-  FOREACH t IN ARRAY ARRAY['lib.authors','lib.books','lib.blurbs','lib.tags','lib.book_tags','lib.stock','archive.papers'] LOOP
+  FOREACH t IN ARRAY ARRAY['lib.authors','lib.books','lib.blurbs','lib.tags','lib.book_tags','lib.stock','lib.marks','archive.papers',
+    '"an ""odd"" one".names'] LOOP
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY; ALTER TABLE %1$s FORCE ROW LEVEL SECURITY;
       CREATE POLICY everybody ON %1$s USING (true);
       CREATE POLICY tenant ON %1$s AS RESTRICTIVE USING (tenant_id = (SELECT lib.here()));
@@ -44,6 +49,10 @@ CREATE POLICY own ON lib.libraries USING (id = (SELECT lib.here()));
 GRANT SELECT ON lib.libraries TO :app; GRANT USAGE ON ALL SEQUENCES IN SCHEMA lib TO :app;
 
 CREATE VIEW lib.shelf WITH (security_invoker = true) AS SELECT tenant_id, id AS book, title, author_id FROM lib.books;
+CREATE VIEW lib.roles WITH (security_invoker = true) AS SELECT id, author_id AS first, author_id AS second FROM lib.books;
+CREATE VIEW lib.new_tags WITH (security_invoker = true) AS
+  SELECT * FROM lib.book_tags WHERE tag_id IN (SELECT id FROM lib.tags WHERE name = 'new');
+GRANT SELECT ON lib.roles, lib.new_tags TO :app;
 CREATE VIEW lib.credits WITH (security_invoker = true) AS
   SELECT b.tenant_id, b.id, b.title, a.name AS author FROM lib.books b JOIN lib.authors a USING (tenant_id)
   WHERE a.id = b.author_id;
@@ -86,6 +95,14 @@ CREATE FUNCTION lib.dot() RETURNS lib."image/x-dot" LANGUAGE sql STABLE AS $$ SE
 CREATE FUNCTION lib.titles_next(text, lib.books) RETURNS lib."text/x-titles" LANGUAGE sql IMMUTABLE AS
   $$ SELECT CAST($1 || $2.title || ';' AS lib."text/x-titles") $$;
 CREATE AGGREGATE lib.titles(lib.books) (INITCOND = '', STYPE = lib."text/x-titles", SFUNC = lib.titles_next);
+CREATE FUNCTION lib.marks_next(lib."application/json", lib.marks) RETURNS lib."application/json" LANGUAGE sql IMMUTABLE AS
+  $$ SELECT CAST(json_build_object('marks', coalesce(($1->>'marks')::int, 0) + 1) AS lib."application/json") $$;
+CREATE AGGREGATE lib.marks_json(lib.marks) (INITCOND = '{}', STYPE = lib."application/json", SFUNC = lib.marks_next);
+CREATE FUNCTION lib.bare_next(lib."application/json", lib.bare) RETURNS lib."application/json" LANGUAGE sql IMMUTABLE AS
+  'SELECT $1';
+CREATE AGGREGATE lib.bare_json(lib.bare) (INITCOND = '{"bare":true}', STYPE = lib."application/json", SFUNC = lib.bare_next);
+CREATE FUNCTION "an ""odd"" one".namesakes("an ""odd"" one".names) RETURNS SETOF "an ""odd"" one".names LANGUAGE sql STABLE AS
+  $$ SELECT * FROM "an ""odd"" one".names n WHERE n.name = $1.name AND n.id <> $1.id $$;
 CREATE FUNCTION lib.hue_json(lib.hue) RETURNS json LANGUAGE sql IMMUTABLE AS
   $$ SELECT to_json('#' || lpad(to_hex($1), 6, '0')) $$;
 CREATE FUNCTION lib.hue_text(text) RETURNS lib.hue LANGUAGE sql IMMUTABLE AS
@@ -112,3 +129,6 @@ INSERT INTO lib.tags VALUES (':a', 1, 'old', 255), (':a', 2, 'new', 10), (':b', 
 INSERT INTO lib.book_tags VALUES (':a', 1, 1), (':a', 1, 2), (':a', 2, 1), (':b', 1, 1);
 INSERT INTO lib.stock VALUES (':a', 'a', 5, NULL), (':a', 'b', 7, 'x'), (':b', 'a', 1, 'alien');
 INSERT INTO archive.papers VALUES (':a', 1, 'paper'), (':b', 1, 'alien paper');
+INSERT INTO lib.marks VALUES (':a', 1), (':a', 2), (':a', 3), (':b', 1), (':b', 2), (':b', 3), (':b', 4);
+INSERT INTO "an ""odd"" one".names VALUES (':a', 1, 'Ann'), (':a', 2, 'Ann'), (':b', 3, 'Ann'), (':b', 4, 'alien');
+INSERT INTO lib.bare DEFAULT VALUES;

@@ -35,7 +35,7 @@ func (w *writer) handles(t *schema.Table, r *query.Request) error {
 	if r.Selected {
 		return problem.New(http.StatusNotAcceptable, "PGRST107", "None of these media types are available: %s", m.Type)
 	}
-	if !wholeRow(t) {
+	if len(t.Columns) > 0 && !wholeRow(t) {
 		return Denied(t)
 	}
 	return nil

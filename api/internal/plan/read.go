@@ -39,7 +39,7 @@ func (w *writer) readFrom(top source, sql string, r *query.Request,
 	if err != nil {
 		return nil, err
 	}
-	sel.fill()
+	w.fill(sel)
 	conditions, err := w.allConditions(top, &r.Root)
 	if err != nil {
 		return nil, err
@@ -111,10 +111,11 @@ func (w *writer) outer(sel *selection) string {
 	return sel.list()
 }
 
-// fill makes sure that a row of nothing, from an empty select, is still a row.
-func (s *selection) fill() {
-	if len(s.outputs) == 0 {
-		s.outputs = append(s.outputs, output{name: "moat_row", kind: Filler, expr: expression{sql: "1"}})
+// fill makes sure that a row of nothing, from an empty select, is still a row where the server
+// writes the answer.
+func (w *writer) fill(sel *selection) {
+	if len(sel.outputs) == 0 && w.options.Media == nil {
+		sel.outputs = append(sel.outputs, output{name: "moat_row", kind: Filler, expr: expression{sql: "1"}})
 	}
 }
 

@@ -21,7 +21,7 @@ func (w *writer) returning(sql string, target source, r *query.Request, in Write
 	}
 	var outputs []output
 	if in.Returning == "headers-only" {
-		for _, name := range target.table.Key {
+		for _, name := range target.table.Locator() {
 			if c := target.table.Column(name); c.Select {
 				outputs = append(outputs, output{name: name, kind: Key, expr: expression{sql: target.column(name)}})
 			}
@@ -73,7 +73,7 @@ func (w *writer) returnPlain(sql string, target source, r *query.Request, in Wri
 		return nil, err
 	}
 	sel.outputs = append(sel.outputs, w.inserted(target, in)...)
-	sel.fill()
+	w.fill(sel)
 	w.outer(sel)
 	return w.finish(sql, sel), nil
 }
@@ -94,7 +94,7 @@ func (w *writer) returnRows(sql string, target source, r *query.Request, in Writ
 		sel.outputs = append(sel.outputs,
 			output{name: "moat_inserted", kind: Inserted, expr: expression{sql: changed.alias + ".moat_inserted"}})
 	}
-	sel.fill()
+	w.fill(sel)
 	order, err := w.order(changed, &r.Root)
 	if err != nil {
 		return nil, err

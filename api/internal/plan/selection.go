@@ -169,7 +169,7 @@ func (w *writer) star(sel *selection, s source) error {
 			sel.add(output{name: c.Name, expr: sel.comparable(e)})
 		}
 	}
-	if len(sel.outputs) == before {
+	if len(sel.outputs) == before && len(s.table.Columns) > 0 {
 		return Denied(s.table)
 	}
 	return nil

@@ -177,6 +177,7 @@ func (b *builder) table(r *catalog.Relation) *Table {
 	if t.TenantColumn != "" && t.TenantType == "" {
 		t.TenantType = b.Model.Type
 	}
+	t.Select = len(r.Columns) == 0 && b.May(r, "SELECT")
 	t.Others = b.mixed(r, map[Name]bool{})
 	t.Mixed = t.Others || b.below != nil && t.TenantColumn != ""
 	t.People = b.people(t.Name)
@@ -331,7 +332,7 @@ func (b *builder) viewKeys(r *catalog.Relation, t *Table) {
 	}
 }
 
-// unqualified strips a leading schema and quotes for comparison with a table's name.
+// unqualified strips the quotes of an SQL name, for comparison with a type's or table's.
 func unqualified(name string) string {
-	return strings.ReplaceAll(name, `"`, "")
+	return strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(name, `""`, "\x00"), `"`, ""), "\x00", `"`)
 }

@@ -188,8 +188,10 @@ func (b *builder) isEnum(sqlName string) bool {
 // rowType returns the exposed table whose row type is named so.
 func (b *builder) rowType(sqlName string) *Table {
 	name := unqualified(sqlName)
-	if schema, table, found := strings.Cut(name, "."); found {
-		return b.schema.Table(schema, table)
+	for _, schema := range b.schema.Schemas {
+		if table, found := strings.CutPrefix(name, schema+"."); found {
+			return b.schema.Table(schema, table)
+		}
 	}
 	if builtin(name) != "" {
 		return nil // a table called xml makes no type of that name

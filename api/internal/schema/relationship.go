@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -97,7 +98,7 @@ func (b *builder) junction(first, second foreignKey) {
 	}
 	for _, name := range append(slices.Clone(first.columns), second.columns...) {
 		// The tenant column may have joined the foreign keys and not the key.
-		if name != table.TenantColumn && !slices.Contains(table.FullKey, name) {
+		if name != table.TenantColumn && !slices.Contains(table.locators(), name) {
 			return
 		}
 	}
@@ -221,17 +222,30 @@ func (s *Schema) Relationships(from *Table, target, hint string) []*Relationship
 	if hint == "" && slices.ContainsFunc(found, own) {
 		found = slices.DeleteFunc(found, func(r *Relationship) bool { return r.Source == r.Target && r.Junction != nil })
 	}
-	// A junction is a table rather than the views over it.
-	overTable := func(r *Relationship) bool { return r.Junction != nil && !r.Junction.View }
-	if hint == "" && slices.ContainsFunc(found, overTable) {
-		found = slices.DeleteFunc(found, func(r *Relationship) bool { return r.Junction != nil && r.Junction.View })
+	// One junction that is a table goes before the views over it.
+	overView := func(r *Relationship) bool { return r.Junction != nil && r.Junction.View }
+	tables := slices.DeleteFunc(slices.Clone(found), overView)
+	if hint == "" && len(tables) == 1 && tables[0].Junction != nil {
+		return tables
 	}
-	// The name of a foreign key or a column means the table it refers to, not the views
-	// over it.
-	if slices.ContainsFunc(found, func(r *Relationship) bool { return !r.Target.View }) {
-		found = slices.DeleteFunc(found, func(r *Relationship) bool { return r.Target.View && r.Target.Name.Name != target })
-	}
+	slices.SortFunc(found, (*Relationship).compare)
 	return found
+}
+
+// compare orders relationships as PostgREST lists them where a request could mean several.
+func (r *Relationship) compare(o *Relationship) int {
+	rank := []Cardinality{OneToMany, ManyToOne, OneToOne, ManyToMany}
+	return cmp.Or(strings.Compare(r.Target.Name.Name, o.Target.Name.Name),
+		slices.Index(rank, r.Cardinality)-slices.Index(rank, o.Cardinality),
+		strings.Compare(r.junctionName(), o.junctionName()), strings.Compare(r.Constraint, o.Constraint),
+		slices.Compare(r.Columns, o.Columns), slices.Compare(r.TargetColumns, o.TargetColumns))
+}
+
+func (r *Relationship) junctionName() string {
+	if r.Junction == nil {
+		return ""
+	}
+	return r.Junction.Name.Name
 }
 
 // names reports whether target and hint mean this relationship.
@@ -239,11 +253,10 @@ func (r *Relationship) names(target, hint, tenant string) bool {
 	if r.Source == r.Target && r.Cardinality != ManyToMany {
 		return r.namesSelf(target, hint, tenant)
 	}
-	switch {
-	case target == r.Target.Name.Name:
-	case r.isKey(target) && r.Cardinality != ManyToMany:
-	case r.fromKey && single(r.Columns, tenant) == target && target != "":
-	default:
+	// The name of a foreign key or a column means the table, not the views over it.
+	byKey := r.Cardinality != ManyToMany && !r.Target.View &&
+		(r.isKey(target) || single(r.Columns, tenant) == target && target != "")
+	if target != r.Target.Name.Name && !byKey {
 		return false
 	}
 	if hint == "" {

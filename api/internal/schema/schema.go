@@ -86,6 +86,8 @@ type Table struct {
 	// Key is the primary key without the tenant column, FullKey with it.
 	Key     []string
 	FullKey []string
+	// locator are the columns by which a view's rows are named.
+	locator []string
 	// Uniques are the column sets of primary key and unique constraints and indexes.
 	Uniques                        [][]string
 	Select, Insert, Update, Delete bool
@@ -111,6 +113,22 @@ func (t *Table) Identity() []string {
 		return t.FullKey
 	}
 	return t.Key
+}
+
+// Locator are the columns by which Location names a row: the key, or of a view the keys of the
+// tables that it shows.
+func (t *Table) Locator() []string {
+	return slices.DeleteFunc(slices.Clone(t.locators()), func(name string) bool {
+		c := t.byName[name]
+		return c == nil || c.Tenant
+	})
+}
+
+func (t *Table) locators() []string {
+	if t.View {
+		return t.locator
+	}
+	return t.FullKey
 }
 
 // SQL returns the quoted name.

@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"slices"
+
 	"github.com/moat-db/moat/catalog"
 )
 
@@ -11,7 +13,8 @@ type standIn struct {
 	columns []string
 }
 
-// standIns are the exposed table itself and the exposed views that show the columns.
+// standIns are the exposed table itself and the exposed views that show the columns: a view
+// that shows one of them twice stands in twice.
 func (b *builder) standIns(r *catalog.Relation, columns []string) []standIn {
 	if r == nil {
 		return nil
@@ -24,17 +27,18 @@ func (b *builder) standIns(r *catalog.Relation, columns []string) []standIn {
 		if b.views[i].table.Name == r.QName() {
 			continue
 		}
-		if shown := b.shows(&b.views[i], r, columns); shown != nil {
+		for _, shown := range b.shows(&b.views[i], r, columns) {
 			out = append(out, standIn{b.views[i].table, shown})
 		}
 	}
 	return out
 }
 
-// view is an exposed view with its names for the columns of tables.
+// view is an exposed view with its names for the columns of tables, and those tables.
 type view struct {
 	table   *Table
-	columns map[catalog.ColumnRef]string
+	columns map[catalog.ColumnRef][]string
+	tables  []*catalog.Relation
 }
 
 // findViews lists the exposed views, with the columns that they show as they are, also
@@ -42,46 +46,85 @@ type view struct {
 func (b *builder) findViews() {
 	for _, schema := range b.schema.Schemas {
 		for _, name := range b.schema.TableNames(schema) {
-			t := b.schema.Table(schema, name)
-			if !t.View {
-				continue
+			if t := b.schema.Table(schema, name); t.View {
+				v := b.view(t)
+				b.locate(&v)
+				b.views = append(b.views, v)
 			}
-			v := view{t, map[catalog.ColumnRef]string{}}
-			r := b.Relation(t.Name)
-			for i := range r.Columns {
-				table, column := b.Origin(r, &r.Columns[i])
-				if table == nil {
-					continue
-				}
-				origin := catalog.ColumnRef{Relation: table.QName(), Column: column.Name}
-				if v.columns[origin] == "" {
-					v.columns[origin] = r.Columns[i].Name
-				}
-			}
-			b.views = append(b.views, v)
 		}
 	}
 }
 
-// shows returns the names under which a view shows columns of r, or nil when it lacks
-// one that is not the tenant column.
-func (b *builder) shows(v *view, r *catalog.Relation, columns []string) []string {
+func (b *builder) view(t *Table) view {
+	v := view{t, map[catalog.ColumnRef][]string{}, nil}
+	r := b.Relation(t.Name)
+	for i := range r.Columns {
+		table, column := b.Origin(r, &r.Columns[i])
+		if table == nil {
+			continue
+		}
+		origin := catalog.ColumnRef{Relation: table.QName(), Column: column.Name}
+		v.columns[origin] = append(v.columns[origin], r.Columns[i].Name)
+		if !slices.Contains(v.tables, table) {
+			v.tables = append(v.tables, table)
+		}
+	}
+	return v
+}
+
+// locate finds the columns by which a view's rows are named: the keys of the tables that it
+// shows. Of a view over several tables they need not tell two rows apart.
+func (b *builder) locate(v *view) {
+	if v.table.locator = v.table.FullKey; v.table.FullKey != nil {
+		return
+	}
+	for _, r := range v.tables {
+		ways := b.shows(v, r, r.PrimaryKey())
+		if len(ways) == 0 {
+			continue
+		}
+		for _, name := range ways[0] {
+			if name != "" && !slices.Contains(v.table.locator, name) {
+				v.table.locator = append(v.table.locator, name)
+			}
+		}
+	}
+	if v.table.hides(v.table.locator) {
+		v.table.locator = nil
+	}
+}
+
+// shows returns the names under which a view shows columns of r, in each way that it does;
+// none when it lacks one that is not the tenant column.
+func (b *builder) shows(v *view, r *catalog.Relation, columns []string) [][]string {
 	tenant := ""
 	if m := b.Table(r.QName()); m != nil && m.Class == catalog.TenantTable {
 		tenant = m.Column
 	}
-	shown, one := make([]string, len(columns)), false
-	for i, name := range columns {
-		shown[i] = v.columns[catalog.ColumnRef{Relation: r.QName(), Column: name}]
-		one = one || shown[i] != ""
-		if shown[i] == "" && name == tenant {
-			shown[i] = v.table.TenantColumn // that of another table that the view reads holds the same
-		} else if shown[i] == "" {
-			return nil
+	ways, one := [][]string{nil}, false
+	for _, column := range columns {
+		names := v.columns[catalog.ColumnRef{Relation: r.QName(), Column: column}]
+		one = one || len(names) > 0
+		switch {
+		case column == tenant && len(names) > 0:
+			names = names[:1] // all are the same
+		case column == tenant:
+			names = []string{v.table.TenantColumn} // that of another table that the view reads holds the same
 		}
+		ways = each(ways, names)
 	}
 	if !one {
 		return nil
 	}
-	return shown
+	return ways
+}
+
+// each continues every way by each of the names.
+func each(ways [][]string, names []string) (out [][]string) {
+	for _, way := range ways {
+		for _, name := range names {
+			out = append(out, append(slices.Clone(way), name))
+		}
+	}
+	return out
 }
