@@ -18,7 +18,7 @@ import (
 
 // flaw is a mistake of the server that filters in application code.
 type flaw struct {
-	byID, byHeader, unsigned, patch, count, insert, message bool
+	byID, byHeader, unsigned, patch, count, insert, message, function bool
 }
 
 // server keeps two tenants' leads in memory and answers like PostgREST, well enough.
@@ -76,13 +76,29 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.URL.Path {
 	case "/":
-		fmt.Fprint(w, `{"swagger":"2.0","paths":{"/leads":{"get":{}},"/rpc/f":{"post":{}}},`+
+		fmt.Fprint(w, `{"swagger":"2.0","paths":{"/leads":{"get":{}},"/rpc/f":{"post":`+
+			`{"parameters":[{"name":"args","in":"body","schema":{"properties":{"mail":{}}}}]}}},`+
 			`"definitions":{"leads":{"properties":{"id":{},"tenant_id":{},"email":{}}}}}`)
 	case "/leads":
 		s.serve(w, r, tenant)
+	case "/rpc/f":
+		s.call(w, r, tenant)
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
+}
+
+// call counts the leads with an argument, or with the flaw shows them all.
+func (s *server) call(w http.ResponseWriter, r *http.Request, tenant string) {
+	if !r.URL.Query().Has("mail") {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	mine := slices.DeleteFunc(slices.Clone(s.leads), func(l map[string]any) bool { return l["tenant_id"] != tenant })
+	if s.function {
+		mine = s.leads
+	}
+	_ = json.NewEncoder(w).Encode(mine)
 }
 
 func (s *server) serve(w http.ResponseWriter, r *http.Request, tenant string) {
@@ -125,6 +141,16 @@ func (s *server) insert1(w http.ResponseWriter, r *http.Request, tenant string) 
 	}
 	w.WriteHeader(http.StatusCreated)
 	_ = json.NewEncoder(w).Encode([]map[string]any{row})
+}
+
+// Generated requests call functions by GET with what B's rows hold.
+func TestGeneratedRequestsCallFunctions(t *testing.T) {
+	t.Parallel()
+	r := attackServer(t, flaw{function: true})
+	p := r.Find("generated requests:API")
+	if p == nil || p.Verdict != prove.VerdictLeak || !strings.Contains(p.Script, "/rpc/f?mail=") {
+		t.Errorf("a function that shows every tenant's rows was not found: %+v", p)
+	}
 }
 
 func attackServer(t *testing.T, f flaw) *prove.Report {

@@ -195,8 +195,12 @@ func (g *Generator) some(table string) string {
 	return strings.Join(parts, ",")
 }
 
+// path leads into an embed, by its name or by the alias that some have.
 func (g *Generator) path() string {
-	if g.chance(15) {
+	switch {
+	case g.chance(4):
+		return "x."
+	case g.chance(15):
 		return quote(g.pick(g.Related)) + "."
 	}
 	return ""

@@ -156,11 +156,18 @@ func (g *target) plan(table, raw string, r *rand.Rand) (statements int, err erro
 	return statements, nil
 }
 
+// media are what aggregates make of any rows, and of a table's as they are.
+var media = []*schema.Media{{Type: "text/x-any", SQL: "json_agg(m)"},
+	{Type: "text/x-whole", SQL: "json_agg(m)", Whole: true}}
+
 // statements are the ways to use one query string.
 func (g *target) statements(t *schema.Table, request *query.Request, r *rand.Rand) []func() (*Statement, error) {
 	o := Options{Tenant: g.tenant != "", MaxRows: 100, Aggregates: true, Text: r.IntN(8) == 0, Stripped: r.IntN(2) == 0,
 		ETag:  r.IntN(3) == 0,
 		Count: []string{"", "exact", "planned", "estimated"}[r.IntN(4)]}
+	if r.IntN(8) == 0 {
+		o.Media = media[r.IntN(len(media))]
+	}
 	keys := []string{t.Columns[r.IntN(len(t.Columns))].Name, t.Columns[len(t.Columns)-1].Name}
 	in := Write{Body: []byte(`[{}]`), Keys: slices.Compact(keys), AllowUnfiltered: r.IntN(4) == 0,
 		MissingDefault: r.IntN(4) == 0, Some: keys[:1], Every: keys[1:],

@@ -372,7 +372,7 @@ var allowedWords = set(`SELECT FROM WHERE AND OR NOT AS IS NULL TRUE FALSE UNKNO
 	GROUP LIMIT OFFSET EXISTS ANY ALL
 	LIKE ILIKE DISTINCT CAST LEFT JOIN CROSS LATERAL ON true false INSERT INTO UPDATE SET DELETE RETURNING CONFLICT DO
 		NOTHING EXCLUDED WITH changed
-	IN VALUES DEFAULT EXPLAIN FORMAT JSON VARIADIC args counted value calls j xmax moat_inserted
+	IN VALUES DEFAULT EXPLAIN FORMAT JSON VARIADIC args counted value rows calls j m xmax moat_inserted
 	uuid bigint text int integer numeric jsonb json regconfig boolean time timestamp with without zone timestamptz
 	character varying
 	coalesce json_agg row_to_json to_json to_jsonb json_strip_nulls json_to_recordset json_to_record json_array_elements
