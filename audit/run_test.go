@@ -190,13 +190,18 @@ func TestSharedTablesThatTenantsChange(t *testing.T) {
 
 func TestRunCountsCrossingRows(t *testing.T) {
 	t.Parallel()
-	s, m := vulnerable()
 	doc := catalog.QName{Schema: "app", Name: "doc"}
 	e := audit.Evidence{Crossing: []audit.CrossingRows{{Table: doc, Constraint: "fk", Rows: 3, Query: "SELECT 1"}},
 		Unseen: []string{"something"}}
-	r := audit.Run(view(s, m), audit.Options{Evidence: e})
-	if !slices.Contains(rulesOf(r), "key-crossing-rows") || !slices.Contains(r.Unseen, "something") {
-		t.Errorf("findings %v, unseen %v", rulesOf(r), r.Unseen)
+	for onDelete, want := range map[string]audit.Severity{"no action": audit.High, "set null": audit.Critical} {
+		s, m := vulnerable()
+		s.Relations[0].Constraints = []catalog.Constraint{{Name: "fk", Type: catalog.ForeignKey, Columns: []string{"x"},
+			References: doc, RefColumns: []string{"id"}, OnDelete: onDelete}}
+		r := audit.Run(view(s, m), audit.Options{Evidence: e})
+		i := slices.IndexFunc(r.Findings, func(x audit.Finding) bool { return x.Rule == "key-crossing-rows" })
+		if i < 0 || r.Findings[i].Severity != want || !slices.Contains(r.Unseen, "something") {
+			t.Errorf("%s: findings %v, unseen %v", onDelete, r.Findings, r.Unseen)
+		}
 	}
 }
 

@@ -38,7 +38,8 @@ type attack struct {
 type finding struct {
 	verdict prove.Verdict
 	reason  string
-	vacuous bool // isolated by absence
+	vacuous bool   // isolated by absence
+	accepts string // the rule of audit by which a baseline may accept it, beside its attack's
 }
 
 func isolated(format string, args ...any) finding {

@@ -1,6 +1,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -198,7 +199,7 @@ func (p *prover) run(ctx context.Context, st *site, object string, attacks []att
 
 // accept notes a finding that the baseline covers.
 func (p *prover) accept(a attack, object string, f finding) bool {
-	kind := prove.Acceptable(a.name)
+	kind := cmp.Or(prove.Acceptable(a.name), f.accepts)
 	if f.verdict == prove.VerdictIsolated || kind == "" {
 		return false
 	}
