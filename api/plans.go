@@ -129,5 +129,9 @@ func (q *request) planRead(t *schema.Table, media query.Media, raw string) (*pla
 	}
 	options := q.optionsOf(t, media)
 	options.ETag = media.Format == query.Singular
-	return plan.Read(q.state.Schema, t, r, options)
+	st, err := plan.Read(q.state.Schema, t, r, options)
+	if err == nil {
+		st.Warning = r.Warning()
+	}
+	return st, err
 }

@@ -39,6 +39,8 @@ type request struct {
 	// reader is the replica that was read; home says that it failed, and reads go to the primary.
 	reader *moat.DB
 	home   bool
+	// warning is what the client is told beside the answer.
+	warning string
 }
 
 // open checks the caller's tenant, reads the headers and waits for a turn.

@@ -114,7 +114,11 @@ func (q *request) made(t *schema.Table) func(string) (query.Media, bool) {
 func (q *request) parse(o query.Options) (*query.Request, error) {
 	defer q.info.timing.mark(phaseParse)
 	o.Limits, o.AliasesOnly = q.h.config.Limits.Query, q.h.config.AliasesOnly
-	return query.Parse(q.URL.RawQuery, o)
+	r, err := query.Parse(q.URL.RawQuery, o)
+	if err == nil {
+		q.warning = r.Warning()
+	}
+	return r, err
 }
 
 func (q *request) get(w http.ResponseWriter, t *schema.Table) error {
@@ -129,6 +133,7 @@ func (q *request) get(w http.ResponseWriter, t *schema.Table) error {
 	if isPlan(media) {
 		return q.explain(w, x.statement, media)
 	}
+	q.warning = x.statement.Warning
 	x.response = q.h.config.PreRequest.Name != "" || len(q.h.config.SearchPath) > 0 || x.statement.Calls
 	return q.answerRead(w, x)
 }
@@ -168,6 +173,7 @@ func (q *request) answerRead(w http.ResponseWriter, x *execution) error {
 	if err != nil {
 		return err
 	}
+	q.located(header)
 	if a.etag != "" {
 		header.Set("ETag", `"`+a.etag+`"`)
 		if matches(q.Header.Get("If-None-Match"), a.etag) {
@@ -181,6 +187,20 @@ func (q *request) answerRead(w http.ResponseWriter, x *execution) error {
 	q.applied(header, "count", "tx", "timezone", "handling")
 	q.write(w, status, media.ContentType(), a)
 	return nil
+}
+
+// located says where the same rows are found again: at the path with the parameters sorted, as
+// PostgREST writes them. A long query is left out, since proxies bound headers to a few kB.
+func (q *request) located(h http.Header) {
+	const longest = 1024
+	if len(q.URL.RawQuery) > longest {
+		return
+	}
+	at := q.URL.EscapedPath()
+	if query := q.URL.Query().Encode(); query != "" {
+		at += "?" + strings.ReplaceAll(query, "+", "%20")
+	}
+	h.Set("Content-Location", at)
 }
 
 // errSingular is PostgREST's answer to a single object wanted of several rows, or none.
@@ -263,6 +283,9 @@ func (q *request) write(w http.ResponseWriter, status int, contentType string, a
 	}
 	if len(q.state.Schemas) > 1 {
 		h.Set("Content-Profile", q.profile)
+	}
+	if q.warning != "" { // RFC 7234, 5.5: of no kind that a cache knows
+		h.Set("Warning", "299 moat "+strconv.Quote(q.warning))
 	}
 	q.info.rows = a.rows
 	if contentType != "" && h.Get("Content-Type") == "" {

@@ -19,12 +19,13 @@ var ErrNoKeys = errors.New("the keys of the token's issuer have not been read ye
 type Reason string
 
 // The reasons. All but Invalid are given only for a token whose signature and issuer are
-// right, Expired, NotYetValid and NoTenant only where its audience is, too.
+// right, Expired, NotYetValid, IssuedLater and NoTenant only where its audience is, too.
 const (
 	Invalid     Reason = "invalid"
 	Audience    Reason = "for another audience"
 	Expired     Reason = "expired"
 	NotYetValid Reason = "not yet valid"
+	IssuedLater Reason = "issued at future"
 	// NoTenant: the tenant claim is missing, is no tenant, or names several.
 	NoTenant Reason = "without a usable tenant"
 )
@@ -83,9 +84,10 @@ func (is *issuer) refusal(err error, c *claims) *TokenError {
 		return invalid("claims")
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return (&TokenError{Reason: Expired, Check: "exp"}).facts("later than "+is.now(), c.moment("exp"))
-	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
-		return (&TokenError{Reason: NotYetValid, Check: "nbf or iat"}).facts("not later than "+is.now(),
-			strings.TrimSpace(c.moment("nbf")+" "+c.moment("iat")))
+	case errors.Is(err, jwt.ErrTokenNotValidYet):
+		return (&TokenError{Reason: NotYetValid, Check: "nbf"}).facts("not later than "+is.now(), c.moment("nbf"))
+	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
+		return (&TokenError{Reason: IssuedLater, Check: "iat"}).facts("not later than "+is.now(), c.moment("iat"))
 	}
 	return invalid("token")
 }

@@ -44,6 +44,7 @@ func TestMiddleware(t *testing.T) {
 	token := hs256(good)
 	expired := hs256(with(good, map[string]any{"exp": c.in(-time.Hour)}))
 	early := hs256(with(good, map[string]any{"nbf": c.in(time.Hour)}))
+	unborn := hs256(with(good, map[string]any{"iat": c.in(time.Hour)}))
 	foreign := hs256(with(good, map[string]any{"aud": "other"}))
 
 	const plain, bad = `Bearer realm="moat"`, `Bearer realm="moat", error="invalid_token"`
@@ -73,6 +74,7 @@ func TestMiddleware(t *testing.T) {
 		{"oversized", []string{"Bearer " + strings.Repeat("x", maxTokenBytes+1)}, 401, bad, wrong},
 		{"garbage", []string{"Bearer garbage"}, 401, bad, wrong},
 		{"expired", []string{"Bearer " + expired}, 401, bad, body("PGRST303", "JWT expired")},
+		{"issued later", []string{"Bearer " + unborn}, 401, bad, body("PGRST303", "JWT issued at future")},
 		{"not yet valid", []string{"Bearer " + early}, 401, bad, body("PGRST303", "JWT not yet valid")},
 		{"for another audience", []string{"Bearer " + foreign}, 401, bad,
 			body("PGRST303", "JWT not in audience")},

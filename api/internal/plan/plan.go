@@ -64,6 +64,8 @@ type Statement struct {
 	// Calls says that functions of the database run for the rows: computed columns and
 	// relationships.
 	Calls bool
+	// Warning is for the client: see [query.Request.Warning].
+	Warning string
 }
 
 // OutputKind says what an output column is for.

@@ -9,6 +9,8 @@
 // docs/reference/postgrest-compatibility.md lists what is different here.
 package query
 
+import "strings"
+
 // Field is a column, or a path into a JSON column: data->a->0->>b.
 type Field struct {
 	Name string
@@ -131,6 +133,25 @@ type Request struct {
 	After *string
 	// Arguments are the parameters that [Options].Argument claimed, in order.
 	Arguments []Argument
+	// Renamed are the embeds that a path names by their table although they have an alias.
+	Renamed []Renamed
+}
+
+// Renamed is an embed's table and its alias.
+type Renamed struct{ Name, Alias string }
+
+// Warning is PostgREST's of what it will not understand in a later version; "" for none.
+func (r *Request) Warning() string {
+	if len(r.Renamed) == 0 {
+		return ""
+	}
+	names := make([]string, len(r.Renamed))
+	for i, n := range r.Renamed {
+		names[i] = "`" + n.Name + "` to `" + n.Alias + "`"
+	}
+	return "Embedded resource was referenced by relation name even though it has an alias. This is deprecated and " +
+		"will stop working in a future release. Update " + strings.Join(names, ", ") +
+		" in query string filters, orders or limits."
 }
 
 // Argument is a parameter of a function call.

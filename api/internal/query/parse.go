@@ -205,7 +205,7 @@ func (p *parser) finish() (*Request, error) {
 		r.Root.Items = []Item{{Kind: Star}}
 	}
 	for _, part := range p.pending {
-		read, err := find(&r.Root, part.path, p.options.AliasesOnly)
+		read, err := p.find(part.path)
 		if err != nil {
 			return nil, err
 		}
@@ -214,28 +214,38 @@ func (p *parser) finish() (*Request, error) {
 	return r, nil
 }
 
-// find walks from r to the embed that path names: by its alias or, where it has none, by its
-// name. An alias is the better match, and aliasesOnly takes no other.
-func find(r *Read, path []string, aliasesOnly bool) (*Read, error) {
+// find walks to the embed that path names: by its alias or, where it has none, by its
+// name. An alias is the better match, and AliasesOnly takes no other.
+func (p *parser) find(path []string) (*Read, error) {
+	r := &p.request.Root
 	for _, name := range path {
 		named := func(label func(*Target) string) int {
 			return slices.IndexFunc(r.Items, func(i Item) bool { return i.Kind == Embed && label(i.Target) == name })
 		}
 		i := named((*Target).Label)
 		other := named(func(t *Target) string { return t.Name })
-		if i < 0 && other >= 0 && aliasesOnly {
+		if i < 0 && other >= 0 && p.options.AliasesOnly {
 			return nil, notEmbedded(name).WithDetails("Target names are not allowed in filters if they have an alias").
 				WithHint("Change '%s' to '%s' in filters, orders or limits.", name, r.Items[other].Target.Alias)
 		}
-		if i < 0 {
-			i = other
+		if i < 0 && other < 0 {
+			return nil, notEmbedded(name).WithHint("Verify that '%s' is included in the 'select' query parameter.", name)
 		}
 		if i < 0 {
-			return nil, notEmbedded(name).WithHint("Verify that '%s' is included in the 'select' query parameter.", name)
+			i = other
+			p.renamed(r.Items[i].Target)
 		}
 		r = &r.Items[i].Target.Read
 	}
 	return r, nil
+}
+
+// renamed notes an embed that is named by its table.
+func (p *parser) renamed(t *Target) {
+	one := Renamed{t.Name, t.Alias}
+	if !slices.Contains(p.request.Renamed, one) {
+		p.request.Renamed = append(p.request.Renamed, one)
+	}
 }
 
 func notEmbedded(name string) *problem.Error {

@@ -42,7 +42,8 @@ func TestParse(t *testing.T) {
 			{Field: Field{Name: "b", Path: []Step{{Key: "c", Text: true}}}}}}}},
 		{"embed", "select=a,x:b!h!inner(c)&x.c=eq.1&b.limit=2", Request{Selected: true, Root: Read{Items: []Item{column("a"),
 			{Kind: Embed, Target: &Target{Name: "b", Alias: "x", Hint: "h", Inner: true, Read: Read{
-				Items: []Item{column("c")}, Where: []Cond{filter("c", "eq", "1")}, Limit: &two}}}}}}},
+				Items: []Item{column("c")}, Where: []Cond{filter("c", "eq", "1")}, Limit: &two}}}}},
+			Renamed: []Renamed{{"b", "x"}}}},
 		{"logic", "or=(a.eq.1,not.and(b.is.null,c.in.(1,\"2,3\")))",
 			Request{Root: Read{Items: star, Where: []Cond{{Logic: "or", Children: []Cond{
 				filter("a", "eq", "1"), {Not: true, Logic: "and", Children: []Cond{filter("b", "is", "null"),

@@ -107,7 +107,7 @@ func refused(err error) string {
 	if errors.As(err, &token) && token.Reason == auth.Expired {
 		return "This token has expired. Ask your agency for a new one."
 	}
-	if errors.As(err, &token) && token.Reason == auth.NotYetValid {
+	if errors.As(err, &token) && (token.Reason == auth.NotYetValid || token.Reason == auth.IssuedLater) {
 		return "This token is not valid yet. Check your clock, or ask your agency."
 	}
 	if errors.As(err, &token) && token.Reason == auth.Audience {
