@@ -65,7 +65,7 @@ func (s *session) answer(m *message) (shown bool, err error) {
 		return true, nil
 	case '1':
 		if p := s.next().prepared; p != nil {
-			p.done = true
+			p.done, p.replaced = true, nil
 		}
 		return s.take('P')
 	case '2':
@@ -168,6 +168,9 @@ func (s *session) refused(m *message) (shown bool, err error) {
 	own := head.own || s.hiding
 	s.faulted(m)
 	s.copying, s.hiding = false, false
+	if p := head.prepared; p != nil && head.kind == 'P' && head.name == "" && p.own == head.own {
+		s.slots[0].replaced, p.replaced = nil, nil // the server has ended what stood there
+	}
 	switch {
 	case head.must:
 		return true, errNotEmptied

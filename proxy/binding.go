@@ -40,6 +40,9 @@ type prologue struct {
 	statements int // none before the first binding
 	scope      moat.Scope
 	second     int64 // that a seal was made in: another in the same second would be the same
+	// parse and bound are a binding of one statement again, as the unnamed one.
+	sql          string
+	parse, bound []byte
 }
 
 // holds says that the prologue is what would be made now.
@@ -47,8 +50,12 @@ func (p *prologue) holds(s moat.Scope, second int64) bool {
 	return p.statements > 0 && p.second == second && sameScope(p.scope, s)
 }
 
-// The messages of a statement of ours, by the letter of each.
-const ownKinds = "CCPBE"
+// The messages of a statement of ours, by the letter of each: under a name of our own, or as
+// the unnamed statement and portal.
+const (
+	ownKinds     = "CCPBE"
+	unnamedKinds = "BE"
+)
 
 // bind sends the binding where the transaction has none yet; s.mu is held.
 func (s *session) bind(ctx context.Context) error {
@@ -77,16 +84,44 @@ func (s *session) bind(ctx context.Context) error {
 	}
 	s.bound = true
 	s.transactions(1)
+	if s.prologue.statements == 1 && s.unnamedIsFree() {
+		return s.sendUnnamed()
+	}
 	return s.sendOwn(s.prologue.messages, s.prologue.statements, slot{own: true})
+}
+
+// unnamedIsFree says that the unnamed statement and portal may be ours: the client has none,
+// or a portal that has nothing more to give.
+func (s *session) unnamedIsFree() bool {
+	statement, portal := s.statements[""], s.portals[""]
+	return (statement == nil || statement.own) && (portal == nil || portal.class == begins || portal.class == names)
+}
+
+// sendUnnamed sends the binding as the unnamed statement, which SQL can neither replace nor
+// end. Only messages can, and those pass here: it is parsed where the server may not have it.
+func (s *session) sendUnnamed() error {
+	p := &s.prologue
+	ours := s.statements[""]
+	if ours == nil || ours.text != p.sql || ours.life != s.life || !ours.done && ours.segment != s.segment {
+		ours = &prepared{own: true, text: p.sql, life: s.life, segment: s.segment}
+		ours.replaced = s.store("", ours)
+		s.await(slot{kind: 'P', own: true, prepared: ours, replaced: ours.replaced})
+		if err := s.toUp.writeEncoded(p.parse); err != nil {
+			return err
+		}
+	}
+	return s.sendEncoded(p.bound, unnamedKinds, slot{own: true})
 }
 
 // sendOwn sends encoded statements of ours, whose answers are awaited as x.
 func (s *session) sendOwn(messages []byte, statements int, x slot) error {
-	for range statements {
-		for i := range len(ownKinds) {
-			x.kind = ownKinds[i]
-			s.await(x)
-		}
+	return s.sendEncoded(messages, strings.Repeat(ownKinds, statements), x)
+}
+
+func (s *session) sendEncoded(messages []byte, kinds string, x slot) error {
+	for i := range len(kinds) {
+		x.kind = kinds[i]
+		s.await(x)
 	}
 	return s.toUp.writeEncoded(messages)
 }
@@ -113,6 +148,8 @@ func (s *session) renew(ctx context.Context) error {
 		p.messages = s.appendOwn(p.messages, b)
 	}
 	p.statements, p.scope, p.second = len(statements), s.turn.scope, second
+	p.sql = statements[0].SQL
+	p.parse, p.bound = appendParse(p.parse[:0], "", p.sql), appendRun(p.bound[:0], "", statements[0].Args)
 	return nil
 }
 
@@ -152,24 +189,34 @@ func (s *session) recheck(ctx context.Context) error {
 
 // appendOwn encodes the messages that run a statement of ours before the client's, in the
 // same transaction. It is parsed each time: parsed once, SQL of the client's could put
-// another in its place. Parameters and results are text.
+// another in its place.
 func (s *session) appendOwn(to []byte, b moat.Statement) []byte {
-	to, at := openMessage(to, 'C')
-	to = closeMessage(append(append(append(to, 'S'), s.nonce...), 0), at)
-	to, at = openMessage(to, 'C')
-	to = closeMessage(append(append(append(to, 'P'), s.nonce...), 0), at)
-	to, at = openMessage(to, 'P')
-	to = append(append(append(to, s.nonce...), 0), b.SQL...)
-	to = closeMessage(append(to, 0, 0, 0), at)
-	to, at = openMessage(to, 'B')
-	to = append(append(append(append(to, s.nonce...), 0), s.nonce...), 0)
-	to = binary.BigEndian.AppendUint16(append(to, 0, 0), uint16(len(b.Args)))
-	for _, arg := range b.Args {
+	for _, kind := range []byte("SP") {
+		var at int
+		to, at = openMessage(to, 'C')
+		to = closeMessage(append(append(append(to, kind), s.nonce...), 0), at)
+	}
+	return appendRun(appendParse(to, s.nonce, b.SQL), s.nonce, b.Args)
+}
+
+func appendParse(to []byte, name, sql string) []byte {
+	to, at := openMessage(to, 'P')
+	to = append(append(append(to, name...), 0), sql...)
+	return closeMessage(append(to, 0, 0, 0), at)
+}
+
+// appendRun encodes Bind and Execute of a statement, with a portal of the same name.
+// Parameters and results are text.
+func appendRun(to []byte, name string, args []string) []byte {
+	to, at := openMessage(to, 'B')
+	to = append(append(append(append(to, name...), 0), name...), 0)
+	to = binary.BigEndian.AppendUint16(append(to, 0, 0), uint16(len(args)))
+	for _, arg := range args {
 		to = append(binary.BigEndian.AppendUint32(to, uint32(len(arg))), arg...)
 	}
 	to = closeMessage(append(to, 0, 0), at)
 	to, at = openMessage(to, 'E')
-	return closeMessage(append(append(to, s.nonce...), 0, 0, 0, 0, 0), at)
+	return closeMessage(append(append(to, name...), 0, 0, 0, 0, 0), at)
 }
 
 // openMessage begins a message whose length closeMessage fills in.

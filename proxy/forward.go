@@ -286,6 +286,9 @@ func (s *session) bindPortal(ctx context.Context, m message) error {
 	}
 	if p == nil {
 		p = unknown
+		if err := s.hideUnnamed(name); err != nil {
+			return err
+		}
 	}
 	switch p.class {
 	case begins, ends, names:
@@ -316,6 +319,17 @@ func (s *session) bindPortal(ctx context.Context, m message) error {
 	return s.send(m, false)
 }
 
+// hideUnnamed answers a client that has no unnamed statement as the server would, if it had
+// none of ours.
+func (s *session) hideUnnamed(name []byte) error {
+	if len(name) > 0 {
+		return nil
+	}
+	return s.fail(errUnnamed)
+}
+
+var errUnnamed = &Refusal{codeNoStatement, "unnamed prepared statement does not exist", "", false}
+
 // unknown is a statement that SQL has prepared, or nobody.
 var unknown = &prepared{class: needs}
 
@@ -323,6 +337,9 @@ func (s *session) describe(m message) error {
 	if len(m.body) > 0 && m.body[0] == 'S' {
 		if name, _, ok := cut(m.body[1:]); ok {
 			p, err := s.statement(name)
+			if err == nil && p == nil {
+				err = s.hideUnnamed(name)
+			}
 			if err == nil {
 				err = s.revive(p)
 			}

@@ -219,7 +219,9 @@ func (g *generator) sql() string {
 
 // statement is a statement by the extended protocol, in one of the ways of drivers.
 func (g *generator) statement(sql string) []pgproto3.FrontendMessage {
-	switch g.IntN(5) {
+	switch g.IntN(6) {
+	case 5: // the unnamed statement, if there still is one
+		return g.unnamed(sql)
 	case 0: // prepared before or now; another time the name is taken
 		name := g.pick("p", "q", "r")
 		out := []pgproto3.FrontendMessage{}
@@ -236,6 +238,20 @@ func (g *generator) statement(sql string) []pgproto3.FrontendMessage {
 			&pgproto3.Execute{Portal: "c", MaxRows: 1}}
 	}
 	return run(sql)
+}
+
+// unnamed uses the unnamed statement twice, or where there is none: the proxy's own stands
+// there then.
+func (g *generator) unnamed(sql string) []pgproto3.FrontendMessage {
+	switch g.IntN(4) {
+	case 0:
+		return []pgproto3.FrontendMessage{&pgproto3.Describe{ObjectType: 'S'}}
+	case 1:
+		return append([]pgproto3.FrontendMessage{&pgproto3.Close{ObjectType: 'S'}}, bound("")...)
+	case 2:
+		return append(run(sql), bound("")...)
+	}
+	return join(run(sql), syncs, bound(""))
 }
 
 // either sends a statement by one protocol or the other.

@@ -23,17 +23,35 @@ type prepared struct {
 	// segment is where it was last parsed, done that the server has answered that.
 	segment int
 	done    bool
+	// replaced stood under the name before, as long as the server has not answered. undone
+	// says that it never parsed this one.
+	replaced *prepared
+	undone   bool
+	own      bool // the proxy's
+}
+
+// standing is the statement, or the one before it that the server still has.
+func (p *prepared) standing() *prepared {
+	for p != nil && p.undone {
+		p = p.replaced
+	}
+	return p
 }
 
 // statement is what the client has prepared under a name. Behind a Sync it depends on
 // answers that have not come: after an error the server ignores what follows up to there.
 func (s *session) statement(name []byte) (*prepared, error) {
 	p := s.statements[string(name)]
-	if p != nil && (p.done || p.segment == s.segment) || len(s.slots) == 0 {
-		return p, nil
+	if (p == nil || !p.done && p.segment != s.segment) && len(s.slots) > 0 {
+		if err := s.settle(); err != nil {
+			return nil, err
+		}
+		p = s.statements[string(name)]
 	}
-	err := s.settle()
-	return s.statements[string(name)], err
+	if p != nil && p.own {
+		return nil, nil
+	}
+	return p, nil
 }
 
 // mostKept bounds the texts of a pool's prepared statements, in bytes for a connection.
@@ -49,12 +67,15 @@ func (s *session) keep(name string, p *prepared, m message) (replaced *prepared,
 		}
 		p.parse = append([]byte(nil), m.body...)
 	}
-	return s.store(name, p), nil
+	p.replaced = s.store(name, p)
+	return p.replaced, nil
 }
 
 // store puts a statement in the place of another, or of none; nil takes it away.
 func (s *session) store(name string, p *prepared) (replaced *prepared) {
-	replaced = s.statements[name]
+	if replaced = s.statements[name]; p == replaced {
+		return replaced
+	}
 	if replaced != nil {
 		s.kept -= len(replaced.parse)
 	}
@@ -71,10 +92,14 @@ func (s *session) store(name string, p *prepared) (replaced *prepared) {
 func (s *session) undo(x slot) {
 	x.span.ignored()
 	switch {
-	case x.own && x.prepared != nil:
+	case x.own && x.prepared != nil && !x.prepared.own:
 		x.prepared.life, x.prepared.done = -1, true
-	case (x.prepared != nil || x.replaced != nil) && s.statements[x.name] == x.prepared:
-		s.store(x.name, x.replaced)
+		return
+	case x.prepared != nil:
+		x.prepared.undone = true
+	}
+	if (x.prepared != nil || x.replaced != nil) && s.statements[x.name] == x.prepared {
+		s.store(x.name, x.replaced.standing())
 	}
 }
 
@@ -122,8 +147,11 @@ func (s *session) forgetBy(code statement) {
 	switch {
 	case code[0].Is("discard") && !last.Is("all"):
 	case last.Is("all"):
-		clear(s.statements)
-		s.kept = 0
+		for name := range s.statements {
+			if name != "" { // SQL does not end the unnamed one
+				s.store(name, nil)
+			}
+		}
 	default:
 		s.store(last.Name(), nil)
 	}

@@ -16,15 +16,14 @@ import (
 // ReadyForQuery have come.
 func raw(t *testing.T, f *fixture, token string, ready int, messages ...pgproto3.FrontendMessage) string {
 	t.Helper()
-	conn, err := pgconn.Connect(t.Context(), f.url(token))
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := conn.Hijack()
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := open(t, f.url(token))
 	defer h.Conn.Close()
+	return said(t, h, ready, messages...)
+}
+
+// said is what is answered on a connection that stays open.
+func said(t *testing.T, h *pgconn.HijackedConn, ready int, messages ...pgproto3.FrontendMessage) string {
+	t.Helper()
 	_ = h.Conn.SetDeadline(time.Now().Add(20 * time.Second))
 	for _, m := range messages {
 		h.Frontend.Send(m)
@@ -58,6 +57,10 @@ func raw(t *testing.T, f *fixture, token string, ready int, messages ...pgproto3
 // run is a statement by the extended protocol, without Sync.
 func run(sql string) []pgproto3.FrontendMessage {
 	return []pgproto3.FrontendMessage{&pgproto3.Parse{Query: sql}, &pgproto3.Bind{}, &pgproto3.Execute{}}
+}
+
+func parse(name, sql string) []pgproto3.FrontendMessage {
+	return []pgproto3.FrontendMessage{&pgproto3.Parse{Name: name, Query: sql}}
 }
 
 func join(parts ...[]pgproto3.FrontendMessage) (out []pgproto3.FrontendMessage) {
@@ -105,6 +108,11 @@ func TestProtocolCorners(t *testing.T) {
 				{"the unnamed statement stays the client's", "ZI D=2 SELECT 1 ZI D=2 SELECT 1 ZI", 3,
 					[]pgproto3.FrontendMessage{&pgproto3.Parse{Query: count}, &pgproto3.Sync{}, &pgproto3.Bind{},
 						&pgproto3.Execute{}, &pgproto3.Sync{}, &pgproto3.Bind{}, &pgproto3.Execute{}, &pgproto3.Sync{}}},
+				{"no unnamed statement is the client's", "E:26000 ZI E:26000 ZI", 2,
+					join(bound(""), syncs, []pgproto3.FrontendMessage{&pgproto3.Describe{ObjectType: 'S'}}, syncs)},
+				{"the binding is no statement of the client's", "ZI D=2 SELECT 1 ZI E:26000 ZI D=2 SELECT 1 ZI", 4,
+					join([]pgproto3.FrontendMessage{&pgproto3.Parse{Name: "n", Query: count}}, syncs, bound("n"), syncs,
+						bound(""), syncs, bound("n"), syncs)},
 				{"COPY by the extended protocol, with an early Sync", "CREATE TABLE ZI CopyInResponse COPY 2 ZI D=2 SELECT 1 ZI", 3,
 					join(simple("create temp table z (a int)"), run("copy z from stdin"), syncs,
 						[]pgproto3.FrontendMessage{&pgproto3.CopyData{Data: []byte("1\n2\n")}, &pgproto3.CopyDone{}}, syncs,
@@ -129,6 +137,52 @@ func TestProtocolCorners(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The binding stands as the unnamed statement as long as nothing ends it, and what the proxy
+// takes to stand there is what the server has: also where the server ignored a Parse.
+func TestUnnamedStatement(t *testing.T) {
+	t.Parallel()
+	f := newSealed(t, pgtest.New(t))
+	named, bad := join(bound("n"), syncs), parse("bad", "selec")
+	ignored := join(bad, run("select 1"), syncs)
+	portal := []pgproto3.FrontendMessage{&pgproto3.Bind{DestinationPortal: "c", PreparedStatement: "n"},
+		&pgproto3.Execute{Portal: "c"}, &pgproto3.Sync{}}
+	closes := []pgproto3.FrontendMessage{&pgproto3.Close{ObjectType: 'S'}}
+	const read, wrong, one = "D=2 SELECT 1 ZI", "E:42601 ZI", "select 1"
+	// In a transaction, what needs no tenant leaves a portal open before what does.
+	half := join(parse("b", "begin"), bound("b"), []pgproto3.FrontendMessage{&pgproto3.Parse{Name: "s", Query: "show all"},
+		&pgproto3.Bind{PreparedStatement: "s"}, &pgproto3.Execute{MaxRows: 1}})
+	more := join(portal[:2], []pgproto3.FrontendMessage{&pgproto3.Execute{MaxRows: 1}, &pgproto3.Sync{}}, simple("commit"))
+	for name, x := range map[string][]struct {
+		messages []pgproto3.FrontendMessage
+		want     string
+	}{
+		"once more":                   {{join(named, named), read + " " + read}},
+		"ended by a Parse that fails": {{join(run("selec"), syncs), wrong}, {named, read}},
+		"ended by Close":              {{join(closes, syncs), "ZI"}, {named, read}},
+		"ended by a simple query":     {{simple(count), read}, {named, read}},
+		"not parsed behind an error":  {{simple(count), read}, {join(bad, portal, portal), wrong + " " + read}},
+		"a Parse is ignored, twice": {{join(ignored, ignored), wrong + " " + wrong},
+			{join(bound(""), syncs), "E:26000 ZI"}},
+		"the client's own stays": {{join(run(one), syncs, named, bound(""), syncs),
+			"D=1 SELECT 1 ZI " + read + " D=1 SELECT 1 ZI"}},
+		"the client's portal goes on": {{join(half, more), "BEGIN D=allow_in_place_tablespaces PortalSuspended " +
+			"D=2 SELECT 1 D=allow_system_table_mods PortalSuspended ZT COMMIT ZI"}},
+		"DEALLOCATE ALL ends no unnamed": {{join(run(one), parse("d", "deallocate all"), bound("d"), syncs),
+			"D=1 SELECT 1 DEALLOCATE ALL ZI"}, {join(bound(""), syncs), "D=1 SELECT 1 ZI"}},
+	} {
+		h := open(t, f.url("A"))
+		defer h.Conn.Close()
+		if got := said(t, h, 2, join(parse("n", count), syncs, named)...); got != "ZI "+read {
+			t.Fatalf("%s: before: %s", name, got)
+		}
+		for _, step := range x {
+			if got := said(t, h, strings.Count(step.want, "Z"), step.messages...); got != step.want {
+				t.Errorf("%s:\n got  %s\n want %s", name, got, step.want)
+			}
+		}
+	}
 }
 
 // The server says at once what is wrong and ignores the rest of the segment, so nothing

@@ -41,6 +41,7 @@ const (
 	codeDatabase    = "3D000"
 	codeActive      = "25001"
 	codeConfigured  = "53400"
+	codeNoStatement = "26000"
 	codeIgnored     = "25P02"
 )
 

@@ -239,6 +239,9 @@ func (s *session) sendSlot(m message, x slot) error {
 	case 'P', 'B', 'D', 'C', 'E', 'S', 'Q':
 		if !s.skipping || m.kind == 'S' {
 			s.await(x)
+			if m.kind == 'Q' { // ends the unnamed statement
+				s.store("", nil)
+			}
 		} else {
 			s.undo(x)
 		}
