@@ -171,23 +171,30 @@ func (f *facts) updatable(r *catalog.Relation, column string) bool {
 }
 
 // revokeUpdate takes UPDATE of one column from whoever acts for the application, whether it
-// was granted on the column or on the table; then the others are granted again.
+// was granted on the column or on the table; then the others that it had are granted again.
 func (f *facts) revokeUpdate(r *catalog.Relation, column string) []string {
-	var sql, others []string
-	for _, c := range r.Columns {
-		if !slices.Contains(f.look.Fixed(r), c.Name) && c.Generated == "" && c.Identity != "always" {
-			others = append(others, c.Name)
-		}
-	}
+	var sql []string
 	for _, role := range f.acting() {
 		if !f.look.HasColumnPrivilege(role, r, column, "UPDATE") {
 			continue
 		}
 		sql = append(sql, fmt.Sprintf("REVOKE UPDATE ON %s FROM %s", r.QName().SQL(), sqltext.Role(role)))
-		if len(others) > 0 {
+		if others := f.otherUpdates(r, role); len(others) > 0 {
 			sql = append(sql, fmt.Sprintf("GRANT UPDATE (%s) ON %s TO %s", sqltext.Idents(others), r.QName().SQL(),
 				sqltext.Role(role)))
 		}
 	}
 	return sql
+}
+
+// otherUpdates are the columns that a role updates, but for those that say whose a row is.
+func (f *facts) otherUpdates(r *catalog.Relation, role string) []string {
+	var others []string
+	for _, c := range r.Columns {
+		if !slices.Contains(f.look.Fixed(r), c.Name) && c.Generated == "" && c.Identity != "always" &&
+			f.look.HasColumnPrivilege(role, r, c.Name, "UPDATE") {
+			others = append(others, c.Name)
+		}
+	}
+	return others
 }

@@ -68,6 +68,9 @@ func Controls(t testing.TB) []Hole {
 	return holes
 }
 
+// Made is a hole of a test's own, in the form of the files.
+func Made(id, text string) Hole { return parse(id, text) }
+
 // Fixture is a hole set up in a database.
 type Fixture struct {
 	Hole

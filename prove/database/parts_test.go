@@ -3,8 +3,10 @@ package database_test
 import (
 	"testing"
 
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/prove/database"
+	"github.com/moat-db/moat/prove/internal/shop"
 )
 
 // closedFunctions are two that nobody may execute, and one that always fails.
@@ -18,8 +20,14 @@ CREATE TABLE app.keys (id int);`
 // An error about the whole of a view hides none of what a part of it shows.
 func TestPartsOfViews(t *testing.T) {
 	t.Parallel()
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
+		partsOfViews(t, &fixture{shop.On(t, c.New(t), rows, closedFunctions)})
+	})
+}
+
+func partsOfViews(t *testing.T, f *fixture) {
+	t.Helper()
 	leads := " FROM app.leads WHERE tenant_id = " + currentTenant
-	f := newFixture(t, rows, closedFunctions)
 	want := map[string]prove.Verdict{}
 	for name, x := range map[string]struct {
 		query string

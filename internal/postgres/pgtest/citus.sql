@@ -20,6 +20,7 @@ CREATE FUNCTION pg_catalog.run_command_on_placements(table_name regclass, comman
   LANGUAGE plpgsql SET search_path = public AS $$
 DECLARE
   shard name;
+  command_there text;
 BEGIN
   FOR shard IN SELECT c.relname FROM pg_catalog.pg_class c
     WHERE c.relnamespace = 'pg_shards'::regnamespace AND c.relkind = 'r'
@@ -29,7 +30,12 @@ BEGIN
     nodeport := 5432;
     shardid := substring(shard from '[0-9]+$');
     BEGIN
-      EXECUTE pg_catalog.format(command, 'pg_shards.' || pg_catalog.quote_ident(shard)) INTO result;
+      command_there := pg_catalog.format(command, 'pg_shards.' || pg_catalog.quote_ident(shard));
+      IF command_there ~* '^\s*select' THEN
+        EXECUTE command_there INTO result;
+      ELSE
+        EXECUTE command_there;
+      END IF;
       success := true;
     EXCEPTION WHEN OTHERS THEN
       success := false;
@@ -37,4 +43,12 @@ BEGIN
     END;
     RETURN NEXT;
   END LOOP;
+END $$;
+CREATE FUNCTION pg_catalog.run_command_on_workers(command text, parallel bool DEFAULT true)
+  RETURNS TABLE (nodename text, nodeport int, success bool, result text) LANGUAGE plpgsql AS $$
+BEGIN -- the one worker is this database itself
+  EXECUTE command;
+  RETURN QUERY SELECT 'worker', 5432, true, NULL::text;
+EXCEPTION WHEN OTHERS THEN
+  RETURN QUERY SELECT 'worker', 5432, false, SQLERRM;
 END $$;
