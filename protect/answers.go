@@ -61,7 +61,7 @@ func (p *planner) pathAnswers(q string, firsts []catalog.Step) answers {
 func (p *planner) unknownAnswers(rel *catalog.Relation) answers {
 	var a answers
 	var columns []string
-	q, secrets := key(rel.QName()), false
+	q, secrets := key(rel.QName()), policy.NamesPrivate(rel.Name)
 	for _, c := range rel.Columns {
 		secrets = secrets || policy.NamesPrivate(c.Name)
 		if p.BaseType(c.Type) == p.BaseType(p.m.Type) && tenancy.Resembles(c.Name, p.m.Column, p.m.Tenants.Name) {

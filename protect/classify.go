@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -209,10 +210,17 @@ func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {
 	if p.askOwned(rel, tm) || p.askPeople(rel, tm) {
 		return
 	}
+	why := tm.Why
+	sql, columns := p.unkeyed(rel)
+	if len(sql) > 0 {
+		why += fmt.Sprintf(". By the %s, %s %s: with such a foreign key, a row belongs to the tenant of the row that it "+
+			"refers to", english.Plural(len(columns), "name"), english.And(columns),
+			english.Plural(len(columns), "refers to a table of tenants", "refer to tables of tenants"))
+	}
 	p.decide(Decision{ID: "class/" + key(tm.Table), Table: tm.Table,
 		Question: "Do all tenants share " + key(tm.Table) + ", or is its tenant column missing?",
-		Why:      tm.Why + ". Until you decide, the application role gets no privileges on it.",
-		Config:   strings.Join(p.unknownAnswers(rel), "\n")})
+		Why:      why + ". Until you decide, the application role gets no privileges on it.", SQL: sql,
+		Config: strings.Join(p.unknownAnswers(rel), "\n")})
 }
 
 // inheritance links inheritance children (not partitions) to their parents: the

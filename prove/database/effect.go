@@ -156,19 +156,37 @@ func (s *stage) stealAttack(ctx context.Context, st *site) []attack {
 		return nil
 	}
 	steal := "UPDATE " + st.sql() + " SET " + sqltext.Ident(st.tenant) + " = " + lit(st.a)
-	own := steal + " WHERE " + sqltext.Ident(st.tenant) + " = " + lit(st.a)
+	judge := func(o outcome) finding {
+		if change := s.changed(o); change != "" {
+			return leak("tenant A made tenant B's rows its own: %s", change)
+		}
+		return isolated("no row of tenant B became tenant A's")
+	}
 	return []attack{{name: "move", steps: []string{steal}, watch: []string{s.integrityQuery()}, again: s.settle,
-		onError: func(e *pgconn.PgError) finding {
-			if o := s.operator.try(ctx, attempt{as: st.asA, steps: []string{own}}); constraint(e) && o.err != nil {
-				return undecided("an UPDATE of tenant A's own rows alone is stopped: %s", prove.Message(o.err))
+		judge: judge, onError: func(e *pgconn.PgError) finding {
+			own := steal + " WHERE " + sqltext.Ident(st.tenant) + " = " + lit(st.a)
+			if o := s.operator.try(ctx, attempt{as: st.asA, steps: []string{own}}); !constraint(e) || o.err == nil {
+				return pastPolicy(e)
 			}
-			return pastPolicy(e)
-		}, judge: func(o outcome) finding {
-			if change := s.changed(o); change != "" {
-				return leak("tenant A made tenant B's rows its own: %s", change)
-			}
-			return isolated("no row of tenant B became tenant A's")
+			return s.stealFromOthers(ctx, st, steal, judge)
 		}}}
+}
+
+// stealFromOthers does the same where tenant A has no row, since one of its own stops the statement.
+func (s *stage) stealFromOthers(ctx context.Context, st *site, steal string, judge func(outcome) finding) finding {
+	o := s.operator.try(ctx, attempt{setup: []string{"SET LOCAL session_replication_role = replica", "DELETE FROM " +
+		st.sql() + " WHERE " + sqltext.Ident(st.tenant) + " = " + lit(st.a), "SET LOCAL session_replication_role = origin"},
+		as: st.asA, steps: []string{steal}, watch: []string{s.integrityQuery()}})
+	switch {
+	case o.broken != nil || !o.ready:
+		return undecided("an UPDATE of tenant A's own rows alone is stopped, and they cannot be left out: %s",
+			prove.Message(o.err))
+	case refused(o.err):
+		return isolated("refused: %s", o.err.Message)
+	case o.err != nil:
+		return pastPolicy(o.err)
+	}
+	return judge(o)
 }
 
 // sweep counts, in everything that A can read, rows that carry B's tag. What cannot be read whole

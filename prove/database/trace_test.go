@@ -76,3 +76,26 @@ func leftBehind(t *testing.T, c *pgtest.Cluster, log string) {
 		}
 	}
 }
+
+// An own row that could not be planted without leaving its references unchecked, and a trigger that
+// makes own rows equal, stop an UPDATE of all rows; that says nothing of another tenant's.
+func TestOwnRowsInTheWay(t *testing.T) {
+	t.Parallel()
+	equal := `CREATE FUNCTION app.f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.name = 'same'; RETURN NEW; END$$;
+		CREATE TRIGGER t BEFORE UPDATE ON app.campaigns FOR EACH ROW EXECUTE FUNCTION app.f();`
+	open := `DROP POLICY tenant_isolation ON app.campaigns;
+		CREATE POLICY r ON app.campaigns AS RESTRICTIVE FOR SELECT USING (tenant_id = MINE);
+		CREATE POLICY w ON app.campaigns AS RESTRICTIVE FOR UPDATE USING (true) WITH CHECK (tenant_id = MINE);`
+	for sql, want := range map[string]prove.Verdict{equal: prove.VerdictIsolated, equal + open: prove.VerdictLeak} {
+		r := newFixture(t, rows, strings.ReplaceAll(sql, "MINE", currentTenant)).prove(t, database.Options{})
+		got := prove.VerdictIsolated
+		for _, p := range r.Probes {
+			if p.Attack == "move" && p.Object == "app.campaigns" {
+				got = prove.Worst(got, p.Verdict)
+			}
+		}
+		if got != want {
+			t.Errorf("%s: want %s, got %s", sql, want, got)
+		}
+	}
+}
