@@ -8,6 +8,7 @@ CREATE TABLE moat.tenant_tree (ancestor uuid NOT NULL REFERENCES app.tenants, te
 CREATE TABLE app.leads (tenant_id uuid NOT NULL DEFAULT nullif(current_setting('app.current_tenant', true), '')::uuid
     REFERENCES app.tenants,
   id bigint NOT NULL, name text NOT NULL, score int, created_at timestamptz NOT NULL, PRIMARY KEY (tenant_id, id));
+CREATE INDEX ON app.leads (tenant_id, created_at);
 CREATE TABLE app.notes (tenant_id uuid NOT NULL DEFAULT nullif(current_setting('app.current_tenant', true), '')::uuid,
   id bigint NOT NULL, lead_id bigint NOT NULL, body text NOT NULL, PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, lead_id) REFERENCES app.leads (tenant_id, id));

@@ -69,6 +69,10 @@ func (b *tab) judge(name string, width int64, dark bool) {
 	if wide := eval[int](b, "document.documentElement.scrollWidth"); wide > int(width) {
 		b.t.Errorf("%s at %d px is %d px wide", name, width, wide)
 	}
+	if !eval[bool](b, `(a => !a || (r => r.left >= 0 && r.right <= innerWidth)(a.getBoundingClientRect()))(`+
+		`document.querySelector(".side nav a[aria-current]"))`) {
+		b.t.Errorf("%s at %d px: the page is not in sight in the navigation", name, width)
+	}
 	if dark == (width < 600) { // the colours of one width are those of the other
 		b.accessible(fmt.Sprintf("%s at %d px, dark %v", name, width, dark))
 	}

@@ -19,6 +19,16 @@
     });
   }
 
+  // On a small screen the navigation is one line: where the viewer is stays in sight.
+  function showPlace() {
+    var here = document.querySelector(".side nav a[aria-current]");
+    if (!here) return;
+    var nav = here.closest("nav");
+    nav.scrollLeft += here.getBoundingClientRect().left - (nav.clientWidth - here.offsetWidth) / 2;
+  }
+  showPlace();
+  window.addEventListener("resize", showPlace);
+
   // Open menus close on Escape and on a click elsewhere.
   document.addEventListener("click", function (e) {
     document.querySelectorAll("details.drop[open]").forEach(function (d) {
