@@ -12,8 +12,8 @@ import (
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
-// The session on README's first screen runs as printed. moat_app and the other roles
-// have fixed names there, so it gets a server of its own.
+// The session on README's first screen runs as printed, and those on the page of coverage after
+// it. moat_app and the other roles have fixed names there, so it gets a server of its own.
 func TestReadmeSession(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../README.md")
@@ -30,12 +30,31 @@ func TestReadmeSession(t *testing.T) {
 	}
 	d := pgtest.NewCluster(t, postgres.Options{}).New(t)
 	urls := strings.NewReplacer("$DB", d.URL, "$APP", d.As(t, "moat_app"))
-	commands := 0
-	for _, step := range strings.Split(string(session[1]), "$ ")[1:] {
+	commands := runSession(t, string(session[1]), urls, func() { d.Exec(t, string(schema)) })
+	if commands != 6 {
+		t.Errorf("%d moat commands in the session", commands)
+	}
+	coverage, err := os.ReadFile("../../docs/reference/coverage.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands = 0
+	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllSubmatch(coverage, -1) {
+		commands += runSession(t, string(block[1]), urls, nil)
+	}
+	if commands != 6 {
+		t.Errorf("%d moat commands on the page of coverage", commands)
+	}
+}
+
+// runSession runs the commands of a session, and compares what they print.
+func runSession(t *testing.T, session string, urls *strings.Replacer, psql func()) (commands int) {
+	t.Helper()
+	for _, step := range strings.Split(session, "$ ")[1:] {
 		command, want, _ := strings.Cut(step, "\n")
 		command, _, _ = strings.Cut(command, " #")
 		if strings.HasPrefix(command, "psql") {
-			d.Exec(t, string(schema))
+			psql()
 			continue
 		}
 		commands++
@@ -44,9 +63,7 @@ func TestReadmeSession(t *testing.T) {
 			t.Errorf("$ %s\n%v, in:\n%s", command, err, got)
 		}
 	}
-	if commands != 6 {
-		t.Errorf("%d moat commands in the session", commands)
-	}
+	return commands
 }
 
 // runLine runs a command line in which only single quotes group words.
