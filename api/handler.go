@@ -56,17 +56,24 @@ func New(ctx context.Context, config Config) (*Handler, error) {
 	}
 	h := &Handler{config: config, done: make(chan struct{})}
 	h.metrics = newMetrics(h)
-	if err := h.Reload(ctx); err != nil {
-		return nil, err
-	}
-	h.handler, err = h.chain()
-	if err != nil {
+	w := h.watch()
+	w.Begin(ctx)
+	if err := h.load(ctx); err != nil {
+		w.End(ctx)
 		return nil, err
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	h.stop = stop
-	go h.watch(background)
+	go func() { defer close(h.done); w.Run(background) }()
 	return h, nil
+}
+
+func (h *Handler) load(ctx context.Context) (err error) {
+	if err := h.Reload(ctx); err != nil {
+		return err
+	}
+	h.handler, err = h.chain()
+	return err
 }
 
 // Close stops watching the schema. Requests are still answered.

@@ -62,14 +62,9 @@ func (h *Handler) logSchema(s *state) {
 	}
 }
 
-// watch keeps the schema current until ctx ends.
-func (h *Handler) watch(ctx context.Context) {
-	defer close(h.done)
-	if h.config.Connect == nil {
-		return
-	}
-	w := serving.Watch{Connect: h.config.Connect, Reload: h.Reload, Flush: h.config.Door.Flush,
-		Fresh: func() bool { return h.version() == 1 }, Every: h.config.PollInterval, Logger: h.config.Logger,
+// watch is what keeps the schema current.
+func (h *Handler) watch() *serving.Watch {
+	return &serving.Watch{Connect: h.config.Connect, Reload: h.Reload, Flush: h.config.Door.Flush,
+		Every: h.config.PollInterval, Logger: h.config.Logger,
 		Cause: func(err error) string { return describe(err).Code }}
-	w.Run(ctx)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -104,7 +105,7 @@ func paced(ctx context.Context, address string, request []byte, window time.Dura
 // down the one that measures.
 type attacker struct {
 	cmd *exec.Cmd
-	out io.Reader
+	out *bufio.Reader
 }
 
 // startAttacker runs this program as another command of itself, with tokens; yielding, it leaves
@@ -126,7 +127,12 @@ func startAttacker(ctx context.Context, yielding bool, tokens []string, args ...
 	if err != nil {
 		return nil, err
 	}
-	return &attacker{cmd, out}, cmd.Start()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	a := &attacker{cmd, bufio.NewReader(out)}
+	_, err = a.out.ReadString('\n') // that it begins; before, it would be ended by a signal it does not expect
+	return a, err
 }
 
 func (a *attacker) stop() (counts, error) {
@@ -151,6 +157,7 @@ func beGreedy(ctx context.Context, args []string) error {
 	_ = f.Parse(args) // it exits by itself
 	request := text("GET", "/rest/v1/leads?select="+columns+"&order=created_at.desc&limit=50",
 		os.Getenv("BENCH_TOKEN"), "")
+	fmt.Println("begins")
 	all := make(chan counts)
 	for range greedyConns {
 		go func() { all <- greedyClient(ctx, *address, request) }()

@@ -145,6 +145,7 @@ func beHostile(ctx context.Context, args []string) error {
 		}
 		requests = append(requests, a.request(token, cookie))
 	}
+	fmt.Println("begins")
 	var mu sync.Mutex
 	var clients sync.WaitGroup
 	sum := counts{}

@@ -206,11 +206,7 @@ func (s *service) openProxyDoor(ctx context.Context) (*proxyDoor, error) {
 		}
 		return err
 	}
-	err := s.reloadProxy(ctx)
-	if err == nil {
-		s.watchForProxy(ctx, d)
-	}
-	return d, err
+	return d, s.watchForProxy(ctx, d)
 }
 
 // serves reports whether a subject may open connections for all tenants.

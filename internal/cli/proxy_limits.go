@@ -56,23 +56,23 @@ func (l *proxyLimits) most(tenant moat.Tenant) int {
 	return l.known[tenant].connections
 }
 
-// watchForProxy keeps what the proxy's door asks current.
-func (s *service) watchForProxy(ctx context.Context, d *proxyDoor) {
+// watchForProxy keeps what the proxy's door asks current, once it has been read.
+func (s *service) watchForProxy(ctx context.Context, d *proxyDoor) error {
 	if s.check {
-		return
+		return s.reloadProxy(ctx)
 	}
-	fresh := true
 	w := serving.Watch{
 		Connect: func(ctx context.Context) (*pgx.Conn, error) { return moat.Connect(ctx, s.appURL) },
-		Reload: func(ctx context.Context) error {
-			fresh = false
-			return s.reloadProxy(ctx)
-		},
-		Flush: d.door.Flush, Fresh: func() bool { return fresh }, Every: 5 * time.Second, Logger: s.log,
-		Cause: serving.Cause,
+		Reload:  s.reloadProxy, Flush: d.door.Flush, Every: 5 * time.Second, Logger: s.log, Cause: serving.Cause,
+	}
+	w.Begin(ctx)
+	if err := s.reloadProxy(ctx); err != nil {
+		w.End(ctx)
+		return err
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() { defer close(done); w.Run(ctx) }()
 	s.onClose(func() { stop(); <-done })
+	return nil
 }

@@ -22,23 +22,46 @@ var channels = []string{"pgrst", "moat", "moat_tenants"}
 
 // Watch keeps what was read of a schema current.
 type Watch struct {
-	// Connect opens a connection outside the pool.
+	// Connect opens a connection outside the pool. Nil means that nothing is watched.
 	Connect func(ctx context.Context) (*pgx.Conn, error)
 	// Reload reads the schema again. Flush forgets what is known of the tenants.
 	Reload func(ctx context.Context) error
 	Flush  func()
-	// Fresh reports whether the schema has been read once only: then the watch, as it
-	// begins, does not insist on reading it again.
-	Fresh func() bool
 	// Every is how often the catalog's stamp is compared.
 	Every  time.Duration
 	Logger *slog.Logger
 	// Cause is what the log says of an error.
 	Cause func(error) string
+
+	// What Begin left for Run.
+	conn  *pgx.Conn
+	stamp string
+}
+
+// Begin listens and notes the catalog's stamp, before the schema is read first: then [Watch.Run] reads
+// it again only if it has changed since. Where Begin cannot connect, Run reads it again at once. After
+// Begin, Run must be called, or [Watch.End].
+func (w *Watch) Begin(ctx context.Context) {
+	if w.Connect == nil {
+		return
+	}
+	conn, err := w.listener(ctx)
+	if err != nil {
+		return
+	}
+	if w.stamp, err = stamp(ctx, conn); err != nil {
+		closeSoon(ctx, conn)
+		return
+	}
+	w.conn = conn
 }
 
 // Run watches until ctx ends.
 func (w *Watch) Run(ctx context.Context) {
+	defer w.End(ctx)
+	if w.Connect == nil {
+		return
+	}
 	wait := time.Second / 4
 	for ctx.Err() == nil {
 		err := w.follow(ctx)
@@ -62,13 +85,12 @@ func sleep(ctx context.Context, d time.Duration) {
 // none are made up for by comparing the stamp at once, and the tenant cache is
 // emptied.
 func (w *Watch) follow(ctx context.Context) error {
-	conn, err := w.listener(ctx)
+	conn, last, err := w.begun(ctx)
 	if err != nil {
 		return err
 	}
 	defer closeSoon(ctx, conn)
 	w.Flush()
-	last := ""
 	for {
 		if last, err = w.compare(ctx, conn, last); err != nil {
 			return err
@@ -76,6 +98,22 @@ func (w *Watch) follow(ctx context.Context) error {
 		if err := w.listen(ctx, conn); err != nil {
 			return err
 		}
+	}
+}
+
+// begun is the connection of Begin with its stamp, or another one with none.
+func (w *Watch) begun(ctx context.Context) (conn *pgx.Conn, last string, err error) {
+	if conn, w.conn = w.conn, nil; conn != nil {
+		return conn, w.stamp, nil
+	}
+	conn, err = w.listener(ctx)
+	return conn, "", err
+}
+
+// End closes the connection of Begin where Run did not come to use it.
+func (w *Watch) End(ctx context.Context) {
+	if w.conn != nil {
+		closeSoon(ctx, w.conn)
 	}
 }
 
@@ -115,21 +153,18 @@ func closeSoon(ctx context.Context, conn *pgx.Conn) {
 	_ = conn.Close(ctx) // it is not used any more
 }
 
-// compare reloads when the stamp differs from the last one. The first one is
-// compared with nothing, so it reloads once after a lost connection.
-func (w *Watch) compare(ctx context.Context, conn *pgx.Conn, last string) (string, error) {
-	short, cancel := context.WithTimeout(ctx, askTimeout)
+func stamp(ctx context.Context, conn *pgx.Conn) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	now, err := catalog.Stamp(short, conn)
-	if err != nil {
+	return catalog.Stamp(ctx, conn)
+}
+
+// compare reloads when the stamp differs from the last one. Another connection has none,
+// so it reloads once after a lost one.
+func (w *Watch) compare(ctx context.Context, conn *pgx.Conn, last string) (string, error) {
+	now, err := stamp(ctx, conn)
+	if err != nil || now == last {
 		return last, err
-	}
-	if now == last {
-		return now, nil
-	}
-	if last == "" && w.Fresh() {
-		// It has only just been read, but something may have changed since.
-		last = now
 	}
 	if err := w.Reload(ctx); err != nil {
 		if ctx.Err() == nil { // else it is the end
