@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat/baseline"
@@ -81,7 +80,7 @@ func (a *app) snapshot(ctx context.Context, args []string) (*catalog.Snapshot, e
 	if err != nil {
 		return nil, err
 	}
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := administer(ctx, url)
 	if err != nil {
 		return nil, connectError(err)
 	}

@@ -145,7 +145,7 @@ func (a *app) auditDatabase(ctx context.Context, args []string, c config.Config,
 	if err != nil {
 		return audited{}, err
 	}
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := administer(ctx, url)
 	if err != nil {
 		return audited{}, connectError(err)
 	}

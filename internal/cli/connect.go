@@ -10,8 +10,25 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat/internal/postgres"
 )
+
+// administer opens an administrating connection. The timeouts that a database or a role sets are for
+// the application's statements, and not for those that read the catalog or the whole of a table.
+func administer(ctx context.Context, url string) (*pgx.Conn, error) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	if err := postgres.Unhurried(ctx, conn); err != nil {
+		_ = conn.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return conn, nil
+}
 
 // connectError says the one thing that is wrong with a connection, without the connection
 // string. pgx tries without TLS what failed with it, and reports both.

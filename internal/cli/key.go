@@ -40,7 +40,7 @@ func (a *app) onDatabase(ctx context.Context, fn func(*pgx.Conn) error) error {
 	if err != nil {
 		return err
 	}
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := administer(ctx, url)
 	if err != nil {
 		return connectError(err)
 	}

@@ -65,7 +65,7 @@ func (a *app) runObserve(ctx context.Context, args []string, f observeFlags) err
 	if err != nil {
 		return err
 	}
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := administer(ctx, url)
 	if err != nil {
 		return connectError(err)
 	}

@@ -119,7 +119,7 @@ func (a *app) runProtect(ctx context.Context, args []string, f protectFlags) err
 	if err != nil {
 		return err
 	}
-	open := func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, url) }
+	open := func(ctx context.Context) (*pgx.Conn, error) { return administer(ctx, url) }
 	if f.undo {
 		return a.undoProtect(ctx, open, f)
 	}

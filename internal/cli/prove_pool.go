@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/moat-db/moat"
@@ -92,7 +91,7 @@ type poolChoice struct {
 
 // poolTarget picks the tenant table in which the most tenants have rows.
 func poolTarget(ctx context.Context, operatorURL string, o database.Options) (poolChoice, error) {
-	conn, err := pgx.Connect(ctx, operatorURL)
+	conn, err := administer(ctx, operatorURL)
 	if err != nil {
 		return poolChoice{}, connectError(err)
 	}

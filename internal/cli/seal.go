@@ -181,7 +181,7 @@ func (a *app) withDatabase(ctx context.Context, args []string, fn func(c config.
 	if err != nil {
 		return err
 	}
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := administer(ctx, url)
 	if err != nil {
 		return connectError(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
@@ -72,7 +71,7 @@ func (a *app) operator(ctx context.Context, urls []string, f tenantFlags) (*life
 	if err != nil {
 		return nil, nil, err
 	}
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := administer(ctx, url)
 	if err != nil {
 		return nil, nil, connectError(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"text/tabwriter"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat/internal/english"
@@ -80,7 +79,7 @@ func (a *app) readBackup(ctx context.Context, tenant, url string, w io.Writer) e
 	if err != nil {
 		return err
 	}
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := administer(ctx, url)
 	if err != nil {
 		return connectError(err)
 	}

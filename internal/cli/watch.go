@@ -185,7 +185,7 @@ func (a *app) watch(ctx context.Context, args []string, f watchFlags) error {
 func newWatcher(url string, states []string, c config.Config) *watch.Watcher {
 	return &watch.Watcher{Every: c.Watch.Every,
 		Connect: func(ctx context.Context) (*pgx.Conn, error) {
-			conn, err := pgx.Connect(ctx, url)
+			conn, err := administer(ctx, url)
 			if err != nil {
 				err = connectError(err)
 			}

@@ -131,7 +131,7 @@ func (a *app) bothConnections(ctx context.Context, args []string) (operator, app
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if operator, err = pgx.Connect(ctx, operatorURL); err != nil {
+	if operator, err = administer(ctx, operatorURL); err != nil {
 		return nil, nil, nil, connectError(err)
 	}
 	if application, err = pgx.Connect(ctx, appURL); err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/baseline"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/tenancy"
@@ -162,6 +163,9 @@ func (p *prover) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := postgres.Unhurried(ctx, conn); err != nil {
+		return fmt.Errorf("connect as the operator: %w", err)
+	}
 	if err := p.refuseProduction(ctx, conn); err != nil {
 		return err
 	}
@@ -170,6 +174,11 @@ func (p *prover) load(ctx context.Context) error {
 		return fmt.Errorf("connect as the application role: %w", err)
 	}
 	defer app.Close(context.WithoutCancel(ctx))
+	if p.Token == nil {
+		if err := postgres.Unhurried(ctx, app); err != nil {
+			return fmt.Errorf("connect as the application role: %w", err)
+		}
+	}
 	if err := p.identify(ctx, app, snapshot.Database.Name); err != nil {
 		return err
 	}

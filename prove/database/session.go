@@ -111,6 +111,9 @@ func open(ctx context.Context, cfg *pgx.ConnConfig, p *prover, become []string) 
 		// A deferred check would wait for a COMMIT that never comes.
 		immediate,
 	}
+	if p.view.Snapshot.Version >= 170000 {
+		s.limits = append(s.limits, "SET LOCAL transaction_timeout = 0")
+	}
 	if p.Token != nil && len(become) == 0 {
 		s.bind.turns = &turns{p.Token, map[string]moat.Scope{}}
 	}
