@@ -70,7 +70,7 @@ func (p *Pages) give(w http.ResponseWriter, r *http.Request, v *Visit, name stri
 	hasty := *v
 	hasty.Context = ctx
 	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
-	to := bufio.NewWriterSize(w, 64<<10)
+	to := bufio.NewWriterSize(w, 8<<10)
 	err := p.DB.InReadTx(ctx, func(tx pgx.Tx) error {
 		if err := frame.Limit(ctx, tx, fileTime); err != nil {
 			return err
@@ -94,7 +94,7 @@ func (v *Visit) writeRows(tx pgx.Tx, to io.Writer, t *schema.Table, columns []*s
 	writeLine(out, names)
 	sql := "select " + strings.Join(selected, ", ") + " from " + t.SQL() + " t where " + where + " limit " +
 		strconv.Itoa(maxExport+1)
-	err := v.each(tx, sql, a, func(values []*string) error {
+	err := v.eachOfMany(tx, sql, a, func(values []*string) error {
 		if n++; n > maxExport {
 			return errTooMany
 		}

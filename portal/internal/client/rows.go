@@ -108,6 +108,38 @@ func (v *Visit) each(tx pgx.Tx, sql string, a *schema.Arguments, fn func(values 
 	if err != nil {
 		return err
 	}
+	return eachOf(rows, fn)
+}
+
+// atOnce is how many rows of many are read at once: the server works for a fraction of a
+// millisecond, and what else waits for a processor has it in between.
+const atOnce = 50
+
+// eachOfMany is each for more rows than a page has.
+func (v *Visit) eachOfMany(tx pgx.Tx, sql string, a *schema.Arguments, fn func(values []*string) error) error {
+	// All of them are wanted; a cursor is otherwise planned for its first tenth.
+	if _, err := tx.Exec(v, "set local cursor_tuple_fraction = 1"); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(v, "declare many no scroll cursor for "+sql, a.Values...); err != nil {
+		return err
+	}
+	for n := atOnce; n == atOnce; {
+		// Not prepared: the next cursor of the name has other columns.
+		rows, err := tx.Query(v, "fetch "+strconv.Itoa(atOnce)+" from many", pgx.QueryExecModeExec)
+		if err != nil {
+			return err
+		}
+		if err := eachOf(rows, fn); err != nil {
+			return err
+		}
+		n = int(rows.CommandTag().RowsAffected())
+	}
+	_, err := tx.Exec(v, "close many")
+	return err
+}
+
+func eachOf(rows pgx.Rows, fn func(values []*string) error) error {
 	defer rows.Close()
 	for rows.Next() {
 		values := make([]*string, len(rows.FieldDescriptions()))
