@@ -64,10 +64,11 @@ func serveTree(t testing.TB, db *pgtest.Database, shape func(*catalog.Shapes)) *
 	return serveTreeTo(t, db, shape, nil)
 }
 
-// serveTreeTo says besides for whom issuers speak.
+// serveTreeTo says besides for whom issuers speak, and serves more schemas.
 func serveTreeTo(t testing.TB, db *pgtest.Database, shape func(*catalog.Shapes),
-	issuers map[string]serving.Speaker) *server {
+	issuers map[string]serving.Speaker, more ...string) *server {
 	t.Helper()
+	schemas := append([]string{"app"}, more...)
 	role := db.Roles["tree"]
 	shapes := treeShapes(role)
 	if shape != nil {
@@ -82,7 +83,7 @@ func serveTreeTo(t testing.TB, db *pgtest.Database, shape func(*catalog.Shapes),
 	t.Cleanup(store.Close)
 	return serveOn(t, db, func(c *api.Config) {
 		connect := c.Connect
-		c.DB, c.Schemas = store, []string{"app"}
+		c.DB, c.Schemas = store, schemas
 		if issuers != nil {
 			c.Door = api.NewDoor(store, api.Admission{Issuers: issuers})
 		}
@@ -92,7 +93,7 @@ func serveTreeTo(t testing.TB, db *pgtest.Database, shape func(*catalog.Shapes),
 				return nil, err
 			}
 			defer conn.Close(ctx)
-			return tenancy.Read(ctx, conn, tenancy.Options{Column: "tenant_id", Schemas: []string{"app"},
+			return tenancy.Read(ctx, conn, tenancy.Options{Column: "tenant_id", Schemas: schemas,
 				Shared: []catalog.QName{{Schema: "app", Name: "countries"}}, Shapes: shapes})
 		}
 	})
@@ -318,6 +319,60 @@ func TestWideRefusals(t *testing.T) {
 		!strings.Contains(got.Body, "MOAT107") {
 		t.Errorf("without a tree: %d %s", got.Status, got.Body)
 	}
+}
+
+// A schema that the tree's role may not use is left out of wide reads, and takes no other with it.
+func TestWideLeavesOutSchemas(t *testing.T) {
+	t.Parallel()
+	db := treeDatabase(t)
+	db.Exec(t, strings.ReplaceAll(`CREATE SCHEMA billing; CREATE VIEW billing.bills WITH (security_invoker) AS
+		SELECT tenant_id, id FROM app.leads; GRANT USAGE ON SCHEMA billing TO :app; GRANT SELECT ON billing.bills TO :app`,
+		":app", db.Roles["app"]))
+	s := serveTreeTo(t, db, nil, nil, "billing")
+	profile := "Accept-Profile: billing"
+	for _, tt := range []struct {
+		path   string
+		header []string
+		want   int
+	}{
+		{"bills", []string{profile}, 200}, {"bills", []string{profile, wideScope}, 400}, {"leads", []string{wideScope}, 200},
+	} {
+		if got := s.do(t, call{tenant: treeTenant("A"), path: tt.path, header: tt.header}); got.Status != tt.want {
+			t.Errorf("%s %s: %d %s, want %d", tt.path, tt.header, got.Status, got.Body, tt.want)
+		}
+	}
+}
+
+// Where there is no role that reads the tree, each tenant still reads its own rows.
+func TestWideNeedsTheTreesRole(t *testing.T) {
+	t.Parallel()
+	s := serveTree(t, treeDatabase(t), func(s *catalog.Shapes) { s.Tree.Role = "nobody" })
+	c := call{tenant: treeTenant("A"), path: "leads"}
+	if got := s.do(t, c); got.Status != 200 {
+		t.Errorf("own: %d %s", got.Status, got.Body)
+	}
+	c.header = []string{wideScope}
+	if got := s.do(t, c); got.Status != 400 || !strings.Contains(got.Body, "MOAT107") {
+		t.Errorf("wide: %d %s", got.Status, got.Body)
+	}
+	if log := s.log.String(); !strings.Contains(log, "the tree's role nobody does not exist") {
+		t.Errorf("the log does not say why: %s", log)
+	}
+}
+
+// The functions behind the casts of a domain are not called for several tenants.
+func TestWideShowsDomainsAsTheyAre(t *testing.T) {
+	t.Parallel()
+	db := treeDatabase(t)
+	db.Exec(t, `CREATE DOMAIN app.hue AS int;
+		CREATE FUNCTION app.hue_json(app.hue) RETURNS json LANGUAGE sql STABLE AS $$ SELECT '"hue"'::json $$;
+		CREATE CAST (app.hue AS json) WITH FUNCTION app.hue_json(app.hue) AS IMPLICIT;
+		ALTER TABLE app.leads ADD color app.hue DEFAULT 7`)
+	s := serveTree(t, db, nil)
+	c := call{tenant: treeTenant("A11"), path: "leads?select=color&id=eq.1"}
+	sameJSON(t, s.do(t, c).Body, `[{"color":"hue"}]`)
+	c.header = []string{wideScope}
+	sameJSON(t, s.do(t, c).Body, `[{"color":7}]`)
 }
 
 // What cannot be told apart by tenant, or is one tenant's whoever asks, is not read of several;
