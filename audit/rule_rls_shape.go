@@ -36,17 +36,11 @@ const planAgain = "Run moat protect: it plans what is missing."
 // namesKept says where a tenant can get a name that was another's.
 func (f *facts) namesKept() []Finding {
 	var out []Finding
-	for _, column := range f.m.Shapes.Names {
-		why := f.look.Missing(f.look.NameHelper(column))
-		if why == "" {
-			continue
-		}
-		tenants := f.look.Relation(f.m.Tenants)
-		if tenants == nil || tenants.Column(column) == nil {
-			continue
-		}
-		x := onPart(tenants, column, "A tenant that gets a value which another has had gets that one's tokens too.",
-			"Tokens name their tenant by the column, and nothing keeps freed values from others: "+why+".").decide(planAgain)
+	for _, freed := range f.look.FreedNames() {
+		x := onPart(f.look.Relation(f.m.Tenants), freed.Column,
+			"A tenant that gets a value which another has had gets that one's tokens too.",
+			"Tokens name their tenant by the column, and nothing keeps freed values from others: "+freed.Reason+".").
+			decide(planAgain)
 		x.Severity = Medium
 		out = append(out, x)
 	}

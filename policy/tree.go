@@ -66,6 +66,26 @@ func (v *View) NameHelper(column string) Helper {
 		catalog.QName{Schema: catalog.OwnSchema, Name: name}, body, nil}
 }
 
+// FreedName is a column by which tokens name their tenant, and why a value that one tenant
+// has had can become another's.
+type FreedName struct{ Column, Reason string }
+
+// FreedNames are the columns whose [View.NameHelper] is missing; none with Citus, whose
+// coordinator runs no triggers for its shards.
+func (v *View) FreedNames() []FreedName {
+	tenants := v.Relation(v.Model.Tenants)
+	if tenants == nil || v.Citus() {
+		return nil
+	}
+	var all []FreedName
+	for _, column := range v.Model.Shapes.Names {
+		if why := v.Missing(v.NameHelper(column)); why != "" && tenants.Column(column) != nil {
+			all = append(all, FreedName{column, why})
+		}
+	}
+	return all
+}
+
 func (v *View) inTenants(body string) string {
 	return strings.NewReplacer(":parent", sqltext.Ident(v.Model.Shapes.Tree.Parent), ":key", sqltext.Ident(v.Model.Key),
 		":tenants", v.Model.Tenants.SQL()).Replace(body)

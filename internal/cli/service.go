@@ -19,6 +19,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/internal/mcp"
+	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal"
 	"github.com/moat-db/moat/proxy"
 	"github.com/moat-db/moat/telemetry"
@@ -167,15 +168,24 @@ func (s *service) inferTenant(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if warning := audit.ReleaseWarning(read.Snapshot.Version); warning != "" {
-		s.log.Warn(warning)
-	}
+	s.warn(read)
 	t.Type = cmp.Or(t.Type, tenantType(read.Model.Type))
 	t.Setting = cmp.Or(t.Setting, read.Model.Setting)
 	if tree := read.Model.Shapes.Tree; tree != nil {
 		s.config.Roles.Tree = tree.Role
 	}
 	return nil
+}
+
+// warn says what is served all the same, because no request of today crosses tenants by it.
+func (s *service) warn(v *policy.View) {
+	if warning := audit.ReleaseWarning(v.Snapshot.Version); warning != "" {
+		s.log.Warn(warning)
+	}
+	for _, freed := range v.FreedNames() {
+		s.log.Warn("tokens name tenants by a column whose freed values another tenant can get, and with them "+
+			"the old tokens: run moat protect", "column", freed.Column, "reason", freed.Reason)
+	}
 }
 
 func (s *service) onClose(f func()) { s.closers = append(s.closers, f) }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/policy"
 )
 
 const (
@@ -72,6 +74,11 @@ const oneSecret, twoSecret = "one-one-one-one-one-one-one-one-", "two-two-two-tw
 // speaksService serves it: issuers one and two, and what a case adds to moat.yaml.
 func speaksService(t *testing.T, d *pgtest.Database, one, two, yaml string) (*service, error) {
 	t.Helper()
+	return speaksLogged(t, d, slog.DiscardHandler, one, two, yaml)
+}
+
+func speaksLogged(t *testing.T, d *pgtest.Database, log slog.Handler, one, two, yaml string) (*service, error) {
+	t.Helper()
 	issuer := func(name, secret, more string) string {
 		return "    - {issuer: https://" + name + ".test, audience: moat, secret_file: " + write(t, name, secret) +
 			more + "}\n"
@@ -86,7 +93,7 @@ func speaksService(t *testing.T, d *pgtest.Database, one, two, yaml string) (*se
 		return nil, err
 	}
 	s, err := openService(t.Context(), &service{config: c, appURL: d.As(t, d.Roles["app"]),
-		log: slog.New(slog.DiscardHandler)})
+		log: slog.New(log)})
 	if err == nil {
 		t.Cleanup(s.close)
 	}
@@ -355,6 +362,32 @@ func TestTenantsCannotBeListed(t *testing.T) {
 		if got := titles(s.get(docs, ann, "Moat-Tenant", acme)); got != want {
 			t.Errorf("%q: a choice: %s", yaml, got)
 		}
+	}
+}
+
+// Where nothing keeps a freed name from another tenant the server says so as it starts, and
+// no more once it is kept.
+func TestFreedNamesAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	d := speaksDatabase(t)
+	lookup(t, d, "org")
+	start := func() (string, *policy.View) {
+		var log bytes.Buffer
+		s, err := speaksLogged(t, d, slog.NewTextHandler(&log, nil), ", tenant_lookup: org", "none", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.close()
+		return log.String(), s.schema.loaded.Load()
+	}
+	log, view := start()
+	if !strings.Contains(log, "column=org reason=\"there is no trigger moat_tenant_name_org\"") {
+		t.Errorf("without the trigger: %s", log)
+	}
+	d.Exec(t, "create table moat.tenant_name (source name, name bytea, tenant text, primary key (source, name));"+
+		strings.Join(view.NameHelper("org").Create(d.Role(t, "definer", "NOLOGIN BYPASSRLS")), ";"))
+	if log, _ = start(); strings.Contains(log, "freed") {
+		t.Errorf("with the trigger: %s", log)
 	}
 }
 
