@@ -116,7 +116,7 @@ func (a *app) serveDemo(ctx context.Context, d *demo.Demo, l net.Listener, forma
 		case <-ctx.Done():
 		}
 	}()
-	wire, err := listen("127.0.0.1:6432", true)
+	wire, err := listen(s.config.Proxy.Address, true)
 	if err != nil {
 		return err
 	}

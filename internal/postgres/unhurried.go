@@ -8,21 +8,30 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Unhurried lifts, for a session, the timeouts that its database or role may set. The statement
-// that does so is under them itself, so it is tried more than once.
+// Unhurried lifts, for a session, the timeouts that its database or role may set. It calls no
+// function: the role may have the right to none.
 func Unhurried(ctx context.Context, conn *pgx.Conn) error {
-	var canceled *pgconn.PgError
-	for try := 0; ; try++ {
-		_, err := conn.Exec(ctx, "SET statement_timeout = 0")
-		if err == nil {
-			break
-		}
-		if try == 5 || !errors.As(err, &canceled) || canceled.Code != "57014" {
+	for _, name := range []string{"statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"} {
+		if err := lift(ctx, conn, name); err != nil {
 			return err
 		}
 	}
-	// Not every release has the latter.
-	_, err := conn.Exec(ctx, "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings "+
-		"WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')", pgx.QueryExecModeSimpleProtocol)
-	return err
+	return nil
+}
+
+// lift sets a timeout to none. The statement that does so is under them itself, so it is tried
+// more than once. Not every release has each of them.
+func lift(ctx context.Context, conn *pgx.Conn, name string) error {
+	for try := 0; ; try++ {
+		_, err := conn.Exec(ctx, "SET "+name+" = 0", pgx.QueryExecModeSimpleProtocol)
+		var pg *pgconn.PgError
+		switch {
+		case !errors.As(err, &pg):
+			return err
+		case pg.Code == "42704":
+			return nil
+		case pg.Code != "57014" || try == 5:
+			return err
+		}
+	}
 }

@@ -32,6 +32,7 @@ type observable struct {
 	harmed         bool
 	slow           bool         // a call ran into the timeout: it is not called again
 	final          []string     // once more without B's rows, where something differed
+	alike          int          // how often in a row that was as before
 	shaky          map[int]bool // looks that differ by themselves
 	refusal        string       // why it could not be looked at whole: the looks are at parts of it
 	closed         bool         // even a query that needs nothing of it is refused
@@ -240,10 +241,11 @@ func (s *stage) see(ctx context.Context, o *observable, as []string, sql string)
 }
 
 // mostLooks is how often what changed is looked at anew, until nobody else writes beside it.
-const mostLooks = 3
+const mostLooks = 4
 
 // lookAgain looks at what changed once more without B's rows, and plants them anew. Where that
-// differs from the look before, others wrote meanwhile, and both looks are repeated.
+// differs from the look before, others wrote meanwhile, and both looks are repeated. What does not
+// differ counts when that shows twice: rows that come and go, as a queue's, may be back as they were.
 func (s *stage) lookAgain(ctx context.Context, watched []*observable, seeds []seed) error {
 	changed := s.changes(ctx, watched)
 	for n := 0; n < mostLooks && len(changed) > 0; n++ {
@@ -262,7 +264,14 @@ func (s *stage) lookAgain(ctx context.Context, watched []*observable, seeds []se
 			return err
 		}
 		s.refresh(ctx)
-		changed = slices.DeleteFunc(changed, func(o *observable) bool { return slices.Equal(o.final, o.before) })
+		changed = slices.DeleteFunc(changed, func(o *observable) bool {
+			if !slices.Equal(o.final, o.before) {
+				o.alike = 0
+				return false
+			}
+			o.alike++
+			return o.alike > 1
+		})
 	}
 	return nil
 }

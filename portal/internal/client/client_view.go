@@ -69,7 +69,7 @@ func (p *Pages) looked(v *Visit, client string) error {
 	scope, _ := moat.ScopeFrom(v)
 	who := cmp.Or(person(v.Session), "Somebody") + " of " + v.Name
 	return p.Ledger.Record(v, ledger.Entry{By: &frame.Session{Subject: who}, Action: ledger.LookedFromAbove,
-		Tenant: client, Reason: "Overview of the clients", Details: "subject " + scope.Subject})
+		Tenant: client, Reason: "Opened from the list of clients", Details: "subject " + scope.Subject})
 }
 
 func (g *clientPage) load(tx pgx.Tx, p *Pages) error {
