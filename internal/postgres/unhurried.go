@@ -8,8 +8,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Unhurried lifts, for a session, the timeouts that its database or role may set. It calls no
-// function: the role may have the right to none.
+// Unhurried lifts, for a session of the operator's, the timeouts that its database or role may set.
+// It calls no function: the role may have the right to none. The application's connection is not for
+// it: behind a pooler of transactions, the next client would have it without its timeouts.
 func Unhurried(ctx context.Context, conn *pgx.Conn) error {
 	for _, name := range []string{"statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"} {
 		if err := lift(ctx, conn, name); err != nil {

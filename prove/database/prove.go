@@ -174,11 +174,6 @@ func (p *prover) load(ctx context.Context) error {
 		return fmt.Errorf("connect as the application role: %w", err)
 	}
 	defer app.Close(context.WithoutCancel(ctx))
-	if p.Token == nil {
-		if err := postgres.Unhurried(ctx, app); err != nil {
-			return fmt.Errorf("connect as the application role: %w", err)
-		}
-	}
 	if err := p.identify(ctx, app, snapshot.Database.Name); err != nil {
 		return err
 	}

@@ -139,6 +139,7 @@ func (v *Visit) eachOfMany(tx pgx.Tx, sql string, a *schema.Arguments, fn func(v
 	return err
 }
 
+// eachOf runs fn for each of rows, and closes them.
 func eachOf(rows pgx.Rows, fn func(values []*string) error) error {
 	defer rows.Close()
 	for rows.Next() {
