@@ -125,6 +125,7 @@ type lane struct {
 	slowed  int       // refused requests that still wait for their answer
 	running int
 	took    time.Duration // by one of its statements, the last ones counting most
+	cost    time.Duration // of one, likewise: see [work.now]
 	ended   time.Time     // the last of them
 	owed    time.Duration // when it ended: see [lane.owes]
 	waiting []*waiter
@@ -262,12 +263,13 @@ const slowStatement = 200 * time.Millisecond
 const slowFor = 10 * time.Second
 
 // ran notes how long a statement of the lane took, and what it cost.
-func (l *lane) ran(took, cost time.Duration) {
+func (g *Gate) ran(l *lane, took, cost time.Duration) {
 	if l.took == 0 {
-		l.took = max(took, 1)
+		l.took, l.cost = max(took, 1), cost
 	}
 	now := time.Now()
-	l.owed = min(l.owes(now)+max(cost-cheap, 0), mostOwed)
+	l.cost += (cost - l.cost) / 4
+	l.owed = min(l.owes(now)+max(cost-g.work.cheap(now, l.cost), 0), mostOwed)
 	l.took, l.ended = max(l.took+(took-l.took)/4, 1), now
 }
 
@@ -317,7 +319,7 @@ func (g *Gate) begin(l *lane, long bool) func() {
 		took, cost := time.Since(began), g.work.now(g.slots-g.free)-clock
 		g.count(l.tenant, func(u *Usage) { u.Busy += took })
 		if !long {
-			l.ran(took, cost)
+			g.ran(l, took, cost)
 		}
 		if heavy {
 			time.AfterFunc(took, g.rested)

@@ -3,10 +3,9 @@ package serving
 import "time"
 
 // A tenant is heavy whose statements cost more than a sixteenth of the time of late: what each
-// costs beyond cheap is owed, up to mostOwed, and a second of it is forgiven in sixteen. What is
-// cheap is more than the way to a database and back: who asks often for little is not heavy.
+// costs beyond what is cheap here is owed, up to mostOwed, and a second of it is forgiven in
+// sixteen. Who asks often for little is not heavy.
 const (
-	cheap    = 2 * time.Millisecond
 	heavyAt  = 100 * time.Millisecond
 	mostOwed = 2 * time.Second
 	forgiven = 16
@@ -14,6 +13,14 @@ const (
 
 // aboutFor is for how long a tenant that is not heavy is about after it began a statement.
 const aboutFor = 10 * time.Second
+
+// What is cheap depends on the machine, and on how far away the database is: a few times what the
+// quickest tenant's statements cost of late, and in any case what hardly anything stays below.
+const (
+	cheapTimes  = 4
+	alwaysCheap = 500 * time.Microsecond
+	quickestFor = 2 * time.Second
+)
 
 func (l *lane) heavy(now time.Time) bool { return l.owes(now) >= heavyAt }
 
@@ -26,6 +33,18 @@ type work struct {
 	read    time.Time     // when the clock was read last
 	heavies int           // statements of heavy tenants that run, or rest
 	others  time.Time     // when a tenant that is not heavy began one
+
+	quickest   time.Duration // what a statement of the quickest tenant costs
+	quickestAt time.Time     // when that was so
+}
+
+// cheap is what a statement may cost that is not owed, after one of a tenant whose statements
+// cost so much.
+func (w *work) cheap(now time.Time, cost time.Duration) time.Duration {
+	if cost <= w.quickest || now.Sub(w.quickestAt) > quickestFor {
+		w.quickest, w.quickestAt = cost, now
+	}
+	return max(cheapTimes*w.quickest, alwaysCheap)
 }
 
 // now reads a clock that goes slower the more statements run: a statement costs what passes by

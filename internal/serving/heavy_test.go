@@ -81,7 +81,7 @@ func TestQuickTenantsAreNotHeavy(t *testing.T) {
 		all := &crowd{g: g}
 		defer all.end()
 		for range 4 {
-			all.run(t, "heavy", 60*time.Millisecond, 0)
+			all.run(t, "heavy", 200*time.Millisecond, 0)
 			all.run(t, "slowed", 8*time.Millisecond, 0)
 		}
 		for range 20 {
@@ -94,6 +94,39 @@ func TestQuickTenantsAreNotHeavy(t *testing.T) {
 			g.mu.Unlock()
 		}
 	})
+}
+
+// What is heavy depends on what others' statements cost here, not on the machine or on how far away
+// the database is.
+func TestHeavyDependsOnTheOthers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name        string
+		point, list time.Duration
+		heavy       bool
+	}{
+		{"a fast machine", 150 * time.Microsecond, 2 * time.Millisecond, true},
+		{"a slow machine", 4 * time.Millisecond, 40 * time.Millisecond, true},
+		{"a database far away", 20 * time.Millisecond, 22 * time.Millisecond, false},
+		{"quick ones", 150 * time.Microsecond, 450 * time.Microsecond, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := NewGate(8, Limits{})
+				points, lists := &crowd{g: g}, &crowd{g: g}
+				defer points.end()
+				defer lists.end()
+				points.run(t, "points", c.point, 20*time.Millisecond)
+				lists.run(t, "lists", c.list, 0)
+				time.Sleep(10 * time.Second)
+				g.mu.Lock()
+				defer g.mu.Unlock()
+				if now := time.Now(); g.lanes["points"].heavy(now) || g.lanes["lists"].heavy(now) != c.heavy {
+					t.Errorf("points owe %s, lists %s", g.lanes["points"].owes(now), g.lanes["lists"].owes(now))
+				}
+			})
+		})
+	}
 }
 
 // A heavy tenant whose statements take longer than others wait does not lock out another heavy
