@@ -89,13 +89,44 @@ func (p *planner) writtenBy(use body.Table, u *body.Uses) []written {
 		verbs = []string{"SELECT", use.Verb}
 	}
 	var all []written
+	for _, r := range p.meant(use) {
+		all = append(all, written{r, verbs})
+	}
+	return all
+}
+
+// meant are the tables that a use may mean.
+func (p *planner) meant(use body.Table) []*catalog.Relation {
+	var all []*catalog.Relation
 	for i := range p.s.Relations {
 		r := &p.s.Relations[i]
 		if r.Name == use.Name && (r.Schema == use.Schema || use.Schema == "" && p.hasSchema(r.Schema)) && isTable(r) {
-			all = append(all, written{r, verbs})
+			all = append(all, r)
 		}
 	}
 	return all
+}
+
+// ofTenants is a table of tenants that a function uses, or one that it calls; nil if there is
+// none.
+func (p *planner) ofTenants(f *catalog.Function, above []*catalog.Function) *catalog.Relation {
+	u := body.Scan(f)
+	for _, use := range u.Tables {
+		for _, r := range p.meant(use) {
+			if p.byName[r.QName()] != nil {
+				return r
+			}
+		}
+	}
+	for _, called := range p.called(&u) {
+		if called == f || slices.Contains(above, called) {
+			continue
+		}
+		if r := p.ofTenants(called, append(above, f)); r != nil {
+			return r
+		}
+	}
+	return nil
 }
 
 func isTable(r *catalog.Relation) bool {
@@ -208,10 +239,22 @@ func (p *planner) askTrigger(t *table, tr catalog.Trigger, f *catalog.Function, 
 			"tables: {shared: [%s]}   # or: every tenant reads it", key(to.QName()), key(to.QName()))
 	}
 	if to != nil && p.byName[to.QName()] == nil {
-		d.SQL = []string{fmt.Sprintf("ALTER FUNCTION %s(%s) OWNER TO %s", f.QName().SQL(), f.Arguments,
-			sqltext.Ident(p.c.Roles.Definer)), fmt.Sprintf("ALTER FUNCTION %s(%s) SECURITY DEFINER SET search_path = %s, "+
-			"pg_temp", f.QName().SQL(), f.Arguments, sqltext.Ident(to.Schema)), fmt.Sprintf("GRANT INSERT, UPDATE ON %s TO %s",
-			to.QName().SQL(), sqltext.Ident(p.c.Roles.Definer))}
+		p.adviseDefiner(&d, f, to)
 	}
 	p.decide(d)
+}
+
+// adviseDefiner says how a trigger may write to a table of nobody's: as the definer, which no
+// policy binds, and therefore not if it uses tenants' tables as well.
+func (p *planner) adviseDefiner(d *Decision, f *catalog.Function, to *catalog.Relation) {
+	definer := sqltext.Ident(p.c.Roles.Definer)
+	if r := p.ofTenants(f, nil); r != nil {
+		d.Why += fmt.Sprintf(" It uses %s as well, and as %s it would bypass the policies there: move what writes to %s "+
+			"into a function of its own.", key(r.QName()), definer, key(to.QName()))
+		return
+	}
+	name := fmt.Sprintf("%s(%s)", f.QName().SQL(), f.Arguments)
+	d.SQL = []string{fmt.Sprintf("ALTER FUNCTION %s OWNER TO %s", name, definer),
+		fmt.Sprintf("ALTER FUNCTION %s SECURITY DEFINER SET search_path = %s, pg_temp", name, sqltext.Ident(to.Schema)),
+		fmt.Sprintf("GRANT INSERT, UPDATE ON %s TO %s", to.QName().SQL(), definer)}
 }

@@ -256,3 +256,28 @@ func TestInexactTypesAreMended(t *testing.T) {
 		})
 	}
 }
+
+// A trigger that writes where the application role may not is offered to run as the definer, whom
+// no policy binds; not if it, or what it calls, uses tenants' tables as well.
+func TestDefinerIsForNobodysTablesAlone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, withTenants+`CREATE TABLE history (id bigserial PRIMARY KEY, body text UNIQUE);
+		CREATE FUNCTION counted() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM doc';
+		CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO history (body)
+			VALUES (NEW.body) ON CONFLICT DO NOTHING; RETURN NEW; END $$;
+		CREATE FUNCTION mixed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO history (body)
+			VALUES (NEW.body || counted()) ON CONFLICT DO NOTHING; RETURN NEW; END $$;
+		CREATE TRIGGER keep AFTER INSERT ON doc FOR EACH ROW EXECUTE FUNCTION keep();
+		CREATE TRIGGER mixed AFTER INSERT ON doc FOR EACH ROW EXECUTE FUNCTION mixed()`)
+	b.opts.Ignored = []catalog.QName{{Schema: "public", Name: "history"}}
+	offered := map[string]int{}
+	for _, d := range b.plan(t).Open() {
+		offered[d.Object] = len(d.SQL)
+		if d.Object == "mixed" && !strings.Contains(d.Why, "It uses public.doc as well") {
+			t.Error(d.Why)
+		}
+	}
+	if n, asked := offered["mixed"]; offered["keep"] != 3 || n != 0 || !asked {
+		t.Errorf("statements offered: %v", offered)
+	}
+}
