@@ -101,13 +101,14 @@ func (s *stage) watched(ctx context.Context, st *site, attacks []attack) []attac
 	if sweep != "" && len(attacks) > 0 {
 		given = s.operator.try(ctx, attempt{as: st.asA, steps: []string{sweep}}).last().number()
 	}
+	watch := s.watch(writing{st.rel})
 	for i := range attacks {
 		a := &attacks[i]
 		text := strings.Join(slices.Concat(a.setup, a.steps), "\n")
 		if sweep != "" && !sownB.MatchString(text) { // else it counts what A wrote
 			a.steps = append(slices.Clone(a.steps), sweep)
 		}
-		a.watch, a.again = []string{s.integrityQuery()}, s.settle
+		a.watch, a.again = watch, s.settle
 		a.judge = func(o outcome) finding {
 			if n := o.last().number() - given; strings.HasPrefix(o.last().tag, "SELECT") && n > 0 {
 				return leak("after what tenant A wrote, %s more that A can read named tenant B", english.Count(n, "row"))
@@ -162,7 +163,7 @@ func (s *stage) stealAttack(ctx context.Context, st *site) []attack {
 		}
 		return isolated("no row of tenant B became tenant A's")
 	}
-	return []attack{{name: "move", steps: []string{steal}, watch: []string{s.integrityQuery()}, again: s.settle,
+	return []attack{{name: "move", steps: []string{steal}, watch: s.watch(writing{st.rel}), again: s.settle,
 		judge: judge, onError: func(e *pgconn.PgError) finding {
 			own := steal + " WHERE " + sqltext.Ident(st.tenant) + " = " + lit(st.a)
 			if o := s.operator.try(ctx, attempt{as: st.asA, steps: []string{own}}); !constraint(e) || o.err == nil {
@@ -176,7 +177,7 @@ func (s *stage) stealAttack(ctx context.Context, st *site) []attack {
 func (s *stage) stealFromOthers(ctx context.Context, st *site, steal string, judge func(outcome) finding) finding {
 	o := s.operator.try(ctx, attempt{setup: []string{"SET LOCAL session_replication_role = replica", "DELETE FROM " +
 		st.sql() + " WHERE " + sqltext.Ident(st.tenant) + " = " + lit(st.a), "SET LOCAL session_replication_role = origin"},
-		as: st.asA, steps: []string{steal}, watch: []string{s.integrityQuery()}})
+		as: st.asA, steps: []string{steal}, watch: s.watch(writing{st.rel})})
 	switch {
 	case o.broken != nil || !o.ready:
 		return undecided("an UPDATE of tenant A's own rows alone is stopped, and they cannot be left out: %s",
@@ -303,7 +304,7 @@ func (s *stage) throughView(st *site) []attack {
 	}
 	var out []attack
 	for _, sql := range statements {
-		out = append(out, attack{name: "view write", steps: []string{sql}, watch: []string{s.integrityQuery()},
+		out = append(out, attack{name: "view write", steps: []string{sql}, watch: s.watch(writing{st.rel}),
 			again: s.settle, judge: judge, onError: pastTrigger})
 	}
 	return out

@@ -415,13 +415,14 @@ func (s *stage) harm(ctx context.Context, o *observable) (finding, int) {
 	if !o.writes || s.calm == "" {
 		return finding{}, 0
 	}
+	watch := s.watch(o.step())
 	for i, sql := range o.asked(o.sql) {
 		as, err := s.operator.bind.to(ctx, s.a)
 		if err != nil {
 			return undecided("%v", err), i
 		}
 		call := func() outcome {
-			return s.operator.try(ctx, attempt{as: as, steps: []string{sql}, watch: []string{s.integrityQuery()}})
+			return s.operator.try(ctx, attempt{as: as, steps: []string{sql}, watch: watch})
 		}
 		got := call()
 		f := s.harmed(got)

@@ -11,7 +11,7 @@ import (
 
 // integrity digests B's rows in all tables, to see whether an attack changed any.
 func (s *stage) integrity(ctx context.Context) string {
-	sql := s.integrityQuery()
+	sql := s.integrityQuery(nil)
 	if sql == "" {
 		return ""
 	}
@@ -23,11 +23,25 @@ func (s *stage) integrity(ctx context.Context) string {
 	return results[0].text()
 }
 
-func (s *stage) integrityQuery() string {
+// watch looks at B's rows where what runs from one step on may have changed them: to look at all
+// tables after each attack on each of them takes far longer than the attacks.
+func (s *stage) watch(step any) []string {
+	var changing map[catalog.QName]bool
+	if step != nil {
+		changing = s.outside.changing(step)
+	}
+	if sql := s.integrityQuery(changing); sql != "" {
+		return []string{sql}
+	}
+	return nil
+}
+
+// integrityQuery digests B's rows in some tables, or in all.
+func (s *stage) integrityQuery(only map[catalog.QName]bool) string {
 	var parts []string
 	for _, t := range s.targets {
 		st := s.sites[t]
-		if !t.isTable() || t.rel.Partition || len(st.rowsB) == 0 {
+		if !t.isTable() || t.rel.Partition || len(st.rowsB) == 0 || only != nil && !only[t.rel.QName()] {
 			continue
 		}
 		source := t.sql() + " x WHERE " + st.planted("x")
@@ -75,12 +89,17 @@ func (s *stage) changesOfB(now string) [][2][]string {
 	if s.calm == "" {
 		return nil
 	}
-	old := strings.Split(s.calm, "\n")
-	for i, line := range strings.Split(now, "\n") {
-		if i >= len(old) || line == old[i] {
+	old := map[string]string{}
+	for line := range strings.SplitSeq(s.calm, "\n") {
+		relation, _, _ := strings.Cut(line, "\t")
+		old[relation] = line
+	}
+	for line := range strings.SplitSeq(now, "\n") {
+		relation, _, _ := strings.Cut(line, "\t")
+		if old[relation] == "" || line == old[relation] {
 			continue
 		}
-		was, is := strings.Split(old[i], "\t"), strings.Split(line, "\t")
+		was, is := strings.Split(old[relation], "\t"), strings.Split(line, "\t")
 		if s.disturbed[is[0]] < mostDisturbed || was[3] != is[3] {
 			changes = append(changes, [2][]string{was, is})
 		}

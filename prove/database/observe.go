@@ -41,6 +41,17 @@ type observable struct {
 	wholeBefore, wholeAfter string
 }
 
+// step is what looking runs; nil where it is statements of their own.
+func (o *observable) step() any {
+	switch {
+	case o.function != nil:
+		return o.function
+	case o.rel != nil:
+		return writing{o.rel}
+	}
+	return nil
+}
+
 // observables are the relations that have no owner known from their rows, and the
 // functions.
 func (s *stage) observables() []*observable {

@@ -102,7 +102,7 @@ func (s *stage) observation(ctx context.Context, o *observable, at int, f findin
 	put(&b, act)
 	if o.harmed {
 		b.WriteString("-- Tenant B's rows afterwards:\n")
-		put(&b, []string{s.operator.unbecome(), s.integrityQuery()})
+		put(&b, []string{s.operator.unbecome(), s.integrityQuery(nil)})
 	}
 	b.WriteString("ROLLBACK;")
 	return b.String()
