@@ -31,6 +31,9 @@ func TestWithoutSuperuser(t *testing.T) {
 			t.Errorf("%q is not among what is left out: %v", want, left)
 		}
 	}
+	if strings.Contains(plan.Connect, b.cfg.Roles.Operator) || !strings.Contains(plan.Connect, "snapshots") {
+		t.Errorf("names an operator that is not made: %s", plan.Connect)
+	}
 	b.apply(t, GroupGuards)
 	if again := b.plan(t); !again.Empty() {
 		t.Errorf("second plan: %s", show(again))

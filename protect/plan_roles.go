@@ -16,7 +16,7 @@ import (
 func (p *planner) roles() {
 	p.app = p.role(p.c.Roles.Application, "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS INHERIT",
 		"the application connects as this role: it owns nothing, and row-level security applies to it")
-	operator := p.role(p.c.Roles.Operator, "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS",
+	p.operator = p.role(p.c.Roles.Operator, "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS",
 		"migrations, backfills and exports run as this role, in a separate pool")
 	p.treeRole()
 	p.askConnections()
@@ -28,7 +28,7 @@ func (p *planner) roles() {
 	if tree := p.m.Shapes.Tree; tree != nil && p.app {
 		p.grants("tree", tree.Role, p.treeWants)
 	}
-	if operator {
+	if p.operator {
 		p.grants("operator", p.c.Roles.Operator, p.operatorWants)
 		p.operatorRights()
 	}

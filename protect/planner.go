@@ -76,6 +76,7 @@ type planner struct {
 	baseline  *baseline.List
 	inferred  bool // the caller's memberships are those that the policies of today ask
 	app       bool // the application role exists or can be made
+	operator  bool // the operator, too
 	user      *catalog.Role
 	walls     map[catalog.QName]catalog.Policy // planned
 }
@@ -280,12 +281,19 @@ func (p *planner) hasSchema(name string) bool { return slices.Contains(p.m.Schem
 // major is the server's major version.
 func (p *planner) major() int { return p.s.Version / 10000 }
 
+// connect says who connects as whom from now on.
 func (p *planner) connect() string {
-	app := p.c.Roles.Application
-	return fmt.Sprintf("Connect the application as %s: put %s in place of the user in its connection string. "+
-		"The role has no password: set one with \\password %s in psql, or use certificate or peer authentication. "+
-		"From group enforce on, run migrations, backfills and pg_dump as %s, or as a superuser: an owner is bound by "+
-		"the policies, so that its UPDATE changes 0 rows and its pg_dump fails.", app, app, app, p.c.Roles.Operator)
+	app, owner := p.c.Roles.Application, "an owner is bound by the policies, so that its UPDATE changes 0 rows and its "+
+		"pg_dump fails."
+	said := fmt.Sprintf("Connect the application as %[1]s: put %[1]s in place of the user in its connection string. "+
+		"The role has no password: set one with \\password %[1]s in psql, or use certificate or peer authentication. "+
+		"From group enforce on, ", app)
+	if p.operator {
+		return said + "run migrations, backfills and pg_dump as " + p.c.Roles.Operator + ", or as a superuser: " +
+			owner
+	}
+	return said + owner + " Without a role that has BYPASSRLS, back up with the provider's snapshots, and change rows " +
+		"one tenant at a time, or before."
 }
 
 func key(q catalog.QName) string { return q.String() }

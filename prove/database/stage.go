@@ -427,8 +427,8 @@ func (st *site) closedAttack(why string) attack {
 			if strings.Contains(o.last().text(), "One-Time Filter: false") {
 				return isolated("closed to every tenant: the plan can return no row")
 			}
-			return undecided("no two tenants have rows here and none could be planted (%s): put a row of each of two tenants "+
-				"in, or grant what is missing", why)
+			return undecided("no rows of two tenants are seen here, and none could be planted (%s): put a row of each in, "+
+				"grant what is missing, or connect as a role that no policy binds", why)
 		}}
 }
 
