@@ -47,8 +47,6 @@ func (a *app) newSealKey() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.sealKeyNew(cmd.Context(), args, f) },
 	}
 	created.Flags().StringSliceVar(&f.roles, "role", nil, "further roles that may bind and read the tenant")
-	created.Flags().BoolVar(&f.anyBackend, "any-connection", false,
-		"accept the key's signatures on every connection, for a pooler that hides the server's (weaker)")
 	rotate := &cobra.Command{
 		Use:     "rotate [URL]",
 		Short:   "Sign with a new key, and retire the others after a grace period",
@@ -62,6 +60,8 @@ func (a *app) newSealKey() *cobra.Command {
 	rotate.Flags().DurationVar(&f.grace, "grace", time.Hour, "how long the old keys stay valid")
 	for _, c := range []*cobra.Command{created, rotate} {
 		c.Flags().BoolVar(&f.apply, "apply", false, "make the change")
+		c.Flags().BoolVar(&f.anyBackend, "any-connection", false, "accept the key's signatures on every connection, for a "+
+			"pooler that hides the server's (weaker; default: sealed.any_connection)")
 	}
 	status := &cobra.Command{
 		Use:     "status [URL]",
@@ -112,15 +112,20 @@ func (a *app) sealKeyNew(ctx context.Context, args []string, f sealKeyFlags) err
 		if err != nil {
 			return err
 		}
-		if err := installKey(ctx, conn, install, key, seal.KeyOptions{AnyBackend: f.anyBackend}); err != nil {
+		anywhere := f.anyBackend || c.Sealed.AnyConnection
+		if err := installKey(ctx, conn, install, key, seal.KeyOptions{AnyBackend: anywhere}); err != nil {
 			return err
 		}
 		verb := "is"
 		if made {
 			verb = "was made"
 		}
-		fmt.Fprintf(a.Out, "%s %s in %s, and known to the database. Next: sealed: {enabled: true, key_file: %s}\nin "+
-			"moat.yaml of every server, then moat seal on --apply.\n", key, verb, file, file)
+		also := ""
+		if anywhere {
+			also = ", any_connection: true"
+		}
+		fmt.Fprintf(a.Out, "%s %s in %s, and known to the database. Next: sealed: {enabled: true, key_file: %s%s}\nin "+
+			"moat.yaml of every server, then moat seal on --apply.\n", key, verb, file, file, also)
 		return nil
 	})
 }
@@ -163,7 +168,12 @@ func installKey(ctx context.Context, conn *pgx.Conn, o seal.InstallOptions, key 
 		return err
 	}
 	for _, other := range known {
-		if other.ID == key.ID() {
+		switch {
+		case other.ID != key.ID():
+		case k.AnyBackend && !other.AnyBackend:
+			return withHint(fmt.Errorf("%s holds only on the connection that it signs for, and the database has it so", key),
+				"moat seal key rotate --any-connection --apply makes one for any connection")
+		default:
 			return nil
 		}
 	}
@@ -193,7 +203,7 @@ func (a *app) sealKeyRotate(ctx context.Context, args []string, f sealKeyFlags) 
 			return a.preview(fmt.Sprintf("a new key is added to the database and put first in %s; %s is refused after %s",
 				file, old[0], f.grace))
 		}
-		o := seal.KeyOptions{}
+		o := seal.KeyOptions{AnyBackend: f.anyBackend || c.Sealed.AnyConnection}
 		for _, k := range known {
 			o.AnyBackend = o.AnyBackend || k.ID == old[0].ID() && k.AnyBackend
 		}

@@ -57,7 +57,7 @@ func (a *app) sealFirst(ctx context.Context, conn *pgx.Conn, c config.Config) er
 	if made {
 		fmt.Fprintf(a.Err, "%s was made in %s: every server needs it, and sealed.enabled\n", key, c.Sealed.KeyFile)
 	}
-	return installKey(ctx, conn, install, key, seal.KeyOptions{})
+	return installKey(ctx, conn, install, key, seal.KeyOptions{AnyBackend: c.Sealed.AnyConnection})
 }
 
 // unsealProtected goes ahead of a protect --undo: policies that are undone must not be

@@ -8,6 +8,7 @@ import (
 
 	"github.com/moat-db/moat/internal/postgres"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/seal"
 )
 
 const (
@@ -128,6 +129,35 @@ func TestBreakInReadsLines(t *testing.T) {
 // protect --sealed goes all the way and back: the plan is empty afterwards, a later
 // table is sealed with the others, the guard does not stand in the way, and --undo
 // leaves nothing of sealed mode.
+// servesBy has servers start, with the key and form of signature that the database knows, and no other.
+func (s *sealSteps) servesBy(t *testing.T, key string) {
+	t.Helper()
+	issuer := strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32))) + "\n"
+	serve := func(want int, part, sealed string) string {
+		t.Helper()
+		config := write(t, "moat.yaml", issuer+sealed)
+		s.step(t, want, part, "serve", "--check", "--config", config, "--app-url", s.app)
+		return config
+	}
+	other := filepath.Join(t.TempDir(), "other.key")
+	if err := seal.WriteKeys(other, seal.NewKey()); err != nil {
+		t.Fatal(err)
+	}
+	serve(exitError, "sealed.enabled is not set", "")
+	serve(exitOK, "", "sealed: {enabled: true, key_file: "+key+"}")
+	serve(exitError, "could not be verified", "sealed: {enabled: true, key_file: "+other+"}")
+	anywhere := "sealed: {enabled: true, any_connection: true, key_file: " + key + "}"
+	config := serve(exitError, "could not be verified", anywhere)
+	keys := func(want int, part, verb string) {
+		t.Helper()
+		s.step(t, want, part, "seal", "key", verb, "--apply", "--config", config, "--database-url", s.URL)
+	}
+	keys(exitError, "rotate --any-connection", "new")
+	keys(exitOK, "signs now", "rotate")
+	serve(exitOK, "", anywhere)
+	keys(exitOK, "any_connection: true", "new")
+}
+
 func TestProtectSealed(t *testing.T) {
 	t.Parallel()
 	d := pgtest.NewCluster(t, postgres.Options{}).New(t)
@@ -156,6 +186,7 @@ func TestProtectSealed(t *testing.T) {
 	s.step(t, exitOK, "(1 row)", "sql", "--tenant", sealTenantA, "--app-url", s.app, "--config", config,
 		"select * from leads")
 	protect(exitOK, "")
+	s.servesBy(t, key)
 
 	d.Exec(t, `create table notes (tenant_id uuid not null references tenants, id int, primary key (tenant_id, id))`)
 	protect(exitOK, "Now sealed: ", "--apply", "--until", "guards")

@@ -96,6 +96,37 @@ func TestServeFailsClosed(t *testing.T) {
 	}
 }
 
+// Policies that find a caller's tenants by membership show nobody anything where moat.yaml does not
+// say so.
+func TestServeNeedsItsCaller(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	role := d.AppRole(t)
+	d.Exec(t, `create table tenants (id uuid primary key); create table members (tenant_id uuid not null references
+		  tenants, user_id text not null, primary key (tenant_id, user_id));
+		create table leads (tenant_id uuid not null references tenants, id int, primary key (tenant_id, id));
+		create policy wall on leads as restrictive using (tenant_id = (select o.tenant_id from members o where
+		  o.user_id = (select nullif(current_setting('app.subject', true), '')) and
+		  o.tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid)));
+		create policy own on members using (user_id = (select nullif(current_setting('app.subject', true), '')));
+		create policy access on leads to `+role+` using (true);
+		alter table leads enable row level security, force row level security;
+		alter table members enable row level security, force row level security;
+		grant select on leads, members to `+role)
+	good := strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32)))
+	check := func(more string) (int, string) {
+		code, _, errs := run(t, "serve", "--check", "--config", write(t, "moat.yaml", good+more), "--app-url", d.As(t, role))
+		return code, errs
+	}
+	if code, errs := check(""); code != exitError || !strings.Contains(errs, "caller is not in moat.yaml") {
+		t.Errorf("without a caller: exit %d, %s", code, errs)
+	}
+	const caller = "\ncaller: {table: public.members, subject: user_id, tenant: tenant_id}"
+	if code, errs := check(caller); code != exitOK {
+		t.Errorf("with its caller: exit %d, %s", code, errs)
+	}
+}
+
 // A policy may read its setting in a function: what is configured is held against that.
 func TestSettingReadInAFunction(t *testing.T) {
 	t.Parallel()

@@ -117,7 +117,7 @@ func (s *service) openFoundation(ctx context.Context) (err error) {
 		return err
 	}
 	s.onClose(s.db.Close)
-	return nil
+	return s.checkSignature(ctx)
 }
 
 func (s *service) open(ctx context.Context) (err error) {
@@ -169,6 +169,9 @@ func (s *service) inferTenant(ctx context.Context) error {
 		return err
 	}
 	s.warn(read)
+	if err := s.checkScope(read); err != nil {
+		return err
+	}
 	t.Type = cmp.Or(t.Type, tenantType(read.Model.Type))
 	t.Setting = cmp.Or(t.Setting, read.Model.Setting)
 	if tree := read.Model.Shapes.Tree; tree != nil {

@@ -108,8 +108,11 @@ func openApplication(ctx context.Context, url string, c config.Config) (*moat.DB
 	o.ConfigurePool = api.ConfigurePool(c.Serve.StatementTimeout)
 	o.Replicas, o.MaxLag = c.Serve.ReplicaURLs, c.Serve.MaxLag
 	db, err := moat.Open(ctx, url, o)
-	if errors.Is(err, moat.ErrObserved) {
+	switch {
+	case errors.Is(err, moat.ErrObserved):
 		return nil, withHint(err, "moat observe shows what enforce would break")
+	case errors.Is(err, moat.ErrPoolerHidesProcess):
+		return nil, withHint(err, "sealed: {any_connection: true} in moat.yaml, and moat seal key new --apply, or rotate")
 	}
 	return db, withHint(err, "--app-url (or MOAT_APP_URL) must name a role that row-level security binds: LOGIN, "+
 		"NOSUPERUSER, NOBYPASSRLS, owner of nothing")
