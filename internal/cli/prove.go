@@ -19,7 +19,6 @@ import (
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/prove/database"
 	"github.com/moat-db/moat/prove/rest"
-	"github.com/moat-db/moat/seal"
 )
 
 // proveFlags are the flags of moat prove.
@@ -206,14 +205,8 @@ func proveOptions(c config.Config, f *proveFlags) (database.Options, error) {
 			return o, err
 		}
 	}
-	if c.Sealed.Enabled {
-		sealer, err := seal.Open(c.Sealed.KeyFile, nil)
-		if err != nil {
-			return o, err
-		}
-		o.Sealer = sealer
-	}
-	return o, nil
+	o.Sealer, err = sealerOf(c)
+	return o, err
 }
 
 func (a *app) printScript(r *prove.Report, id string) error {

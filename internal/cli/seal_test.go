@@ -155,6 +155,7 @@ func (s *sealSteps) servesBy(t *testing.T, key string) {
 	keys(exitError, "rotate --any-connection", "new")
 	keys(exitOK, "signs now", "rotate")
 	serve(exitOK, "", anywhere)
+	s.step(t, exitOK, "0 leaks, 0 undecided", "prove", "--config", config, "--app-url", s.app, s.URL)
 	keys(exitOK, "any_connection: true", "new")
 }
 
