@@ -60,7 +60,7 @@ const crowdConfiguration = `
 tenant: {column: tenant_id, type: uuid, setting: app.current_tenant, table: app.tenants, key: id}
 tables: {schemas: [app]}
 auth: {issuers: [{issuer: %s, audience: %s, pem_file: %s, tenant_claim: tenant_id, role_claim: role}]}
-serve: {pool_size: 4}
+serve: {pool_size: %d}
 portal: {paste_tokens: true}
 limits: {requests_per_second: 0}
 `
@@ -74,8 +74,9 @@ func tenantOf(i int) moat.Tenant {
 	return moat.Tenant(fmt.Sprintf("%x-%x-%x-%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:]))
 }
 
-// openCrowd fills a database, protects it by moat's own plan, and starts moat serve on it.
-func openCrowd(ctx context.Context, d *database, tenants, rows int) (*crowd, error) {
+// openCrowd fills a database, protects it by moat's own plan, and starts moat serve on it, with so
+// many connections.
+func openCrowd(ctx context.Context, d *database, tenants, rows, pool int) (*crowd, error) {
 	c := &crowd{tenants: tenants, each: rows / tenants}
 	name := fmt.Sprintf("crowd_%d", tenants)
 	if _, err := d.admin.Exec(ctx, "CREATE DATABASE "+name); err != nil {
@@ -93,7 +94,7 @@ func openCrowd(ctx context.Context, d *database, tenants, rows int) (*crowd, err
 	}
 	var err error
 	c.server, err = startMoatOn(ctx, d, name, at(d.demo.ApplicationURL, name)+"&application_name="+name,
-		fmt.Sprintf(crowdConfiguration, issuer, audience, d.key))
+		fmt.Sprintf(crowdConfiguration, issuer, audience, d.key, pool))
 	if err != nil {
 		return nil, err
 	}

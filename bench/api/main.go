@@ -1,7 +1,8 @@
 // Command api measures moat serve over HTTP on loopback: requests for each second of
 // processor time compared with a plain handler, PostGraphile and pgbench; its memory with 500
 // requests at once; what a greedy tenant costs another one; with -only hostile, what hostile ones
-// do; and, with -only tenants, what a request costs among ever more tenants.
+// do; with -only tenants, what a request costs among ever more tenants; and, with -only together,
+// how evenly 200 tenants wait that ask at once.
 //
 // Each server is a process of its own over the demo's database, with as many
 // connections as the others. Processor time is that of the server and of its PostgreSQL
@@ -72,7 +73,8 @@ func run(ctx context.Context, args []string) error {
 	f.DurationVar(&o.window, "window", 1500*time.Millisecond, "time of one turn of one server")
 	f.IntVar(&o.rounds, "rounds", 6, "turns of each server")
 	f.IntVar(&o.connections, "connections", 8, "connections of each server, and clients")
-	f.StringVar(&o.only, "only", "requests,memory,fairness", "sections to run; there are also hostile and tenants")
+	f.StringVar(&o.only, "only", "requests,memory,fairness",
+		"sections to run; there are also hostile, tenants and together")
 	f.StringVar(&o.attack, "attack", "", "the only attack of section hostile")
 	f.IntVar(&o.rows, "rows", 5_000_000, "rows of each database of section tenants")
 	f.StringVar(&o.tenants, "tenants", "10,1000,100000", "numbers of tenants to spread the rows over")
@@ -95,7 +97,7 @@ func bench(ctx context.Context, o options) error {
 		name string
 		run  func(context.Context, *database, options) error
 	}{{"requests", requests}, {"memory", memory}, {"fairness", fairness}, {"hostile", hostile},
-		{"tenants", tenants}} {
+		{"tenants", tenants}, {"together", together}} {
 		if !strings.Contains(o.only, section.name) {
 			continue
 		}

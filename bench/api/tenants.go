@@ -19,6 +19,9 @@ import (
 	"github.com/moat-db/moat/internal/serving"
 )
 
+// tenantsPool is how many connections each server has.
+const tenantsPool = 4
+
 // flat is how much more a request may cost among the most tenants than among the fewest.
 const flat = 1.15
 
@@ -47,7 +50,7 @@ func tenants(ctx context.Context, d *database, o options) error {
 		if err != nil || n < 1 || n > 100_000 || n > o.rows {
 			return fmt.Errorf("-tenants %s: not a number of tenants up to 100000", text)
 		}
-		c, err := openCrowd(ctx, d, n, o.rows)
+		c, err := openCrowd(ctx, d, n, o.rows, tenantsPool)
 		if err != nil {
 			return fmt.Errorf("%d tenants: %w", n, err)
 		}
