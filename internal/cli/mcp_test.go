@@ -107,7 +107,7 @@ func TestAgentsAreRefusedAtStart(t *testing.T) {
 	}{
 		"a release with flaws": {a.yaml, func(s *service) { s.flaws = func(int) []string { return []string{"CVE-1"} } },
 			"CVE-1"},
-		"not sealed":       {replace("enabled: true, key_file", "enabled: false, key_file"), nil, "not sealed"},
+		"not sealed":       {replace("enabled: true, key_file", "enabled: false, key_file"), nil, "sealed.enabled"},
 		"without a tenant": {replace("portal:", "serve: {allow_without_tenant: true}\nportal:"), nil, "does not reach"},
 		"something hidden": {replace("portal:", "serve: {expose: {public.leads: {hide: [email]}}}\nportal:"), nil,
 			"serve.expose"},
@@ -117,7 +117,7 @@ func TestAgentsAreRefusedAtStart(t *testing.T) {
 		"another address":                 {replace(resource, "resource: 'http://127.0.0.1/other'"), nil, "mcp.resource"},
 		"any page":                        {replace("sql: true", "origins: ['*']"), nil, "mcp.origins"},
 		"another key": {regexp.MustCompile(`key_file: \S+seal.key`).ReplaceAllString(a.yaml, "key_file: "+other), nil,
-			"does not reach the database"},
+			"could not be verified"},
 	} {
 		if _, err := a.open(t, c.yaml, c.change); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", what, err, c.want)
