@@ -102,3 +102,18 @@ func ask(t *testing.T, s *server, token string, i int, name string) (status int,
 	got := send(t, r)
 	return got.Status, got.Body
 }
+
+// PostgreSQL does not interrupt compiling a statement, so that a small request could outlast its
+// timeout by far: no request compiles, whatever the role's setting is, nor behind a pooler.
+func TestNoRequestCompiles(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	role := db.Roles["app"]
+	db.Exec(t, "ALTER ROLE "+role+" SET jit = on; CREATE FUNCTION app.compiles() RETURNS text STABLE LANGUAGE sql AS "+
+		"$$ SELECT pg_catalog.current_setting('jit') $$")
+	for name, url := range map[string]string{"direct": db.As(t, role), "pooler": pgtest.Pooler(t, db.As(t, role))} {
+		if got := serveURL(t, db, url).do(t, call{path: "rpc/compiles"}); got.Status != 200 || got.Body != `"off"` {
+			t.Errorf("%s: %d %s", name, got.Status, got.Body)
+		}
+	}
+}
