@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/proxy"
@@ -71,6 +72,28 @@ func TestHangupReloads(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "the schema is loaded again", func() bool { return loaded("2") })
+}
+
+// No timeout interrupts the compiling of a statement, and agents choose how large theirs are.
+func TestNoAgentCompiles(t *testing.T) {
+	t.Parallel()
+	d, role := leadsDatabase(t)
+	d.Exec(t, "alter role "+role+" set jit = on")
+	c, err := config.Parse([]byte(strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32)))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &service{config: c, appURL: d.As(t, role)}
+	t.Cleanup(s.close)
+	agents, err := s.openStatements(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var jit string
+	ctx := moat.WithScope(t.Context(), moat.Scope{Tenant: tenantOfA})
+	if err := agents.QueryRow(ctx, "select current_setting('jit')").Scan(&jit); err != nil || jit != "off" {
+		t.Errorf("jit is %q, %v", jit, err)
+	}
 }
 
 func until(t *testing.T, what string, done func() bool) {

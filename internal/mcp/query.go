@@ -19,6 +19,7 @@ import (
 func ConfigurePool(c *pgxpool.Config) {
 	c.AfterRelease = func(*pgx.Conn) bool { return false }
 	c.MinConns, c.MinIdleConns = 0, 0
+	c.ConnConfig.RuntimeParams["jit"] = "off" // as for the API: no timeout interrupts compiling
 }
 
 type queryInput struct {
