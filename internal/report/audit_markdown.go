@@ -16,7 +16,7 @@ func AuditMarkdown(w io.Writer, r *audit.Report) error {
 		fmt.Fprintf(&b, "## %s\n\n", escapeMarkdown(g.name))
 		for _, x := range g.findings {
 			fmt.Fprintf(&b, "### %s: [%s](%s%s.md) on `%s`\n\n", x.Severity, x.Rule, docsURL, x.Rule,
-				strings.ReplaceAll(x.Object, "`", "'"))
+				strings.ReplaceAll(token(x.Object), "`", "'"))
 			if x.File != "" {
 				fmt.Fprintf(&b, "%s:%d\n\n", escapeMarkdown(x.File), x.Line)
 			}
@@ -47,7 +47,7 @@ func AuditMarkdown(w io.Writer, r *audit.Report) error {
 	section("Accepted", accepted)
 	section("Entries of the baseline that do not count", reopened)
 	section("Not seen", unseen)
-	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
+	_, err := io.WriteString(inert{w}, strings.TrimRight(b.String(), "\n")+"\n")
 	return err
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/report"
+	"github.com/moat-db/moat/prove"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files of audit reports")
@@ -150,6 +151,34 @@ func TestAuditTextKeepsTo80Columns(t *testing.T) {
 }
 
 // The schema is OASIS' own, sarif-2.1.0-rtm.5.
+// A build takes a line of output that begins with :: for a command to itself.
+func TestAuditKeepsNamesInTheirLine(t *testing.T) {
+	t.Parallel()
+	r := sample()
+	r.Findings[0].Object, r.Findings[0].Group = "app.nl\n::error::made up", "app.nl\n::error::made up"
+	for what, write := range map[string]func(io.Writer) error{
+		"text":     func(w io.Writer) error { return report.AuditText(w, r, false, false) },
+		"full":     func(w io.Writer) error { return report.AuditText(w, r, true, false) },
+		"Markdown": func(w io.Writer) error { return report.AuditMarkdown(w, r) },
+		"GitHub":   func(w io.Writer) error { return report.AuditGitHub(w, r, audit.Critical) },
+		"prove": func(w io.Writer) error {
+			return report.ProveText(w, &prove.Report{Probes: []prove.Probe{{Attack: "read", Object: r.Findings[0].Object,
+				Verdict: prove.VerdictLeak}}}, false)
+		},
+	} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), "made up") {
+			t.Errorf("%s: the name is not there", what)
+		}
+		if regexp.MustCompile(`(?m)^\s*::error::made`).Match(b.Bytes()) {
+			t.Errorf("%s: a name begins a line:\n%s", what, b.String())
+		}
+	}
+}
+
 func TestAuditSARIFIsValid(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("testdata/audit/sarif-2.1.0-rtm.5.json")

@@ -34,7 +34,7 @@ func AuditText(w io.Writer, r *audit.Report, full, colour bool) error {
 	case len(r.Findings) > 0:
 		t.line(0, "--full shows each finding with its reason and the SQL that closes it; moat explain RULE tells more.")
 	}
-	_, err := io.WriteString(w, t.b.String())
+	_, err := io.WriteString(inert{w}, t.b.String())
 	return err
 }
 
@@ -122,9 +122,9 @@ func objects(findings []audit.Finding, width int) string {
 // placed is a finding's object, with the line of a migration that it comes from.
 func placed(x audit.Finding) string {
 	if x.File == "" {
-		return x.Object
+		return token(x.Object)
 	}
-	return fmt.Sprintf("%s (%s:%d)", x.Object, x.File, x.Line)
+	return fmt.Sprintf("%s (%s:%d)", token(x.Object), x.File, x.Line)
 }
 
 func rolesText(roles []string) string {

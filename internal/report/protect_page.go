@@ -16,7 +16,7 @@ import (
 // PlanPage writes the first page of a plan: what a person decides by, however many tables
 // there are.
 func PlanPage(w io.Writer, p *protect.Plan) {
-	t := &planText{w: w, said: map[string]bool{}}
+	t := &planText{w: inert{w}, said: map[string]bool{}}
 	t.line(0, "Database %s: %s, tenant column %s (%s), setting %s.", p.Database,
 		english.Count(len(p.Model.Tables), "table"), p.Model.Column, p.Model.Type, p.Model.Setting)
 	t.inferred(p.Model.Inferred)

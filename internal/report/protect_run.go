@@ -13,7 +13,7 @@ import (
 
 // WhyText explains one table.
 func WhyText(w io.Writer, e *protect.Explanation) {
-	t := &planText{w: w}
+	t := &planText{w: inert{w}}
 	t.line(0, "%s is a %s table. %s", e.Table, e.Class, e.Why)
 	if e.Column != "" {
 		t.line(0, "Its tenant column is %s.", e.Column)
@@ -40,7 +40,7 @@ func WhyText(w io.Writer, e *protect.Explanation) {
 
 // ApplyText says what an apply did and what is next.
 func ApplyText(w io.Writer, p *protect.Plan, r *protect.Result, until protect.Group) {
-	t := &planText{w: w}
+	t := &planText{w: inert{w}}
 	fmt.Fprintf(w, "%s applied.\n", english.Count(len(r.Applied), "step"))
 	for _, f := range r.Stopped {
 		fmt.Fprintln(w)
@@ -66,7 +66,7 @@ func ApplyText(w io.Writer, p *protect.Plan, r *protect.Result, until protect.Gr
 
 // OpenText lists the questions that group enforce waits for, by kind.
 func OpenText(w io.Writer, e *protect.OpenError) {
-	t := &planText{w: w, said: map[string]bool{}}
+	t := &planText{w: inert{w}, said: map[string]bool{}}
 	t.line(0, "Not applied: %s. Nothing has changed.", e.Error())
 	t.kinds(e.Open, true)
 	fmt.Fprintln(w)

@@ -14,7 +14,7 @@ import (
 // PlanText writes all of a protect plan for a person at a terminal of 80 columns. sql says
 // whether each step's statements are shown.
 func PlanText(w io.Writer, p *protect.Plan, sql bool) {
-	t := &planText{w: w, said: map[string]bool{}}
+	t := &planText{w: inert{w}, said: map[string]bool{}}
 	t.line(0, "Tenant column %s (%s), setting %s, database %s.", p.Model.Column, p.Model.Type, p.Model.Setting, p.Database)
 	for _, s := range p.Model.Inferred {
 		t.line(0, "%s", s)

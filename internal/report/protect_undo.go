@@ -11,7 +11,7 @@ import (
 // UndoPlanText says what an undo would do. sql says whether each step's statements are
 // shown.
 func UndoPlanText(w io.Writer, steps []protect.UndoStep, sql bool) {
-	t := &planText{w: w}
+	t := &planText{w: inert{w}}
 	if len(steps) == 0 {
 		t.line(0, "Nothing to undo: moat protect has changed nothing here.")
 		return
@@ -38,7 +38,7 @@ func UndoPlanText(w io.Writer, steps []protect.UndoStep, sql bool) {
 
 // UndoText says what an undo did, and what it could not do.
 func UndoText(w io.Writer, r *protect.UndoResult) {
-	t := &planText{w: w}
+	t := &planText{w: inert{w}}
 	fmt.Fprintf(w, "%s undone.\n", english.Count(len(r.Undone), "step"))
 	for _, g := range r.Gone {
 		t.line(2, "nothing to undo: %s", g)

@@ -12,7 +12,7 @@ import (
 // ProveText writes a report for people: the leaks and what is undecided in full,
 // the rest as counts. colour adds terminal colours.
 func ProveText(w io.Writer, r *prove.Report, colour bool) error {
-	p := proveText{w: w, colour: colour}
+	p := proveText{w: inert{w}, colour: colour}
 	p.head(r)
 	p.probes(r, prove.VerdictLeak, "Leaks")
 	p.probes(r, prove.VerdictUndecided, "Undecided")
