@@ -150,7 +150,6 @@ func TestAuditTextKeepsTo80Columns(t *testing.T) {
 	}
 }
 
-// The schema is OASIS' own, sarif-2.1.0-rtm.5.
 // A build takes a line of output that begins with :: for a command to itself.
 func TestAuditKeepsNamesInTheirLine(t *testing.T) {
 	t.Parallel()
@@ -179,6 +178,7 @@ func TestAuditKeepsNamesInTheirLine(t *testing.T) {
 	}
 }
 
+// The schema is OASIS' own, sarif-2.1.0-rtm.5.
 func TestAuditSARIFIsValid(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("testdata/audit/sarif-2.1.0-rtm.5.json")
