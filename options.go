@@ -135,8 +135,13 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
+// pingTimeout is how long an idle connection may take to answer before it is replaced. pgx has none: a
+// server that went away without a word would hold each request to its own end.
+const pingTimeout = 3 * time.Second
+
 // Configure prepares a pool's configuration for use with [New]: what [Open] does
-// before it connects.
+// before it connects. An idle connection that does not answer within three seconds is
+// replaced, unless pool_ping_timeout says another time.
 func Configure(c *pgxpool.Config, o Options) error {
 	if o.MaxConns > 0 {
 		c.MaxConns = o.MaxConns
@@ -146,6 +151,9 @@ func Configure(c *pgxpool.Config, o Options) error {
 	}
 	if o.StatementTimeout > 0 {
 		c.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(o.StatementTimeout.Milliseconds())
+	}
+	if c.PingTimeout == 0 {
+		c.PingTimeout = pingTimeout
 	}
 	if o.Paranoid {
 		configureParanoid(c)

@@ -206,8 +206,10 @@ func (s *service) openShared(ctx context.Context) error {
 	if err != nil {
 		return connectError(err)
 	}
-	pc.MaxConns = 2
-	api.ConfigurePool(s.config.Serve.StatementTimeout)(pc)
+	o := moat.Options{MaxConns: 2, ConfigurePool: api.ConfigurePool(s.config.Serve.StatementTimeout)}
+	if err := moat.Configure(pc, o); err != nil {
+		return err
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return connectError(err)

@@ -1,0 +1,56 @@
+package moat_test
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/moat-db/moat"
+)
+
+// silent is a connection whose other end may go away without a word: what is sent is lost.
+type silent struct {
+	net.Conn
+	gone <-chan struct{}
+}
+
+func (s silent) Write(p []byte) (int, error) {
+	select {
+	case <-s.gone:
+		return len(p), nil
+	default:
+		return s.Conn.Write(p)
+	}
+}
+
+// A server that goes away without closing its connections holds nobody up for long, once it or
+// another is there again.
+func TestSilentConnectionIsReplaced(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{})
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-gone:
+			return c, nil
+		default:
+		}
+		context.AfterFunc(t.Context(), func() { c.Close() }) // or the pool waits for its end
+		return silent{c, gone}, nil
+	}
+	db := newLeads(t).open(t, 2, moat.Options{ConfigurePool: func(c *pgxpool.Config) { c.ConnConfig.DialFunc = dial }})
+	names(t, as(tenantA), db, "select name from leads")
+	close(gone)
+	time.Sleep(1100 * time.Millisecond) // the pool asks no connection that was used within a second
+	ctx, cancel := context.WithTimeout(as(tenantA), 10*time.Second)
+	defer cancel()
+	if got := names(t, ctx, db, "select name from leads"); len(got) != 3 {
+		t.Errorf("A sees %q", got)
+	}
+}
