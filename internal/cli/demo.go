@@ -85,12 +85,18 @@ func (f demoFlags) address() (address string, preferred bool) {
 	return "127.0.0.1:8080", true
 }
 
+// visitorLimits lets one visitor try everything at once. What answers may take of the memory stays bounded, and
+// with it what all bodies and answers may.
+func visitorLimits(l config.Limits) config.Limits {
+	return config.Limits{ResponseBytes: l.ResponseBytes}
+}
+
 func (a *app) serveDemo(ctx context.Context, d *demo.Demo, l net.Listener, format string) error {
 	c, err := config.Load(d.ConfigFile)
 	if err != nil {
 		return err
 	}
-	c.Limits = config.Limits{} // one visitor tries everything at once
+	c.Limits = visitorLimits(c.Limits)
 	identity, err := serveIdentity(&c, d, l.Addr())
 	if err != nil {
 		return err

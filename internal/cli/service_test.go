@@ -37,6 +37,17 @@ func TestLimitsOfZero(t *testing.T) {
 	}
 }
 
+// The demo's visitor is held up by no rate, and still cannot take all of the memory: 200 forms of 1 MB each
+// took 350 MB.
+func TestDemoIsBoundedInMemory(t *testing.T) {
+	t.Parallel()
+	c := config.Default()
+	c.Limits = visitorLimits(c.Limits)
+	if got := apiLimits(c); got.RequestsPerSecond != 0 || got.Concurrent != math.MaxInt || got.ResponseBytes != 16<<20 {
+		t.Errorf("limits %+v", got)
+	}
+}
+
 // A limit near to what is in use would leave the program to its collector.
 func TestMemoryLimitLeavesRoom(t *testing.T) {
 	t.Parallel()
