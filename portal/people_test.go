@@ -197,6 +197,58 @@ func TestInvitations(t *testing.T) {
 	}
 }
 
+// An operator invites the first admin of a client, and nobody else: as soon as there is one, neither
+// does the console invite, nor does a link of the operator's open anything.
+func TestFirstInvitation(t *testing.T) {
+	t.Parallel()
+	w := newOffice(t, func(c *Config) { managed(t)(c); c.Keys = nil })
+	desk := w.desk()
+	invite := func(tenant, email string) (string, int) {
+		a := desk.do("POST", "/operator/tenants/"+tenant+"/invite", url.Values{"email": {email}, "reason": {"a new client"}})
+		_, path, _ := strings.Cut(between(a.body, `<pre id="link">`, "</pre>"), "/portal")
+		return path, a.status
+	}
+	accept := func(link, subject, email string) int {
+		v := w.visitor()
+		v.get(link)
+		v.do("POST", "/sign-in", url.Values{"token": {w.tokenOf(subject, "", email, true)}})
+		return v.do("POST", link, nil).status
+	}
+	const offer = "Invite the first admin"
+	page := desk.get("/operator/tenants/2")
+	if _, status := invite("2", "x@client.example"); status != http.StatusConflict || page.status != http.StatusOK ||
+		strings.Contains(page.body, offer) {
+		t.Errorf("a client with an admin: %d, page %d", status, page.status)
+	}
+	w.db.Exec(t, "update shop.members set role = 'viewer' where account_id = 2")
+	if !strings.Contains(desk.get("/operator/tenants/2").body, offer) {
+		t.Error("a client without an admin: the console does not offer to invite one")
+	}
+	if _, status := invite("2", "Bo <bo@client.example>"); status != http.StatusUnprocessableEntity {
+		t.Errorf("not an address: %d", status)
+	}
+	if _, status := invite("99", "bo@client.example"); status != http.StatusNotFound {
+		t.Errorf("no such client: %d", status)
+	}
+	late, _ := invite("2", "late@client.example")
+	first, _ := invite("2", "bo@client.example")
+	if got := accept(first, "eve", "eve@client.example"); got != http.StatusNotFound {
+		t.Errorf("another address: %d", got)
+	}
+	if got := accept(first, "bo", "bo@client.example"); got != 303 || !strings.Contains(w.query(membership), "2bo:owner") {
+		t.Errorf("the first admin: %d, %s", got, w.query(membership))
+	}
+	if got := accept(late, "lou", "late@client.example"); got != http.StatusNotFound {
+		t.Errorf("an operator's link where there is an admin: %d, %s", got, w.query(membership))
+	}
+	if _, status := invite("2", "second@client.example"); status != http.StatusConflict {
+		t.Errorf("a second one: %d", status)
+	}
+	if log := desk.get("/operator/log").body; !strings.Contains(log, "invited the first admin") {
+		t.Error("the log does not have it")
+	}
+}
+
 // The application role can neither read invitations nor change members, whatever it sets.
 func TestApplicationCannotChangeMembers(t *testing.T) {
 	t.Parallel()
@@ -206,6 +258,7 @@ func TestApplicationCannotChangeMembers(t *testing.T) {
 	for _, sql := range []string{
 		"select moat.people_change('1', 'https://clients.test', 'ann', 'https://clients.test', 'vic', 'owner')",
 		"select moat.people_invite('1', 'https://clients.test', 'ann', 'x@x.example', 'owner', '\\x00', now())",
+		"select moat.people_invite_first('9', 'x@x.example', 'owner', '\\x00', now())", "select moat.people_led('1')",
 		"select moat.people_accept('\\x00', 'i', 's', 'e', 'n')", "select * from moat.invitation",
 		"insert into shop.members values (1, 'bea', 'https://clients.test', 'owner')",
 		"update shop.members set role = 'owner'", "delete from shop.members"} {

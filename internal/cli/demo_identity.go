@@ -26,7 +26,8 @@ func serveIdentity(c *config.Config, d *demo.Demo, portal net.Addr) (*http.Serve
 		return nil, err
 	}
 	p, err := idp.New(idp.Config{Issuer: "http://" + l.Addr().String(), Name: "Sign in to the demo", Client: demoClientID,
-		Back: backTo(portal), Accounts: func(r *http.Request) ([]idp.Account, error) { return accounts(r.Context(), d) }})
+		Back: backTo(portal), Accounts: func(r *http.Request) ([]idp.Account, error) { return accounts(r.Context(), d) },
+		Subject: func(email string) string { return subject(context.Background(), d, email) }})
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +53,19 @@ func backTo(portal net.Addr) func(string) bool {
 			(slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname()) ||
 				strings.HasSuffix(u.Hostname(), ".localhost"))
 	}
+}
+
+// subject is the id of a person of the demo, or what the id of another one would be. It is empty,
+// and nobody's, where the database does not answer.
+func subject(ctx context.Context, d *demo.Demo, email string) (id string) {
+	conn, err := pgx.Connect(ctx, d.AdminURL)
+	if err != nil {
+		return ""
+	}
+	defer conn.Close(ctx)
+	_ = conn.QueryRow(ctx, `select coalesce((select id::text from app.people where email = lower($1)),
+		md5(lower($1))::uuid::text)`, email).Scan(&id)
+	return id
 }
 
 // accounts are the tenants of the moment, the agency first.

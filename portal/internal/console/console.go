@@ -121,6 +121,9 @@ func (p *Pages) routes() map[string]Handler {
 		"GET /isolation/prove":       p.proveProgress,
 		"GET /log":                   p.logPage,
 	}
+	if p.Clients.People != nil {
+		all["POST /tenants/{id}/invite"] = p.invite
+	}
 	if p.Keys != nil {
 		all["POST /tenants/{id}/keys"] = p.revokeKey
 	}

@@ -26,6 +26,7 @@ type tenantPage struct {
 	Own        lifecycle.Limit
 	Members    []people.Member
 	More       bool // members than are listed
+	Invites    bool // nobody in the client can, so an operator may
 	Asks       bool // only a member is shown anything
 	Issuers    bool // a member is an issuer's subject
 	Keys       []apikey.Key
@@ -77,6 +78,7 @@ func (p *Pages) tenantPage(w http.ResponseWriter, r *http.Request, s *frame.Sess
 	}
 	if err == nil {
 		data.Members, data.More, err = p.Clients.Members(r.Context(), known, data.Client.ID)
+		data.Invites = p.Clients.People != nil && !p.led(data.Members)
 	}
 	if err != nil {
 		return err

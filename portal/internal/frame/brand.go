@@ -241,6 +241,26 @@ func (f *Frame) Look(r *http.Request) *Look {
 	return f.looks[Hostname(host)]
 }
 
+// ClientsAt is a page of the clients' portal, as their browsers know it: at the first host that is for
+// clients alone, or where the request came.
+func (f *Frame) ClientsAt(r *http.Request, path string) string {
+	u := &url.URL{Scheme: "http", Host: r.Host, Path: path}
+	if f.Secure(r) {
+		u.Scheme = "https"
+	}
+	for _, host := range slices.Sorted(maps.Keys(f.looks)) {
+		if f.looks[host].Console {
+			continue
+		}
+		u.Host = host
+		if _, port, err := net.SplitHostPort(r.Host); err == nil && Hostname(host) == host {
+			u.Host = net.JoinHostPort(host, port)
+		}
+		break
+	}
+	return u.String()
+}
+
 // Unknown returns the first of hosts that the portal is not served at, "" where there is none.
 func (f *Frame) Unknown(hosts []string) string {
 	for _, host := range hosts {

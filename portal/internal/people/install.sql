@@ -57,6 +57,28 @@ BEGIN
       by_issuer = excluded.by_issuer, by_subject = excluded.by_subject, created = now(), expires = excluded.expires;
 END $$;
 
+-- Whether somebody in a tenant can invite.
+CREATE OR REPLACE FUNCTION moat.people_led(tenant text) RETURNS boolean
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT EXISTS (SELECT FROM {{link}} m WHERE m.{{tenant}}::text = $1 AND {{accepted}}
+    AND m.{{role}}::text = ANY ({{admins}}))
+$$;
+
+-- An operator invites the first admin of a tenant, and nobody else: from then on its admins do. The
+-- invitation names nobody, and no other can do without.
+CREATE OR REPLACE FUNCTION moat.people_invite_first(tenant text, email text, role text, code bytea, expires timestamptz)
+  RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF moat.people_led($1) THEN RAISE EXCEPTION 'its admins invite' USING ERRCODE = 'MP010'; END IF;
+  IF $3 <> ALL ({{admins}}) THEN RAISE EXCEPTION 'not the role of an admin' USING ERRCODE = 'MP003'; END IF;
+  INSERT INTO moat.invitation AS i (tenant, email, role, code, by_issuer, by_subject, expires)
+    VALUES ($1, lower($2), $3, $4, '', '', $5)
+    ON CONFLICT ON CONSTRAINT invitation_tenant_email_key DO UPDATE SET role = excluded.role, code = excluded.code,
+      by_issuer = '', by_subject = '', created = now(), expires = excluded.expires;
+END $$;
+
 CREATE OR REPLACE FUNCTION moat.people_withdraw(tenant text, by_issuer text, by_subject text, invitation uuid)
   RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -107,8 +129,12 @@ BEGIN
   IF i.id IS NULL THEN RAISE EXCEPTION 'no such invitation' USING ERRCODE = 'MP006'; END IF;
   IF i.email <> lower($4) OR $3 = '' THEN RAISE EXCEPTION 'another address' USING ERRCODE = 'MP007'; END IF;
   PERFORM 1 FROM {{link}} m WHERE m.{{tenant}}::text = i.tenant FOR UPDATE;
-  -- Who invited must still be one who may.
-  inviter := moat.people_rank(i.tenant, i.by_issuer, i.by_subject);
+  -- Who invited must still be one who may: an operator, as long as there is no admin.
+  IF i.by_subject <> '' THEN
+    inviter := moat.people_rank(i.tenant, i.by_issuer, i.by_subject);
+  ELSIF NOT moat.people_led(i.tenant) THEN
+    inviter := 1;
+  END IF;
   IF inviter IS NULL OR coalesce(array_position({{admins}}, i.role), 1000) < inviter THEN
     RAISE EXCEPTION 'no such invitation' USING ERRCODE = 'MP006';
   END IF;
@@ -126,6 +152,7 @@ DO $$
 DECLARE f text;
 BEGIN
   FOREACH f IN ARRAY ARRAY['people_rank(text, text, text)', 'people_invite(text, text, text, text, text, bytea, timestamptz)',
+      'people_led(text)', 'people_invite_first(text, text, text, bytea, timestamptz)',
       'people_withdraw(text, text, text, uuid)', 'people_change(text, text, text, text, text, text)',
       'people_accept(bytea, text, text, text, text)'] LOOP
     EXECUTE 'ALTER FUNCTION moat.' || f || ' OWNER TO {{definer}}';

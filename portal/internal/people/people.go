@@ -51,10 +51,12 @@ var (
 	ErrAddress  = errors.New("the invitation is for another address")
 	ErrMember   = errors.New("a member already")
 	ErrUnfit    = errors.New("the sign-in does not fit the table of people")
+	ErrLed      = errors.New("the tenant has an admin, who invites")
 )
 
 var reasons = map[string]error{"MP001": ErrNotAdmin, "MP002": ErrGone, "MP003": ErrAbove, "MP004": ErrLast,
-	"MP005": ErrMany, "MP006": ErrGone, "MP007": ErrAddress, "MP008": ErrUnfit, "MP009": ErrMember}
+	"MP005": ErrMany, "MP006": ErrGone, "MP007": ErrAddress, "MP008": ErrUnfit, "MP009": ErrMember,
+	"MP010": ErrLed}
 
 func reason(err error) error {
 	var pg *pgconn.PgError
@@ -79,12 +81,25 @@ type Invitation struct {
 // the code of the link: nothing else ever does.
 func (s *Store) Invite(ctx context.Context, of moat.Tenant, by Person, email, role string, now time.Time) (string,
 	error) {
-	random := make([]byte, sha256.Size)
-	_, _ = rand.Read(random) // never fails
-	code := base64.RawURLEncoding.EncodeToString(random)
+	code := newCode()
 	_, err := s.Pool.Exec(ctx, "select moat.people_invite($1, $2, $3, $4, $5, $6, $7)", string(of), by.Issuer, by.Subject,
 		Address(email), role, hash(code), now.Add(lives))
 	return code, reason(err)
+}
+
+// InviteFirst invites an address, in an operator's name, to be the first admin of a tenant, with
+// the highest role. Its error is [ErrLed] where there is an admin.
+func (s *Store) InviteFirst(ctx context.Context, of moat.Tenant, email string, now time.Time) (string, error) {
+	code := newCode()
+	_, err := s.Pool.Exec(ctx, "select moat.people_invite_first($1, $2, $3, $4, $5)", string(of), Address(email),
+		s.Admins[0], hash(code), now.Add(lives))
+	return code, reason(err)
+}
+
+func newCode() string {
+	random := make([]byte, sha256.Size)
+	_, _ = rand.Read(random) // never fails
+	return base64.RawURLEncoding.EncodeToString(random)
 }
 
 // Withdraw ends an invitation.
