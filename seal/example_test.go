@@ -12,7 +12,7 @@ import (
 // new" wrote; it is read again when it changes.
 func Example() {
 	ctx := context.Background()
-	sealer, err := seal.Open("/etc/moat/seal.key", nil)
+	sealer, err := seal.Open("seal.key", nil)
 	if err != nil {
 		fmt.Println("no key, no start")
 		return
