@@ -235,14 +235,20 @@ func TestFirstInvitation(t *testing.T) {
 	if got := accept(first, "eve", "eve@client.example"); got != http.StatusNotFound {
 		t.Errorf("another address: %d", got)
 	}
+	if got := accept(late, "lou", "late@client.example"); got != http.StatusNotFound {
+		t.Errorf("a link that another one has replaced: %d, %s", got, w.query(membership))
+	}
 	if got := accept(first, "bo", "bo@client.example"); got != 303 || !strings.Contains(w.query(membership), "2bo:owner") {
 		t.Errorf("the first admin: %d, %s", got, w.query(membership))
 	}
-	if got := accept(late, "lou", "late@client.example"); got != http.StatusNotFound {
-		t.Errorf("an operator's link where there is an admin: %d, %s", got, w.query(membership))
-	}
 	if _, status := invite("2", "second@client.example"); status != http.StatusConflict {
 		t.Errorf("a second one: %d", status)
+	}
+	w.db.Exec(t, "update shop.members set role = 'viewer' where account_id = 2")
+	third, _ := invite("2", "lou@client.example")
+	w.db.Exec(t, "update shop.members set role = 'owner' where person = 'bea'")
+	if got := accept(third, "lou", "lou@client.example"); got != http.StatusNotFound {
+		t.Errorf("an operator's link where there is an admin: %d, %s", got, w.query(membership))
 	}
 	if log := desk.get("/operator/log").body; !strings.Contains(log, "invited the first admin") {
 		t.Error("the log does not have it")

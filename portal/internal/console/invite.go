@@ -34,7 +34,10 @@ func (p *Pages) invite(w http.ResponseWriter, r *http.Request, s *frame.Session)
 	}
 	data := &invitedPage{Address: people.Address(at.Address)}
 	act := ledger.Entry{By: s, Action: "invited the first admin", Reason: reason, Details: data.Address}
-	err = p.one(r, act, func(_ pgx.Tx, _ *schema.Schema, one tenant) error {
+	err = p.one(r, act, func(_ pgx.Tx, sc *schema.Schema, one tenant) error {
+		if sc.Check.AsksMember() {
+			return errMembersOnly
+		}
 		data.Client = one
 		code, err := p.Clients.People.InviteFirst(r.Context(), moat.Tenant(one.ID), data.Address, p.Now())
 		data.Link = p.ClientsAt(r, frame.Base+"/invitation/"+code)
@@ -49,6 +52,10 @@ func (p *Pages) invite(w http.ResponseWriter, r *http.Request, s *frame.Session)
 	}
 	return p.show(w, r, s, "invited", "Invitation", "Clients", data)
 }
+
+// errMembersOnly: who is invited is no member yet, and is shown nothing of the client.
+var errMembersOnly = &frame.Refusal{Status: http.StatusConflict, Title: "The console cannot invite here",
+	Hint: "The database shows a client to its members only. Add the first membership in your application."}
 
 // led says whether a client has a member who can invite.
 func (p *Pages) led(members []people.Member) bool {

@@ -78,7 +78,7 @@ func (p *Pages) tenantPage(w http.ResponseWriter, r *http.Request, s *frame.Sess
 	}
 	if err == nil {
 		data.Members, data.More, err = p.Clients.Members(r.Context(), known, data.Client.ID)
-		data.Invites = p.Clients.People != nil && !p.led(data.Members)
+		data.Invites = p.Clients.People != nil && !data.Asks && !p.led(data.Members)
 	}
 	if err != nil {
 		return err

@@ -20,6 +20,8 @@ CREATE TABLE IF NOT EXISTS moat.invitation (
     expires    timestamptz NOT NULL,
     UNIQUE (tenant, email)
 );
+-- Of an operator's, a tenant has one at a time: a link to a mistyped address ends with the next.
+CREATE UNIQUE INDEX IF NOT EXISTS invitation_first ON moat.invitation (tenant) WHERE by_subject = '';
 COMMENT ON TABLE moat.invitation IS 'Who is invited to which tenant: the e-mail address that a sign-in must have verified, and the hash of the link';
 REVOKE ALL ON moat.invitation FROM {{public}};
 GRANT USAGE ON SCHEMA moat, {{schemas}} TO {{definer}};
@@ -73,6 +75,7 @@ AS $$
 BEGIN
   IF moat.people_led($1) THEN RAISE EXCEPTION 'its admins invite' USING ERRCODE = 'MP010'; END IF;
   IF $3 <> ALL ({{admins}}) THEN RAISE EXCEPTION 'not the role of an admin' USING ERRCODE = 'MP003'; END IF;
+  DELETE FROM moat.invitation i WHERE i.tenant = $1 AND i.by_subject = '';
   INSERT INTO moat.invitation AS i (tenant, email, role, code, by_issuer, by_subject, expires)
     VALUES ($1, lower($2), $3, $4, '', '', $5)
     ON CONFLICT ON CONSTRAINT invitation_tenant_email_key DO UPDATE SET role = excluded.role, code = excluded.code,
