@@ -388,6 +388,26 @@ func TestPartitionKilled(t *testing.T) {
 	}
 }
 
+// A swap is undone and forgotten in one transaction: what stops between leaves no step in the journal
+// that cannot be undone any more.
+func TestSwapIsUndoneAtOnce(t *testing.T) {
+	t.Parallel()
+	b := hotBench(t, pgtest.Shared(t), 300)
+	before := text(t, b.snapshot(t))
+	b.applyPartition(t, ways()["wrap"], nil)
+	b.Exec(t, `CREATE FUNCTION moat.stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'stopped'; END $$;
+		CREATE TRIGGER stop BEFORE DELETE ON moat.steps FOR EACH ROW WHEN (OLD.id LIKE '%/wrap')
+		EXECUTE FUNCTION moat.stop()`)
+	if _, err := Undo(t.Context(), b.open, ApplyOptions{Table: in("big")}); err == nil {
+		t.Fatal("it was not stopped")
+	}
+	b.Exec(t, "DROP FUNCTION moat.stop() CASCADE")
+	b.undoPartition(t)
+	if d := diff(before, text(t, b.snapshot(t))); d != "" {
+		t.Errorf("undo left\n%s", d)
+	}
+}
+
 func (b *bench) lookPartition(t *testing.T, o Partition) (*Plan, error) {
 	o.Table = in("big")
 	return LookPartition(t.Context(), b.reader(t), b.opts, b.cfg, o)

@@ -50,17 +50,31 @@ func (s *session) reverse(ctx context.Context, e entry, res *UndoResult) (err er
 // transaction; elsewhere each statement is one, which holds no lock while it waits for
 // another, and may be run again.
 func (s *session) inOrder(ctx context.Context, e entry, res *UndoResult) error {
-	statements := e.undo
 	if len(e.undo) > 0 && strings.HasPrefix(e.undo[0], "LOCK TABLE ") {
-		statements = []string{strings.Join(e.undo, ";\n")}
+		return s.atOnce(ctx, e, res)
 	}
-	for _, q := range statements {
+	for _, q := range e.undo {
 		if _, err := s.single(ctx, "", q); err != nil {
 			return err
 		}
 	}
 	res.Undone = append(res.Undone, e.id)
 	return forget(ctx, s.conn, e)
+}
+
+// atOnce undoes a step and forgets it in one transaction: what has run cannot run again, and a
+// journal that still had it would stop every further undo.
+func (s *session) atOnce(ctx context.Context, e entry, res *UndoResult) error {
+	err := s.inTx(ctx, nil, func(tx pgx.Tx) error {
+		if err := execute(ctx, tx.Conn(), []string{strings.Join(e.undo, ";\n")}); err != nil {
+			return err
+		}
+		return forget(ctx, tx, e)
+	})
+	if err == nil {
+		res.Undone = append(res.Undone, e.id)
+	}
+	return err
 }
 
 var errSingly = errors.New("undo statement by statement")
