@@ -35,17 +35,10 @@ func standby(t *testing.T, primary *postgres.Server) *postgres.Server {
 	if err := os.Chown(dir, int(owner.Uid), int(owner.Gid)); err != nil {
 		t.Fatal(err)
 	}
-	copying := exec.Command(filepath.Join(primary.Bin(), "pg_basebackup"), "-h", primary.SocketDir(), "-p",
-		fmt.Sprint(primary.Port()), "-U", "postgres", "-D", filepath.Join(dir, "data"), "-R", "-c", "fast", "-X", "stream")
-	copying.Dir = "/"
-	if os.Getuid() == 0 {
-		copying.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid}}
-	}
-	if out, err := copying.CombinedOutput(); err != nil {
-		t.Fatalf("copy the primary: %v %s", err, out)
-	}
-	s, err := postgres.Start(t.Context(), postgres.Options{Dir: dir, Settings: map[string]string{
-		"max_connections": "200", "max_prepared_transactions": "10", "wal_level": "logical"}})
+	copyCluster(t, primary, owner, filepath.Join(dir, "data"))
+	s, err := postgres.Start(t.Context(), postgres.Options{Dir: dir, Major: primary.Major(), Settings: map[string]string{
+		"max_connections": "200", "max_prepared_transactions": "10", "wal_level": "logical",
+		"primary_conninfo": fmt.Sprintf("host=%s port=%d user=postgres", primary.SocketDir(), primary.Port())}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,6 +48,40 @@ func standby(t *testing.T, primary *postgres.Server) *postgres.Server {
 		}
 	})
 	return s
+}
+
+// copyCluster makes a standby's folder with SQL and cp: downloaded builds have no pg_basebackup.
+func copyCluster(t *testing.T, primary *postgres.Server, owner *syscall.Stat_t, to string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), primary.URL("postgres", postgres.Superuser))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	var from, label string
+	err = conn.QueryRow(t.Context(), "SELECT current_setting('data_directory') FROM pg_backup_start('standby', true)").
+		Scan(&from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runAs(t, owner, "", `cp -a "$0" "$1" && rm "$1/postmaster.pid"`, from, to)
+	if err := conn.QueryRow(t.Context(), "SELECT labelfile FROM pg_backup_stop()").Scan(&label); err != nil {
+		t.Fatal(err)
+	}
+	runAs(t, owner, label, `cat > "$0/backup_label" && touch "$0/standby.signal"`, to)
+}
+
+// runAs runs a script of the shell as the user that PostgreSQL runs as.
+func runAs(t *testing.T, owner *syscall.Stat_t, input, script string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("sh", append([]string{"-c", script}, args...)...)
+	cmd.Dir, cmd.Stdin = "/", strings.NewReader(input)
+	if os.Getuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid}}
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("copy the primary: %v %s", err, out)
+	}
 }
 
 // serveURL serves what a connection string leads to.
