@@ -231,9 +231,10 @@ func (p *planner) askPeople(rel *catalog.Relation, tm catalog.TableModel) bool {
 		}
 		q, through := key(tm.Table), key(ref.From.QName())
 		p.decide(Decision{ID: "class/" + q, Table: tm.Table,
-			Question: fmt.Sprintf("Do all tenants share %s, or are its rows members of tenants through %s?", q, through),
-			Why: tm.Why + ". Members are seen by the tenants that " + through + " names, and only the columns listed: leave " +
-				"out what no colleague should read. Until you decide, the application role gets no privileges on it.",
+			Question: fmt.Sprintf("Do all tenants share %s, or does each see only the rows that its own %s name?", q, through),
+			Why: tm.Why + ". With members a tenant sees those rows, and of them only the columns listed, as of people who " +
+				"belong to it: leave out what no colleague should read. Until you decide, the application role gets no " +
+				"privileges on it.",
 			Config: fmt.Sprintf("tables: {members: {%[1]s: {through: %[2]s, person: %[3]s, columns: [%[4]s]}}}\n"+
 				"tables: {shared: [%[1]s]}   # or: every tenant reads it", q, through, ref.Key.Columns[0], shown(rel))})
 		return true

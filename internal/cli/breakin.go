@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/sqltext"
 )
@@ -105,6 +106,9 @@ func (b *breakIn) lines(ctx context.Context, in io.Reader, prompt io.Writer) err
 	ask := ok && term.IsTerminal(int(file.Fd()))
 	scanner := bufio.NewScanner(in)
 	scanner.Buffer(nil, 1<<20)
+	if ask {
+		fmt.Fprintf(prompt, "One line is one try; Ctrl-D ends. For example:\n  %s\n", b.example())
+	}
 	for {
 		if ask {
 			fmt.Fprintf(prompt, "%s> ", b.tenant)
@@ -119,6 +123,16 @@ func (b *breakIn) lines(ctx context.Context, in io.Reader, prompt io.Writer) err
 			return err
 		}
 	}
+}
+
+// example is a statement that forgets its tenant, on a table of theirs.
+func (b *breakIn) example() string {
+	for _, t := range b.view.Model.Tables {
+		if t.Class == catalog.TenantTable && t.Column != "" {
+			return "select * from " + t.Table.SQL() + " where true or " + sqltext.Ident(t.Column) + " is not null"
+		}
+	}
+	return "select current_user"
 }
 
 // try runs the SQL on a connection of its own. What the server answers is a result;

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/moat-db/moat/internal/postgres/pgtest"
+	"github.com/moat-db/moat/tenancy"
 )
 
 // breakInDatabase has a tenant column that is called otherwise, another in one table, and
@@ -94,5 +95,24 @@ func TestBreakInNeedsTheModel(t *testing.T) {
 	code, out, errs := run(t, "breakin", "--app-url", d.As(t, role), "--tenant", sealTenantA, "select * from things")
 	if code != exitError || out != "" || !strings.Contains(errs, "tenant.column") {
 		t.Errorf("exit %d: %s%s", code, out, errs)
+	}
+}
+
+// The prompt's example forgets its tenant on a table of theirs, and runs as it stands.
+func TestBreakInExample(t *testing.T) {
+	t.Parallel()
+	d, role := breakInDatabase(t)
+	read, err := schemaLoader(d.As(t, role), tenancy.Options{Schemas: []string{"app"}})(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	example := (&breakIn{judge: judge{view: read}}).example()
+	if !strings.Contains(example, "app.deals where true or owner_org ") {
+		t.Errorf("the example is %s", example)
+	}
+	config := write(t, "bare.yaml", "tables: {schemas: [app], shared: [app.countries]}\n")
+	if code, text, errs := run(t, "breakin", "--config", config, "--app-url", d.As(t, role), "--tenant", sealTenantA,
+		example); code != exitOK {
+		t.Errorf("exit %d: %s%s", code, text, errs)
 	}
 }

@@ -61,11 +61,11 @@ func (p period) step(at time.Time, n int) time.Time {
 	return at.AddDate(0, 0, n)
 }
 
-func (p period) text(at time.Time) string {
+func (p period) text(at time.Time, l *text.Locale) string {
 	if p.unit == "month" {
-		return at.Format("Jan 2006")
+		return l.Month(at)
 	}
-	return at.Format("2 Jan")
+	return l.DayOfYear(at)
 }
 
 // trend counts the rows of each day or month in the viewer's zone.
@@ -121,11 +121,11 @@ func draw(p period, first time.Time, counts map[string]int64, l *text.Locale) *t
 		n := counts[day.Format(time.DateOnly)]
 		h := 100 * float64(n) / top
 		t.Total += n
-		t.Bars = append(t.Bars, stick{float64(i)*barStep + 1.5, 100 - h, barStep - 3, h, p.text(day), n})
+		t.Bars = append(t.Bars, stick{float64(i)*barStep + 1.5, 100 - h, barStep - 3, h, p.text(day, l), n})
 	}
 	t.Ticks = []string{l.Short(top), l.Short(top / 2), "0"}
 	for _, i := range []int{0, p.bars / 3, 2 * p.bars / 3, p.bars - 1} {
-		t.Labels = append(t.Labels, p.text(p.step(first, i)))
+		t.Labels = append(t.Labels, p.text(p.step(first, i), l))
 	}
 	return t
 }

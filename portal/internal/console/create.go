@@ -19,7 +19,8 @@ import (
 type field struct {
 	Name, Title, Hint string
 	Required, First   bool
-	More              bool // seldom given
+	More              bool     // seldom given
+	Parents           []parent // to choose from, by name
 }
 
 type createPage struct {
@@ -75,7 +76,11 @@ func (p *Pages) showCreate(w http.ResponseWriter, r *http.Request, s *frame.Sess
 		return &frame.Refusal{Status: http.StatusConflict, Title: "The console cannot add clients here",
 			Hint: "No table lists the clients: one exists when it has rows."}
 	}
-	return p.show(w, r, s, "create", "New client", "Clients", &createPage{fields(sc), problem, r.PostForm})
+	page := &createPage{fields(sc), problem, r.PostForm}
+	if err := p.offerParents(r, s, sc, page); err != nil {
+		return err
+	}
+	return p.show(w, r, s, "create", "New client", "Clients", page)
 }
 
 // create adds a client, and says in the form what the database would not take.

@@ -116,6 +116,23 @@ func (l *Locale) Money(decimal, code string) string {
 	return l.priced(l.Number(padded(decimal, Digits(code))), code)
 }
 
+// DayOfYear is Day without the year, for the axis of a chart.
+func (l *Locale) DayOfYear(at time.Time) string {
+	short := strings.TrimLeft(strings.Replace(l.day, "2006", "", 1), ".-/ ")
+	return at.Format(strings.TrimRight(short, "-/, ")) // a point at the end belongs to the month
+}
+
+// Month is a month of a year.
+func (l *Locale) Month(at time.Time) string {
+	switch day := strings.LastIndex(l.day, "02"); {
+	case strings.Contains(l.day, "Jan"):
+		return at.Format("Jan 2006")
+	case strings.HasPrefix(l.day, "2006"):
+		return at.Format(strings.TrimRight(l.day[:day], "-/ "))
+	}
+	return at.Format(l.day[len("02."):])
+}
+
 // ShortMoney is Money in about three figures.
 func (l *Locale) ShortMoney(f float64, code string) string { return l.priced(l.Short(f), code) }
 

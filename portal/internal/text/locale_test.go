@@ -50,6 +50,20 @@ func TestLocales(t *testing.T) {
 	}
 }
 
+// A chart's axis names days and months as the region's dates do.
+func TestDaysOnAnAxis(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 10, 3, 0, 0, 0, 0, time.UTC)
+	for tag, want := range map[string][2]string{"en-GB": {"3 Oct", "Oct 2026"}, "en-US": {"Oct 3", "Oct 2026"},
+		"de-DE": {"03.10.", "10.2026"}, "fr-FR": {"03/10", "10/2026"}, "nl-NL": {"03-10", "10-2026"},
+		"sv-SE": {"10-03", "2026-10"}, "hu-HU": {"10. 03.", "2026. 10."}, "ja-JP": {"10/03", "2026/10"}} {
+		l := LocaleOf(tag)
+		if got := [2]string{l.DayOfYear(at), l.Month(at)}; got != want {
+			t.Errorf("%s writes %q, want %q", tag, got, want)
+		}
+	}
+}
+
 func TestMinorUnits(t *testing.T) {
 	t.Parallel()
 	table(t, "Major", func(s string) string { return Major(s, 2) }, map[string]string{"125000": "1250.00", "5": "0.05",
