@@ -12,7 +12,7 @@ import (
 // database is only observed: group observe of moat protect stands, and row-level security
 // notes what it would hide and hides nothing.
 var ErrObserved = errors.New("row-level security is only observed here and hides nothing: end it with moat protect " +
-	"--apply --until enforce, or --undo")
+	"--apply --until enforce, or moat protect --undo --apply")
 
 // ObservePolicy begins the name of each policy of group observe. It sorts before what
 // people call theirs: PostgreSQL asks permissive policies in the opposite order of their

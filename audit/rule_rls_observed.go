@@ -24,7 +24,7 @@ var ruleRLSObserved = Rule{
 		return []Finding{f.onDatabase(fmt.Sprintf("Every tenant reads and changes the rows of all others in %s, such as "+
 			"%s: their policies let everything through and note it.", english.Count(len(tables), "table"), tables[0]),
 			"Group observe of moat protect stands"+f.observedFor()+".").decide("Look at moat observe. When it is clean, run " +
-			"moat protect --apply --until enforce; to stop, moat protect --undo.")}
+			"moat protect --apply --until enforce; to stop, moat protect --undo --apply.")}
 	},
 }
 

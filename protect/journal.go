@@ -3,6 +3,7 @@ package protect
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -119,7 +120,7 @@ added AS (
       pg_catalog.to_regclass(nullif($8, '')), nullif($9, ''), nullif($10, '')
    WHERE NOT EXISTS (SELECT FROM there) RETURNING seq)
 SELECT seq FROM there UNION ALL SELECT seq FROM added LIMIT 1`,
-		s.ID, string(s.Group), s.Title+" "+tableText(s), s.SQL, undo, s.Transactional, state,
+		s.ID, string(s.Group), strings.TrimSpace(s.Title+" "+tableText(s)), s.SQL, undo, s.Transactional, state,
 		relationText(s), s.Table.Schema, s.Table.Name).Scan(&seq)
 	if err != nil {
 		return 0, fmt.Errorf("write the journal: %w", err)

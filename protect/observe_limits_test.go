@@ -124,6 +124,7 @@ func TestObserveTellsNobody(t *testing.T) {
 			t.Errorf("%s succeeds", q)
 		}
 	}
+	refused(t, conn)
 	// With the right to name it, the function tells nothing of anybody's rows.
 	b.Exec(t, "GRANT USAGE ON SCHEMA moat TO "+worker)
 	if n := one[int](t, conn, noted); n != 1 {
@@ -145,7 +146,13 @@ func TestObserveTellsNobody(t *testing.T) {
 	if o, err := Observe(t.Context(), operator); err != nil || len(o.Statements) == 0 {
 		t.Errorf("the operator reads %+v, %v", o, err)
 	}
-	if _, err := Observe(t.Context(), conn); err == nil || !strings.Contains(err.Error(), "may not read moat.notes") {
+	refused(t, conn)
+}
+
+func refused(t *testing.T, application *pgx.Conn) {
+	t.Helper()
+	_, err := Observe(t.Context(), application)
+	if err == nil || !strings.Contains(err.Error(), "may not read moat.notes") {
 		t.Errorf("the application observes: %v", err)
 	}
 }
@@ -267,6 +274,9 @@ func TestObserveIsSaid(t *testing.T) {
 	i := slices.IndexFunc(r.Findings, func(x audit.Finding) bool { return x.Rule == "rls-observed" })
 	if i < 0 {
 		t.Fatalf("audit finds %v", r.Verdict)
+	}
+	if slices.ContainsFunc(r.Findings, func(x audit.Finding) bool { return x.Rule == "policy-restrictive-role" }) {
+		t.Error("audit advises to enforce a policy that is put aside")
 	}
 	if x := r.Findings[i]; x.Severity != audit.Critical || x.Acceptable() || !strings.Contains(x.Why, "for 9 days") ||
 		!strings.Contains(x.Message, "4 tables") {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +35,9 @@ func (d *days) Set(text string) error {
 func (d *days) String() string {
 	if *d == 0 {
 		return "0" // else the help says that this is the default
+	}
+	if n := *d / days(24*time.Hour); n*days(24*time.Hour) == *d {
+		return fmt.Sprintf("%dd", n)
 	}
 	return time.Duration(*d).String()
 }

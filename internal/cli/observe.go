@@ -116,7 +116,7 @@ func (a *app) showObservation(o *protect.Observation, f observeFlags) error {
 		report.ObserveText(a.Out, o, 0)
 	}
 	if seen := o.At.Sub(o.CountedSince); seen < f.atLeast {
-		fmt.Fprintf(a.Err, "moat: observed for %s of %s\n", seen.Round(time.Second), f.atLeast)
+		fmt.Fprintf(a.Err, "moat: observed for %s of %s\n", seen.Round(time.Second), (*days)(&f.atLeast))
 		return errFound
 	}
 	if !o.Clean() {

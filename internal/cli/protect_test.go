@@ -75,7 +75,7 @@ func TestProtectPlansAppliesAndUndoes(t *testing.T) {
 		t.Errorf("plan of the undo: exit %d\n%s%s", code, out, errs)
 	}
 	if code, out, errs = command(t, append(base, "--undo", "--apply")...); code != exitOK ||
-		!strings.Contains(out, "steps undone") || strings.HasPrefix(out, "0 ") {
+		!strings.Contains(out, "steps undone") || strings.HasPrefix(out, "0 ") || strings.Contains(errs, " : ") {
 		t.Errorf("undo: exit %d\n%s%s", code, out, errs)
 	}
 	if code, out, _ = command(t, append(base, "--undo")...); code != exitOK || !strings.Contains(out, "Nothing to undo") {

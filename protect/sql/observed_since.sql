@@ -10,7 +10,9 @@ SELECT pg_catalog.substr(pg_catalog.obj_description(f.oid, 'pg_proc'), pg_catalo
                 WHERE s.schemaname = 'moat' AND s.relname = 'observing' AND s.seq_scan > 0) AS counted,
        pg_catalog.current_setting('track_counts')::boolean AS counts,
        pg_catalog.pg_is_in_recovery() AS standby,
-       pg_catalog.has_table_privilege('moat.notes', 'SELECT') AS readable,
-       pg_catalog.pg_relation_size('moat.notes') AS bytes
+       pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+           AND pg_catalog.has_table_privilege(notes.oid, 'SELECT') AS readable,
+       pg_catalog.pg_relation_size(notes.oid) AS bytes
   FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
+  JOIN pg_catalog.pg_class notes ON notes.relnamespace = n.oid AND notes.relname = 'notes'
  WHERE n.nspname = 'moat' AND f.proname = 'noted'
