@@ -40,4 +40,4 @@ FROM tenants t, generate_series(1, 100) n;
 INSERT INTO notes (lead_id, body)
 SELECT id, 'Called ' || name FROM leads;
 
-ANALYZE;
+ANALYZE tenants, leads, notes;
