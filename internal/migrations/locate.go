@@ -167,7 +167,7 @@ func (s located) about(schema, name string) bool {
 func (s located) introduces(i int) bool {
 	words := []string{"table", "view", "function", "procedure", "sequence", "index", "on", "only", "exists", "role",
 		"user", "group",
-		"schema", "database", "trigger", "publication", "to", "from", "into", "grant", "revoke"}
+		"schema", "database", "trigger", "publication", "to", "into", "grant", "revoke"}
 	if s.verb == "grant" || s.verb == "revoke" {
 		return true
 	}

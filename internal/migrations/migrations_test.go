@@ -155,6 +155,20 @@ func TestLocator(t *testing.T) {
 	}
 }
 
+// What reads a table is not what made it.
+func TestLocatorPassesOverReaders(t *testing.T) {
+	t.Parallel()
+	var f migrations.Folder
+	f.Files = []migrations.File{{Path: "1.sql", Statements: []sqltext.Statement{
+		statement("CREATE TABLE leads (id int)", 1),
+		statement("CREATE VIEW open_leads AS SELECT * FROM leads", 2),
+		statement("SELECT count(*) FROM leads", 3),
+	}}}
+	if p, ok := migrations.NewLocator(f).Find("rls-disabled", "public.leads"); !ok || p.Line != 1 {
+		t.Errorf("found %+v, %v", p, ok)
+	}
+}
+
 func statement(text string, line int) sqltext.Statement {
 	return sqltext.Statement{Text: text, Line: line}
 }
