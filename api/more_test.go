@@ -45,7 +45,9 @@ func TestPartitions(t *testing.T) {
 		{name: "embed", call: call{path: "leads?id=eq.1&select=visits(page)"}, body: `[{"visits":[{"page":"a"}]}]`},
 		{name: "embed back", call: call{path: "visits?select=leads(name)"}, body: `[{"leads":{"name":"Ada"}}]`},
 		{name: "upsert", call: call{method: "POST", path: "visits?select=page", body: `{"id":1,"lead_id":1,"page":"a"}`,
-			header: []string{represent, "Prefer: resolution=merge-duplicates"}}, status: 201, body: `[{"page":"a"}]`},
+			header: []string{represent, "Prefer: resolution=merge-duplicates"}}, status: 200, body: `[{"page":"a"}]`},
+		{name: "upsert of a new row", call: call{method: "POST", path: "visits?select=page", tenant: tenantB,
+			body: `{"id":2,"page":"b"}`, header: []string{represent, "Prefer: resolution=merge-duplicates"}}, status: 201},
 		{name: "a partition", call: call{path: "visits_0"}, status: 404, text: "PGRST205"},
 	})
 }

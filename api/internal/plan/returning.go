@@ -27,7 +27,7 @@ func (w *writer) returning(sql string, target source, r *query.Request, in Write
 			}
 		}
 	}
-	outputs = append(outputs, w.inserted(target, in)...)
+	outputs = append(outputs, w.inserted(target, r, in)...)
 	if len(outputs) == 0 && target.table.Spread && strings.HasPrefix(sql, "INSERT") {
 		// Else Citus copies the rows to their servers by COPY, which row-level security refuses.
 		outputs = []output{{name: "moat_written", kind: Inserted, expr: expression{sql: "false"}}}
@@ -44,13 +44,38 @@ func (w *writer) finish(sql string, sel *selection) *Statement {
 	return st
 }
 
-// inserted tells an upsert's new rows from the changed ones: a new row version was
-// deleted by nobody.
-func (w *writer) inserted(target source, in Write) []output {
-	if in.Resolution != "merge-duplicates" || !target.table.Select || target.table.View || target.table.Partitioned {
+// inserted tells an upsert's new rows from the changed ones: a statement sees its table as it was
+// before. The column xmax tells it too, but not in a partitioned table. Shards take no subquery,
+// and such tables there are told nothing of.
+func (w *writer) inserted(target source, r *query.Request, in Write) []output {
+	t := target.table
+	if in.Resolution != "merge-duplicates" || !t.Select || t.View || t.Spread && t.Partitioned {
 		return nil
 	}
-	return []output{{name: "moat_inserted", kind: Inserted, expr: expression{sql: "(" + target.alias + ".xmax = 0)"}}}
+	sql := "(" + target.alias + ".xmax = 0)"
+	if !t.Spread {
+		if sql = w.wasMissing(target, r); sql == "" {
+			return nil
+		}
+	}
+	return []output{{name: "moat_inserted", kind: Inserted, expr: expression{sql: sql}}}
+}
+
+// wasMissing is whether no row had a row's key; empty where the role may not look.
+func (w *writer) wasMissing(target source, r *query.Request) string {
+	key, err := conflictKey(target.table, r)
+	if err != nil {
+		return ""
+	}
+	before := source{table: target.table, alias: w.alias()}
+	same := w.tenantCondition(before)
+	for _, name := range key {
+		if c := target.table.Column(name); c == nil || !c.Select {
+			return ""
+		}
+		same = append(same, before.column(name)+" = "+target.column(name))
+	}
+	return "NOT EXISTS (SELECT FROM " + target.table.SQL() + " AS " + before.alias + where(same) + ")"
 }
 
 // plainItems reports whether the select list names columns and nothing more.
@@ -72,7 +97,7 @@ func (w *writer) returnPlain(sql string, target source, r *query.Request, in Wri
 	if err != nil {
 		return nil, err
 	}
-	sel.outputs = append(sel.outputs, w.inserted(target, in)...)
+	sel.outputs = append(sel.outputs, w.inserted(target, r, in)...)
 	w.fill(sel)
 	w.outer(sel)
 	return w.finish(sql, sel), nil
@@ -89,10 +114,12 @@ func (w *writer) returnRows(sql string, target source, r *query.Request, in Writ
 	if err != nil {
 		return nil, err
 	}
-	if outputs := w.inserted(target, in); outputs != nil && !sel.grouped && w.options.Media == nil {
-		returned = append(returned, outputs[0].expr.sql+" AS "+outputs[0].name)
-		sel.outputs = append(sel.outputs,
-			output{name: "moat_inserted", kind: Inserted, expr: expression{sql: changed.alias + ".moat_inserted"}})
+	if !sel.grouped && w.options.Media == nil {
+		for _, o := range w.inserted(target, r, in) {
+			returned = append(returned, o.expr.sql+" AS "+o.name)
+			o.expr.sql = changed.alias + "." + o.name
+			sel.outputs = append(sel.outputs, o)
+		}
 	}
 	w.fill(sel)
 	order, err := w.order(changed, &r.Root)

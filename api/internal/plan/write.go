@@ -205,12 +205,9 @@ func (w *writer) conflict(t *schema.Table, r *query.Request, columns []*schema.C
 	if in.Resolution == "" {
 		return "", nil
 	}
-	key := t.FullKey
-	if r.OnConflict != nil {
-		var err error
-		if key, err = uniqueKey(t, r.OnConflict); err != nil {
-			return "", err
-		}
+	key, err := conflictKey(t, r)
+	if err != nil {
+		return "", err
 	}
 	if len(key) == 0 {
 		return "", nil // without a key nothing can be a duplicate
@@ -235,6 +232,14 @@ func (w *writer) conflict(t *schema.Table, r *query.Request, columns []*schema.C
 		return " ON CONFLICT (" + quoteAll(key) + ") DO NOTHING", nil
 	}
 	return " ON CONFLICT (" + quoteAll(key) + ") DO UPDATE SET " + strings.Join(sets, ", "), nil
+}
+
+// conflictKey is the key by which rows are duplicates.
+func conflictKey(t *schema.Table, r *query.Request) ([]string, error) {
+	if r.OnConflict == nil {
+		return t.FullKey, nil
+	}
+	return uniqueKey(t, r.OnConflict)
 }
 
 // uniqueKey finds the unique key with these columns, the tenant column aside.

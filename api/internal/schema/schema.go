@@ -61,8 +61,7 @@ type Hidden struct {
 // Table is an exposed table or view.
 type Table struct {
 	Name
-	View bool
-	// Partitioned tables cannot tell an inserted row from a changed one.
+	View        bool
 	Partitioned bool
 	Comment     string
 	// TenantColumn is "" for a table without one: shared, or a child of one that has.
