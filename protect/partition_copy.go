@@ -22,7 +22,7 @@ func (w *partitioner) copyAll() {
 		Hazards: []string{"each write takes about twice as long until the tables are swapped"},
 		Reason:  "a row that is written while others are copied reaches both tables in one transaction"})
 	w.copyStep(q, staged, nil)
-	w.swapStep(m, w.lateIndexes(staged))
+	w.swapStep(m, append(w.lateIndexes(staged), w.readersStep()))
 	for _, r := range w.References(q) {
 		w.validateStep(r, "swap")
 	}
@@ -101,6 +101,34 @@ func (w *partitioner) copyStep(from, to catalog.QName, of func(string) string) {
 
 // kept is the table's name once it is swapped out.
 func (w *partitioner) kept() catalog.QName { return own(sqltext.Name(w.rel.Schema, w.rel.Name)) }
+
+// readersStep comes before rows are read where they were copied to. It returns its id.
+func (w *partitioner) readersStep() string {
+	w.step("readers", Step{Title: "wait for the readers of older snapshots", SQL: []string{readersGone},
+		Needs: needed(w.id("copy")), Hazards: []string{"waits for transactions that started before it"},
+		Reason: "they would not see the rows that were copied since"})
+	return w.id("readers")
+}
+
+// readersGone waits until nobody reads by a snapshot that is older than it, as CREATE INDEX
+// CONCURRENTLY does: to those the copied rows are not there.
+const readersGone = `DO $$
+DECLARE
+  others text[];
+BEGIN
+  LOOP
+    PERFORM pg_catalog.pg_stat_clear_snapshot();
+    -- A transaction that goes on with a new snapshot has another backend_xmin, or another start.
+    SELECT coalesce(array_agg(o), '{}') INTO others
+      FROM (SELECT concat_ws(' ', pid, xact_start, backend_xmin) AS o FROM pg_catalog.pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+               AND backend_xmin IS NOT NULL) a
+     WHERE others IS NULL OR o = ANY (others);
+    EXIT WHEN others = '{}';
+    PERFORM pg_catalog.pg_sleep(0.02);
+  END LOOP;
+END
+$$`
 
 func (w *partitioner) swapStep(m mirror, needs []string) {
 	s := Step{Title: "give the partitioned table the name " + key(w.rel.QName()), Kind: KindSwap, Data: true,
@@ -202,7 +230,7 @@ func (w *partitioner) emptyStep() {
 	w.step("empty", Step{Title: "empty the table as it was, " + key(w.kept()),
 		SQL: []string{"TRUNCATE " + w.kept().SQL(), "DELETE FROM moat.state WHERE name = " +
 			sqltext.Literal(goalName(w.rel.QName()))},
-		Undo:  append(back.create(), copyBack(back), w.equal(back)),
+		Undo:  append(back.create(), copyBack(back), w.equal(back), readersGone),
 		Needs: needed(w.id("swap")), Lock: AccessExclusive,
 		Reason: "every row is in the partitioned table; its definition stays for an undo"})
 }

@@ -87,7 +87,7 @@ func (w *partitioner) moveHot() {
 		}
 	}
 	w.step("swap", Step{Title: "attach " + key(hot) + " as the tenant's partition", Kind: KindSwap, Data: true,
-		Check: m.differs("copy/" + key(q)), Needs: needed(w.id("copy")), Lock: AccessExclusive,
+		Check: m.differs("copy/" + key(q)), Needs: needed(w.id("copy"), w.readersStep()), Lock: AccessExclusive,
 		Estimate: Estimate{Rows: w.know.hot, Seconds: int64(w.held().Seconds()) + 1},
 		SQL: slices.Concat([]string{"LOCK TABLE " + q.SQL() + ", " + rest.SQL() + ", " + hot.SQL() +
 			" IN ACCESS EXCLUSIVE MODE"}, m.drop(), movedUnseen("DELETE FROM "+rest.SQL()+" WHERE "+w.isHot(rest.SQL())),

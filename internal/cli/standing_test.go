@@ -27,8 +27,9 @@ type doors struct {
 	url     string // the operator's
 }
 
-// newDoors protects a database that has no column to suspend tenants by, and serves it.
-func newDoors(t *testing.T, sealed bool) *doors {
+// newDoors protects a database that has no column to suspend tenants by, and serves it with more
+// lines of moat.yaml.
+func newDoors(t *testing.T, sealed bool, more ...string) *doors {
 	t.Helper()
 	d := pgtest.NewCluster(t, postgres.Options{}).New(t)
 	d.Exec(t, fmt.Sprintf(`create role moat_app login;
@@ -39,7 +40,7 @@ func newDoors(t *testing.T, sealed bool) *doors {
 		grant select, insert, update, delete on docs to moat_app; grant select on tenants to moat_app`, sealTenantA,
 		sealTenantB))
 	text := strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32))) +
-		"\nportal: {paste_tokens: true}\nproxy: {services: [backend]}"
+		"\nportal: {paste_tokens: true}\nproxy: {services: [backend]}\n" + strings.Join(more, "\n")
 	args := []string{"--apply", "--until", "guards"}
 	if sealed {
 		text += "\nsealed: {enabled: true, key_file: " + filepath.Join(t.TempDir(), "seal.key") + "}"
