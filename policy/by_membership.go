@@ -12,7 +12,7 @@ import (
 // or its column of people, is not known.
 func (v *View) ByMembership() *View {
 	m := *v.Model
-	if c := m.Shapes.Caller; c != nil && c.All && m.Person {
+	if v.allOfCaller() {
 		return v
 	}
 	if m.Membership == nil || m.Shapes.Caller != nil {
@@ -27,6 +27,47 @@ func (v *View) ByMembership() *View {
 		All: true}
 	m.Person = true
 	return v.With(&m)
+}
+
+// allOfCaller reports whether the policies show a caller all of their tenants, by memberships that
+// moat.yaml declares or the policies ask.
+func (v *View) allOfCaller() bool {
+	c := v.Model.Shapes.Caller
+	return c != nil && c.All && v.Model.Person
+}
+
+// KeepsOwn reports whether a table needs no wall beside its own policies: each isolates by
+// the caller's memberships, and a wall of the same could only hide what they show besides, such as
+// the other members of the caller's teams. Whoever may add a tenant adds no row to another's.
+func (v *View) KeepsOwn(t *catalog.Relation) bool {
+	if !v.allOfCaller() || !t.RLS || t.Partition {
+		return false
+	}
+	some := false
+	for i := range t.Policies {
+		p := &t.Policies[i]
+		if !p.Permissive || p.Using == nil && p.Check == nil || OurDoor(p) {
+			continue
+		}
+		if some = true; !v.ofCaller(p, t) {
+			return false
+		}
+	}
+	return some
+}
+
+// ofCaller reports whether a permissive policy lets through rows of the caller's tenants, or of the
+// caller, and nothing else.
+func (v *View) ofCaller(p *catalog.Policy, t *catalog.Relation) bool {
+	bound := func(e *catalog.Expr) bool {
+		j := v.Judge(e, t)
+		return j.Isolates || j.OwnRows || j.AlwaysFalse
+	}
+	if p.Command == "INSERT" && v.AddsTenants(t) {
+		return true
+	}
+	reads := p.Using == nil || bound(p.Using)
+	return reads && (p.Command == "SELECT" || p.Command == "DELETE" || bound(p.WriteExpr()))
 }
 
 // memberColumn is the one column of a table of memberships that, by its name, says who the

@@ -10,6 +10,7 @@ import (
 
 // The names of the policies of a tree.
 const (
+	treeAccess    = "tree_access"
 	Gate          = "moat_roles"
 	TreeIsolation = "tree_isolation"
 	closureWall   = "tenant_tree_own"
@@ -88,6 +89,13 @@ func (v *View) Doors(t *catalog.Relation, application []string) []Spec {
 }
 
 // TreeDoors repeat for the tree's role what limits the application role within a tenant:
+// OurDoor reports whether a permissive policy is one that moat writes behind its walls.
+func OurDoor(p *catalog.Policy) bool {
+	name, _, _ := strings.Cut(p.Name, "_m_")
+	open := p.Using != nil && strings.TrimSpace(p.Using.Text) == "true"
+	return p.Permissive && open && (name == Access || name == treeAccess)
+}
+
 // its permissive policies, to read, and to write where the tree allows that.
 func (v *View) TreeDoors(t *catalog.Relation, doors []Spec) []Spec {
 	tree := v.Model.Shapes.Tree
@@ -113,7 +121,7 @@ func (v *View) TreeDoors(t *catalog.Relation, doors []Spec) []Spec {
 
 func treeName(name string) string {
 	if name == Access {
-		return "tree_access"
+		return treeAccess
 	}
 	return sqltext.Name("tree", name)
 }

@@ -29,36 +29,10 @@ func (e *PersonError) Error() string {
 		source)
 }
 
-// keepsOwn reports whether a table keeps its own policies, and gets no wall: each isolates by
-// the caller's memberships, and a wall of the same could only hide what they show besides, such as
-// the other members of the caller's teams. Whoever may add a tenant adds no row to another's.
+// keepsOwn reports whether a table keeps its own policies, and gets no wall. One that is closed to
+// everybody stays so where memberships were inferred: a door of ours would open it.
 func (p *planner) keepsOwn(rel *catalog.Relation) bool {
-	if !p.allOfCaller() || !rel.RLS || rel.Partition {
-		return false
-	}
-	some := false
-	for i := range rel.Policies {
-		pol := &rel.Policies[i]
-		if !pol.Permissive || pol.Using == nil && pol.Check == nil || p.isOurs(pol, nil) {
-			continue
-		}
-		some = true
-		if pol.Command == "INSERT" && p.AddsTenants(rel) {
-			continue
-		}
-		reads := pol.Using == nil || p.bound(p.Judge(pol.Using, rel))
-		if !reads || pol.Command != "SELECT" && pol.Command != "DELETE" && !p.bound(p.Judge(pol.WriteExpr(), rel)) {
-			return false
-		}
-	}
-	return some || p.inferred && len(rel.Policies) == 0 // closed to everybody: a door of ours would open it
-}
-
-// allOfCaller reports whether the policies of today show a caller all of their tenants, by
-// memberships that moat.yaml declares or the policies ask.
-func (p *planner) allOfCaller() bool {
-	c := p.m.Shapes.Caller
-	return p.inferred || c != nil && c.All && p.m.Person
+	return p.KeepsOwn(rel) || p.inferred && rel.RLS && !rel.Partition && len(rel.Policies) == 0
 }
 
 // askOwnWrites asks about policies that let a caller write rows of their own, whichever
@@ -79,10 +53,6 @@ func (p *planner) askOwnWrites(t *table) {
 			SQL: []string{policy.Alter(q, pol.Name, "", "("+pol.WriteExpr().Text+") AND "+member)}})
 	}
 }
-
-// bound reports whether an expression lets through rows of the caller's tenants, or of the
-// caller, and nothing else.
-func (p *planner) bound(j policy.Judgement) bool { return j.Isolates || j.OwnRows || j.AlwaysFalse }
 
 // noteOwn says why nothing is planned for the policies of a table.
 func (p *planner) noteOwn(rel *catalog.Relation) {

@@ -2,9 +2,11 @@ package protect
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/tenancy"
 )
@@ -166,5 +168,31 @@ func TestWallsReadTheClaim(t *testing.T) {
 		if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM app.b").Scan(&n); err != nil || n != want {
 			t.Errorf("claims %q: %d rows, %v; want %d", claims, n, err, want)
 		}
+	}
+}
+
+// Under memberships that moat.yaml declares, audit asks for no wall where protect plans none, and
+// says so as soon as a table's own policies no longer keep it.
+func TestAuditAcceptsPoliciesThatStay(t *testing.T) {
+	t.Parallel()
+	const uid = "(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid"
+	b := newBench(t, strings.ReplaceAll(orgs, "«uid»", uid))
+	b.opts = tenancy.Options{Schemas: []string{"app"}, Shapes: catalog.Shapes{Caller: &catalog.Caller{
+		Table: catalog.QName{Schema: "app", Name: "org_member"}, Subject: "user_id", Tenant: "org_id", All: true}}}
+	b.apply(t, GroupGuards)
+	shape := func() (found []string) {
+		for _, f := range b.audited(t) {
+			if strings.Contains(f, "rls-shape") {
+				found = append(found, f)
+			}
+		}
+		return found
+	}
+	if found := shape(); len(found) > 0 {
+		t.Errorf("after protect: %q", found)
+	}
+	b.Exec(t, "ALTER POLICY p ON app.project USING (true)")
+	if found := shape(); !slices.Contains(found, "high rls-shape app.project") {
+		t.Errorf("a policy that lets everything through: %q", found)
 	}
 }

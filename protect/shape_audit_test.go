@@ -19,7 +19,10 @@ func (b *bench) audited(t *testing.T) []string {
 	}
 	defer conn.Close(t.Context())
 	o := b.opts
-	o.Roles = []string{b.cfg.Roles.Application, b.opts.Shapes.Tree.Role}
+	o.Roles = []string{b.cfg.Roles.Application}
+	if tree := b.opts.Shapes.Tree; tree != nil {
+		o.Roles = append(o.Roles, tree.Role)
+	}
 	v, err := tenancy.Read(t.Context(), conn, o)
 	if err != nil {
 		t.Fatal(err)

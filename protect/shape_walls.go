@@ -58,8 +58,7 @@ func (p *planner) shapeWalls(rel *catalog.Relation) {
 func (p *planner) isOurs(old *catalog.Policy, wanted []policy.Spec) bool {
 	name, _, _ := strings.Cut(old.Name, "_m_")
 	if old.Permissive {
-		open := old.Using != nil && strings.TrimSpace(old.Using.Text) == "true"
-		return (name == policy.Access || name == "tree_access") && open
+		return policy.OurDoor(old)
 	}
 	if name == policy.Isolation || name == policy.TreeIsolation || name == policy.Gate {
 		return true
