@@ -21,8 +21,9 @@ func (s *stage) pointed(ctx context.Context) []*observable {
 			continue
 		}
 		o := &observable{attack: "trigger lookup", object: t.name(), trigger: true}
-		for _, r := range s.pointing(st, st.spareA) {
-			insert, back := st.insert(st.spareA.with(r)), ""
+		own := s.newOf(st)
+		for _, r := range s.pointing(st, own) {
+			insert, back := st.insert(own.with(r)), ""
 			if len(t.reach.selects) > 0 {
 				back = " RETURNING " + sqltext.Idents(t.reach.selects)
 			}
@@ -36,6 +37,17 @@ func (s *stage) pointed(ctx context.Context) []*observable {
 		}
 	}
 	return out
+}
+
+// newOf is a row of A's to insert. In a table to which a row can only add a tenant, A's is there
+// already: there it is one of a tenant that is new.
+func (s *stage) newOf(st *site) row {
+	if s.view.AddsTenants(st.rel) {
+		if id, ok := s.sower.maker.value(st.column(st.tenant), tagA, 0); ok {
+			return st.spareA.with(row{st.tenant: id})
+		}
+	}
+	return st.spareA
 }
 
 // consults says whether what a write to a table runs touches rows with an owner's rights, and
