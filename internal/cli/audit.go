@@ -174,8 +174,7 @@ func look(ctx context.Context, conn *pgx.Conn, c config.Config, f auditFlags, o 
 	}
 	v, err := tenancy.Infer(s, model)
 	if err != nil {
-		return audited{}, withHint(fmt.Errorf("find the tenant model: %w", err),
-			"set tenant.column in moat.yaml, or choose the schemas with --schema")
+		return audited{}, withHint(fmt.Errorf("find the tenant model: %w", err), "%s", modelHint(err))
 	}
 	if !f.noProbe {
 		if o.Evidence, err = audit.Probe(ctx, conn, v); err != nil {
@@ -183,6 +182,15 @@ func look(ctx context.Context, conn *pgx.Conn, c config.Config, f auditFlags, o 
 		}
 	}
 	return audited{report: audit.Run(v, o), snapshot: s}, nil
+}
+
+// modelHint says what helps where no model of the tenants could be made.
+func modelHint(err error) string {
+	var missing *tenancy.NoSuchObjectError
+	if errors.As(err, &missing) {
+		return "correct the name in moat.yaml or in the flag, or take it out"
+	}
+	return "set tenant.column in moat.yaml, or choose the schemas with --schema"
 }
 
 // auditMigrations runs the files on a private server and audits the result.

@@ -66,7 +66,8 @@ const starter = `CREATE SCHEMA app; CREATE ROLE $APP LOGIN; GRANT USAGE ON SCHEM
 		FROM generate_series(1, 3) i;
 	CREATE FUNCTION app.joins() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 		AS $$ BEGIN INSERT INTO app.team_user VALUES (NEW.owner_id, NEW.id, 'owner'); RETURN NEW; END $$;
-	CREATE TRIGGER joins AFTER INSERT ON app.teams FOR EACH ROW WHEN (NEW.owner_id = app.uid()) EXECUTE FUNCTION app.joins();
+	CREATE TRIGGER joins AFTER INSERT ON app.teams FOR EACH ROW WHEN (NEW.owner_id = app.uid())
+		EXECUTE FUNCTION app.joins();
 	CREATE TRIGGER inviter BEFORE INSERT ON app.invitations FOR EACH ROW EXECUTE FUNCTION app.inviter();
 	INSERT INTO app.bills SELECT md5('t' || i)::uuid, md5('b' || i)::uuid, 'B' || i FROM generate_series(1, 3) i;`
 
@@ -110,7 +111,8 @@ func TestStarterKitIsProved(t *testing.T) {
 			t.Errorf("%s %s: %s", p.Verdict, p.ID, p.Reason)
 		}
 	}
-	for _, id := range []string{"visible set:app.team_user", "read:app.bills", "insert:app.teams", "trigger lookup:app.teams",
+	for _, id := range []string{"visible set:app.team_user", "read:app.bills", "insert:app.teams",
+		"trigger lookup:app.teams",
 		"definer function:app.bill_of(team uuid)", "definer function:app.accept(link_token text)"} {
 		if r.Find(id) == nil {
 			t.Errorf("no probe %s", id)
