@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -349,6 +350,37 @@ func (w *writes) once(ctx context.Context, conn *pgx.Conn, tenant, id int) (upda
 		return err
 	})
 	return updated, children, err
+}
+
+// A batch reads its own rows by the key, and not all of a tenant's by an index that looks as good.
+func TestCopyReadsItsBatch(t *testing.T) {
+	t.Parallel()
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
+		b := hotBench(t, c, 6000)
+		plan := b.partition(t, Partition{Hash: 2})
+		i := slices.IndexFunc(plan.Steps, func(s Step) bool { return s.Kind == KindBackfill })
+		f := &filler{step: plan.Steps[i], part: plan.Steps[i].Backfill.Parts[0]}
+		tx, err := b.Conn(t, b.URL).Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), "CREATE TABLE app.big_moat (LIKE app.big INCLUDING ALL)"); err != nil {
+			t.Fatal(err)
+		}
+		where, args := f.between([]string{hotTenant, "1000"}, []string{hotTenant, "1100"})
+		if where, err = f.inOrder(t.Context(), tx, where); err != nil {
+			t.Fatal(err)
+		}
+		rows, _ := tx.Query(t.Context(), "EXPLAIN "+f.step.Backfill.batchSQL(f.part, where), args...)
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Join(lines, "\n")
+		if !strings.Contains(got, "Index Scan using big_pkey") || strings.Contains(got, "Sort") {
+			t.Errorf("a batch is read so:\n%s", got)
+		}
+	})
 }
 
 // What reads by a snapshot from before sees the rows that it saw, while a tenant gets its
