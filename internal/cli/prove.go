@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat"
@@ -174,9 +175,27 @@ func (f *proveFlags) onNode(configs ...*pgx.ConnConfig) error {
 		return fmt.Errorf("--node %q: write it as host:port", f.node)
 	}
 	for _, c := range configs {
-		c.Host, c.Port, c.Fallbacks = host, uint16(port), nil
+		redirect(c, host, uint16(port))
 	}
 	return nil
+}
+
+// redirect has a connection go to another server, with TLS and without as before.
+func redirect(c *pgx.ConnConfig, host string, port uint16) {
+	first := pgconn.FallbackConfig{Host: c.Host, Port: c.Port, TLSConfig: c.TLSConfig}
+	var ways []*pgconn.FallbackConfig
+	for _, way := range append([]*pgconn.FallbackConfig{&first}, c.Fallbacks...) {
+		if way.Host != c.Host || way.Port != c.Port {
+			continue
+		}
+		way.Host, way.Port = host, port
+		if way.TLSConfig != nil && way.TLSConfig.ServerName != "" {
+			way.TLSConfig = way.TLSConfig.Clone()
+			way.TLSConfig.ServerName = host
+		}
+		ways = append(ways, way)
+	}
+	c.Host, c.Port, c.TLSConfig, c.Fallbacks = host, port, first.TLSConfig, ways[1:]
 }
 
 func proveOptions(c config.Config, f *proveFlags) (database.Options, error) {
