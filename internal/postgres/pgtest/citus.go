@@ -18,7 +18,8 @@ import (
 //go:embed citus.sql
 var Citus string
 
-// citusEnv names a database of a real coordinator, as its superuser, that knows its workers.
+// citusEnv names a database of a real coordinator, as its superuser, that knows its workers; not
+// postgres, where Citus would pass on what the tests send to each server themselves.
 // Its servers must let each other in as any role.
 const citusEnv = "MOAT_CITUS_URL"
 
