@@ -168,6 +168,13 @@ func TestInvitations(t *testing.T) {
 	if a := v.get("/dashboard"); a.status != 200 || !strings.Contains(a.body, "MARK-A") {
 		t.Errorf("the new member sees %d", a.status)
 	}
+	bea := w.visitor()
+	bea.do("POST", "/sign-in", url.Values{"token": {w.tokenOf("bea", "2", "bea@client.example", true)}})
+	if a := bea.do("POST", invite(ann, "bea@client.example", "viewer"), nil); a.status != 200 ||
+		!strings.Contains(a.body, "You have joined") || !strings.Contains(w.query(membership), "1bea:viewer") {
+		t.Errorf("who is signed in to another account: %d, members %s", a.status, w.query(membership))
+	}
+	w.db.Exec(t, "delete from shop.members where account_id = 1 and person = 'bea'")
 	if _, again := come("second", "new@client.example", true); again.status != http.StatusNotFound {
 		t.Errorf("a used link: %d", again.status)
 	}

@@ -132,7 +132,8 @@ func TestTutorialOfThePortal(t *testing.T) {
 
 	ada := newTab(t)
 	ada.visit(link)
-	ada.shot("tutorial-sign-in")
+	ada.has(".gate", "You are invited.")
+	ada.everyPage("tutorial-sign-in")
 	ada.follow(".gate a.button")
 	ada.until(`document.querySelector("#account") !== null`)
 	ada.choose("Harbor Yoga")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -66,7 +67,7 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 		return err
 	}
 	defer l.Close()
-	fmt.Fprintln(a.Err, "starting PostgreSQL and filling it with sample data …")
+	fmt.Fprintln(a.Err, "starting PostgreSQL with sample data …")
 	d, err := demo.Start(ctx, demo.Options{Dir: f.dir, Download: f.download, Sealed: f.sealed})
 	if errors.Is(err, postgres.ErrNotFound) {
 		return withHint(err, "moat demo --download-postgres fetches one for this demo only")
@@ -132,7 +133,7 @@ func (a *app) serveDemo(ctx context.Context, d *demo.Demo, l net.Listener, forma
 	served := make(chan error, 2)
 	go func() { served <- serveHTTP(ctx, newHTTPServer(s.handler, log), l) }()
 	go func() { served <- s.serveProxy(ctx, wire) }()
-	addresses := demoAddresses{"http://" + reachable(l.Addr()), newDemoProxy(wire, d.ApplicationURL)}
+	addresses := demoAddresses{"http://" + reachable(l.Addr()), newDemoProxy(wire, d.ApplicationURL), c.Portal.Brand}
 	if err := a.printDemo(d, clients, addresses, format); err != nil {
 		return err
 	}
@@ -143,8 +144,26 @@ func (a *app) serveDemo(ctx context.Context, d *demo.Demo, l net.Listener, forma
 
 // demoAddresses are where the demo is served.
 type demoAddresses struct {
-	url   string
-	proxy demoProxy
+	url    string
+	proxy  demoProxy
+	brands map[string]config.Brand // by host
+}
+
+// portals are the addresses of the portal, and of consoles that brands set apart, as lines to print.
+func (at demoAddresses) portals(p painter) string {
+	if len(at.brands) == 0 {
+		return fmt.Sprintf("  portal   %s\n", p.green(at.url+"/portal/"))
+	}
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(at.url, "http://"))
+	var lines strings.Builder
+	for _, host := range slices.Sorted(maps.Keys(at.brands)) {
+		name, path := "portal", "/portal/"
+		if at.brands[host].Console {
+			name, path = "console", "/portal/operator/"
+		}
+		fmt.Fprintf(&lines, "  %-8s %s\n", name, p.green("http://"+net.JoinHostPort(host, port)+path))
+	}
+	return lines.String()
 }
 
 // reachable is an address to open in a browser: that of a container's every interface is none.
@@ -219,7 +238,7 @@ func (a *app) printDemo(d *demo.Demo, all []demoClient, at demoAddresses, format
 		title += ", the tenant sealed"
 	}
 	fmt.Fprintf(w, "\n%s  %s\n", p.bold("moat demo"), p.dim(title))
-	fmt.Fprintf(w, "\n  portal  %s\n  API     %s\n", p.green(url+"/portal/"), p.green(url+"/rest/v1/"))
+	fmt.Fprintf(w, "\n%s  API      %s\n", at.portals(p), p.green(url+"/rest/v1/"))
 	fmt.Fprintf(w, "\n%s\n", p.bold("Clients, the agency above them, and their tokens"))
 	for i, c := range all {
 		fmt.Fprintf(w, "  %c  %-20s %s\n     %s\n", 'A'+i, c.Name, c.Tenant, p.dim(c.Token))
@@ -234,6 +253,10 @@ func (a *app) printDemo(d *demo.Demo, all []demoClient, at demoAddresses, format
 	fmt.Fprintf(w, "\n%s\n  %s\n", p.bold("Break in: any SQL as client A"),
 		p.cyan(fmt.Sprintf("%s breakin --config %s --app-url '%s' --tenant %s", self(), d.ConfigFile, d.ApplicationURL,
 			clients[0].Tenant)))
+	if d.SealKeyFile == "" {
+		fmt.Fprintln(w, "  "+p.dim("SQL that sets another tenant gets in, as the threat model says; "+
+			"moat demo --sealed stops it."))
+	}
 	fmt.Fprintf(w, "\n%s\n  %s\n", p.bold("More tokens"), p.cyan(fmt.Sprintf("%s token --config %s --tenant %s", self(),
 		d.ConfigFile, clients[0].Tenant)))
 	fmt.Fprintf(w, "\n%s\n", p.dim("Ctrl-C ends the demo."))

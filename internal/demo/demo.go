@@ -128,10 +128,21 @@ func (o Options) serverDir() (string, error) {
 	if o.Dir == "" {
 		return "", nil
 	}
-	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+	if err := makeFolder(o.Dir); err != nil {
 		return "", fmt.Errorf("make the demo's folder: %w", err)
 	}
 	return filepath.Join(o.Dir, "postgres"), nil
+}
+
+// makeFolder makes a folder that git leaves alone: there will be keys and tokens in it.
+func makeFolder(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o644)
 }
 
 // Stop stops the server; an ephemeral demo leaves nothing behind.

@@ -26,6 +26,7 @@ var errNoInvitation = &frame.Refusal{Status: http.StatusNotFound, Title: "This i
 // invited is who comes with an invitation: signed in, with an address that was verified.
 type invited struct {
 	Account, Role, Email, Name string
+	Joined                     bool // accepted, by who is signed in to another account
 
 	session *frame.Session
 	people.Invitation
@@ -82,7 +83,18 @@ func (p *Pages) accept(w http.ResponseWriter, r *http.Request) error {
 	if s.Identity.Tenant == "" && s.Identity.External == "" {
 		s.Account = tenant
 	}
+	if s.Identity.Tenant != "" && s.Identity.Tenant != tenant {
+		return p.joinedElsewhere(w, r, i)
+	}
 	return p.start(w, r, s)
+}
+
+// joinedElsewhere tells who joined one account, and is signed in to another, how to get there.
+func (p *Pages) joinedElsewhere(w http.ResponseWriter, r *http.Request, i *invited) error {
+	out := p.Frame.Page(r, "Invitation")
+	i.Joined = true
+	out.Data = i
+	return p.Render(w, http.StatusOK, "invitation", out)
 }
 
 // invited finds the invitation of an address for who is signed in. Whoever is not signs in

@@ -16,6 +16,7 @@ type signInPage struct {
 	Problem  string
 	Ways     []signin.Way
 	Paste    bool // tokens are taken
+	Invited  bool // with an invitation, which needs a verified address
 }
 
 // home sends a visitor to where it belongs.
@@ -36,8 +37,10 @@ func (p *Pages) signInPage(w http.ResponseWriter, r *http.Request) error {
 
 func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, status int, problem string) error {
 	out := p.Frame.Page(r, "Sign in")
-	out.Data = &signInPage{Problem: problem, Operator: p.Ledger != nil && out.Look.Console,
-		Ways: p.door.Ways(r), Paste: p.Tokens.Pasted != nil}
+	ways := p.door.Ways(r)
+	invited := p.pending(r) != "" && len(ways) > 0
+	out.Data = &signInPage{Problem: problem, Operator: p.Ledger != nil && out.Look.Console && !invited,
+		Ways: ways, Paste: p.Tokens.Pasted != nil && !invited, Invited: invited}
 	return p.Render(w, status, "sign-in", out)
 }
 
