@@ -161,6 +161,12 @@ func TestCitusBind(t *testing.T) {
 	if by := bound(); by != string(tenantA) {
 		t.Errorf("distributed: bound by set_config")
 	}
+	err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+		return moat.Bind(t.Context(), tx, moat.Scope{Tenant: tenantA}, &moat.Options{Citus: moat.CitusOff})
+	})
+	if !errors.Is(err, moat.ErrDistributed) {
+		t.Errorf("distributed, and off: %v", err)
+	}
 }
 
 // Batches, transactions, facts and bulk inserts.
