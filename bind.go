@@ -329,7 +329,8 @@ func values(args []any, settings []setting, s *Scope) []any {
 // Bind ties the transaction tx to s as a [DB] with these Options would. It is for
 // transactions on connections that no DB hands out. It does not look whether row-level
 // security binds the connection's role. It returns [ErrNoTenant] before any round trip
-// when s has no tenant, and finds out itself whether Citus has spread the tables. o may be nil.
+// when s has no tenant, finds out itself whether Citus has spread the tables, and returns
+// [ErrDistributed] where it has and o says [CitusOff]. o may be nil.
 func Bind(ctx context.Context, tx pgx.Tx, s Scope, o *Options) error {
 	opts, err := resolve(o)
 	if err != nil {
@@ -344,7 +345,7 @@ func Bind(ctx context.Context, tx pgx.Tx, s Scope, o *Options) error {
 		return err
 	}
 	var citus bool
-	if opts.Citus == CitusDetect {
+	if opts.Citus != CitusOn {
 		batch.Queue(citusKnown).QueryRow(func(row pgx.Row) error { return row.Scan(&citus) })
 	}
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil || !citus {
@@ -359,8 +360,12 @@ func bindSpread(ctx context.Context, tx pgx.Tx, s Scope, o Options) error {
 	if err != nil || !spread {
 		return err
 	}
-	if o.Citus = CitusOn; o.Sealer != nil {
+	switch {
+	case o.Sealer != nil:
 		return ErrSealedDistributed
+	case o.Citus == CitusOff:
+		return ErrDistributed
 	}
+	o.Citus = CitusOn
 	return Bind(ctx, tx, s, &o)
 }
