@@ -229,7 +229,7 @@ func (q *request) callFunction(w http.ResponseWriter, f *schema.Function, r *que
 
 // runCall runs the call. Only a volatile function can have something to undo.
 func (q *request) runCall(f *schema.Function, st *plan.Statement, media query.Media, a *answer) error {
-	x := &execution{statement: st, media: media, response: true, readOnly: safe(q.Method)}
+	x := &execution{statement: st, media: media, response: true, readOnly: safe(q.Method), timeout: f.Timeout}
 	changes := f.Volatile && !x.readOnly
 	singular := media.Format == query.Singular && !st.Scalar
 	limited := changes && f.Set && q.prefer.MaxAffected != nil && q.prefer.Handling == "strict"

@@ -87,8 +87,8 @@ type Config struct {
 	PreRequest catalog.QName
 
 	// SearchPath are schemas behind the exposed one in which functions find what they name
-	// without a schema. Operators in filters are found by the role's own search_path. None of
-	// the schemas is exposed by it.
+	// without a schema. Operators in filters are found by the search_path of the connections of
+	// DB. None of the schemas is exposed by it.
 	SearchPath []string
 	// RootSpec is a function without arguments whose result describes the API in place
 	// of the OpenAPI document; the role must be able to execute it. Zero means none.

@@ -165,6 +165,18 @@ func TestSearchPath(t *testing.T) {
 	})
 }
 
+// TestFunctionTimeout: the statement_timeout of a function ends its calls, and no others.
+func TestFunctionTimeout(t *testing.T) {
+	t.Parallel()
+	s := conforming(t, `CREATE FUNCTION app.naps(seconds float) RETURNS float LANGUAGE sql VOLATILE
+		SET statement_timeout = '100ms' AS 'SELECT seconds FROM pg_sleep(seconds)'`)
+	checkAll(t, s, []expectation{
+		{name: "too long", call: call{method: "POST", path: "rpc/naps", body: `{"seconds":0.5}`}, status: 504, text: "57014"},
+		{name: "short", call: call{method: "POST", path: "rpc/naps", body: `{"seconds":0}`}, body: "0"},
+		{name: "another", call: call{method: "POST", path: "rpc/sleepy", body: `{"seconds":0.3}`}, status: 204},
+	})
+}
+
 // TestPlanOfWrites: EXPLAIN of a write shows its plan and writes nothing.
 func TestPlanOfWrites(t *testing.T) {
 	t.Parallel()
@@ -182,6 +194,11 @@ func TestPlanOfWrites(t *testing.T) {
 		{name: "parameters", call: call{path: "leads", header: []string{
 			`Accept: application/vnd.pgrst.plan+text; for="text/csv"; options=verbose|other`}}, text: "leads",
 			header: `Content-Type: application/vnd.pgrst.plan+text; for="text/csv"; options=verbose; charset=utf-8`},
+		{name: "of one object", call: call{path: "leads", header: []string{
+			`Accept: application/vnd.pgrst.plan+text; for="application/vnd.pgrst.object"`}}, text: "leads",
+			header: `Content-Type: application/vnd.pgrst.plan+text; for="application/vnd.pgrst.object+json"; charset=utf-8`},
+		{name: "of what nothing makes", call: call{path: "leads", header: []string{plan + `; for="text/x-own"`}},
+			header: named},
 		{name: "analyze is left out", call: call{method: "DELETE", path: "events?id=gt.0",
 			header: []string{plan + "; options=analyze|verbose|buffers"}}, text: "ModifyTable", header: strings.Replace(named,
 			`"; charset`, `"; options=verbose; charset`, 1)},

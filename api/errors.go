@@ -212,8 +212,8 @@ func statusOf(err *pgconn.PgError) int {
 		return http.StatusGatewayTimeout
 	case "P0001", "55000", "2BP01":
 		return http.StatusBadRequest
-	case "21000": // rows of an upsert that are the same one are the client's
-		if err.Routine == "ExecOnConflictUpdate" {
+	case "21000": // rows of an upsert that are the same one are the client's, and what pg-safeupdate refuses
+		if err.Routine == "ExecOnConflictUpdate" || err.Routine == "delete_needs_where_check" {
 			return http.StatusBadRequest
 		}
 		return http.StatusInternalServerError

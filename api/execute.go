@@ -77,9 +77,11 @@ type execution struct {
 	response bool
 	// readOnly lets the statement change nothing.
 	readOnly bool
-	limit    int64
-	take     func(int) error // counts what the body takes of the memory
-	taken    int             // so far
+	// timeout is the statement's own; "" leaves the session's.
+	timeout string
+	limit   int64
+	take    func(int) error // counts what the body takes of the memory
+	taken   int             // so far
 }
 
 // send runs everything as one batch: one round trip and one transaction. The write is

@@ -25,6 +25,7 @@ func (q *request) explain(w http.ResponseWriter, st *plan.Statement, media query
 	if q.h.config.Connect == nil {
 		return problem.New(http.StatusNotAcceptable, "PGRST107", "This server gives no plans")
 	}
+	q.info.timing.mark(phasePlan)
 	if err := q.ask(); err != nil {
 		return err
 	}
@@ -33,22 +34,30 @@ func (q *request) explain(w http.ResponseWriter, st *plan.Statement, media query
 		return err
 	}
 	defer conn.Close(q.Context())
-	if _, err := conn.Exec(q.Context(), "set plan_cache_mode = force_generic_plan"); err != nil {
-		return err
-	}
-	if _, err := conn.Exec(q.Context(), "prepare explained as "+st.SQL); err != nil {
-		return err
-	}
-	lines, err := explained(q, conn, "explain ("+explainOptions(media)+") execute explained"+nulls(len(st.Args)))
+	tx, err := conn.Begin(q.Context()) // that ends with the connection
 	if err != nil {
 		return err
 	}
+	if _, err := tx.Exec(q.Context(), forFunctions, q.searchPath()); err != nil { // a plan can have their bodies in it
+		return err
+	}
+	if _, err := tx.Exec(q.Context(), "set plan_cache_mode = force_generic_plan"); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(q.Context(), "prepare explained as "+st.SQL); err != nil {
+		return err
+	}
+	lines, err := explained(q, tx, "explain ("+explainOptions(media)+") execute explained"+nulls(len(st.Args)))
+	if err != nil {
+		return err
+	}
+	q.info.timing.mark(phaseTransaction)
 	q.write(w, http.StatusOK, media.ContentType(), &answer{body: []byte(lines)})
 	return nil
 }
 
-func explained(q *request, conn *pgx.Conn, sql string) (string, error) {
-	rows, err := conn.Query(q.Context(), sql, pgx.QueryExecModeSimpleProtocol)
+func explained(q *request, tx pgx.Tx, sql string) (string, error) {
+	rows, err := tx.Query(q.Context(), sql, pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		return "", err
 	}

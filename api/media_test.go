@@ -51,11 +51,12 @@ func TestRepresentations(t *testing.T) {
 
 // handlers are a scalar result and aggregates that make answers of types of their own.
 const handlers = `
+	SET LOCAL check_function_bodies = off;
 	CREATE DOMAIN app."text/html" AS text; CREATE DOMAIN app."image/x-bits" AS bytea;
 	CREATE DOMAIN app."text/x-names" AS text; CREATE DOMAIN app."text/x-any" AS text;
 	CREATE DOMAIN app."*/*" AS text;
 	CREATE FUNCTION app.page() RETURNS app."text/html" LANGUAGE sql STABLE AS
-		$$ SELECT CAST('<script>fetch("/portal/")</script>' AS app."text/html") $$;
+		$$ SELECT CAST('<script>fetch("/portal/")</script>' AS "text/html") $$;
 	CREATE FUNCTION app.bits() RETURNS app."image/x-bits" LANGUAGE sql STABLE AS
 		$$ SELECT CAST('\x4142' AS app."image/x-bits") $$;
 	CREATE FUNCTION app.anything() RETURNS app."*/*" LANGUAGE sql STABLE AS $$ SELECT CAST('any' AS app."*/*") $$;
@@ -101,7 +102,15 @@ func TestMediaHandlers(t *testing.T) {
 	if all.Status != 200 || strings.Contains(all.Body, "Ada") || !strings.Contains(all.Header.Get("Content-Range"), "/*") {
 		t.Errorf("another tenant: %d %q %v", all.Status, all.Body, all.Header)
 	}
+	plan := func(of string) (accept, header string) {
+		return "application/vnd.pgrst.plan+text; for=\"" + of + "\"; options=verbose",
+			"Content-Type: application/vnd.pgrst.plan+text; for=\"" + of + "\"; options=verbose; charset=utf-8"
+	}
+	ofNames, names := plan("text/x-names")
+	ofPage, page := plan("text/html")
 	checkAll(t, s, []expectation{
+		{name: "the plan of rows", call: get("leads", ofNames), text: "names_of", header: names},
+		{name: "the plan of a function", call: get("rpc/page", ofPage), text: "text/html", header: page},
 		{name: "a choice of columns", call: get("leads?select=id", "text/x-names"), status: 406},
 		{name: "not made for it", call: get("rpc/add?a=1", "text/html"), status: 406},
 		{name: "not of another table", call: get("campaigns", "text/x-names"), status: 406},

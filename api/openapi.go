@@ -49,6 +49,7 @@ func (h *Handler) root(w http.ResponseWriter, q *request) error {
 	if a.body, err = d.cached(); err != nil {
 		return err
 	}
+	q.info.timing.mark(phasePlan)
 	q.write(w, http.StatusOK, query.Media{Format: query.OpenAPI}.ContentType(), a)
 	return nil
 }

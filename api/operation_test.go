@@ -25,6 +25,8 @@ func TestErrors(t *testing.T) {
 		{name: "bad value", call: call{path: "leads?id=eq.x"}, status: 400, text: `"code":"22P02"`},
 		{name: "bad uuid", call: call{path: "leads?tenant_id=eq.x"}, status: 400, text: `"code":"22P02"`},
 		{name: "no operator for the type", call: call{path: "leads?id=like.1"}, status: 404, text: `"code":"42883"`},
+		{name: "signs", call: call{path: "leads?select=details->>city->x"}, status: 404,
+			text: `"message":"operator does not exist: text -> text"`},
 		{name: "out of range", call: call{path: "leads?score=eq.99999999999999"}, status: 400, text: `"code":"22003"`},
 		{name: "bad regular expression", call: call{path: "leads?name=match.("}, status: 400, text: `"code":"2201B"`},
 		{name: "invalid utf-8", call: call{path: "leads?name=eq.%FF"}, status: 400, text: `"code":"22021"`},

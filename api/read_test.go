@@ -190,8 +190,8 @@ func TestSelect(t *testing.T) {
 			header: []string{"Accept: application/vnd.pgrst.object+json"}}, body: `{"id":1}`},
 		{name: "singular none", call: call{path: "leads?select=id&id=eq.99",
 			header: []string{"Accept: application/vnd.pgrst.object+json"}}, status: 406,
-			body: `{"code":"PGRST116","message":"Cannot coerce the result to a single JSON object",` +
-				`"details":"The result contains 0 rows","hint":null}`},
+			body: `{"code":"PGRST116","details":"The result contains 0 rows","hint":null,` +
+				`"message":"Cannot coerce the result to a single JSON object"}`},
 		{name: "not acceptable", call: call{path: "leads", header: []string{"Accept: image/png"}}, status: 406,
 			text: "PGRST107"},
 		{name: "unknown table", call: call{path: "leds"}, status: 404, text: "Perhaps you meant the table 'app.leads'"},

@@ -134,6 +134,7 @@ func (q *request) ask() error {
 	if q.scope.Tenant == "" {
 		return nil
 	}
+	defer q.info.timing.mark(phaseTransaction)
 	verdict, err := q.h.config.Door.Ask(q.Context(), q.state.check, q.caller)
 	if err != nil {
 		return err
@@ -182,7 +183,7 @@ func (q *request) schemaProfile() (string, error) {
 func (q *request) options(m query.Media) plan.Options {
 	return plan.Options{
 		Tenant: q.scope.Tenant != "", MaxRows: q.h.config.Limits.MaxRows, Count: q.prefer.Count,
-		Text:       slices.Contains([]query.Format{query.CSV, query.Text, query.Bytes, query.Made}, m.Format),
+		Text:       slices.Contains([]query.Format{query.CSV, query.Text, query.Bytes, query.Made}, m.Rows()),
 		Stripped:   m.Stripped,
 		Aggregates: q.h.config.AllowAggregates,
 	}
@@ -191,7 +192,7 @@ func (q *request) options(m query.Media) plan.Options {
 // optionsOf are those for an answer that is made of a table's rows.
 func (q *request) optionsOf(t *schema.Table, m query.Media) plan.Options {
 	o := q.options(m)
-	if m.Format == query.Made && t != nil {
+	if m.Rows() == query.Made && t != nil {
 		o.Media = q.state.Handler(t, m.Type)
 	}
 	return o
@@ -328,6 +329,9 @@ func (q *request) preludes(x *execution) []prelude {
 	}
 	if f := q.h.config.PreRequest; f.Name != "" {
 		out = append(out, prelude{sql: "select " + pgx.Identifier{f.Schema, f.Name}.Sanitize() + "()"})
+	}
+	if x.timeout != "" { // the function's own clause comes too late for the statement that calls it
+		out = append(out, prelude{sql: "select pg_catalog.set_config('statement_timeout', $1, true)", args: []any{x.timeout}})
 	}
 	if x.readOnly { // once a statement has run there is no way back
 		out = append(out, prelude{sql: "select pg_catalog.set_config('transaction_read_only', 'on', true)"})

@@ -22,6 +22,13 @@ type timing struct {
 	phases []phase
 }
 
+// all are the phases of a request with a token. PostgREST names each in every answer; one that
+// was not needed took no time.
+func all() []phase {
+	return []phase{{name: phaseJWT}, {name: phaseAdmission}, {name: phaseParse}, {name: phasePlan},
+		{name: phaseTransaction}, {name: phaseResponse}}
+}
+
 type phase struct {
 	name string
 	took time.Duration
@@ -39,6 +46,9 @@ func (h *Handler) newTiming(start time.Time) *timing {
 func (t *timing) mark(name string) {
 	if t == nil {
 		return
+	}
+	if name == phaseJWT {
+		t.phases = all()
 	}
 	now := time.Now()
 	took := now.Sub(t.last)

@@ -11,8 +11,8 @@ import (
 	"github.com/moat-db/moat/api"
 )
 
-// The header names each phase that a request went through, in order, and is there only
-// where it is asked for.
+// The header names each phase in order, also those that a request did not need, and is there
+// only where it is asked for.
 func TestServerTiming(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(c *api.Config) { c.ServerTiming = true })
@@ -27,15 +27,18 @@ func TestServerTiming(t *testing.T) {
 		}
 		return strings.Join(names, " ")
 	}
+	const every = "jwt admission parse plan transaction response"
 	for _, c := range []struct {
 		call
 		want string
 	}{
-		{call{path: "leads?select=id&limit=1"}, "jwt admission parse plan transaction response"},
-		{call{path: "leads?id=in.(1,2)"}, "jwt admission parse plan transaction response"},
-		{call{method: "POST", path: "labels", body: `{"id":5,"name":"x"}`}, "jwt admission parse plan transaction response"},
-		{call{method: "POST", path: "rpc/whoami"}, "jwt admission parse plan transaction response"},
-		{call{path: "leads?id=1"}, "jwt admission response"},
+		{call{path: "leads?select=id&limit=1"}, every},
+		{call{path: "leads?select=id&limit=2"}, every}, // planned before
+		{call{method: "POST", path: "labels", body: `{"id":5,"name":"x"}`}, every},
+		{call{method: "POST", path: "rpc/whoami"}, every},
+		{call{method: "OPTIONS", path: "leads"}, every},
+		{call{method: "HEAD", path: "/"}, every},
+		{call{path: "leads?id=1"}, every}, // refused
 		{call{path: "/healthz"}, "response"},
 	} {
 		if got := phases(c.call); got != c.want {

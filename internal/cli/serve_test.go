@@ -246,3 +246,28 @@ func TestServePoliciesOverClaims(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 }
+
+// An operator in a filter is found in the configured schemas, and still in the role's own path.
+func TestServeFindsOperators(t *testing.T) {
+	t.Parallel()
+	d, role := leadsDatabase(t)
+	for schema, operator := range map[string]string{"far": "=", "near": "~"} {
+		d.Exec(t, strings.NewReplacer("$s", schema, "$o", operator, "$r", role).Replace(`create schema $s;
+			grant usage on schema $s to $r;
+			create function $s.like(json, json) returns boolean language sql immutable as 'select $1::text = $2::text';
+			create operator $s.$o (leftarg = json, rightarg = json, function = $s.like)`))
+	}
+	d.Exec(t, `alter role `+role+` set search_path = near;
+		alter table leads add shape json; update leads set shape = '[1]'`)
+	for setting, want := range map[string]int{
+		"": http.StatusNotFound, "serve: {extra_search_path: [far]}": http.StatusOK,
+	} {
+		s := startServeOn(t, d.As(t, role), setting)
+		if status, body := s.get(t, s.url+"/rest/v1/leads?select=name&shape=eq.[1]"); status != want {
+			t.Errorf("%q: %d %s", setting, status, body)
+		}
+		if status, body := s.get(t, s.url+"/rest/v1/leads?select=name&shape=match.[1]"); status != http.StatusOK {
+			t.Errorf("%q: %d %s", setting, status, body)
+		}
+	}
+}

@@ -206,8 +206,11 @@ func (s *service) openShared(ctx context.Context) error {
 	if err != nil {
 		return connectError(err)
 	}
-	o := moat.Options{MaxConns: 2, ConfigurePool: api.ConfigurePool(s.config.Serve.StatementTimeout)}
-	if err := moat.Configure(pc, o); err != nil {
+	configure, err := servingPool(ctx, s.appURL, s.config)
+	if err != nil {
+		return err
+	}
+	if err := moat.Configure(pc, moat.Options{MaxConns: 2, ConfigurePool: configure}); err != nil {
 		return err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)

@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/auth"
@@ -98,6 +101,33 @@ func poolSize(url string, c config.Config) int32 {
 	return c.Serve.PoolSize
 }
 
+// servingPool configures a pool for the API. Operators in filters have no schema, and are found
+// by the path of the connection when a statement is prepared: so the configured schemas are
+// behind the role's own there.
+func servingPool(ctx context.Context, url string, c config.Config) (func(*pgxpool.Config), error) {
+	configure := api.ConfigurePool(c.Serve.StatementTimeout)
+	if len(c.Serve.SearchPath) == 0 {
+		return configure, nil
+	}
+	conn, err := moat.Connect(ctx, url)
+	if err != nil {
+		return nil, connectError(err)
+	}
+	defer conn.Close(ctx)
+	var path string
+	if err := conn.QueryRow(ctx, "show search_path").Scan(&path); err != nil {
+		return nil, err
+	}
+	for _, name := range c.Serve.SearchPath {
+		path += ", " + pgx.Identifier{name}.Sanitize()
+	}
+	path = strings.TrimPrefix(path, ", ")
+	return func(pc *pgxpool.Config) {
+		configure(pc)
+		pc.ConnConfig.RuntimeParams["search_path"] = path
+	}, nil
+}
+
 // openApplication opens the application role's pool as the configuration asks.
 func openApplication(ctx context.Context, url string, c config.Config) (*moat.DB, error) {
 	o, err := bindOptions(c)
@@ -105,7 +135,9 @@ func openApplication(ctx context.Context, url string, c config.Config) (*moat.DB
 		return nil, err
 	}
 	o.MaxConns = poolSize(url, c)
-	o.ConfigurePool = api.ConfigurePool(c.Serve.StatementTimeout)
+	if o.ConfigurePool, err = servingPool(ctx, url, c); err != nil {
+		return nil, err
+	}
 	o.Replicas, o.MaxLag = c.Serve.ReplicaURLs, c.Serve.MaxLag
 	db, err := moat.Open(ctx, url, o)
 	switch {

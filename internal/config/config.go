@@ -186,7 +186,8 @@ type Serve struct {
 	RequestSettings bool       `yaml:"request_settings"`
 	PreRequest      string     `yaml:"pre_request"`
 	TenantFrom      TenantFrom `yaml:"tenant_from"`
-	// SearchPath are schemas in which functions find what they name without a schema;
+	// SearchPath are schemas in which functions find what they name without a schema, and
+	// filters their operators;
 	// RootSpec (schema.function) makes the description of the API.
 	SearchPath []string `yaml:"extra_search_path"`
 	RootSpec   string   `yaml:"root_spec"`

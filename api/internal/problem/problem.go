@@ -6,7 +6,6 @@
 package problem
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -18,15 +17,15 @@ type Error struct {
 	// Status is the HTTP status.
 	Status int `json:"-"`
 	// Code is PostgREST's code (PGRST100), a SQLSTATE (23505) or one of moat's own
-	// (MOAT101).
+	// (MOAT101). The members are sorted, so that bodies are PostgREST's to the byte.
 	Code string `json:"code"`
-	// Message says what is wrong in one sentence.
-	Message string `json:"message"`
 	// Details is a text, or nil for null; for an ambiguous relationship (PGRST201) it
 	// is the list of candidates, as in PostgREST.
 	Details any `json:"details"`
 	// Hint is null in the body when empty.
 	Hint Text `json:"hint"`
+	// Message says what is wrong in one sentence.
+	Message string `json:"message"`
 	// RetryAfter, when not zero, becomes the Retry-After header.
 	RetryAfter time.Duration `json:"-"`
 	// Header is sent with the answer; nil means none.
@@ -55,9 +54,9 @@ func (e *Error) Body(brief bool) []byte {
 			Message string `json:"message"`
 		}{e.Code, e.Message}
 	}
-	body, err := json.Marshal(shown)
+	body, err := plainJSON(shown)
 	if err != nil { // only texts and lists of texts are in it
-		return []byte(`{"code":"MOAT500","message":"internal error","details":null,"hint":null}`)
+		return []byte(`{"code":"MOAT500","details":null,"hint":null,"message":"internal error"}`)
 	}
 	return body
 }

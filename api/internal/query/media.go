@@ -36,8 +36,8 @@ type Media struct {
 	// media type that the plan is of; "" is JSON.
 	Options []string
 	For     string
-	// Type is the media type of what a function of the database makes, and Raw says that
-	// the value is bytea.
+	// Type is the media type of what a function of the database makes, or what the plan is of
+	// where one makes that, and Raw says that the value is bytea.
 	Type string
 	Raw  bool
 }
@@ -131,11 +131,40 @@ func Accept(header []string, o Offer) (Media, error) {
 			}
 		}
 		if c.known && o.Format(c.media.Format) {
-			return c.media, nil
+			return c.media.planned(o), nil
 		}
 	}
 	return Media{}, problem.New(http.StatusNotAcceptable, "PGRST107",
 		"None of these media types are available: %s", clipped(text))
+}
+
+// planned finds what a plan is of: another type than those offered is left out.
+func (m Media) planned(o Offer) Media {
+	if m.For == "" {
+		return m
+	}
+	if o.Made != nil {
+		if made, ok := o.Made(m.For); ok {
+			m.For, m.Type = made.Type, made.Type
+			return m
+		}
+	}
+	if _, known := formatOf(m.For); !known {
+		m.For = ""
+	}
+	return m
+}
+
+// Rows is the format of the rows: of those that a plan is of, too.
+func (m Media) Rows() Format {
+	switch {
+	case m.Format != PlanText && m.Format != PlanJSON:
+		return m.Format
+	case m.Type != "":
+		return Made
+	}
+	of, _ := formatOf(cmp.Or(m.For, "application/json"))
+	return of
 }
 
 type weighted struct {
@@ -175,8 +204,9 @@ func parseMedia(text string) weighted {
 				}
 			}
 		case "for":
-			if _, ok := formatOf(value); ok {
-				m.For = value
+			m.For = value
+			if value == "application/vnd.pgrst.object" || value == "application/vnd.pgrst.array" {
+				m.For += "+json"
 			}
 		}
 	}

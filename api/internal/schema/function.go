@@ -27,6 +27,8 @@ type Function struct {
 	// Result is the SQL type of a scalar result.
 	Result string
 	Scalar bool
+	// Timeout is the statement_timeout that the function is declared with, "" for none.
+	Timeout string
 	// Media is the media type that a scalar result is made for, and Bytes says that it is
 	// bytea; "" for none.
 	Media string
@@ -136,6 +138,11 @@ func (b *builder) function(f *catalog.Function) *Function {
 		switch p.Mode {
 		case "out", "inout", "table":
 			out.Columns = append(out.Columns, b.resultColumn(p.Name, p.Type))
+		}
+	}
+	for _, setting := range f.Settings {
+		if value, ok := strings.CutPrefix(setting, "statement_timeout="); ok {
+			out.Timeout = value
 		}
 	}
 	b.result(out, f)
