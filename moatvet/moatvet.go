@@ -8,7 +8,7 @@
 //   - conn: a connection taken out of a transaction, whose statements nobody checks
 //   - sprintf: a tenant written into the text of a statement
 //
-// What is meant to run without a tenant says so, on its line or the line above:
+// What is meant to run without a tenant says so, at the end of its line or on the line above:
 //
 //	//moat:unscoped the owner migrates the schema
 //

@@ -33,7 +33,7 @@ func newProgram(pass *analysis.Pass, in *inspector.Inspector) *program {
 	for _, file := range pass.Files {
 		for _, group := range file.Comments {
 			for _, comment := range group.List {
-				p.noteReason(comment)
+				p.noteReason(file, comment)
 			}
 		}
 	}
@@ -63,15 +63,34 @@ func serves(pass *analysis.Pass) bool {
 
 const directive = "//moat:unscoped"
 
-func (p *program) noteReason(comment *ast.Comment) {
+func (p *program) noteReason(file *ast.File, comment *ast.Comment) {
 	text, ok := strings.CutPrefix(comment.Text, directive)
 	if !ok {
 		return
 	}
 	r := &reason{comment.Pos(), strings.TrimSpace(text)}
 	at := p.pass.Fset.Position(comment.Pos())
-	p.unscoped[line(at.Filename, at.Line)] = r
+	if p.afterCode(file, comment) {
+		p.unscoped[line(at.Filename, at.Line)] = r
+		return
+	}
 	p.unscoped[line(at.Filename, at.Line+1)] = r
+}
+
+// afterCode says whether a comment ends a line of code. It then speaks of that line, and
+// must not let the next one pass.
+func (p *program) afterCode(file *ast.File, comment *ast.Comment) bool {
+	at, found := p.pass.Fset.Position(comment.Pos()).Line, false
+	on := func(pos token.Pos) bool { return pos <= comment.Pos() && p.pass.Fset.Position(pos).Line == at }
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n.(type) {
+		case nil, *ast.File, *ast.Comment, *ast.CommentGroup:
+			return n != nil
+		}
+		found = found || on(n.Pos()) || on(n.End())
+		return !found
+	})
+	return found
 }
 
 func line(file string, n int) string { return fmt.Sprintf("%s:%d", file, n) }

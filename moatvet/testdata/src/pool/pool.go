@@ -35,5 +35,6 @@ func fine(ctx context.Context, url string) {
 	db.UnscopedPool().Query(ctx, "select 1")
 	//moat:unscoped the health check reads no table
 	pool.Query(ctx, "select 1")
-	sql.Open("pgx", url) //moat:unscoped the owner migrates
+	sql.Open("pgx", url)        //moat:unscoped the owner migrates
+	pool.Query(ctx, "select 1") // want `runs without a tenant`
 }
