@@ -251,11 +251,14 @@ func (w *sower) constants(st *site, c *catalog.Column) []string {
 	return slices.DeleteFunc(once(out), func(v string) bool { return v == "" || v == w.p.model.Setting })
 }
 
+// errCircle is of a row that must refer to one that must refer to it, through other tables perhaps.
+var errCircle = errors.New("it refers to itself through other tables")
+
 // plant inserts a row of the tenant as the operator and returns it as stored.
 func (w *sower) plant(ctx context.Context, st *site, by party, base row, variant int) (row, error) {
 	q := st.rel.QName()
 	if w.growing[q] {
-		return nil, fmt.Errorf("%s refers to itself through other tables", q)
+		return nil, errCircle
 	}
 	if why := w.p.outside.writing(st.rel); why != "" && !w.p.Disposable {
 		return nil, fmt.Errorf("no row is planted: %s", why)
@@ -434,6 +437,9 @@ func (w *sower) references(ctx context.Context, st *site, by party, variant int)
 			continue
 		}
 		parent, err := w.parent(ctx, st, c, by)
+		if err == errCircle && !optional(st, c) {
+			continue // any value: once references are checked no first row could be made, so plant leaves the checks out
+		}
 		if err != nil {
 			if !optional(st, c) {
 				return nil, fmt.Errorf("no row of %s to refer to: %w", c.References, err)
