@@ -177,6 +177,21 @@ func TestFunctionTimeout(t *testing.T) {
 	})
 }
 
+// TestIndexOfJSON: an order and a filter by a JSON key name it as the expression of an index does.
+func TestIndexOfJSON(t *testing.T) {
+	t.Parallel()
+	s := conforming(t, `CREATE INDEX ON app.leads (tenant_id, (details->>'city'));
+		CREATE INDEX ON app.leads ((details->'a key''s'->>0))`)
+	plan := []string{"Accept: application/vnd.pgrst.plan+text"}
+	checkAll(t, s, []expectation{
+		{name: "order", call: call{path: "leads?order=details->>city", header: plan}, text: "details ->> 'city'::text"},
+		{name: "filter", call: call{path: "leads?details->>city=eq.x", header: plan}, text: "details ->> 'city'::text"},
+		{name: "quoted", call: call{path: "leads?details->a%20key's=eq.1", header: plan}, text: "-> 'a key''s'::text"},
+		{name: "no index", call: call{path: "leads?details->>town=eq.x", header: plan}, text: "details ->> $"},
+		ids("rows", "leads?details->>city=eq.Paris", "2"),
+	})
+}
+
 // TestPlanOfWrites: EXPLAIN of a write shows its plan and writes nothing.
 func TestPlanOfWrites(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"github.com/moat-db/moat/api/internal/problem"
 	"github.com/moat-db/moat/api/internal/query"
 	"github.com/moat-db/moat/api/internal/schema"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // expression is SQL with what is known of its type.
@@ -40,13 +41,22 @@ func (w *writer) field(s source, f query.Field) (expression, error) {
 		if step.Index {
 			cast = "::int"
 		}
-		b.WriteString(arrow + w.key(step.Key, cast))
+		b.WriteString(arrow + w.step(step, cast))
 	}
 	base := "jsonb"
 	if f.Path[len(f.Path)-1].Text {
 		base = "text"
 	}
 	return expression{sql: "(" + b.String() + ")", base: base, scalar: true}, nil
+}
+
+// step is a key as a parameter, unless an index has it in its expression: those keys are few,
+// and known from the catalog.
+func (w *writer) step(s query.Step, cast string) string {
+	if !s.Index && w.schema.IndexedKeys[s.Key] {
+		return " " + sqltext.Literal(s.Key) + cast
+	}
+	return w.key(s.Key, cast)
 }
 
 func (w *writer) column(s source, name string) (expression, error) {

@@ -54,6 +54,7 @@ func Build(v *policy.View, o Options) (*Schema, error) {
 		return nil, fmt.Errorf("no schema to expose: configure serve.schemas")
 	}
 	b.types()
+	b.indexedKeys()
 	b.tables()
 	if b.below == nil { // what a function finds for a row of one tenant may be another's
 		b.functions()

@@ -47,6 +47,8 @@ type Schema struct {
 	Media map[string]*Media
 	// Types are the enums and domains of the exposed schemas, by their SQL name.
 	Types map[string]*Type
+	// IndexedKeys are the JSON keys in expressions of indexes.
+	IndexedKeys map[string]bool
 	// Hidden are tables and views of the exposed schemas that are left out.
 	Hidden  []Hidden
 	related map[Name][]*Relationship
