@@ -101,7 +101,7 @@ func newVisits(s *doors) *visits {
 }
 
 // internal is what PostgreSQL's messages name of partitions, and how often the schema was read.
-var internal = regexp.MustCompile(`(events|_fkey)(?:_rest|_t_[0-9a-f]+|_h\d|\d)\b|"version":"\d+"`)
+var internal = regexp.MustCompile(`(events|_fkey)(?:_rest|_t_[0-9a-f]+|_h\d|_?\d)\b|"version":"\d+"`)
 
 // ask returns all that a client learns from an answer.
 func (v *visits) ask(tenant, what, body string) string {
