@@ -104,7 +104,7 @@ func sentence(g protect.Group, steps []protect.Step) string {
 	}
 	switch g {
 	case protect.GroupRoles:
-		return "make " + count("create role", "role") + " and grant them what they need"
+		return "make " + count("create role", "role") + ", and grant what is needed"
 	case protect.GroupColumns:
 		return fmt.Sprintf("add the column to %s, a default to %s", count("add column", "table"),
 			count("default ", "table"))
