@@ -94,8 +94,9 @@ GRANT INSERT, DELETE, UPDATE ON app.leads, app.notes, app.labels, app.templates 
 GRANT INSERT, DELETE, UPDATE (amount) ON app.orders TO :app;
 GRANT INSERT, DELETE, UPDATE (title) ON app.board TO :app;
 GRANT INSERT, DELETE ON app.board_share TO :app;
-GRANT :tree TO :app;
+-- In this order: from PostgreSQL 16 on, a grant keeps what the role was when it was made.
 ALTER ROLE :app NOINHERIT;
+GRANT :tree TO :app;
 
 -- An agency A with the clients A1, A2 and, suspended, A3; A1 has a branch A11, and A3 one, A31, that is not suspended.
 INSERT INTO app.tenants
