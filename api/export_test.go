@@ -2,6 +2,9 @@ package api
 
 import "time"
 
+// StatusOf is the status of an error that no test server can raise.
+var StatusOf = statusOf
+
 // PreparedBytes is the estimate that the tests compare.
 var PreparedBytes = preparedBytes
 

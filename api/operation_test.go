@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
@@ -51,6 +53,18 @@ func TestErrors(t *testing.T) {
 	s2 := serve(t, func(c *api.Config) { c.Limits.ResponseBytes = 50 })
 	if got := s2.do(t, call{path: "leads"}); got.Status != 413 || !strings.Contains(got.Body, "MOAT112") {
 		t.Errorf("a large answer: %d %s", got.Status, got.Body)
+	}
+}
+
+// What is refused for want of a WHERE is the client's to mend; any other cardinality is not.
+func TestStatusOfUnsafeWrites(t *testing.T) {
+	t.Parallel()
+	for routine, want := range map[string]int{
+		"delete_needs_where_check": 400, "ExecOnConflictUpdate": 400, "ExecSetParamPlan": 500,
+	} {
+		if got := api.StatusOf(&pgconn.PgError{Code: "21000", Routine: routine}); got != want {
+			t.Errorf("%s: %d, want %d", routine, got, want)
+		}
 	}
 }
 
