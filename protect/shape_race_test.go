@@ -28,7 +28,11 @@ const herd = `CREATE SCHEMA app;
 // below it: none that is not, and none is missing.
 func TestTreeMovesUnderLoad(t *testing.T) {
 	t.Parallel()
-	b := shapedBench(t, pgtest.Shared(t), herd, catalog.Shapes{Tree: &catalog.Tree{Parent: "parent_id",
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) { t.Parallel(); treeMovesUnderLoad(t, c) })
+}
+
+func treeMovesUnderLoad(t *testing.T, c *pgtest.Cluster) {
+	b := shapedBench(t, c, herd, catalog.Shapes{Tree: &catalog.Tree{Parent: "parent_id",
 		Fast: []catalog.QName{in("leads")}}})
 	b.apply(t, GroupEnforce)
 	rounds := pgtest.Rounds(t, "MOAT_TEST_RACE", 150, 25)
