@@ -173,8 +173,8 @@ func named(list []Noted) string {
 
 // Summary counts what was found, and what the verdict is not about.
 func (r *Report) Summary() string {
-	text := fmt.Sprintf("%d probes, %d isolated, %d leaks, %d undecided", len(r.Probes), r.Count(VerdictIsolated),
-		r.Count(VerdictLeak), r.Count(VerdictUndecided))
+	text := fmt.Sprintf("%s, %d isolated, %s, %d undecided", english.Count(len(r.Probes), "probe"),
+		r.Count(VerdictIsolated), english.Count(r.Count(VerdictLeak), "leak"), r.Count(VerdictUndecided))
 	for _, part := range []struct {
 		n    int
 		text string

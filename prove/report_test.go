@@ -36,7 +36,7 @@ func TestSentenceNamesWhatIsNotIsolated(t *testing.T) {
 	t.Parallel()
 	r := prove.NewReport()
 	r.Add(prove.Probe{Attack: "read", Object: "app.leads", Verdict: prove.VerdictIsolated})
-	if got, want := r.Finish().Sentence(), "isolated: 1 probes, 1 isolated, 0 leaks, 0 undecided"; got != want {
+	if got, want := r.Finish().Sentence(), "isolated: 1 probe, 1 isolated, 0 leaks, 0 undecided"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	r.Shared = []prove.Noted{{Object: "app.users"}, {Object: "app.plans"}}
@@ -44,7 +44,7 @@ func TestSentenceNamesWhatIsNotIsolated(t *testing.T) {
 		r.LeftOut = append(r.LeftOut, prove.Noted{Object: "old.t" + strconv.Itoa(i)})
 	}
 	want := "isolated, not counting app.users and app.plans, which every tenant reads, nor old.t0, old.t1, " +
-		"old.t2, old.t3, old.t4 and 2 more, left out: 1 probes, 1 isolated, 0 leaks, 0 undecided, " +
+		"old.t2, old.t3, old.t4 and 2 more, left out: 1 probe, 1 isolated, 0 leaks, 0 undecided, " +
 		"2 shared by every tenant, 7 left out"
 	if got := r.Sentence(); got != want {
 		t.Errorf("got  %q\nwant %q", got, want)

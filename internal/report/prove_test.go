@@ -57,7 +57,7 @@ func TestProveSaysWhatIsNotIsolated(t *testing.T) {
 				t.Errorf("%s does not say %q", name, want)
 			}
 		}
-		if !strings.Contains(b.String(), "1 isolated, 1 leaks, 1 undecided, 1 shared by every tenant, "+
+		if !strings.Contains(b.String(), "1 isolated, 1 leak, 1 undecided, 1 shared by every tenant, "+
 			"1 left out, 1 not reachable, 1 accepted") {
 			t.Errorf("%s: the verdict does not say so", name)
 		}
@@ -169,7 +169,7 @@ func TestProveTextNamesEachLeak(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"leak read:app.leads", "undecided view:app.v", "Not tried",
-		"3 probes, 1 isolated, 1 leaks, 1 undecided", "can name any tenant"} {
+		"3 probes, 1 isolated, 1 leak, 1 undecided", "can name any tenant"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
