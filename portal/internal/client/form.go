@@ -208,9 +208,13 @@ func required(c *schema.Column) bool {
 
 // refer turns the field into a select of the rows it may point at, where they are few.
 func (f *field) refer(choices []choice) {
-	if len(choices) == 0 || len(choices) >= maxChoices {
-		f.Hint = strings.TrimSpace(f.Hint + " Enter the ID of the " + text.Lower(f.Column.Ref.Singular) + ".")
-		return
+	singular := text.Lower(f.Column.Ref.Singular)
+	switch {
+	case len(choices) == 0:
+		f.Hint = strings.TrimSpace(f.Hint + " There is no " + singular + " to choose yet.")
+	case len(choices) >= maxChoices:
+		f.Hint = strings.TrimSpace(f.Hint + " Enter the ID of the " + singular + ".")
+	default:
+		f.Input, f.Choices, f.Blank = "select", pick(choices, f.Value), true
 	}
-	f.Input, f.Choices, f.Blank = "select", pick(choices, f.Value), true
 }
