@@ -88,7 +88,6 @@ func (v *View) Doors(t *catalog.Relation, application []string) []Spec {
 	return all
 }
 
-// TreeDoors repeat for the tree's role what limits the application role within a tenant:
 // OurDoor reports whether a permissive policy is one that moat writes behind its walls.
 func OurDoor(p *catalog.Policy) bool {
 	name, _, _ := strings.Cut(p.Name, "_m_")
@@ -96,6 +95,7 @@ func OurDoor(p *catalog.Policy) bool {
 	return p.Permissive && open && (name == Access || name == treeAccess)
 }
 
+// TreeDoors repeat for the tree's role what limits the application role within a tenant:
 // its permissive policies, to read, and to write where the tree allows that.
 func (v *View) TreeDoors(t *catalog.Relation, doors []Spec) []Spec {
 	tree := v.Model.Shapes.Tree

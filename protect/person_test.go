@@ -92,18 +92,21 @@ func TestMembershipPoliciesStay(t *testing.T) {
 	}
 }
 
+// ownRows is a table into which a caller writes rows of their own, whichever tenant those name.
+const ownRows = `
+CREATE TABLE app.note (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), org_id uuid NOT NULL REFERENCES app.org,
+		author uuid NOT NULL DEFAULT auth.uid());
+ALTER TABLE app.note ENABLE ROW LEVEL SECURITY;
+CREATE POLICY r ON app.note FOR SELECT USING (org_id IN (SELECT org_id FROM app.org_member WHERE
+		user_id = auth.uid()));
+CREATE POLICY i ON app.note FOR INSERT WITH CHECK (author = auth.uid())`
+
 // A policy by which a caller writes rows of their own into any tenant is asked about, and the
 // statement that is offered closes it.
 func TestOwnRowsOfAnyTenantAreAsked(t *testing.T) {
 	t.Parallel()
 	const uid = "(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid"
-	b := newBench(t, strings.ReplaceAll(orgs, "«uid»", uid)+`
-		CREATE TABLE app.note (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), org_id uuid NOT NULL REFERENCES app.org,
-			author uuid NOT NULL DEFAULT auth.uid());
-		ALTER TABLE app.note ENABLE ROW LEVEL SECURITY;
-		CREATE POLICY r ON app.note FOR SELECT USING (org_id IN (SELECT org_id FROM app.org_member WHERE
-			user_id = auth.uid()));
-		CREATE POLICY i ON app.note FOR INSERT WITH CHECK (author = auth.uid())`)
+	b := newBench(t, strings.ReplaceAll(orgs, "«uid»", uid)+ownRows)
 	b.opts = tenancy.Options{Schemas: []string{"app"}}
 	d := decision(b.plan(t), "writes/app.note.i")
 	if d == nil || !d.Blocks {
@@ -194,5 +197,22 @@ func TestAuditAcceptsPoliciesThatStay(t *testing.T) {
 	b.Exec(t, "ALTER POLICY p ON app.project USING (true)")
 	if found := shape(); !slices.Contains(found, "high rls-shape app.project") {
 		t.Errorf("a policy that lets everything through: %q", found)
+	}
+}
+
+// A policy by which a caller writes rows of their own into any tenant is a finding, declared or not.
+func TestAuditSeesOwnRowsOfAnyTenant(t *testing.T) {
+	t.Parallel()
+	const uid = "(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid"
+	declared := &catalog.Caller{Table: catalog.QName{Schema: "app", Name: "org_member"}, Subject: "user_id",
+		Tenant: "org_id", All: true}
+	for name, caller := range map[string]*catalog.Caller{"declared": declared, "inferred": nil} {
+		b := newBench(t, strings.ReplaceAll(orgs, "«uid»", uid)+ownRows)
+		b.opts = tenancy.Options{Schemas: []string{"app"}, Shapes: catalog.Shapes{Caller: caller}}
+		b.Exec(t, "CREATE ROLE "+b.cfg.Roles.Application+" LOGIN; GRANT USAGE ON SCHEMA app TO "+b.cfg.Roles.Application+
+			"; GRANT SELECT, INSERT ON app.note TO "+b.cfg.Roles.Application)
+		if found := b.audited(t); !slices.Contains(found, "high policy-check app.note.i") {
+			t.Errorf("memberships %s: %q", name, found)
+		}
 	}
 }
