@@ -118,11 +118,12 @@ DECLARE
 BEGIN
   LOOP
     PERFORM pg_catalog.pg_stat_clear_snapshot();
-    -- A transaction that goes on with a new snapshot has another backend_xmin, or another start.
+    -- A transaction that goes on with a new snapshot has another backend_xmin, or another start. Who may
+    -- not read another role's activity sees neither its type nor its start, but its backend_xmin.
     SELECT coalesce(array_agg(o), '{}') INTO others
       FROM (SELECT concat_ws(' ', pid, xact_start, backend_xmin) AS o FROM pg_catalog.pg_stat_activity
-             WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
-               AND backend_xmin IS NOT NULL) a
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xmin IS NOT NULL
+               AND coalesce(backend_type, 'client backend') = 'client backend') a
      WHERE others IS NULL OR o = ANY (others);
     EXIT WHEN others = '{}';
     PERFORM pg_catalog.pg_sleep(0.02);
