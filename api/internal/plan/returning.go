@@ -44,16 +44,16 @@ func (w *writer) finish(sql string, sel *selection) *Statement {
 	return st
 }
 
-// inserted tells an upsert's new rows from the changed ones: a new row version was deleted by
-// nobody. Partitioned tables do not show that. There a statement sees its table as it was before;
-// but shards take no subquery, and nothing is told of a table that is partitioned and distributed.
+// inserted tells an upsert's new rows from the changed ones: a statement sees its table as it was
+// before. The column xmax tells it too, but fails in a partitioned table, and a table may have been
+// partitioned since it was read. Shards take no subquery, and such tables there are told nothing of.
 func (w *writer) inserted(target source, r *query.Request, in Write) []output {
 	t := target.table
 	if in.Resolution != "merge-duplicates" || !t.Select || t.View || t.Spread && t.Partitioned {
 		return nil
 	}
 	sql := "(" + target.alias + ".xmax = 0)"
-	if t.Partitioned {
+	if !t.Spread {
 		if sql = w.wasMissing(target, r); sql == "" {
 			return nil
 		}
