@@ -319,8 +319,7 @@ func (db *DB) Written(ctx context.Context) (Position, error) {
 // statement: the server has gone, or a change that it replays was in the way. The statement
 // may be sent to the primary.
 func LostReplica(err error) bool {
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) {
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch pgErr.Code {
 		case "40001", "40P01", "57P01", "57P02", "57P03":
 			return true

@@ -24,16 +24,13 @@ const retryAfter = time.Second
 
 // describe maps any error to what the client sees. It is the only place that does.
 func describe(err error) *problem.Error {
-	var p *problem.Error
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*problem.Error](err); ok {
 		return p
 	}
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) {
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return database(pgErr)
 	}
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return problem.New(http.StatusRequestEntityTooLarge, "MOAT111",
 			"the request body has more than %d bytes", tooLarge.Limit)
 	}

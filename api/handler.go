@@ -164,8 +164,7 @@ func (h *Handler) unauthorized(w http.ResponseWriter, r *http.Request, err error
 	e.RetryAfter = refused.RetryAfter
 	if info := infoOf(r); info != nil {
 		info.code = e.Code
-		var token *auth.TokenError
-		if errors.As(err, &token) {
+		if token, ok := errors.AsType[*auth.TokenError](err); ok {
 			info.refused = token
 		}
 	}

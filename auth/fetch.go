@@ -54,8 +54,7 @@ func plainAddress(address string) string {
 
 // withoutURL returns the cause of a client's error, whose text repeats the whole URL.
 func withoutURL(err error) error {
-	var failed *url.Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err
 	}
 	return err

@@ -110,8 +110,7 @@ var errGone = errors.New("an object was dropped while it was read")
 func collect[T any](rows pgx.Rows, add func(*T) error) error {
 	for rows.Next() {
 		row, err := pgx.RowToAddrOfStructByNameLax[T](rows)
-		var unread pgx.ScanArgError
-		if errors.As(err, &unread) {
+		if _, ok := errors.AsType[pgx.ScanArgError](err); ok {
 			return fmt.Errorf("%w: %w", errGone, err)
 		}
 		if err != nil {

@@ -139,8 +139,7 @@ func (o *Operator) require(all []*part, privileges ...string) error {
 
 // sqlState is the SQLSTATE of an error, "" for those that are not PostgreSQL's.
 func sqlState(err error) string {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code
 	}
 	return ""

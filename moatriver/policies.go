@@ -48,10 +48,9 @@ func Policies(o PolicyOptions) (string, error) {
 
 // check asks package moat whether it would take the setting and the type.
 func check(o PolicyOptions) error {
-	var invalid *moat.InvalidTenantError
 	_, err := moat.Settings(moat.Scope{Tenant: " "},
 		&moat.Options{TenantSetting: o.TenantSetting, TenantType: o.TenantType})
-	if errors.As(err, &invalid) {
+	if _, ok := errors.AsType[*moat.InvalidTenantError](err); ok {
 		return nil // the tenant is none, all else is well
 	}
 	return err

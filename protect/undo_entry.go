@@ -248,8 +248,7 @@ func changedByHand(err error) bool {
 
 // message is what the server said, without the prefix and the code.
 func message(err error) string {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Message
 	}
 	return err.Error()

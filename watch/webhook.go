@@ -56,8 +56,7 @@ func (h *Webhook) post(ctx context.Context, body []byte) error {
 	}
 	r.Header.Set("Content-Type", "application/json")
 	answer, err := client.Do(r)
-	var failed *url.Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
 		err = failed.Err // without the URL
 	}
 	if err != nil {

@@ -68,8 +68,7 @@ func (a *asker) explain(ctx context.Context) error {
 		}
 		return json.Unmarshal(text, &root)
 	})
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		a.unknown("Rows were not counted: the operator cannot plan the statement: %s.", pg.Message)
 		return nil
 	}

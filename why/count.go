@@ -102,8 +102,7 @@ func (a *asker) count(ctx context.Context, tx pgx.Tx, r *reading) error {
 		r.steps = a.stepsOf(r)
 	}
 	err := a.asOperator(ctx, func(tx pgx.Tx) error { return a.countAs(ctx, tx, r, c, counts) })
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		a.unknown("%s: rows were not counted: %s.", r.Name, pg.Message)
 		return nil
 	}

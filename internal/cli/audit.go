@@ -186,8 +186,7 @@ func look(ctx context.Context, conn *pgx.Conn, c config.Config, f auditFlags, o 
 
 // modelHint says what helps where no model of the tenants could be made.
 func modelHint(err error) string {
-	var missing *tenancy.NoSuchObjectError
-	if errors.As(err, &missing) {
+	if _, ok := errors.AsType[*tenancy.NoSuchObjectError](err); ok {
 		return "correct the name in moat.yaml or in the flag, or take it out"
 	}
 	return "set tenant.column in moat.yaml, or choose the schemas with --schema"

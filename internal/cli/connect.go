@@ -33,12 +33,10 @@ func administer(ctx context.Context, url string) (*pgx.Conn, error) {
 // connectError says the one thing that is wrong with a connection, without the connection
 // string. pgx tries without TLS what failed with it, and reports both.
 func connectError(err error) error {
-	var config *pgconn.ParseConfigError
-	if errors.As(err, &config) {
+	if _, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
 		return withHint(errors.New("not a PostgreSQL connection string"), "for example postgres://user@host:5432/database")
 	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return withHint(fmt.Errorf("connect: %s", pg.Message), "%s", serverHint(pg))
 	}
 	reason, hint := networkReason(err)

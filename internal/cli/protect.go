@@ -183,8 +183,7 @@ func (a *app) planProtect(ctx context.Context, open protect.Opener, c config.Con
 	}
 	decided.Today, decided.Looking = time.Now(), report.Looking(a.Err, time.Now())
 	plan, s, unseen, err := protect.Look(ctx, conn, c.Model(), decided)
-	var person *protect.PersonError
-	if errors.As(err, &person) {
+	if _, ok := errors.AsType[*protect.PersonError](err); ok {
 		return nil, withHint(err, "name the table that says who belongs to which tenant: caller in moat.yaml; or, if the "+
 			"application sends one current tenant, its setting: tenant.setting. Rows of a person's other tenants are then "+
 			"hidden")

@@ -76,8 +76,7 @@ func Main(ctx context.Context, args []string, io IO) int {
 		return exitFound
 	}
 	fmt.Fprintf(io.Err, "moat: %s\n", err)
-	var h *hintError
-	if errors.As(err, &h) {
+	if h, ok := errors.AsType[*hintError](err); ok {
 		fmt.Fprintf(io.Err, "hint: %s\n", h.hint)
 	}
 	return exitError

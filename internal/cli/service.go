@@ -302,12 +302,10 @@ func apiLimits(c config.Config) api.Limits {
 
 // startError says what to do about a service that may not start.
 func startError(err error) error {
-	var lookup *api.LookupError
-	if errors.As(err, &lookup) {
+	if lookup, ok := errors.AsType[*api.LookupError](err); ok {
 		return withHint(err, "run this once as an administrator:\n%s", lookup.SQL)
 	}
-	var refused *api.PreRequestError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*api.PreRequestError](err); ok {
 		return withHint(err, "serve.pre_request names a function without arguments; GRANT USAGE ON SCHEMA %s and EXECUTE "+
 			"on it to the application role", refused.Function.Schema)
 	}

@@ -37,8 +37,7 @@ func (s *service) checkSignature(ctx context.Context) error {
 		_, err := tx.Exec(ctx, "select "+policy.SealedTenantCall())
 		return err
 	})
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) && refused.Code == "28000" {
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == "28000" {
 		return withHint(fmt.Errorf("sealed: %s", refused.Message), "moat seal key status compares the keys of the database "+
 			"with %s; behind a pooler, moat seal key rotate --any-connection --apply", s.config.Sealed.KeyFile)
 	}

@@ -47,8 +47,7 @@ type Querier interface {
 func Install(ctx context.Context, conn *pgx.Conn, v *policy.View, operator string, applications ...string) error {
 	sql := SQL(v, operator, applications...)
 	_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == "42501" {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "42501" {
 		return &NotPreparedError{SQL: sql}
 	}
 	return err

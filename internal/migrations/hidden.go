@@ -160,8 +160,7 @@ func (a *applier) trial(ctx context.Context, role string, open []uint32, s sqlte
 	if taken := a.exec(ctx, back); taken != nil {
 		return "", errors.Join(err, taken)
 	}
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Code == "42501" {
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "42501" {
 		if m := hidingTable.FindStringSubmatch(pgErr.Message); m != nil {
 			return m[1], nil
 		}

@@ -110,8 +110,7 @@ func Install(ctx context.Context, conn *pgx.Conn, v *policy.View, operator strin
 		_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
 		return err
 	})
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) && refused.Code == "42501" {
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == "42501" {
 		return &NotPreparedError{sql}
 	}
 	if err != nil {

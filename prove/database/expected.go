@@ -289,8 +289,7 @@ func (p *prover) compareOne(ctx context.Context, t *target, c comparison, caller
 // given digests the rows that the model gives; the finding says why that cannot be.
 func (p *prover) given(ctx context.Context, t *target, expected string) (result, finding, error) {
 	results, err := p.operator.guarded(ctx, t.digest()+" WHERE "+expected)
-	var refusal *pgconn.PgError
-	if errors.As(err, &refusal) {
+	if refusal, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return result{}, unclear(refusal), nil
 	}
 	if err != nil {

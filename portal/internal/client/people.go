@@ -101,8 +101,7 @@ func (p *Pages) Members(ctx context.Context, sc *schema.Schema, tenant string) (
 		by.Subject, by.Issuer = list[0].Subject, list[0].Issuer
 		list, more, err = p.membersBy(ctx, sc, l, by)
 	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == "42501" {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "42501" {
 		return nil, false, nil
 	}
 	return list, more, err
@@ -225,7 +224,6 @@ func (p *Pages) withdraw(w http.ResponseWriter, r *http.Request, v *Visit) error
 
 // peopleRefused says why something was not done.
 func (p *Pages) peopleRefused(w http.ResponseWriter, r *http.Request, v *Visit, err error) error {
-	var pg *pgconn.PgError
 	switch {
 	case errors.Is(err, people.ErrNotAdmin):
 		return &frame.Refusal{Status: http.StatusForbidden, Title: "You cannot do this",
@@ -236,7 +234,7 @@ func (p *Pages) peopleRefused(w http.ResponseWriter, r *http.Request, v *Visit, 
 	problem := map[error]string{people.ErrAbove: "This role is above your own.",
 		people.ErrLast: "Somebody must be left who manages this account: give the role to another member first.",
 		people.ErrMany: "There are too many open invitations. Withdraw some first."}[cmp.Or(errors.Unwrap(err), err)]
-	if errors.As(err, &pg) && refusedValue(pg.Code, "member") != "" {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && refusedValue(pg.Code, "member") != "" {
 		problem = "This role is not known."
 	}
 	if problem == "" {

@@ -30,8 +30,7 @@ func within(ctx context.Context, tx pgx.Tx, d time.Duration, fn func(tx pgx.Tx) 
 	if err = frame.Limit(ctx, inner, d); err == nil {
 		err = fn(inner)
 	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == "57014" && ctx.Err() == nil {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "57014" && ctx.Err() == nil {
 		cut, err = true, nil
 	}
 	// Rolling back takes the limit away with it; nothing was written.

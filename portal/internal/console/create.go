@@ -104,8 +104,7 @@ func (p *Pages) create(w http.ResponseWriter, r *http.Request, s *frame.Session)
 		id, err = o.Create(ctx, values)
 		return err
 	})
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code < "24" { // classes 22 and 23: the values
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code < "24" { // classes 22 and 23: the values
 		return p.showCreate(w, r, s, pg.Message)
 	}
 	if err != nil {

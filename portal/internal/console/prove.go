@@ -175,8 +175,7 @@ func (p *Pages) prove(ctx context.Context, by string) (failed string) {
 		return ""
 	}
 	p.Logger.Error("portal: prove", "error", serving.Cause(err))
-	var production *database.ProductionError
-	if errors.As(err, &production) {
+	if production, ok := errors.AsType[*database.ProductionError](err); ok {
 		return "The proof was not run: " + production.Error() + ". To run it all the same, use moat prove --yes-production."
 	}
 	return "The proof ended without a result. The server's log says why."

@@ -117,8 +117,7 @@ func (p *Pages) setState(w http.ResponseWriter, r *http.Request, s *frame.Sessio
 		}
 		return sc.Tenants.Resume(r.Context(), tx, sc.View, one.ID)
 	})
-	var word *serving.WordError
-	if errors.As(err, &word) {
+	if word, ok := errors.AsType[*serving.WordError](err); ok {
 		return &frame.Refusal{Status: http.StatusConflict, Title: "The console cannot resume this client",
 			Hint: "The column " + word.Column + " holds a word, and only your application knows all of them. Change it there."}
 	}

@@ -42,8 +42,7 @@ var (
 // Explain is the one place where an error becomes a status and words. What a database
 // says stays in the log: it may name what is not the visitor's.
 func Explain(err error) *Refusal {
-	var known *Refusal
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*Refusal](err); ok {
 		return known
 	}
 	if refused := explainLimit(err); refused != nil {

@@ -73,8 +73,7 @@ func (s *Store) create(ctx context.Context, application, keeper string) error {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	_, err = conn.PgConn().Exec(ctx, sql).ReadAll()
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == "42501" {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "42501" {
 		return &SessionsNotPreparedError{SQL: sql}
 	}
 	return err

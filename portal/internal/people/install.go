@@ -212,8 +212,7 @@ func (s *Store) create(ctx context.Context, sql string) error {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	_, err = conn.PgConn().Exec(ctx, sql).ReadAll()
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == "42501" {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "42501" {
 		return &NotPreparedError{SQL: sql}
 	}
 	return err

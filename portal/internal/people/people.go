@@ -59,8 +59,7 @@ var reasons = map[string]error{"MP001": ErrNotAdmin, "MP002": ErrGone, "MP003": 
 	"MP010": ErrLed}
 
 func reason(err error) error {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && reasons[pg.Code] != nil {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && reasons[pg.Code] != nil {
 		return reasons[pg.Code]
 	}
 	return err
@@ -105,8 +104,7 @@ func newCode() string {
 // Withdraw ends an invitation.
 func (s *Store) Withdraw(ctx context.Context, of moat.Tenant, by Person, id string) error {
 	_, err := s.Pool.Exec(ctx, "select moat.people_withdraw($1, $2, $3, $4)", string(of), by.Issuer, by.Subject, id)
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == "22P02" {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "22P02" {
 		return ErrGone
 	}
 	return reason(err)
