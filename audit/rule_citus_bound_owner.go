@@ -11,15 +11,11 @@ import (
 var ruleCitusBoundOwner = Rule{
 	ID: "citus-bound-owner", Severity: Medium, Kind: Outage, Holes: []string{"D03"},
 	Title: "Whoever moves shards loses rows",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.tenantTables {
-			if f.look.Distributed(r.QName()).Spread() && r.RLS && r.ForceRLS && !f.movable(r.Owner) {
-				out = append(out, f.losesRows(r.Owner))
-			}
+	check: each(tenantTables, func(f *facts, r *catalog.Relation, report reporter) {
+		if f.look.Distributed(r.QName()).Spread() && r.RLS && r.ForceRLS && !f.movable(r.Owner) {
+			report(f.losesRows(r.Owner))
 		}
-		return out
-	},
+	}),
 }
 
 // movable reports whether a role that no policy binds has an owner's rights; a superuser that

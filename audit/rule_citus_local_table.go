@@ -10,15 +10,11 @@ import (
 var ruleCitusLocalTable = Rule{
 	ID: "citus-local-table", Severity: High, Kind: Outage, Holes: []string{"D02"},
 	Title: "A table of tenants stayed on the coordinator beside distributed ones",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.tenantTables {
-			if f.alone(r) {
-				out = append(out, f.distribute(r))
-			}
+	check: each(tenantTables, func(f *facts, r *catalog.Relation, report reporter) {
+		if f.alone(r) {
+			report(f.distribute(r))
 		}
-		return out
-	},
+	}),
 }
 
 // distribute says that a table should follow the others.

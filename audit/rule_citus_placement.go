@@ -13,15 +13,11 @@ import (
 var ruleCitusPlacement = Rule{
 	ID: "citus-placement", Severity: Critical,
 	Title: "A shard does not have the policies of its table",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.tenantTables {
-			if x, ok := f.strayed(r); ok {
-				out = append(out, x)
-			}
+	check: each(tenantTables, func(f *facts, r *catalog.Relation, report reporter) {
+		if x, ok := f.strayed(r); ok {
+			report(x)
 		}
-		return out
-	},
+	}),
 }
 
 // strayed tells of the shards of a table that differ from it, the first of them by name.

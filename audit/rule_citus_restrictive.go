@@ -11,17 +11,13 @@ import (
 var ruleCitusRestrictive = Rule{
 	ID: "citus-restrictive", Severity: Critical, Holes: []string{"D01"},
 	Title: "A restrictive policy is permissive on the shards",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.judgedTables {
-			for _, p := range f.policies[r.QName()] {
-				if !p.Permissive && f.onShards(r) {
-					out = append(out, f.lostOnShards(r, p))
-				}
+	check: each(judgedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		for _, p := range f.policies[r.QName()] {
+			if !p.Permissive && f.onShards(r) {
+				report(f.lostOnShards(r, p))
 			}
 		}
-		return out
-	},
+	}),
 }
 
 func (f *facts) lostOnShards(r *catalog.Relation, p *judgedPolicy) Finding {

@@ -12,51 +12,47 @@ var ruleFuncDefinerBypass = Rule{
 	Holes: []string{"V07", "V12", "V24", "V27", "V28", "V30", "V33", "V34", "V35", "V36",
 		"V37", "V39", "V40", "V41"},
 	Title: "A SECURITY DEFINER function bypasses the policies of a tenant table",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, fn := range f.definers() {
-			b := f.body(fn)
-			if f.takesText(fn, b) {
-				continue // func-definer-dynamic speaks
-			}
-			whole := b.Dynamic || b.Mentions(xmlFunctions...) // a text of its own, of whatever table
-			t := f.bypassedTable(fn, func(t *catalog.Relation) bool {
-				reads, _ := b.Of(t.QName())
-				return reads || b.Foreign || whole
-			})
-			if t == nil {
-				t = f.past(fn, b)
-			}
-			if t == nil {
-				continue
-			}
-			if f.tellsTenant(fn, t) {
-				out = append(out, onTenantLookup(fn, t))
-				continue
-			}
-			asked := f.follow(fn)
-			if b.Foreign || whole && asked.open == "" && !f.asks(b) {
-				asked.open = t.QName().String()
-			}
-			switch {
-			case asked.open != "" && f.asks(b):
-				out = append(out, onUnasked(fn, asked))
-				continue
-			case asked.open == "" && asked.secret != "":
-				out = append(out, onSecret(fn, asked.secret))
-				continue
-			case asked.open == "":
-				continue
-			}
-			x := onFunction(fn,
-				"Any tenant that can run the function can read or change other tenants' rows through it.",
-				fmt.Sprintf("The function runs as its owner, %s, and the policies of %s do not bind that role. It does not "+
-					"check which tenant is calling.", fn.Owner, t.QName())).
-				with(invokerSQL(fn))
-			out = append(out, x)
+	check: each((*facts).definers, func(f *facts, fn *catalog.Function, report reporter) {
+		b := f.body(fn)
+		if f.takesText(fn, b) {
+			return // func-definer-dynamic speaks
 		}
-		return out
-	},
+		whole := b.Dynamic || b.Mentions(xmlFunctions...) // a text of its own, of whatever table
+		t := f.bypassedTable(fn, func(t *catalog.Relation) bool {
+			reads, _ := b.Of(t.QName())
+			return reads || b.Foreign || whole
+		})
+		if t == nil {
+			t = f.past(fn, b)
+		}
+		if t == nil {
+			return
+		}
+		if f.tellsTenant(fn, t) {
+			report(onTenantLookup(fn, t))
+			return
+		}
+		asked := f.follow(fn)
+		if b.Foreign || whole && asked.open == "" && !f.asks(b) {
+			asked.open = t.QName().String()
+		}
+		switch {
+		case asked.open != "" && f.asks(b):
+			report(onUnasked(fn, asked))
+			return
+		case asked.open == "" && asked.secret != "":
+			report(onSecret(fn, asked.secret))
+			return
+		case asked.open == "":
+			return
+		}
+		x := onFunction(fn,
+			"Any tenant that can run the function can read or change other tenants' rows through it.",
+			fmt.Sprintf("The function runs as its owner, %s, and the policies of %s do not bind that role. It does not "+
+				"check which tenant is calling.", fn.Owner, t.QName())).
+			with(invokerSQL(fn))
+		report(x)
+	}),
 }
 
 // onTenantLookup is the finding of a function that a login needs: it is meant to be asked
@@ -98,8 +94,7 @@ func onUnasked(fn *catalog.Function, a *asking) Finding {
 	x := onFunction(fn, "A tenant may read or change other tenants' rows through the function.",
 		fmt.Sprintf(why, a.open))
 	x.Severity = High
-	return x.decide("Put the tenant into the statement's own WHERE, or check first: IF … IS NOT TRUE THEN RAISE " +
-		"EXCEPTION")
+	return x.decide("Put the tenant into the statement's own WHERE, or check first: IF … IS NOT TRUE THEN RAISE EXCEPTION")
 }
 
 // onSecret is the finding of a function that serves whoever knows a secret, as the link of an

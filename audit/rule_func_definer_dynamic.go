@@ -13,25 +13,21 @@ import (
 var ruleFuncDefinerDynamic = Rule{
 	ID: "func-definer-dynamic", Severity: Critical, Holes: []string{"V08", "V18", "V29"},
 	Title: "A SECURITY DEFINER function runs SQL that it builds from text",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, fn := range f.definers() {
-			b := f.body(fn)
-			if !f.takesText(fn, b) || f.trustedDynamic(fn, b) {
-				continue
-			}
-			why := "The function runs SQL built from text, with the rights of its owner, " + fn.Owner + "."
-			severity := High
-			if t := f.bypassedTable(fn, func(*catalog.Relation) bool { return true }); t != nil {
-				severity = Critical
-				why += fmt.Sprintf(" The policies of %s do not bind that role.", t.QName())
-			}
-			out = append(out, onFunction(fn,
-				"A caller who controls the text can read or change whatever the owner can: every tenant's rows.", why).
-				at(severity).with(invokerSQL(fn)))
+	check: each((*facts).definers, func(f *facts, fn *catalog.Function, report reporter) {
+		b := f.body(fn)
+		if !f.takesText(fn, b) || f.trustedDynamic(fn, b) {
+			return
 		}
-		return out
-	},
+		why := "The function runs SQL built from text, with the rights of its owner, " + fn.Owner + "."
+		severity := High
+		if t := f.bypassedTable(fn, func(*catalog.Relation) bool { return true }); t != nil {
+			severity = Critical
+			why += fmt.Sprintf(" The policies of %s do not bind that role.", t.QName())
+		}
+		report(onFunction(fn,
+			"A caller who controls the text can read or change whatever the owner can: every tenant's rows.", why).
+			at(severity).with(invokerSQL(fn)))
+	}),
 }
 
 // takesText reports whether a function runs SQL that may be its caller's text.

@@ -11,34 +11,30 @@ import (
 var ruleFuncDefinerWrites = Rule{
 	ID: "func-definer-writes", Severity: High, Holes: []string{"O17"},
 	Title: "A SECURITY DEFINER function's errors reveal other tenants' values",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, fn := range f.definers() {
-			b := f.body(fn)
-			t := f.bypassedTable(fn, func(t *catalog.Relation) bool {
-				_, writes := b.Of(t.QName())
-				return writes && f.crossingKey(t, b) != ""
-			})
-			if t == nil {
-				continue
-			}
-			x := onFunction(fn,
-				"If a write conflicts, the error prints the key values of another tenant's row.",
-				fmt.Sprintf("The function writes to %s as %s, which the policies do not bind, and %s compares rows of all tenants.",
-					t.QName(), fn.Owner, f.crossingKey(t, b)))
-			switch {
-			case f.bypasses(fn.Owner):
-				x = x.with(invokerSQL(fn))
-			default:
-				if len(t.Policies) == 0 && f.tenantColumn(t.QName()) != "" {
-					x = x.with(f.isolateSQL(t)...)
-				}
-				x = x.with(enableSQL(t)...)
-			}
-			out = append(out, x)
+	check: each((*facts).definers, func(f *facts, fn *catalog.Function, report reporter) {
+		b := f.body(fn)
+		t := f.bypassedTable(fn, func(t *catalog.Relation) bool {
+			_, writes := b.Of(t.QName())
+			return writes && f.crossingKey(t, b) != ""
+		})
+		if t == nil {
+			return
 		}
-		return out
-	},
+		x := onFunction(fn,
+			"If a write conflicts, the error prints the key values of another tenant's row.",
+			fmt.Sprintf("The function writes to %s as %s, which the policies do not bind, and %s compares rows of all tenants.",
+				t.QName(), fn.Owner, f.crossingKey(t, b)))
+		switch {
+		case f.bypasses(fn.Owner):
+			x = x.with(invokerSQL(fn))
+		default:
+			if len(t.Policies) == 0 && f.tenantColumn(t.QName()) != "" {
+				x = x.with(f.isolateSQL(t)...)
+			}
+			x = x.with(enableSQL(t)...)
+		}
+		report(x)
+	}),
 }
 
 // crossingKey returns the name of a unique or exclusion constraint of t that compares

@@ -10,19 +10,15 @@ import (
 var ruleFuncNotify = Rule{
 	ID: "func-notify", Severity: High, Holes: []string{"V23"},
 	Title: "A trigger sends tenants' values to every session that listens",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.tenantTables {
-			for _, t := range r.Triggers {
-				for _, fn := range f.look.Functions(t.Function) {
-					if t.Enabled != "disabled" && f.notifies(fn, nil) {
-						out = append(out, f.notifier(fn, r))
-					}
+	check: each(tenantTables, func(f *facts, r *catalog.Relation, report reporter) {
+		for _, t := range r.Triggers {
+			for _, fn := range f.look.Functions(t.Function) {
+				if t.Enabled != "disabled" && f.notifies(fn, nil) {
+					report(f.notifier(fn, r))
 				}
 			}
 		}
-		return out
-	},
+	}),
 }
 
 func (f *facts) notifier(fn *catalog.Function, r *catalog.Relation) Finding {

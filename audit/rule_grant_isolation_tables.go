@@ -2,9 +2,10 @@ package audit
 
 import (
 	"fmt"
-	"github.com/moat-db/moat/internal/body"
 	"regexp"
 	"strings"
+
+	"github.com/moat-db/moat/internal/body"
 
 	"github.com/moat-db/moat/catalog"
 )
@@ -12,26 +13,21 @@ import (
 var ruleGrantIsolationTables = Rule{
 	ID: "grant-isolation-tables", Severity: Critical, Holes: []string{"V20"},
 	Title: "The application role can reach the tables that isolation depends on",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for i := range f.s.Relations {
-			r := &f.s.Relations[i]
-			if !r.IsTable() || f.holdsTenants(r.QName()) || r.RLS {
-				continue
-			}
-			why, reading := f.restsOn(r)
-			names := []string{"INSERT", "UPDATE", "DELETE"}
-			if reading {
-				names = rowPrivileges
-			}
-			if why == "" || !f.appTouches(r, names...) {
-				continue
-			}
-			out = append(out, onRelation(r,
-				"Whoever reads or writes this table can act as any tenant.", why).with(f.revokeAllSQL(r)...))
+	check: each(relations, func(f *facts, r *catalog.Relation, report reporter) {
+		if !r.IsTable() || f.holdsTenants(r.QName()) || r.RLS {
+			return
 		}
-		return out
-	},
+		why, reading := f.restsOn(r)
+		names := []string{"INSERT", "UPDATE", "DELETE"}
+		if reading {
+			names = rowPrivileges
+		}
+		if why == "" || !f.appTouches(r, names...) {
+			return
+		}
+		report(onRelation(r,
+			"Whoever reads or writes this table can act as any tenant.", why).with(f.revokeAllSQL(r)...))
+	}),
 }
 
 var keyTable = regexp.MustCompile(`(^|_)(keys?|secrets?|seal|mac|hmac|signing)(_|$)`)

@@ -12,31 +12,27 @@ import (
 var ruleGrantMembership = Rule{
 	ID: "grant-membership", Severity: Medium, Holes: []string{"T05"},
 	Title: "The application role can write who is a member of a tenant, or with which role",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.keyedTables {
-			configured := r.QName() == f.o.Membership
-			if !configured && !f.listsMembers(r) {
-				continue
-			}
-			commands := f.writesMembers(r)
-			if len(commands) == 0 {
-				continue
-			}
-			x := onRelation(r,
-				"A plain member can make itself the tenant's owner, or let others in.",
-				fmt.Sprintf("The application may %s on this table, and no policy asks for the caller's role.",
-					strings.Join(commands, " and "))).
-				decide("Take INSERT, and UPDATE of the columns that say who and as what, from the application role; let a " +
-					"SECURITY DEFINER function that asks for the caller's role write them. Where nobody but your program's own " +
-					"code reaches the database and asks for itself, accept the finding.")
-			if configured { // whoever has a token writes here through the API
-				x = x.at(High)
-			}
-			out = append(out, x)
+	check: each(keyedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		configured := r.QName() == f.o.Membership
+		if !configured && !f.listsMembers(r) {
+			return
 		}
-		return out
-	},
+		commands := f.writesMembers(r)
+		if len(commands) == 0 {
+			return
+		}
+		x := onRelation(r,
+			"A plain member can make itself the tenant's owner, or let others in.",
+			fmt.Sprintf("The application may %s on this table, and no policy asks for the caller's role.",
+				strings.Join(commands, " and "))).
+			decide("Take INSERT, and UPDATE of the columns that say who and as what, from the application role; let a " +
+				"SECURITY DEFINER function that asks for the caller's role write them. Where nobody but your program's own " +
+				"code reaches the database and asks for itself, accept the finding.")
+		if configured { // whoever has a token writes here through the API
+			x = x.at(High)
+		}
+		report(x)
+	}),
 }
 
 // listsMembers reports whether a tenant table looks like the one that says which people

@@ -10,21 +10,16 @@ import (
 var ruleGrantPublic = Rule{
 	ID: "grant-public", Severity: Medium, Holes: []string{"C22"},
 	Title: "Every role in the cluster can reach tenant rows",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for i := range f.s.Relations {
-			r := &f.s.Relations[i]
-			if r.Extension != "" || r.Kind == catalog.Sequence || !f.showsTenants(r) {
-				continue
-			}
-			if fix := publicRevokes(r); len(fix) > 0 {
-				out = append(out, onRelation(r,
-					"Every role that can log in, for whatever program, can reach the rows.",
-					"A privilege of PUBLIC belongs to every role, and a policy without TO applies to every role too.").with(fix...))
-			}
+	check: each(relations, func(f *facts, r *catalog.Relation, report reporter) {
+		if r.Extension != "" || r.Kind == catalog.Sequence || !f.showsTenants(r) {
+			return
 		}
-		return out
-	},
+		if fix := publicRevokes(r); len(fix) > 0 {
+			report(onRelation(r,
+				"Every role that can log in, for whatever program, can reach the rows.",
+				"A privilege of PUBLIC belongs to every role, and a policy without TO applies to every role too.").with(fix...))
+		}
+	}),
 }
 
 // showsTenants reports whether a relation holds or reads a tenant's rows.

@@ -5,20 +5,15 @@ import "github.com/moat-db/moat/catalog"
 var ruleGrantSequence = Rule{
 	ID: "grant-sequence", Severity: Low, Holes: []string{"O08"},
 	Title: "The application role can read or set a sequence",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for i := range f.s.Relations {
-			r := &f.s.Relations[i]
-			if r.Kind != catalog.Sequence {
-				continue
-			}
-			if fix := f.revokeSQL(r, "SELECT", "UPDATE"); len(fix) > 0 {
-				out = append(out, onRelation(r,
-					"The last value reveals how many rows all tenants create, and setval makes their inserts fail.",
-					"All tenants share the sequence. USAGE is enough for nextval, and identity "+
-						"columns need no privilege at all.").with(fix...))
-			}
+	check: each(relations, func(f *facts, r *catalog.Relation, report reporter) {
+		if r.Kind != catalog.Sequence {
+			return
 		}
-		return out
-	},
+		if fix := f.revokeSQL(r, "SELECT", "UPDATE"); len(fix) > 0 {
+			report(onRelation(r,
+				"The last value reveals how many rows all tenants create, and setval makes their inserts fail.",
+				"All tenants share the sequence. USAGE is enough for nextval, and identity "+
+					"columns need no privilege at all.").with(fix...))
+		}
+	}),
 }

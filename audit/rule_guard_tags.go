@@ -12,27 +12,23 @@ import (
 var ruleGuardTags = Rule{
 	ID: "guard-tags", Severity: High, Holes: []string{"E04"},
 	Title: "A guard misses commands that create tables",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, g := range f.guards() {
-			e := g.event
-			if e.Event != "ddl_command_end" || len(e.Tags) == 0 ||
-				!strings.Contains(strings.ToLower(g.fn.Body), "enable row level security") {
-				continue
-			}
-			missing := slices.DeleteFunc([]string{"CREATE TABLE", "CREATE TABLE AS", "SELECT INTO"},
-				func(tag string) bool { return slices.Contains(e.Tags, tag) })
-			if len(missing) == 0 {
-				continue
-			}
-			out = append(out, Finding{Object: e.Name, Group: "event triggers",
-				Message: fmt.Sprintf("A table created by %s is open to every tenant, because the guard does not fire.",
-					strings.Join(missing, " or ")),
-				Why: "CREATE TABLE AS and SELECT INTO have command tags of their own.",
-				Fix: retagSQL(e, append(slices.Clone(e.Tags), missing...))})
+	check: each((*facts).guards, func(f *facts, g guard, report reporter) {
+		e := g.event
+		if e.Event != "ddl_command_end" || len(e.Tags) == 0 ||
+			!strings.Contains(strings.ToLower(g.fn.Body), "enable row level security") {
+			return
 		}
-		return out
-	},
+		missing := slices.DeleteFunc([]string{"CREATE TABLE", "CREATE TABLE AS", "SELECT INTO"},
+			func(tag string) bool { return slices.Contains(e.Tags, tag) })
+		if len(missing) == 0 {
+			return
+		}
+		report(Finding{Object: e.Name, Group: "event triggers",
+			Message: fmt.Sprintf("A table created by %s is open to every tenant, because the guard does not fire.",
+				strings.Join(missing, " or ")),
+			Why: "CREATE TABLE AS and SELECT INTO have command tags of their own.",
+			Fix: retagSQL(e, append(slices.Clone(e.Tags), missing...))})
+	}),
 }
 
 func retagSQL(e *catalog.EventTrigger, tags []string) []string {

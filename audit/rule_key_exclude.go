@@ -12,28 +12,24 @@ import (
 var ruleKeyExclude = Rule{
 	ID: "key-exclude", Severity: High, Holes: []string{"O02"},
 	Title: "An exclusion constraint compares rows of different tenants",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.keyedTables {
-			own := f.tenantColumn(r.QName())
-			for i := range r.Constraints {
-				c := &r.Constraints[i]
-				if c.Type != catalog.Exclude || c.Inherited || excludes(c, own) {
-					continue
-				}
-				x := onPart(r, c.Name,
-					"A conflict reveals that another tenant's row is in the way, and repeated attempts narrow down its bounds.",
-					fmt.Sprintf("The constraint compares rows of all tenants, because it lacks %s WITH =.", own))
-				if sql := excludeSQL(r, c, own); sql != nil {
-					x = x.with(sql...)
-				} else {
-					x = x.decide("Add %s WITH = to the constraint.", own)
-				}
-				out = append(out, x)
+	check: each(keyedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		own := f.tenantColumn(r.QName())
+		for i := range r.Constraints {
+			c := &r.Constraints[i]
+			if c.Type != catalog.Exclude || c.Inherited || excludes(c, own) {
+				continue
 			}
+			x := onPart(r, c.Name,
+				"A conflict reveals that another tenant's row is in the way, and repeated attempts narrow down its bounds.",
+				fmt.Sprintf("The constraint compares rows of all tenants, because it lacks %s WITH =.", own))
+			if sql := excludeSQL(r, c, own); sql != nil {
+				x = x.with(sql...)
+			} else {
+				x = x.decide("Add %s WITH = to the constraint.", own)
+			}
+			report(x)
 		}
-		return out
-	},
+	}),
 }
 
 func excludes(c *catalog.Constraint, own string) bool {

@@ -11,21 +11,17 @@ import (
 var ruleKeyForeignKey = Rule{
 	ID: "key-foreign-key", Severity: High, Holes: []string{"O03", "O04", "O05", "O12"},
 	Title: "A foreign key between tenant tables omits the tenant",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.keyedTables {
-			for i := range r.Constraints {
-				fk := &r.Constraints[i]
-				if f.crosses(r, fk) {
-					out = append(out, f.crossingForeignKey(r, fk))
-				} else if left, _ := f.look.Unpaired(r, fk); fk.Type == catalog.ForeignKey && len(left) > 0 {
-					out = append(out, onPart(r, fk.Name, "A row can name a party that has no part in the row it refers to.",
-						"The key does not compare "+strings.Join(left, ", ")+".").decide(planAgain))
-				}
+	check: each(keyedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		for i := range r.Constraints {
+			fk := &r.Constraints[i]
+			if f.crosses(r, fk) {
+				report(f.crossingForeignKey(r, fk))
+			} else if left, _ := f.look.Unpaired(r, fk); fk.Type == catalog.ForeignKey && len(left) > 0 {
+				report(onPart(r, fk.Name, "A row can name a party that has no part in the row it refers to.",
+					"The key does not compare "+strings.Join(left, ", ")+".").decide(planAgain))
 			}
 		}
-		return out
-	},
+	}),
 }
 
 // crosses reports whether a foreign key lets a row refer to another tenant's: both

@@ -9,18 +9,14 @@ import (
 var ruleKeyLiteralTenant = Rule{
 	ID: "key-literal-tenant", Severity: Low, Holes: []string{"O15"},
 	Title: "A tenant's id is written into the schema",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.tenantTables {
-			for _, part := range literals(r, f.look.NamesNobody) {
-				out = append(out, onPart(r, part,
-					"Every tenant can read this tenant's id in the system catalog, and that it was singled out.",
-					"Everyone who can connect can read predicates, defaults, check constraints and comments.").
-					decide("Replace it with one that names no tenant: start the index with the tenant column, or drop it."))
-			}
+	check: each(tenantTables, func(f *facts, r *catalog.Relation, report reporter) {
+		for _, part := range literals(r, f.look.NamesNobody) {
+			report(onPart(r, part,
+				"Every tenant can read this tenant's id in the system catalog, and that it was singled out.",
+				"Everyone who can connect can read predicates, defaults, check constraints and comments.").
+				decide("Replace it with one that names no tenant: start the index with the tenant column, or drop it."))
 		}
-		return out
-	},
+	}),
 }
 
 var uuidLiteral = regexp.MustCompile(`(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)

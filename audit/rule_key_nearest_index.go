@@ -11,23 +11,19 @@ import (
 var ruleKeyNearestIndex = Rule{
 	ID: "key-nearest-index", Severity: Medium, Holes: []string{"O23"},
 	Title: "Tenants share an index of nearest neighbours",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.keyedTables {
-			for i := range r.Indexes {
-				x := &r.Indexes[i]
-				if r.Partition || !f.sharesNearest(r, x) {
-					continue
-				}
-				if goesOn := f.goesOn(r, x); !goesOn {
-					out = append(out, f.nearestTells(r, x))
-				} else if !f.byTenant(r) {
-					out = append(out, f.nearestLoses(r, x))
-				}
+	check: each(keyedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		for i := range r.Indexes {
+			x := &r.Indexes[i]
+			if r.Partition || !f.sharesNearest(r, x) {
+				continue
+			}
+			if goesOn := f.goesOn(r, x); !goesOn {
+				report(f.nearestTells(r, x))
+			} else if !f.byTenant(r) {
+				report(f.nearestLoses(r, x))
 			}
 		}
-		return out
-	},
+	}),
 }
 
 // exactRows is up to how many rows of one tenant a search without an index takes

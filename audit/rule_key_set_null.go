@@ -11,22 +11,18 @@ import (
 var ruleKeySetNull = Rule{
 	ID: "key-set-null", Severity: High, Holes: []string{"O06"},
 	Title: "A foreign key's action changes the tenant column",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.keyedTables {
-			own := f.tenantColumn(r.QName())
-			for i := range r.Constraints {
-				fk := &r.Constraints[i]
-				if fk.Type != catalog.ForeignKey || fk.Inherited || !slices.Contains(fk.Columns, own) {
-					continue
-				}
-				if x, ok := f.movesTenant(r, fk, own); ok {
-					out = append(out, x)
-				}
+	check: each(keyedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		own := f.tenantColumn(r.QName())
+		for i := range r.Constraints {
+			fk := &r.Constraints[i]
+			if fk.Type != catalog.ForeignKey || fk.Inherited || !slices.Contains(fk.Columns, own) {
+				continue
+			}
+			if x, ok := f.movesTenant(r, fk, own); ok {
+				report(x)
 			}
 		}
-		return out
-	},
+	}),
 }
 
 func (f *facts) movesTenant(r *catalog.Relation, fk *catalog.Constraint, own string) (Finding, bool) {

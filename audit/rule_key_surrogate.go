@@ -9,26 +9,22 @@ import (
 var ruleKeySurrogate = Rule{
 	ID: "key-surrogate", Severity: Low, Holes: []string{"O21"},
 	Title: "A numeric key without the tenant reveals which numbers other tenants use",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.keyedTables {
-			own := f.tenantColumn(r.QName())
-			if f.look.Class(r.QName()) == catalog.TenantsTable {
+	check: each(keyedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		own := f.tenantColumn(r.QName())
+		if f.look.Class(r.QName()) == catalog.TenantsTable {
+			return
+		}
+		for i := range r.Indexes {
+			x := &r.Indexes[i]
+			if !x.Unique || x.Inherited || slices.Contains(x.Columns(), own) || !f.look.Surrogate(r, x) {
 				continue
 			}
-			for i := range r.Indexes {
-				x := &r.Indexes[i]
-				if !x.Unique || x.Inherited || slices.Contains(x.Columns(), own) || !f.look.Surrogate(r, x) {
-					continue
-				}
-				if f.look.Unguessable(r, x) {
-					continue
-				}
-				out = append(out, f.worsen(f.surrogateKey(r, x, own), r, x))
+			if f.look.Unguessable(r, x) {
+				continue
 			}
+			report(f.worsen(f.surrogateKey(r, x, own), r, x))
 		}
-		return out
-	},
+	}),
 }
 
 // surrogateKey suggests the composite key only where nothing refers to the single

@@ -13,29 +13,25 @@ import (
 var ruleKeyUnique = Rule{
 	ID: "key-unique", Severity: High, Holes: []string{"O01", "O07", "O19", "O21"},
 	Title: "A unique key compares rows of different tenants",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.keyedTables {
-			own := f.tenantColumn(r.QName())
-			for i := range r.Indexes {
-				x := &r.Indexes[i]
-				if !x.Unique || x.Inherited || x.Method != "btree" || slices.Contains(x.Columns(), own) || f.look.Surrogate(r, x) ||
-					f.look.KeepsApart(r, x) {
-					continue
-				}
-				if f.look.Class(r.QName()) == catalog.TenantsTable {
-					continue // a tenant's slug must be unique among tenants
-				}
-				found := f.worsen(f.globalUnique(r, x, own), r, x)
-				ties := func(fk *catalog.Constraint) bool { return f.pairs(fk, own, f.tenantColumn(fk.References)) }
-				if policy.Tied(r, x, own, ties) {
-					found = lessened(found)
-				}
-				out = append(out, found)
+	check: each(keyedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		own := f.tenantColumn(r.QName())
+		for i := range r.Indexes {
+			x := &r.Indexes[i]
+			if !x.Unique || x.Inherited || x.Method != "btree" || slices.Contains(x.Columns(), own) || f.look.Surrogate(r, x) ||
+				f.look.KeepsApart(r, x) {
+				continue
 			}
+			if f.look.Class(r.QName()) == catalog.TenantsTable {
+				continue // a tenant's slug must be unique among tenants
+			}
+			found := f.worsen(f.globalUnique(r, x, own), r, x)
+			ties := func(fk *catalog.Constraint) bool { return f.pairs(fk, own, f.tenantColumn(fk.References)) }
+			if policy.Tied(r, x, own, ties) {
+				found = lessened(found)
+			}
+			report(found)
 		}
-		return out
-	},
+	}),
 }
 
 // lessened is a finding about a unique key whose values only those can meet who know the

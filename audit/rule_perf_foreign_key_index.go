@@ -12,25 +12,21 @@ import (
 var rulePerfForeignKeyIndex = Rule{
 	ID: "perf-foreign-key-index", Severity: Low, Kind: Slow, Peer: "unindexed_foreign_keys",
 	Title: "A foreign key has no index on the referencing columns",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.tenantTables {
-			for i := range r.Constraints {
-				fk := &r.Constraints[i]
-				if fk.Type != catalog.ForeignKey || fk.Inherited || r.Partition || indexedByAll(r, fk.Columns) {
-					continue
-				}
-				name := sqltext.Name(append(append([]string{r.Name}, fk.Columns...), "idx")...)
-				out = append(out, onPart(r, fk.Name,
-					fmt.Sprintf("Each delete from %s scans this whole table, all tenants included.", fk.References),
-					fmt.Sprintf("No index starts with %s.", strings.Join(fk.Columns, ", "))).
-					at(f.cost(r)).
-					with(fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)",
-						sqltext.Ident(name), r.QName().SQL(), sqltext.Idents(fk.Columns))))
+	check: each(tenantTables, func(f *facts, r *catalog.Relation, report reporter) {
+		for i := range r.Constraints {
+			fk := &r.Constraints[i]
+			if fk.Type != catalog.ForeignKey || fk.Inherited || r.Partition || indexedByAll(r, fk.Columns) {
+				continue
 			}
+			name := sqltext.Name(append(append([]string{r.Name}, fk.Columns...), "idx")...)
+			report(onPart(r, fk.Name,
+				fmt.Sprintf("Each delete from %s scans this whole table, all tenants included.", fk.References),
+				fmt.Sprintf("No index starts with %s.", strings.Join(fk.Columns, ", "))).
+				at(f.cost(r)).
+				with(fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)",
+					sqltext.Ident(name), r.QName().SQL(), sqltext.Idents(fk.Columns))))
 		}
-		return out
-	},
+	}),
 }
 
 // indexedByAll reports whether an index starts with these columns, in any order.

@@ -12,27 +12,23 @@ import (
 var rulePerfLeakyIndex = Rule{
 	ID: "perf-leaky-index", Severity: Low, Kind: Slow, Holes: []string{"F05"},
 	Title: "Row-level security makes an index unusable",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.judgedTables {
-			for i := range r.Indexes {
-				x := &r.Indexes[i]
-				lost := leakyKeys(x)
-				if len(lost) == 0 || x.Constraint || r.Partition {
-					continue
-				}
-				out = append(out, onPart(r, x.Name,
-					fmt.Sprintf("Searches by %s do not use the index and take 10 to 1,000 times as long.", strings.Join(lost, ", ")),
-					"The index's operators or functions are not leakproof, so the planner can use them only after the "+
-						"policy has filtered other tenants' rows.").
-					at(f.filtered(r)).
-					decide("Use a partial index on the predicate, a stored generated column, starts_with for prefixes, text with a "+
-						"CHECK constraint instead of an enum, or a SECURITY DEFINER search function that compares the tenant itself. "+
-						"Never mark the operator's function LEAKPROOF."))
+	check: each(judgedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		for i := range r.Indexes {
+			x := &r.Indexes[i]
+			lost := leakyKeys(x)
+			if len(lost) == 0 || x.Constraint || r.Partition {
+				continue
 			}
+			report(onPart(r, x.Name,
+				fmt.Sprintf("Searches by %s do not use the index and take 10 to 1,000 times as long.", strings.Join(lost, ", ")),
+				"The index's operators or functions are not leakproof, so the planner can use them only after the "+
+					"policy has filtered other tenants' rows.").
+				at(f.filtered(r)).
+				decide("Use a partial index on the predicate, a stored generated column, starts_with for prefixes, text with a " +
+					"CHECK constraint instead of an enum, or a SECURITY DEFINER search function that compares the tenant itself. " +
+					"Never mark the operator's function LEAKPROOF."))
 		}
-		return out
-	},
+	}),
 }
 
 // filtered is how bad it is that a search reads all rows of a tenant, whatever index

@@ -10,18 +10,14 @@ import (
 var rulePerfMultiplePermissive = Rule{
 	ID: "perf-multiple-permissive", Severity: Info, Kind: Slow, Peer: "multiple_permissive_policies",
 	Title: "Several permissive policies apply to one command",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.judgedTables {
-			if n := f.mostPermissive(r); n > 1 {
-				out = append(out, onRelation(r,
-					fmt.Sprintf("PostgreSQL checks each row against up to %d policies for one command.", n),
-					"Permissive policies are combined with OR, and an OR prevents the use of the index.").
-					decide("Combine them into one policy, or make the tenant policy the restrictive one."))
-			}
+	check: each(judgedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		if n := f.mostPermissive(r); n > 1 {
+			report(onRelation(r,
+				fmt.Sprintf("PostgreSQL checks each row against up to %d policies for one command.", n),
+				"Permissive policies are combined with OR, and an OR prevents the use of the index.").
+				decide("Combine them into one policy, or make the tenant policy the restrictive one."))
 		}
-		return out
-	},
+	}),
 }
 
 func (f *facts) mostPermissive(r *catalog.Relation) int {

@@ -10,25 +10,21 @@ import (
 var rulePerfTenantIndex = Rule{
 	ID: "perf-tenant-index", Severity: Low, Kind: Slow, Holes: []string{"F01", "O09"},
 	Title: "No index starts with the tenant column",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.keyedTables {
-			own := f.tenantColumn(r.QName())
-			if !r.RLS || r.Partition || f.look.Class(r.QName()) == catalog.TenantsTable || hasIndexOn(r, own) {
-				continue
-			}
-			if c := r.Column(own); c != nil && c.Generated == "virtual" {
-				continue // cannot be indexed
-			}
-			out = append(out, onRelation(r,
-				"Every query reads the whole table, and EXPLAIN ANALYZE shows how many rows other tenants have.",
-				fmt.Sprintf("There is no index for the policy's condition on %s.", own)).
-				at(f.cost(r)).
-				with(fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)",
-					sqltext.Ident(sqltext.Name(r.Name, own, "idx")), r.QName().SQL(), sqltext.Ident(own))))
+	check: each(keyedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		own := f.tenantColumn(r.QName())
+		if !r.RLS || r.Partition || f.look.Class(r.QName()) == catalog.TenantsTable || hasIndexOn(r, own) {
+			return
 		}
-		return out
-	},
+		if c := r.Column(own); c != nil && c.Generated == "virtual" {
+			return // cannot be indexed
+		}
+		report(onRelation(r,
+			"Every query reads the whole table, and EXPLAIN ANALYZE shows how many rows other tenants have.",
+			fmt.Sprintf("There is no index for the policy's condition on %s.", own)).
+			at(f.cost(r)).
+			with(fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)",
+				sqltext.Ident(sqltext.Name(r.Name, own, "idx")), r.QName().SQL(), sqltext.Ident(own))))
+	}),
 }
 
 // hasIndexOn reports whether a complete index starts with a column.

@@ -11,25 +11,21 @@ import (
 var rulePolicyLooseKey = Rule{
 	ID: "policy-loose-key", Severity: High, Holes: []string{"P17"},
 	Title: "Two spellings of a tenant's id count as the same tenant",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.judgedTables {
-			c := r.Column(f.tenantColumn(r.QName()))
-			if c == nil || f.look.Loose(c) == "" {
+	check: each(judgedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		c := r.Column(f.tenantColumn(r.QName()))
+		if c == nil || f.look.Loose(c) == "" {
+			return
+		}
+		for _, p := range f.policies[r.QName()] {
+			if !p.using.InexactEquality && !p.check.InexactEquality {
 				continue
 			}
-			for _, p := range f.policies[r.QName()] {
-				if !p.using.InexactEquality && !p.check.InexactEquality {
-					continue
-				}
-				x := onPart(r, p.Name,
-					"The tenant ACME can see the rows of the tenant acme.",
-					fmt.Sprintf("%s, so different values count as equal.", f.look.Loose(c)))
-				out = append(out, x.with(f.exactSQL(r, p.Policy, c)...))
-			}
+			x := onPart(r, p.Name,
+				"The tenant ACME can see the rows of the tenant acme.",
+				fmt.Sprintf("%s, so different values count as equal.", f.look.Loose(c)))
+			report(x.with(f.exactSQL(r, p.Policy, c)...))
 		}
-		return out
-	},
+	}),
 }
 
 // exactSQL compares byte by byte.

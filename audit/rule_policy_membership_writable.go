@@ -11,22 +11,18 @@ import (
 var rulePolicyMembershipWritable = Rule{
 	ID: "policy-membership-writable", Severity: Critical, Holes: []string{"P15", "T03"},
 	Title: "The application role can write the table in which a policy looks up tenants",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, l := range f.lookups() {
-			names := slices.DeleteFunc([]string{"INSERT", "UPDATE"}, func(name string) bool {
-				return !f.writable(l.table, name) && !(l.names && f.appTouches(l.table, name))
-			})
-			fix := f.revokeSQL(l.table, names...)
-			if len(fix) == 0 {
-				continue
-			}
-			out = append(out, onRelation(l.table,
-				"A tenant can make itself a member of another tenant and see its rows.",
-				fmt.Sprintf("The policy %s of %s trusts the rows of this table.", l.policy, l.of.QName())).with(fix...))
+	check: each((*facts).lookups, func(f *facts, l lookup, report reporter) {
+		names := slices.DeleteFunc([]string{"INSERT", "UPDATE"}, func(name string) bool {
+			return !f.writable(l.table, name) && !(l.names && f.appTouches(l.table, name))
+		})
+		fix := f.revokeSQL(l.table, names...)
+		if len(fix) == 0 {
+			return
 		}
-		return out
-	},
+		report(onRelation(l.table,
+			"A tenant can make itself a member of another tenant and see its rows.",
+			fmt.Sprintf("The policy %s of %s trusts the rows of this table.", l.policy, l.of.QName())).with(fix...))
+	}),
 }
 
 // lookup is a table that a policy of another table reads.

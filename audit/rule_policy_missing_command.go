@@ -13,31 +13,27 @@ import (
 var rulePolicyMissingCommand = Rule{
 	ID: "policy-missing-command", Severity: Low, Kind: Outage, Holes: []string{"P34"},
 	Title: "The application role has a privilege that no policy lets it use",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.judgedTables {
-			for _, app := range f.apps {
-				if r.Partition || f.bypasses(app) || !f.admits(r, app, "SELECT") {
-					continue // policy-no-role
-				}
-				var missing []string
-				for _, command := range commands[1:] {
-					if f.touches(app, r, command) && !f.admits(r, app, command) {
-						missing = append(missing, command)
-					}
-				}
-				if len(missing) == 0 {
-					continue
-				}
-				x := onRelation(r,
-					fmt.Sprintf("When %[2]s runs %[1]s, the command fails or silently changes nothing.",
-						strings.Join(missing, ", "), app),
-					"A command without a permissive policy finds no rows, and an UPDATE or DELETE of 0 rows is not an error.")
-				out = append(out, x.with(f.permitSQL(r, missing)...))
+	check: each(judgedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		for _, app := range f.apps {
+			if r.Partition || f.bypasses(app) || !f.admits(r, app, "SELECT") {
+				continue // policy-no-role
 			}
+			var missing []string
+			for _, command := range commands[1:] {
+				if f.touches(app, r, command) && !f.admits(r, app, command) {
+					missing = append(missing, command)
+				}
+			}
+			if len(missing) == 0 {
+				continue
+			}
+			x := onRelation(r,
+				fmt.Sprintf("When %[2]s runs %[1]s, the command fails or silently changes nothing.",
+					strings.Join(missing, ", "), app),
+				"A command without a permissive policy finds no rows, and an UPDATE or DELETE of 0 rows is not an error.")
+			report(x.with(f.permitSQL(r, missing)...))
 		}
-		return out
-	},
+	}),
 }
 
 // permitSQL adds a policy for each command that has none, with the tenant predicate.

@@ -12,21 +12,17 @@ import (
 var rulePolicyNoRole = Rule{
 	ID: "policy-no-role", Severity: Low, Kind: Outage, Holes: []string{"P33"}, Peer: "rls_enabled_no_policy",
 	Title: "No policy lets the application role read a table on which it has SELECT",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.judgedTables {
-			for _, app := range f.acting() {
-				if r.Partition || !f.touches(app, r, "SELECT") || f.admits(r, app, "SELECT") || f.assumedOnly(app) {
-					continue
-				}
-				x := onRelation(r,
-					fmt.Sprintf("%s sees no rows at all. Such an outage is often \"fixed\" with BYPASSRLS.", app),
-					"If no permissive policy applies to a role, PostgreSQL denies it every row.")
-				out = append(out, f.admitSQL(x, r, app))
+	check: each(judgedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		for _, app := range f.acting() {
+			if r.Partition || !f.touches(app, r, "SELECT") || f.admits(r, app, "SELECT") || f.assumedOnly(app) {
+				continue
 			}
+			x := onRelation(r,
+				fmt.Sprintf("%s sees no rows at all. Such an outage is often \"fixed\" with BYPASSRLS.", app),
+				"If no permissive policy applies to a role, PostgreSQL denies it every row.")
+			report(f.admitSQL(x, r, app))
 		}
-		return out
-	},
+	}),
 }
 
 // assumedOnly reports whether a role stands among the acting ones only because another

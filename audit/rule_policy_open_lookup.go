@@ -9,19 +9,14 @@ import (
 var rulePolicyOpenLookup = Rule{
 	ID: "policy-open-lookup", Severity: Medium, Holes: []string{"P31"},
 	Title: "A table in which a policy looks up tenants is open to all",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, l := range f.lookups() {
-			if l.table.RLS || f.look.Class(l.table.QName()) == catalog.SharedTable || !f.appTouches(l.table, "SELECT") {
-				continue
-			}
-			out = append(out, onRelation(l.table,
-				"Every tenant can read who belongs to which tenant.",
-				fmt.Sprintf("The policy %s of %s reads this table, so the application role can read it too, and "+
-					"it has no row-level security.", l.policy, l.of.QName())).
-				decide("Enable row-level security on the table, with a policy for SELECT only that "+
-					"shows each caller its own rows."))
+	check: each((*facts).lookups, func(f *facts, l lookup, report reporter) {
+		if l.table.RLS || f.look.Class(l.table.QName()) == catalog.SharedTable || !f.appTouches(l.table, "SELECT") {
+			return
 		}
-		return out
-	},
+		report(onRelation(l.table,
+			"Every tenant can read who belongs to which tenant.",
+			fmt.Sprintf("The policy %s of %s reads this table, so the application role can read it too, and "+
+				"it has no row-level security.", l.policy, l.of.QName())).
+			decide("Enable row-level security on the table, with a policy for SELECT only that shows each caller its own rows."))
+	}),
 }

@@ -10,28 +10,24 @@ import (
 var rulePolicyReadNarrower = Rule{
 	ID: "policy-read-narrower", Severity: Medium, Kind: Outage, Holes: []string{"T07"},
 	Title: "A policy for reading hides rows that the policies for writing let through",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.judgedTables {
-			for _, p := range f.policies[r.QName()] {
-				if p.Command != "SELECT" || p.Using == nil || p.Using.Root == nil {
-					continue
-				}
-				column := f.hiddenBy(r, p)
-				if column == "" || !f.writesBeyond(r, p, column) {
-					continue
-				}
-				out = append(out, onPart(r, p.Name,
-					fmt.Sprintf("An UPDATE that hides a row fails: \"new row violates row-level security policy\". A DELETE or "+
-						"UPDATE without WHERE changes hidden rows too, by %s.", column),
-					fmt.Sprintf("A row that an UPDATE leaves behind must satisfy the policies for reading as soon as the statement "+
-						"reads a column, and this one asks for %s; the policies for writing do not.", column)).
-					decide("Leave %s out of the policy and hide such rows in a view or in the queries. Or hide them by a "+
-						"SECURITY DEFINER function that compares the tenant itself.", column))
+	check: each(judgedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		for _, p := range f.policies[r.QName()] {
+			if p.Command != "SELECT" || p.Using == nil || p.Using.Root == nil {
+				continue
 			}
+			column := f.hiddenBy(r, p)
+			if column == "" || !f.writesBeyond(r, p, column) {
+				continue
+			}
+			report(onPart(r, p.Name,
+				fmt.Sprintf("An UPDATE that hides a row fails: \"new row violates row-level security policy\". A DELETE or "+
+					"UPDATE without WHERE changes hidden rows too, by %s.", column),
+				fmt.Sprintf("A row that an UPDATE leaves behind must satisfy the policies for reading as soon as the statement "+
+					"reads a column, and this one asks for %s; the policies for writing do not.", column)).
+				decide("Leave %s out of the policy and hide such rows in a view or in the queries. Or hide them by a "+
+					"SECURITY DEFINER function that compares the tenant itself.", column))
 		}
-		return out
-	},
+	}),
 }
 
 // hiddenBy returns the column, not the tenant's, by whose value a policy hides rows; ""

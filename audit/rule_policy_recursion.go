@@ -11,29 +11,24 @@ import (
 var rulePolicyRecursion = Rule{
 	ID: "policy-recursion", Severity: High, Kind: Outage, Holes: []string{"P30", "P43"},
 	Title: "A policy reads its own table",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for i := range f.s.Relations {
-			r := &f.s.Relations[i]
-			for _, p := range f.policies[r.QName()] {
-				if !r.RLS || !f.leadsBackTo(r.QName(), p.reads()) {
-					continue
-				}
-				x := onPart(r, p.Name,
-					"Every query of the table fails with the error \"infinite recursion detected in policy\".",
-					"To decide about a row, the policy reads a table whose policy leads back to this one.")
-				if own := f.ownCondition(r, p); own != "" {
-					// For reading alone: as a check the condition would let a caller write rows of any tenant.
-					out = append(out, x.with(recreateSQL(r, p.Policy, "SELECT", own)...))
-					continue
-				}
-				out = append(out, x.decide("Compare a column of %s itself: the user's with the caller, or the tenant's "+
-					"with the current tenant. Or read the table in a SECURITY DEFINER function whose owner its "+
-					"policies do not bind.", r.QName()))
+	check: each(relations, func(f *facts, r *catalog.Relation, report reporter) {
+		for _, p := range f.policies[r.QName()] {
+			if !r.RLS || !f.leadsBackTo(r.QName(), p.reads()) {
+				continue
 			}
+			x := onPart(r, p.Name,
+				"Every query of the table fails with the error \"infinite recursion detected in policy\".",
+				"To decide about a row, the policy reads a table whose policy leads back to this one.")
+			if own := f.ownCondition(r, p); own != "" {
+				// For reading alone: as a check the condition would let a caller write rows of any tenant.
+				report(x.with(recreateSQL(r, p.Policy, "SELECT", own)...))
+				continue
+			}
+			report(x.decide("Compare a column of %s itself: the user's with the caller, or the tenant's "+
+				"with the current tenant. Or read the table in a SECURITY DEFINER function whose owner its "+
+				"policies do not bind.", r.QName()))
 		}
-		return out
-	},
+	}),
 }
 
 // ownCondition turns "column IN (SELECT column FROM the same table WHERE condition)" into

@@ -10,31 +10,27 @@ import (
 var rulePolicyRestrictiveOpen = Rule{
 	ID: "policy-restrictive-open", Severity: High, Holes: []string{"P12", "P13", "P16", "P32"},
 	Title: "A restrictive policy that should isolate does not",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.judgedTables {
-			meant := f.restrictive(r)
-			if slices.ContainsFunc(meant, func(p *judgedPolicy) bool { return closed(p.using) }) || !f.anyGap(r) {
-				continue
-			}
-			for _, p := range meant {
-				if p.Using == nil && p.Check == nil {
-					continue // policy-restrictive-empty
-				}
-				x := onPart(r, p.Name,
-					"Tenants can reach each other's rows as far as the expression allows.",
-					fmt.Sprintf("The policy mentions the tenant column but does not compare it with the caller's tenant (%s).",
-						p.using.Flaw))
-				if f.tenantColumn(r.QName()) == "" {
-					x = x.decide("Compare the column that leads to the tenant with the caller's tenant.")
-				} else {
-					x = x.with(f.replaceSQL(openPolicy{r: r, p: p})...)
-				}
-				out = append(out, x)
-			}
+	check: each(judgedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		meant := f.restrictive(r)
+		if slices.ContainsFunc(meant, func(p *judgedPolicy) bool { return closed(p.using) }) || !f.anyGap(r) {
+			return
 		}
-		return out
-	},
+		for _, p := range meant {
+			if p.Using == nil && p.Check == nil {
+				continue // policy-restrictive-empty
+			}
+			x := onPart(r, p.Name,
+				"Tenants can reach each other's rows as far as the expression allows.",
+				fmt.Sprintf("The policy mentions the tenant column but does not compare it with the caller's tenant (%s).",
+					p.using.Flaw))
+			if f.tenantColumn(r.QName()) == "" {
+				x = x.decide("Compare the column that leads to the tenant with the caller's tenant.")
+			} else {
+				x = x.with(f.replaceSQL(openPolicy{r: r, p: p})...)
+			}
+			report(x)
+		}
+	}),
 }
 
 func (f *facts) anyGap(r *catalog.Relation) bool {

@@ -11,20 +11,16 @@ import (
 var rulePolicyTells = Rule{
 	ID: "policy-tells", Severity: High, Holes: []string{"P42"},
 	Title: "A policy's function says what is in the rows that it refuses",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, h := range f.helpers(true) {
-			if f.holdsTenants(h.table.QName()) && f.saysRows(h.fn) {
-				out = append(out, onFunction(h.fn,
-					fmt.Sprintf("A tenant reads values of other tenants' rows of %s in notices and errors.", h.table.QName()),
-					"Policies are asked about every row, and RAISE sends what the function says of one to whoever is asking, "+
-						"before the row is refused.").
-					decide("Return false for a row that is not the caller's, or raise a message without values. The server's "+
-						"log is no better place for them."))
-			}
+	check: each(allHelpers, func(f *facts, h helper, report reporter) {
+		if f.holdsTenants(h.table.QName()) && f.saysRows(h.fn) {
+			report(onFunction(h.fn,
+				fmt.Sprintf("A tenant reads values of other tenants' rows of %s in notices and errors.", h.table.QName()),
+				"Policies are asked about every row, and RAISE sends what the function says of one to whoever is asking, "+
+					"before the row is refused.").
+				decide("Return false for a row that is not the caller's, or raise a message without values. The server's " +
+					"log is no better place for them."))
 		}
-		return out
-	},
+	}),
 }
 
 // saysRows reports whether a function raises what it is given of a row, or what it may have

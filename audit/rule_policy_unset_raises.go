@@ -8,29 +8,24 @@ import (
 var rulePolicyUnsetRaises = Rule{
 	ID: "policy-unset-raises", Severity: Low, Kind: Outage, Holes: []string{"S03"},
 	Title: "A policy raises an error when no tenant is set",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for i := range f.s.Relations {
-			r := &f.s.Relations[i]
-			for _, p := range f.policies[r.QName()] {
-				if !p.using.RaisesWhenUnset && !p.check.RaisesWhenUnset {
-					continue
-				}
-				x := onPart(r, p.Name,
-					"A statement without a tenant fails instead of finding no rows, and the error depends on "+
-						"whether the connection is new.",
-					"On a new connection the setting is missing; once it has been used, it is ''. Without missing_ok, the first "+
-						"raises 42704. Without nullif, casting the second raises 22P02.")
-				if f.look.Plain(p.Using, r) && (p.Check == nil || f.look.Plain(p.Check, r)) {
-					x = x.with(f.replaceBothSQL(r, p.Policy)...)
-				} else {
-					x = x.decide("Read the setting as nullif(current_setting('…', true), '') before casting it.")
-				}
-				out = append(out, x)
+	check: each(relations, func(f *facts, r *catalog.Relation, report reporter) {
+		for _, p := range f.policies[r.QName()] {
+			if !p.using.RaisesWhenUnset && !p.check.RaisesWhenUnset {
+				continue
 			}
+			x := onPart(r, p.Name,
+				"A statement without a tenant fails instead of finding no rows, and the error depends on "+
+					"whether the connection is new.",
+				"On a new connection the setting is missing; once it has been used, it is ''. Without missing_ok, the first "+
+					"raises 42704. Without nullif, casting the second raises 22P02.")
+			if f.look.Plain(p.Using, r) && (p.Check == nil || f.look.Plain(p.Check, r)) {
+				x = x.with(f.replaceBothSQL(r, p.Policy)...)
+			} else {
+				x = x.decide("Read the setting as nullif(current_setting('…', true), '') before casting it.")
+			}
+			report(x)
 		}
-		return out
-	},
+	}),
 }
 
 // replaceBothSQL writes the tenant predicate, in moat's own form, over both

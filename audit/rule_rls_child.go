@@ -14,15 +14,11 @@ import (
 var ruleRLSChild = Rule{
 	ID: "rls-child", Severity: High, Holes: []string{"C24"},
 	Title: "A table that reaches its tenant only through a foreign key is not protected",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.tenantTables {
-			if f.look.Class(r.QName()) == catalog.ChildTable && !r.RLS && len(r.Policies) == 0 && f.exposed(r) {
-				out = append(out, f.openChild(r))
-			}
+	check: each(tenantTables, func(f *facts, r *catalog.Relation, report reporter) {
+		if f.look.Class(r.QName()) == catalog.ChildTable && !r.RLS && len(r.Policies) == 0 && f.exposed(r) {
+			report(f.openChild(r))
 		}
-		return out
-	},
+	}),
 }
 
 func (f *facts) openChild(r *catalog.Relation) Finding {

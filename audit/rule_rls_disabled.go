@@ -9,15 +9,11 @@ import (
 var ruleRLSDisabled = Rule{
 	ID: "rls-disabled", Severity: Critical, Holes: []string{"C01", "C14", "C23"}, Peer: "rls_disabled_in_public",
 	Title: "A tenant table has no row-level security",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.keyedTables {
-			if f.unprotected(r) && f.exposed(r) {
-				out = append(out, f.rlsDisabled(r))
-			}
+	check: each(keyedTables, func(f *facts, r *catalog.Relation, report reporter) {
+		if f.unprotected(r) && f.exposed(r) {
+			report(f.rlsDisabled(r))
 		}
-		return out
-	},
+	}),
 }
 
 // unprotected reports whether a table has neither row-level security nor a policy that

@@ -11,27 +11,22 @@ import (
 var ruleRLSIgnored = Rule{
 	ID: "rls-ignored", Severity: Low,
 	Title: "moat.yaml ignores a table that the application can reach",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for i := range f.s.Relations {
-			r := &f.s.Relations[i]
-			if !ignoredByChoice(f, r) {
-				continue
-			}
-			open := f.openCommands(r)
-			if through := f.reachedThrough(r); len(open) == 0 && through != "" {
-				open = []string{"SELECT through " + through}
-			}
-			if len(open) > 0 {
-				out = append(out, onRelation(r,
-					fmt.Sprintf("If the rows belong to tenants, every tenant can run %s on all of them.", strings.Join(open, ", ")),
-					"The table is listed under tables.ignore, so neither audit nor prove looks at it.").
-					decide("Revoke the application's privileges, list the table under tables.shared if its rows are the "+
-						"same for every tenant, or keep it ignored because you know whose rows it holds."))
-			}
+	check: each(relations, func(f *facts, r *catalog.Relation, report reporter) {
+		if !ignoredByChoice(f, r) {
+			return
 		}
-		return out
-	},
+		open := f.openCommands(r)
+		if through := f.reachedThrough(r); len(open) == 0 && through != "" {
+			open = []string{"SELECT through " + through}
+		}
+		if len(open) > 0 {
+			report(onRelation(r,
+				fmt.Sprintf("If the rows belong to tenants, every tenant can run %s on all of them.", strings.Join(open, ", ")),
+				"The table is listed under tables.ignore, so neither audit nor prove looks at it.").
+				decide("Revoke the application's privileges, list the table under tables.shared if its rows are the " +
+					"same for every tenant, or keep it ignored because you know whose rows it holds."))
+		}
+	}),
 }
 
 // reachedThrough names a view or a function that shows a table with its owner's rights, and

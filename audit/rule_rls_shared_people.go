@@ -12,32 +12,27 @@ import (
 var ruleRLSSharedPeople = Rule{
 	ID: "rls-shared-people", Severity: Medium, Holes: []string{"T02", "T09"},
 	Title: "A table that counts as shared holds people or their credentials",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for i := range f.s.Relations {
-			r := &f.s.Relations[i]
-			if !r.IsTable() || r.Partition || f.look.Class(r.QName()) != catalog.SharedTable {
-				continue
-			}
-			through := ""
-			if len(f.openCommands(r)) == 0 {
-				if through = f.reachedThrough(r); through == "" {
-					continue
-				}
-				through = " " + through + " shows its rows with the rights of its owner."
-			}
-			if reason := f.peopleIn(r); reason != "" {
-				out = append(out, onRelation(r,
-					"Every tenant can read about the people of every other tenant.",
-					fmt.Sprintf("The table counts as shared (%s), but %s.%s", f.look.Table(r.QName()).Why, reason,
-						through)).
-					decide("If each row belongs to one tenant, give the table the column %s. If people belong to several tenants, "+
-						"show each tenant only the people that its memberships name. If the table is the same for everybody, accept "+
-						"this finding.", f.m.Column))
-			}
+	check: each(relations, func(f *facts, r *catalog.Relation, report reporter) {
+		if !r.IsTable() || r.Partition || f.look.Class(r.QName()) != catalog.SharedTable {
+			return
 		}
-		return out
-	},
+		through := ""
+		if len(f.openCommands(r)) == 0 {
+			if through = f.reachedThrough(r); through == "" {
+				return
+			}
+			through = " " + through + " shows its rows with the rights of its owner."
+		}
+		if reason := f.peopleIn(r); reason != "" {
+			report(onRelation(r,
+				"Every tenant can read about the people of every other tenant.",
+				fmt.Sprintf("The table counts as shared (%s), but %s.%s", f.look.Table(r.QName()).Why, reason,
+					through)).
+				decide("If each row belongs to one tenant, give the table the column %s. If people belong to several tenants, "+
+					"show each tenant only the people that its memberships name. If the table is the same for everybody, accept "+
+					"this finding.", f.m.Column))
+		}
+	}),
 }
 
 // peopleIn says why a table seems to list people, "" when nothing speaks for it.

@@ -10,25 +10,20 @@ import (
 var ruleRLSSharedWritable = Rule{
 	ID: "rls-shared-writable", Severity: Medium,
 	Title: "The application role can change a table that every tenant reads",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for i := range f.s.Relations {
-			r := &f.s.Relations[i]
-			if !r.IsTable() || r.Partition || r.RLS || f.look.Class(r.QName()) != catalog.SharedTable ||
-				!f.appTouches(r, writes...) {
-				continue
-			}
-			x := onRelation(r, "What one tenant writes here, every other tenant reads; what it deletes, all have lost.",
-				"The table is shared, has no row-level security, and the application role may change it.")
-			if by := f.cascadesFrom(r); by != "" && f.appTouches(r, "DELETE") {
-				x.Severity = High
-				x.Message = fmt.Sprintf("One tenant deletes a row here, and with it the rows of every tenant that refer to "+
-					"it (%s).", by)
-			}
-			out = append(out, x.with(f.revokeSQL(r, writes...)...))
+	check: each(relations, func(f *facts, r *catalog.Relation, report reporter) {
+		if !r.IsTable() || r.Partition || r.RLS || f.look.Class(r.QName()) != catalog.SharedTable ||
+			!f.appTouches(r, writes...) {
+			return
 		}
-		return out
-	},
+		x := onRelation(r, "What one tenant writes here, every other tenant reads; what it deletes, all have lost.",
+			"The table is shared, has no row-level security, and the application role may change it.")
+		if by := f.cascadesFrom(r); by != "" && f.appTouches(r, "DELETE") {
+			x.Severity = High
+			x.Message = fmt.Sprintf("One tenant deletes a row here, and with it the rows of every tenant that refer to "+
+				"it (%s).", by)
+		}
+		report(x.with(f.revokeSQL(r, writes...)...))
+	}),
 }
 
 var writes = []string{"INSERT", "UPDATE", "DELETE"}

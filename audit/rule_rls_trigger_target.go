@@ -9,31 +9,26 @@ import (
 var ruleRLSTriggerTarget = Rule{
 	ID: "rls-trigger-target", Severity: Critical, Holes: []string{"V11"},
 	Title: "A table that triggers fill with tenant rows has no row-level security",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for i := range f.s.Relations {
-			r := &f.s.Relations[i]
-			if !r.IsTable() || r.RLS || f.holdsTenants(r.QName()) || f.look.Class(r.QName()) == catalog.IgnoredTable ||
-				!f.appTouches(r, "SELECT") {
-				continue
-			}
-			source, fn := f.filledFrom(r)
-			if source == nil {
-				continue
-			}
-			names := []string{"SELECT", "UPDATE", "DELETE"}
-			if fn.Definer {
-				names = append(names, "INSERT")
-			}
-			out = append(out, onRelation(r,
-				"Every tenant can read what the trigger copies here from other tenants' rows.",
-				fmt.Sprintf("A trigger on %s writes to this table through %s, and no policy protects the copy. The SQL takes "+
-					"reading from the application: give the table the tenant and a policy where it must read.",
-					source.QName(), fn.Signature())).
-				with(f.revokeSQL(r, names...)...))
+	check: each(relations, func(f *facts, r *catalog.Relation, report reporter) {
+		if !r.IsTable() || r.RLS || f.holdsTenants(r.QName()) || f.look.Class(r.QName()) == catalog.IgnoredTable ||
+			!f.appTouches(r, "SELECT") {
+			return
 		}
-		return out
-	},
+		source, fn := f.filledFrom(r)
+		if source == nil {
+			return
+		}
+		names := []string{"SELECT", "UPDATE", "DELETE"}
+		if fn.Definer {
+			names = append(names, "INSERT")
+		}
+		report(onRelation(r,
+			"Every tenant can read what the trigger copies here from other tenants' rows.",
+			fmt.Sprintf("A trigger on %s writes to this table through %s, and no policy protects the copy. The SQL takes "+
+				"reading from the application: give the table the tenant and a policy where it must read.",
+				source.QName(), fn.Signature())).
+			with(f.revokeSQL(r, names...)...))
+	}),
 }
 
 // filledFrom returns a protected table with a trigger that writes to r, as far as the

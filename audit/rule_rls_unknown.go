@@ -11,28 +11,23 @@ import (
 var ruleRLSUnknown = Rule{
 	ID: "rls-unknown", Severity: Critical, Holes: []string{"T01", "T08"},
 	Title: "Nothing says whose rows a table holds, and the application can reach it",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for i := range f.s.Relations {
-			r := &f.s.Relations[i]
-			unknown := f.look.Class(r.QName()) == catalog.UnknownTable
-			assumed := f.look.Table(r.QName()) != nil && f.look.Table(r.QName()).Assumed && len(f.openCommands(r)) == 0
-			if !r.IsTable() || r.Partition || !unknown && !assumed {
-				continue
-			}
-			if open := f.openCommands(r); len(open) > 0 {
-				out = append(out, f.unknownTable(r, open))
-			} else if through := f.reachedThrough(r); through != "" {
-				x := f.unknownTable(r, []string{"SELECT"})
-				x.Why += fmt.Sprintf(" %s shows them with the rights of its owner.", through)
-				if assumed {
-					x.Severity = Medium
-				}
-				out = append(out, x)
-			}
+	check: each(relations, func(f *facts, r *catalog.Relation, report reporter) {
+		unknown := f.look.Class(r.QName()) == catalog.UnknownTable
+		assumed := f.look.Table(r.QName()) != nil && f.look.Table(r.QName()).Assumed && len(f.openCommands(r)) == 0
+		if !r.IsTable() || r.Partition || !unknown && !assumed {
+			return
 		}
-		return out
-	},
+		if open := f.openCommands(r); len(open) > 0 {
+			report(f.unknownTable(r, open))
+		} else if through := f.reachedThrough(r); through != "" {
+			x := f.unknownTable(r, []string{"SELECT"})
+			x.Why += fmt.Sprintf(" %s shows them with the rights of its owner.", through)
+			if assumed {
+				x.Severity = Medium
+			}
+			report(x)
+		}
+	}),
 }
 
 // openCommands returns the commands that some role of the application may run on r

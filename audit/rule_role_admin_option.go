@@ -11,21 +11,17 @@ import (
 var ruleRoleAdminOption = Rule{
 	ID: "role-admin-option", Severity: Critical, Holes: []string{"C16"},
 	Title: "The application role can grant itself a role that bypasses row-level security",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, app := range f.apps {
-			for _, m := range f.s.Memberships {
-				if m.Admin && slices.Contains(f.actsAs(app), m.Member) && !m.Set && f.dangerous(m.Role) {
-					out = append(out, onRole(app,
-						fmt.Sprintf("GRANT %s TO %s WITH SET TRUE, followed by SET ROLE, exposes every tenant's rows.", m.Role, app),
-						fmt.Sprintf("%s holds ADMIN OPTION on %s, so it can grant itself whatever the original grant left out.",
-							m.Member, m.Role)).
-						with("REVOKE "+sqltext.Ident(m.Role)+" FROM "+sqltext.Ident(m.Member)))
-				}
+	check: each(apps, func(f *facts, app string, report reporter) {
+		for _, m := range f.s.Memberships {
+			if m.Admin && slices.Contains(f.actsAs(app), m.Member) && !m.Set && f.dangerous(m.Role) {
+				report(onRole(app,
+					fmt.Sprintf("GRANT %s TO %s WITH SET TRUE, followed by SET ROLE, exposes every tenant's rows.", m.Role, app),
+					fmt.Sprintf("%s holds ADMIN OPTION on %s, so it can grant itself whatever the original grant left out.",
+						m.Member, m.Role)).
+					with("REVOKE " + sqltext.Ident(m.Role) + " FROM " + sqltext.Ident(m.Member)))
 			}
 		}
-		return out
-	},
+	}),
 }
 
 // dangerous reports whether becoming role bypasses the policies of some tenant table.

@@ -10,17 +10,13 @@ import (
 var ruleRoleOwnsTable = Rule{
 	ID: "role-owns-table", Severity: Critical, Holes: []string{"C03", "C09"},
 	Title: "The application role owns a tenant table",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.tenantTables {
-			for _, app := range f.apps {
-				if r.Owner == app && !f.look.Role(app).Super {
-					out = append(out, f.ownsTable(r, app))
-				}
+	check: each(tenantTables, func(f *facts, r *catalog.Relation, report reporter) {
+		for _, app := range f.apps {
+			if r.Owner == app && !f.look.Role(app).Super {
+				report(f.ownsTable(r, app))
 			}
 		}
-		return out
-	},
+	}),
 }
 
 func (f *facts) ownsTable(r *catalog.Relation, app string) Finding {

@@ -10,20 +10,16 @@ import (
 var ruleRoleReachesBypass = Rule{
 	ID: "role-reaches-bypass", Severity: Critical, Holes: []string{"C06"},
 	Title: "The application role can become a role that bypasses row-level security",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, app := range f.apps {
-			if f.look.Role(app).Super {
-				continue
-			}
-			for _, role := range f.look.RolesOf(app, catalog.Set)[1:] {
-				if f.bypasses(role) {
-					out = append(out, f.reachesBypass(app, role))
-				}
+	check: each(apps, func(f *facts, app string, report reporter) {
+		if f.look.Role(app).Super {
+			return
+		}
+		for _, role := range f.look.RolesOf(app, catalog.Set)[1:] {
+			if f.bypasses(role) {
+				report(f.reachesBypass(app, role))
 			}
 		}
-		return out
-	},
+	}),
 }
 
 func (f *facts) reachesBypass(app, role string) Finding {

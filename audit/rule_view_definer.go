@@ -15,23 +15,18 @@ var ruleViewDefiner = Rule{
 		"V42", "V43"},
 	Peer:  "security_definer_view",
 	Title: "A view reads a tenant table with rights that bypass its policies",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for i := range f.s.Relations {
-			v := &f.s.Relations[i]
-			if v.Kind != catalog.View || v.SecurityInvoker || !f.viewExposed(v) {
-				continue
-			}
-			switch t := f.bypassedBy(v); {
-			case t == nil:
-			case !f.filters(v) || !v.SecurityBarrier:
-				out = append(out, f.definerView(v, t))
-			case !f.keepsTenants(v, t):
-				out = append(out, onOwnFilter(v, t))
-			}
+	check: each(relations, func(f *facts, v *catalog.Relation, report reporter) {
+		if v.Kind != catalog.View || v.SecurityInvoker || !f.viewExposed(v) {
+			return
 		}
-		return out
-	},
+		switch t := f.bypassedBy(v); {
+		case t == nil:
+		case !f.filters(v) || !v.SecurityBarrier:
+			report(f.definerView(v, t))
+		case !f.keepsTenants(v, t):
+			report(onOwnFilter(v, t))
+		}
+	}),
 }
 
 // viewExposed reports whether an application role can query a view, or a view above it, or add a

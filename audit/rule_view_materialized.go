@@ -11,29 +11,24 @@ import (
 var ruleViewMaterialized = Rule{
 	ID: "view-materialized", Severity: Critical, Holes: []string{"V05", "V06"}, Peer: "materialized_view_in_api",
 	Title: "The application role can read a materialized view of tenant rows",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for i := range f.s.Relations {
-			v := &f.s.Relations[i]
-			if v.Kind != catalog.MaterializedView || !slices.ContainsFunc(f.look.Beneath(v.QName()), f.holdsTenants) {
-				continue
-			}
-			app := f.ownerApp(v.Owner)
-			if app == "" && !f.appTouches(v, "SELECT") {
-				continue
-			}
-			x := onRelation(v,
-				"Every tenant can read all rows of the view, whichever tenant they come from.",
-				"Row-level security cannot be enabled on a materialized view, and what the view contains "+
-					"depends on who refreshed it.")
-			if app != "" {
-				owner, create := f.newOwner(v.Schema)
-				x = x.with(create...).with(fmt.Sprintf("ALTER MATERIALIZED VIEW %s OWNER TO %s",
-					v.QName().SQL(), sqltext.Ident(owner)),
-					fmt.Sprintf("REVOKE ALL ON %s FROM %s CASCADE", v.QName().SQL(), sqltext.Ident(app)))
-			}
-			out = append(out, x.with(f.revokeAllSQL(v)...))
+	check: each(relations, func(f *facts, v *catalog.Relation, report reporter) {
+		if v.Kind != catalog.MaterializedView || !slices.ContainsFunc(f.look.Beneath(v.QName()), f.holdsTenants) {
+			return
 		}
-		return out
-	},
+		app := f.ownerApp(v.Owner)
+		if app == "" && !f.appTouches(v, "SELECT") {
+			return
+		}
+		x := onRelation(v,
+			"Every tenant can read all rows of the view, whichever tenant they come from.",
+			"Row-level security cannot be enabled on a materialized view, and what the view contains "+
+				"depends on who refreshed it.")
+		if app != "" {
+			owner, create := f.newOwner(v.Schema)
+			x = x.with(create...).with(fmt.Sprintf("ALTER MATERIALIZED VIEW %s OWNER TO %s",
+				v.QName().SQL(), sqltext.Ident(owner)),
+				fmt.Sprintf("REVOKE ALL ON %s FROM %s CASCADE", v.QName().SQL(), sqltext.Ident(app)))
+		}
+		report(x.with(f.revokeAllSQL(v)...))
+	}),
 }

@@ -9,20 +9,15 @@ import (
 var ruleViewNoBarrier = Rule{
 	ID: "view-no-barrier", Severity: Critical, Holes: []string{"V13"},
 	Title: "A view that filters by tenant is not a security barrier",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for i := range f.s.Relations {
-			v := &f.s.Relations[i]
-			if v.SecurityBarrier || !f.isolatingView(v) {
-				continue
-			}
-			out = append(out, onRelation(v,
-				"A function in a query's WHERE clause sees other tenants' rows, and can print their values in an error.",
-				"Without security_barrier, the planner may evaluate the caller's conditions before the view's own.").
-				with(fmt.Sprintf("ALTER VIEW %s SET (security_barrier = true)", v.QName().SQL())))
+	check: each(relations, func(f *facts, v *catalog.Relation, report reporter) {
+		if v.SecurityBarrier || !f.isolatingView(v) {
+			return
 		}
-		return out
-	},
+		report(onRelation(v,
+			"A function in a query's WHERE clause sees other tenants' rows, and can print their values in an error.",
+			"Without security_barrier, the planner may evaluate the caller's conditions before the view's own.").
+			with(fmt.Sprintf("ALTER VIEW %s SET (security_barrier = true)", v.QName().SQL())))
+	}),
 }
 
 // isolatingView reports whether a view's own WHERE is what keeps tenants apart: it reads

@@ -10,28 +10,23 @@ import (
 var ruleViewRule = Rule{
 	ID: "view-rule", Severity: Critical, Holes: []string{"V10", "V22", "V38"},
 	Title: "A rewrite rule reaches tenant rows with its owner's rights",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for i := range f.s.Relations {
-			r := &f.s.Relations[i]
-			for _, rule := range r.Rules {
-				if rule.Enabled == "disabled" || !f.appTouches(r, rowPrivileges...) {
-					continue
-				}
-				x := onPart(r, rule.Name,
-					"A write by one tenant can read or change other tenants' rows.",
-					fmt.Sprintf("PostgreSQL checks what a rule touches with the rights of the owner of its relation, %s, "+
-						"even with security_invoker.", r.Owner)).
-					with(fmt.Sprintf("DROP RULE IF EXISTS %s ON %s", sqltext.Ident(rule.Name), r.QName().SQL()))
-				if !f.ruleBypasses(r, rule.Name) {
-					x.Severity = Low
-					x.Message = "The rule hides what a write does. One change of owner or of FORCE lets it bypass the policies."
-				}
-				out = append(out, x)
+	check: each(relations, func(f *facts, r *catalog.Relation, report reporter) {
+		for _, rule := range r.Rules {
+			if rule.Enabled == "disabled" || !f.appTouches(r, rowPrivileges...) {
+				continue
 			}
+			x := onPart(r, rule.Name,
+				"A write by one tenant can read or change other tenants' rows.",
+				fmt.Sprintf("PostgreSQL checks what a rule touches with the rights of the owner of its relation, %s, "+
+					"even with security_invoker.", r.Owner)).
+				with(fmt.Sprintf("DROP RULE IF EXISTS %s ON %s", sqltext.Ident(rule.Name), r.QName().SQL()))
+			if !f.ruleBypasses(r, rule.Name) {
+				x.Severity = Low
+				x.Message = "The rule hides what a write does. One change of owner or of FORCE lets it bypass the policies."
+			}
+			report(x)
 		}
-		return out
-	},
+	}),
 }
 
 func (f *facts) ruleBypasses(r *catalog.Relation, rule string) bool {

@@ -1,0 +1,35 @@
+package audit
+
+import "github.com/moat-db/moat/catalog"
+
+// reporter takes findings.
+type reporter func(...Finding)
+
+// each makes the check of one thing the check of all of its kind.
+func each[T any](all func(*facts) []T, one func(*facts, T, reporter)) func(*facts) []Finding {
+	return func(f *facts) []Finding {
+		var out []Finding
+		for _, x := range all(f) {
+			one(f, x, func(found ...Finding) { out = append(out, found...) })
+		}
+		return out
+	}
+}
+
+// The kinds of things that rules go through.
+func relations(f *facts) []*catalog.Relation     { return pointers(f.s.Relations) }
+func tenantTables(f *facts) []*catalog.Relation  { return f.tenantTables }
+func keyedTables(f *facts) []*catalog.Relation   { return f.keyedTables }
+func judgedTables(f *facts) []*catalog.Relation  { return f.judgedTables }
+func functions(f *facts) []*catalog.Function     { return pointers(f.s.Functions) }
+func userFunctions(f *facts) []*catalog.Function { return f.userFunctions }
+func apps(f *facts) []string                     { return f.apps }
+func allHelpers(f *facts) []helper               { return f.helpers(true) }
+
+func pointers[T any](all []T) []*T {
+	out := make([]*T, len(all))
+	for i := range all {
+		out[i] = &all[i]
+	}
+	return out
+}
