@@ -222,8 +222,7 @@ type Rule struct {
 
 func (r Rule) apply(f *facts) []Finding {
 	found := r.check(f)
-	for i := range found {
-		x := &found[i]
+	for x := range catalog.Each(found) {
 		x.Rule, x.Peer = r.ID, r.Peer
 		x.Severity = cmp.Or(x.Severity, r.Severity)
 		x.Kind = cmp.Or(x.Kind, r.Kind, Leak)

@@ -1,6 +1,10 @@
 package audit
 
-import "github.com/moat-db/moat/catalog"
+import (
+	"slices"
+
+	"github.com/moat-db/moat/catalog"
+)
 
 // reporter takes findings.
 type reporter func(...Finding)
@@ -17,19 +21,11 @@ func each[T any](all func(*facts) []T, one func(*facts, T, reporter)) func(*fact
 }
 
 // The kinds of things that rules go through.
-func relations(f *facts) []*catalog.Relation     { return pointers(f.s.Relations) }
+func relations(f *facts) []*catalog.Relation     { return slices.Collect(catalog.Each(f.s.Relations)) }
 func tenantTables(f *facts) []*catalog.Relation  { return f.tenantTables }
 func keyedTables(f *facts) []*catalog.Relation   { return f.keyedTables }
 func judgedTables(f *facts) []*catalog.Relation  { return f.judgedTables }
-func functions(f *facts) []*catalog.Function     { return pointers(f.s.Functions) }
+func functions(f *facts) []*catalog.Function     { return slices.Collect(catalog.Each(f.s.Functions)) }
 func userFunctions(f *facts) []*catalog.Function { return f.userFunctions }
 func apps(f *facts) []string                     { return f.apps }
 func allHelpers(f *facts) []helper               { return f.helpers(true) }
-
-func pointers[T any](all []T) []*T {
-	out := make([]*T, len(all))
-	for i := range all {
-		out[i] = &all[i]
-	}
-	return out
-}

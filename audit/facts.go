@@ -56,8 +56,7 @@ func newFacts(v *policy.View, o Options) *facts {
 }
 
 func (f *facts) collectTables() {
-	for i := range f.s.Relations {
-		r := &f.s.Relations[i]
+	for r := range catalog.Each(f.s.Relations) {
 		if !r.IsTable() || !f.holdsTenants(r.QName()) {
 			continue
 		}
@@ -127,8 +126,7 @@ func (f *facts) readers(of catalog.QName) []*catalog.Relation {
 // executable returns the first function of pg_catalog or an extension by this name
 // that an application role may execute.
 func (f *facts) executable(name string) *catalog.Function {
-	for i := range f.s.Functions {
-		fn := &f.s.Functions[i]
+	for fn := range catalog.Each(f.s.Functions) {
 		if fn.Name == name && (fn.System || fn.Extension != "") && f.appMay(fn.Privileges, "EXECUTE") {
 			return fn
 		}

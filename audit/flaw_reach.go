@@ -15,8 +15,7 @@ func (f *facts) upsertReach() (string, Severity) {
 	var keys []string
 	severity := High
 	for _, r := range f.tenantTables {
-		for i := range r.Indexes {
-			x := &r.Indexes[i]
+		for x := range catalog.Each(r.Indexes) {
 			if !f.upsertMeets(r, x) {
 				continue
 			}
@@ -101,8 +100,7 @@ func (f *facts) castReach() (string, Severity) {
 // with a key that tenants share.
 func (f *facts) viewUpsertReach() (string, Severity) {
 	var out []string
-	for i := range f.s.Relations {
-		v := &f.s.Relations[i]
+	for v := range catalog.Each(f.s.Relations) {
 		if v.Insertable && v.Updatable && f.appTouches(v, "INSERT") && f.appTouches(v, "UPDATE") &&
 			f.isolatingView(v) && f.readsSharedKey(v) {
 			out = append(out, v.QName().String())

@@ -17,8 +17,7 @@ type guard struct {
 // policies.
 func (f *facts) guards() []guard {
 	var out []guard
-	for i := range f.s.Events {
-		e := &f.s.Events[i]
+	for e := range catalog.Each(f.s.Events) {
 		for _, fn := range f.look.Functions(e.Function) {
 			speaksOf := func(what string) bool { return strings.Contains(strings.ToLower(fn.Body), what) }
 			if slices.ContainsFunc([]string{"row level security", "relrowsecurity", "policy"}, speaksOf) {

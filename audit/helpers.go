@@ -20,8 +20,7 @@ func (f *facts) helpers(deep bool) []helper {
 		return got
 	}
 	found := map[catalog.OID]helper{}
-	for i := range f.s.Relations {
-		r := &f.s.Relations[i]
+	for r := range catalog.Each(f.s.Relations) {
 		for j := range r.Policies {
 			for _, e := range r.Policies[j].Exprs() {
 				for n := range e.Root.All() {

@@ -12,8 +12,7 @@ import (
 // are exactly these, in any order: what a foreign key can refer to.
 func uniqueOn(r *catalog.Relation, columns []string) bool {
 	want := slices.Sorted(slices.Values(columns))
-	for i := range r.Indexes {
-		x := &r.Indexes[i]
+	for x := range catalog.Each(r.Indexes) {
 		if x.Unique && x.Valid && x.Predicate == "" && slices.Equal(slices.Sorted(slices.Values(x.Columns())), want) {
 			return true
 		}

@@ -21,10 +21,8 @@ var commands = []string{"SELECT", "INSERT", "UPDATE", "DELETE"}
 func (f *facts) judgePolicies() {
 	f.collectIdentity()
 	f.collectAsking()
-	for i := range f.s.Relations {
-		r := &f.s.Relations[i]
-		for k := range r.Policies {
-			p := &r.Policies[k]
+	for r := range catalog.Each(f.s.Relations) {
+		for p := range catalog.Each(r.Policies) {
 			judged := &judgedPolicy{p, f.look.Judge(p.Using, r), f.look.Judge(p.WriteExpr(), r)}
 			f.policies[r.QName()] = append(f.policies[r.QName()], judged)
 		}
@@ -187,8 +185,7 @@ type predicate struct {
 // policies then say the same.
 func (f *facts) collectPredicates() {
 	whole, plain := map[string]predicate{}, false
-	for i := range f.s.Relations {
-		r := &f.s.Relations[i]
+	for r := range catalog.Each(f.s.Relations) {
 		c := r.Column(f.tenantColumn(r.QName()))
 		if c == nil {
 			continue

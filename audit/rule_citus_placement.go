@@ -25,8 +25,7 @@ func (f *facts) strayed(r *catalog.Relation) (Finding, bool) {
 	all := f.o.Evidence.Placements[r.QName()]
 	var first *Placement
 	n, flags, policies := 0, false, false
-	for i := range all.Shards {
-		p := &all.Shards[i]
+	for p := range catalog.Each(all.Shards) {
 		offFlags, offPolicies := p.RLS != all.Table.RLS || p.Forced != all.Table.Forced, !samePolicies(&all.Table, p)
 		if !offFlags && !offPolicies {
 			continue

@@ -14,8 +14,7 @@ var ruleKeyExclude = Rule{
 	Title: "An exclusion constraint compares rows of different tenants",
 	check: each(keyedTables, func(f *facts, r *catalog.Relation, report reporter) {
 		own := f.tenantColumn(r.QName())
-		for i := range r.Constraints {
-			c := &r.Constraints[i]
+		for c := range catalog.Each(r.Constraints) {
 			if c.Type != catalog.Exclude || c.Inherited || excludes(c, own) {
 				continue
 			}

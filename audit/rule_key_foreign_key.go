@@ -12,8 +12,7 @@ var ruleKeyForeignKey = Rule{
 	ID: "key-foreign-key", Severity: High, Holes: []string{"O03", "O04", "O05", "O12"},
 	Title: "A foreign key between tenant tables omits the tenant",
 	check: each(keyedTables, func(f *facts, r *catalog.Relation, report reporter) {
-		for i := range r.Constraints {
-			fk := &r.Constraints[i]
+		for fk := range catalog.Each(r.Constraints) {
 			if f.crosses(r, fk) {
 				report(f.crossingForeignKey(r, fk))
 			} else if left, _ := f.look.Unpaired(r, fk); fk.Type == catalog.ForeignKey && len(left) > 0 {

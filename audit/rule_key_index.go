@@ -15,8 +15,7 @@ var ruleKeyIndex = Rule{
 		if !r.RLS || r.Partition {
 			return
 		}
-		for i := range r.Indexes {
-			x := &r.Indexes[i]
+		for x := range catalog.Each(r.Indexes) {
 			columns := x.Columns()
 			if x.Primary || x.Unique || x.Inherited || x.Method != "btree" || columns[0] == own ||
 				f.look.FindsOthers(r, x) {

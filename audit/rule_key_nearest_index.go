@@ -12,8 +12,7 @@ var ruleKeyNearestIndex = Rule{
 	ID: "key-nearest-index", Severity: Medium, Holes: []string{"O23"},
 	Title: "Tenants share an index of nearest neighbours",
 	check: each(keyedTables, func(f *facts, r *catalog.Relation, report reporter) {
-		for i := range r.Indexes {
-			x := &r.Indexes[i]
+		for x := range catalog.Each(r.Indexes) {
 			if r.Partition || !f.sharesNearest(r, x) {
 				continue
 			}

@@ -13,8 +13,7 @@ var ruleKeySetNull = Rule{
 	Title: "A foreign key's action changes the tenant column",
 	check: each(keyedTables, func(f *facts, r *catalog.Relation, report reporter) {
 		own := f.tenantColumn(r.QName())
-		for i := range r.Constraints {
-			fk := &r.Constraints[i]
+		for fk := range catalog.Each(r.Constraints) {
 			if fk.Type != catalog.ForeignKey || fk.Inherited || !slices.Contains(fk.Columns, own) {
 				continue
 			}

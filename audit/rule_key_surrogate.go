@@ -14,8 +14,7 @@ var ruleKeySurrogate = Rule{
 		if f.look.Class(r.QName()) == catalog.TenantsTable {
 			return
 		}
-		for i := range r.Indexes {
-			x := &r.Indexes[i]
+		for x := range catalog.Each(r.Indexes) {
 			if !x.Unique || x.Inherited || slices.Contains(x.Columns(), own) || !f.look.Surrogate(r, x) {
 				continue
 			}

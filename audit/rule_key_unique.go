@@ -15,8 +15,7 @@ var ruleKeyUnique = Rule{
 	Title: "A unique key compares rows of different tenants",
 	check: each(keyedTables, func(f *facts, r *catalog.Relation, report reporter) {
 		own := f.tenantColumn(r.QName())
-		for i := range r.Indexes {
-			x := &r.Indexes[i]
+		for x := range catalog.Each(r.Indexes) {
 			if !x.Unique || x.Inherited || x.Method != "btree" || slices.Contains(x.Columns(), own) || f.look.Surrogate(r, x) ||
 				f.look.KeepsApart(r, x) {
 				continue
@@ -117,8 +116,7 @@ func (f *facts) referrers(r *catalog.Relation, x *catalog.Index) []catalog.QName
 func (f *facts) becomesComposite(from catalog.QName, r *catalog.Relation, ref string) bool {
 	other := f.look.Relation(from)
 	own := f.tenantColumn(from)
-	for i := range other.Constraints {
-		fk := &other.Constraints[i]
+	for fk := range catalog.Each(other.Constraints) {
 		if fk.Type != catalog.ForeignKey || fk.References != r.QName() || fk.Inherited {
 			continue
 		}

@@ -13,8 +13,7 @@ var rulePerfForeignKeyIndex = Rule{
 	ID: "perf-foreign-key-index", Severity: Low, Kind: Slow, Peer: "unindexed_foreign_keys",
 	Title: "A foreign key has no index on the referencing columns",
 	check: each(tenantTables, func(f *facts, r *catalog.Relation, report reporter) {
-		for i := range r.Constraints {
-			fk := &r.Constraints[i]
+		for fk := range catalog.Each(r.Constraints) {
 			if fk.Type != catalog.ForeignKey || fk.Inherited || r.Partition || indexedByAll(r, fk.Columns) {
 				continue
 			}

@@ -13,8 +13,7 @@ var rulePerfLeakyIndex = Rule{
 	ID: "perf-leaky-index", Severity: Low, Kind: Slow, Holes: []string{"F05"},
 	Title: "Row-level security makes an index unusable",
 	check: each(judgedTables, func(f *facts, r *catalog.Relation, report reporter) {
-		for i := range r.Indexes {
-			x := &r.Indexes[i]
+		for x := range catalog.Each(r.Indexes) {
 			lost := leakyKeys(x)
 			if len(lost) == 0 || x.Constraint || r.Partition {
 				continue

@@ -29,8 +29,7 @@ var rulePerfTenantIndex = Rule{
 
 // hasIndexOn reports whether a complete index starts with a column.
 func hasIndexOn(r *catalog.Relation, col string) bool {
-	for i := range r.Indexes {
-		x := &r.Indexes[i]
+	for x := range catalog.Each(r.Indexes) {
 		if x.Valid && x.Predicate == "" && len(x.Keys) > 0 && x.Keys[0].Column == col {
 			return true
 		}

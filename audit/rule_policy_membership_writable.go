@@ -37,8 +37,7 @@ type lookup struct {
 // lookups returns the tables that policies read to decide, each once.
 func (f *facts) lookups() []lookup {
 	var out []lookup
-	for i := range f.s.Relations {
-		r := &f.s.Relations[i]
+	for r := range catalog.Each(f.s.Relations) {
 		if !r.RLS || f.look.Class(r.QName()) == catalog.IgnoredTable {
 			continue
 		}

@@ -65,8 +65,7 @@ func personal(column string) bool {
 func (f *facts) membershipOf(name catalog.QName) *catalog.Relation {
 	for _, r := range f.keyedTables {
 		tenant := f.tenantColumn(r.QName())
-		for i := range r.Constraints {
-			fk := &r.Constraints[i]
+		for fk := range catalog.Each(r.Constraints) {
 			if fk.Type != catalog.ForeignKey || fk.References != name {
 				continue
 			}

@@ -34,8 +34,7 @@ var ruleRLSTriggerTarget = Rule{
 // filledFrom returns a protected table with a trigger that writes to r, as far as the
 // text of trigger functions shows it.
 func (f *facts) filledFrom(r *catalog.Relation) (*catalog.Relation, *catalog.Function) {
-	for i := range f.s.Relations {
-		source := &f.s.Relations[i]
+	for source := range catalog.Each(f.s.Relations) {
 		if !source.IsTable() || !source.RLS && !f.holdsTenants(source.QName()) {
 			continue
 		}

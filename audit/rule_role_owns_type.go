@@ -13,8 +13,7 @@ var ruleRoleOwnsType = Rule{
 	Title: "The application role owns a type of a tenant table's column",
 	check: func(f *facts) []Finding {
 		var out []Finding
-		for i := range f.s.Types {
-			t := &f.s.Types[i]
+		for t := range catalog.Each(f.s.Types) {
 			app := f.ownerApp(t.Owner)
 			if r := f.typed(t); app != "" && r != nil {
 				owner, create := f.newOwner(t.Schema)

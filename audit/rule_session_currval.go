@@ -15,8 +15,7 @@ var ruleSessionCurrval = Rule{
 	check: func(f *facts) []Finding {
 		var out []Finding
 		drawn := f.drawnFrom()
-		for i := range f.s.Relations {
-			r := &f.s.Relations[i]
+		for r := range catalog.Each(f.s.Relations) {
 			if r.Kind != catalog.Sequence {
 				continue
 			}

@@ -18,8 +18,7 @@ var (
 // sealed are the policies that read the sealed tenant, plain those that read the
 // tenant setting: "schema.table.policy".
 func (f *facts) sealed() (sealed, plain []string) {
-	for i := range f.s.Relations {
-		r := &f.s.Relations[i]
+	for r := range catalog.Each(f.s.Relations) {
 		for _, p := range r.Policies {
 			name := r.QName().String() + "." + p.Name
 			for _, e := range p.Exprs() {

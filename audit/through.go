@@ -9,8 +9,7 @@ import (
 // way of a view or of another function; nil where it reads none so.
 func (f *facts) past(fn *catalog.Function, u *body.Uses) *catalog.Relation {
 	for _, use := range u.Tables {
-		for i := range f.s.Relations {
-			v := &f.s.Relations[i]
+		for v := range catalog.Each(f.s.Relations) {
 			if v.Name == use.Name && (use.Schema == "" || use.Schema == v.Schema) {
 				if t := f.carried(v, fn.Owner); t != nil {
 					return t

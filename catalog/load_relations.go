@@ -116,8 +116,7 @@ func (l *loader) columns(rows pgx.Rows) error {
 		rel.Columns = append(rel.Columns, column)
 		return nil
 	})
-	for i := range l.snap.Relations {
-		rel := &l.snap.Relations[i]
+	for rel := range Each(l.snap.Relations) {
 		rel.PartitionKey.Columns = l.names(rel.OID, l.partColumns[rel.OID])
 	}
 	return err

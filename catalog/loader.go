@@ -69,8 +69,7 @@ func (l *loader) unseen(schema, sentence string) {
 
 // finish adds what needs all the rows, and returns the Snapshot.
 func (l *loader) finish() *Snapshot {
-	for i := range l.snap.Schemas {
-		schema := &l.snap.Schemas[i]
+	for schema := range Each(l.snap.Schemas) {
 		if schema.Extension != "" {
 			continue
 		}

@@ -57,13 +57,11 @@ func NewLookup(s *Snapshot, m *Model) *Lookup {
 		distributed: map[QName]*Distributed{},
 	}
 	if s.Distribution != nil {
-		for i := range s.Distribution.Tables {
-			d := &s.Distribution.Tables[i]
+		for d := range Each(s.Distribution.Tables) {
 			x.distributed[d.Table] = d
 		}
 	}
-	for i := range s.Relations {
-		r := &s.Relations[i]
+	for r := range Each(s.Relations) {
 		x.relations[r.QName()] = r
 		x.byOID[r.OID] = r
 		for _, parent := range r.Parents {
@@ -82,8 +80,7 @@ func NewLookup(s *Snapshot, m *Model) *Lookup {
 	for i := range s.Roles {
 		x.roles[s.Roles[i].Name] = &s.Roles[i]
 	}
-	for i := range s.Functions {
-		f := &s.Functions[i]
+	for f := range Each(s.Functions) {
 		x.functions[f.QName()] = append(x.functions[f.QName()], f)
 		x.byProc[f.OID] = f
 	}

@@ -96,8 +96,7 @@ func (c *clone) inTree(ctx context.Context) error {
 // they refer to.
 func (c *clone) standsAlone(root *part) error {
 	for _, p := range c.parts {
-		for i := range p.table.Constraints {
-			k := &p.table.Constraints[i]
+		for k := range catalog.Each(p.table.Constraints) {
 			to := find(c.view, c.parts, k.References)
 			anew := to == root && slices.ContainsFunc(k.RefColumns, func(n string) bool {
 				return c.fresh[catalog.ColumnRef{Relation: root.name(), Column: n}] != ""
@@ -171,8 +170,7 @@ func (c *clone) setOf(p *part, set string) string {
 // keys finds, for each unique key that does not hold the tenant, the column that is made
 // anew.
 func (c *clone) keys(p *part) (reasons []string) {
-	for i := range p.table.Indexes {
-		x := &p.table.Indexes[i]
+	for x := range catalog.Each(p.table.Indexes) {
 		if !x.Unique || !x.Valid || c.holdsTenant(p, x.Columns()) || c.followsParent(p, x.Columns()) {
 			continue
 		}
@@ -203,8 +201,7 @@ func (c *clone) holdsTenant(p *part, names []string) bool {
 
 // followsParent reports whether a key has a column that refers to a key that is made anew.
 func (c *clone) followsParent(p *part, names []string) bool {
-	for i := range p.table.Constraints {
-		k := &p.table.Constraints[i]
+	for k := range catalog.Each(p.table.Constraints) {
 		if k.Type == catalog.ForeignKey && find(c.view, c.parts, k.References) != nil &&
 			slices.ContainsFunc(k.Columns, func(n string) bool { return slices.Contains(names, n) }) && !c.holdsTenant(p,
 			k.Columns) {

@@ -465,8 +465,7 @@ func (x *restore) triggers(ctx context.Context) (again func(context.Context) err
 
 // sequences moves the sequences of restored columns past the highest value, never back.
 func (x *restore) sequences(ctx context.Context) error {
-	for i := range x.view.Snapshot.Relations {
-		s := &x.view.Snapshot.Relations[i]
+	for s := range catalog.Each(x.view.Snapshot.Relations) {
 		if s.OwnedBy == nil {
 			continue
 		}

@@ -272,8 +272,7 @@ func (x *export) references() []string {
 	wanted := map[catalog.QName][]string{}
 	var order []catalog.QName
 	for _, p := range x.parts {
-		for i := range p.table.Constraints {
-			k := &p.table.Constraints[i]
+		for k := range catalog.Each(p.table.Constraints) {
 			if k.Type != catalog.ForeignKey || find(x.view, x.parts, k.References) != nil {
 				continue
 			}

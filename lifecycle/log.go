@@ -77,8 +77,7 @@ func SetupSQL(v *policy.View, operator string) string {
 	// A restore loads into temporary tables.
 	fmt.Fprintf(&b, "GRANT TEMPORARY ON DATABASE %s TO %s;\n", sqltext.Ident(v.Snapshot.Database.Name), role)
 	schemas := map[string]bool{"moat": true}
-	for i := range v.Model.Tables {
-		t := &v.Model.Tables[i]
+	for t := range catalog.Each(v.Model.Tables) {
 		r := v.Relation(t.Table)
 		shared := t.Class == catalog.SharedTable // tenants' rows refer to them
 		if r == nil || r.Partition || !shared && !t.Class.HasTenants() {
@@ -99,8 +98,7 @@ func SetupSQL(v *policy.View, operator string) string {
 			b.WriteString(maintainSQL(r, operator) + ";\n")
 		}
 	}
-	for i := range v.Snapshot.Relations {
-		s := &v.Snapshot.Relations[i]
+	for s := range catalog.Each(v.Snapshot.Relations) {
 		if s.Kind == catalog.Sequence && schemas[s.Schema] && s.Schema != "moat" {
 			fmt.Fprintf(&b, "GRANT USAGE, SELECT, UPDATE ON SEQUENCE %s TO %s;\n", s.QName().SQL(), role)
 		}

@@ -95,8 +95,7 @@ func (o *Operator) sharedObjects(ctx context.Context, all []*part, oids []uint32
 		return nil, nil
 	}
 	var selects []string
-	for i := range o.view.Snapshot.Relations {
-		r := &o.view.Snapshot.Relations[i]
+	for r := range catalog.Each(o.view.Snapshot.Relations) {
 		if !r.IsTable() || r.Partition {
 			continue
 		}

@@ -23,10 +23,8 @@ type group struct {
 // from its parent is listed once.
 func links(v *policy.View, all []*part) []link {
 	var out []link
-	for i := range v.Snapshot.Relations {
-		r := &v.Snapshot.Relations[i]
-		for j := range r.Constraints {
-			k := &r.Constraints[j]
+	for r := range catalog.Each(v.Snapshot.Relations) {
+		for k := range catalog.Each(r.Constraints) {
 			if k.Type != catalog.ForeignKey || k.Inherited {
 				continue
 			}

@@ -15,8 +15,7 @@ var kept = []string{"operator_log", "erasure", "certificate", "restoring", catal
 // tree, though these follow the tenants table by a trigger.
 func (o *Operator) own(tenant string) []*part {
 	var all []*part
-	for i := range o.view.Snapshot.Relations {
-		r := &o.view.Snapshot.Relations[i]
+	for r := range catalog.Each(o.view.Snapshot.Relations) {
 		if r.Schema != "moat" || !r.IsTable() || r.Partition || slices.Contains(kept, r.Name) {
 			continue
 		}
@@ -38,8 +37,7 @@ func (o *Operator) own(tenant string) []*part {
 // are to be refreshed: what another one reads first.
 func (o *Operator) views(all []*part) []*catalog.Relation {
 	var out []*catalog.Relation
-	for i := range o.view.Snapshot.Relations {
-		r := &o.view.Snapshot.Relations[i]
+	for r := range catalog.Each(o.view.Snapshot.Relations) {
 		if r.Kind != catalog.MaterializedView {
 			continue
 		}

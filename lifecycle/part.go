@@ -52,8 +52,7 @@ func (e *UndecidedError) Error() string {
 func parts(v *policy.View, tenant string) ([]*part, error) {
 	var all []*part
 	var undecided []string
-	for i := range v.Model.Tables {
-		t := &v.Model.Tables[i]
+	for t := range catalog.Each(v.Model.Tables) {
 		r := v.Relation(t.Table)
 		if r == nil || r.Partition {
 			continue

@@ -389,8 +389,7 @@ func identity(r *catalog.Relation) []string {
 	if key := r.PrimaryKey(); len(key) > 0 {
 		return key
 	}
-	for i := range r.Indexes {
-		x := &r.Indexes[i]
+	for x := range catalog.Each(r.Indexes) {
 		null := slices.ContainsFunc(x.Columns(), func(name string) bool { return name == "" || !r.Column(name).NotNull })
 		if x.Unique && x.Valid && x.Predicate == "" && !null {
 			return x.Columns()

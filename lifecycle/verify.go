@@ -111,8 +111,7 @@ func (o *Operator) mayName(r *catalog.Relation) []string {
 	}
 	unique := o.view.BaseType(m.Type) == "uuid"
 	var names []string
-	for i := range r.Columns {
-		c := &r.Columns[i]
+	for c := range catalog.Each(r.Columns) {
 		same := o.view.BaseType(c.Type) == o.view.BaseType(m.Type)
 		refers := slices.ContainsFunc(r.Constraints, func(k catalog.Constraint) bool {
 			return k.Type == catalog.ForeignKey && k.References == m.Tenants && slices.Contains(k.Columns, c.Name)

@@ -127,8 +127,7 @@ func (p *planner) partitionedIndex(b indexBuild) {
 // invalidLike finds the parent's index that an interrupted run began.
 func (p *planner) invalidLike(b indexBuild) *catalog.Index {
 	base := sqltext.Name(b.rel.Name, "")
-	for i := range b.rel.Indexes {
-		x := &b.rel.Indexes[i]
+	for x := range catalog.Each(b.rel.Indexes) {
 		if !x.Valid && strings.HasPrefix(x.Name, base) && strings.Contains(x.Definition, b.keys) {
 			return x
 		}

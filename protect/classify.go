@@ -229,8 +229,7 @@ func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {
 func (p *planner) inheritance() {
 	for found := true; found; {
 		found = false
-		for i := range p.s.Relations {
-			rel := &p.s.Relations[i]
+		for rel := range catalog.Each(p.s.Relations) {
 			if !rel.Partition && rel.Kind == catalog.Table && len(rel.ParentNames) > 0 && p.inheritOne(rel) {
 				found = true
 			}

@@ -302,8 +302,7 @@ func (w *partitioner) numbered(from, to catalog.QName, fromSequence func(string)
 
 // serials are the sequences that serial columns own.
 func (w *partitioner) serials() (all []*catalog.Relation) {
-	for i := range w.s.Relations {
-		r := &w.s.Relations[i]
+	for r := range catalog.Each(w.s.Relations) {
 		if r.OwnedBy != nil && r.OwnedBy.Relation == w.rel.QName() {
 			if _, identity := w.know.identity[r.OwnedBy.Column]; !identity {
 				all = append(all, r)

@@ -39,8 +39,7 @@ func (p *planner) keepsOwn(rel *catalog.Relation) bool {
 // tenant those name: into a tenant that they are no member of.
 func (p *planner) askOwnWrites(t *table) {
 	q := t.rel.QName()
-	for i := range t.rel.Policies {
-		pol := &t.rel.Policies[i]
+	for pol := range catalog.Each(t.rel.Policies) {
 		writes := pol.Permissive && pol.Command != "SELECT" && pol.Command != "DELETE" && pol.WriteExpr() != nil
 		if !writes || t.class != catalog.TenantTable || t.missing || !p.Judge(pol.WriteExpr(), t.rel).OwnRows {
 			continue

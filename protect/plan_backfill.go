@@ -162,8 +162,7 @@ func (p *planner) keyedToTenants(t *table) bool {
 
 // askStrays asks about the rows that were found.
 func (p *planner) askStrays() {
-	for i := range p.plan.Strays {
-		ck := &p.plan.Strays[i]
+	for ck := range catalog.Each(p.plan.Strays) {
 		if f, ok := p.c.Stopped[ck.ID]; ok && f.Count > 0 {
 			p.askStopped(ck, f, "row-level security", ck.Table)
 		}

@@ -75,8 +75,7 @@ func (p *planner) soleWall(t *table) {
 	q := t.rel.QName()
 	kept := p.isolatingPolicy(t)
 	var do, undo []string
-	for i := range t.rel.Policies {
-		old := &t.rel.Policies[i]
+	for old := range catalog.Each(t.rel.Policies) {
 		switch {
 		case old.Name == kept:
 		case p.isOurs(old, nil):

@@ -22,8 +22,7 @@ type newKey struct {
 
 // equivalent finds a constraint of the table that is n already.
 func (p *planner) equivalent(t *table, n newKey) *catalog.Constraint {
-	for i := range t.rel.Constraints {
-		k := &t.rel.Constraints[i]
+	for k := range catalog.Each(t.rel.Constraints) {
 		if k.Type == catalog.ForeignKey && k.Name != n.old.Name && k.References == n.parent.rel.QName() &&
 			slices.Equal(k.Columns, n.columns) && slices.Equal(k.RefColumns, n.refs) &&
 			!slices.Contains(k.SetColumns, t.column) {

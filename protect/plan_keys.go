@@ -271,8 +271,7 @@ func (p *planner) ties(k *catalog.Constraint) bool {
 // upserting names a function that inserts into t with ON CONFLICT over the columns of a key:
 // it fails once the key has grown. "" when there is none.
 func (p *planner) upserting(t *table, x *catalog.Index) string {
-	for i := range p.s.Functions {
-		f := &p.s.Functions[i]
+	for f := range catalog.Each(p.s.Functions) {
 		if f.System || f.Extension != "" || f.Schema == Schema {
 			continue
 		}

@@ -175,8 +175,7 @@ func (p *planner) endObserved(r *catalog.Relation) []string {
 
 // endObserve removes, last in group enforce, what is left of group observe.
 func (p *planner) endObserve() {
-	for i := range p.actual.Snapshot.Relations {
-		r := &p.actual.Snapshot.Relations[i]
+	for r := range catalog.Each(p.actual.Snapshot.Relations) {
 		id := stepID(GroupEnforce, r.QName(), "enable")
 		if policy.Observed(r) && !slices.ContainsFunc(p.steps[GroupEnforce], func(s Step) bool { return s.ID == id }) {
 			p.add(Step{ID: stepID(GroupEnforce, r.QName(), "unobserve"), Group: GroupEnforce, Table: r.QName(),

@@ -17,8 +17,7 @@ func (p *planner) owners() {
 			p.ownerAbove("schema", name, s.Owner)
 		}
 	}
-	for i := range p.s.Relations {
-		r := &p.s.Relations[i]
+	for r := range catalog.Each(p.s.Relations) {
 		if r.Owner == p.c.Roles.Application && p.hasSchema(r.Schema) && r.OwnedBy == nil {
 			p.tableOwner(r)
 		}

@@ -301,8 +301,7 @@ func dml() []string { return []string{"SELECT", "INSERT", "UPDATE", "DELETE"} }
 // its inserts draw from, and the views over all these.
 func (p *planner) applicationWants(schema string) []want {
 	wants := p.schemaUsage(schema)
-	for i := range p.s.Relations {
-		r := &p.s.Relations[i]
+	for r := range catalog.Each(p.s.Relations) {
 		if r.Schema != schema || r.Extension != "" {
 			continue
 		}
@@ -368,8 +367,7 @@ func (p *planner) drawn() map[string]bool {
 
 func (p *planner) operatorWants(schema string) []want {
 	wants := p.schemaUsage(schema)
-	for i := range p.s.Relations {
-		r := &p.s.Relations[i]
+	for r := range catalog.Each(p.s.Relations) {
 		if r.Schema != schema || r.Extension != "" || p.toolState(r) {
 			continue // a migration tool's own: it comes and goes with the tool
 		}

@@ -98,8 +98,7 @@ func (p *planner) writtenBy(use body.Table, u *body.Uses) []written {
 // meant are the tables that a use may mean.
 func (p *planner) meant(use body.Table) []*catalog.Relation {
 	var all []*catalog.Relation
-	for i := range p.s.Relations {
-		r := &p.s.Relations[i]
+	for r := range catalog.Each(p.s.Relations) {
 		if r.Name == use.Name && (r.Schema == use.Schema || use.Schema == "" && p.hasSchema(r.Schema)) && isTable(r) {
 			all = append(all, r)
 		}
@@ -200,8 +199,7 @@ func (p *planner) grantTrigger(t *table, tr catalog.Trigger, r *catalog.Relation
 // sequencesOf are the sequences that an insert into r draws from.
 func (p *planner) sequencesOf(r *catalog.Relation) []*catalog.Relation {
 	var all []*catalog.Relation
-	for i := range p.s.Relations {
-		seq := &p.s.Relations[i]
+	for seq := range catalog.Each(p.s.Relations) {
 		if seq.Kind == catalog.Sequence && seq.OwnedBy != nil && seq.OwnedBy.Relation == r.QName() {
 			if c := r.Column(seq.OwnedBy.Column); c != nil && c.Identity == "" {
 				all = append(all, seq)

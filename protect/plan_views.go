@@ -29,8 +29,7 @@ func (p *planner) tenantViews() []*catalog.Relation { return p.tenantReaders(cat
 
 func (p *planner) tenantReaders(kind catalog.Kind) []*catalog.Relation {
 	var all []*catalog.Relation
-	for i := range p.s.Relations {
-		r := &p.s.Relations[i]
+	for r := range catalog.Each(p.s.Relations) {
 		if r.Kind == kind && p.hasSchema(r.Schema) && r.Schema != Schema && r.Extension == "" && p.readsTenants(r.QName()) {
 			all = append(all, r)
 		}

@@ -55,8 +55,7 @@ func (p *planner) wall(t *table, expr string) {
 func (p *planner) narrowed(t *table) []string {
 	var names []string
 	shows := false
-	for i := range t.rel.Policies {
-		pol := &t.rel.Policies[i]
+	for pol := range catalog.Each(t.rel.Policies) {
 		if !p.reads(pol) || pol.Name == policy.Access {
 			continue
 		}

@@ -47,8 +47,7 @@ func stampBody(t *table, x *catalog.OwnedBy, owner string) string {
 // ownedKeys ties the new column to the tenants there are, as the referring table's is: when a
 // tenant goes, nothing else says that its bytes go too.
 func (p *planner) ownedKeys() {
-	for i := range p.m.Shapes.OwnedBy {
-		x := &p.m.Shapes.OwnedBy[i]
+	for x := range catalog.Each(p.m.Shapes.OwnedBy) {
 		t, parent := p.byName[x.Table], p.byName[x.By.Relation]
 		if t == nil || parent == nil || t.rel.Kind == catalog.PartitionedTable {
 			continue

@@ -273,8 +273,7 @@ func (p *planner) levelKey(tenants, fast *table) {
 // application reads, and to write where the tree allows that.
 func (p *planner) treeWants(schema string) []want {
 	wants := p.schemaUsage(schema)
-	for i := range p.s.Relations {
-		r := &p.s.Relations[i]
+	for r := range catalog.Each(p.s.Relations) {
 		if r.Schema != schema || r.Extension != "" {
 			continue
 		}

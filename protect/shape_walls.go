@@ -27,8 +27,7 @@ func (p *planner) shapeWalls(rel *catalog.Relation) {
 	}
 	q := rel.QName()
 	gone := map[string]bool{}
-	for i := range rel.Policies {
-		old := &rel.Policies[i]
+	for old := range catalog.Each(rel.Policies) {
 		if kept[old.Name] || !p.isOurs(old, wanted) {
 			p.askNarrow(rel, old, kept)
 			continue
@@ -107,8 +106,7 @@ func (p *planner) doors(rel *catalog.Relation) []policy.Spec {
 // theirs are the team's own permissive policies that apply to the application role.
 func (p *planner) theirs(rel *catalog.Relation, ours []policy.Spec) []policy.Spec {
 	var all []policy.Spec
-	for i := range rel.Policies {
-		old := &rel.Policies[i]
+	for old := range catalog.Each(rel.Policies) {
 		tree := p.m.Shapes.Tree
 		switch {
 		case !old.Permissive || old.Using == nil && old.Check == nil || p.isOurs(old, nil):

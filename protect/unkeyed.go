@@ -32,8 +32,7 @@ func (p *planner) namedFor(rel *catalog.Relation, c catalog.Column) (to *catalog
 	}) {
 		return nil, ""
 	}
-	for i := range p.s.Relations {
-		to := &p.s.Relations[i]
+	for to := range catalog.Each(p.s.Relations) {
 		if to == rel || to.Schema != rel.Schema || to.Partition || !p.Class(to.QName()).HasTenants() {
 			continue
 		}

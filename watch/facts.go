@@ -86,8 +86,7 @@ func (f Facts) schemas(s *catalog.Snapshot) {
 }
 
 func (f Facts) functions(s *catalog.Snapshot) {
-	for i := range s.Functions {
-		x := &s.Functions[i]
+	for x := range catalog.Each(s.Functions) {
 		name := x.Signature()
 		f.grants("function "+name, x.Privileges)
 		if x.System {

@@ -11,8 +11,7 @@ import (
 )
 
 func (f Facts) relations(s *catalog.Snapshot) {
-	for i := range s.Relations {
-		r := &s.Relations[i]
+	for r := range catalog.Each(s.Relations) {
 		if r.Partition && len(r.ParentNames) > 0 {
 			f.partition(r)
 			continue

@@ -132,8 +132,7 @@ func (a *asker) shadowed(r *reading) *catalog.Relation {
 	if a.tenants(r) {
 		return nil
 	}
-	for i := range a.view.Snapshot.Relations {
-		other := &a.view.Snapshot.Relations[i]
+	for other := range catalog.Each(a.view.Snapshot.Relations) {
 		if other != r.rel && other.Name == r.rel.Name && other.IsTable() && a.view.Class(other.QName()).HasTenants() {
 			return other
 		}

@@ -233,8 +233,7 @@ func deletes(s *step) bool {
 // whose own policies show the application less, took them.
 func (a *asker) causeUncounted(r *reading) Cause {
 	var left []*step
-	for i := range r.steps {
-		s := &r.steps[i]
+	for s := range catalog.Each(r.steps) {
 		if !s.wall && (!s.countable() || len(s.judged.Subqueries) > 0) {
 			left = append(left, s)
 		}

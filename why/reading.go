@@ -136,8 +136,7 @@ func (a *asker) roleFor(r *reading) string {
 // there is none or more.
 func (a *asker) definer() *catalog.Function {
 	var found *catalog.Function
-	for i := range a.view.Snapshot.Functions {
-		f := &a.view.Snapshot.Functions[i]
+	for f := range catalog.Each(a.view.Snapshot.Functions) {
 		if f.System || f.Extension != "" || !f.Definer || !a.names(f.Name) {
 			continue
 		}

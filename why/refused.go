@@ -48,8 +48,7 @@ func (a *asker) causeOfRefusal() Cause {
 
 // causeOfName is for a name that means nothing to the application.
 func (a *asker) causeOfName() Cause {
-	for i := range a.view.Snapshot.Relations {
-		r := &a.view.Snapshot.Relations[i]
+	for r := range catalog.Each(a.view.Snapshot.Relations) {
 		if !a.names(r.Name) || r.Kind == catalog.Sequence {
 			continue
 		}

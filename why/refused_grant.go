@@ -117,8 +117,7 @@ func (a *asker) missingSchemas() []Cause {
 // missingElse are sequences of the tables written, and functions named.
 func (a *asker) missingElse() []Cause {
 	var all []Cause
-	for i := range a.view.Snapshot.Relations {
-		s := &a.view.Snapshot.Relations[i]
+	for s := range catalog.Each(a.view.Snapshot.Relations) {
 		if s.Kind == catalog.Sequence && a.draws(s) && !a.view.HasTablePrivilege(a.session.role, s, "USAGE") &&
 			!a.view.HasTablePrivilege(a.session.role, s, "UPDATE") {
 			all = append(all, Cause{GrantSequence, s.QName().String(), fmt.Sprintf("%s has no USAGE on the sequence %s.",
@@ -126,8 +125,7 @@ func (a *asker) missingElse() []Cause {
 				sqltext.Ident(a.session.role))})
 		}
 	}
-	for i := range a.view.Snapshot.Functions {
-		f := &a.view.Snapshot.Functions[i]
+	for f := range catalog.Each(a.view.Snapshot.Functions) {
 		if !f.System && a.calls(f.Name) && !a.view.HasFunctionPrivilege(a.session.role, f) {
 			all = append(all, Cause{GrantFunction, f.Signature(), fmt.Sprintf("%s has no EXECUTE on %s.", a.session.role,
 				f.Signature()), fmt.Sprintf("GRANT EXECUTE ON FUNCTION %s TO %s;", f.Signature(), sqltext.Ident(a.session.role))})

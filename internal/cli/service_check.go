@@ -46,8 +46,7 @@ func (s *service) checkTenant(ctx context.Context) error {
 // none is of that kind.
 func otherType(model *catalog.Model, want string) *catalog.TableModel {
 	var wrong *catalog.TableModel
-	for i := range model.Tables {
-		m := &model.Tables[i]
+	for m := range catalog.Each(model.Tables) {
 		switch {
 		case m.Class != catalog.TenantTable || m.Type == "":
 		case kind(m.Type) == kind(want):
@@ -83,8 +82,7 @@ func tenantType(name string) string {
 // policiesRead says whether a policy reads a setting, by itself or in a function.
 func policiesRead(v *policy.View, setting string) bool {
 	setting = strings.ToLower(setting) // as judgements write it
-	for i := range v.Snapshot.Relations {
-		r := &v.Snapshot.Relations[i]
+	for r := range catalog.Each(v.Snapshot.Relations) {
 		for _, p := range r.Policies {
 			if slices.Contains(v.Judge(p.Using, r).Settings, setting) || slices.Contains(v.Judge(p.Check, r).Settings, setting) {
 				return true

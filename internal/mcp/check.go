@@ -33,8 +33,7 @@ func Check(v *policy.View, flaws func(version int) []string) error {
 	if len(v.Functions(sealedTenant)) == 0 {
 		return errors.New("the tenant is not sealed: moat seal key new, then moat seal on")
 	}
-	for i := range v.Snapshot.Relations {
-		r := &v.Snapshot.Relations[i]
+	for r := range catalog.Each(v.Snapshot.Relations) {
 		if v.Class(r.QName()) != catalog.TenantTable {
 			continue
 		}

@@ -67,8 +67,7 @@ func (s *stage) ledTo(t *target) []*site {
 // through are the writes through a view that name a row of a table.
 func (s *stage) through(st, to *site, named row) []string {
 	values, keys := row{}, []string{}
-	for i := range st.rel.Columns {
-		c := &st.rel.Columns[i]
+	for c := range catalog.Each(st.rel.Columns) {
 		id := to.idFor(c, named)
 		switch {
 		case id != "":

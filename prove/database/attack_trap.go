@@ -19,8 +19,7 @@ func (s *stage) attackTraps(ctx context.Context) error {
 	if err := s.rebind(ctx, st); err != nil {
 		return err
 	}
-	for i := range s.view.Snapshot.Functions {
-		f := &s.view.Snapshot.Functions[i]
+	for f := range catalog.Each(s.view.Snapshot.Functions) {
 		if f.System || f.Extension != "" || !slices.Contains(s.model.Schemas, f.Schema) && !s.member(f.Owner) {
 			continue
 		}

@@ -242,8 +242,7 @@ func (p *prover) attackSchemas(ctx context.Context, st *site) error {
 
 // attackSequences reads the sequences: how far they are tells of every tenant.
 func (p *prover) attackSequences(ctx context.Context, st *site) error {
-	for i := range p.view.Snapshot.Relations {
-		r := &p.view.Snapshot.Relations[i]
+	for r := range catalog.Each(p.view.Snapshot.Relations) {
 		if !p.Strict || r.Kind != catalog.Sequence || r.Extension != "" || !slices.Contains(p.model.Schemas, r.Schema) ||
 			!p.feeds(r) {
 			continue
@@ -273,8 +272,7 @@ func (p *prover) feeds(r *catalog.Relation) bool {
 
 // moveSequences tries to set sequences; only where the database may be thrown away.
 func (p *prover) moveSequences(ctx context.Context, st *site) error {
-	for i := range p.view.Snapshot.Relations {
-		r := &p.view.Snapshot.Relations[i]
+	for r := range catalog.Each(p.view.Snapshot.Relations) {
 		if r.Kind == catalog.Sequence && slices.Contains(p.model.Schemas, r.Schema) && p.feeds(r) {
 			steps := []string{"SELECT pg_catalog.setval(" + lit(table(r.QName())) + ", pg_catalog.nextval(" +
 				lit(table(r.QName())) + "))"}

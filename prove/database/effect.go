@@ -102,8 +102,7 @@ func (s *stage) watched(ctx context.Context, st *site, attacks []attack) []attac
 		given = s.operator.try(ctx, attempt{as: st.asA, steps: []string{sweep}}).last().number()
 	}
 	watch := s.watch(writing{st.rel})
-	for i := range attacks {
-		a := &attacks[i]
+	for a := range catalog.Each(attacks) {
 		text := strings.Join(slices.Concat(a.setup, a.steps), "\n")
 		if sweep != "" && !sownB.MatchString(text) { // else it counts what A wrote
 			a.steps = append(slices.Clone(a.steps), sweep)

@@ -16,8 +16,7 @@ import (
 // each with several lists of arguments.
 func (s *stage) functions() []*observable {
 	var out []*observable
-	for i := range s.view.Snapshot.Functions {
-		f := &s.view.Snapshot.Functions[i]
+	for f := range catalog.Each(s.view.Snapshot.Functions) {
 		if f.System || f.Extension != "" || !slices.Contains(s.model.Schemas, f.Schema) || !s.callable(f) {
 			continue
 		}
@@ -116,8 +115,7 @@ func (p *prover) touchesNothing(f *catalog.Function, seen map[*catalog.Function]
 		if reaches.MatchString(word) {
 			return false
 		}
-		for i := range p.view.Snapshot.Functions {
-			called := &p.view.Snapshot.Functions[i]
+		for called := range catalog.Each(p.view.Snapshot.Functions) {
 			if called.Name == word && !called.System && !p.touchesNothing(called, seen) {
 				return false
 			}

@@ -15,8 +15,7 @@ func (s *stage) hold(ctx context.Context) {
 	if s.Disposable || s.outside.events() != "" { // ALTER TABLE would fire those
 		return
 	}
-	for i := range s.view.Snapshot.Relations {
-		r := &s.view.Snapshot.Relations[i]
+	for r := range catalog.Each(s.view.Snapshot.Relations) {
 		for j := range r.Triggers {
 			if g := &r.Triggers[j]; g.Enabled != "disabled" && r.IsTable() {
 				s.holdOne(ctx, r, g)

@@ -190,8 +190,7 @@ func (st *site) shadowAttacks(p *prover) []attack {
 	if where == "" {
 		return nil
 	}
-	for i := range p.view.Snapshot.Functions {
-		f := &p.view.Snapshot.Functions[i]
+	for f := range catalog.Each(p.view.Snapshot.Functions) {
 		if f.System || f.BodyParsed || !st.calls(f.Name) || slices.ContainsFunc(f.Settings, func(s string) bool {
 			return strings.HasPrefix(s, "search_path=") && strings.HasSuffix(strings.Trim(s, `"`), "pg_temp")
 		}) {
@@ -223,8 +222,7 @@ func (st *site) shadow(p *prover, f *catalog.Function, t *target, where string) 
 	m := newMaker(p.view.Snapshot)
 	kinds := &sower{maker: m}
 	var columns, values []string
-	for i := range t.rel.Columns {
-		c := &t.rel.Columns[i]
+	for c := range catalog.Each(t.rel.Columns) {
 		columns = append(columns, sqltext.Ident(c.Name)+" "+base(m, c))
 		v, ok := m.value(c, tagA, 0)
 		switch {

@@ -15,8 +15,7 @@ func (p *prover) note(may map[catalog.QName]reach) {
 			Reason: "the role reaches no table of tenants, so no row was attacked: check that --app-url connects as the " +
 				"application does, and that its role was granted the tables"})
 	}
-	for i := range p.view.Snapshot.Relations {
-		r := &p.view.Snapshot.Relations[i]
+	for r := range catalog.Each(p.view.Snapshot.Relations) {
 		if r.Kind == catalog.Sequence {
 			continue
 		}

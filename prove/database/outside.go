@@ -41,8 +41,7 @@ func newOutside(l *catalog.Lookup) *outside {
 	o := &outside{view: l, held: map[*catalog.Trigger]bool{}}
 	o.forget()
 	o.means = len(l.Snapshot.Servers) > 0
-	for i := range l.Snapshot.Functions {
-		f := &l.Snapshot.Functions[i]
+	for f := range catalog.Each(l.Snapshot.Functions) {
 		o.means = o.means || !f.System && ownReason(f) != ""
 	}
 	return o
@@ -159,8 +158,7 @@ func outwardText(name, sql string) string {
 // tables lists the relations that a name in a body may stand for.
 func (o *outside) tables(t body.Table) []*catalog.Relation {
 	var out []*catalog.Relation
-	for i := range o.view.Snapshot.Relations {
-		r := &o.view.Snapshot.Relations[i]
+	for r := range catalog.Each(o.view.Snapshot.Relations) {
 		if r.Name == t.Name && (t.Schema == "" || t.Schema == r.Schema) {
 			out = append(out, r)
 		}

@@ -57,8 +57,7 @@ func (w *sower) spare(ctx context.Context, st *site, by party, base row, variant
 	}
 	r := row{}
 	checks := w.assignment(ctx, st, variant)
-	for i := range st.rel.Columns {
-		c := &st.rel.Columns[i]
+	for c := range catalog.Each(st.rel.Columns) {
 		if c.Generated != "" {
 			continue
 		}
@@ -389,8 +388,7 @@ func (w *sower) reparent(ctx context.Context, st *site, by party, r row, unique 
 func (w *sower) lessen(st *site, r row) bool {
 	changed := false
 	w.small[st.rel.QName()] = true
-	for i := range st.rel.Columns {
-		c := &st.rel.Columns[i]
+	for c := range catalog.Each(st.rel.Columns) {
 		v, has := r[c.Name]
 		if !has || v == null || c.Name == st.tenant || st.referencing(c.Name) || w.kind(c) != "number" || len(v) <= 4 {
 			continue
@@ -415,8 +413,7 @@ func (w *sower) renew(st *site, by party, r row, constraint string, variant int)
 		}
 	}
 	changed := false
-	for i := range st.rel.Columns {
-		c := &st.rel.Columns[i]
+	for c := range catalog.Each(st.rel.Columns) {
 		if c.Name == st.tenant || c.Generated != "" || st.referencing(c.Name) || definition != "" &&
 			!mentions(definition, c.Name) {
 			continue

@@ -116,8 +116,7 @@ func reachable(ctx context.Context, conn *pgx.Conn) (map[catalog.QName]reach, er
 // is attacked after what it reads.
 func (p *prover) setTargets(may map[catalog.QName]reach) {
 	p.byName = map[catalog.QName]*target{}
-	for i := range p.view.Snapshot.Relations {
-		r := &p.view.Snapshot.Relations[i]
+	for r := range catalog.Each(p.view.Snapshot.Relations) {
 		if r.Kind == catalog.Sequence || r.Extension != "" || !slices.Contains(p.model.Schemas, r.Schema) {
 			continue
 		}

@@ -46,8 +46,7 @@ func (s *stage) shows(o *observable) []catalog.QName {
 	}
 	var all []catalog.QName
 	used := body.Scan(o.function)
-	for i := range s.view.Snapshot.Relations {
-		r := &s.view.Snapshot.Relations[i]
+	for r := range catalog.Each(s.view.Snapshot.Relations) {
 		if reads, _ := used.Of(r.QName()); reads {
 			all = append(append(all, r.QName()), s.view.Beneath(r.QName())...)
 		}

@@ -75,8 +75,7 @@ type builder struct {
 // it may read, "app" and "public" ahead of the others.
 func (b *builder) defaultSchemas() []string {
 	used := map[string]bool{}
-	for i := range b.Snapshot.Relations {
-		r := &b.Snapshot.Relations[i]
+	for r := range catalog.Each(b.Snapshot.Relations) {
 		if r.Kind != catalog.Sequence && r.Extension == "" && b.May(r, "SELECT") {
 			used[r.Schema] = true
 		}
@@ -116,8 +115,7 @@ func (b *builder) types() {
 func sqlType(schema, name string) string { return schema + "." + name }
 
 func (b *builder) tables() {
-	for i := range b.Snapshot.Relations {
-		r := &b.Snapshot.Relations[i]
+	for r := range catalog.Each(b.Snapshot.Relations) {
 		if r.Kind == catalog.Sequence || r.Extension != "" || !b.exposedSchema(r.Schema) {
 			continue
 		}

@@ -83,8 +83,7 @@ func (f *Function) ResultColumn(name string) bool {
 }
 
 func (b *builder) functions() {
-	for i := range b.Snapshot.Functions {
-		f := &b.Snapshot.Functions[i]
+	for f := range catalog.Each(b.Snapshot.Functions) {
 		own := !f.System && f.Extension == "" && (f.Kind == "function" || f.Kind == "aggregate")
 		if !own || !b.exposedSchema(f.Schema) || !b.HasFunctionPrivilege(b.Role, f) {
 			continue

@@ -117,8 +117,7 @@ func (b *builder) tenantOnly(k foreignKey) bool {
 // foreignKeys are those between exposed tables, and those that views show.
 func (b *builder) foreignKeys() []foreignKey {
 	var keys []foreignKey
-	for i := range b.Snapshot.Relations {
-		r := &b.Snapshot.Relations[i]
+	for r := range catalog.Each(b.Snapshot.Relations) {
 		if r.Partition {
 			continue
 		}

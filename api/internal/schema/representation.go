@@ -31,8 +31,7 @@ func (b *builder) representations() {
 
 // castFunction is the SQL of a function that the role may call, or "".
 func (b *builder) castFunction(oid catalog.OID) string {
-	for i := range b.Snapshot.Functions {
-		f := &b.Snapshot.Functions[i]
+	for f := range catalog.Each(b.Snapshot.Functions) {
 		if f.OID == oid && b.HasFunctionPrivilege(b.Role, f) && b.Uses(f.Schema) {
 			return Quote(f.Schema, f.Name)
 		}

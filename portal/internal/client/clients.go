@@ -178,8 +178,7 @@ func (g *agency) lines(tx pgx.Tx, own string, opens bool) ([]clientLine, error) 
 	if err != nil {
 		return nil, err
 	}
-	for i := range lines {
-		c := &lines[i]
+	for c := range catalog.Each(lines) {
 		if !c.Suspended {
 			c.Cells, c.numbers = g.cells(c.ID)
 			c.Last = g.last[c.ID]

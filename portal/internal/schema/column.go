@@ -65,8 +65,7 @@ func (c *Column) Sortable() bool {
 // columns adds the columns the role may read; the tenant column is everywhere the
 // same and is left out.
 func (b *builder) columns(t *Table, r *catalog.Relation) {
-	for i := range r.Columns {
-		c := &r.Columns[i]
+	for c := range catalog.Each(r.Columns) {
 		if c.Name == t.Tenant {
 			continue
 		}

@@ -135,8 +135,7 @@ func BuildBelow(below *serving.Below, said Said) *Below {
 }
 
 func (b *builder) addAll() {
-	for i := range b.Snapshot.Types {
-		t := &b.Snapshot.Types[i]
+	for t := range catalog.Each(b.Snapshot.Types) {
 		b.types[catalog.QName{Schema: t.Schema, Name: t.Name}] = t
 	}
 	for i := range b.Snapshot.Relations {
