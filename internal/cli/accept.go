@@ -76,13 +76,9 @@ func (a *app) accept(ctx context.Context, args []string, f acceptFlags) error {
 
 // snapshot connects to the database and reads its catalog.
 func (a *app) snapshot(ctx context.Context, args []string) (*catalog.Snapshot, error) {
-	url, err := a.database(args)
+	conn, err := a.connect(ctx, args)
 	if err != nil {
 		return nil, err
-	}
-	conn, err := administer(ctx, url)
-	if err != nil {
-		return nil, connectError(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	s, err := catalog.Load(ctx, conn)

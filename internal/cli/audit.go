@@ -141,13 +141,9 @@ func auditOutcome(r audit.Report, failOn audit.Severity) error {
 
 func (a *app) auditDatabase(ctx context.Context, args []string, c config.Config, f auditFlags,
 	o audit.Options) (audited, error) {
-	url, err := a.database(args)
+	conn, err := a.connect(ctx, args)
 	if err != nil {
 		return audited{}, err
-	}
-	conn, err := administer(ctx, url)
-	if err != nil {
-		return audited{}, connectError(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	return look(ctx, conn, c, f, o, nil)
@@ -230,8 +226,7 @@ func (g *audited) locate() {
 	if g.locator == nil {
 		return
 	}
-	for i := range g.report.Findings {
-		x := &g.report.Findings[i]
+	for x := range catalog.Each(g.report.Findings) {
 		if p, ok := g.locator.Find(x.Rule, x.Object); ok && x.File == "" {
 			x.File, x.Line = p.File, p.Line
 		}

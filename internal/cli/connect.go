@@ -30,6 +30,29 @@ func administer(ctx context.Context, url string) (*pgx.Conn, error) {
 	return conn, nil
 }
 
+// connect opens an administrating connection to the database that args or the environment name.
+func (a *app) connect(ctx context.Context, args []string) (*pgx.Conn, error) {
+	url, err := a.database(args)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := administer(ctx, url)
+	if err != nil {
+		return nil, connectError(err)
+	}
+	return conn, nil
+}
+
+// onDatabase runs fn on such a connection.
+func (a *app) onDatabase(ctx context.Context, args []string, fn func(*pgx.Conn) error) error {
+	conn, err := a.connect(ctx, args)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return fn(conn)
+}
+
 // connectError says the one thing that is wrong with a connection, without the connection
 // string. pgx tries without TLS what failed with it, and reports both.
 func connectError(err error) error {

@@ -34,20 +34,6 @@ func (a *app) newKey() *cobra.Command {
 	return c
 }
 
-// onDatabase runs fn on the administrating connection.
-func (a *app) onDatabase(ctx context.Context, fn func(*pgx.Conn) error) error {
-	url, err := a.database(nil)
-	if err != nil {
-		return err
-	}
-	conn, err := administer(ctx, url)
-	if err != nil {
-		return connectError(err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	return fn(conn)
-}
-
 // errNotApplied ends what would change a database and was not told to.
 var errNotApplied = withHint(errors.New("nothing was changed"), "add --apply to do it")
 
@@ -69,7 +55,7 @@ func (a *app) newKeySetup() *cobra.Command {
 				fmt.Fprint(a.Out, apikey.Install(apikey.Role))
 				return nil
 			}
-			return a.onDatabase(cmd.Context(), func(conn *pgx.Conn) error {
+			return a.onDatabase(cmd.Context(), nil, func(conn *pgx.Conn) error {
 				_, err := conn.PgConn().Exec(cmd.Context(), apikey.Install(apikey.Role)).ReadAll()
 				return err
 			})
@@ -121,7 +107,7 @@ func (a *app) createKey(ctx context.Context, k apikey.Key) error {
 	if err != nil {
 		return err
 	}
-	return a.onDatabase(ctx, func(conn *pgx.Conn) error {
+	return a.onDatabase(ctx, nil, func(conn *pgx.Conn) error {
 		known, err := tenantKnown(ctx, conn, c, &k.Tenant)
 		if err != nil {
 			return err
@@ -148,7 +134,7 @@ func (a *app) newKeyList() *cobra.Command {
 		Example: "  moat key list --tenant 0c5e8f2a-4b1d-4e7a-9a63-1f0b7d2c8e01",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.onDatabase(cmd.Context(), func(conn *pgx.Conn) error {
+			return a.onDatabase(cmd.Context(), nil, func(conn *pgx.Conn) error {
 				keys, err := apikey.List(cmd.Context(), conn, moat.Tenant(tenant), "", "")
 				if err == nil {
 					a.printKeys(keys)
@@ -187,7 +173,7 @@ func (a *app) newKeyRevoke() *cobra.Command {
 			if !apply {
 				return errNotApplied
 			}
-			return a.onDatabase(cmd.Context(), func(conn *pgx.Conn) error {
+			return a.onDatabase(cmd.Context(), nil, func(conn *pgx.Conn) error {
 				err := apikey.Revoke(cmd.Context(), conn, args[0], "", "", "")
 				return withHint(err, "moat key list shows those in use")
 			})

@@ -61,13 +61,9 @@ func (a *app) runObserve(ctx context.Context, args []string, f observeFlags) err
 	if err != nil {
 		return err
 	}
-	url, err := a.database(args)
+	conn, err := a.connect(ctx, args)
 	if err != nil {
 		return err
-	}
-	conn, err := administer(ctx, url)
-	if err != nil {
-		return connectError(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	file, ok := a.Out.(*os.File)

@@ -173,20 +173,11 @@ func sealHint(err error) error {
 
 // withDatabase runs fn with the configuration and the administrating connection.
 func (a *app) withDatabase(ctx context.Context, args []string, fn func(c config.Config, conn *pgx.Conn) error) error {
-	url, err := a.database(args)
-	if err != nil {
-		return err
-	}
 	c, err := a.config()
 	if err != nil {
 		return err
 	}
-	conn, err := administer(ctx, url)
-	if err != nil {
-		return connectError(err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	return fn(withSetting(ctx, conn, c), conn)
+	return a.onDatabase(ctx, args, func(conn *pgx.Conn) error { return fn(withSetting(ctx, conn, c), conn) })
 }
 
 // withSetting fills in the tenant setting that the database's policies read, where

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
@@ -55,45 +56,23 @@ func (f *tenantFlags) add(c *cobra.Command, change string) {
 	}
 }
 
-// operator connects as the operator and reads the database's model.
-func (a *app) operator(ctx context.Context, urls []string, f tenantFlags) (*lifecycle.Operator, func(), error) {
-	if err := textOrJSON(f.format); err != nil {
-		return nil, nil, err
-	}
-	if strings.TrimSpace(f.reason) == "" {
-		return nil, nil, withHint(lifecycle.ErrNoReason, "--reason 'why you do this'")
-	}
+// operator makes the operator of a connection, by the database's model.
+func (a *app) operator(ctx context.Context, conn *pgx.Conn, f tenantFlags) (*lifecycle.Operator, error) {
 	c, err := a.config()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	url, err := a.database(urls)
-	if err != nil {
-		return nil, nil, err
-	}
-	conn, err := administer(ctx, url)
-	if err != nil {
-		return nil, nil, connectError(err)
-	}
-	end := func() { conn.Close(context.WithoutCancel(ctx)) }
 	c.Roles.Operator = conn.Config().User
 	view, err := tenancy.Read(ctx, conn, c.Model())
 	if err != nil {
-		end()
-		return nil, nil, err
+		return nil, err
 	}
 	gate, err := serving.NewTenantState(view, c.Tenant.SuspendedColumn)
 	if err != nil {
-		end()
-		return nil, nil, err
+		return nil, err
 	}
 	gate.By, gate.Reason = f.by, f.reason
-	o, err := lifecycle.NewOperator(ctx, conn, view, lifecycle.Options{Name: f.by, Reason: f.reason, Gate: gate})
-	if err != nil {
-		end()
-		return nil, nil, err
-	}
-	return o, end, nil
+	return lifecycle.NewOperator(ctx, conn, view, lifecycle.Options{Name: f.by, Reason: f.reason, Gate: gate})
 }
 
 // tenantError adds what to do next.
@@ -125,12 +104,19 @@ func tenantError(err error) error {
 
 // act runs one act and prints its result.
 func (a *app) act(ctx context.Context, urls []string, f tenantFlags, fn func(*lifecycle.Operator) error) error {
-	o, end, err := a.operator(ctx, urls, f)
-	if err != nil {
-		return tenantError(err)
+	if err := textOrJSON(f.format); err != nil {
+		return err
 	}
-	defer end()
-	return tenantError(fn(o))
+	if strings.TrimSpace(f.reason) == "" {
+		return withHint(lifecycle.ErrNoReason, "--reason 'why you do this'")
+	}
+	return tenantError(a.onDatabase(ctx, urls, func(conn *pgx.Conn) error {
+		o, err := a.operator(ctx, conn, f)
+		if err != nil {
+			return err
+		}
+		return fn(o)
+	}))
 }
 
 // print writes v as JSON, or as text by fn.

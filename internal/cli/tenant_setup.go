@@ -42,13 +42,9 @@ func (a *app) tenantSetup(ctx context.Context, args []string, operator, sessions
 	if err != nil {
 		return err
 	}
-	url, err := a.database(args)
+	conn, err := a.connect(ctx, args)
 	if err != nil {
 		return err
-	}
-	conn, err := administer(ctx, url)
-	if err != nil {
-		return connectError(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	role := cmp.Or(operator, c.Roles.Operator)
