@@ -105,7 +105,7 @@ func (a *app) look(ctx context.Context, conn *pgx.Conn, earlier *protect.Observa
 
 func (a *app) showObservation(o *protect.Observation, f observeFlags) error {
 	if f.format == "json" {
-		if err := report.ObserveJSON(a.Out, o); err != nil {
+		if err := report.JSON(a.Out, o); err != nil {
 			return err
 		}
 	} else {

@@ -147,7 +147,7 @@ func (a *app) runProtect(ctx context.Context, args []string, f protectFlags) err
 	}
 	switch {
 	case f.format == "json":
-		err = report.PlanJSON(a.Out, plan)
+		err = report.JSON(a.Out, plan)
 	case f.full || f.sql:
 		report.PlanText(a.Out, plan, f.sql)
 	default:

@@ -87,7 +87,7 @@ func (a *app) partitionTable(ctx context.Context, open protect.Opener, c config.
 	case f.apply:
 		return a.applyProtect(ctx, open, plan, f)
 	case f.format == "json":
-		err = report.PlanJSON(a.Out, plan)
+		err = report.JSON(a.Out, plan)
 	default:
 		report.PlanText(a.Out, plan, f.sql)
 	}

@@ -83,7 +83,7 @@ func (a *app) why(ctx context.Context, args []string, f whyFlags) error {
 		return whyError(err)
 	}
 	if f.format == "json" {
-		err = report.WhyAnswerJSON(a.Out, answer)
+		err = report.JSON(a.Out, answer)
 	} else {
 		report.WhyAnswerText(a.Out, answer)
 	}

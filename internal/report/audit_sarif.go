@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"io"
 	"strings"
 
@@ -134,10 +133,7 @@ func AuditSARIF(w io.Writer, r *audit.Report, version string) error {
 		call.Notifications = append(call.Notifications, sarifNotification{"warning", text})
 	}
 	run.Invocations = []sarifInvocation{call}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0",
+	return JSON(w, sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0",
 		Runs: []sarifRun{run}})
 }
 

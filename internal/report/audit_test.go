@@ -6,7 +6,6 @@ import (
 	"encoding/xml"
 	"flag"
 	"fmt"
-	"github.com/moat-db/moat/baseline"
 	"io"
 	"os"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/moat-db/moat/baseline"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -79,7 +80,7 @@ func formats() map[string]func(io.Writer) error {
 		"text.txt":    func(w io.Writer) error { return report.AuditText(w, sample(), true, false) },
 		"summary.txt": func(w io.Writer) error { return report.AuditText(w, sample(), false, false) },
 		"colour.txt":  func(w io.Writer) error { return report.AuditText(w, sample(), true, true) },
-		"report.json": func(w io.Writer) error { return report.AuditJSON(w, sample()) },
+		"report.json": func(w io.Writer) error { return report.JSON(w, sample()) },
 		"junit.xml":   func(w io.Writer) error { return report.AuditJUnit(w, sample(), audit.Medium, now) },
 		"report.md":   func(w io.Writer) error { return report.AuditMarkdown(w, sample()) },
 		"github.txt":  func(w io.Writer) error { return report.AuditGitHub(w, sample(), audit.Medium) },

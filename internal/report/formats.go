@@ -29,7 +29,7 @@ type Format[R any] struct {
 func AuditFormats() []Format[*audit.Report] {
 	return []Format[*audit.Report]{
 		{"text", func(w io.Writer, r *audit.Report, o Options) error { return AuditText(w, r, o.Full, o.Colour) }},
-		{"json", func(w io.Writer, r *audit.Report, _ Options) error { return AuditJSON(w, r) }},
+		{"json", func(w io.Writer, r *audit.Report, _ Options) error { return JSON(w, r) }},
 		{"sarif", func(w io.Writer, r *audit.Report, o Options) error { return AuditSARIF(w, r, o.Version) }},
 		{"junit", func(w io.Writer, r *audit.Report, o Options) error { return AuditJUnit(w, r, o.FailOn, o.Now) }},
 		{"markdown", func(w io.Writer, r *audit.Report, _ Options) error { return AuditMarkdown(w, r) }},

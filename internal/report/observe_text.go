@@ -12,9 +12,6 @@ import (
 	"github.com/moat-db/moat/protect"
 )
 
-// ObserveJSON writes an observation as JSON, version 1.
-func ObserveJSON(w io.Writer, o *protect.Observation) error { return planJSON(w, o) }
-
 // ObserveText writes an observation for one screen of so many lines; zero means all.
 func ObserveText(w io.Writer, o *protect.Observation, lines int) {
 	var b strings.Builder

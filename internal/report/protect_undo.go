@@ -62,7 +62,7 @@ func UndoText(w io.Writer, r *protect.UndoResult) {
 
 // UndoPlanJSON writes what an undo would do, version 1.
 func UndoPlanJSON(w io.Writer, steps []protect.UndoStep) error {
-	return planJSON(w, struct {
+	return JSON(w, struct {
 		Version int                `json:"version"`
 		Steps   []protect.UndoStep `json:"steps"`
 	}{1, steps})

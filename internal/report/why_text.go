@@ -10,9 +10,6 @@ import (
 	"github.com/moat-db/moat/why"
 )
 
-// WhyAnswerJSON writes an answer of moat why as JSON, version 1.
-func WhyAnswerJSON(w io.Writer, a *why.Answer) error { return planJSON(w, a) }
-
 // WhyAnswerText writes an answer for people: what came of the statement, why, and what each
 // table did to it.
 func WhyAnswerText(w io.Writer, a *why.Answer) {

@@ -8,12 +8,9 @@ import (
 	"github.com/moat-db/moat/protect"
 )
 
-// PlanJSON writes a protect plan as JSON, version 1.
-func PlanJSON(w io.Writer, p *protect.Plan) error { return planJSON(w, p) }
-
 // ApplyJSON writes what an apply did.
 func ApplyJSON(w io.Writer, r *protect.Result) error {
-	return planJSON(w, struct {
+	return JSON(w, struct {
 		Version int `json:"version"`
 		*protect.Result
 	}{1, r})
@@ -21,7 +18,7 @@ func ApplyJSON(w io.Writer, r *protect.Result) error {
 
 // OpenJSON writes the questions that group enforce waits for.
 func OpenJSON(w io.Writer, e *protect.OpenError) error {
-	return planJSON(w, struct {
+	return JSON(w, struct {
 		Version int                `json:"version"`
 		Applied []string           `json:"applied"`
 		Open    []protect.Decision `json:"open"`
@@ -30,7 +27,7 @@ func OpenJSON(w io.Writer, e *protect.OpenError) error {
 
 // UndoJSON writes what an undo did.
 func UndoJSON(w io.Writer, r *protect.UndoResult) error {
-	return planJSON(w, struct {
+	return JSON(w, struct {
 		Version int `json:"version"`
 		*protect.UndoResult
 	}{1, r})
@@ -38,13 +35,14 @@ func UndoJSON(w io.Writer, r *protect.UndoResult) error {
 
 // WhyJSON writes why a table is planned for as it is.
 func WhyJSON(w io.Writer, e *protect.Explanation) error {
-	return planJSON(w, struct {
+	return JSON(w, struct {
 		Version int `json:"version"`
 		*protect.Explanation
 	}{1, e})
 }
 
-func planJSON(w io.Writer, v any) error {
+// JSON writes v indented: a report of version 1, which holds its own version.
+func JSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
