@@ -89,11 +89,10 @@ func (l *loader) distributed(rows pgx.Rows) error {
 		Key                 string
 		Colocation          int64
 	}
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		l.snap.Distribution.Tables = append(l.snap.Distribution.Tables, Distributed{Table: QName{r.Schema, r.Name},
 			Kind: spreading(r.Method, r.Replication, r.Colocation), Column: l.keyColumn(r.Relation, r.Key),
 			Colocation: r.Colocation})
-		return nil
 	})
 }
 

@@ -4,13 +4,6 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-func (l *loader) collations(rows pgx.Rows) error {
-	return collect(rows, func(c *Collation) error {
-		l.snap.Collations = append(l.snap.Collations, *c)
-		return nil
-	})
-}
-
 func (l *loader) casts(rows pgx.Rows) error {
 	type row struct {
 		Schema, Name string
@@ -18,36 +11,20 @@ func (l *loader) casts(rows pgx.Rows) error {
 		Other        string
 		FunctionOID  OID
 	}
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		l.snap.Casts = append(l.snap.Casts,
 			Cast{Domain: QName{r.Schema, r.Name}, Into: r.Into, Other: r.Other, Function: r.FunctionOID})
-		return nil
-	})
-}
-
-func (l *loader) extensions(rows pgx.Rows) error {
-	return collect(rows, func(e *Extension) error {
-		l.snap.Extensions = append(l.snap.Extensions, *e)
-		return nil
-	})
-}
-
-func (l *loader) publications(rows pgx.Rows) error {
-	return collect(rows, func(p *Publication) error {
-		l.snap.Publications = append(l.snap.Publications, *p)
-		return nil
 	})
 }
 
 func (l *loader) publicationTables(rows pgx.Rows) error {
 	type row struct{ Publication, Schema, Name string }
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		for i := range l.snap.Publications {
 			if p := &l.snap.Publications[i]; p.Name == r.Publication {
 				p.Tables = append(p.Tables, QName{r.Schema, r.Name})
 			}
 		}
-		return nil
 	})
 }
 
@@ -56,11 +33,10 @@ func (l *loader) eventTriggers(rows pgx.Rows) error {
 		EventTrigger
 		FunctionOID OID
 	}
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		e := r.EventTrigger
 		e.Function = l.functionsBy[r.FunctionOID]
 		l.snap.Events = append(l.snap.Events, e)
-		return nil
 	})
 }
 
@@ -78,12 +54,11 @@ func (l *loader) foreignServers(rows pgx.Rows) error {
 
 func (l *loader) userMappings(rows pgx.Rows) error {
 	type row struct{ Server, Role string }
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		for i := range l.snap.Servers {
 			if s := &l.snap.Servers[i]; s.Name == r.Server {
 				s.Mappings = append(s.Mappings, r.Role)
 			}
 		}
-		return nil
 	})
 }

@@ -16,10 +16,10 @@ func (l *loader) constraints(rows pgx.Rows) error {
 		SetNums        []int16
 		OperatorOIDs   []OID
 	}
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		rel := l.relation(r.Relation)
 		if rel == nil {
-			return nil
+			return
 		}
 		c := r.Constraint
 		c.Columns = l.names(r.Relation, r.ColumnNums)
@@ -37,7 +37,6 @@ func (l *loader) constraints(rows pgx.Rows) error {
 		if column := rel.Column(first(c.Columns)); c.Type == NotNull && !c.Validated && column != nil {
 			column.NotNull = false
 		}
-		return nil
 	})
 }
 
@@ -64,9 +63,8 @@ func action(letter string) string {
 }
 
 func (l *loader) operatorClasses(rows pgx.Rows) error {
-	return collect(rows, func(c *operatorClass) error {
+	return each(rows, func(c *operatorClass) {
 		l.classes[c.OID] = *c
-		return nil
 	})
 }
 
@@ -83,10 +81,10 @@ func (l *loader) indexes(rows pgx.Rows) error {
 		ExpressionsLeakproof bool
 		Pages                int64
 	}
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		rel := l.relation(r.Relation)
 		if rel == nil {
-			return nil
+			return
 		}
 		ix := r.Index
 		ix.Bytes = r.Pages * blockSize
@@ -105,7 +103,6 @@ func (l *loader) indexes(rows pgx.Rows) error {
 			ix.Keys = append(ix.Keys, key)
 		}
 		rel.Indexes = append(rel.Indexes, ix)
-		return nil
 	})
 }
 

@@ -56,13 +56,12 @@ func (l *loader) triggers(rows pgx.Rows) error {
 		Relation    OID
 		FunctionOID OID
 	}
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		if rel := l.relation(r.Relation); rel != nil {
 			t := r.Trigger
 			t.Function = l.functionsBy[r.FunctionOID]
 			rel.Triggers = append(rel.Triggers, t)
 		}
-		return nil
 	})
 }
 
@@ -71,11 +70,10 @@ func (l *loader) rules(rows pgx.Rows) error {
 		Rule
 		Relation OID
 	}
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		if rel := l.relation(r.Relation); rel != nil {
 			rel.Rules = append(rel.Rules, r.Rule)
 		}
-		return nil
 	})
 }
 
@@ -85,12 +83,11 @@ func (l *loader) ruleDependencies(rows pgx.Rows) error {
 		Rule           string
 		ColumnNum      int16
 	}
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		on := l.relationName(r.Target)
 		if from := l.relationName(r.Source); from != (QName{}) && on != (QName{}) {
 			l.depends(RelationDependency{From: from, Rule: r.Rule, On: on}, l.columnNames[r.Target][r.ColumnNum])
 		}
-		return nil
 	})
 }
 
@@ -103,12 +100,11 @@ func (l *loader) functionDependencies(rows pgx.Rows) error {
 	for _, f := range l.snap.Functions {
 		arguments[f.OID] = f.Arguments
 	}
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		if on := l.relationName(r.Target); on != (QName{}) {
 			l.depends(RelationDependency{From: l.functionsBy[r.Source], Function: true, Arguments: arguments[r.Source], On: on},
 				l.columnNames[r.Target][r.ColumnNum])
 		}
-		return nil
 	})
 }
 

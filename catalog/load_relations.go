@@ -81,12 +81,11 @@ func isTrue(text string) bool {
 
 func (l *loader) inherits(rows pgx.Rows) error {
 	type row struct{ Child, Parent OID }
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		if child := l.relation(r.Child); child != nil {
 			child.Parents = append(child.Parents, r.Parent)
 			child.ParentNames = append(child.ParentNames, l.relationName(r.Parent))
 		}
-		return nil
 	})
 }
 
@@ -131,15 +130,14 @@ func (l *loader) statistics(rows pgx.Rows) error {
 	for i := range l.snap.Relations {
 		named[l.snap.Relations[i].QName()] = &l.snap.Relations[i]
 	}
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		rel := named[QName{r.Schema, r.Name}]
 		if rel == nil {
-			return nil
+			return
 		}
 		if column := rel.Column(r.ColumnName); column != nil {
 			column.MostCommon = r.Frequency
 		}
-		return nil
 	})
 }
 
@@ -148,10 +146,9 @@ func (l *loader) ownedSequences(rows pgx.Rows) error {
 		Sequence, Relation OID
 		ColumnNum          int16
 	}
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		if sequence, owner := l.relation(r.Sequence), l.relation(r.Relation); sequence != nil && owner != nil {
 			sequence.OwnedBy = &ColumnRef{owner.QName(), l.columnNames[r.Relation][r.ColumnNum]}
 		}
-		return nil
 	})
 }

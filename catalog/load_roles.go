@@ -11,17 +11,9 @@ func (l *loader) roles(rows pgx.Rows) error {
 		Role
 		OID OID
 	}
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		l.roleNames[r.OID] = r.Name
 		l.snap.Roles = append(l.snap.Roles, r.Role)
-		return nil
-	})
-}
-
-func (l *loader) memberships(rows pgx.Rows) error {
-	return collect(rows, func(m *Membership) error {
-		l.snap.Memberships = append(l.snap.Memberships, *m)
-		return nil
 	})
 }
 
@@ -58,12 +50,11 @@ func (l *loader) storedSettings(rows pgx.Rows) error {
 		Role, Database string
 		Entries        []string
 	}
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		for _, entry := range r.Entries {
 			name, value, _ := strings.Cut(entry, "=")
 			l.snap.Stored = append(l.snap.Stored, StoredSetting{r.Role, r.Database, name, value})
 		}
-		return nil
 	})
 }
 
@@ -95,16 +86,14 @@ func (l *loader) systemTables(rows pgx.Rows) error {
 
 func (l *loader) settings(rows pgx.Rows) error {
 	type row struct{ Name, Value string }
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		l.snap.Settings[r.Name] = r.Value
-		return nil
 	})
 }
 
 func (l *loader) largeObjects(rows pgx.Rows) error {
 	type row struct{ Number int64 }
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		l.snap.LargeObjects = r.Number
-		return nil
 	})
 }

@@ -14,11 +14,10 @@ func (l *loader) viewColumns(rows pgx.Rows) error {
 		Relation OID
 		Tree     string
 	}
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		if view := l.relation(r.Relation); view != nil {
 			l.origins(view, r.Tree)
 		}
-		return nil
 	})
 }
 

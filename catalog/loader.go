@@ -115,45 +115,19 @@ func (l *loader) names(relation OID, nums []int16) []string {
 	return names
 }
 
-func (l *loader) lookupRelations(rows pgx.Rows) error {
-	type row struct {
-		OID    OID
-		Schema string
-		Name   string
-	}
-	return collect(rows, func(r *row) error {
-		l.otherNames[r.OID] = QName{r.Schema, r.Name}
-		return nil
-	})
-}
-
 func (l *loader) lookupOperators(rows pgx.Rows) error {
-	return collect(rows, func(o *operator) error {
+	return each(rows, func(o *operator) {
 		l.operators[o.OID] = *o
 		if o.Schema != "pg_catalog" && !o.Extension {
 			l.snap.Operators = append(l.snap.Operators, QName{o.Schema, o.Name})
 		}
-		return nil
-	})
-}
-
-func (l *loader) lookupFunctions(rows pgx.Rows) error {
-	type row struct {
-		OID    OID
-		Schema string
-		Name   string
-	}
-	return collect(rows, func(r *row) error {
-		l.functionsBy[r.OID] = QName{r.Schema, r.Name}
-		return nil
 	})
 }
 
 func (l *loader) lookupCollations(rows pgx.Rows) error {
 	type row struct{ OID OID }
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		l.exactly[r.OID] = true
-		return nil
 	})
 }
 
@@ -162,8 +136,7 @@ func (l *loader) lookupTypes(rows pgx.Rows) error {
 		OID  OID
 		Name string
 	}
-	return collect(rows, func(r *row) error {
+	return each(rows, func(r *row) {
 		l.typeNames[r.OID] = r.Name
-		return nil
 	})
 }

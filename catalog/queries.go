@@ -36,11 +36,11 @@ func (l *loader) queries() []query {
 	functions.args = []any{askedFunctions(), leakproofFunctions(l.version)}
 	return []query{
 		must("roles", l.roles),
-		must("memberships", l.memberships),
+		must("memberships", into(&l.snap.Memberships)),
 		must("schemas", l.schemas),
-		must("lookup_relations", l.lookupRelations),
+		must("lookup_relations", naming(l.otherNames)),
 		must("lookup_operators", l.lookupOperators),
-		must("lookup_functions", l.lookupFunctions),
+		must("lookup_functions", naming(l.functionsBy)),
 		must("lookup_types", l.lookupTypes),
 		must("lookup_collations", l.lookupCollations),
 		must("relations", l.relations),
@@ -57,9 +57,9 @@ func (l *loader) queries() []query {
 		functions,
 		may("types", l.types),
 		may("casts", l.casts),
-		may("collations", l.collations),
-		may("extensions", l.extensions),
-		may("publications", l.publications),
+		may("collations", into(&l.snap.Collations)),
+		may("extensions", into(&l.snap.Extensions)),
+		may("publications", into(&l.snap.Publications)),
 		may("publication_tables", l.publicationTables),
 		may("event_triggers", l.eventTriggers),
 		may("default_privileges", l.defaultPrivileges),
@@ -121,6 +121,30 @@ func collect[T any](rows pgx.Rows, add func(*T) error) error {
 		}
 	}
 	return rows.Err()
+}
+
+// each is collect for what cannot fail.
+func each[T any](rows pgx.Rows, add func(*T)) error {
+	return collect(rows, func(row *T) error {
+		add(row)
+		return nil
+	})
+}
+
+// into appends the rows to a list.
+func into[T any](list *[]T) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error { return each(rows, func(row *T) { *list = append(*list, *row) }) }
+}
+
+// naming notes the names of what has numbers.
+func naming(names map[OID]QName) func(pgx.Rows) error {
+	type row struct {
+		OID          OID
+		Schema, Name string
+	}
+	return func(rows pgx.Rows) error {
+		return each(rows, func(r *row) { names[r.OID] = QName{r.Schema, r.Name} })
+	}
 }
 
 // askedFunctions names the functions of pg_catalog that a rule asks about: those
