@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -32,10 +33,7 @@ var ruleGuardTags = Rule{
 }
 
 func retagSQL(e *catalog.EventTrigger, tags []string) []string {
-	quoted := make([]string, len(tags))
-	for i, t := range tags {
-		quoted[i] = sqltext.Literal(t)
-	}
+	quoted := list.Map(tags, sqltext.Literal)
 	sql := []string{
 		"DROP EVENT TRIGGER IF EXISTS " + sqltext.Ident(e.Name),
 		fmt.Sprintf("CREATE EVENT TRIGGER %s ON %s\n    WHEN TAG IN (%s)\n    EXECUTE FUNCTION %s()",

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -45,11 +46,7 @@ func (f *facts) openChild(r *catalog.Relation) Finding {
 }
 
 func pathText(p catalog.Path) string {
-	names := make([]string, len(p))
-	for i, s := range p {
-		names[i] = s.To.String()
-	}
-	return strings.Join(names, ", ")
+	return list.Join(p, ", ", func(s catalog.Step) string { return s.To.String() })
 }
 
 // addTenantSQL gives a child table its parent's tenant column, fills it, ties the foreign

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 )
 
 var ruleRLSHidesFromMigration = Rule{
@@ -28,10 +29,7 @@ var ruleRLSHidesFromMigration = Rule{
 }
 
 func (f *facts) hidesFromMigration(x Finding, at []HiddenRows) Finding {
-	places := make([]string, len(at))
-	for i, h := range at {
-		places[i] = fmt.Sprintf("%s:%d", h.File, h.Line)
-	}
+	places := list.Map(at, func(h HiddenRows) string { return fmt.Sprintf("%s:%d", h.File, h.Line) })
 	x.Message = fmt.Sprintf("%s in the migrations (%s) and no row of the table: UPDATE and DELETE change 0 rows without "+
 		"an error, INSERT … SELECT copies none, and INSERT is refused.",
 		english.Count(len(at), "statement meets policies", "statements meet policies"), strings.Join(places, ", "))

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -84,9 +85,5 @@ func (f *facts) doorsBeside(r *catalog.Relation) []Finding {
 }
 
 func (*facts) namesOf(roles []string) []string {
-	all := make([]string, len(roles))
-	for i, role := range roles {
-		all[i] = sqltext.Role(role)
-	}
-	return all
+	return list.Map(roles, sqltext.Role)
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // MinVersion is the oldest server that [Load] reads: PostgreSQL 13. The project
@@ -193,10 +195,7 @@ func plain(args []any) []any {
 	out := slices.Clone(args)
 	for i, arg := range out {
 		if oids, ok := arg.([]OID); ok {
-			numbers := make([]uint32, len(oids))
-			for j, oid := range oids {
-				numbers[j] = uint32(oid)
-			}
+			numbers := list.Map(oids, func(oid OID) uint32 { return uint32(oid) })
 			out[i] = numbers
 		}
 	}

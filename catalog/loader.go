@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // loader turns rows into a Snapshot. The maps resolve the numbers by which
@@ -108,11 +110,7 @@ func (l *loader) names(relation OID, nums []int16) []string {
 	if len(nums) == 0 {
 		return nil
 	}
-	names := make([]string, len(nums))
-	for i, num := range nums {
-		names[i] = l.columnNames[relation][num]
-	}
-	return names
+	return list.Map(nums, func(num int16) string { return l.columnNames[relation][num] })
 }
 
 func (l *loader) lookupOperators(rows pgx.Rows) error {

@@ -4,6 +4,8 @@ import (
 	"iter"
 	"slices"
 	"sync"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Lookup is a Snapshot, the tenant Model over it, and the look-ups in both: the same
@@ -166,11 +168,7 @@ func (r *Relation) IsTable() bool { return r.Kind == Table || r.Kind == Partitio
 
 // Columns are the key columns of an index in order; "" stands for an expression.
 func (x *Index) Columns() []string {
-	columns := make([]string, len(x.Keys))
-	for i, key := range x.Keys {
-		columns[i] = key.Column
-	}
-	return columns
+	return list.Map(x.Keys, func(key IndexKey) string { return key.Column })
 }
 
 // Constraint returns the constraint of that name, nil when there is none.
@@ -185,11 +183,7 @@ func (r *Relation) Constraint(name string) *Constraint {
 
 // ColumnNames returns the names of all columns.
 func (r *Relation) ColumnNames() []string {
-	names := make([]string, len(r.Columns))
-	for i, c := range r.Columns {
-		names[i] = c.Name
-	}
-	return names
+	return list.Map(r.Columns, func(c Column) string { return c.Name })
 }
 
 // PrimaryKey returns the names of the primary key's columns in key order, nil when

@@ -3,6 +3,8 @@ package catalog
 import (
 	"iter"
 	"slices"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // All returns every node of an expression, those of its subqueries too, each before
@@ -66,10 +68,7 @@ func (q *Query) mapped(put func(*Node, int) *Node, depth int) *Query {
 	}
 	c := *q
 	c.Select, c.Calls, c.Where = mapAll(q.Select, put, depth), mapAll(q.Calls, put, depth), q.Where.mapped(put, depth)
-	c.From = make([]*Query, len(q.From))
-	for i, sub := range q.From {
-		c.From[i] = sub.mapped(put, depth+1)
-	}
+	c.From = list.Map(q.From, func(sub *Query) *Query { return sub.mapped(put, depth+1) })
 	return &c
 }
 
@@ -77,11 +76,7 @@ func mapAll(nodes []*Node, put func(*Node, int) *Node, depth int) []*Node {
 	if nodes == nil {
 		return nil
 	}
-	all := make([]*Node, len(nodes))
-	for i, n := range nodes {
-		all[i] = n.mapped(put, depth)
-	}
-	return all
+	return list.Map(nodes, func(n *Node) *Node { return n.mapped(put, depth) })
 }
 
 // Raised returns a copy of an expression of one query level as seen from so many levels

@@ -10,6 +10,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -131,10 +132,7 @@ func (x *restore) apply(ctx context.Context) error {
 
 // loadedGroups are the groups of tables that the export has, referred-to first.
 func (x *restore) loadedGroups() []group {
-	parts := make([]*part, len(x.tables))
-	for i, l := range x.tables {
-		parts[i] = l.part
-	}
+	parts := list.Map(x.tables, func(l *loaded) *part { return l.part })
 	return ordered(x.view, parts)
 }
 
@@ -219,11 +217,7 @@ func (x *restore) wayOut(l *loaded, name string) string {
 }
 
 func names(g group) string {
-	all := make([]string, len(g.parts))
-	for i, p := range g.parts {
-		all[i] = p.name().String()
-	}
-	return strings.Join(all, " and ")
+	return list.Join(g.parts, " and ", func(p *part) string { return p.name().String() })
 }
 
 func together(statements []string) string {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // FormatVersion is that of the export's format; docs/reference/export-format.md has it.
@@ -69,11 +70,7 @@ func (t *Table) name() catalog.QName { return catalog.QName{Schema: t.Schema, Na
 func (t *Table) label() string { return t.Schema + "." + t.Name }
 
 func (t *Table) names() []string {
-	names := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		names[i] = c.Name
-	}
-	return names
+	return list.Map(t.Columns, func(c Column) string { return c.Name })
 }
 
 // Rows is the sum over all tables.

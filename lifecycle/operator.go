@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -158,9 +159,5 @@ func writable(r *catalog.Relation) []string {
 }
 
 func columns(alias string, names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = alias + "." + sqltext.Ident(name)
-	}
-	return strings.Join(quoted, ", ")
+	return list.Join(names, ", ", func(name string) string { return alias + "." + sqltext.Ident(name) })
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -99,10 +100,7 @@ func partOf(v *policy.View, t *catalog.TableModel, r *catalog.Relation, tenant s
 		}
 		p.how = "by " + strings.Join(words, ", or by ")
 		p.is = func(alias string) string {
-			ways := make([]string, len(t.Paths))
-			for i, path := range t.Paths {
-				ways[i] = reaches(v, path, alias, tenant)
-			}
+			ways := list.Map(t.Paths, func(path catalog.Path) string { return reaches(v, path, alias, tenant) })
 			return "(" + strings.Join(ways, " OR ") + ")"
 		}
 		return p

@@ -8,6 +8,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -88,10 +89,7 @@ func (o *Operator) searches(tenant string) ([]search, error) {
 			continue
 		}
 		if columns := o.mayName(r); len(columns) > 0 {
-			conditions := make([]string, len(columns))
-			for i, column := range columns {
-				conditions[i] = named(r, column, o, tenant)
-			}
+			conditions := list.Map(columns, func(column string) string { return named(r, column, o, tenant) })
 			out = append(out, search{Check{r.QName().String(), "by " + strings.Join(columns, ", "), 0},
 				"SELECT count(*) FROM " + r.QName().SQL() + " f WHERE " + strings.Join(conditions, " OR ")})
 		}

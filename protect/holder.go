@@ -3,10 +3,11 @@ package protect
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Holder is who holds a lock: a session, or a prepared transaction, which has none. What
@@ -39,11 +40,7 @@ func (h Holder) String() string {
 
 // holdersText names several.
 func holdersText(all []Holder) string {
-	var names []string
-	for _, h := range all {
-		names = append(names, h.String())
-	}
-	return strings.Join(names, "; ")
+	return list.Join(all, "; ", Holder.String)
 }
 
 // whoHolds lists those whose locks fit a condition on pg_locks l. Of other roles a plain

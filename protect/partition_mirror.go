@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -102,10 +103,7 @@ END
 }
 
 func (m mirror) sameKey(a, b string) string {
-	all := make([]string, len(m.key))
-	for i, k := range m.key {
-		all[i] = fmt.Sprintf("%s.%s = %s.%[2]s", a, sqltext.Ident(k), b)
-	}
+	all := list.Map(m.key, func(k string) string { return fmt.Sprintf("%s.%s = %s.%[2]s", a, sqltext.Ident(k), b) })
 	return strings.Join(all, " AND ")
 }
 
@@ -133,9 +131,5 @@ func (m mirror) differs(id string) *Check {
 }
 
 func quoted(names []string) []string {
-	all := make([]string, len(names))
-	for i, n := range names {
-		all[i] = sqltext.Ident(n)
-	}
-	return all
+	return list.Map(names, sqltext.Ident)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/migrations/tools"
 	"github.com/moat-db/moat/internal/sqltext"
 )
@@ -126,10 +127,7 @@ func (p *planner) schemaList() string {
 // leftOpen is the condition of tables that the guard does not close: closed to their own
 // tool, they would make it start from the beginning.
 func (p *planner) leftOpen() string {
-	names := make([]string, len(p.c.LeaveOpen))
-	for i, n := range p.c.LeaveOpen {
-		names[i] = sqltext.Literal(n)
-	}
+	names := list.Map(p.c.LeaveOpen, sqltext.Literal)
 	return "(n.nspname || '.' || c.relname = ANY (ARRAY[" + strings.Join(names, ", ") + "]::text[])\n  OR " +
 		tools.StateSQL(sqltext.Literal) + ")"
 }

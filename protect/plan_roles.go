@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/migrations/tools"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
@@ -264,11 +265,7 @@ func ofColumns(privilege string, columns []string) []string {
 	if len(columns) == 0 {
 		return []string{privilege}
 	}
-	all := make([]string, len(columns))
-	for i, c := range columns {
-		all[i] = fmt.Sprintf("%s (%s)", privilege, sqltext.Ident(c))
-	}
-	return all
+	return list.Map(columns, func(c string) string { return fmt.Sprintf("%s (%s)", privilege, sqltext.Ident(c)) })
 }
 
 // heldOn are the privileges on a relation and, as "UPDATE (title)", on its columns.

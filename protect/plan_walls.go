@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/policy"
 )
 
@@ -118,11 +119,7 @@ func sightings(seen []Seen) string {
 }
 
 func tenantNames(seen []Seen) string {
-	var names []string
-	for _, s := range seen {
-		names = append(names, s.Tenant)
-	}
-	return "tenants " + strings.Join(names, ", ")
+	return "tenants " + list.Join(seen, ", ", func(s Seen) string { return s.Tenant })
 }
 
 // widerAnswers are the shapes of tenancy under which such rows stay visible.

@@ -230,7 +230,7 @@ const agency = `CREATE SCHEMA app;
 
 func treeOnly() catalog.Shapes { return catalog.Shapes{Tree: &catalog.Tree{Parent: "parent_id"}} }
 
-const list = "SELECT name FROM app.leads ORDER BY id"
+const allLeads = "SELECT name FROM app.leads ORDER BY id"
 
 func TestTree(t *testing.T) {
 	t.Parallel()
@@ -238,11 +238,11 @@ func TestTree(t *testing.T) {
 		t.Parallel()
 		b := shapedBench(t, c, agency, treeOnly())
 		b.bothModes(t, append(treeAttacks(), []scene{
-			{tenant: "1", sql: list, want: "lead A"},
-			{tenant: "1", tree: true, sql: list, want: "lead A,lead A1,lead A2,lead A11"},
-			{tenant: "2", tree: true, sql: list, want: "lead A1,lead A11"},
-			{tenant: "3", tree: true, sql: list, want: "lead A2"},
-			{tree: true, sql: list},
+			{tenant: "1", sql: allLeads, want: "lead A"},
+			{tenant: "1", tree: true, sql: allLeads, want: "lead A,lead A1,lead A2,lead A11"},
+			{tenant: "2", tree: true, sql: allLeads, want: "lead A1,lead A11"},
+			{tenant: "3", tree: true, sql: allLeads, want: "lead A2"},
+			{tree: true, sql: allLeads},
 			{tenant: "1", tree: true, sql: "SELECT name FROM app.tenants ORDER BY id", want: "A,A1,A2,A11"},
 			{tenant: "2", sql: "SELECT name FROM app.tenants", want: "A1"},
 			{tenant: "1", tree: true, sql: "INSERT INTO app.leads VALUES (2, 9)", want: "42501"},
@@ -263,7 +263,7 @@ func TestTreeMoves(t *testing.T) {
 	b := shapedBench(t, pgtest.Shared(t), agency, catalog.Shapes{Tree: &catalog.Tree{Parent: "parent_id",
 		Fast: []catalog.QName{in("leads")}}})
 	b.act(t, []scene{
-		{tenant: "1", tree: true, sql: list, want: "lead A,lead A1,lead A2,lead A11"},
+		{tenant: "1", tree: true, sql: allLeads, want: "lead A,lead A1,lead A2,lead A11"},
 		{tenant: "4", sql: "INSERT INTO app.leads (tenant_id, id, root_id) VALUES (4, 9, 5) RETURNING root_id", want: "1"},
 		{tenant: "4", sql: "UPDATE app.leads SET root_id = 5", want: "23503"},
 	})
@@ -282,8 +282,8 @@ func TestTreeMoves(t *testing.T) {
 	if diff := cmp.Diff([]string{"0", "1:1 2:5 3:1 4:5 5:5"}, []string{differ, levels}); diff != "" {
 		t.Errorf("closure and levels (-want +got):\n%s", diff)
 	}
-	for _, s := range []scene{{tenant: "5", tree: true, sql: list, want: "lead A1,lead A11,lead Z"},
-		{tenant: "1", tree: true, sql: list, want: "lead A,lead A2"}} {
+	for _, s := range []scene{{tenant: "5", tree: true, sql: allLeads, want: "lead A1,lead A11,lead Z"},
+		{tenant: "1", tree: true, sql: allLeads, want: "lead A,lead A2"}} {
 		if got := b.play(t, s); got != s.want {
 			t.Errorf("after the move, %s: %s, want %s", s.tenant, got, s.want)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -48,10 +49,7 @@ func (m *moved) entry(e entry) entry {
 	if m == nil || len(m.tables) == 0 {
 		return e
 	}
-	undo := make([]string, len(e.undo))
-	for i, q := range e.undo {
-		undo[i] = m.statement(q, e.table)
-	}
+	undo := list.Map(e.undo, func(q string) string { return m.statement(q, e.table) })
 	e.undo = undo
 	return e
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -106,10 +107,7 @@ func Hardening(o HardeningOptions) []Measure {
 
 // functions renders one statement for functions of pg_catalog.
 func functions(verb, to string, names []string) []string {
-	qualified := make([]string, len(names))
-	for i, n := range names {
-		qualified[i] = "pg_catalog." + n
-	}
+	qualified := list.Map(names, func(n string) string { return "pg_catalog." + n })
 	return []string{fmt.Sprintf("%s ON FUNCTION %s %s", verb, strings.Join(qualified, ", "), to)}
 }
 

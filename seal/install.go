@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/roles"
 	"github.com/moat-db/moat/internal/sqltext"
 )
@@ -73,7 +74,7 @@ func InstallSQL(o InstallOptions) (string, error) {
 		":grants", grantsSQL(o.Applications),
 		":owner_text", sqltext.Literal(o.Owner),
 		":owner", sqltext.Ident(o.Owner),
-		":application_texts", "ARRAY["+list(o.Applications, sqltext.Literal)+"]::name[]",
+		":application_texts", "ARRAY["+list.Join(o.Applications, ", ", sqltext.Literal)+"]::name[]",
 	).Replace(installTemplate), nil
 }
 
@@ -108,7 +109,7 @@ func currentFactSQL() string {
 const signatures = "moat.enter(text, bigint, text, bytea, text), moat.current_tenant(), moat.current_fact(text)"
 
 func grantsSQL(roles []string) string {
-	to := list(roles, sqltext.Ident)
+	to := sqltext.Idents(roles)
 	return "GRANT USAGE ON SCHEMA moat TO " + to + ";\nGRANT EXECUTE ON FUNCTION " + signatures + " TO " + to + ";"
 }
 
@@ -155,12 +156,4 @@ func Uninstall(ctx context.Context, conn *pgx.Conn, o InstallOptions) error {
 		return fmt.Errorf("uninstall sealed mode: %w", err)
 	}
 	return nil
-}
-
-func list(names []string, quote func(string) string) string {
-	quoted := make([]string, len(names))
-	for i, n := range names {
-		quoted[i] = quote(n)
-	}
-	return strings.Join(quoted, ", ")
 }

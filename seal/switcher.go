@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -120,10 +122,7 @@ func (s *switcher) function(f function, m Mode) {
 
 // able returns [*RolesError] when sealed policies would break a role's statements.
 func able(ctx context.Context, tx pgx.Tx, policies []policyRow) error {
-	tables := make([]uint32, len(policies))
-	for i, p := range policies {
-		tables[i] = p.OID
-	}
+	tables := list.Map(policies, func(p policyRow) uint32 { return p.OID })
 	rows, err := tx.Query(ctx, unableQuery, tables)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Facts are what the isolation of a database rests on: the name of a thing, such as
@@ -138,11 +139,7 @@ func tables(p catalog.Publication) string {
 	if p.AllTables {
 		return "all tables"
 	}
-	names := make([]string, len(p.Tables))
-	for i, t := range p.Tables {
-		names[i] = t.String()
-	}
-	return strings.Join(names, ", ")
+	return list.Join(p.Tables, ", ", catalog.QName.String)
 }
 
 func (f Facts) settings(s *catalog.Snapshot) {

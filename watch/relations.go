@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 )
 
 func (f Facts) relations(s *catalog.Snapshot) {
@@ -26,11 +27,7 @@ func (f Facts) partition(r *catalog.Relation) {
 	own.relation(r, "it")
 	own.drop("table it")
 	own.add("table", "it", isolation(r))
-	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(own)) {
-		lines = append(lines, name+": "+own[name])
-	}
-	text := strings.Join(lines, "\n")
+	text := list.Join(slices.Sorted(maps.Keys(own)), "\n", func(name string) string { return name + ": " + own[name] })
 	f.add("partitions", fmt.Sprintf("of %s like %s", r.ParentNames[0], short(text)), text)
 }
 
@@ -92,10 +89,7 @@ func (f Facts) column(r *catalog.Relation, c *catalog.Column, name string) {
 }
 
 func policyText(p *catalog.Policy) string {
-	roles := make([]string, len(p.Roles))
-	for i, role := range p.Roles {
-		roles[i] = cmp.Or(role, "PUBLIC")
-	}
+	roles := list.Map(p.Roles, func(role string) string { return cmp.Or(role, "PUBLIC") })
 	slices.Sort(roles)
 	text := "restrictive"
 	if p.Permissive {

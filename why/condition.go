@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -112,12 +113,8 @@ func (a *asker) foreign() bool {
 // the settings of the application's.
 func (a *asker) asOperator(ctx context.Context, fn func(pgx.Tx) error) error {
 	err := pgx.BeginTxFunc(ctx, a.operator, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		path := make([]string, len(a.session.path))
-		for i, schema := range a.session.path {
-			path[i] = sqltext.Ident(schema)
-		}
 		_, err := tx.Exec(ctx, "SELECT pg_catalog.set_config('search_path', $1, true), "+
-			"pg_catalog.set_config('statement_timeout', $2, true)", strings.Join(path, ", "),
+			"pg_catalog.set_config('statement_timeout', $2, true)", list.Join(a.session.path, ", ", sqltext.Ident),
 			fmt.Sprint(a.Timeout.Milliseconds()))
 		if err != nil {
 			return err
@@ -131,10 +128,7 @@ func (a *asker) asOperator(ctx context.Context, fn func(pgx.Tx) error) error {
 }
 
 func explained(ctx context.Context, conn *pgconn.PgConn, sql string, args []string) ([]byte, error) {
-	values := make([][]byte, len(args))
-	for i, arg := range args {
-		values[i] = []byte(arg)
-	}
+	values := list.Map(args, func(arg string) []byte { return []byte(arg) })
 	r := conn.ExecParams(ctx, sql, values, nil, nil, nil).Read()
 	if r.Err != nil || len(r.Rows) == 0 {
 		return nil, r.Err

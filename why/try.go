@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -124,10 +125,7 @@ func (a *asker) execute(ctx context.Context, conn *pgconn.PgConn) error {
 		tag, err := conn.CopyFrom(ctx, bytes.NewReader(nil), a.SQL)
 		return a.done(tag.RowsAffected(), false, err)
 	}
-	args := make([][]byte, len(a.Args))
-	for i, arg := range a.Args {
-		args[i] = []byte(arg)
-	}
+	args := list.Map(a.Args, func(arg string) []byte { return []byte(arg) })
 	result := conn.ExecParams(ctx, a.SQL, args, nil, nil, nil)
 	rows, zero := int64(0), true
 	for result.NextRow() {

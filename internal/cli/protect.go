@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/migrations/tools"
 	"github.com/moat-db/moat/internal/report"
 	"github.com/moat-db/moat/protect"
@@ -82,11 +82,7 @@ func (a *app) newProtect() *cobra.Command {
 }
 
 func groupNames() string {
-	var names []string
-	for _, g := range protect.Groups() {
-		names = append(names, string(g))
-	}
-	return strings.Join(names, ", ")
+	return list.Join(protect.Groups(), ", ", func(g protect.Group) string { return string(g) })
 }
 
 func (f protectFlags) check() error {

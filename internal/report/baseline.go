@@ -1,12 +1,11 @@
 package report
 
-import "github.com/moat-db/moat/baseline"
+import (
+	"github.com/moat-db/moat/baseline"
+	"github.com/moat-db/moat/internal/list"
+)
 
 // sentences says of each reopened entry why it does not count.
 func sentences(all []baseline.Reopened) []string {
-	out := make([]string, len(all))
-	for i, x := range all {
-		out[i] = x.String()
-	}
-	return out
+	return list.Map(all, baseline.Reopened.String)
 }

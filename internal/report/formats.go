@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/prove"
 )
 
@@ -52,11 +53,7 @@ func TextOrJSON() []string { return []string{"text", "json"} }
 
 // Names lists the names of formats.
 func Names[R any](formats []Format[R]) []string {
-	names := make([]string, len(formats))
-	for i, f := range formats {
-		names[i] = f.Name
-	}
-	return names
+	return list.Map(formats, func(f Format[R]) string { return f.Name })
 }
 
 // Named returns the format of that name, or an error that lists them.

@@ -204,8 +204,8 @@ func (t *planText) kind(k protect.Kinded, of []protect.Decision, waits string, f
 	}
 }
 
-// list is the innermost list or map of an answer: what several answers of a kind differ in.
-var list = regexp.MustCompile(`^([^#]*[\[{])([^\[\]{}]*)([\]}].*)$`)
+// innermost is the innermost list or map of an answer: what several answers of a kind differ in.
+var innermost = regexp.MustCompile(`^([^#]*[\[{])([^\[\]{}]*)([\]}].*)$`)
 
 // merged writes answers that differ in a list only as one answer with all of it, and those
 // that differ in the value of one key, which takes one, as a choice.
@@ -215,7 +215,7 @@ func merged(configs []string) []string {
 	for _, config := range configs {
 		for line := range strings.Lines(config) {
 			line = strings.TrimSpace(line)
-			m := list.FindStringSubmatch(line)
+			m := innermost.FindStringSubmatch(line)
 			if m == nil {
 				if !slices.Contains(out, line) {
 					out = append(out, line)

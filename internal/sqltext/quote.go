@@ -1,6 +1,10 @@
 package sqltext
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/moat-db/moat/internal/list"
+)
 
 // Ident quotes an identifier as PostgreSQL's quote_ident does: only where it
 // must be, which is for a key word and for anything but lower-case letters, digits
@@ -60,13 +64,7 @@ func Role(name string) string {
 }
 
 // Idents quotes identifiers and joins them by commas.
-func Idents(names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = Ident(name)
-	}
-	return strings.Join(quoted, ", ")
-}
+func Idents(names []string) string { return list.Join(names, ", ", Ident) }
 
 // Setting writes the name of a run-time parameter: each of its parts an identifier.
 func Setting(name string) string {

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -39,10 +40,7 @@ func InstallSQL(v *policy.View, operator string, applications []string) string {
 	if tree := v.Model.Shapes.Tree; tree != nil {
 		readers = append([]string{tree.Role}, readers...)
 	}
-	quoted := make([]string, len(readers))
-	for i, role := range readers {
-		quoted[i] = sqltext.Role(role)
-	}
+	quoted := list.Map(readers, sqltext.Role)
 	var policies []string
 	for _, name := range []catalog.QName{State(), Limits()} {
 		policies = append(policies, guarded(v, name, applications)...)

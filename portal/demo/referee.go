@@ -12,6 +12,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/schema"
@@ -155,11 +156,7 @@ func (a *attack) columnsOf(t *schema.Table) map[string]int {
 
 // column is a column of the answer.
 func (a *attack) column(i int) []*string {
-	values := make([]*string, len(a.Rows))
-	for n, r := range a.Rows {
-		values[n] = r.Values[i]
-	}
-	return values
+	return list.Map(a.Rows, func(r answer) *string { return r.Values[i] })
 }
 
 var anyUUID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)

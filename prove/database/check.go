@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -171,12 +172,8 @@ func (w *sower) solveGroup(ctx context.Context, st *site, group []condition) []r
 		if len(values) > limit+4 {
 			values = values[:limit+4]
 		}
-		quoted := make([]string, len(values))
-		for j, v := range values {
-			quoted[j] = lit(v)
-		}
 		from = append(from, fmt.Sprintf("(SELECT v::%s AS %s FROM unnest(ARRAY[%s]::text[]) v) c%d", base(w.maker, c),
-			sqltext.Ident(name), strings.Join(quoted, ", "), i))
+			sqltext.Ident(name), list.Join(values, ", ", lit), i))
 		texts = append(texts, sqltext.Ident(name)+"::text AS "+sqltext.Ident(name))
 	}
 	results, err := w.s.guarded(ctx, "SELECT "+strings.Join(texts, ", ")+" FROM "+strings.Join(from,

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -497,10 +498,7 @@ func (w *sower) parent(ctx context.Context, st *site, c catalog.Constraint, by p
 
 // anyRow reads some row of a table that belongs to no tenant.
 func (w *sower) anyRow(ctx context.Context, q catalog.QName, columns []string) (row, error) {
-	texts := make([]string, len(columns))
-	for i, c := range columns {
-		texts[i] = sqltext.Ident(c) + "::text AS " + sqltext.Ident(c)
-	}
+	texts := list.Map(columns, func(c string) string { return sqltext.Ident(c) + "::text AS " + sqltext.Ident(c) })
 	results, err := w.s.guarded(ctx, "SELECT "+strings.Join(texts, ", ")+" FROM "+table(q)+" LIMIT 1")
 	if err != nil {
 		return nil, err

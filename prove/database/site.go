@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -125,10 +126,7 @@ func (st *site) givenRows() string {
 	a := policy.Caller{Tenant: st.a, Subject: cmp.Or(p.Settings[subject], p.people[st.a].subject),
 		Issuer: cmp.Or(p.Settings[p.view.IssuerSetting()], p.people[st.a].issuer), Role: p.Settings[role]}
 	columns := st.identifying()
-	texts := make([]string, len(columns))
-	for i, c := range columns {
-		texts[i] = "x." + sqltext.Ident(c) + "::text AS " + sqltext.Ident(c)
-	}
+	texts := list.Map(columns, func(c string) string { return "x." + sqltext.Ident(c) + "::text AS " + sqltext.Ident(c) })
 	return fmt.Sprintf("SELECT %s FROM %s x WHERE x.%s <> %s AND (%s) LIMIT %d", strings.Join(texts, ", "), st.sql(),
 		sqltext.Ident(st.tenant), lit(st.a), p.view.Rows(st.rel, p.view.Literal(a)).Read, maxRows)
 }
@@ -177,10 +175,7 @@ func (t *target) source(tenant string) string {
 }
 
 func (t *target) rowsOf(tenant string, columns []string, limit int) string {
-	texts := make([]string, len(columns))
-	for i, c := range columns {
-		texts[i] = "x." + sqltext.Ident(c) + "::text AS " + sqltext.Ident(c)
-	}
+	texts := list.Map(columns, func(c string) string { return "x." + sqltext.Ident(c) + "::text AS " + sqltext.Ident(c) })
 	return fmt.Sprintf("SELECT %s FROM %s LIMIT %d", strings.Join(texts, ", "), t.source(tenant), limit)
 }
 
@@ -235,11 +230,7 @@ func (st *site) listed(alias string, rows []row) string {
 	if len(key) == 0 || len(rows) == 0 {
 		return ""
 	}
-	conditions := make([]string, len(rows))
-	for i, r := range rows {
-		conditions[i] = r.matches(alias, key)
-	}
-	return "(" + strings.Join(conditions, " OR ") + ")"
+	return "(" + list.Join(rows, " OR ", func(r row) string { return r.matches(alias, key) }) + ")"
 }
 
 // identifying are readable columns that tell rows apart: the key, else every

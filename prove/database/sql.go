@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -28,11 +29,7 @@ type row map[string]string
 
 // values lists the literals of the columns.
 func (r row) values(columns []string) string {
-	out := make([]string, len(columns))
-	for i, c := range columns {
-		out[i] = lit(r[c])
-	}
-	return strings.Join(out, ", ")
+	return list.Join(columns, ", ", func(c string) string { return lit(r[c]) })
 }
 
 // with returns a copy with the given columns changed.
@@ -79,9 +76,5 @@ func (r row) matches(alias string, columns []string) string {
 
 // qualified lists columns behind the name of their table.
 func qualified(table string, columns []string) string {
-	list := make([]string, len(columns))
-	for i, c := range columns {
-		list[i] = table + "." + sqltext.Ident(c)
-	}
-	return strings.Join(list, ", ")
+	return list.Join(columns, ", ", func(c string) string { return table + "." + sqltext.Ident(c) })
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/prove"
 )
@@ -323,11 +324,7 @@ func (st *site) planted(alias string) string {
 		}
 		key = st.columns()
 	}
-	conditions := make([]string, len(st.rowsB))
-	for i, r := range st.rowsB {
-		conditions[i] = "(" + r.matches(alias+".", key) + ")"
-	}
-	return "(" + strings.Join(conditions, " OR ") + ")"
+	return "(" + list.Join(st.rowsB, " OR ", func(r row) string { return "(" + r.matches(alias+".", key) + ")" }) + ")"
 }
 
 // attackTable runs, on planted rows, what committed rows could not show.

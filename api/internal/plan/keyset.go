@@ -10,6 +10,7 @@ import (
 	"github.com/moat-db/moat/api/internal/problem"
 	"github.com/moat-db/moat/api/internal/query"
 	"github.com/moat-db/moat/api/internal/schema"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Cursor makes the cursor of the next page from the last row of this one.
@@ -83,11 +84,7 @@ func (w *writer) keyColumn(s source, t query.Term) (keyColumn, error) {
 
 // orderName describes an order, so that a cursor of another one is refused.
 func orderName(keys []keyColumn) string {
-	parts := make([]string, len(keys))
-	for i, k := range keys {
-		parts[i] = k.name + direction(&k.term)
-	}
-	return strings.Join(parts, ",")
+	return list.Join(keys, ",", func(k keyColumn) string { return k.name + direction(&k.term) })
 }
 
 func cursorOf(keys []keyColumn, r *query.Request) *Cursor {
@@ -214,9 +211,5 @@ func (w *writer) past(k keyColumn, value *string) string {
 
 // quoteAll quotes names and joins them by commas.
 func quoteAll(names []string) string {
-	quoted := make([]string, len(names))
-	for i, n := range names {
-		quoted[i] = schema.Quote(n)
-	}
-	return strings.Join(quoted, ", ")
+	return list.Join(names, ", ", func(n string) string { return schema.Quote(n) })
 }

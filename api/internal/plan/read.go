@@ -5,6 +5,7 @@ import (
 
 	"github.com/moat-db/moat/api/internal/query"
 	"github.com/moat-db/moat/api/internal/schema"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Read makes the statement of a GET on a table.
@@ -120,11 +121,7 @@ func (w *writer) fill(sel *selection) {
 }
 
 func (s *selection) names() []Output {
-	out := make([]Output, len(s.outputs))
-	for i, o := range s.outputs {
-		out[i] = Output{o.name, o.kind}
-	}
-	return out
+	return list.Map(s.outputs, func(o output) Output { return Output{o.name, o.kind} })
 }
 
 // limit is the page's, bounded by MaxRows; -1 for none.

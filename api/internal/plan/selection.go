@@ -10,6 +10,7 @@ import (
 	"github.com/moat-db/moat/api/internal/problem"
 	"github.com/moat-db/moat/api/internal/query"
 	"github.com/moat-db/moat/api/internal/schema"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // selection is a rendered select list.
@@ -56,11 +57,7 @@ func (s *selection) comparable(e expression) expression {
 
 // list is the SQL of the select list. PostgreSQL allows an empty one.
 func (s *selection) list() string {
-	parts := make([]string, len(s.outputs))
-	for i, o := range s.outputs {
-		parts[i] = o.expr.sql + " AS " + schema.Quote(o.within())
-	}
-	return strings.Join(parts, ", ")
+	return list.Join(s.outputs, ", ", func(o output) string { return o.expr.sql + " AS " + schema.Quote(o.within()) })
 }
 
 func (s *selection) laterals() string { return strings.Join(s.joins, "") }

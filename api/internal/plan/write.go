@@ -9,6 +9,7 @@ import (
 	"github.com/moat-db/moat/api/internal/problem"
 	"github.com/moat-db/moat/api/internal/query"
 	"github.com/moat-db/moat/api/internal/schema"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -424,13 +425,9 @@ func (w *writer) limited(target source, r *query.Request, conditions []string) (
 	if err != nil {
 		return nil, err
 	}
-	columns := make([]string, len(key))
-	for i, name := range key {
-		columns[i] = target.column(name)
-	}
-	list := strings.Join(columns, ", ")
+	columns := list.Join(key, ", ", target.column)
 	// The inner query has the same alias, which hides the outer one.
-	inner := "SELECT " + list + " FROM " + target.table.SQL() + " AS " + target.alias + where(conditions) +
+	inner := "SELECT " + columns + " FROM " + target.table.SQL() + " AS " + target.alias + where(conditions) +
 		" ORDER BY " + order
 	if r.Root.Limit != nil {
 		inner += " LIMIT " + strconv.FormatInt(*r.Root.Limit, 10)
@@ -438,5 +435,5 @@ func (w *writer) limited(target source, r *query.Request, conditions []string) (
 	if r.Root.Offset > 0 {
 		inner += " OFFSET " + w.arg(strconv.FormatInt(r.Root.Offset, 10)) + "::bigint"
 	}
-	return append(w.tenantCondition(target), "("+list+") IN ("+inner+")"), nil
+	return append(w.tenantCondition(target), "("+columns+") IN ("+inner+")"), nil
 }

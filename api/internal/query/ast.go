@@ -9,7 +9,11 @@
 // docs/reference/postgrest-compatibility.md lists what is different here.
 package query
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/moat-db/moat/internal/list"
+)
 
 // Field is a column, or a path into a JSON column: data->a->0->>b.
 type Field struct {
@@ -145,10 +149,7 @@ func (r *Request) Warning() string {
 	if len(r.Renamed) == 0 {
 		return ""
 	}
-	names := make([]string, len(r.Renamed))
-	for i, n := range r.Renamed {
-		names[i] = "`" + n.Name + "` to `" + n.Alias + "`"
-	}
+	names := list.Map(r.Renamed, func(n Renamed) string { return "`" + n.Name + "` to `" + n.Alias + "`" })
 	return "Embedded resource was referenced by relation name even though it has an alias. This is deprecated and " +
 		"will stop working in a future release. Update " + strings.Join(names, ", ") +
 		" in query string filters, orders or limits."

@@ -3,6 +3,8 @@ package tools
 import (
 	"slices"
 	"strings"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // stateColumns are the columns of the tables in which tools keep their state. A table of
@@ -87,11 +89,7 @@ func IsState(name string, columns []string) bool {
 func StateSQL(literal func(string) string) string {
 	var rows []string
 	for _, s := range States() {
-		columns := make([]string, len(s.Columns))
-		for i, c := range s.Columns {
-			columns[i] = literal(c)
-		}
-		rows = append(rows, "("+literal(s.Name)+", ARRAY["+strings.Join(columns, ", ")+"]::name[])")
+		rows = append(rows, "("+literal(s.Name)+", ARRAY["+list.Join(s.Columns, ", ", literal)+"]::name[])")
 	}
 	return "EXISTS (SELECT FROM (VALUES\n  " + strings.Join(rows, ",\n  ") + `) known (name, columns),
   LATERAL (SELECT array_agg(a.attname) AS columns FROM pg_attribute a

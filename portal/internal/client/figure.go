@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/portal/internal/schema"
 	"github.com/moat-db/moat/portal/internal/text"
 )
@@ -152,10 +153,7 @@ func (p *Pages) figuresOf(tables []*schema.Table, main *schema.Table) []figure {
 func (f figure) condition(v *Visit, a *schema.Arguments, when string) string {
 	parts := []string{when}
 	for _, any := range f.where {
-		each := make([]string, len(any))
-		for i, c := range any {
-			each[i] = c.where(f.table, a, v.Zone)
-		}
+		each := list.Map(any, func(c condition) string { return c.where(f.table, a, v.Zone) })
 		parts = append(parts, "("+strings.Join(each, " or ")+")")
 	}
 	return strings.Join(parts, " and ")

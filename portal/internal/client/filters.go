@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/portal/internal/schema"
 	"github.com/moat-db/moat/portal/internal/text"
 )
@@ -116,11 +117,7 @@ func (l *listPage) other(f filter) []filter {
 }
 
 func options(values []string) []choice {
-	out := make([]choice, len(values))
-	for i, v := range values {
-		out[i] = choice{Value: v, Title: schema.OptionTitle(v)}
-	}
-	return out
+	return list.Map(values, func(v string) choice { return choice{Value: v, Title: schema.OptionTitle(v)} })
 }
 
 // pick marks the choice of a value.

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/portal/internal/schema"
 	"github.com/moat-db/moat/portal/internal/text"
 )
@@ -212,10 +213,7 @@ func matches(t *schema.Table, a *schema.Arguments, search string) string {
 	if len(columns) == 0 {
 		columns = t.Columns[:1]
 	}
-	parts := make([]string, len(columns))
-	for i, c := range columns {
-		parts[i] = "t." + c.SQL() + "::text ilike " + pattern
-	}
+	parts := list.Map(columns, func(c *schema.Column) string { return "t." + c.SQL() + "::text ilike " + pattern })
 	return "(" + strings.Join(parts, " or ") + ")"
 }
 

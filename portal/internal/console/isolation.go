@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
@@ -187,11 +187,7 @@ func describe(p catalog.Policy) policyText {
 	if p.Permissive {
 		t.Kind = "permissive"
 	}
-	var roles []string
-	for _, r := range p.Roles {
-		roles = append(roles, cmp.Or(r, "PUBLIC"))
-	}
-	t.Roles = strings.Join(roles, ", ")
+	t.Roles = list.Join(p.Roles, ", ", func(r string) string { return cmp.Or(r, "PUBLIC") })
 	if p.Using != nil {
 		t.Using = p.Using.Text
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/portal/internal/text"
 )
@@ -93,10 +94,7 @@ func (b *builder) columns(t *Table, r *catalog.Relation) {
 		if !x.Unique {
 			continue
 		}
-		names := make([]string, len(x.Keys))
-		for i, key := range x.Keys {
-			names[i] = key.Column
-		}
+		names := list.Map(x.Keys, func(key catalog.IndexKey) string { return key.Column })
 		t.Constraints[x.Name] = names
 	}
 }

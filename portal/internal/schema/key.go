@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -13,11 +14,7 @@ import (
 
 // JoinKey makes one text of a key's values.
 func JoinKey(values []string) string {
-	escaped := make([]string, len(values))
-	for i, v := range values {
-		escaped[i] = strings.NewReplacer(`\`, `\\`, `,`, `\,`).Replace(v)
-	}
-	return strings.Join(escaped, ",")
+	return list.Join(values, ",", strings.NewReplacer(`\`, `\\`, `,`, `\,`).Replace)
 }
 
 // SplitKey undoes JoinKey.

@@ -8,6 +8,8 @@ import (
 	"golang.org/x/text/currency"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Locale is how a region writes numbers, dates and money. The words around them are English
@@ -64,19 +66,12 @@ func LocaleOf(tag string) *Locale {
 
 // Locales are the tags that there are locales for.
 func Locales() []string {
-	out := make([]string, len(locales))
-	for i, l := range locales {
-		out[i] = l.Tag.String()
-	}
-	return out
+	return list.Map(locales, func(l *Locale) string { return l.Tag.String() })
 }
 
 // LocaleFor returns the one that suits a browser's Accept-Language best.
 func LocaleFor(accept string) *Locale {
-	tags := make([]language.Tag, len(locales))
-	for i, l := range locales {
-		tags[i] = l.Tag
-	}
+	tags := list.Map(locales, func(l *Locale) language.Tag { return l.Tag })
 	_, i := language.MatchStrings(language.NewMatcher(tags), accept)
 	return locales[i]
 }
