@@ -193,10 +193,7 @@ func (o *Operator) ids(ctx context.Context) ([]string, error) {
 		}
 		sql = strings.Join(selects, " UNION ") + " ORDER BY 1"
 	}
-	rows, err := o.conn.Query(ctx, sql)
-	if err != nil {
-		return nil, fmt.Errorf("list the tenants: %w", err)
-	}
+	rows, _ := o.conn.Query(ctx, sql)
 	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
 		return nil, fmt.Errorf("list the tenants: %w", err)

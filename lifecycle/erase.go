@@ -438,12 +438,9 @@ func (o *Operator) Requests(ctx context.Context) ([]Request, error) {
 }
 
 func (o *Operator) requests(ctx context.Context) ([]Request, error) {
-	rows, err := o.conn.Query(ctx, "SELECT tenant, operator, reason, requested_at, due_at, "+
+	rows, _ := o.conn.Query(ctx, "SELECT tenant, operator, reason, requested_at, due_at, "+
 		"due_at <= clock_timestamp(), started_at FROM moat.erasure "+
 		"WHERE finished_at IS NULL AND cancelled_at IS NULL ORDER BY due_at, id")
-	if err != nil {
-		return nil, fmt.Errorf("read moat.erasure: %w", err)
-	}
 	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Request])
 	if err != nil {
 		return nil, fmt.Errorf("read moat.erasure: %w", err)

@@ -106,10 +106,7 @@ SELECT a.attname, c.relname, s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.s
 }
 
 func texts(ctx context.Context, tx pgx.Tx, query string, args ...any) ([]string, error) {
-	rows, err := tx.Query(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
+	rows, _ := tx.Query(ctx, query, args...)
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 

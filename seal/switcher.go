@@ -123,10 +123,7 @@ func (s *switcher) function(f function, m Mode) {
 // able returns [*RolesError] when sealed policies would break a role's statements.
 func able(ctx context.Context, tx pgx.Tx, policies []policyRow) error {
 	tables := list.Map(policies, func(p policyRow) uint32 { return p.OID })
-	rows, err := tx.Query(ctx, unableQuery, tables)
-	if err != nil {
-		return err
-	}
+	rows, _ := tx.Query(ctx, unableQuery, tables)
 	roles, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err == nil && len(roles) > 0 {
 		err = &RolesError{Roles: roles}
@@ -176,10 +173,7 @@ func remember(ctx context.Context, tx pgx.Tx, policies []policyRow) error {
 }
 
 func query[T any](ctx context.Context, tx pgx.Tx, sql string, args ...any) ([]T, error) {
-	rows, err := tx.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, err
-	}
+	rows, _ := tx.Query(ctx, sql, args...)
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[T])
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", firstLine(sql), err)

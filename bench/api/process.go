@@ -61,10 +61,7 @@ func (s *server) processorTime(ctx context.Context, admin *pgx.Conn) (own, backe
 	if own, err = processTime(s.cmd.Process.Pid); err != nil {
 		return 0, 0, err
 	}
-	rows, err := admin.Query(ctx, "select pid from pg_stat_activity where application_name = $1", s.name)
-	if err != nil {
-		return 0, 0, err
-	}
+	rows, _ := admin.Query(ctx, "select pid from pg_stat_activity where application_name = $1", s.name)
 	pids, err := pgx.CollectRows(rows, pgx.RowTo[int])
 	if err != nil {
 		return 0, 0, err

@@ -75,9 +75,6 @@ func accounts(ctx context.Context, d *demo.Demo) ([]idp.Account, error) {
 		return nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	rows, err := conn.Query(ctx, "select id::text, name from app.tenants order by parent_id is not null, name")
-	if err != nil {
-		return nil, err
-	}
+	rows, _ := conn.Query(ctx, "select id::text, name from app.tenants order by parent_id is not null, name")
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[idp.Account])
 }

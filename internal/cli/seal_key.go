@@ -134,11 +134,8 @@ func (a *app) sealKeyNew(ctx context.Context, args []string, f sealKeyFlags) err
 // exist, and further roles.
 func installOptions(ctx context.Context, conn *pgx.Conn, c config.Config, roles []string) (seal.InstallOptions, error) {
 	o := seal.InstallOptions{Setting: tenantSetting(c), Applications: append([]string{c.Roles.Application}, roles...)}
-	rows, err := conn.Query(ctx, "select rolname::text from pg_catalog.pg_roles where rolname = any ($1) order by 1",
+	rows, _ := conn.Query(ctx, "select rolname::text from pg_catalog.pg_roles where rolname = any ($1) order by 1",
 		[]string{c.Roles.Tree, c.Roles.Definer})
-	if err != nil {
-		return o, err
-	}
 	own, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	o.Applications = append(o.Applications, own...)
 	return o, err

@@ -94,11 +94,8 @@ func (c *Cluster) at(n node) *Cluster {
 
 func nodesOf(coordinator string) (nodes []node, err error) {
 	err = withConn(coordinator, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, "SELECT nodename, nodeport FROM pg_dist_node WHERE groupid <> 0 AND isactive "+
+		rows, _ := conn.Query(ctx, "SELECT nodename, nodeport FROM pg_dist_node WHERE groupid <> 0 AND isactive "+
 			"AND noderole = 'primary' ORDER BY 1, 2")
-		if err != nil {
-			return err
-		}
 		nodes, err = pgx.CollectRows(rows, pgx.RowToStructByPos[node])
 		return err
 	})

@@ -157,11 +157,8 @@ func (v *Visit) below(tx pgx.Tx, own string, opens bool) ([]clientLine, error) {
 	if list.Label != "" {
 		label = "coalesce(" + sqltext.Ident(list.Label) + "::text, " + key + ")"
 	}
-	rows, err := tx.Query(v, "select "+key+", "+label+", "+list.Suspension.SQL()+" from "+list.QName().SQL()+
+	rows, _ := tx.Query(v, "select "+key+", "+label+", "+list.Suspension.SQL()+" from "+list.QName().SQL()+
 		" order by "+key+" <> $1, 2, 1 limit $2", own, maxClients)
-	if err != nil {
-		return nil, err
-	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (c clientLine, err error) {
 		err = row.Scan(&c.ID, &c.Name, &c.Suspended)
 		c.Own = c.ID == own

@@ -128,10 +128,7 @@ func readTenants(ctx context.Context, tx pgx.Tx, t *serving.Tenants, only string
 	if only != "" {
 		sql, args = sql+" where "+key+" = $1", []any{only}
 	}
-	rows, err := tx.Query(ctx, sql+" order by 2 limit 1000", args...)
-	if err != nil {
-		return nil, err
-	}
+	rows, _ := tx.Query(ctx, sql+" order by 2 limit 1000", args...)
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (tenant, error) {
 		var one tenant
 		err := row.Scan(&one.ID, &one.Name, &one.Suspended)

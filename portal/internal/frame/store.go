@@ -159,11 +159,8 @@ func (s *Store) end(ctx context.Context, id []byte) error {
 
 // of lists the sessions of an owner, the newest first.
 func (s *Store) of(ctx context.Context, owner []byte, now time.Time) ([]kept, error) {
-	rows, err := s.Pool.Query(ctx, `select id, created, expires, about from moat.portal_session
+	rows, _ := s.Pool.Query(ctx, `select id, created, expires, about from moat.portal_session
 		where owner = $1 and expires > $2 order by created desc, id`, owner, now)
-	if err != nil {
-		return nil, err
-	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (k kept, err error) {
 		err = row.Scan(&k.id, &k.created, &k.expires, &k.about)
 		return k, err

@@ -38,11 +38,8 @@ func (l *Ledger) Lines(ctx context.Context, tx pgx.Tx, q Question) ([]Line, erro
 		args = append(args, q.Tenant)
 		where += " and l." + column + " = $" + strconv.Itoa(len(args))
 	}
-	rows, err := tx.Query(ctx, "select l.at, l.operator, l.action, l.reason, l.details, coalesce(l."+column+"::text, '') "+
+	rows, _ := tx.Query(ctx, "select l.at, l.operator, l.action, l.reason, l.details, coalesce(l."+column+"::text, '') "+
 		"from moat.operator_log l where "+where+" order by l.at desc, l.id desc limit "+strconv.Itoa(q.Most), args...)
-	if err != nil {
-		return nil, err
-	}
 	lines, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Line, error) {
 		l := Line{Times: 1}
 		err := row.Scan(&l.At, &l.Operator, &l.Action, &l.Reason, &l.Details, &l.Tenant)

@@ -37,11 +37,8 @@ func State(ctx context.Context, tx pgx.Tx, name string, into any) (at time.Time,
 
 // Past reads what was kept under names that begin so, the newest first.
 func Past[T any](ctx context.Context, tx pgx.Tx, begins string, most int) ([]T, error) {
-	rows, err := tx.Query(ctx, `select value from moat.console_state where starts_with(name, $1)
+	rows, _ := tx.Query(ctx, `select value from moat.console_state where starts_with(name, $1)
 		order by at desc limit $2`, begins, most)
-	if err != nil {
-		return nil, err
-	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (one T, err error) {
 		var text []byte
 		if err := row.Scan(&text); err != nil {
