@@ -12,12 +12,9 @@ func (f *facts) callable(fn *catalog.Function) bool {
 	if fn.Result != "trigger" && fn.Result != "event_trigger" {
 		return len(f.apps) == 0 || f.appMay(fn.Privileges, "EXECUTE") || f.aggregated(fn)
 	}
-	for _, r := range f.look.Triggered(fn.QName()) {
-		if f.appTouches(r, "INSERT", "UPDATE", "DELETE", "TRUNCATE") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(f.look.Triggered(fn.QName()), func(r *catalog.Relation) bool {
+		return f.appTouches(r, "INSERT", "UPDATE", "DELETE", "TRUNCATE")
+	})
 }
 
 // aggregated reports whether an application role may run an aggregate of the function: the

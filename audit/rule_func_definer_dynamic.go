@@ -41,12 +41,7 @@ func (f *facts) trustedDynamic(fn *catalog.Function, b *body.Uses) bool {
 	if fn.Result != "trigger" || runsRow(b.Tokens) {
 		return false
 	}
-	for _, t := range b.Tokens {
-		if t.Is("||") || containsVerb(t.Text, 's') {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(b.Tokens, func(t sqltext.Token) bool { return t.Is("||") || containsVerb(t.Text, 's') })
 }
 
 // runsRow reports whether a trigger runs a text that stands in the row.

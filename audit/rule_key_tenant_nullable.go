@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
@@ -30,10 +31,5 @@ var ruleKeyTenantNullable = Rule{
 
 // sharesNulls reports whether a policy shows rows without a tenant to everybody.
 func (f *facts) sharesNulls(r *catalog.Relation) bool {
-	for _, p := range f.policies[r.QName()] {
-		if p.using.NullMeansShared {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(f.policies[r.QName()], func(p *judgedPolicy) bool { return p.using.NullMeansShared })
 }

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/moat-db/moat/catalog"
 )
@@ -30,12 +31,9 @@ func (f *facts) protectedRelative(r *catalog.Relation) bool {
 			return true
 		}
 	}
-	for _, child := range f.look.Children(r) {
-		if child.RLS && child.IsTable() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(f.look.Children(r), func(child *catalog.Relation) bool {
+		return child.RLS && child.IsTable()
+	})
 }
 
 func (f *facts) rlsDisabled(r *catalog.Relation) Finding {

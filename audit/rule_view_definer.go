@@ -122,12 +122,9 @@ var namedSetting = regexp.MustCompile(`current_setting\('([^']+)'`)
 // ofTenant reports whether a condition compares with a setting that policies compare with too,
 // or with none by name: another may be set by whoever likes.
 func (f *facts) ofTenant(part string) bool {
-	for _, named := range namedSetting.FindAllStringSubmatch(part, -1) {
-		if !f.known(strings.ToLower(named[1])) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(namedSetting.FindAllStringSubmatch(part, -1), func(named []string) bool {
+		return !f.known(strings.ToLower(named[1]))
+	})
 }
 
 // known reports whether a setting says who the caller is: the tenant's, those of the facts

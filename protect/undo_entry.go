@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -82,12 +83,9 @@ var errSingly = errors.New("undo statement by statement")
 // oneByOne tells the entries with a statement that scans a table, or may not be in a
 // transaction: each runs by itself, and one that has run before is passed over.
 func oneByOne(undo []string) bool {
-	for _, q := range undo {
-		if strings.Contains(q, " VALIDATE CONSTRAINT ") || strings.Contains(q, " CONCURRENTLY ") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(undo, func(q string) bool {
+		return strings.Contains(q, " VALIDATE CONSTRAINT ") || strings.Contains(q, " CONCURRENTLY ")
+	})
 }
 
 // commits is how a block that copies rows ends a batch.

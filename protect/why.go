@@ -2,6 +2,7 @@ package protect
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
@@ -72,12 +73,7 @@ func (p *Plan) collect(e *Explanation) {
 }
 
 func mentions(sql []string, q catalog.QName) bool {
-	for _, s := range sql {
-		if strings.Contains(s, " "+q.SQL()+" ") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(sql, func(s string) bool { return strings.Contains(s, " "+q.SQL()+" ") })
 }
 
 func pathText(path catalog.Path) string {

@@ -154,12 +154,9 @@ func (a *asker) names(name string) bool {
 }
 
 func (a *asker) policiesRead(r *reading, table catalog.QName) bool {
-	for _, j := range a.judgements(r) {
-		if slices.Contains(j.Subqueries, table) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(a.judgements(r), func(j policy.Judgement) bool {
+		return slices.Contains(j.Subqueries, table)
+	})
 }
 
 // commands are those whose policies bind the statement on a table: whatever names a row

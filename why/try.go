@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -141,12 +142,7 @@ func (a *asker) execute(ctx context.Context, conn *pgconn.PgConn) error {
 
 // nothing reports whether a row is that of an aggregate over no rows.
 func nothing(values [][]byte) bool {
-	for _, v := range values {
-		if v != nil && string(v) != "0" {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(values, func(v []byte) bool { return v != nil && string(v) != "0" })
 }
 
 func (a *asker) done(rows int64, zero bool, err error) error {

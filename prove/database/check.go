@@ -31,12 +31,9 @@ func (w *sower) assignment(ctx context.Context, st *site, variant int) row {
 // everNew says whether a CHECK constraint is on a column that must be unique: then
 // each row needs values that no earlier one had.
 func (w *sower) everNew(st *site) bool {
-	for _, c := range w.conditions(st) {
-		if slices.ContainsFunc(c.columns, st.unique) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.conditions(st), func(c condition) bool {
+		return slices.ContainsFunc(c.columns, st.unique)
+	})
 }
 
 // condition is a CHECK constraint over some columns.

@@ -262,10 +262,5 @@ func subset(names, of []string) bool {
 	for _, n := range of {
 		have[n] = true
 	}
-	for _, n := range names {
-		if !have[n] {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(names, func(n string) bool { return !have[n] })
 }

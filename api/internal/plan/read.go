@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/moat-db/moat/api/internal/query"
@@ -77,12 +78,7 @@ func wholeRow(t *schema.Table) bool {
 	if len(t.Columns) == 0 {
 		return false
 	}
-	for _, c := range t.Columns {
-		if !c.Select {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(t.Columns, func(c *schema.Column) bool { return !c.Select })
 }
 
 // rowHash is what an ETag is made of: it changes with any value of the row.

@@ -17,12 +17,9 @@ type (
 // [Statement.Bind] fills. It returns false, and the statement must not be used, when a
 // marker ended somewhere else than as a parameter of its own.
 func (s *Statement) Template(markers []string) bool {
-	for _, one := range []*Statement{s, s.Count} {
-		if one != nil && !one.template(markers) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc([]*Statement{s, s.Count}, func(one *Statement) bool {
+		return one != nil && !one.template(markers)
+	})
 }
 
 func (s *Statement) template(markers []string) bool {
