@@ -24,20 +24,27 @@ const clubs = `CREATE SCHEMA app;
 
 const projects = "SELECT count(*) FROM app.projects"
 
-func clubsBench(t *testing.T, all bool, people bool) *bench {
+func clubsBench(t *testing.T, c *pgtest.Cluster, all bool, people bool) *bench {
 	t.Helper()
 	s := catalog.Shapes{Caller: &catalog.Caller{Table: in("memberships"), Subject: "user_id", All: all}}
 	if people {
 		s.Members = []catalog.Members{{Table: in("users"), Through: in("memberships"), Person: "user_id",
 			Columns: []string{"id", "name"}}}
 	}
-	return shapedBench(t, pgtest.Shared(t), clubs, s)
+	return shapedBench(t, c, clubs, s)
 }
 
 // The active tenant is verified by the caller's membership.
 func TestCallerActive(t *testing.T) {
 	t.Parallel()
-	clubsBench(t, false, false).act(t, []scene{
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
+		t.Parallel()
+		clubsBench(t, c, false, false).bothModes(t, callerActiveScenes())
+	})
+}
+
+func callerActiveScenes() []scene {
+	return []scene{
 		{tenant: "1", subject: "2", sql: projects, want: "2"},
 		{tenant: "3", subject: "2", sql: projects, want: "0"},
 		{tenant: "1", sql: projects, want: "0"},
@@ -50,21 +57,30 @@ func TestCallerActive(t *testing.T) {
 		{tenant: "1", subject: "2", sql: "SELECT count(*) FROM app.memberships", want: "2"},
 		{subject: "2", sql: "INSERT INTO app.memberships VALUES (3, 2, 'admin')", want: "42501"},
 		{subject: "2", sql: "UPDATE app.memberships SET role = 'admin'", want: "42501"},
-	})
+	}
 }
 
 // All tenants of the caller at once, wherever they are.
 func TestCallerAll(t *testing.T) {
 	t.Parallel()
-	clubsBench(t, true, false).act(t, []scene{
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
+		t.Parallel()
+		clubsBench(t, c, true, false).bothModes(t, callerAllScenes())
+	})
+}
+
+func callerAllScenes() []scene {
+	return []scene{
 		{subject: "2", sql: projects, want: "4"}, {subject: "4", sql: projects, want: "2"}, {sql: projects, want: "0"},
 		{tenant: "3", subject: "2", sql: projects, want: "4"},
 		{subject: "2", sql: "INSERT INTO app.projects VALUES (1, 9)", want: "1"},
 		{subject: "2", sql: "INSERT INTO app.projects VALUES (3, 9)", want: "42501"},
 		{subject: "2", sql: "UPDATE app.projects SET tenant_id = 3", want: "42501"},
+		// From one's own tenant to one's own.
+		{subject: "2", sql: "UPDATE app.projects SET tenant_id = 2, id = 9 WHERE tenant_id = 1 AND id = 1", want: "1"},
 		{subject: "2", sql: "DELETE FROM app.projects", want: "4"},
 		{subject: "2", sql: "INSERT INTO app.memberships VALUES (3, 2, 'admin')", want: "42501"},
-	})
+	}
 }
 
 // A member is an issuer's subject: the same subject of another is somebody else, who sees
@@ -127,7 +143,14 @@ func ownOf(issuer, note string) []scene {
 // one is chosen, and nobody writes a membership.
 func TestCallerAndPeople(t *testing.T) {
 	t.Parallel()
-	clubsBench(t, false, true).act(t, []scene{
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
+		t.Parallel()
+		clubsBench(t, c, false, true).bothModes(t, callerAndPeopleScenes())
+	})
+}
+
+func callerAndPeopleScenes() []scene {
+	return []scene{
 		{tenant: "1", subject: "2", sql: "SELECT count(*) FROM app.memberships", want: "3"},
 		{subject: "2", sql: "SELECT count(*) FROM app.memberships", want: "2"},
 		{sql: "SELECT count(*) FROM app.memberships", want: "0"},
@@ -136,5 +159,5 @@ func TestCallerAndPeople(t *testing.T) {
 		{tenant: "1", subject: "2", sql: "SELECT email FROM app.users", want: "42501"},
 		{tenant: "1", subject: "2", sql: "DELETE FROM app.memberships", want: "42501"},
 		{tenant: "1", subject: "2", sql: projects, want: "2"},
-	})
+	}
 }
