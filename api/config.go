@@ -160,7 +160,8 @@ type Limits struct {
 	// quarters of the pool.
 	Concurrent int
 	// BesideOthers is how many statements of tenants whose statements cost much run at a
-	// time, together, while others are about; 0 means an eighth of the pool.
+	// time, together, while others are about, and half of how many of those do whose
+	// statements take much of the time; 0 means an eighth of the pool.
 	BesideOthers int
 	// Waiting requests of a tenant for a turn; 0 means 4 times Concurrent.
 	Waiting int

@@ -44,8 +44,10 @@ func attacks() []attack {
 	}
 	return []attack{
 		{name: "lists of 1,000", request: get("/rest/v1/leads?order=created_at.desc&limit=1000")},
+		{name: "single rows", request: get("/rest/v1/leads?limit=1")},
 		{name: "slow conditions", request: get("/rest/v1/leads?name=imatch.(a*)*b.*c&email=imatch.(x*)*y&limit=1")},
 		{name: "exports", request: page("GET", "/portal/t/leads/export", "")},
+		{name: "pages", request: page("GET", "/portal/dashboard", "")},
 		{name: "/readyz", request: get("/readyz")},
 		{name: "sign-ins", request: func(token, _ string) []byte {
 			return page("POST", "/portal/sign-in", url.Values{"token": {token}}.Encode())("", "")

@@ -320,7 +320,8 @@ type Limits struct {
 	Burst             int     `yaml:"burst"`
 	Concurrent        int     `yaml:"concurrent"`
 	// BesideOthers is how many statements of heavy tenants run at a time, together, while
-	// others are about; zero means an eighth of the pool.
+	// others are about, and half of how many of busy ones do; zero means an eighth of the
+	// pool.
 	BesideOthers int `yaml:"beside_others"`
 	// KeyRequestsPerSecond is the rate of each API key, beside its tenant's.
 	KeyRequestsPerSecond float64       `yaml:"key_requests_per_second"`

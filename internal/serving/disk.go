@@ -75,7 +75,7 @@ func (x *Exchange) takeDisk(n int64) error {
 		case x.lane.disk+n > tenantDisk:
 			return tooMany(time.Minute, "the tenant's answers that are on their way take too much of the disk")
 		case g.disk+n > allDisk:
-			return busy("the server has too many large answers on their way")
+			return noRoom("the server has too many large answers on their way")
 		}
 		x.lane.disk, g.disk = x.lane.disk+n, g.disk+n
 	}

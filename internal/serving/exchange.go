@@ -164,7 +164,7 @@ func (x *Exchange) Take(n int) error {
 	}
 	for g.held+size > g.limits.AllBytes {
 		if !g.end(g.fattest()) {
-			return busy("the server has too many answers on their way")
+			return noRoom("the server has too many answers on their way")
 		}
 	}
 	x.hold(size)

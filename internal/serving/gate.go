@@ -27,7 +27,7 @@ type Limits struct {
 	// Waiting requests of a tenant for a turn; 0 means 4 times Concurrent.
 	Waiting int
 	// BesideOthers is how many statements of heavy tenants run at a time, together, while
-	// others are about; 0 means an eighth of the pool.
+	// others are about, and half of how many of busy ones do; 0 means an eighth of the pool.
 	BesideOthers int
 	// Wait for a turn; 0 means 2 s.
 	Wait time.Duration
@@ -85,7 +85,9 @@ func tooMany(after time.Duration, reason string, args ...any) error {
 	return &RefusedError{Reason: fmt.Sprintf(reason, args...), After: max(after, time.Second)}
 }
 
-func busy(reason string) error { return &RefusedError{Busy: true, Reason: reason, After: time.Second} }
+func noRoom(reason string) error {
+	return &RefusedError{Busy: true, Reason: reason, After: time.Second}
+}
 
 // Gate lets requests through to the pool: each tenant at its rate and with its share
 // of the connections, and tenants that wait in turn, one request each, so that a
@@ -93,7 +95,7 @@ func busy(reason string) error { return &RefusedError{Busy: true, Reason: reason
 // memory (Exchange). All that share a pool must share its Gate.
 type Gate struct {
 	limits  Limits
-	most    int // statements of one tenant at a time, whatever its limit
+	each    int // statements of one tenant at a time, whatever its limit
 	reserve int // connections that only a quick tenant without one may take
 	slots   int
 
@@ -126,8 +128,10 @@ type lane struct {
 	running int
 	took    time.Duration // by one of its statements, the last ones counting most
 	cost    time.Duration // of one, likewise: see [work.now]
-	ended   time.Time     // the last of them
+	began   time.Time     // the last of them
+	ended   time.Time     // the one that ended last
 	owed    time.Duration // when it ended: see [lane.owes]
+	used    time.Duration // likewise: see [lane.uses]
 	waiting []*waiter
 	queued  bool
 	held    int64
@@ -160,7 +164,7 @@ func newGate(slots int, l Limits) *Gate {
 		usages:  map[string]*Usage{}, nobody: &lane{limiter: newStrangers()}, probes: &lane{limiter: newStrangers()},
 		began: time.Now(), work: work{read: time.Now()}}
 	// One tenant alone never takes the whole pool.
-	g.most = max(1, slots*3/4)
+	g.each = max(1, slots*3/4)
 	return g
 }
 
@@ -270,6 +274,7 @@ func (g *Gate) ran(l *lane, took, cost time.Duration) {
 	now := time.Now()
 	l.cost += (cost - l.cost) / 4
 	l.owed = min(l.owes(now)+max(cost-g.work.cheap(now, l.cost), 0), mostOwed)
+	l.used = min(l.uses(now)+cost, mostOwed)
 	l.took, l.ended = max(l.took+(took-l.took)/4, 1), now
 }
 
@@ -298,18 +303,15 @@ func (g *Gate) gaveUp(l *lane) error {
 	if l.running > 0 {
 		return tooMany(time.Second, "the tenant has too many requests at once")
 	}
-	return busy("Timed out acquiring connection from connection pool.")
+	return noRoom("Timed out acquiring connection from connection pool.")
 }
 
 // begin begins a turn, and returns the function that ends it, once.
 func (g *Gate) begin(l *lane, long bool) func() {
 	began, clock := time.Now(), g.work.now(g.slots-g.free)
-	heavy := !long && l.heavy(began)
-	switch {
-	case heavy:
-		g.work.heavies++
-	case !long:
-		g.work.others = began
+	weight := light
+	if !long {
+		weight = g.work.begins(l, began)
 	}
 	g.free--
 	l.running++
@@ -320,9 +322,7 @@ func (g *Gate) begin(l *lane, long bool) func() {
 		g.count(l.tenant, func(u *Usage) { u.Busy += took })
 		if !long {
 			g.ran(l, took, cost)
-		}
-		if heavy {
-			time.AfterFunc(took, g.rested)
+			g.rest(weight, took)
 		}
 		l.running--
 		g.free++
@@ -401,6 +401,6 @@ func (g *Gate) forget(now time.Time) {
 
 func (l *lane) fresh(now time.Time) bool {
 	return l.open == 0 && l.slowed == 0 && l.running == 0 && len(l.waiting) == 0 && l.held == 0 &&
-		(l.took < slowStatement || now.Sub(l.ended) > slowFor) && !l.heavy(now) &&
+		(l.took < slowStatement || now.Sub(l.ended) > slowFor) && l.weight(now) == light &&
 		(l.limiter == nil || l.limiter.TokensAt(now) >= float64(l.limiter.Burst()))
 }

@@ -1,17 +1,32 @@
 package serving
 
-import "time"
+import (
+	"slices"
+	"time"
+)
+
+// weight is what a tenant's statements of late are to the others.
+type weight int
+
+const (
+	light weight = iota
+	busy         // they took much of the time, however little each costs
+	heavy        // they cost much
+	weights
+)
 
 // A tenant is heavy whose statements cost more than a sixteenth of the time of late: what each
 // costs beyond what is cheap here is owed, up to mostOwed, and a second of it is forgiven in
-// sixteen. Who asks often for little is not heavy.
+// sixteen. Who asks often for little is not heavy, but busy from a quarter of the time on, of
+// which all counts.
 const (
-	heavyAt  = 100 * time.Millisecond
-	mostOwed = 2 * time.Second
-	forgiven = 16
+	muchOwed    = 100 * time.Millisecond
+	mostOwed    = 2 * time.Second
+	forgiven    = 16
+	forgivenUse = 4
 )
 
-// aboutFor is for how long a tenant that is not heavy is about after it began a statement.
+// aboutFor is for how long a light tenant is about after it began a statement.
 const aboutFor = 10 * time.Second
 
 // What is cheap depends on the machine, and on how far away the database is: a few times what the
@@ -22,17 +37,28 @@ const (
 	quickestFor = 2 * time.Second
 )
 
-func (l *lane) heavy(now time.Time) bool { return l.owes(now) >= heavyAt }
+func (l *lane) weight(now time.Time) weight {
+	switch {
+	case l.owes(now) >= muchOwed:
+		return heavy
+	case l.uses(now) >= muchOwed:
+		return busy
+	}
+	return light
+}
 
-// owes is what the lane's statements have cost of late.
+// owes is what the lane's statements have cost of late, beyond what is cheap.
 func (l *lane) owes(now time.Time) time.Duration { return max(l.owed-now.Sub(l.ended)/forgiven, 0) }
+
+// uses is what they have cost, all of it.
+func (l *lane) uses(now time.Time) time.Duration { return max(l.used-now.Sub(l.ended)/forgivenUse, 0) }
 
 // work is what the pool's connections do.
 type work struct {
 	clock   time.Duration // see [work.now]
 	read    time.Time     // when the clock was read last
-	heavies int           // statements of heavy tenants that run, or rest
-	others  time.Time     // when a tenant that is not heavy began one
+	running [weights]int  // statements of tenants of a weight that run, or rest
+	others  [8]*lane      // that were light as they began a statement, last first
 
 	quickest   time.Duration // what a statement of the quickest tenant costs
 	quickestAt time.Time     // when that was so
@@ -59,14 +85,43 @@ func (w *work) now(running int) time.Duration {
 
 // leavesWork reports whether a lane's next statement leaves processors to others: connections
 // alone, which [Gate.kept] leaves them, are no help to who waits for a processor. Who has waited
-// for long runs one statement in any case, so that heavy tenants do not lock each other out.
+// for long runs one statement in any case, so that such tenants do not lock each other out.
 func (g *Gate) leavesWork(l *lane, late bool) bool {
 	now := time.Now()
-	return !l.heavy(now) || g.work.heavies < g.limits.BesideOthers || !g.work.othersAbout(now) ||
-		late && l.running == 0
+	w := l.weight(now)
+	return w == light || g.work.running[w] < g.most(w) || !g.work.othersAbout(now) || late && l.running == 0
 }
 
-func (w *work) othersAbout(now time.Time) bool { return now.Sub(w.others) <= aboutFor }
+// most is how many statements of all tenants of a weight run at a time beside others.
+func (g *Gate) most(w weight) int {
+	if w == busy {
+		return 2 * g.limits.BesideOthers
+	}
+	return g.limits.BesideOthers
+}
+
+// begins notes that a lane begins a statement, and returns the lane's weight.
+func (w *work) begins(l *lane, now time.Time) weight {
+	l.began = now
+	is := l.weight(now)
+	w.running[is]++
+	if is == light && w.others[0] != l {
+		i := slices.Index(w.others[:], l)
+		if i < 0 {
+			i = len(w.others) - 1
+		}
+		copy(w.others[1:], w.others[:i])
+		w.others[0] = l
+	}
+	return is
+}
+
+// othersAbout reports whether tenants are about that are still light.
+func (w *work) othersAbout(now time.Time) bool {
+	return slices.ContainsFunc(w.others[:], func(l *lane) bool {
+		return l != nil && now.Sub(l.began) <= aboutFor && l.weight(now) == light
+	})
+}
 
 func (g *Gate) othersAbout() bool {
 	g.mu.Lock()
@@ -74,13 +129,19 @@ func (g *Gate) othersAbout() bool {
 	return g.work.othersAbout(time.Now())
 }
 
-// rested is called when a statement of a heavy tenant ended as long ago as it took. So half of
-// the time is left to others, and to sending what was read.
-func (g *Gate) rested() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.work.heavies--
-	g.dispatch()
+// rest ends a statement that took so long, for a tenant that is not light only when as long has
+// passed again. So half of the time is left to others, and to sending what was read.
+func (g *Gate) rest(w weight, took time.Duration) {
+	if w == light {
+		g.work.running[w]--
+		return
+	}
+	time.AfterFunc(took, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.work.running[w]--
+		g.dispatch()
+	})
 }
 
 // late is called when half of a waiter's time is over.

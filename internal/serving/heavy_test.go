@@ -2,6 +2,7 @@ package serving
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -73,6 +74,50 @@ func TestHeavyTenantsLeaveWork(t *testing.T) {
 	})
 }
 
+// Tenants whose statements take much of the time, however cheap each is, run few at a time while
+// one is about whose statements do not, and as many as ever while none is: alone, or even ones.
+func TestBusyTenantsLeaveWork(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name            string
+		busy            []string
+		other           bool
+		atMost, atLeast int32 // at a time, and in 4 s
+	}{
+		{"alone", []string{"a"}, false, 6, 79_000},
+		{"beside another", []string{"a"}, true, 2, 13_000},
+		{"two beside another", []string{"a", "b"}, true, 2, 13_000},
+		{"two even ones", []string{"a", "b"}, false, 6, 79_000},
+		{"eight even ones", strings.Split("abcdefgh", ""), false, 8, 105_000},
+		{"eight even ones beside another", strings.Split("abcdefgh", ""), true, 8, 95_000},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := NewGate(8, Limits{})
+				all, other := &crowd{g: g}, &crowd{g: g}
+				defer all.end()
+				defer other.end()
+				if c.other {
+					other.run(t, "other", 300*time.Microsecond, 10*time.Millisecond)
+				}
+				for _, tenant := range c.busy {
+					for range 20 {
+						all.run(t, tenant, 300*time.Microsecond, 0)
+					}
+				}
+				time.Sleep(time.Second)
+				all.most.Store(0)
+				before, others := all.done.Load(), other.done.Load()
+				time.Sleep(4 * time.Second)
+				n, most := all.done.Load()-before, all.most.Load()
+				if most > c.atMost || n < c.atLeast || c.other && other.done.Load()-others < 380 {
+					t.Errorf("%d run at a time, %d in 4 s, and %d of the other", most, n, other.done.Load()-others)
+				}
+			})
+		})
+	}
+}
+
 // Many quick statements make no tenant heavy, nor does being slowed down by a heavy one.
 func TestQuickTenantsAreNotHeavy(t *testing.T) {
 	t.Parallel()
@@ -88,7 +133,7 @@ func TestQuickTenantsAreNotHeavy(t *testing.T) {
 			time.Sleep(time.Second)
 			now := time.Now()
 			g.mu.Lock()
-			if !g.lanes["heavy"].heavy(now) || g.lanes["slowed"].heavy(now) {
+			if g.lanes["heavy"].weight(now) != heavy || g.lanes["slowed"].weight(now) == heavy {
 				t.Errorf("owed: %s and %s", g.lanes["heavy"].owes(now), g.lanes["slowed"].owes(now))
 			}
 			g.mu.Unlock()
@@ -121,7 +166,8 @@ func TestHeavyDependsOnTheOthers(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				g.mu.Lock()
 				defer g.mu.Unlock()
-				if now := time.Now(); g.lanes["points"].heavy(now) || g.lanes["lists"].heavy(now) != c.heavy {
+				if now := time.Now(); g.lanes["points"].weight(now) == heavy ||
+					(g.lanes["lists"].weight(now) == heavy) != c.heavy {
 					t.Errorf("points owe %s, lists %s", g.lanes["points"].owes(now), g.lanes["lists"].owes(now))
 				}
 			})
@@ -135,8 +181,8 @@ func TestHeavyTenantsDoNotLockOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGate(8, Limits{})
-		long, heavy, quick := &crowd{g: g}, &crowd{g: g}, &crowd{g: g}
-		for _, c := range []*crowd{long, heavy, quick} {
+		long, dear, quick := &crowd{g: g}, &crowd{g: g}, &crowd{g: g}
+		for _, c := range []*crowd{long, dear, quick} {
 			defer c.end()
 		}
 		quick.run(t, "quick", time.Millisecond, 10*time.Millisecond)
@@ -144,14 +190,14 @@ func TestHeavyTenantsDoNotLockOut(t *testing.T) {
 			long.run(t, "long", 5*time.Second, 0)
 		}
 		time.Sleep(20 * time.Second)
-		heavy.run(t, "heavy", 200*time.Millisecond, 0)
+		dear.run(t, "heavy", 200*time.Millisecond, 0)
 		time.Sleep(20 * time.Second)
-		if n := heavy.done.Load(); n < 15 || heavy.refused.Load()+quick.refused.Load() > 0 {
-			t.Errorf("a heavy tenant beside a long one ran %d in 20 s; %d refused", n, heavy.refused.Load())
+		if n := dear.done.Load(); n < 15 || dear.refused.Load()+quick.refused.Load() > 0 {
+			t.Errorf("a heavy tenant beside a long one ran %d in 20 s; %d refused", n, dear.refused.Load())
 		}
 		l := &lane{owed: mostOwed, ended: time.Now()}
-		time.Sleep((mostOwed - heavyAt) * forgiven)
-		if !l.heavy(time.Now()) || l.heavy(time.Now().Add(time.Second)) {
+		time.Sleep((mostOwed - muchOwed) * forgiven)
+		if l.weight(time.Now()) != heavy || l.weight(time.Now().Add(time.Second)) == heavy {
 			t.Error("it is not forgiven in time")
 		}
 	})

@@ -60,9 +60,9 @@ func (x *Exchange) Limit(own standing.Limit) {
 
 // limit gives a lane the limits of its tenant: its own, and where it has none, those of all.
 func (g *Gate) limit(l *lane, own standing.Limit) {
-	l.each = min(g.limits.Concurrent, g.most)
+	l.each = min(g.limits.Concurrent, g.each)
 	if own.Concurrent != nil {
-		l.each = min(*own.Concurrent, g.most)
+		l.each = min(*own.Concurrent, g.each)
 	}
 	r, burst := g.limits.RequestsPerSecond, g.limits.Burst
 	if own.RequestsPerSecond != nil {
