@@ -1,6 +1,10 @@
 package catalog
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/moat-db/moat/internal/list"
+)
 
 // Definition returns a fingerprint of what the Snapshot says of the objects that reports
 // call by this name: schema.table, schema.table.part, schema.function(types), the name
@@ -81,11 +85,7 @@ func (r *Relation) note(name string, note func(string, any)) {
 
 // InputTypes lists the types of the arguments that a call passes.
 func (f *Function) InputTypes() []string {
-	var types []string
-	for _, p := range f.Inputs() {
-		types = append(types, p.Type)
-	}
-	return types
+	return list.Map(f.Inputs(), func(p Param) string { return p.Type })
 }
 
 // Signature names a function for people: schema.name(types).

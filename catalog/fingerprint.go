@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Fingerprint returns the SHA-256, in hexadecimal, of what a Snapshot says of the
@@ -16,9 +18,7 @@ func Fingerprint(s *Snapshot) string {
 	// the number of large objects, which are rows.
 	c.User, c.Unseen, c.LargeObjects, c.Settings = "", nil, 0, nil
 	c.Schemas = nil
-	for _, schema := range s.Schemas {
-		c.Schemas = append(c.Schemas, seen(schema))
-	}
+	c.Schemas = append(c.Schemas, list.Map(s.Schemas, seen)...)
 	return fingerprint(c)
 }
 

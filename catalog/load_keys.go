@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 func (l *loader) constraints(rows pgx.Rows) error {
@@ -29,9 +31,7 @@ func (l *loader) constraints(rows pgx.Rows) error {
 			c.OnDelete, c.OnUpdate = action(r.DeleteAction), action(r.UpdateAction)
 			c.SetColumns = l.names(r.Relation, r.SetNums)
 		}
-		for _, oid := range r.OperatorOIDs {
-			c.Operators = append(c.Operators, l.operators[oid].Name)
-		}
+		c.Operators = append(c.Operators, list.Map(r.OperatorOIDs, func(oid OID) string { return l.operators[oid].Name })...)
 		rel.Constraints = append(rel.Constraints, c)
 		// 18 knows NOT NULL constraints that older rows may break.
 		if column := rel.Column(first(c.Columns)); c.Type == NotNull && !c.Validated && column != nil {

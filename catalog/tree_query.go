@@ -1,6 +1,10 @@
 package catalog
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/moat-db/moat/internal/list"
+)
 
 // The kinds of sub-link (PostgreSQL's SubLinkType).
 const (
@@ -181,11 +185,7 @@ func columnNames(entry *treeNode) []string {
 	if eref == nil {
 		return nil
 	}
-	var names []string
-	for _, v := range eref.get("colnames").list {
-		names = append(names, v.token)
-	}
-	return names
+	return list.Map(eref.get("colnames").list, func(v treeValue) string { return v.token })
 }
 
 // quals returns the conditions of a FROM clause: those of inner joins as they are,

@@ -11,6 +11,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
 	"github.com/moat-db/moat/internal/ledger"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // keptLines says what stays of the tenant in the database, and why.
@@ -144,9 +145,7 @@ func (w *eraser) copies(ctx context.Context) (out []string) {
 			break
 		}
 		names, _ := pgx.CollectRows(rows, pgx.RowTo[string])
-		for _, name := range names {
-			out = append(out, name+q.say)
-		}
+		out = append(out, list.Map(names, func(name string) string { return name + q.say })...)
 	}
 	for _, p := range w.view.Snapshot.Publications {
 		out = append(out, "publication "+p.Name+": subscribers have rows of their own")

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -76,9 +77,7 @@ func valuesOf(r *catalog.Relation, values map[string]string) (names []string, ar
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	for _, name := range names {
-		args = append(args, values[name])
-	}
+	args = append(args, list.Map(names, func(name string) any { return values[name] })...)
 	return names, append([]any{pgx.QueryExecModeExec}, args...), nil
 }
 

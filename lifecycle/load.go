@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -221,9 +222,7 @@ func (x *restore) reachObjects(ctx context.Context) error {
 // the tenant's already: it would be somebody else's.
 func (x *restore) checkObjects(ctx context.Context) error {
 	listed := []uint32{}
-	for _, o := range x.manifest.LargeObjects {
-		listed = append(listed, o.OID)
-	}
+	listed = append(listed, list.Map(x.manifest.LargeObjects, func(o LargeObject) uint32 { return o.OID })...)
 	mine, err := x.objectIDs(ctx, x.parts)
 	if err != nil {
 		return err

@@ -94,9 +94,7 @@ func partOf(v *policy.View, t *catalog.TableModel, r *catalog.Relation, tenant s
 		words := make([]string, len(t.Paths))
 		for i, path := range t.Paths {
 			words[i] = path.String()
-			for _, step := range path {
-				p.via = append(p.via, root(v, step.To))
-			}
+			p.via = append(p.via, list.Map(path, func(step catalog.Step) catalog.QName { return root(v, step.To) })...)
 		}
 		p.how = "by " + strings.Join(words, ", or by ")
 		p.is = func(alias string) string {

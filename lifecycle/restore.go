@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/policy"
 )
 
@@ -168,9 +169,7 @@ func (x *restore) run(ctx context.Context, file io.Reader) (_ *Difference, err e
 			return nil, err
 		}
 	}
-	for _, l := range x.tables {
-		x.difference.Tables = append(x.difference.Tables, l.changes)
-	}
+	x.difference.Tables = append(x.difference.Tables, list.Map(x.tables, func(l *loaded) Changes { return l.changes })...)
 	if !x.opts.Apply {
 		return x.difference, nil
 	}
@@ -299,10 +298,7 @@ func (x *restore) match() error {
 	if !x.opts.Apply {
 		return nil
 	}
-	var written []*part
-	for _, l := range x.tables {
-		written = append(written, l.part)
-	}
+	written := list.Map(x.tables, func(l *loaded) *part { return l.part })
 	return x.require(written, "SELECT", "INSERT", "UPDATE", "DELETE")
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -244,10 +246,7 @@ func (f *filler) inOrder(ctx context.Context, tx pgx.Tx, where string) (string, 
 	if f.step.Backfill.Into.Name == "" || len(f.part.Key) == 0 {
 		return where, nil
 	}
-	var order []string
-	for _, k := range f.part.Key {
-		order = append(order, "c."+sqltext.Ident(k.Column))
-	}
+	order := list.Map(f.part.Key, func(k Key) string { return "c." + sqltext.Ident(k.Column) })
 	_, err := tx.Exec(ctx, "SELECT set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', "+
 		"true)")
 	return where + "\n  ORDER BY " + strings.Join(order, ", "), err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/migrations/tools"
 	"github.com/moat-db/moat/internal/sqltext"
 )
@@ -149,9 +150,7 @@ func comments(s Step) []string {
 	if s.Lock != NoLock {
 		lines = append(lines, fmt.Sprintf("lock: %s, blocks %s", s.Lock, s.Lock.Blocks()))
 	}
-	for _, h := range s.Hazards {
-		lines = append(lines, "hazard: "+h)
-	}
+	lines = append(lines, list.Map(s.Hazards, func(h string) string { return "hazard: " + h })...)
 	if s.Check != nil {
 		lines = append(lines, "must count 0: "+s.Check.Count)
 	}

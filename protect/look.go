@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/tenancy"
 )
 
@@ -32,9 +33,7 @@ func Look(ctx context.Context, conn *pgx.Conn, o tenancy.Options, c Config) (pla
 	}
 	maps.Copy(chosen, c.Paths)
 	c.Paths = chosen
-	for _, q := range o.Shared {
-		c.Shared = append(c.Shared, q.String())
-	}
+	c.Shared = append(c.Shared, list.Map(o.Shared, catalog.QName.String)...)
 	plan, err = New(v, c)
 	if err != nil {
 		return nil, nil, nil, err

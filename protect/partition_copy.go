@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -149,9 +150,7 @@ func (w *partitioner) locked(others ...catalog.QName) []string {
 			all = append(all, name)
 		}
 	}
-	for _, o := range others {
-		all = append(all, o.SQL())
-	}
+	all = append(all, list.Map(others, catalog.QName.SQL)...)
 	return []string{"LOCK TABLE " + strings.Join(all, ", ") + " IN ACCESS EXCLUSIVE MODE"}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -218,9 +219,7 @@ func (w *partitioner) revokeFrom(q catalog.QName) (sql []string) {
 // triggers creates the table's own on whichever table has its name, in the state they are
 // in.
 func (w *partitioner) triggers() (sql []string) {
-	for _, g := range w.rel.Triggers {
-		sql = append(sql, g.Definition)
-	}
+	sql = append(sql, list.Map(w.rel.Triggers, func(g catalog.Trigger) string { return g.Definition })...)
 	return append(sql, w.triggerStates()...)
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -61,9 +62,7 @@ func (p *planner) physical(rel *catalog.Relation) []*catalog.Relation {
 // walked is the key that a backfill walks a table by.
 func walked(rel *catalog.Relation) []Key {
 	var keys []Key
-	for _, c := range rel.PrimaryKey() {
-		keys = append(keys, Key{c, rel.Column(c).Type})
-	}
+	keys = append(keys, list.Map(rel.PrimaryKey(), func(c string) Key { return Key{c, rel.Column(c).Type} })...)
 	return keys
 }
 

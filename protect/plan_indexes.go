@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -274,9 +275,7 @@ func (p *planner) tenantUnique(t *table, x catalog.Index) {
 	keys, tail := splitKeys(def)
 	keys = fmt.Sprintf("(%s, %s", sqltext.Ident(t.column), strings.TrimPrefix(keys, "("))
 	label := []string{t.column}
-	for _, k := range x.Keys {
-		label = append(label, labelOf(k))
-	}
+	label = append(label, list.Map(x.Keys, labelOf)...)
 	b := indexBuild{group: GroupKeys, id: stepID(GroupKeys, q, "unique("+strings.Join(label, ",")+")"), rel: t.rel,
 		unique: true, constraint: x.Constraint,
 		keys: keys, tail: tail, deferrable: deferral(t.rel, x), title: "unique " + strings.Join(label, ", "),

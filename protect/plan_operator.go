@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -102,9 +103,7 @@ func (p *planner) operatorReadsTable(table string) []string {
 // eachKept runs a statement for those of moat's relations that are there.
 func eachKept(statement string) string {
 	names := make([]string, 0, len(kept()))
-	for _, n := range kept() {
-		names = append(names, sqltext.Literal(n))
-	}
+	names = append(names, list.Map(kept(), sqltext.Literal)...)
 	return "DO " + sqltext.Dollar(fmt.Sprintf("DECLARE\n  kept text;\nBEGIN\n  FOREACH kept IN ARRAY ARRAY[%s] LOOP\n"+
 		"    IF pg_catalog.to_regclass('moat.' || kept) IS NOT NULL THEN\n      EXECUTE pg_catalog.format(%s, kept);\n"+
 		"    END IF;\n  END LOOP;\nEND", strings.Join(names, ", "), sqltext.Literal(statement)))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/body"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -88,11 +89,7 @@ func (p *planner) writtenBy(use body.Table, u *body.Uses) []written {
 	case use.Verb == "UPDATE" || use.Verb == "DELETE":
 		verbs = []string{"SELECT", use.Verb}
 	}
-	var all []written
-	for _, r := range p.meant(use) {
-		all = append(all, written{r, verbs})
-	}
-	return all
+	return list.Map(p.meant(use), func(r *catalog.Relation) written { return written{r, verbs} })
 }
 
 // meant are the tables that a use may mean.

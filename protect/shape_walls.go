@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -128,24 +129,15 @@ func (p *planner) theirs(rel *catalog.Relation, ours []policy.Spec) []policy.Spe
 }
 
 func namesOf(specs []policy.Spec) []string {
-	var names []string
-	for _, s := range specs {
-		names = append(names, s.Name)
-	}
-	return names
+	return list.Map(specs, func(s policy.Spec) string { return s.Name })
 }
 
 // askDoors asks which rules decide within a tenant: those that the team wrote, or those
 // that moat.yaml declares.
 func (p *planner) askDoors(rel *catalog.Relation, ours, theirs []policy.Spec) {
 	q := rel.QName()
-	var sql []string
-	for _, d := range theirs {
-		sql = append(sql, policy.Drop(q, d.Name))
-	}
-	for _, d := range ours {
-		sql = append(sql, d.Create())
-	}
+	sql := list.Map(theirs, func(d policy.Spec) string { return policy.Drop(q, d.Name) })
+	sql = append(sql, list.Map(ours, policy.Spec.Create)...)
 	p.decide(Decision{ID: "doors/" + key(q), Table: q,
 		Question: fmt.Sprintf("Replace %s by the policies of the declared shape?", strings.Join(namesOf(theirs), ", ")),
 		Why:      "Permissive policies add up: with both, the wider one decides.", SQL: sql})

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Explanation says how one table was classified, and what is planned for it.
@@ -42,9 +43,7 @@ func (p *Plan) Why(table string) (*Explanation, error) {
 	e := &Explanation{Table: tm.Table, Class: tm.Class, Column: tm.Column, Why: tm.Why, Model: tm,
 		Chosen: p.Chosen[key(tm.Table)],
 		Paths:  []string{}, Steps: []Step{}, Decisions: []Decision{}, Unchanged: []Note{}, Left: []Left{}}
-	for _, path := range tm.Paths {
-		e.Paths = append(e.Paths, pathText(path))
-	}
+	e.Paths = append(e.Paths, list.Map(tm.Paths, pathText)...)
 	p.collect(e)
 	return e, nil
 }

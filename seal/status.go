@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Status is what a database says of its sealed mode.
@@ -33,9 +35,7 @@ func LoadStatus(ctx context.Context, conn *pgx.Conn, o *SwitchOptions) (Status, 
 			if err != nil {
 				return err
 			}
-			for _, p := range policies {
-				*names = append(*names, p.Relation+" "+p.Name)
-			}
+			*names = append(*names, list.Map(policies, func(p policyRow) string { return p.Relation + " " + p.Name })...)
 		}
 		err := tx.QueryRow(ctx, "select pg_catalog.to_regclass('moat.seal_key') is not null and "+
 			"pg_catalog.to_regprocedure('moat.current_tenant()') is not null").Scan(&s.Installed)

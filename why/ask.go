@@ -13,6 +13,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/tenancy"
 )
@@ -166,8 +167,6 @@ func (a *asker) lookAtTenant(ctx context.Context) error {
 
 func (a *asker) tables() []Table {
 	all := make([]Table, 0, len(a.reads))
-	for _, r := range a.reads {
-		all = append(all, r.Table)
-	}
+	all = append(all, list.Map(a.reads, func(r *reading) Table { return r.Table })...)
 	return all
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -209,9 +210,7 @@ func (a *asker) judgements(r *reading) []policy.Judgement {
 	var all []policy.Judgement
 	restrictive, permissive := a.policies(r)
 	for _, p := range slices.Concat(restrictive, permissive) {
-		for _, e := range p.Exprs() {
-			all = append(all, a.view.Judge(e, r.rel))
-		}
+		all = append(all, list.Map(p.Exprs(), func(e *catalog.Expr) policy.Judgement { return a.view.Judge(e, r.rel) })...)
 	}
 	return all
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -200,9 +201,7 @@ func (b *breakIn) show(r *pgconn.Result, harmless bool, found *finding) {
 	}
 	out := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', 0)
 	header := []string{"whose"}
-	for _, f := range r.FieldDescriptions {
-		header = append(header, f.Name)
-	}
+	header = append(header, list.Map(r.FieldDescriptions, func(f pgconn.FieldDescription) string { return f.Name })...)
 	fmt.Fprintln(out, strings.Join(header, "\t"))
 	sources := b.sources(r.FieldDescriptions)
 	for n, row := range r.Rows {

@@ -17,6 +17,7 @@ import (
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/lifecycle"
 	"github.com/moat-db/moat/prove"
 )
@@ -157,9 +158,7 @@ func (a *app) auditResult(ctx context.Context, args []string, c config.Config) (
 	for _, x := range got.report.Accepted {
 		lines = append(lines, fmt.Sprintf("accepted until %s, %s on %s: %s", x.Expires, x.Rule, x.Object, x.Reason))
 	}
-	for _, text := range got.report.Unseen {
-		lines = append(lines, "not looked at: "+text)
-	}
+	lines = append(lines, list.Map(got.report.Unseen, func(text string) string { return "not looked at: " + text })...)
 	summary := english.Count(n, "finding") + " of medium severity or worse, " +
 		english.Count(len(got.report.Accepted), "accepted exception")
 	if open > 0 {
@@ -222,9 +221,7 @@ func proofLines(r *prove.Report) (lines []string) {
 			lines = append(lines, fmt.Sprintf("%s, %s: %s", n.Short, x.Object, x.Reason))
 		}
 	}
-	for _, text := range r.NotTried {
-		lines = append(lines, "not tried: "+text)
-	}
+	lines = append(lines, list.Map(r.NotTried, func(text string) string { return "not tried: " + text })...)
 	return lines
 }
 

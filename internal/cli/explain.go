@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat/audit"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/rules"
 )
 
@@ -45,9 +46,5 @@ func (a *app) listRules() error {
 }
 
 func ruleIDs() []string {
-	var ids []string
-	for _, r := range audit.Rules() {
-		ids = append(ids, r.ID)
-	}
-	return ids
+	return list.Map(audit.Rules(), func(r audit.Rule) string { return r.ID })
 }

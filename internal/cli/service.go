@@ -18,6 +18,7 @@ import (
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/mcp"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/portal"
@@ -340,9 +341,7 @@ func speakers(issuers []config.Issuer) map[string]api.Speaker {
 	for _, i := range issuers {
 		s := api.Speaker{All: i.Tenants.All || !i.Tenants.Said() && len(issuers) == 1, Column: i.Tenants.Column,
 			Lookup: i.TenantLookup}
-		for _, t := range i.Tenants.List {
-			s.Tenants = append(s.Tenants, moat.Tenant(t))
-		}
+		s.Tenants = append(s.Tenants, list.Map(i.Tenants.List, func(t string) moat.Tenant { return moat.Tenant(t) })...)
 		all[i.Issuer] = s
 	}
 	return all

@@ -10,6 +10,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Tree says how tenants stand below tenants; tenant.parent names the column.
@@ -148,9 +149,7 @@ func Named(name string) catalog.QName {
 
 func named(names []string) []catalog.QName {
 	var all []catalog.QName
-	for _, name := range names {
-		all = append(all, Named(name))
-	}
+	all = append(all, list.Map(names, Named)...)
 	return all
 }
 

@@ -3,6 +3,8 @@ package demo
 import (
 	"slices"
 	"strings"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // What belongs to more than one tenant: the agency's templates, people who work for several
@@ -83,9 +85,7 @@ func (s *sample) memberships() (rows [][]any) {
 			}
 			rows = append(rows, []any{owner(of).id, m.id, role, s.now.AddDate(0, -3, 0)})
 		}
-		for _, of := range m.invited {
-			rows = append(rows, []any{owner(of).id, m.id, "member", nil})
-		}
+		rows = append(rows, list.Map(m.invited, func(of int) []any { return []any{owner(of).id, m.id, "member", nil} })...)
 	}
 	return rows
 }

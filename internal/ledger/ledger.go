@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/tenancy"
@@ -79,9 +80,7 @@ func SQL(v *policy.View, operator string, applications ...string) string {
 		policies = append(policies, v.Pair(table, isolation(v), applications)...)
 		policies = append(policies, policy.Enable(table)...)
 	}
-	for _, role := range applications {
-		roles = append(roles, sqltext.Role(role))
-	}
+	roles = append(roles, list.Map(applications, sqltext.Role)...)
 	return strings.NewReplacer(
 		"{{column}}", Column(v), "{{type}}", v.Model.Type, "{{policies}}", strings.Join(policies, ";\n")+";",
 		"{{application}}", strings.Join(roles, ", "), "{{operator}}", sqltext.Role(operator),

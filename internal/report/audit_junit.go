@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/moat-db/moat/audit"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // AuditJUnit writes a report as JUnit XML: a rule that found nothing is a passed
@@ -57,9 +58,7 @@ func findingText(x audit.Finding) string {
 	if x.File != "" {
 		parts = append(parts, fmt.Sprintf("%s:%d", x.File, x.Line))
 	}
-	for _, sql := range x.Fix {
-		parts = append(parts, sql+";")
-	}
+	parts = append(parts, list.Map(x.Fix, func(sql string) string { return sql + ";" })...)
 	if x.Decision != "" {
 		parts = append(parts, "Decide: "+x.Decision)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/audit"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // AuditMarkdown writes a report as Markdown, for a pull request or a job's summary.
@@ -41,9 +42,7 @@ func AuditMarkdown(w io.Writer, r *audit.Report) error {
 	for _, x := range r.Reopened {
 		reopened = append(reopened, escapeMarkdown(x.String()))
 	}
-	for _, u := range r.Unseen {
-		unseen = append(unseen, escapeMarkdown(u))
-	}
+	unseen = append(unseen, list.Map(r.Unseen, escapeMarkdown)...)
 	section("Accepted", accepted)
 	section("Entries of the baseline that do not count", reopened)
 	section("Not seen", unseen)

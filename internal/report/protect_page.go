@@ -10,6 +10,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/protect"
 )
 
@@ -249,10 +250,7 @@ func joined(open, entry string) string {
 
 func (t *planText) leftOut(all []protect.Left) {
 	if len(all) > 0 {
-		var names []string
-		for _, l := range all {
-			names = append(names, l.Title)
-		}
+		names := list.Map(all, func(l protect.Left) string { return l.Title })
 		fmt.Fprintf(t.w, "\nLEFT OUT: THIS ROLE LACKS THE RIGHT (%d)\n", len(all))
 		t.line(2, "%s", some(names))
 	}

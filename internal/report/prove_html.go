@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/prove"
 )
 
@@ -155,9 +156,7 @@ func proveMatrix(r *prove.Report, title string, in func(prove.Probe) bool, order
 	}
 	for _, o := range objects {
 		row := proveRow{Object: o}
-		for _, a := range g.Attacks {
-			row.Cells = append(row.Cells, cells[o][a])
-		}
+		row.Cells = append(row.Cells, list.Map(g.Attacks, func(a string) *proveCell { return cells[o][a] })...)
 		g.Rows = append(g.Rows, row)
 	}
 	return g

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/prove"
 )
 
@@ -42,10 +43,7 @@ func proveNotes(r *prove.Report) string {
 		}
 	}
 	for _, n := range r.Notes() {
-		var lines []string
-		for _, x := range n.List {
-			lines = append(lines, x.Object+": "+x.Reason)
-		}
+		lines := list.Map(n.List, func(x prove.Noted) string { return x.Object + ": " + x.Reason })
 		section(strings.ToLower(n.Title), lines)
 	}
 	var accepted []string

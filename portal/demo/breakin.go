@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/portal/internal/client"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/text"
@@ -180,18 +181,14 @@ func (a *attack) query(ctx context.Context, tx pgx.Tx) error {
 	}
 	defer rows.Close()
 	a.fields = append(a.fields, rows.FieldDescriptions()...)
-	for _, f := range a.fields {
-		a.Columns = append(a.Columns, f.Name)
-	}
+	a.Columns = append(a.Columns, list.Map(a.fields, func(f pgconn.FieldDescription) string { return f.Name })...)
 	for rows.Next() {
 		if len(a.Rows) == maxRows {
 			a.More = true
 			break
 		}
 		var one answer
-		for _, raw := range rows.RawValues() {
-			one.Values = append(one.Values, textOf(raw))
-		}
+		one.Values = append(one.Values, list.Map(rows.RawValues(), textOf)...)
 		a.Rows = append(a.Rows, one)
 	}
 	rows.Close()

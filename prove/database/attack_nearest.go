@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -52,9 +53,7 @@ func (s *stage) nearestAttack(ctx context.Context, st *site, x catalog.Index, k 
 	if s.Disposable {
 		a.inserts = s.crowd(ctx, st, k.Column, at, once)
 	}
-	for _, r := range a.inserts {
-		a.setup = append(a.setup, st.sow(r))
-	}
+	a.setup = append(a.setup, list.Map(a.inserts, st.sow)...)
 	return a
 }
 

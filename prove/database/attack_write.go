@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -118,11 +119,7 @@ func (st *site) conflictKey(r row) []string {
 			slices.ContainsFunc(i.Keys, func(k catalog.IndexKey) bool { return k.Column == "" || r[k.Column] == null }) {
 			continue
 		}
-		var cols []string
-		for _, k := range i.Keys {
-			cols = append(cols, k.Column)
-		}
-		return cols
+		return list.Map(i.Keys, func(k catalog.IndexKey) string { return k.Column })
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/body"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // changing are the relations in which rows may change by what runs from one step on: by a write
@@ -39,9 +40,7 @@ func (o *outside) next(key any) (next []any, readable bool) {
 		for _, f := range o.runs(k.Relation) {
 			next = append(next, f)
 		}
-		for _, to := range o.altered(k.Relation) {
-			next = append(next, writing{to})
-		}
+		next = append(next, list.Map(o.altered(k.Relation), func(to *catalog.Relation) any { return writing{to} })...)
 		return next, k.Kind != catalog.ForeignTable && len(k.Rules) == 0
 	case *catalog.Function:
 		if used := body.Scan(k); !k.System && k.Extension == "" && (used.Foreign || used.Dynamic || used.Opaque()) {

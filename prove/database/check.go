@@ -211,9 +211,7 @@ func (w *sower) candidatesFor(ctx context.Context, st *site, c *catalog.Column, 
 		out = append(out, w.shapes(c)...)
 	} else if results, err := w.s.guarded(ctx, fmt.Sprintf("SELECT DISTINCT x::text FROM (SELECT %s AS x FROM %s LIMIT "+
 		"200) y WHERE x IS NOT NULL LIMIT 8", sqltext.Ident(c.Name), st.sql())); err == nil {
-		for _, r := range results[0].rows {
-			out = append(out, r[0])
-		}
+		out = append(out, list.Map(results[0].rows, func(r []string) string { return r[0] })...)
 	}
 	constants := mined(text)
 	out = append(out, w.fitting(c, constants)...)

@@ -14,6 +14,7 @@ import (
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/prove"
@@ -76,10 +77,7 @@ func (p *prover) relatives(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []string
-	for _, row := range results[0].rows {
-		all = append(all, row[0])
-	}
+	all := list.Map(results[0].rows, func(row []string) string { return row[0] })
 	return all, nil
 }
 
@@ -159,9 +157,7 @@ func (p *prover) vouched(ctx context.Context, subject string) ([]person, error) 
 		return nil, err
 	}
 	all := []person{{subject, strangeIssuer}}
-	for _, row := range results[0].rows {
-		all = append(all, person{subject, row[0]})
-	}
+	all = append(all, list.Map(results[0].rows, func(row []string) person { return person{subject, row[0]} })...)
 	return all, nil
 }
 
@@ -373,9 +369,7 @@ func (p *prover) extra(ctx context.Context, t *target, c answer) (int64, error) 
 		return 0, seen.broken
 	}
 	ids := make([]string, 0, maxRows)
-	for _, row := range seen.last().rows {
-		ids = append(ids, lit(row[0]))
-	}
+	ids = append(ids, list.Map(seen.last().rows, func(row []string) string { return lit(row[0]) })...)
 	results, err := p.operator.guarded(ctx, "SELECT count(*) FROM unnest(ARRAY["+strings.Join(ids, ", ")+
 		"]::text[]) AS seen(id) WHERE id NOT IN (SELECT "+t.identity()+" FROM "+t.sql()+" x WHERE "+c.expected+")")
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/body"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/prove"
 )
@@ -186,9 +187,7 @@ func (s *stage) calls(f *catalog.Function, of side) (calls []string, ok bool) {
 	if l := s.borrowed(f, of); l != nil {
 		calls = append(calls, called(f, name, l))
 	}
-	for _, l := range s.hostile(f, lists) {
-		calls = append(calls, called(f, name, l))
-	}
+	calls = append(calls, list.Map(s.hostile(f, lists), func(l []string) string { return called(f, name, l) })...)
 	most := len(calls) + mostCalls
 	stride := max(1, len(lists)/mostCalls)
 	for i := 0; i < len(lists) && len(calls) < most; i += stride {

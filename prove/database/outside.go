@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/body"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // outside says which functions, and which statements by the code that runs with them,
@@ -198,9 +199,7 @@ func (o *outside) reads(r *catalog.Relation, s *step) {
 	for _, f := range o.asked(r) {
 		s.next = append(s.next, f)
 	}
-	for _, to := range o.beneath(r) {
-		s.next = append(s.next, reading{to})
-	}
+	s.next = append(s.next, list.Map(o.beneath(r), func(to *catalog.Relation) any { return reading{to} })...)
 }
 
 // rollsBack says whether a foreign server's wrapper runs all in a transaction of its own,
@@ -226,9 +225,7 @@ func (o *outside) writes(r *catalog.Relation, s *step) {
 	for _, f := range o.runs(r) {
 		s.next = append(s.next, f)
 	}
-	for _, to := range o.carried(r) {
-		s.next = append(s.next, writing{to})
-	}
+	s.next = append(s.next, list.Map(o.carried(r), func(to *catalog.Relation) any { return writing{to} })...)
 }
 
 // runs are the functions that a write to a relation runs, but for those of its policies: triggers,
@@ -303,9 +300,7 @@ func (o *outside) running(r *catalog.Relation) []string {
 	}
 	for _, x := range r.Indexes {
 		out = append(out, x.Predicate)
-		for _, k := range x.Keys {
-			out = append(out, k.Expression)
-		}
+		out = append(out, list.Map(x.Keys, func(k catalog.IndexKey) string { return k.Expression })...)
 	}
 	for _, rule := range r.Rules {
 		if rule.Enabled != "disabled" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/body"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -48,9 +49,7 @@ func (s *stage) divide(ctx context.Context, all []*observable) {
 // rows that a condition leaves, which may rule out the part of the query that fails.
 func (s *stage) parts(t *target) []string {
 	out := []string{s.look(t, nil, "")}
-	for _, name := range t.reach.selects {
-		out = append(out, s.look(t, []string{name}, ""))
-	}
+	out = append(out, list.Map(t.reach.selects, func(name string) string { return s.look(t, []string{name}, "") })...)
 	for _, where := range s.conditions(t) {
 		if len(out) > mostTried {
 			break
@@ -71,9 +70,7 @@ func (s *stage) conditions(t *target) []string {
 		if s.sower.kind(c) == "bool" {
 			values = []string{"true", "false"}
 		}
-		for _, v := range once(values) {
-			out = append(out, x+" = "+lit(v))
-		}
+		out = append(out, list.Map(once(values), func(v string) string { return x + " = " + lit(v) })...)
 		out = append(out, x+" IS NULL", x+" IS NOT NULL")
 	}
 	return out

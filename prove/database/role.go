@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -160,11 +161,7 @@ func (t *target) uniqueKeys() [][]string {
 // referenceAttacks make a table of the attacker's own that refers to the tenant table, by
 // each of its keys: a permanent oracle.
 func (p *prover) referenceAttacks(t *target) []attack {
-	var out []attack
-	for _, key := range t.uniqueKeys() {
-		out = append(out, p.referenceAttack(t, key))
-	}
-	return out
+	return list.Map(t.uniqueKeys(), func(key []string) attack { return p.referenceAttack(t, key) })
 }
 
 func (p *prover) referenceAttack(t *target, key []string) attack {

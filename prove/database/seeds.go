@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // seed is one planted row, for scripts.
@@ -83,9 +84,7 @@ func (s *seeds) needed(view *catalog.Lookup, r *catalog.Relation, inserted []row
 		for _, i := range s.of[rel.QName()] {
 			keep(rel, i)
 		}
-		for _, one := range inserted {
-			open = append(open, link{rel, one})
-		}
+		open = append(open, list.Map(inserted, func(one row) link { return link{rel, one} })...)
 	}
 	most := len(h.keep) + mostReferred
 	for n := 0; n < len(open) && !h.torn; n++ {

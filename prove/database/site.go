@@ -145,11 +145,7 @@ func (t *target) owned() bool { return t.tenant != "" || len(t.model.Paths) > 0 
 
 // columns lists all columns but virtual ones, as text in rows.
 func (t *target) columns() []string {
-	var out []string
-	for _, c := range t.rel.Columns {
-		out = append(out, c.Name)
-	}
-	return out
+	return list.Map(t.rel.Columns, func(c catalog.Column) string { return c.Name })
 }
 
 // source is the FROM and WHERE that hold exactly the tenant's rows of the target,

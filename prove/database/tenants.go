@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -74,10 +75,7 @@ func (p *prover) kin(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the tenants above and below %s: %w", p.a, err)
 	}
-	var all []string
-	for _, row := range results[0].rows {
-		all = append(all, row[0])
-	}
+	all := list.Map(results[0].rows, func(row []string) string { return row[0] })
 	return all, nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/prove"
 )
 
@@ -137,9 +138,7 @@ func (h *httpAttack) lists(t *resource) []trial {
 	}
 	out := []trial{h.get(t, ""), h.get(t, "select=*"), h.get(t, "limit=1000"), h.get(t, "", "Accept", "text/csv"),
 		h.get(t, "", "Accept", "application/vnd.pgrst.object+json"), counted}
-	for _, media := range mediaTypes {
-		out = append(out, h.get(t, "", "Accept", media))
-	}
+	out = append(out, list.Map(mediaTypes, func(media string) trial { return h.get(t, "", "Accept", media) })...)
 	return out
 }
 

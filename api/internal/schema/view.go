@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // standIn is a table, or a view over it, with its own names for some of the table's
@@ -122,9 +123,7 @@ func (b *builder) shows(v *view, r *catalog.Relation, columns []string) [][]stri
 // each continues every way by each of the names.
 func each(ways [][]string, names []string) (out [][]string) {
 	for _, way := range ways {
-		for _, name := range names {
-			out = append(out, append(slices.Clone(way), name))
-		}
+		out = append(out, list.Map(names, func(name string) []string { return append(slices.Clone(way), name) })...)
 	}
 	return out
 }

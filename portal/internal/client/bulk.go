@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/schema"
 	"github.com/moat-db/moat/portal/internal/text"
@@ -202,9 +203,7 @@ func (v *Visit) look(tx pgx.Tx, b *bulkPage) error {
 	where, _ = b.where(v, a)
 	rows, err := v.rows(tx, b.Table, columns, "select "+outputs(b.Table, columns, true)+" from "+b.Table.SQL()+
 		" t where "+where+" limit "+strconv.Itoa(named), a)
-	for _, one := range rows {
-		b.Names = append(b.Names, text.Clip(one.Cells[0].Text, 60))
-	}
+	b.Names = append(b.Names, list.Map(rows, func(one row) string { return text.Clip(one.Cells[0].Text, 60) })...)
 	b.More = b.Count - int64(len(rows))
 	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/portal/internal/schema"
 )
 
@@ -191,9 +192,7 @@ func (l *listPage) finish(v *Visit, r *http.Request) {
 	q := l.Query
 	l.Notice = done(l.Table, r.URL.Query())
 	l.Bulk = v.picker(l)
-	for _, one := range l.Table.Views {
-		l.Views = append(l.Views, l.view(one))
-	}
+	l.Views = append(l.Views, list.Map(l.Table.Views, l.view)...)
 	l.pager()
 	l.Export = l.Table.Path() + "/export" + suffix(q.values("page", ""))
 	l.TooMany = l.Beyond && l.Count >= maxExport

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/schema"
@@ -41,10 +42,7 @@ type listing struct {
 // outputs are what is selected: the key, whose row it is where it may be another's, each
 // column, and after it what stands beside it.
 func outputs(t *schema.Table, columns []*schema.Column, short bool) string {
-	var out []string
-	for _, c := range t.Key {
-		out = append(out, "t."+c.SQL()+"::text")
-	}
+	out := list.Map(t.Key, func(c *schema.Column) string { return "t." + c.SQL() + "::text" })
 	if t.Mixed {
 		out = append(out, "t."+sqltext.Ident(t.Tenant)+"::text")
 	}

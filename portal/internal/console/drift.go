@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
 	"github.com/moat-db/moat/watch"
@@ -57,9 +58,7 @@ func (p *Pages) drift(ctx context.Context, tx pgx.Tx, l *look) (*driftView, erro
 
 func (d *driftView) list(all []watch.Drift) {
 	d.More = max(0, len(all)-maxChanges)
-	for _, one := range all[:len(all)-d.More] {
-		d.Changes = append(d.Changes, differ(one))
-	}
+	d.Changes = append(d.Changes, list.Map(all[:len(all)-d.More], differ)...)
 }
 
 // keepGood keeps the present state as the one that later ones are compared with.

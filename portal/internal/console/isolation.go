@@ -174,9 +174,7 @@ func (d *isolationPage) tables(v *policy.View) {
 			continue
 		}
 		row := policyRow{Table: m.Table.String(), Class: string(m.Class), RLS: r.RLS, Forced: r.ForceRLS}
-		for _, p := range r.Policies {
-			row.Policies = append(row.Policies, describe(p))
-		}
+		row.Policies = append(row.Policies, list.Map(r.Policies, describe)...)
 		d.Tables = append(d.Tables, row)
 	}
 	slices.SortFunc(d.Tables, func(a, b policyRow) int { return cmp.Compare(a.Table, b.Table) })

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -82,9 +83,7 @@ func (s *Store) create(ctx context.Context, application, keeper string) error {
 // SessionsSQL creates the table for the role that keeps sessions. It may be run again.
 func SessionsSQL(applications []string, keeper string) string {
 	from := []string{"PUBLIC"}
-	for _, role := range applications {
-		from = append(from, sqltext.Role(role))
-	}
+	from = append(from, list.Map(applications, sqltext.Role)...)
 	return strings.NewReplacer("{{public}}", strings.Join(from, ", "), "{{keeper}}", sqltext.Role(keeper)).
 		Replace(installSessions)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/roles"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
@@ -132,10 +133,7 @@ func (l *Link) SQL(v *policy.View, admins, applications []string, keeper string)
 	if l.Issuer != "" {
 		columns, values = append(columns, sqltext.Ident(l.Issuer)), append(values, "$2")
 	}
-	var quoted []string
-	for _, a := range admins {
-		quoted = append(quoted, sqltext.Literal(a))
-	}
+	quoted := list.Map(admins, sqltext.Literal)
 	schemas, grant, person := []string{sqltext.Ident(l.Table.Schema)}, "", ""
 	if l.People.Name != "" && l.PeopleKey != "" {
 		if l.People.Schema != l.Table.Schema {
@@ -151,9 +149,7 @@ func (l *Link) SQL(v *policy.View, admins, applications []string, keeper string)
 		strings.Join(columns, ", "), "{{insert_values}}", strings.Join(values, ", "),
 		"{{admins}}", "ARRAY["+strings.Join(quoted, ", ")+"]::text[]").Replace(install)
 	from := []string{"PUBLIC"}
-	for _, role := range applications {
-		from = append(from, sqltext.Role(role))
-	}
+	from = append(from, list.Map(applications, sqltext.Role)...)
 	text = strings.NewReplacer("{{version}}", version(text+keeper), "{{definer}}", sqltext.Ident(roles.Definer),
 		"{{keeper}}", sqltext.Role(keeper)).Replace(text)
 	return strings.ReplaceAll(text, "{{public}}", strings.Join(from, ", "))

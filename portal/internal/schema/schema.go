@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
@@ -224,9 +225,7 @@ func (t *Table) SQL() string { return t.Name.SQL() }
 // Readable are the columns that the portal asks for: the role may not be allowed others.
 func (t *Table) Readable(alias string) string {
 	columns := make([]string, 0, len(t.Columns)+1)
-	for _, c := range t.Columns {
-		columns = append(columns, alias+"."+c.SQL())
-	}
+	columns = append(columns, list.Map(t.Columns, func(c *Column) string { return alias + "." + c.SQL() })...)
 	if t.Tenant != "" && t.Column(t.Tenant) == nil {
 		columns = append(columns, alias+"."+sqltext.Ident(t.Tenant))
 	}
