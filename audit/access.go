@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // has reports whether role has the privileges of another, or is it, without SET ROLE.
@@ -39,14 +40,10 @@ func (f *facts) ownedByApp(owner string) string {
 // grantsToApps returns the entries of an access list that give privilege name to an
 // application role: by name, through a role it is a member of, or through PUBLIC.
 // Where no application role is known, every entry that is not the owner's counts.
-func (f *facts) grantsToApps(list []catalog.Privilege, name, owner string) []catalog.Privilege {
-	var out []catalog.Privilege
-	for _, p := range list {
-		if p.Name == name && p.Grantee != owner && f.grantedToApps(p.Grantee) {
-			out = append(out, p)
-		}
-	}
-	return out
+func (f *facts) grantsToApps(all []catalog.Privilege, name, owner string) []catalog.Privilege {
+	return list.Filter(all, func(p catalog.Privilege) bool {
+		return p.Name == name && p.Grantee != owner && f.grantedToApps(p.Grantee)
+	})
 }
 
 func (f *facts) grantedToApps(grantee string) bool {
@@ -128,13 +125,9 @@ func (f *facts) bypassesPolicies(role string, r *catalog.Relation) bool {
 // membershipsTo returns the memberships granted to app itself that lead to role in the sense
 // of mode, in the order of the Snapshot.
 func (f *facts) membershipsTo(app, role string, mode catalog.Mode) []catalog.Membership {
-	var out []catalog.Membership
-	for _, m := range f.s.Memberships {
-		if m.Member == app && mode.Follows(m) && f.look.Joined(m.Role, role, mode) {
-			out = append(out, m)
-		}
-	}
-	return out
+	return list.Filter(f.s.Memberships, func(m catalog.Membership) bool {
+		return m.Member == app && mode.Follows(m) && f.look.Joined(m.Role, role, mode)
+	})
 }
 
 // switchOnly reports whether a role is only a door to others: it inherits nothing and

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // callable reports whether an application role's statements can run a function: by
@@ -28,13 +29,9 @@ func (f *facts) aggregated(fn *catalog.Function) bool {
 // definers returns the SECURITY DEFINER functions of users that an application
 // role's statements can run.
 func (f *facts) definers() []*catalog.Function {
-	var out []*catalog.Function
-	for _, fn := range f.userFunctions {
-		if fn.Definer && fn.Result != "event_trigger" && f.callable(fn) {
-			out = append(out, fn)
-		}
-	}
-	return out
+	return list.Filter(f.userFunctions, func(fn *catalog.Function) bool {
+		return fn.Definer && fn.Result != "event_trigger" && f.callable(fn)
+	})
 }
 
 // bypassedTable returns the first tenant table whose policies do not bind a function's

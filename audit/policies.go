@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -31,13 +32,7 @@ func (f *facts) openPolicies(want ...policy.Flaw) []openPolicy {
 			f.open = append(f.open, f.openOf(r)...)
 		}
 	}
-	var out []openPolicy
-	for _, o := range f.open {
-		if len(want) == 0 || slices.Contains(want, o.flaw) {
-			out = append(out, o)
-		}
-	}
-	return out
+	return list.Filter(f.open, func(o openPolicy) bool { return len(want) == 0 || slices.Contains(want, o.flaw) })
 }
 
 // openOf returns the open policies of one table.

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // fixedIn says in which minor release of each major version a hole was closed; a
@@ -56,13 +58,7 @@ func (fixed fixedIn) update(version int) string {
 // Flaws returns the CVE ids of the ways past row-level security that a release has, the
 // newest first. The version is server_version_num: 150018 is 15.18.
 func Flaws(version int) []string {
-	var out []string
-	for _, x := range flaws() {
-		if x.fixed.open(version) {
-			out = append(out, x.cve)
-		}
-	}
-	return out
+	return list.Pick(flaws(), func(x flaw) (string, bool) { return x.cve, x.fixed.open(version) })
 }
 
 // ReleaseWarning says in one line which ways past row-level security a release has and

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -18,12 +19,9 @@ var rulePolicyMissingCommand = Rule{
 			if r.Partition || f.bypasses(app) || !f.admits(r, app, "SELECT") {
 				continue // policy-no-role
 			}
-			var missing []string
-			for _, command := range commands[1:] {
-				if f.touches(app, r, command) && !f.admits(r, app, command) {
-					missing = append(missing, command)
-				}
-			}
+			missing := list.Filter(commands[1:], func(command string) bool {
+				return f.touches(app, r, command) && !f.admits(r, app, command)
+			})
 			if len(missing) == 0 {
 				continue
 			}

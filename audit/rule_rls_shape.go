@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -103,12 +104,9 @@ func (f *facts) inheritsTree(tree *catalog.Tree, tenants *catalog.Relation) []Fi
 // whose a row is may be changed.
 func (f *facts) shapeOf(r *catalog.Relation) []Finding {
 	var out []Finding
-	var missing []string
-	for _, w := range f.look.Walls(r, []string{""}) {
-		if w.Name != policy.Gate && !f.look.HasText(r, w) {
-			missing = append(missing, w.Name)
-		}
-	}
+	missing := list.Pick(f.look.Walls(r, []string{""}), func(w policy.Spec) (string, bool) {
+		return w.Name, w.Name != policy.Gate && !f.look.HasText(r, w)
+	})
 	// A table without a shape of its own, and without a tree, is for the other rules.
 	if len(missing) > 0 && f.look.Shaped(r) && !f.look.KeepsOwn(r) {
 		out = append(out, onRelation(r, "A tenant sees more or fewer rows than the shape gives.",
@@ -183,12 +181,8 @@ func (f *facts) revokeUpdate(r *catalog.Relation, column string) []string {
 
 // otherUpdates are the columns that a role updates, but for those that say whose a row is.
 func (f *facts) otherUpdates(r *catalog.Relation, role string) []string {
-	var others []string
-	for _, c := range r.Columns {
-		if !slices.Contains(f.look.Fixed(r), c.Name) && c.Generated == "" && c.Identity != "always" &&
-			f.look.HasColumnPrivilege(role, r, c.Name, "UPDATE") {
-			others = append(others, c.Name)
-		}
-	}
-	return others
+	return list.Pick(r.Columns, func(c catalog.Column) (string, bool) {
+		return c.Name, !slices.Contains(f.look.Fixed(r), c.Name) && c.Generated == "" && c.Identity != "always" &&
+			f.look.HasColumnPrivilege(role, r, c.Name, "UPDATE")
+	})
 }

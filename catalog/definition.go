@@ -47,13 +47,7 @@ func Definition(s *Snapshot, name string) string {
 const shortLength = 16
 
 func memberships(s *Snapshot, role string) []Membership {
-	var out []Membership
-	for _, m := range s.Memberships {
-		if m.Member == role || m.Role == role {
-			out = append(out, m)
-		}
-	}
-	return out
+	return list.Filter(s.Memberships, func(m Membership) bool { return m.Member == role || m.Role == role })
 }
 
 // note passes on the relation and its parts.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 func (l *loader) functions(rows pgx.Rows) error {
@@ -99,13 +101,7 @@ func (l *loader) types(rows pgx.Rows) error {
 
 // Inputs are the parameters that a call gives arguments for.
 func (f *Function) Inputs() []Param {
-	var all []Param
-	for _, p := range f.Params {
-		if p.IsInput() {
-			all = append(all, p)
-		}
-	}
-	return all
+	return list.Filter(f.Params, Param.IsInput)
 }
 
 // Takes reports whether the function can be called with so many arguments.

@@ -1,5 +1,7 @@
 package catalog
 
+import "github.com/moat-db/moat/internal/list"
+
 // Mode says what a membership is asked for.
 type Mode int
 
@@ -88,12 +90,7 @@ func (mode Mode) Follows(m Membership) bool {
 
 // next returns the roles one step from role.
 func (v *Lookup) next(role string, mode Mode) []string {
-	var all []string
-	for _, m := range v.edges[role] {
-		if mode.Follows(m) {
-			all = append(all, m.Role)
-		}
-	}
+	all := list.Pick(v.edges[role], func(m Membership) (string, bool) { return m.Role, mode.Follows(m) })
 	if mode == Reach {
 		all = append(all, v.grantable(role)...)
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // PostgreSQL stores an expression as the text of its parse tree (pg_node_tree):
@@ -92,13 +94,7 @@ func (n *treeNode) flag(name string) bool { return n.get(name).token == "true" }
 
 // nodes returns a field that holds a list of nodes.
 func (n *treeNode) nodes(name string) []*treeNode {
-	var all []*treeNode
-	for _, v := range n.get(name).list {
-		if v.node != nil {
-			all = append(all, v.node)
-		}
-	}
-	return all
+	return list.Pick(n.get(name).list, func(v treeValue) (*treeNode, bool) { return v.node, v.node != nil })
 }
 
 // nodeReader walks the text of a node tree.

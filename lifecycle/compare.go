@@ -230,12 +230,10 @@ func together(statements []string) string {
 
 // change updates the rows that differ; "" where nothing but the key could.
 func (l *loaded) change() string {
-	var set []string
-	for _, name := range l.columns {
-		if !slices.Contains(l.key, name) && l.table.Column(name).Identity != "always" {
-			set = append(set, sqltext.Ident(name)+" = f."+sqltext.Ident(name))
-		}
-	}
+	set := list.Pick(l.columns, func(name string) (string, bool) {
+		return sqltext.Ident(name) + " = f." + sqltext.Ident(name),
+			!slices.Contains(l.key, name) && l.table.Column(name).Identity != "always"
+	})
 	if len(l.key) == 0 || len(set) == 0 {
 		return ""
 	}

@@ -119,12 +119,9 @@ func (o *Operator) require(all []*part, privileges ...string) error {
 	role := o.conn.Config().User
 	e := &MissingRightsError{Role: role}
 	for _, p := range all {
-		var missing []string
-		for _, privilege := range privileges {
-			if !o.view.HasTablePrivilege(role, p.table, privilege) {
-				missing = append(missing, privilege)
-			}
-		}
+		missing := list.Filter(privileges, func(privilege string) bool {
+			return !o.view.HasTablePrivilege(role, p.table, privilege)
+		})
 		if !o.view.HasSchemaPrivilege(role, p.table.Schema, "USAGE") {
 			e.Grants = append(e.Grants, "GRANT USAGE ON SCHEMA "+sqltext.Ident(p.table.Schema)+" TO "+sqltext.Role(role))
 		}

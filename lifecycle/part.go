@@ -176,11 +176,7 @@ func (p *part) heaps(v *policy.View) []*catalog.Relation {
 	if p.table.Kind != catalog.PartitionedTable {
 		return []*catalog.Relation{p.table}
 	}
-	var leaves []*catalog.Relation
-	for _, r := range v.Descendants(p.table) {
-		if r.Kind != catalog.PartitionedTable {
-			leaves = append(leaves, r)
-		}
-	}
-	return leaves
+	return list.Filter(v.Descendants(p.table), func(r *catalog.Relation) bool {
+		return r.Kind != catalog.PartitionedTable
+	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -78,12 +79,7 @@ func (p *planner) keep(t *table) {
 func (p *planner) children(models []catalog.TableModel) {
 	pending := models
 	for len(pending) > 0 {
-		var later []catalog.TableModel
-		for _, tm := range pending {
-			if !p.child(tm) {
-				later = append(later, tm)
-			}
-		}
+		later := list.Filter(pending, func(tm catalog.TableModel) bool { return !p.child(tm) })
 		if len(later) == len(pending) {
 			break
 		}

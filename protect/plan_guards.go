@@ -115,12 +115,9 @@ func (p *planner) guardSQL() []string {
 // schemaList quotes the schemas that the guard watches: those with tables of
 // tenants.
 func (p *planner) schemaList() string {
-	var quoted []string
-	for _, schema := range p.m.Schemas {
-		if slices.ContainsFunc(p.tables, func(t *table) bool { return t.rel.Schema == schema }) {
-			quoted = append(quoted, sqltext.Literal(schema))
-		}
-	}
+	quoted := list.Pick(p.m.Schemas, func(schema string) (string, bool) {
+		return sqltext.Literal(schema), slices.ContainsFunc(p.tables, func(t *table) bool { return t.rel.Schema == schema })
+	})
 	return strings.Join(quoted, ", ")
 }
 

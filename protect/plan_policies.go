@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -178,11 +179,7 @@ func (p *planner) accessRoles() []string {
 // permissiveFor returns the permissive policies that apply to a role and let
 // anything through.
 func (p *planner) permissiveFor(rel *catalog.Relation, role string) []string {
-	var names []string
-	for _, pol := range rel.Policies {
-		if pol.Permissive && (pol.Using != nil || pol.Check != nil) && p.Applies(&pol, role, pol.Command) {
-			names = append(names, pol.Name)
-		}
-	}
-	return names
+	return list.Pick(rel.Policies, func(pol catalog.Policy) (string, bool) {
+		return pol.Name, pol.Permissive && (pol.Using != nil || pol.Check != nil) && p.Applies(&pol, role, pol.Command)
+	})
 }

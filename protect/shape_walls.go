@@ -95,12 +95,7 @@ func (p *planner) doors(rel *catalog.Relation) []policy.Spec {
 		p.askDoors(rel, ours, theirs)
 	}
 	p.note(key(q), "keeps its own permissive policies: "+strings.Join(namesOf(theirs), ", "))
-	var forTree []policy.Spec
-	for _, d := range theirs {
-		if !slices.Contains(d.Roles, "") {
-			forTree = append(forTree, d)
-		}
-	}
+	forTree := list.Filter(theirs, func(d policy.Spec) bool { return !slices.Contains(d.Roles, "") })
 	return p.TreeDoors(rel, forTree)
 }
 
@@ -248,11 +243,6 @@ func (p *planner) membersFirst(refs []catalog.Reference) []catalog.Reference {
 
 // shown lists the columns whose names do not say that nobody else should read them.
 func shown(rel *catalog.Relation) string {
-	var all []string
-	for _, c := range rel.Columns {
-		if !policy.NamesPrivate(c.Name) {
-			all = append(all, c.Name)
-		}
-	}
+	all := list.Pick(rel.Columns, func(c catalog.Column) (string, bool) { return c.Name, !policy.NamesPrivate(c.Name) })
 	return strings.Join(all, ", ")
 }

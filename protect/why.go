@@ -27,12 +27,9 @@ type Explanation struct {
 // Why explains a table, named as schema.table or, where one schema only has it, by
 // its name alone. It is an error when there is no such table.
 func (p *Plan) Why(table string) (*Explanation, error) {
-	var found []catalog.TableModel
-	for _, tm := range p.Model.Tables {
-		if tm.Table.String() == table || tm.Table.Name == table {
-			found = append(found, tm)
-		}
-	}
+	found := list.Filter(p.Model.Tables, func(tm catalog.TableModel) bool {
+		return tm.Table.String() == table || tm.Table.Name == table
+	})
 	switch {
 	case len(found) == 0:
 		return nil, fmt.Errorf("no table %q in the schemas %s", table, strings.Join(p.Model.Schemas, ", "))

@@ -63,12 +63,7 @@ func altered(ctx context.Context, tx pgx.Tx, setting string) ([]string, error) {
 		return nil, err
 	}
 	want := Bodies(setting)
-	var names []string
-	for _, f := range found {
-		if f.Source != want[f.Name] {
-			names = append(names, "moat."+f.Name)
-		}
-	}
+	names := list.Pick(found, func(f body) (string, bool) { return "moat." + f.Name, f.Source != want[f.Name] })
 	return names, nil
 }
 

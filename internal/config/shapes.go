@@ -104,12 +104,7 @@ func (c *Config) Shapes() catalog.Shapes {
 
 // lookups are the columns by which tokens name their tenant.
 func (c *Config) lookups() []string {
-	var all []string
-	for _, i := range c.Auth.Issuers {
-		if i.TenantLookup != "" {
-			all = append(all, i.TenantLookup)
-		}
-	}
+	all := list.Pick(c.Auth.Issuers, func(i Issuer) (string, bool) { return i.TenantLookup, i.TenantLookup != "" })
 	slices.Sort(all)
 	return slices.Compact(all)
 }

@@ -16,3 +16,18 @@ func Map[T, U any](all []T, f func(T) U) []U {
 func Join[T any](all []T, between string, write func(T) string) string {
 	return strings.Join(Map(all, write), between)
 }
+
+// Filter returns those of all that are to be kept: nil where none is.
+func Filter[T any](all []T, keep func(T) bool) []T {
+	return Pick(all, func(x T) (T, bool) { return x, keep(x) })
+}
+
+// Pick is Map for those of all that f says are wanted: nil where none is.
+func Pick[T, U any](all []T, f func(T) (U, bool)) (out []U) {
+	for _, x := range all {
+		if y, wanted := f(x); wanted {
+			out = append(out, y)
+		}
+	}
+	return out
+}

@@ -78,12 +78,7 @@ func (t *planText) row(head, text string) {
 func (t *planText) changes(p *protect.Plan) {
 	fmt.Fprint(t.w, "\nWHAT WILL CHANGE\n")
 	for _, g := range protect.Groups() {
-		var steps []protect.Step
-		for _, s := range p.Steps {
-			if s.Group == g {
-				steps = append(steps, s)
-			}
-		}
+		steps := list.Filter(p.Steps, func(s protect.Step) bool { return s.Group == g })
 		if g == protect.GroupEnforce {
 			t.line(2, "-- --apply stops here; --until guards goes on --")
 		}

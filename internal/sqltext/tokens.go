@@ -7,6 +7,8 @@ import (
 	"iter"
 	"slices"
 	"strings"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Kind says what a Token is.
@@ -94,13 +96,7 @@ func Tokens(text string) iter.Seq[Token] {
 
 // Code returns the tokens of text without the comments.
 func Code(text string) []Token {
-	var out []Token
-	for _, t := range Scan(text) {
-		if t.Kind != Comment {
-			out = append(out, t)
-		}
-	}
-	return out
+	return list.Filter(Scan(text), func(t Token) bool { return t.Kind != Comment })
 }
 
 // next returns the kind and the end of the token that starts at i.

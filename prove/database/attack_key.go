@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -59,13 +60,9 @@ func (st *site) columnsOf(keys []catalog.IndexKey) []string {
 }
 
 func (st *site) mentionedIn(text string) []string {
-	var out []string
-	for _, c := range st.rel.Columns {
-		if text != "" && mentions(text, c.Name) {
-			out = append(out, c.Name)
-		}
-	}
-	return out
+	return list.Pick(st.rel.Columns, func(c catalog.Column) (string, bool) {
+		return c.Name, text != "" && mentions(text, c.Name)
+	})
 }
 
 // referencesTenant says whether the columns lead, by foreign key, to a row that is

@@ -71,12 +71,10 @@ func valueOf(rows []row, column string) string {
 // returns. The settings that the application's connections begin with hold, or the scan is made
 // to end at once.
 func (s *stage) search(st *site, x catalog.Index, k catalog.IndexKey, at string, once bool) []string {
-	var steps []string
-	for _, stored := range s.view.Snapshot.Stored {
-		if strings.HasPrefix(stored.Name, x.Method+".") && (stored.Role == s.role || stored.Role == "") {
-			steps = append(steps, "SET LOCAL "+stored.Name+" = "+lit(stored.Value))
-		}
-	}
+	steps := list.Pick(s.view.Snapshot.Stored, func(stored catalog.StoredSetting) (string, bool) {
+		return "SET LOCAL " + stored.Name + " = " + lit(stored.Value),
+			strings.HasPrefix(stored.Name, x.Method+".") && (stored.Role == s.role || stored.Role == "")
+	})
 	if once {
 		steps = append(steps, "SET LOCAL "+x.GoesOnBy()+" = off")
 	}

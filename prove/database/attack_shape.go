@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/prove"
@@ -17,12 +18,9 @@ import (
 // attackHandOver writes another tenant into each column that the model fixes, as every caller:
 // a policy cannot compare a row before and after.
 func (p *prover) attackHandOver(ctx context.Context, t *target, callers []policy.Caller) error {
-	var columns []string
-	for _, name := range p.view.Fixed(t.rel) {
-		if t.column(name) != nil && !slices.Contains(t.key, name) {
-			columns = append(columns, name)
-		}
-	}
+	columns := list.Filter(p.view.Fixed(t.rel), func(name string) bool {
+		return t.column(name) != nil && !slices.Contains(t.key, name)
+	})
 	if len(columns) == 0 || t.risky && !p.Disposable || !t.reach.usage {
 		return nil
 	}

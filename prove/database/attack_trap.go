@@ -8,6 +8,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/body"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -66,12 +67,7 @@ func pathEndsInTemp(f *catalog.Function) bool {
 
 func unqualified(f *catalog.Function) []string {
 	used := body.Scan(f)
-	var out []string
-	for _, t := range used.Tables {
-		if t.Schema == "" {
-			out = append(out, t.Name)
-		}
-	}
+	out := list.Pick(used.Tables, func(t body.Table) (string, bool) { return t.Name, t.Schema == "" })
 	return once(out)
 }
 

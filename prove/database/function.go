@@ -61,12 +61,9 @@ func (s *stage) functions() []*observable {
 // relays says whether a function runs what its caller writes on a second connection, as
 // whoever that connects as.
 func relays(f *catalog.Function) bool {
-	var texts []string
-	for _, p := range f.Inputs() {
-		if p.Type == "text" || strings.HasPrefix(p.Type, "character varying") {
-			texts = append(texts, p.Name)
-		}
-	}
+	texts := list.Pick(f.Inputs(), func(p catalog.Param) (string, bool) {
+		return p.Name, p.Type == "text" || strings.HasPrefix(p.Type, "character varying")
+	})
 	used := body.Scan(f)
 	return f.Definer && len(texts) > 0 && used.Reconnects() && used.Relays(texts)
 }
@@ -232,13 +229,7 @@ func (s *stage) namesTenant(name string) bool {
 
 // nothing is NULL for each parameter that a call names.
 func nothing(f *catalog.Function) []string {
-	var list []string
-	for _, p := range f.Inputs() {
-		if p.Mode != "variadic" {
-			list = append(list, "NULL::"+p.Type)
-		}
-	}
-	return list
+	return list.Pick(f.Inputs(), func(p catalog.Param) (string, bool) { return "NULL::" + p.Type, p.Mode != "variadic" })
 }
 
 // called writes one call. A cursor that is returned is read to its end.
@@ -398,13 +389,7 @@ func (s *stage) worksForA(ctx context.Context, o *observable) bool {
 
 // secretColumns are those that hold what only their tenant knows, by their names.
 func (t *target) secretColumns() []string {
-	var out []string
-	for _, c := range t.rel.Columns {
-		if policy.NamesSecret(c.Name) {
-			out = append(out, c.Name)
-		}
-	}
-	return out
+	return list.Pick(t.rel.Columns, func(c catalog.Column) (string, bool) { return c.Name, policy.NamesSecret(c.Name) })
 }
 
 // harm calls what may write once more and looks at B's rows afterwards.

@@ -149,13 +149,9 @@ func (p *prover) home(t *target) (make []string, schema string) {
 
 // uniqueKeys are the keys that a foreign key can refer to.
 func (t *target) uniqueKeys() [][]string {
-	var out [][]string
-	for _, c := range t.rel.Constraints {
-		if (c.Type == catalog.PrimaryKey || c.Type == catalog.Unique) && !c.Deferrable {
-			out = append(out, c.Columns)
-		}
-	}
-	return out
+	return list.Pick(t.rel.Constraints, func(c catalog.Constraint) ([]string, bool) {
+		return c.Columns, (c.Type == catalog.PrimaryKey || c.Type == catalog.Unique) && !c.Deferrable
+	})
 }
 
 // referenceAttacks make a table of the attacker's own that refers to the tenant table, by

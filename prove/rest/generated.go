@@ -8,17 +8,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/prove"
 )
 
 // generate sends requests put together at random from the grammar of the API.
 func (h *httpAttack) generate(ctx context.Context) {
-	var tables []*resource
-	for _, t := range h.tables {
-		if !t.shared && len(t.b) > 0 {
-			tables = append(tables, t)
-		}
-	}
+	tables := list.Filter(h.tables, func(t *resource) bool { return !t.shared && len(t.b) > 0 })
 	if len(tables) == 0 || h.Requests <= 0 {
 		return
 	}

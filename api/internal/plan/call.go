@@ -8,6 +8,7 @@ import (
 	"github.com/moat-db/moat/api/internal/problem"
 	"github.com/moat-db/moat/api/internal/query"
 	"github.com/moat-db/moat/api/internal/schema"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Call is the call of a function.
@@ -214,12 +215,7 @@ func (w *writer) urlArguments(f *schema.Function, r *query.Request) []string {
 	var out []string
 	for i := range f.Params {
 		p := &f.Params[i]
-		var values []string
-		for _, a := range r.Arguments {
-			if a.Name == p.Name {
-				values = append(values, a.Value)
-			}
-		}
+		values := list.Pick(r.Arguments, func(a query.Argument) (string, bool) { return a.Value, a.Name == p.Name })
 		if len(values) == 0 {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/schema"
 	"github.com/moat-db/moat/portal/internal/text"
@@ -48,12 +49,9 @@ func (p *Pages) noSettings(w http.ResponseWriter, r *http.Request, v *Visit, t *
 
 func (p *Pages) settingsForm(w http.ResponseWriter, r *http.Request, v *Visit, t *schema.Table, f *formPage,
 	values url.Values) error {
-	var columns []*schema.Column
-	for _, c := range settable(t, false) {
-		if values.Has(c.Name) || c.Kind == schema.KindBool {
-			columns = append(columns, c)
-		}
-	}
+	columns := list.Filter(settable(t, false), func(c *schema.Column) bool {
+		return values.Has(c.Name) || c.Kind == schema.KindBool
+	})
 	if !v.MayChange(t) {
 		columns = nil
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
 	"github.com/moat-db/moat/portal/internal/schema"
@@ -67,13 +68,7 @@ func (p *Pages) proof(v *Visit) (*proofWords, error) {
 
 // own are the tables with rows of the tenant's own.
 func own(s *schema.Schema) []*schema.Table {
-	var out []*schema.Table
-	for _, t := range s.Tables {
-		if t.Tenant != "" {
-			out = append(out, t)
-		}
-	}
-	return out
+	return list.Filter(s.Tables, func(t *schema.Table) bool { return t.Tenant != "" })
 }
 
 // exportAll gives the tenant's own rows of all tables: a file of each, in one archive. Like
