@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/moat-db/moat/internal/alive"
 )
 
 // The settings that policies read when nothing else is configured. The name of the
@@ -135,13 +137,11 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// pingTimeout is how long an idle connection may take to answer before it is replaced. pgx has none: a
-// server that went away without a word would hold each request to its own end.
-const pingTimeout = 3 * time.Second
-
 // Configure prepares a pool's configuration for use with [New]: what [Open] does
 // before it connects. An idle connection that does not answer within three seconds is
-// replaced, unless pool_ping_timeout says another time.
+// replaced, unless pool_ping_timeout says another time; one whose server acknowledges
+// nothing for six seconds ends, and an attempt to connect after five. A server that is
+// only slow acknowledges.
 func Configure(c *pgxpool.Config, o Options) error {
 	if o.MaxConns > 0 {
 		c.MaxConns = o.MaxConns
@@ -152,15 +152,13 @@ func Configure(c *pgxpool.Config, o Options) error {
 	if o.StatementTimeout > 0 {
 		c.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(o.StatementTimeout.Milliseconds())
 	}
-	if c.PingTimeout == 0 {
-		c.PingTimeout = pingTimeout
-	}
 	if o.Paranoid {
 		configureParanoid(c)
 	}
 	if o.ConfigurePool != nil {
 		o.ConfigurePool(c)
 	}
+	alive.Pool(c)
 	return checkPool(c, o)
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat/internal/alive"
 )
 
 // ErrPoolerHidesProcess is returned by [Open] for a [Sealer] whose signatures hold on one
@@ -24,6 +26,7 @@ func Connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse connection string: %w", errConnString)
 	}
+	config.DialFunc = alive.Dial(config.DialFunc)
 	pooled, err := behindPooler(ctx, config)
 	if err != nil {
 		return nil, err

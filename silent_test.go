@@ -26,12 +26,9 @@ func (s silent) Write(p []byte) (int, error) {
 	}
 }
 
-// A server that goes away without closing its connections holds nobody up for long, once it or
-// another is there again.
-func TestSilentConnectionIsReplaced(t *testing.T) {
-	t.Parallel()
-	gone := make(chan struct{})
-	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+// leavable dials connections whose other end goes away when gone closes; those dialled later stay.
+func leavable(t *testing.T, gone <-chan struct{}) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := (&net.Dialer{}).DialContext(ctx, network, address)
 		if err != nil {
 			return nil, err
@@ -44,13 +41,36 @@ func TestSilentConnectionIsReplaced(t *testing.T) {
 		context.AfterFunc(t.Context(), func() { c.Close() }) // or the pool waits for its end
 		return silent{c, gone}, nil
 	}
-	db := newLeads(t).open(t, 2, moat.Options{ConfigurePool: func(c *pgxpool.Config) { c.ConnConfig.DialFunc = dial }})
-	names(t, as(tenantA), db, "select name from leads")
-	close(gone)
-	time.Sleep(1100 * time.Millisecond) // the pool asks no connection that was used within a second
-	ctx, cancel := context.WithTimeout(as(tenantA), 10*time.Second)
-	defer cancel()
-	if got := names(t, ctx, db, "select name from leads"); len(got) != 3 {
-		t.Errorf("A sees %q", got)
+}
+
+// A server that goes away without closing its connections holds nobody up for long, once it or
+// another is there again.
+func TestSilentConnectionIsReplaced(t *testing.T) {
+	t.Parallel()
+	for name, idle := range map[string]time.Duration{
+		"idle":   1100 * time.Millisecond, // the pool asks no connection that was used within a second
+		"in use": 0,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gone := make(chan struct{})
+			db := newLeads(t).open(t, 1, moat.Options{ConfigurePool: func(c *pgxpool.Config) {
+				c.ConnConfig.DialFunc = leavable(t, gone)
+			}})
+			names(t, as(tenantA), db, "select name from leads")
+			close(gone)
+			if time.Sleep(idle); idle == 0 {
+				ctx, cancel := context.WithTimeout(as(tenantA), 200*time.Millisecond)
+				defer cancel()
+				if _, err := db.Exec(ctx, "select 1"); err == nil {
+					t.Fatal("a server that is gone has answered")
+				}
+			}
+			ctx, cancel := context.WithTimeout(as(tenantA), 10*time.Second)
+			defer cancel()
+			if got := names(t, ctx, db, "select name from leads"); len(got) != 3 {
+				t.Errorf("A sees %q", got)
+			}
+		})
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/alive"
 )
 
 // upstream is a connection to the server and what it may be used again for.
@@ -135,6 +136,7 @@ func (u *upstreams) wake() {
 func (u *upstreams) connect(ctx context.Context, s moat.Scope, key string,
 	parameters map[string]string) (*upstream, error) {
 	c := u.config.Server.Copy()
+	c.DialFunc = alive.Dial(c.DialFunc)
 	maps.Copy(c.RuntimeParams, parameters)
 	hijacked, err := u.hijack(ctx, c, s)
 	if err != nil {

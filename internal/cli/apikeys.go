@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/internal/alive"
 	"github.com/moat-db/moat/internal/apikey"
 )
 
@@ -30,6 +31,7 @@ func (s *service) openKeys(ctx context.Context) error {
 		return connectError(err)
 	}
 	pc.MaxConns = 4
+	alive.Pool(pc)
 	if s.keys, err = pgxpool.NewWithConfig(ctx, pc); err != nil {
 		return connectError(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/alive"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/mcp"
@@ -199,6 +200,20 @@ func (s *service) close() {
 	for _, c := range slices.Backward(s.closers) {
 		c()
 	}
+}
+
+// openPool opens a pool beside that of the application role.
+func openPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	c, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, connectError(err)
+	}
+	alive.Pool(c)
+	pool, err := pgxpool.NewWithConfig(ctx, c)
+	if err != nil {
+		return nil, connectError(err)
+	}
+	return pool, nil
 }
 
 // openShared opens the small pool that serves shared tables to tokens without a tenant.

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/internal/config"
 	"github.com/moat-db/moat/internal/ledger"
@@ -102,9 +100,9 @@ func (s *service) openRecord(ctx context.Context) (func(context.Context, mcp.Cal
 	if url == "" {
 		return nil, withHint(errors.New("mcp: nothing says where calls are written down for their tenants"), "%s", hint)
 	}
-	pool, err := pgxpool.New(ctx, url)
+	pool, err := openPool(ctx, url)
 	if err != nil {
-		return nil, connectError(err)
+		return nil, err
 	}
 	s.onClose(pool.Close)
 	if !ledger.Ready(ctx, pool) {

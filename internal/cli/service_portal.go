@@ -137,9 +137,9 @@ func (s *service) openSessions(ctx context.Context, o *portal.Operator) (*pgxpoo
 		}
 		return o.Pool, nil
 	}
-	pool, err := pgxpool.New(ctx, s.sessionURL)
+	pool, err := openPool(ctx, s.sessionURL)
 	if err != nil {
-		return nil, connectError(err)
+		return nil, err
 	}
 	s.onClose(pool.Close)
 	return pool, nil
@@ -193,9 +193,9 @@ func (s *service) openOperator(ctx context.Context) (*portal.Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool, err := pgxpool.New(ctx, s.operatorURL)
+	pool, err := openPool(ctx, s.operatorURL)
 	if err != nil {
-		return nil, connectError(err)
+		return nil, err
 	}
 	s.onClose(pool.Close)
 	application, err := pgx.ParseConfig(s.appURL)
