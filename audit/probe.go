@@ -108,13 +108,9 @@ func (p *prober) unseen(format string, args ...any) {
 // crossingSQL is the FROM and WHERE that find rows of one tenant that refer to
 // another's.
 func (f *facts) crossingSQL(r *catalog.Relation, fk *catalog.Constraint) string {
-	var on []string
-	for i := range fk.Columns {
-		on = append(on, fmt.Sprintf("p.%s = c.%s", sqltext.Ident(fk.RefColumns[i]), sqltext.Ident(fk.Columns[i])))
-	}
 	own, ref := f.tenantColumn(r.QName()), f.tenantColumn(fk.References)
 	return fmt.Sprintf("FROM %s c JOIN %s p ON %s WHERE c.%s IS DISTINCT FROM p.%s", r.QName().SQL(), fk.References.SQL(),
-		strings.Join(on, " AND "), sqltext.Ident(own), sqltext.Ident(ref))
+		sqltext.Pairs("p", fk.RefColumns, "c", fk.Columns), sqltext.Ident(own), sqltext.Ident(ref))
 }
 
 // explain asks for the plan of one tenant's rows as the first application role that

@@ -3,7 +3,6 @@ package audit
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
@@ -58,14 +57,11 @@ func (f *facts) addTenantSQL(r, parent *catalog.Relation, col string, step catal
 		own = col
 	}
 	typ := c.Type
-	var join []string
-	for i := range step.Columns {
-		join = append(join, fmt.Sprintf("p.%s = c.%s", sqltext.Ident(step.RefColumns[i]), sqltext.Ident(step.Columns[i])))
-	}
+	join := sqltext.Pairs("p", step.RefColumns, "c", step.Columns)
 	sql := []string{
 		fmt.Sprintf("ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s", table, sqltext.Ident(own), typ),
 		fmt.Sprintf("UPDATE %s c SET %s = p.%s FROM %s p WHERE %s AND c.%s IS NULL", table, sqltext.Ident(own),
-			sqltext.Ident(col), parent.QName().SQL(), strings.Join(join, " AND "), sqltext.Ident(own)),
+			sqltext.Ident(col), parent.QName().SQL(), join, sqltext.Ident(own)),
 		fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", table, sqltext.Ident(own)),
 		fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s)", sqltext.Ident(sqltext.Name(r.Name, own, "idx")), table,
 			sqltext.Idents(append([]string{own}, step.Columns...))),

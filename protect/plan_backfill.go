@@ -1,9 +1,9 @@
 package protect
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/list"
@@ -180,12 +180,9 @@ func (p *planner) tenantAhead(t *table, row string) string {
 		return own
 	}
 	parent := row + "p"
-	conds := make([]string, len(t.source.columns))
-	for i, c := range t.source.columns {
-		conds[i] = fmt.Sprintf("%s.%s = %s.%s", parent, sqltext.Ident(t.source.refColumns[i]), row, sqltext.Ident(c))
-	}
 	derived := fmt.Sprintf("(SELECT %s FROM %s %s WHERE %s%s)", p.tenantAhead(t.source.parent, parent),
-		t.source.parent.rel.QName().SQL(), parent, strings.Join(conds, " AND "), t.source.limit)
+		t.source.parent.rel.QName().SQL(), parent,
+		sqltext.Pairs(parent, t.source.refColumns, row, t.source.columns), t.source.limit)
 	if t.missing {
 		return derived
 	}
@@ -194,13 +191,8 @@ func (p *planner) tenantAhead(t *table, row string) string {
 
 // sample selects up to twenty rows' primary keys as one text each.
 func sample(rel *catalog.Relation, from, cond string) string {
-	shown := "c.ctid::text"
-	var keys []string
-	for _, c := range rel.PrimaryKey() {
-		keys = append(keys, fmt.Sprintf("%s || coalesce(c.%s::text, 'NULL')", sqltext.Literal(c+"="), sqltext.Ident(c)))
-	}
-	if len(keys) > 0 {
-		shown = strings.Join(keys, " || ', ' || ")
-	}
-	return fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY 1 LIMIT 20", shown, from, cond)
+	shown := list.Join(rel.PrimaryKey(), " || ', ' || ", func(c string) string {
+		return fmt.Sprintf("%s || coalesce(c.%s::text, 'NULL')", sqltext.Literal(c+"="), sqltext.Ident(c))
+	})
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY 1 LIMIT 20", cmp.Or(shown, "c.ctid::text"), from, cond)
 }

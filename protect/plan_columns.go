@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -157,10 +158,9 @@ func (p *planner) fillSQL(t *table) []string {
 
 // fillBody gives a row the tenant of the row that it refers to.
 func (p *planner) fillBody(t *table) string {
-	moved := make([]string, len(t.source.columns))
-	for i, c := range t.source.columns {
-		moved[i] = fmt.Sprintf("NEW.%[1]s IS DISTINCT FROM OLD.%[1]s", sqltext.Ident(c))
-	}
+	moved := list.Join(t.source.columns, " OR ", func(c string) string {
+		return fmt.Sprintf("NEW.%[1]s IS DISTINCT FROM OLD.%[1]s", sqltext.Ident(c))
+	})
 	return fmt.Sprintf(`
 BEGIN
   IF NEW.%[1]s IS NULL THEN
@@ -172,7 +172,7 @@ BEGIN
   END IF;
   RETURN NEW;
 END
-`, sqltext.Ident(t.column), t.source.selectTenant("NEW"), strings.Join(moved, " OR "))
+`, sqltext.Ident(t.column), t.source.selectTenant("NEW"), moved)
 }
 
 func (p *planner) undoFill(t *table) []string {
@@ -185,12 +185,8 @@ func (p *planner) undoFill(t *table) []string {
 
 // selectTenant renders the scalar sub-select with the tenant of the row called row.
 func (s *source) selectTenant(row string) string {
-	conds := make([]string, len(s.columns))
-	for i, c := range s.columns {
-		conds[i] = fmt.Sprintf("p.%s = %s.%s", sqltext.Ident(s.refColumns[i]), row, sqltext.Ident(c))
-	}
 	return fmt.Sprintf("(SELECT p.%s FROM %s p WHERE %s%s)", sqltext.Ident(s.parent.column), s.parent.rel.QName().SQL(),
-		strings.Join(conds, " AND "), s.limit)
+		sqltext.Pairs("p", s.refColumns, row, s.columns), s.limit)
 }
 
 func stepID(g Group, q catalog.QName, what string) string {

@@ -66,6 +66,15 @@ func Role(name string) string {
 // Idents quotes identifiers and joins them by commas.
 func Idents(names []string) string { return list.Join(names, ", ", Ident) }
 
+// Pairs is the condition that the columns of one table are equal to those of another, pair by pair.
+func Pairs(a string, columns []string, b string, others []string) string {
+	pairs := make([]string, len(columns))
+	for i, c := range columns {
+		pairs[i] = a + "." + Ident(c) + " = " + b + "." + Ident(others[i])
+	}
+	return strings.Join(pairs, " AND ")
+}
+
 // Setting writes the name of a run-time parameter: each of its parts an identifier.
 func Setting(name string) string {
 	return strings.ReplaceAll(Idents(strings.Split(name, ".")), ", ", ".")

@@ -37,3 +37,11 @@ func TestQuotesLikeTheServer(t *testing.T) {
 		}
 	})
 }
+
+func TestPairs(t *testing.T) {
+	t.Parallel()
+	got := sqltext.Pairs("p", []string{"id", "Tenant"}, "c", []string{"lead_id", "tenant_id"})
+	if want := `p.id = c.lead_id AND p."Tenant" = c.tenant_id`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}

@@ -159,11 +159,7 @@ func (t *target) source(tenant string) string {
 	from, path := "x", t.model.Paths[0]
 	for i, step := range path {
 		to := "p" + strconv.Itoa(i)
-		on := make([]string, len(step.Columns))
-		for j := range step.Columns {
-			on[j] = from + "." + sqltext.Ident(step.Columns[j]) + " = " + to + "." + sqltext.Ident(step.RefColumns[j])
-		}
-		fmt.Fprintf(&b, " JOIN %s %s ON %s", table(step.To), to, strings.Join(on, " AND "))
+		fmt.Fprintf(&b, " JOIN %s %s ON %s", table(step.To), to, sqltext.Pairs(from, step.Columns, to, step.RefColumns))
 		from = to
 	}
 	fmt.Fprintf(&b, " WHERE %s.%s = %s", from, sqltext.Ident(t.anchor), lit(tenant))
