@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // upsertReach names the unique keys that let a tenant meet other tenants' rows. Where
@@ -99,13 +100,10 @@ func (f *facts) castReach() (string, Severity) {
 // viewUpsertReach names the views that are all that keeps tenants apart, over a table
 // with a key that tenants share.
 func (f *facts) viewUpsertReach() (string, Severity) {
-	var out []string
-	for v := range catalog.Each(f.s.Relations) {
-		if v.Insertable && v.Updatable && f.appTouches(v, "INSERT") && f.appTouches(v, "UPDATE") &&
-			f.isolatingView(v) && f.readsSharedKey(v) {
-			out = append(out, v.QName().String())
-		}
-	}
+	out := list.Pick(relations(f), func(v *catalog.Relation) (string, bool) {
+		return v.QName().String(), v.Insertable && v.Updatable && f.appTouches(v, "INSERT") && f.appTouches(v, "UPDATE") &&
+			f.isolatingView(v) && f.readsSharedKey(v)
+	})
 	return few(out, "view", "can be written to this way", "can be written to this way"), High
 }
 

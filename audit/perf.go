@@ -1,8 +1,6 @@
 package audit
 
-import (
-	"github.com/moat-db/moat/catalog"
-)
+import "github.com/moat-db/moat/catalog"
 
 // bigTable is from how many rows on it shows that a policy is slow.
 const bigTable = 10_000

@@ -1,8 +1,6 @@
 package audit
 
-import (
-	"fmt"
-)
+import "fmt"
 
 var ruleFuncImmutableHelper = Rule{
 	ID: "func-immutable-helper", Severity: Critical, Holes: []string{"P20"},

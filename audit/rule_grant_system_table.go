@@ -3,27 +3,24 @@ package audit
 import (
 	"fmt"
 
+	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
 var ruleGrantSystemTable = Rule{
 	ID: "grant-system-table", Severity: Critical, Holes: []string{"P41"},
 	Title: "The application role can read a system table that holds tenants' values or secrets",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, t := range f.s.SystemTables {
-			x := f.onDatabase(systemTables(t.Name), "PostgreSQL shows pg_catalog."+t.Name+" to superusers only, unless SELECT "+
-				"on it was granted.")
-			x.Object = "pg_catalog." + t.Name
-			for _, p := range f.grantsToApps(t.Privileges, "SELECT", "\x00") {
-				x = x.with(fmt.Sprintf("REVOKE SELECT ON pg_catalog.%s FROM %s", t.Name, sqltext.Role(p.Grantee)))
-			}
-			if len(x.Fix) > 0 {
-				out = append(out, x)
-			}
+	check: each(shownTables, func(f *facts, t catalog.SystemTable, report reporter) {
+		x := f.onDatabase(systemTables(t.Name), "PostgreSQL shows pg_catalog."+t.Name+" to superusers only, unless SELECT "+
+			"on it was granted.")
+		x.Object = "pg_catalog." + t.Name
+		for _, p := range f.grantsToApps(t.Privileges, "SELECT", "\x00") {
+			x = x.with(fmt.Sprintf("REVOKE SELECT ON pg_catalog.%s FROM %s", t.Name, sqltext.Role(p.Grantee)))
 		}
-		return out
-	},
+		if len(x.Fix) > 0 {
+			report(x)
+		}
+	}),
 }
 
 // systemTables says what a system table gives away.

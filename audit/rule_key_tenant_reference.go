@@ -12,32 +12,28 @@ import (
 var ruleKeyTenantReference = Rule{
 	ID: "key-tenant-reference", Severity: Low, Holes: []string{"T06"},
 	Title: "Nothing ties the tenant column to the tenants that exist",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, r := range f.untied() {
-			own := f.tenantColumn(r.QName())
-			rows := f.orphans(r)
-			x := onRelation(r,
-				"Rows stay behind when a tenant is deleted, and whoever gets its id again sees them.",
-				fmt.Sprintf("No foreign key leads from %s to %s (%s).", own, f.m.Tenants, f.m.Key))
-			if rows > 0 {
-				x.Severity = Medium
-				x.Message = fmt.Sprintf("%s to tenants that do not exist: whoever gets such an id sees them.",
-					english.Count(int(rows), "row belongs", "rows belong"))
-				out = append(out, x.decide("Delete these rows or give them to a tenant that exists; then add the foreign key."))
-				continue
-			}
-			if r.Kind == catalog.PartitionedTable {
-				out = append(out, x.decide("Add the foreign key; on a partitioned table PostgreSQL checks all rows at once."))
-				continue
-			}
-			name := sqltext.Name(r.Name, own, "fkey")
-			out = append(out, x.with(unless("duplicate_object", fmt.Sprintf(
-				"ALTER TABLE %s ADD CONSTRAINT %s FOREIGN KEY (%s) REFERENCES %s (%s) NOT VALID", r.QName().SQL(),
-				sqltext.Ident(name), sqltext.Ident(own), f.m.Tenants.SQL(), sqltext.Ident(f.m.Key)))))
+	check: each((*facts).untied, func(f *facts, r *catalog.Relation, report reporter) {
+		own := f.tenantColumn(r.QName())
+		rows := f.orphans(r)
+		x := onRelation(r,
+			"Rows stay behind when a tenant is deleted, and whoever gets its id again sees them.",
+			fmt.Sprintf("No foreign key leads from %s to %s (%s).", own, f.m.Tenants, f.m.Key))
+		if rows > 0 {
+			x.Severity = Medium
+			x.Message = fmt.Sprintf("%s to tenants that do not exist: whoever gets such an id sees them.",
+				english.Count(int(rows), "row belongs", "rows belong"))
+			report(x.decide("Delete these rows or give them to a tenant that exists; then add the foreign key."))
+			return
 		}
-		return out
-	},
+		if r.Kind == catalog.PartitionedTable {
+			report(x.decide("Add the foreign key; on a partitioned table PostgreSQL checks all rows at once."))
+			return
+		}
+		name := sqltext.Name(r.Name, own, "fkey")
+		report(x.with(unless("duplicate_object", fmt.Sprintf(
+			"ALTER TABLE %s ADD CONSTRAINT %s FOREIGN KEY (%s) REFERENCES %s (%s) NOT VALID", r.QName().SQL(),
+			sqltext.Ident(name), sqltext.Ident(own), f.m.Tenants.SQL(), sqltext.Ident(f.m.Key)))))
+	}),
 }
 
 // untied returns the tenant tables whose tenant column refers to no tenant, neither

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -102,13 +103,9 @@ func (f *facts) globalUnique(r *catalog.Relation, x *catalog.Index, own string) 
 // referrers returns the tables whose foreign keys rest on an index's columns.
 func (f *facts) referrers(r *catalog.Relation, x *catalog.Index) []catalog.QName {
 	key := slices.Sorted(slices.Values(x.Columns()))
-	var out []catalog.QName
-	for _, ref := range f.look.References(r.QName()) {
-		if slices.Equal(slices.Sorted(slices.Values(ref.Key.RefColumns)), key) {
-			out = append(out, ref.From.QName())
-		}
-	}
-	return out
+	return list.Pick(f.look.References(r.QName()), func(ref catalog.Reference) (catalog.QName, bool) {
+		return ref.From.QName(), slices.Equal(slices.Sorted(slices.Values(ref.Key.RefColumns)), key)
+	})
 }
 
 // becomesComposite reports whether every foreign key from another table to r is one that

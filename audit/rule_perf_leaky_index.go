@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 )
 
 var rulePerfLeakyIndex = Rule{
@@ -46,11 +47,7 @@ func (f *facts) filtered(r *catalog.Relation) Severity {
 // leakyKeys names the keys of an index that cannot be searched ahead of a policy. One that
 // only orders is read in its order, and the policy filters what comes.
 func leakyKeys(x *catalog.Index) []string {
-	var out []string
-	for _, k := range x.Keys {
-		if !k.Leakproof && k.Nearest == "" {
-			out = append(out, cmp.Or(k.Column, k.Expression))
-		}
-	}
-	return slices.Compact(out)
+	return slices.Compact(list.Pick(x.Keys, func(k catalog.IndexKey) (string, bool) {
+		return cmp.Or(k.Column, k.Expression), !k.Leakproof && k.Nearest == ""
+	}))
 }

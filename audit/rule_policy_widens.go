@@ -1,28 +1,20 @@
 package audit
 
-import (
-	"slices"
-
-	"github.com/moat-db/moat/policy"
-)
+import "slices"
 
 var rulePolicyWidens = Rule{
 	ID: "policy-widens", Severity: Critical, Holes: []string{"P03"}, Peer: "multiple_permissive_policies",
 	Title: "A second permissive policy opens rows that the first one isolates",
-	check: func(f *facts) []Finding {
-		var out []Finding
-		for _, o := range f.openPolicies(policy.Unrelated, policy.Literal) {
-			if o.side == admitted || !f.widens(o) {
-				continue
-			}
-			x := onPart(o.r, o.p.Name,
-				"Rows of every tenant that satisfy this policy are visible.",
-				"Permissive policies are combined with OR. Next to one that isolates, this one "+
-					"opens its own rows to everyone. "+o.reach())
-			out = append(out, x.with(f.narrowSQL(o)...))
+	check: each(unrelated, func(f *facts, o openPolicy, report reporter) {
+		if o.side == admitted || !f.widens(o) {
+			return
 		}
-		return out
-	},
+		x := onPart(o.r, o.p.Name,
+			"Rows of every tenant that satisfy this policy are visible.",
+			"Permissive policies are combined with OR. Next to one that isolates, this one "+
+				"opens its own rows to everyone. "+o.reach())
+		report(x.with(f.narrowSQL(o)...))
+	}),
 }
 
 // widens reports whether another permissive policy for the same command isolates.

@@ -1,6 +1,9 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Severity says how bad a finding is.
 type Severity string
@@ -17,20 +20,9 @@ const (
 	Info     Severity = "info"
 )
 
+// rank is 0 for what is no severity.
 func (s Severity) rank() int {
-	switch s {
-	case Critical:
-		return 5
-	case High:
-		return 4
-	case Medium:
-		return 3
-	case Low:
-		return 2
-	case Info:
-		return 1
-	}
-	return 0
+	return slices.Index([]Severity{Info, Low, Medium, High, Critical}, s) + 1
 }
 
 // AtLeast reports whether s is as bad as other or worse.
