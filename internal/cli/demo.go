@@ -59,9 +59,6 @@ func (a *app) newDemo() *cobra.Command {
 }
 
 func (a *app) demo(ctx context.Context, f demoFlags) error {
-	if err := textOrJSON(f.format); err != nil {
-		return err
-	}
 	l, err := listen(f.address())
 	if err != nil {
 		return err

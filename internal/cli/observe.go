@@ -54,9 +54,6 @@ func (a *app) newObserve() *cobra.Command {
 }
 
 func (a *app) runObserve(ctx context.Context, args []string, f observeFlags) error {
-	if err := textOrJSON(f.format); err != nil {
-		return err
-	}
 	earlier, err := readObservation(f.after)
 	if err != nil {
 		return err

@@ -89,9 +89,6 @@ func (f protectFlags) check() error {
 	if f.until != "" && !slices.Contains(protect.Groups(), protect.Group(f.until)) {
 		return withHint(fmt.Errorf("unknown group %q", f.until), "groups, in order: %s", groupNames())
 	}
-	if err := textOrJSON(f.format); err != nil {
-		return err
-	}
 	if f.emit != "" && !slices.Contains(tools.Writers(), f.emit) {
 		return withHint(fmt.Errorf("unknown migration tool %q", f.emit), "use %s", english.Or(tools.Writers()))
 	}

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -200,22 +199,17 @@ func redirect(c *pgx.ConnConfig, host string, port uint16) {
 
 func proveOptions(c config.Config, f *proveFlags) (database.Options, error) {
 	o := database.Options{Model: c.Model(), A: moat.Tenant(f.tenantA), B: moat.Tenant(f.tenantB),
-		Settings: map[string]string{},
-		Strict:   f.strict, Disposable: f.disposable, Production: f.produced, StatementTimeout: f.statement,
+		Strict: f.strict, Disposable: f.disposable, Production: f.produced, StatementTimeout: f.statement,
 		LockTimeout: f.lock, Today: time.Now()}
 	// The role that attacks is the one that --app-url connects as, whatever its name.
 	o.Model.Roles = nil
 	if len(f.schemas) > 0 {
 		o.Model.Schemas = f.schemas
 	}
-	for _, s := range f.settings {
-		name, value, ok := strings.Cut(s, "=")
-		if !ok {
-			return o, fmt.Errorf("--set %q: write it as name=value", s)
-		}
-		o.Settings[name] = value
-	}
 	var err error
+	if o.Settings, err = settings(f.settings); err != nil {
+		return o, err
+	}
 	if o.Accepted, err = exceptions(f.baseline, c); err != nil {
 		return o, err
 	}

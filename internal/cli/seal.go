@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/moat-db/moat/internal/english"
@@ -91,25 +92,21 @@ func (a *app) sealSwitch(ctx context.Context, args []string, mode seal.Mode, app
 		if mode == seal.Sealed {
 			a.warnOfRelease(conn)
 		}
-		if !apply {
-			planned, err := seal.PlanSwitch(ctx, conn, mode, o)
-			if err != nil {
-				return sealHint(err)
-			}
-			if len(planned.SQL) == 0 {
-				return a.nothingToSwitch(ctx, conn, mode, o)
-			}
-			printSwitch(a.Out, planned, mode, false)
-			return errFound
+		act := seal.PlanSwitch
+		if apply {
+			act = seal.Switch
 		}
-		done, err := seal.Switch(ctx, conn, mode, o)
+		switched, err := act(ctx, conn, mode, o)
 		if err != nil {
 			return sealHint(err)
 		}
-		if len(done.SQL) == 0 {
+		if len(switched.SQL) == 0 {
 			return a.nothingToSwitch(ctx, conn, mode, o)
 		}
-		printSwitch(a.Out, done, mode, true)
+		printSwitch(a.Out, switched, mode, apply)
+		if !apply {
+			return errFound
+		}
 		return nil
 	})
 }
@@ -253,15 +250,11 @@ func chosenMeasures(all []seal.Measure, only []string) ([]seal.Measure, error) {
 	}
 	var chosen []seal.Measure
 	for _, id := range only {
-		before := len(chosen)
-		for _, m := range all {
-			if m.ID == id {
-				chosen = append(chosen, m)
-			}
-		}
-		if len(chosen) == before {
+		i := slices.IndexFunc(all, func(m seal.Measure) bool { return m.ID == id })
+		if i < 0 {
 			return nil, fmt.Errorf("no measure has the id %q", id)
 		}
+		chosen = append(chosen, all[i])
 	}
 	return chosen, nil
 }

@@ -41,8 +41,11 @@ func (a *app) newTenant() *cobra.Command {
 			"  moat tenant erase 3f2a… --reason 'contract ended' --after 30d --apply\n" +
 			"  moat tenant restore 3f2a… --from postgres://localhost:5433/last_night --reason 'bad import'",
 	})
-	c.AddCommand(a.newTenantSetup(), a.newTenantList(), a.newTenantShow(), a.newTenantCreate(), a.newTenantSuspend(),
-		a.newTenantResume(), a.newTenantLimit(),
+	c.AddCommand(a.newTenantSetup(), a.newTenantList(), a.newTenantShow(), a.newTenantCreate(),
+		a.newTenantState("suspend", "Lock a tenant out of everything that serves",
+			(*lifecycle.Operator).Suspend, "is suspended"),
+		a.newTenantState("resume", "Let a suspended tenant in again", (*lifecycle.Operator).Resume, "is active"),
+		a.newTenantLimit(),
 		a.newTenantExport(), a.newTenantErase(), a.newTenantRestore(), a.newTenantClone())
 	return c
 }
@@ -104,9 +107,6 @@ func tenantError(err error) error {
 
 // act runs one act and prints its result.
 func (a *app) act(ctx context.Context, urls []string, f tenantFlags, fn func(*lifecycle.Operator) error) error {
-	if err := textOrJSON(f.format); err != nil {
-		return err
-	}
 	if strings.TrimSpace(f.reason) == "" {
 		return withHint(lifecycle.ErrNoReason, "--reason 'why you do this'")
 	}
@@ -253,15 +253,6 @@ func (a *app) newTenantCreate() *cobra.Command {
 	f.add(c, "create it")
 	c.Flags().StringToStringVar(&set, "set", nil, "a column's value, as COLUMN=VALUE; may be repeated")
 	return c
-}
-
-func (a *app) newTenantSuspend() *cobra.Command {
-	return a.newTenantState("suspend", "Lock a tenant out of everything that serves",
-		(*lifecycle.Operator).Suspend, "is suspended")
-}
-
-func (a *app) newTenantResume() *cobra.Command {
-	return a.newTenantState("resume", "Let a suspended tenant in again", (*lifecycle.Operator).Resume, "is active")
 }
 
 // stateText is a tenant's state, and from when on it is to be erased.

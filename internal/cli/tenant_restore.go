@@ -8,6 +8,7 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/moat-db/moat/internal/english"
@@ -79,17 +80,14 @@ func (a *app) readBackup(ctx context.Context, tenant, url string, w io.Writer) e
 	if err != nil {
 		return err
 	}
-	conn, err := administer(ctx, url)
-	if err != nil {
-		return connectError(err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	view, err := tenancy.Read(ctx, conn, c.Model())
-	if err != nil {
+	return a.onDatabase(ctx, []string{url}, func(conn *pgx.Conn) error {
+		view, err := tenancy.Read(ctx, conn, c.Model())
+		if err != nil {
+			return err
+		}
+		_, err = lifecycle.ReadBackup(ctx, conn, view, tenant, w)
 		return err
-	}
-	_, err = lifecycle.ReadBackup(ctx, conn, view, tenant, w)
-	return err
+	})
 }
 
 func differenceText(w io.Writer, d *lifecycle.Difference) {

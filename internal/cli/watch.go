@@ -142,9 +142,6 @@ func same(a, b os.FileInfo) bool {
 }
 
 func (a *app) watch(ctx context.Context, args []string, f watchFlags) error {
-	if err := textOrJSON(f.format); err != nil {
-		return err
-	}
 	c, err := a.config()
 	if err != nil {
 		return err

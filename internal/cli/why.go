@@ -62,9 +62,6 @@ func (a *app) newWhy() *cobra.Command {
 }
 
 func (a *app) why(ctx context.Context, args []string, f whyFlags) error {
-	if err := textOrJSON(f.format); err != nil {
-		return err
-	}
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -99,8 +96,7 @@ func whyQuestion(c config.Config, sql string, f whyFlags) (why.Question, error) 
 		return why.Question{}, err
 	}
 	q := why.Question{SQL: sql, Args: f.args, Bind: bind, Model: c.Model(), Timeout: f.timeout,
-		Settings: map[string]string{},
-		Scope:    moat.Scope{Tenant: moat.Tenant(f.tenant), Subject: f.subject, Issuer: f.issuer, Role: f.role}}
+		Scope: moat.Scope{Tenant: moat.Tenant(f.tenant), Subject: f.subject, Issuer: f.issuer, Role: f.role}}
 	q.Standing = func(v *policy.View) (why.Standing, error) {
 		return serving.NewTenantState(v, c.Tenant.SuspendedColumn)
 	}
@@ -110,14 +106,21 @@ func whyQuestion(c config.Config, sql string, f whyFlags) (why.Question, error) 
 		}
 		q.Scope.Claims = json.RawMessage(f.claims)
 	}
-	for _, s := range f.settings {
+	q.Settings, err = settings(f.settings)
+	return q, err
+}
+
+// settings reads what was given as name=value.
+func settings(given []string) (map[string]string, error) {
+	all := map[string]string{}
+	for _, s := range given {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok {
-			return q, fmt.Errorf("--set %q: write it as name=value", s)
+			return nil, fmt.Errorf("--set %q: write it as name=value", s)
 		}
-		q.Settings[name] = value
+		all[name] = value
 	}
-	return q, nil
+	return all, nil
 }
 
 // bothConnections connects as the operator and as the application.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"io"
 	"strings"
 
@@ -167,15 +168,6 @@ func level(s audit.Severity) string {
 
 // score is the number that code scanning sorts by.
 func score(s audit.Severity) string {
-	switch s {
-	case audit.Critical:
-		return "9.5"
-	case audit.High:
-		return "8.0"
-	case audit.Medium:
-		return "5.5"
-	case audit.Low:
-		return "3.0"
-	}
-	return "1.0"
+	scores := map[audit.Severity]string{audit.Critical: "9.5", audit.High: "8.0", audit.Medium: "5.5", audit.Low: "3.0"}
+	return cmp.Or(scores[s], "1.0")
 }

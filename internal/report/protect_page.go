@@ -48,12 +48,9 @@ func (t *planText) classes(m *catalog.Model) {
 	fmt.Fprint(t.w, "\nTABLES\n")
 	for _, class := range []catalog.Class{catalog.TenantsTable, catalog.TenantTable, catalog.ChildTable,
 		catalog.PeopleTable, catalog.SharedTable, catalog.IgnoredTable, catalog.UnknownTable} {
-		var names []string
-		for _, tm := range m.Tables {
-			if tm.Class == class {
-				names = append(names, tm.Table.String())
-			}
-		}
+		names := list.Pick(m.Tables, func(tm catalog.TableModel) (string, bool) {
+			return tm.Table.String(), tm.Class == class
+		})
 		if len(names) > 0 {
 			t.row(string(class), fmt.Sprintf("%4d  %s", len(names), some(names)))
 		}

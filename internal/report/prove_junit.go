@@ -46,11 +46,9 @@ func proveNotes(r *prove.Report) string {
 		lines := list.Map(n.List, func(x prove.Noted) string { return x.Object + ": " + x.Reason })
 		section(strings.ToLower(n.Title), lines)
 	}
-	var accepted []string
-	for _, x := range r.Accepted {
-		accepted = append(accepted, x.Attack+" on "+x.Object+" until "+x.Expires+": "+x.Reason)
-	}
-	section("accepted", accepted)
+	section("accepted", list.Map(r.Accepted, func(x prove.Accepted) string {
+		return x.Attack + " on " + x.Object + " until " + x.Expires + ": " + x.Reason
+	}))
 	section("entries of the baseline that do not count", sentences(r.Reopened))
 	section("not tried", r.NotTried)
 	return strings.TrimSuffix(b.String(), "\n")
