@@ -19,11 +19,7 @@ var scopedSQL = map[string]bool{
 
 // background finds scoped calls that can have no tenant.
 func background(p *program, n ast.Node, _ []ast.Node) {
-	call, ok := n.(*ast.CallExpr)
-	if !ok {
-		return
-	}
-	receiver, name := method(p.callee(call))
+	call, receiver, name := p.call(n)
 	switch {
 	case receiver == "*"+moatPath+".DB" && scoped[name]:
 	case receiver == "*database/sql.DB" && p.ofMoatsql(call):

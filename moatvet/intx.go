@@ -10,11 +10,7 @@ var transactions = map[string]bool{"InTx": true, "InReadTx": true, "InTxWith": t
 
 // inTx finds uses of the DB where its transaction is at hand.
 func inTx(p *program, n ast.Node, stack []ast.Node) {
-	call, ok := n.(*ast.CallExpr)
-	if !ok {
-		return
-	}
-	receiver, name := method(p.callee(call))
+	call, receiver, name := p.call(n)
 	if receiver == "*"+moatPath+".DB" && scoped[name] && p.transaction(stack) != nil {
 		p.report(call, "DB.%s inside InTx takes a second connection and does not see the transaction: use tx", name)
 	}
@@ -22,11 +18,7 @@ func inTx(p *program, n ast.Node, stack []ast.Node) {
 
 // conn finds connections that leave their transaction.
 func conn(p *program, n ast.Node, stack []ast.Node) {
-	call, ok := n.(*ast.CallExpr)
-	if !ok {
-		return
-	}
-	receiver, name := method(p.callee(call))
+	call, receiver, name := p.call(n)
 	if receiver != "github.com/jackc/pgx/v5.Tx" || name != "Conn" || asks(stack) {
 		return
 	}

@@ -1,8 +1,6 @@
 package moatvet
 
-import (
-	"go/ast"
-)
+import "go/ast"
 
 // raw are pgx's types whose statements have no tenant. A single pgx.Conn is not among
 // them: who opens one does so on purpose, for a migration or an operator's work.

@@ -106,6 +106,14 @@ func (p *program) reportReasons() {
 	}
 }
 
+// call is a node that is a call, with the receiver and the name of the method; nil and "" otherwise.
+func (p *program) call(n ast.Node) (call *ast.CallExpr, receiver, name string) {
+	if call, _ = n.(*ast.CallExpr); call != nil {
+		receiver, name = method(p.callee(call))
+	}
+	return call, receiver, name
+}
+
 // report reports a finding on a line that does not say it is meant.
 func (p *program) report(at ast.Node, format string, args ...any) {
 	where := p.pass.Fset.Position(at.Pos())
