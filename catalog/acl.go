@@ -26,7 +26,7 @@ func parseACL(items []string) ([]Privilege, error) {
 			return nil, errACL
 		}
 		for i := 0; i < len(letters); i++ {
-			name := privilegeName(letters[i])
+			name := privilegeNames[letters[i]]
 			if name == "" {
 				return nil, errACL
 			}
@@ -65,40 +65,9 @@ func aclName(text string) (name, rest string, ok bool) {
 	return b.String(), "", !quoted
 }
 
-// privilegeName returns the privilege that an aclitem's letter stands for, ""
-// for an unknown one.
-func privilegeName(letter byte) string {
-	switch letter {
-	case 'a':
-		return "INSERT"
-	case 'r':
-		return "SELECT"
-	case 'w':
-		return "UPDATE"
-	case 'd':
-		return "DELETE"
-	case 'D':
-		return "TRUNCATE"
-	case 'x':
-		return "REFERENCES"
-	case 't':
-		return "TRIGGER"
-	case 'm':
-		return "MAINTAIN"
-	case 'X':
-		return "EXECUTE"
-	case 'U':
-		return "USAGE"
-	case 'C':
-		return "CREATE"
-	case 'c':
-		return "CONNECT"
-	case 'T':
-		return "TEMPORARY"
-	case 's':
-		return "SET"
-	case 'A':
-		return "ALTER SYSTEM"
-	}
-	return ""
+// privilegeNames are the privileges that the letters of an aclitem stand for.
+var privilegeNames = map[byte]string{
+	'a': "INSERT", 'r': "SELECT", 'w': "UPDATE", 'd': "DELETE", 'D': "TRUNCATE", 'x': "REFERENCES", 't': "TRIGGER",
+	'm': "MAINTAIN", 'X': "EXECUTE", 'U': "USAGE", 'C': "CREATE", 'c': "CONNECT", 'T': "TEMPORARY", 's': "SET",
+	'A': "ALTER SYSTEM",
 }

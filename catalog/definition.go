@@ -57,23 +57,17 @@ func (r *Relation) note(name string, note func(string, any)) {
 		return
 	}
 	note(own, *r)
-	for _, x := range r.Columns {
-		note(own+"."+x.Name, x)
-	}
-	for _, x := range r.Constraints {
-		note(own+"."+x.Name, x)
-	}
-	for _, x := range r.Indexes {
-		note(own+"."+x.Name, x)
-	}
-	for _, x := range r.Policies {
-		note(own+"."+x.Name, x)
-	}
-	for _, x := range r.Triggers {
-		note(own+"."+x.Name, x)
-	}
-	for _, x := range r.Rules {
-		note(own+"."+x.Name, x)
+	noteParts(note, own, r.Columns, func(x Column) string { return x.Name })
+	noteParts(note, own, r.Constraints, func(x Constraint) string { return x.Name })
+	noteParts(note, own, r.Indexes, func(x Index) string { return x.Name })
+	noteParts(note, own, r.Policies, func(x Policy) string { return x.Name })
+	noteParts(note, own, r.Triggers, func(x Trigger) string { return x.Name })
+	noteParts(note, own, r.Rules, func(x Rule) string { return x.Name })
+}
+
+func noteParts[T any](note func(string, any), own string, parts []T, name func(T) string) {
+	for _, x := range parts {
+		note(own+"."+name(x), x)
 	}
 }
 

@@ -1,8 +1,6 @@
 package catalog
 
-import (
-	"github.com/jackc/pgx/v5"
-)
+import "github.com/jackc/pgx/v5"
 
 func (l *loader) casts(rows pgx.Rows) error {
 	type row struct {

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -45,7 +46,7 @@ func params(types, names, modes []string, defaults int) []Param {
 			all[i].Name = names[i]
 		}
 		if i < len(modes) {
-			all[i].Mode = paramMode(modes[i])
+			all[i].Mode = cmp.Or(paramModes[modes[i]], "in")
 		}
 		if all[i].IsInput() {
 			inputs++
@@ -66,19 +67,8 @@ func params(types, names, modes []string, defaults int) []Param {
 // IsInput reports whether a call gives an argument for the parameter.
 func (p Param) IsInput() bool { return p.Mode == "in" || p.Mode == "inout" || p.Mode == "variadic" }
 
-func paramMode(letter string) string {
-	switch letter {
-	case "o":
-		return "out"
-	case "b":
-		return "inout"
-	case "v":
-		return "variadic"
-	case "t":
-		return "table"
-	}
-	return "in"
-}
+// paramModes are pg_proc.proargmodes in words.
+var paramModes = map[string]string{"o": "out", "b": "inout", "v": "variadic", "t": "table"}
 
 func (l *loader) types(rows pgx.Rows) error {
 	type row struct {

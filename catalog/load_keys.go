@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"cmp"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/internal/list"
@@ -34,32 +36,18 @@ func (l *loader) constraints(rows pgx.Rows) error {
 		c.Operators = append(c.Operators, list.Map(r.OperatorOIDs, func(oid OID) string { return l.operators[oid].Name })...)
 		rel.Constraints = append(rel.Constraints, c)
 		// 18 knows NOT NULL constraints that older rows may break.
-		if column := rel.Column(first(c.Columns)); c.Type == NotNull && !c.Validated && column != nil {
-			column.NotNull = false
+		if c.Type == NotNull && !c.Validated && len(c.Columns) > 0 {
+			if column := rel.Column(c.Columns[0]); column != nil {
+				column.NotNull = false
+			}
 		}
 	})
 }
 
-func first(names []string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	return names[0]
-}
-
 // action is pg_constraint.confdeltype in words.
 func action(letter string) string {
-	switch letter {
-	case "r":
-		return "restrict"
-	case "c":
-		return "cascade"
-	case "n":
-		return "set null"
-	case "d":
-		return "set default"
-	}
-	return "no action"
+	words := map[string]string{"r": "restrict", "c": "cascade", "n": "set null", "d": "set default"}
+	return cmp.Or(words[letter], "no action")
 }
 
 func (l *loader) operatorClasses(rows pgx.Rows) error {

@@ -1,5 +1,7 @@
 package catalog
 
+import "cmp"
+
 // treeMapper turns PostgreSQL's parse tree into Nodes with every number resolved.
 type treeMapper struct {
 	l      *loader
@@ -71,7 +73,7 @@ func (m *treeMapper) known(n *treeNode) *Node {
 		return m.boolean(n)
 	case "RELABELTYPE", "COERCEVIAIO", "ARRAYCOERCEEXPR", "COERCETODOMAIN", "CONVERTROWTYPEEXPR":
 		to := m.l.typeNames[n.oid("resulttype")]
-		return &Node{Kind: NodeCast, Name: castName(n.tag), Type: to, Args: m.args(n.node("arg"))}
+		return &Node{Kind: NodeCast, Name: cmp.Or(castNames[n.tag], "row"), Type: to, Args: m.args(n.node("arg"))}
 	case "COLLATEEXPR", "COLLATE":
 		if m.l.exactly[n.oid("collOid")] {
 			return &Node{Kind: NodeCollate, Args: m.args(n.node("arg"))}
@@ -101,21 +103,10 @@ func (m *treeMapper) known(n *treeNode) *Node {
 	return m.other(n)
 }
 
-// castName names the casts that are no function: "relabel" changes the type and
+// castNames names the casts that are no function: "relabel" changes the type and
 // not a bit of the value, so that an index still serves.
-func castName(tag string) string {
-	switch tag {
-	case "RELABELTYPE":
-		return "relabel"
-	case "COERCEVIAIO":
-		return "text form"
-	case "ARRAYCOERCEEXPR":
-		return "each element"
-	case "COERCETODOMAIN":
-		return "domain"
-	}
-	return "row"
-}
+var castNames = map[string]string{"RELABELTYPE": "relabel", "COERCEVIAIO": "text form",
+	"ARRAYCOERCEEXPR": "each element", "COERCETODOMAIN": "domain"}
 
 func (m *treeMapper) args(nodes ...*treeNode) []*Node {
 	var all []*Node

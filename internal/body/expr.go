@@ -1,6 +1,7 @@
 package body
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -307,19 +308,6 @@ func (r *reader) typeName() string {
 }
 
 func canonicalType(name string) string {
-	switch name {
-	case "int", "int4":
-		return "integer"
-	case "int8":
-		return "bigint"
-	case "int2":
-		return "smallint"
-	case "bool":
-		return "boolean"
-	case "varchar":
-		return "character varying"
-	case "decimal":
-		return "numeric"
-	}
-	return name
+	return cmp.Or(map[string]string{"int": "integer", "int4": "integer", "int8": "bigint", "int2": "smallint",
+		"bool": "boolean", "varchar": "character varying", "decimal": "numeric"}[name], name)
 }

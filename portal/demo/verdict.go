@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,15 +19,7 @@ type verdict struct {
 
 // Tone is the colour of a verdict.
 func (v verdict) Tone() string {
-	switch v.Verdict {
-	case "held":
-		return "good"
-	case "leaked":
-		return "bad"
-	case "forged":
-		return "warn"
-	}
-	return "open"
+	return cmp.Or(map[string]string{"held": "good", "leaked": "bad", "forged": "warn"}[v.Verdict], "open")
 }
 
 // refusal shows what PostgreSQL said: here the text of the error is the point.

@@ -185,21 +185,14 @@ func Quote(names ...string) string { return pgx.Identifier(names).Sanitize() }
 func (s *Schema) Table(schema, name string) *Table { return s.Tables[Name{Schema: schema, Name: name}] }
 
 // TableNames returns the names of the tables of a schema, sorted.
-func (s *Schema) TableNames(schema string) []string {
-	var names []string
-	for n := range s.Tables {
-		if n.Schema == schema {
-			names = append(names, n.Name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
+func (s *Schema) TableNames(schema string) []string { return namesIn(schema, s.Tables) }
 
 // FunctionNames returns the names of the callable functions of a schema, sorted.
-func (s *Schema) FunctionNames(schema string) []string {
+func (s *Schema) FunctionNames(schema string) []string { return namesIn(schema, s.Functions) }
+
+func namesIn[T any](schema string, all map[Name]T) []string {
 	var names []string
-	for n := range s.Functions {
+	for n := range all {
 		if n.Schema == schema {
 			names = append(names, n.Name)
 		}

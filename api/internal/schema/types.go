@@ -1,6 +1,10 @@
 package schema
 
-import "strings"
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
 
 // Scalar reports whether the text form of a built-in type is what its JSON value is
 // made of: a number, true or false, JSON itself, or a string. Arrays, composites and
@@ -25,46 +29,25 @@ func baseName(sqlType string) string {
 // builtin returns PostgreSQL's own spelling of a built-in scalar type by any of its
 // names, or "".
 func builtin(name string) string {
-	switch name {
-	case "boolean", "bool":
-		return "boolean"
-	case "smallint", "int2":
-		return "smallint"
-	case "integer", "int", "int4":
-		return "integer"
-	case "bigint", "int8":
-		return "bigint"
-	case "real", "float4":
-		return "real"
-	case "double precision", "float8", "float":
-		return "double precision"
-	case "numeric", "decimal":
-		return "numeric"
-	case "text", "uuid", "date", "json", "jsonb", "bytea", "interval", "inet", "cidr", "macaddr", "macaddr8",
-		"money", "xml", "tsvector", "tsquery", "oid", "name", "int4range", "int8range", "numrange", "tsrange",
-		"tstzrange", "daterange", "int4multirange", "int8multirange", "nummultirange", "tsmultirange",
-		"tstzmultirange", "datemultirange", "point", "line", "lseg", "box", "path", "polygon", "circle", "pg_lsn":
-		return name
-	case "character varying", "varchar":
-		return "character varying"
-	case "character", "char", "bpchar":
-		return "character"
-	case "timestamp with time zone", "timestamptz":
-		return "timestamp with time zone"
-	case "timestamp without time zone", "timestamp":
-		return "timestamp without time zone"
-	case "time with time zone", "timetz":
-		return "time with time zone"
-	case "time without time zone", "time":
-		return "time without time zone"
-	case "bit", "bit varying", "varbit":
-		if name == "varbit" {
-			return "bit varying"
-		}
+	if name = cmp.Or(spellings[name], name); slices.Contains(scalars, name) {
 		return name
 	}
 	return ""
 }
+
+var spellings = map[string]string{"bool": "boolean", "int2": "smallint", "int": "integer", "int4": "integer",
+	"int8": "bigint", "float4": "real", "float8": "double precision", "float": "double precision",
+	"decimal": "numeric", "varchar": "character varying", "char": "character", "bpchar": "character",
+	"timestamptz": "timestamp with time zone", "timestamp": "timestamp without time zone",
+	"timetz": "time with time zone", "time": "time without time zone", "varbit": "bit varying"}
+
+var scalars = []string{"boolean", "smallint", "integer", "bigint", "real", "double precision", "numeric",
+	"text", "uuid", "date", "json", "jsonb", "bytea", "interval", "inet", "cidr", "macaddr", "macaddr8",
+	"money", "xml", "tsvector", "tsquery", "oid", "name", "int4range", "int8range", "numrange", "tsrange",
+	"tstzrange", "daterange", "int4multirange", "int8multirange", "nummultirange", "tsmultirange",
+	"tstzmultirange", "datemultirange", "point", "line", "lseg", "box", "path", "polygon", "circle", "pg_lsn",
+	"character varying", "character", "bit", "bit varying", "timestamp with time zone",
+	"timestamp without time zone", "time with time zone", "time without time zone"}
 
 // Cast returns the SQL of a type that a client may cast to: a built-in scalar or an
 // enum or domain of an exposed schema, with a numeric modifier and [] after it. It

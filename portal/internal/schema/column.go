@@ -202,31 +202,18 @@ func kindOf(name catalog.QName) Kind {
 }
 
 func kindByName(name string) Kind {
-	switch name {
-	case "text", "varchar", "bpchar", "citext", "name", "char", "character varying", "character":
-		return KindText
-	case "int2", "int4", "int8", "smallint", "integer", "bigint":
-		return KindInteger
-	case "numeric", "float4", "float8", "real", "double precision":
-		return KindNumber
-	case "bool", "boolean":
-		return KindBool
-	case "date":
-		return KindDate
-	case "time", "time without time zone":
-		return KindTime
-	case "timestamptz", "timestamp with time zone":
-		return KindMoment
-	case "timestamp", "timestamp without time zone":
-		return KindLocal
-	case "uuid":
-		return KindUUID
-	case "json", "jsonb":
-		return KindJSON
-	case "bytea":
-		return KindBytes
-	case "interval":
-		return KindInterval
+	for kind, names := range map[Kind][]string{
+		KindText:    {"text", "varchar", "bpchar", "citext", "name", "char", "character varying", "character"},
+		KindInteger: {"int2", "int4", "int8", "smallint", "integer", "bigint"},
+		KindNumber:  {"numeric", "float4", "float8", "real", "double precision"},
+		KindBool:    {"bool", "boolean"}, KindDate: {"date"}, KindTime: {"time", "time without time zone"},
+		KindMoment: {"timestamptz", "timestamp with time zone"},
+		KindLocal:  {"timestamp", "timestamp without time zone"},
+		KindUUID:   {"uuid"}, KindJSON: {"json", "jsonb"}, KindBytes: {"bytea"}, KindInterval: {"interval"},
+	} {
+		if slices.Contains(names, name) {
+			return kind
+		}
 	}
 	return KindOther
 }

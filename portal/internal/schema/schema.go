@@ -181,13 +181,7 @@ func (t *Table) weight() int {
 
 // GoWith are the tables whose rows are deleted with a row of this one, for people.
 func (t *Table) GoWith() []string {
-	var out []string
-	for _, c := range t.Children {
-		if c.Goes {
-			out = append(out, text.Lower(c.Table.Title))
-		}
-	}
-	return out
+	return list.Pick(t.Children, func(c Child) (string, bool) { return text.Lower(c.Table.Title), c.Goes })
 }
 
 // Find returns the table with the slug, nil where there is none.
@@ -288,11 +282,9 @@ func (b *builder) add(r *catalog.Relation) {
 }
 
 func (b *builder) views(name catalog.QName) []NamedView {
-	var all []NamedView
-	for _, view := range slices.Sorted(maps.Keys(b.shown[name].Views)) {
-		all = append(all, NamedView{view, b.shown[name].Views[view]})
-	}
-	return all
+	return list.Map(slices.Sorted(maps.Keys(b.shown[name].Views)), func(view string) NamedView {
+		return NamedView{view, b.shown[name].Views[view]}
+	})
 }
 
 func isTable(r *catalog.Relation) bool {

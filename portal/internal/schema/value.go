@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"math/big"
 	"regexp"
 	"slices"
@@ -94,23 +95,11 @@ func (c *Column) Problem(value string) string {
 
 // expected says what a column takes that does not take a value.
 func (c *Column) expected() string {
-	switch c.Kind {
-	case KindInteger:
-		return "Enter a whole number."
-	case KindNumber:
-		return "Enter a number, such as 1250.50."
-	case KindDate:
-		return "Enter a date."
-	case KindMoment, KindLocal:
-		return "Enter a date and a time."
-	case KindTime:
-		return "Enter a time of day, such as 14:30."
-	case KindUUID:
-		return "Enter a complete ID."
-	case KindBool:
-		return "Choose yes or no."
-	}
-	return "This contains characters that cannot be stored."
+	return cmp.Or(map[Kind]string{
+		KindInteger: "Enter a whole number.", KindNumber: "Enter a number, such as 1250.50.", KindDate: "Enter a date.",
+		KindMoment: "Enter a date and a time.", KindLocal: "Enter a date and a time.",
+		KindTime: "Enter a time of day, such as 14:30.", KindUUID: "Enter a complete ID.", KindBool: "Choose yes or no.",
+	}[c.Kind], "This contains characters that cannot be stored.")
 }
 
 // bounds checks what a CHECK says of a number.
