@@ -292,8 +292,7 @@ func (r *runner) statements(ctx context.Context, s Step) error {
 		if err := execute(ctx, tx.Conn(), statements); err != nil {
 			return err
 		}
-		_, err := record(ctx, tx, s, undo, "done")
-		return err
+		return record(ctx, tx, s, undo, "done")
 	})
 }
 
@@ -313,8 +312,7 @@ func (r *runner) validate(ctx context.Context, s Step) error {
 		if err := execute(ctx, tx.Conn(), s.SQL); err != nil {
 			return err
 		}
-		_, err := record(ctx, tx, s, s.Undo, "done")
-		return err
+		return record(ctx, tx, s, s.Undo, "done")
 	})
 	if !hasCode(err, "23503", "23514") {
 		return err

@@ -91,8 +91,7 @@ func (r *runner) backfill(ctx context.Context, s Step) error {
 				return err
 			}
 		}
-		_, err := record(ctx, tx, s, s.Undo, "done")
-		return err
+		return record(ctx, tx, s, s.Undo, "done")
 	})
 }
 

@@ -19,14 +19,13 @@ func (r *runner) concurrent(ctx context.Context, s Step) error {
 		}
 		undo = append(undo, more...)
 	}
-	if _, err := record(ctx, r.conn, s, undo, "started"); err != nil {
+	if err := record(ctx, r.conn, s, undo, "started"); err != nil {
 		return err
 	}
 	if err := r.concurrently(ctx, r.waiting(s), s.Index, s.SQL); err != nil {
 		return err
 	}
-	_, err := record(ctx, r.conn, s, undo, "done")
-	return err
+	return record(ctx, r.conn, s, undo, "done")
 }
 
 // concurrently tries again after a deadlock or a lock timeout, each time without the

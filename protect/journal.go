@@ -105,10 +105,9 @@ type execer interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// record writes a step into the journal and returns its row. A row with the same
+// record writes a step into the journal. A row with the same
 // undo is taken over: the first way back is the one to the start.
-func record(ctx context.Context, db execer, s Step, undo []string, state string) (int64, error) {
-	var seq int64
+func record(ctx context.Context, db execer, s Step, undo []string, state string) error {
 	err := db.QueryRow(ctx, `
 WITH there AS (
   UPDATE moat.steps SET state = $7, finished_at = CASE WHEN $7 = 'done' THEN clock_timestamp() END
@@ -121,11 +120,11 @@ added AS (
    WHERE NOT EXISTS (SELECT FROM there) RETURNING seq)
 SELECT seq FROM there UNION ALL SELECT seq FROM added LIMIT 1`,
 		s.ID, string(s.Group), strings.TrimSpace(s.Title+" "+tableText(s)), s.SQL, undo, s.Transactional, state,
-		relationText(s), s.Table.Schema, s.Table.Name).Scan(&seq)
+		relationText(s), s.Table.Schema, s.Table.Name).Scan(new(int64))
 	if err != nil {
-		return 0, fmt.Errorf("write the journal: %w", err)
+		return fmt.Errorf("write the journal: %w", err)
 	}
-	return seq, nil
+	return nil
 }
 
 func relationText(s Step) string {

@@ -47,10 +47,9 @@ func (m mirror) create() []string {
 }
 
 func (m mirror) drop() []string {
-	var sql []string
-	for _, t := range m.triggers() {
-		sql = append(sql, fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", t.name, m.from.SQL()))
-	}
+	sql := list.Map(m.triggers(), func(t mirrorEvent) string {
+		return fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s", t.name, m.from.SQL())
+	})
 	return append(sql, "DROP FUNCTION IF EXISTS "+m.function().SQL()+"()")
 }
 
@@ -119,15 +118,13 @@ func (m mirror) differs(id string) *Check {
 	}
 	from := fmt.Sprintf("%s a FULL JOIN %s b USING (%s)", side(m.from), side(m.to), sqltext.Idents(m.key))
 	const differ = "a.moat_row IS DISTINCT FROM b.moat_row"
-	shown := make([]string, len(m.key))
-	for i, k := range m.key {
-		shown[i] = fmt.Sprintf("%s || %s::text", sqltext.Literal(k+"="), sqltext.Ident(k))
-	}
+	shown := list.Join(m.key, " || ', ' || ", func(k string) string {
+		return fmt.Sprintf("%s || %s::text", sqltext.Literal(k+"="), sqltext.Ident(k))
+	})
 	return &Check{ID: id, Table: m.from,
-		What:  fmt.Sprintf("rows of %s that are not the same in %s", key(m.from), key(m.to)),
-		Count: countWhere(from, differ),
-		Sample: fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY 1 LIMIT 20", strings.Join(shown, " || ', ' || "), from,
-			differ)}
+		What:   fmt.Sprintf("rows of %s that are not the same in %s", key(m.from), key(m.to)),
+		Count:  countWhere(from, differ),
+		Sample: fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY 1 LIMIT 20", shown, from, differ)}
 }
 
 func quoted(names []string) []string {

@@ -61,8 +61,7 @@ func existingUniques(rel *catalog.Relation) [][]string {
 
 func deferrable(rel *catalog.Relation, x catalog.Index) bool {
 	return slices.ContainsFunc(rel.Constraints, func(k catalog.Constraint) bool {
-		return k.Index == x.Name &&
-			k.Deferrable
+		return k.Index == x.Name && k.Deferrable
 	})
 }
 

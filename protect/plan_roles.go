@@ -24,10 +24,10 @@ func (p *planner) roles() {
 	p.askMembers()
 	if p.app {
 		p.checkApplication()
-		p.grants("application", p.c.Roles.Application, p.applicationWants)
+		p.grants("application", p.c.Roles.Application, p.wants(p.applicationMay))
 	}
 	if tree := p.m.Shapes.Tree; tree != nil && p.app {
-		p.grants("tree", tree.Role, p.treeWants)
+		p.grants("tree", tree.Role, p.wants(p.treeMay))
 	}
 	if p.operator {
 		p.grants("operator", p.c.Roles.Operator, p.operatorWants)
@@ -293,22 +293,25 @@ func lacking(w want, role string) []string {
 
 func dml() []string { return []string{"SELECT", "INSERT", "UPDATE", "DELETE"} }
 
-// applicationWants lists what the application role needs in a schema: rows of
-// tenant tables, reading of the tenants table and of shared ones, the sequences
-// its inserts draw from, and the views over all these.
-func (p *planner) applicationWants(schema string) []want {
-	wants := p.schemaUsage(schema)
-	for r := range catalog.Each(p.s.Relations) {
-		if r.Schema != schema || r.Extension != "" {
-			continue
+// wants lists what a role needs in a schema, where may says what it needs of a relation.
+func (p *planner) wants(may func(*catalog.Relation) []string) func(schema string) []want {
+	return func(schema string) []want {
+		wants := p.schemaUsage(schema)
+		for r := range catalog.Each(p.s.Relations) {
+			if r.Schema != schema || r.Extension != "" {
+				continue
+			}
+			if privileges := may(r); len(privileges) > 0 {
+				wants = append(wants, want{onRelation(r), r.Owner, privileges, heldOn(r)})
+			}
 		}
-		if privileges := p.applicationMay(r); len(privileges) > 0 {
-			wants = append(wants, want{onRelation(r), r.Owner, privileges, heldOn(r)})
-		}
+		return wants
 	}
-	return wants
 }
 
+// applicationMay is what the application role needs: rows of tenant tables, reading of the
+// tenants table and of shared ones, the sequences its inserts draw from, and the views over
+// all these.
 func (p *planner) applicationMay(r *catalog.Relation) []string {
 	if r.Kind == catalog.Sequence {
 		if p.feeds(r) {

@@ -94,13 +94,9 @@ func (p *planner) writtenBy(use body.Table, u *body.Uses) []written {
 
 // meant are the tables that a use may mean.
 func (p *planner) meant(use body.Table) []*catalog.Relation {
-	var all []*catalog.Relation
-	for r := range catalog.Each(p.s.Relations) {
-		if r.Name == use.Name && (r.Schema == use.Schema || use.Schema == "" && p.hasSchema(r.Schema)) && isTable(r) {
-			all = append(all, r)
-		}
-	}
-	return all
+	return list.Filter(slices.Collect(catalog.Each(p.s.Relations)), func(r *catalog.Relation) bool {
+		return r.Name == use.Name && (r.Schema == use.Schema || use.Schema == "" && p.hasSchema(r.Schema)) && isTable(r)
+	})
 }
 
 // ofTenants is a table of tenants that a function uses, or one that it calls; nil if there is

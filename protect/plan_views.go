@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -28,13 +29,10 @@ func (p *planner) ofTenant(rel *catalog.Relation) bool {
 func (p *planner) tenantViews() []*catalog.Relation { return p.tenantReaders(catalog.View) }
 
 func (p *planner) tenantReaders(kind catalog.Kind) []*catalog.Relation {
-	var all []*catalog.Relation
-	for r := range catalog.Each(p.s.Relations) {
-		if r.Kind == kind && p.hasSchema(r.Schema) && r.Schema != Schema && r.Extension == "" && p.readsTenants(r.QName()) {
-			all = append(all, r)
-		}
-	}
-	return all
+	return list.Filter(slices.Collect(catalog.Each(p.s.Relations)), func(r *catalog.Relation) bool {
+		return r.Kind == kind && p.hasSchema(r.Schema) && r.Schema != Schema && r.Extension == "" &&
+			p.readsTenants(r.QName())
+	})
 }
 
 // viewGrants are the rights of the application role on a view: SELECT, where all

@@ -157,11 +157,8 @@ func backoff(attempt int) time.Duration {
 func isBusy(err error) bool { return hasCode(err, "55P03", "40P01", "40001") }
 
 func hasCode(err error, codes ...string) bool {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
-		return false
-	}
-	return slices.Contains(codes, pg.Code)
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && slices.Contains(codes, pg.Code)
 }
 
 // execute runs statements as text: DDL takes no parameters.
@@ -175,10 +172,8 @@ func execute(ctx context.Context, conn *pgx.Conn, statements []string) error {
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

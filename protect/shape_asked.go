@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Tables that look like a shape of tenancy which nobody has declared. A wall by one tenant
@@ -63,20 +64,13 @@ func (p *planner) askTree() {
 
 // listed are the tables of which lists are read in order, the largest first.
 func (p *planner) listed() []string {
-	var rels []*catalog.Relation
-	for _, t := range p.tables {
-		if t.class == catalog.TenantTable && ordered(t.rel) != nil && !t.rel.Partition {
-			rels = append(rels, t.rel)
-		}
-	}
+	rels := list.Pick(p.tables, func(t *table) (*catalog.Relation, bool) {
+		return t.rel, t.class == catalog.TenantTable && ordered(t.rel) != nil && !t.rel.Partition
+	})
 	slices.SortStableFunc(rels, func(a, b *catalog.Relation) int {
 		return cmp.Compare(p.sizeOf(b, 0).Bytes, p.sizeOf(a, 0).Bytes)
 	})
-	var names []string
-	for _, rel := range rels[:min(3, len(rels))] {
-		names = append(names, key(rel.QName()))
-	}
-	return names
+	return list.Map(rels[:min(3, len(rels))], func(rel *catalog.Relation) string { return key(rel.QName()) })
 }
 
 // keysTo are the columns of a table that alone refer to the key of another.

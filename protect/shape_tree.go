@@ -269,21 +269,6 @@ func (p *planner) levelKey(tenants, fast *table) {
 		Reason: "existing rows are checked while writers carry on"})
 }
 
-// treeWants are the privileges of the tree's role in a schema: to read what the
-// application reads, and to write where the tree allows that.
-func (p *planner) treeWants(schema string) []want {
-	wants := p.schemaUsage(schema)
-	for r := range catalog.Each(p.s.Relations) {
-		if r.Schema != schema || r.Extension != "" {
-			continue
-		}
-		if privileges := p.treeMay(r); len(privileges) > 0 {
-			wants = append(wants, want{onRelation(r), r.Owner, privileges, heldOn(r)})
-		}
-	}
-	return wants
-}
-
 // treeMay keeps of the application's privileges those of the tree's role. It moves no row
 // from one tenant to another, and makes tenants only where it may write below its own.
 func (p *planner) treeMay(r *catalog.Relation) []string {

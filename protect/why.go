@@ -73,9 +73,7 @@ func mentions(sql []string, q catalog.QName) bool {
 }
 
 func pathText(path catalog.Path) string {
-	var parts []string
-	for _, s := range path {
-		parts = append(parts, fmt.Sprintf("%s (%s) → %s", s.From, strings.Join(s.Columns, ", "), s.To))
-	}
-	return strings.Join(parts, ", ")
+	return list.Join(path, ", ", func(s catalog.Step) string {
+		return fmt.Sprintf("%s (%s) → %s", s.From, strings.Join(s.Columns, ", "), s.To)
+	})
 }

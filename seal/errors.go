@@ -16,11 +16,8 @@ const (
 )
 
 func hasCode(err error, codes ...string) bool {
-	var pgErr *pgconn.PgError
-	if !errors.As(err, &pgErr) {
-		return false
-	}
-	return slices.Contains(codes, pgErr.Code)
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && slices.Contains(codes, pg.Code)
 }
 
 // Refused reports whether err says that the database did not accept a signature: the
