@@ -44,25 +44,21 @@ func (q *request) body() []byte {
 }
 
 // contentType is the media type of the body; JSON when there is none.
-func (q *request) contentType() (string, error) {
+func (q *request) contentType() string {
 	header := q.Header.Get("Content-Type")
 	if header == "" {
-		return "application/json", nil
+		return "application/json"
 	}
 	// What is wrong with its parameters does not matter: none of them has a meaning here.
 	name, _, _ := strings.Cut(header, ";")
-	return strings.ToLower(strings.TrimSpace(name)), nil
+	return strings.ToLower(strings.TrimSpace(name))
 }
 
 // payload reads objects from JSON, CSV or a form. Without columns= all objects must
 // have the same members: a missing one would silently become null.
 func (q *request) payload(anyKeys bool) (payload, error) {
-	name, err := q.contentType()
-	if err != nil {
-		return payload{}, err
-	}
 	text := q.body()
-	switch name {
+	switch q.contentType() {
 	case "application/json", "application/vnd.pgrst.object+json", "application/vnd.pgrst.array+json":
 		// missing=default is what makes a missing member harmless.
 		return jsonPayload(text, anyKeys)
@@ -71,7 +67,7 @@ func (q *request) payload(anyKeys bool) (payload, error) {
 	case "application/x-www-form-urlencoded":
 		return formPayload(text)
 	}
-	return payload{}, errBody("Content-Type not acceptable: %s", name)
+	return payload{}, errBody("Content-Type not acceptable: %s", q.contentType())
 }
 
 func jsonPayload(text []byte, anyKeys bool) (payload, error) {

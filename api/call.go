@@ -92,11 +92,7 @@ func (q *request) arguments(r *query.Request) (plan.Call, []string, string, erro
 	if safe(q.Method) {
 		return plan.Call{}, argumentNames(r), "", nil
 	}
-	contentType, err := q.contentType()
-	if err != nil {
-		return plan.Call{}, nil, "", err
-	}
-	text := q.body()
+	contentType, text := q.contentType(), q.body()
 	switch contentType {
 	case "text/plain":
 		return plan.Call{Body: text}, nil, "text", nil
@@ -106,7 +102,8 @@ func (q *request) arguments(r *query.Request) (plan.Call, []string, string, erro
 		return plan.Call{Body: hexBytes(text)}, nil, "bytea", nil
 	case "application/x-www-form-urlencoded":
 		// As in a URL: a variadic argument may come several times.
-		r.Arguments, err = formArguments(text)
+		values, err := formArguments(text)
+		r.Arguments = values
 		return plan.Call{}, argumentNames(r), "", err
 	case "text/csv":
 		rows, err := csvPayload(text)

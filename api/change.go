@@ -165,16 +165,13 @@ func namesOneRow(t *schema.Table, r *query.Request) bool {
 	if len(t.Identity()) == 0 {
 		return false
 	}
-	for _, name := range t.Identity() {
-		if !slices.ContainsFunc(r.Root.Where, func(c query.Cond) bool {
+	return !slices.ContainsFunc(t.Identity(), func(name string) bool {
+		return !slices.ContainsFunc(r.Root.Where, func(c query.Cond) bool {
 			f := &c.Filter
 			return !c.Not && c.Logic == "" && f.Op == query.OpEq && f.Quantifier == "" && f.Field.Name == name &&
 				len(f.Field.Path) == 0
-		}) {
-			return false
-		}
-	}
-	return true
+		})
+	})
 }
 
 // writeRequest reads what all writes have in common.

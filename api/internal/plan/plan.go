@@ -17,6 +17,7 @@ import (
 
 	"github.com/moat-db/moat/api/internal/problem"
 	"github.com/moat-db/moat/api/internal/schema"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Options say for whom and how a statement is made.
@@ -91,12 +92,7 @@ type Output struct {
 // caller may not see: the two are the same to him.
 func unknownColumn(t *schema.Table, name string) error {
 	e := problem.New(http.StatusBadRequest, "42703", "column %s.%s does not exist", t.Name.Name, name)
-	var names []string
-	for _, c := range t.Columns {
-		if c.Select {
-			names = append(names, c.Name)
-		}
-	}
+	names := list.Pick(t.Columns, func(c *schema.Column) (string, bool) { return c.Name, c.Select })
 	if similar := schema.Similar(name, names, 0.5); similar != "" {
 		e = e.WithHint("Perhaps you meant to reference the column \"%s.%s\".", t.Name.Name, similar)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/moat-db/moat/api/internal/query"
 	"github.com/moat-db/moat/api/internal/schema"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // returning completes a write with what is wanted back. Columns alone come from
@@ -138,12 +139,9 @@ func (w *writer) returnRows(sql string, target source, r *query.Request, in Writ
 // columnsOf are the columns that the rows of a write must have: all that may be read,
 // and the computed ones that the request names.
 func (w *writer) columnsOf(target source, r *query.Request) []string {
-	var out []string
-	for _, c := range target.table.Columns {
-		if c.Select {
-			out = append(out, target.column(c.Name))
-		}
-	}
+	out := list.Pick(target.table.Columns, func(c *schema.Column) (string, bool) {
+		return target.column(c.Name), c.Select
+	})
 	for name, f := range target.table.Computed {
 		if target.table.Column(name) == nil && names(r, name) {
 			out = append(out, f.SQL()+"("+target.alias+") AS "+schema.Quote(name))

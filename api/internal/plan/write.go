@@ -108,10 +108,7 @@ func Insert(s *schema.Schema, t *schema.Table, r *query.Request, in Write, o Opt
 	}
 	target := source{table: t, alias: w.alias()}
 	rows := w.alias()
-	from, err := w.insertRows(target, rows, columns, in)
-	if err != nil {
-		return nil, err
-	}
+	from := w.insertRows(target, rows, columns, in)
 	names, values := insertLists(rows, columns)
 	if c := t.Column(t.TenantColumn); c != nil && c.Tenant && c.Insert {
 		names, values = append(names, c.Name), append(values, w.tenantID(t.TenantType))
@@ -172,12 +169,12 @@ func record(columns []*schema.Column) string {
 
 // insertRows opens the payload as rows. The whole payload is one parameter, so that
 // an insert of any length is the same statement.
-func (w *writer) insertRows(target source, rows string, columns []*schema.Column, in Write) (string, error) {
+func (w *writer) insertRows(target source, rows string, columns []*schema.Column, in Write) string {
 	if len(columns) == 0 {
-		return " FROM json_array_elements(" + w.arg(string(in.Body)) + "::json) AS " + rows, nil
+		return " FROM json_array_elements(" + w.arg(string(in.Body)) + "::json) AS " + rows
 	}
 	if !in.MissingDefault {
-		return " FROM json_to_recordset(" + w.arg(string(in.Body)) + "::json) AS " + rows + "(" + record(columns) + ")", nil
+		return " FROM json_to_recordset(" + w.arg(string(in.Body)) + "::json) AS " + rows + "(" + record(columns) + ")"
 	}
 	element := w.alias()
 	var pairs []string
@@ -189,7 +186,7 @@ func (w *writer) insertRows(target source, rows string, columns []*schema.Column
 	defaults := "jsonb_build_object(" + strings.Join(pairs, ", ") + ")"
 	return " FROM jsonb_array_elements(" + w.arg(string(in.Body)) + "::jsonb) AS " + element +
 		"(j) CROSS JOIN LATERAL jsonb_to_record(" +
-		defaults + " || " + element + ".j) AS " + rows + "(" + record(columns) + ")", nil
+		defaults + " || " + element + ".j) AS " + rows + "(" + record(columns) + ")"
 }
 
 // defaultOf is the SQL of a column's default, as the catalog has it.

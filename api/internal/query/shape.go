@@ -1,8 +1,6 @@
 package query
 
-import (
-	"strings"
-)
+import "strings"
 
 // Hole stands in a shape where a value was. No URL holds this byte as it is.
 const Hole = "\x00"
