@@ -53,12 +53,9 @@ func harmless(sql string) bool {
 	if i := strings.IndexAny(sql, " \n\t"); i > 0 {
 		word = sql[:i]
 	}
-	for _, usual := range []string{"select", "insert", "update", "delete", "with"} {
-		if strings.EqualFold(word, usual) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"select", "insert", "update", "delete", "with"}, func(usual string) bool {
+		return strings.EqualFold(word, usual)
+	})
 }
 
 func controlsTransaction(words [3]string) bool {

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -23,12 +23,10 @@ type Blocker struct {
 type BlockedError struct{ Blockers []Blocker }
 
 func (e *BlockedError) Error() string {
-	lines := make([]string, len(e.Blockers))
-	for i, b := range e.Blockers {
-		lines[i] = fmt.Sprintf("%s of %s that %s not the tenant's (%s) to %s", english.Count(b.Rows, "row"), b.Table,
-			map[bool]string{true: "is", false: "are"}[b.Rows == 1], b.By, b.To)
-	}
-	return "rows of others refer to rows of this tenant:\n  " + strings.Join(lines, "\n  ")
+	return "rows of others refer to rows of this tenant:\n  " + list.Join(e.Blockers, "\n  ", func(b Blocker) string {
+		return fmt.Sprintf("%s of %s that %s not the tenant's (%s) to %s", english.Count(b.Rows, "row"), b.Table,
+			english.Plural(b.Rows, "is", "are"), b.By, b.To)
+	})
 }
 
 // blockers counts the rows of others that refer to rows of the parts.

@@ -146,13 +146,7 @@ func sqlState(err error) string {
 // writable are the columns of a table that rows are written with: generated ones make
 // themselves.
 func writable(r *catalog.Relation) []string {
-	var names []string
-	for i := range r.Columns {
-		if r.Columns[i].Generated == "" {
-			names = append(names, r.Columns[i].Name)
-		}
-	}
-	return names
+	return list.Pick(r.Columns, func(c catalog.Column) (string, bool) { return c.Name, c.Generated == "" })
 }
 
 func columns(alias string, names []string) string {

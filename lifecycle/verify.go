@@ -23,11 +23,9 @@ type Check struct {
 type LeftoverError struct{ Left []Check }
 
 func (e *LeftoverError) Error() string {
-	lines := make([]string, len(e.Left))
-	for i, c := range e.Left {
-		lines[i] = fmt.Sprintf("%s: %s (%s)", c.Place, english.Count(c.Rows, "row"), c.How)
-	}
-	return "rows of the tenant are left:\n  " + strings.Join(lines, "\n  ")
+	return "rows of the tenant are left:\n  " + list.Join(e.Left, "\n  ", func(c Check) string {
+		return fmt.Sprintf("%s: %s (%s)", c.Place, english.Count(c.Rows, "row"), c.How)
+	})
 }
 
 // VerifyErased searches the whole database for rows of a tenant, by every way in which one

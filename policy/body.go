@@ -6,6 +6,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/body"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // maxCalls bounds how deep helpers that call helpers are followed.
@@ -84,9 +85,7 @@ func (v *View) shadowing() []string {
 				v.shadows = append(v.shadows, f.Schema)
 			}
 		}
-		for _, o := range v.Snapshot.Operators {
-			v.shadows = append(v.shadows, o.Schema)
-		}
+		v.shadows = append(v.shadows, list.Map(v.Snapshot.Operators, func(o catalog.QName) string { return o.Schema })...)
 	}
 	return v.shadows
 }

@@ -44,8 +44,7 @@ func (v *View) KeepsOwn(t *catalog.Relation) bool {
 		return false
 	}
 	some := false
-	for i := range t.Policies {
-		p := &t.Policies[i]
+	for p := range catalog.Each(t.Policies) {
 		if !p.Permissive || p.Using == nil && p.Check == nil || OurDoor(p) {
 			continue
 		}
@@ -78,8 +77,7 @@ func memberColumn(link *catalog.Relation, tenant string) string {
 		return ""
 	}
 	var all, keyed []string
-	for i := range link.Columns {
-		c := &link.Columns[i]
+	for c := range catalog.Each(link.Columns) {
 		name := strings.ToLower(c.Name)
 		if c.Name == tenant || c.Name == "id" || !strings.HasSuffix(name, "id") || !NamesCaller("."+name) {
 			continue

@@ -1,8 +1,6 @@
 package policy
 
-import (
-	"github.com/moat-db/moat/internal/sqltext"
-)
+import "github.com/moat-db/moat/internal/sqltext"
 
 // Current writes the current tenant, as a value of type typ, in the way in which the
 // database's policies find it: from the model's setting, or from a claim of the token

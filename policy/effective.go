@@ -50,8 +50,7 @@ func (v *View) Effective(t *catalog.Relation, role, command string) Effect {
 	if e.Bypass != "" {
 		return e
 	}
-	for i := range t.Policies {
-		p := &t.Policies[i]
+	for p := range catalog.Each(t.Policies) {
 		if !v.Applies(p, role, command) {
 			continue
 		}

@@ -66,8 +66,7 @@ func (v *View) Shuts(p *catalog.Policy, role string) bool {
 // Gated returns the roles that the gates of a table let through: policies TO PUBLIC for
 // every command. ok is false where there is none.
 func (v *View) Gated(t *catalog.Relation) (roles []string, ok bool) {
-	for i := range t.Policies {
-		p := &t.Policies[i]
+	for p := range catalog.Each(t.Policies) {
 		if p.Permissive || p.Command != "ALL" || !slices.Contains(p.Roles, "") {
 			continue
 		}

@@ -156,12 +156,7 @@ func (a *analyst) touchesTenant(n *catalog.Node, depth int) bool {
 	if x := a.value(n, depth); x.isContext() || x.kind == valueOwn && x.node.Column == a.column && a.column != "" {
 		return true
 	}
-	for _, arg := range n.Args {
-		if a.touchesTenant(arg, depth) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(n.Args, func(arg *catalog.Node) bool { return a.touchesTenant(arg, depth) })
 }
 
 // equality compares two values, or a row of them, either way round.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/body"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // analyst judges one expression. Its depth arguments count the query levels
@@ -272,9 +273,7 @@ func (a *analyst) pathValue(n *catalog.Node, depth int) value {
 func pathKeys(n *catalog.Node) []string {
 	var keys []string
 	if n.Kind == catalog.NodeArray {
-		for _, arg := range n.Args {
-			keys = append(keys, arg.Value)
-		}
+		keys = append(keys, list.Map(n.Args, func(arg *catalog.Node) string { return arg.Value })...)
 		return keys
 	}
 	for key := range strings.SplitSeq(strings.Trim(n.Value, "{}"), ",") {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -142,10 +143,7 @@ func (o Observer) hasTenant() string {
 
 // alterRoles gives a policy, where it is still there, its roles.
 func alterRoles(q catalog.QName, name string, roles []string) string {
-	to := make([]string, len(roles))
-	for i, role := range roles {
-		to[i] = sqltext.Role(role)
-	}
+	to := list.Map(roles, sqltext.Role)
 	alter := fmt.Sprintf("ALTER POLICY %s ON %s TO %s", sqltext.Ident(name), q.SQL(), strings.Join(to, ", "))
 	return "DO " + sqltext.Dollar(fmt.Sprintf("BEGIN\n  IF EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polrelid = "+
 		"pg_catalog.to_regclass(%s) AND polname = %s) THEN\n    %s;\n  END IF;\nEND",
@@ -178,12 +176,7 @@ func ofObserve(p catalog.Policy) bool { return strings.HasPrefix(p.Name, moat.Ob
 // EndObserved returns the statements that make a table's policies again what they were.
 // Row-level security stays on.
 func EndObserved(r *catalog.Relation) []string {
-	var sql []string
-	for _, p := range r.Policies {
-		if ofObserve(p) {
-			sql = append(sql, Drop(r.QName(), p.Name))
-		}
-	}
+	sql := list.Pick(r.Policies, func(p catalog.Policy) (string, bool) { return Drop(r.QName(), p.Name), ofObserve(p) })
 	for _, p := range asBefore(r).Policies {
 		sql = append(sql, alterRoles(r.QName(), p.Name, p.Roles))
 	}

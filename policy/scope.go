@@ -8,6 +8,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -191,10 +192,7 @@ func (v *View) Below(s Scope, in bool) Scope {
 func (v *View) roleSetting() string { return cmp.Or(v.Model.Shapes.Role, moat.DefaultRoleSetting) }
 
 func oneOf(names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = sqltext.Literal(name)
-	}
+	quoted := list.Map(names, sqltext.Literal)
 	if len(names) == 1 {
 		return "= " + quoted[0]
 	}
@@ -266,12 +264,9 @@ func (v *View) Pairs(tenant string) string {
 // less.
 func (v *View) Expected(t *catalog.Relation, c Caller, command, application string) (condition string, exact bool) {
 	s := v.Literal(c)
-	var allowed []string
-	for _, a := range v.Allowed(t, s) {
-		if a.Command == "ALL" || a.Command == command {
-			allowed = append(allowed, "("+cmp.Or(a.Using, a.Check)+")")
-		}
-	}
+	allowed := list.Pick(v.Allowed(t, s), func(a Allowed) (string, bool) {
+		return "(" + cmp.Or(a.Using, a.Check) + ")", a.Command == "ALL" || a.Command == command
+	})
 	if len(allowed) == 0 {
 		allowed = []string{"false"}
 	}
@@ -287,8 +282,7 @@ func (v *View) ownRules(t *catalog.Relation, application string) bool {
 			ours[v.Found(t, door)] = true
 		}
 	}
-	for i := range t.Policies {
-		p := &t.Policies[i]
+	for p := range catalog.Each(t.Policies) {
 		if p.Permissive && !ours[p] && v.Applies(p, application, p.Command) {
 			return true
 		}

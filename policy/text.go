@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -98,12 +99,8 @@ func Create(
 	if permissive {
 		as = "PERMISSIVE"
 	}
-	to := make([]string, len(roles))
-	for i, role := range roles {
-		to[i] = sqltext.Role(role)
-	}
 	return fmt.Sprintf("CREATE POLICY %s ON %s AS %s FOR %s TO %s", sqltext.Ident(name), table.SQL(), as, command,
-		strings.Join(to, ", ")) + conditions(using, check)
+		list.Join(roles, ", ", sqltext.Role)) + conditions(using, check)
 }
 
 // Alter gives a policy new expressions; an empty one stays as it is.
@@ -168,8 +165,7 @@ func Force(table catalog.QName) string {
 
 // BaseType looks through domains.
 func (v *View) BaseType(typ string) string {
-	for i := range v.Snapshot.Types {
-		d := &v.Snapshot.Types[i]
+	for d := range catalog.Each(v.Snapshot.Types) {
 		q := catalog.QName{Schema: d.Schema, Name: d.Name}
 		if d.Kind == "domain" && (typ == q.SQL() || typ == q.String() || typ == d.Name) {
 			return v.BaseType(d.Base)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -72,20 +73,15 @@ func (v *View) wall(t *catalog.Relation, r Rows, name string, roles []string) []
 // HasRole is the condition that the caller has one of these roles, by the test by which
 // PostgreSQL applies a policy to a role.
 func HasRole(roles []string) string {
-	tests := make([]string, len(roles))
-	for i, role := range roles {
-		tests[i] = "pg_has_role(" + sqltext.Literal(role) + ", 'USAGE')"
-	}
+	tests := list.Map(roles, func(role string) string { return "pg_has_role(" + sqltext.Literal(role) + ", 'USAGE')" })
 	return "(SELECT true WHERE " + strings.Join(tests, " OR ") + ") IS NOT NULL"
 }
 
 // Doors are the permissive policies of the application's roles behind a table's wall.
 func (v *View) Doors(t *catalog.Relation, application []string) []Spec {
-	var all []Spec
-	for _, a := range v.Allowed(t, v.Bound(v.FormOf(t))) {
-		all = append(all, Spec{t.QName(), a.Name, true, a.Command, application, a.Using, a.Check})
-	}
-	return all
+	return list.Map(v.Allowed(t, v.Bound(v.FormOf(t))), func(a Allowed) Spec {
+		return Spec{t.QName(), a.Name, true, a.Command, application, a.Using, a.Check}
+	})
 }
 
 // OurDoor reports whether a permissive policy is one that moat writes behind its walls.
@@ -152,8 +148,7 @@ func (v *View) Has(t *catalog.Relation, s Spec) bool { return v.Found(t, s) != n
 
 // Found is the policy of a table that is the one wanted, nil when there is none.
 func (v *View) Found(t *catalog.Relation, s Spec) *catalog.Policy {
-	for i := range t.Policies {
-		p := &t.Policies[i]
+	for p := range catalog.Each(t.Policies) {
 		if p.Permissive == s.Permissive && p.Command == s.Command && sameRoles(p.Roles, s.Roles) &&
 			v.means(p.Using, s.Using) && v.means(p.Check, s.Check) {
 			return p

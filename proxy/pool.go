@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/moat-db/moat"
@@ -90,12 +91,9 @@ func namesSetting(code []sqltext.Token) bool {
 }
 
 func saysSetting(code []sqltext.Token) bool {
-	for _, t := range code {
-		if t.Kind == sqltext.String && strings.EqualFold(t.Value(), tokenSetting) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(code, func(t sqltext.Token) bool {
+		return t.Kind == sqltext.String && strings.EqualFold(t.Value(), tokenSetting)
+	})
 }
 
 var (

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -256,12 +257,7 @@ func (p *Proxy) reserved(name string) bool {
 	if name == "role" || name == "session_authorization" || name == "row_security" {
 		return true
 	}
-	for _, prefix := range p.prefixes() {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.prefixes(), func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 // prefixes are the name spaces of the settings that are bound: app. for app.subject.

@@ -91,8 +91,7 @@ func (f *inference) candidates() map[string]*candidate {
 		}
 		compared := f.comparedColumns(r)
 		seen := map[string]bool{}
-		for i := range r.Columns {
-			col := &r.Columns[i]
+		for col := range catalog.Each(r.Columns) {
 			c := newCandidate(col.Name)
 			c.note(r, col)
 			if slices.Contains(f.o.Shared, c.target()) {
@@ -279,8 +278,7 @@ func (f *inference) belongs(c *candidate, all map[string]*candidate) bool {
 	if target == nil {
 		return false
 	}
-	for i := range target.Columns {
-		col := &target.Columns[i]
+	for col := range catalog.Each(target.Columns) {
 		above := all[spelling(col.Name)]
 		if above == nil || above == c || !col.NotNull || above.target() == (catalog.QName{}) || f.isPerson(above) ||
 			above.target() == target.QName() {

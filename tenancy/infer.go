@@ -185,8 +185,7 @@ func isPlatformSchema(name string) bool {
 
 // tables collects what is classified, and what is not looked at and why.
 func (f *inference) tables() {
-	for i := range f.v.Snapshot.Relations {
-		r := &f.v.Snapshot.Relations[i]
+	for r := range catalog.Each(f.v.Snapshot.Relations) {
 		if !isTable(r) || !slices.Contains(f.m.Schemas, r.Schema) {
 			continue
 		}

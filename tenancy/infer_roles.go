@@ -21,8 +21,7 @@ func (f *inference) roles() error {
 	}
 	targets := f.targets()
 	named := f.namedRoles(targets)
-	for i := range f.v.Snapshot.Roles {
-		r := &f.v.Snapshot.Roles[i]
+	for r := range catalog.Each(f.v.Snapshot.Roles) {
 		if r.Super || strings.HasPrefix(r.Name, "pg_") || slices.Contains(f.operators(), r.Name) || f.reachesShards(r.Name) {
 			continue
 		}
@@ -67,8 +66,7 @@ func (f *inference) reachesShards(role string) bool {
 // views of any kind in the schemas looked at.
 func (f *inference) targets() []*catalog.Relation {
 	var all []*catalog.Relation
-	for i := range f.v.Snapshot.Relations {
-		r := &f.v.Snapshot.Relations[i]
+	for r := range catalog.Each(f.v.Snapshot.Relations) {
 		if entry := f.classes[r.QName()]; entry != nil {
 			if entry.Class.HasTenants() {
 				all = append(all, r)

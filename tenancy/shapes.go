@@ -132,8 +132,7 @@ func (f *inference) caller() error {
 }
 
 func (f *inference) members() error {
-	for i := range f.m.Shapes.Members {
-		m := &f.m.Shapes.Members[i]
+	for m := range catalog.Each(f.m.Shapes.Members) {
 		key := "tables.members." + m.Table.String()
 		err := cmp.Or(f.need(key, m.Table, m.Columns...), f.need(key, m.Through, m.Person, m.Accepted, f.tenantOf(m.Through)))
 		if err != nil {
@@ -218,8 +217,7 @@ func (f *inference) parties() error {
 }
 
 func (f *inference) shares() error {
-	for i := range f.m.Shapes.Shares {
-		x := &f.m.Shapes.Shares[i]
+	for x := range catalog.Each(f.m.Shapes.Shares) {
 		key := "tables.shares." + x.Table.String()
 		err := cmp.Or(f.hasTenantColumn(key, x.Table), f.need(key, x.Through, x.With, x.Edits))
 		if err != nil {
@@ -253,8 +251,7 @@ func (f *inference) reference(from, to catalog.QName) (column, key string) {
 }
 
 func (f *inference) ownedBy() error {
-	for i := range f.m.Shapes.OwnedBy {
-		x := &f.m.Shapes.OwnedBy[i]
+	for x := range catalog.Each(f.m.Shapes.OwnedBy) {
 		key := "tables.owned_by." + x.Table.String()
 		if err := cmp.Or(f.need(key, x.Table), f.need(key, x.By.Relation, x.By.Column)); err != nil {
 			return err
@@ -267,8 +264,7 @@ func (f *inference) ownedBy() error {
 }
 
 func (f *inference) inside() error {
-	for i := range f.m.Shapes.Inside {
-		x := &f.m.Shapes.Inside[i]
+	for x := range catalog.Each(f.m.Shapes.Inside) {
 		key := "tables.inside." + x.Table.String()
 		if err := cmp.Or(f.hasTenantColumn(key, x.Table), f.need(key, x.Table, x.Owner)); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/policy"
 )
 
@@ -171,12 +172,7 @@ func (a *asker) causeInPolicies(r *reading) Cause {
 	if r.left > 0 {
 		return a.causeUncounted(r)
 	}
-	var took []*step
-	for i := range r.steps {
-		if r.steps[i].rejected > 0 {
-			took = append(took, &r.steps[i])
-		}
-	}
+	took := list.Filter(slices.Collect(catalog.Each(r.steps)), func(s *step) bool { return s.rejected > 0 })
 	if len(took) == 0 {
 		return Cause{}
 	}
@@ -232,12 +228,9 @@ func deletes(s *step) bool {
 // the application does not see: the one condition that was not counted, or that asks a table
 // whose own policies show the application less, took them.
 func (a *asker) causeUncounted(r *reading) Cause {
-	var left []*step
-	for s := range catalog.Each(r.steps) {
-		if !s.wall && (!s.countable() || len(s.judged.Subqueries) > 0) {
-			left = append(left, s)
-		}
-	}
+	left := list.Filter(slices.Collect(catalog.Each(r.steps)), func(s *step) bool {
+		return !s.wall && (!s.countable() || len(s.judged.Subqueries) > 0)
+	})
 	if r.Counts.Visible == nil || len(left) != 1 || len(r.Taken) > 0 {
 		return Cause{}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -105,13 +106,10 @@ func grantSchema(role, schema string) Cause {
 
 // missingSchemas are schemas that the statement names and the role may not use.
 func (a *asker) missingSchemas() []Cause {
-	var all []Cause
-	for _, s := range a.view.Snapshot.Schemas {
-		if a.names(s.Name) && !a.view.HasSchemaPrivilege(a.session.role, s.Name, "USAGE") {
-			all = append(all, grantSchema(a.session.role, s.Name))
-		}
-	}
-	return all
+	return list.Pick(a.view.Snapshot.Schemas, func(s catalog.Schema) (Cause, bool) {
+		return grantSchema(a.session.role, s.Name),
+			a.names(s.Name) && !a.view.HasSchemaPrivilege(a.session.role, s.Name, "USAGE")
+	})
 }
 
 // missingElse are sequences of the tables written, and functions named.

@@ -120,10 +120,7 @@ func (a *applier) binding(ctx context.Context) (binding, error) {
 	if err != nil || !rowSecurity {
 		return b, err
 	}
-	rows, err := a.conn.Query(ctx, policedTables, pgx.QueryExecModeSimpleProtocol)
-	if err != nil {
-		return b, err
-	}
+	rows, _ := a.conn.Query(ctx, policedTables, pgx.QueryExecModeSimpleProtocol)
 	var t policed
 	var open bool
 	_, err = pgx.ForEachRow(rows, []any{&t.oid, &t.schema, &t.name, &open}, func() error {

@@ -58,8 +58,7 @@ func (x *Exposure) ownQuestion(m Membership) own {
 func (x *Exposure) showsCaller(r *catalog.Relation) bool {
 	name, _ := x.Facts()
 	tenant, subject, shown := strings.ToLower(x.Model.Setting), strings.ToLower(name), false
-	for i := range r.Policies {
-		p := &r.Policies[i]
+	for p := range catalog.Each(r.Policies) {
 		if !x.Applies(p, x.Role, "SELECT") || p.Using == nil {
 			continue
 		}
@@ -80,13 +79,11 @@ func (x *Exposure) asksMember() bool {
 		return false
 	}
 	name, _ = x.Facts()
-	for i := range x.Snapshot.Relations {
-		r := &x.Snapshot.Relations[i]
+	for r := range catalog.Each(x.Snapshot.Relations) {
 		if x.Class(r.QName()) != catalog.TenantTable || caller.Table == r.QName() {
 			continue
 		}
-		for j := range r.Policies {
-			p := &r.Policies[j]
+		for p := range catalog.Each(r.Policies) {
 			if !p.Permissive && p.Using != nil && x.Applies(p, x.Role, "SELECT") &&
 				slices.Contains(x.Judge(p.Using, r).Settings, strings.ToLower(name)) {
 				return true

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // fact is a value of a caller's that a question has as a parameter.
@@ -37,11 +39,7 @@ func write(text func(param func(fact) string) string) question {
 }
 
 func (q question) args(c Caller) []any {
-	args := make([]any, len(q.facts))
-	for i, f := range q.facts {
-		args[i] = f(c)
-	}
-	return args
+	return list.Map(q.facts, func(f fact) any { return f(c) })
 }
 
 func (q question) queue(b *pgx.Batch, c Caller) {

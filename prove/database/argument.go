@@ -6,6 +6,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/body"
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Arguments that hold others: arrays, rows and documents.
@@ -14,13 +15,9 @@ import (
 func (s *stage) arrays(f *catalog.Function, p catalog.Param, element string, of side) []string {
 	one := p
 	one.Type = element
-	var out []string
-	for _, v := range s.arguments(f, one, of) {
-		if v != null && v != "" {
-			out = append(out, `{"`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v)+`"}`)
-		}
-	}
-	return out
+	return list.Pick(s.arguments(f, one, of), func(v string) (string, bool) {
+		return `{"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v) + `"}`, v != null && v != ""
+	})
 }
 
 // rowType is the table whose rows a type is, nil for another type.

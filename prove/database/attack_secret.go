@@ -1,8 +1,6 @@
 package database
 
-import (
-	"github.com/moat-db/moat/internal/body"
-)
+import "github.com/moat-db/moat/internal/body"
 
 // secretAttacks read, as the application role, what function bodies and stored settings
 // keep: everyone who can connect can read both.

@@ -19,13 +19,10 @@ func (st *site) writeAttacks() []attack {
 
 // insertable are the columns an INSERT names: those that may be written and take a value.
 func (st *site) insertable() []string {
-	var out []string
-	for _, name := range st.reach.inserts {
-		if c := st.column(name); c != nil && c.Generated == "" {
-			out = append(out, name)
-		}
-	}
-	return out
+	return list.Filter(st.reach.inserts, func(name string) bool {
+		c := st.column(name)
+		return c != nil && c.Generated == ""
+	})
 }
 
 func (st *site) insert(r row) string {

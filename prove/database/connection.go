@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -76,11 +77,11 @@ func (p *prover) resetAttacks() []attack {
 		}
 		return isolated("the session is still the application role's")
 	}
-	var out []attack
-	for _, reset := range []string{"RESET ROLE", "SET LOCAL ROLE NONE", "RESET SESSION AUTHORIZATION",
-		"SET LOCAL SESSION AUTHORIZATION DEFAULT"} {
-		out = append(out, attack{name: "reset role", steps: []string{reset, "SELECT current_user::text"}, judge: same})
-	}
+	resets := []string{"RESET ROLE", "SET LOCAL ROLE NONE", "RESET SESSION AUTHORIZATION",
+		"SET LOCAL SESSION AUTHORIZATION DEFAULT"}
+	out := list.Map(resets, func(reset string) attack {
+		return attack{name: "reset role", steps: []string{reset, "SELECT current_user::text"}, judge: same}
+	})
 	return append(out, attack{name: "session authorization", steps: []string{"SET LOCAL SESSION AUTHORIZATION " +
 		lit(p.view.Snapshot.User), "SELECT current_user::text"}, judge: same})
 }

@@ -68,7 +68,6 @@ const (
 	codeExclusion     = "23P01"
 	codeNotNull       = "23502"
 	codeCheck         = "23514"
-	codeReadOnly      = "25006"
 	codeTimeout       = "57014"
 	codeLock          = "55P03"
 	codeCast          = "22P02"

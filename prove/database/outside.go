@@ -158,13 +158,9 @@ func outwardText(name, sql string) string {
 
 // tables lists the relations that a name in a body may stand for.
 func (o *outside) tables(t body.Table) []*catalog.Relation {
-	var out []*catalog.Relation
-	for r := range catalog.Each(o.view.Snapshot.Relations) {
-		if r.Name == t.Name && (t.Schema == "" || t.Schema == r.Schema) {
-			out = append(out, r)
-		}
-	}
-	return out
+	return list.Filter(slices.Collect(catalog.Each(o.view.Snapshot.Relations)), func(r *catalog.Relation) bool {
+		return r.Name == t.Name && (t.Schema == "" || t.Schema == r.Schema)
+	})
 }
 
 // code notes what an expression, a view's query or a body calls. A function is known by
@@ -182,11 +178,7 @@ func (o *outside) code(sql string, s *step) {
 }
 
 func (o *outside) named(name catalog.QName) []any {
-	var out []any
-	for _, f := range o.view.Functions(name) {
-		out = append(out, f)
-	}
-	return out
+	return list.Map(o.view.Functions(name), func(f *catalog.Function) any { return f })
 }
 
 // reads notes what a SELECT from a relation runs: policies and, for a view, its query.

@@ -78,13 +78,9 @@ func (s *stage) conditions(t *target) []string {
 
 // texts are the definitions of a view, and of those that it reads.
 func (s *stage) texts(r *catalog.Relation) []string {
-	var out []string
-	for _, from := range sources(s.view.Lookup, r) {
-		if from.Kind == catalog.View {
-			out = append(out, from.Definition)
-		}
-	}
-	return out
+	return list.Pick(sources(s.view.Lookup, r), func(from *catalog.Relation) (string, bool) {
+		return from.Definition, from.Kind == catalog.View
+	})
 }
 
 // inParts says what it is worth that nothing changed in the parts of a relation that can be looked

@@ -55,11 +55,9 @@ func (r row) except(columns []string) row {
 
 // assignments are the row's columns as UPDATE sets them.
 func (r row) assignments() string {
-	var out []string
-	for _, c := range slices.Sorted(maps.Keys(r)) {
-		out = append(out, sqltext.Ident(c)+" = "+lit(r[c]))
-	}
-	return strings.Join(out, ", ")
+	return list.Join(slices.Sorted(maps.Keys(r)), ", ", func(c string) string {
+		return sqltext.Ident(c) + " = " + lit(r[c])
+	})
 }
 
 // matches is the condition that picks the row by the columns.

@@ -290,11 +290,9 @@ func settable(t *resource, row map[string]any) (string, any) {
 
 // headers try to say by header what the token does not.
 func (h *httpAttack) headers(t *resource) []trial {
-	var out []trial
-	for _, name := range []string{"X-Tenant-Id", "X-Tenant", "Tenant-Id", "X-Organization-Id", "X-Account-Id",
-		"X-Forwarded-User", "X-User-Id", "X-Moat-Tenant", "X-Hasura-Role", "Role", "X-Client-Info"} {
-		out = append(out, h.get(t, "", name, h.tenantB))
-	}
+	names := []string{"X-Tenant-Id", "X-Tenant", "Tenant-Id", "X-Organization-Id", "X-Account-Id", "X-Forwarded-User",
+		"X-User-Id", "X-Moat-Tenant", "X-Hasura-Role", "Role", "X-Client-Info"}
+	out := list.Map(names, func(name string) trial { return h.get(t, "", name, h.tenantB) })
 	out = append(out,
 		h.get(t, "", "Accept-Profile", "pg_catalog"), h.get(t, "", "Accept-Profile", "information_schema"),
 		h.get(t, "", "Prefer", "tx=commit,handling=lenient,missing=default"),

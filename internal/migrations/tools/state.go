@@ -87,11 +87,10 @@ func IsState(name string, columns []string) bool {
 
 // StateSQL is [IsState] for a row c of pg_class.
 func StateSQL(literal func(string) string) string {
-	var rows []string
-	for _, s := range States() {
-		rows = append(rows, "("+literal(s.Name)+", ARRAY["+list.Join(s.Columns, ", ", literal)+"]::name[])")
-	}
-	return "EXISTS (SELECT FROM (VALUES\n  " + strings.Join(rows, ",\n  ") + `) known (name, columns),
+	rows := list.Join(States(), ",\n  ", func(s State) string {
+		return "(" + literal(s.Name) + ", ARRAY[" + list.Join(s.Columns, ", ", literal) + "]::name[])"
+	})
+	return "EXISTS (SELECT FROM (VALUES\n  " + rows + `) known (name, columns),
   LATERAL (SELECT array_agg(a.attname) AS columns FROM pg_attribute a
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) has
   WHERE has.columns <@ known.columns

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Tool is one migration tool. Fields that are nil mean what a folder of plain SQL files
@@ -74,23 +76,12 @@ func Named(name string) *Tool {
 
 // Writers returns the names of the tools that plans are written for.
 func Writers() []string {
-	var names []string
-	for _, t := range All() {
-		if t.Write != nil {
-			names = append(names, t.Name)
-		}
-	}
-	return names
+	return list.Pick(All(), func(t *Tool) (string, bool) { return t.Name, t.Write != nil })
 }
 
 // Readers returns the names of the tools whose folders are read.
 func Readers() []string {
-	var names []string
-	for _, t := range All() {
-		if t.Is != nil {
-			names = append(names, t.Name)
-		}
-	}
+	names := list.Pick(All(), func(t *Tool) (string, bool) { return t.Name, t.Is != nil })
 	return append(names, plain().Name)
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Citus is SQL that makes a database of plain PostgreSQL look like a coordinator of Citus
@@ -38,9 +40,7 @@ func NewCitus(t testing.TB) *Database {
 	if err != nil {
 		t.Fatalf("pgtest: %s: %v", citusEnv, err)
 	}
-	for _, n := range nodes {
-		c.workers = append(c.workers, c.at(n))
-	}
+	c.workers = append(c.workers, list.Map(nodes, c.at)...)
 	db := c.New(t)
 	for _, server := range append([]*Cluster{c}, c.workers...) {
 		run(t, server.urlOf(db.Name, c.superuser), "CREATE EXTENSION citus")
@@ -79,9 +79,7 @@ func elsewhere(t testing.TB, env, what string) *Cluster {
 // Workers are the URLs of a database on the other servers, for a role.
 func (d *Database) Workers(role string) []string {
 	var all []string
-	for _, w := range d.cluster.workers {
-		all = append(all, w.urlOf(d.Name, role))
-	}
+	all = append(all, list.Map(d.cluster.workers, func(w *Cluster) string { return w.urlOf(d.Name, role) })...)
 	return all
 }
 

@@ -135,15 +135,12 @@ func (l *listPage) tabs(v *Visit, tx pgx.Tx) error {
 		return nil
 	}
 	a := &schema.Arguments{}
-	rows, err := tx.Query(v, "select t."+status.SQL()+"::text, count(*) from "+l.Table.SQL()+" t where "+
+	rows, _ := tx.Query(v, "select t."+status.SQL()+"::text, count(*) from "+l.Table.SQL()+" t where "+
 		l.Query.where(v, l.Table, a, status)+" group by 1", a.Values...)
-	if err != nil {
-		return err
-	}
 	counts := map[string]int64{}
 	var name *string
 	var n, all int64
-	_, err = pgx.ForEachRow(rows, []any{&name, &n}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&name, &n}, func() error {
 		all += n
 		if name != nil {
 			counts[*name] = n

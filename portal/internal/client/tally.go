@@ -58,18 +58,15 @@ func (v *Visit) pass(tx pgx.Tx, figures []figure, places []int, t timeframe, int
 	if date != nil {
 		where = append(where, t.where(a, date))
 	}
-	rows, err := tx.Query(v, "select "+strings.Join(outputs, ", ")+" from "+table.SQL()+" t where "+
+	rows, _ := tx.Query(v, "select "+strings.Join(outputs, ", ")+" from "+table.SQL()+" t where "+
 		strings.Join(where, " and ")+" group by "+key, a.Values...)
-	if err != nil {
-		return err
-	}
 	var id *string
 	found := make([]amount, 2*len(places))
 	dest := []any{&id}
 	for i := range found {
 		dest = append(dest, &found[i].sum, &found[i].n, &found[i].least, &found[i].most)
 	}
-	_, err = pgx.ForEachRow(rows, dest, func() error {
+	_, err := pgx.ForEachRow(rows, dest, func() error {
 		if id == nil { // rows of nobody
 			return nil
 		}
@@ -120,13 +117,10 @@ func (v *Visit) lastActivity(tx pgx.Tx, t *schema.Table) (map[string]time.Time, 
 			sqltext.Ident(t.Tenant) + " = x." + sqltext.Ident(list.Key) + " and " + strings.Join(where, " and ") + ") from " +
 			list.QName().SQL() + " x"
 	}
-	rows, err := tx.Query(v, sql, a.Values...)
-	if err != nil {
-		return nil, err
-	}
+	rows, _ := tx.Query(v, sql, a.Values...)
 	var id *string
 	var at *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&id, &at}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&id, &at}, func() error {
 		if id != nil && at != nil {
 			out[*id] = *at
 		}

@@ -94,15 +94,12 @@ func (v *Visit) perPeriod(tx pgx.Tx, t *schema.Table, p period, first time.Time)
 		local = at + " at time zone " + a.Add(v.Zone.String()) + "::text"
 	}
 	where := append(t.TenantWhere(a, v.Tenant), at+" >= "+a.Add(stampIn(t.Created, first)))
-	rows, err := tx.Query(v, "select pg_catalog.to_char(pg_catalog.date_trunc("+a.Add(p.unit)+"::text, "+local+
+	rows, _ := tx.Query(v, "select pg_catalog.to_char(pg_catalog.date_trunc("+a.Add(p.unit)+"::text, "+local+
 		"), 'YYYY-MM-DD'), count(*) from "+t.SQL()+" t where "+strings.Join(where, " and ")+" group by 1", a.Values...)
-	if err != nil {
-		return nil, err
-	}
 	out := map[string]int64{}
 	var day string
 	var n int64
-	_, err = pgx.ForEachRow(rows, []any{&day, &n}, func() error { out[day] = n; return nil })
+	_, err := pgx.ForEachRow(rows, []any{&day, &n}, func() error { out[day] = n; return nil })
 	return out, err
 }
 

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"strings"
 	"time"
+
+	"github.com/moat-db/moat/internal/list"
 )
 
 // Own is a session, for who has it.
@@ -23,11 +25,9 @@ func (s *Sessions) List(ctx context.Context, one *Session) ([]Own, error) {
 		return nil, nil
 	}
 	all, err := s.frame.Store.of(ctx, s.owner(one), s.frame.Now())
-	var out []Own
-	for _, k := range all {
-		out = append(out, Own{hex.EncodeToString(k.id), k.about, k.created, k.expires, bytes.Equal(k.id, s.id(one.key))})
-	}
-	return out, err
+	return list.Map(all, func(k kept) Own {
+		return Own{hex.EncodeToString(k.id), k.about, k.created, k.expires, bytes.Equal(k.id, s.id(one.key))}
+	}), err
 }
 
 // EndOne ends a session of who has one, by the ID of the list; all the others where it is

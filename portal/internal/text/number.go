@@ -19,13 +19,10 @@ func Counted[N int | int64](n N, noun string, many ...string) string {
 	return Count(n) + " " + english.Plural(n, noun, many...)
 }
 
-// Short writes a large number in about three figures: 1.2M.
-func Short(f float64) string { return British().Short(f) }
-
 // Count writes a number of things.
 func (l *Locale) Count(n int64) string { return l.Number(strconv.FormatInt(n, 10)) }
 
-// Short writes a large number in about three figures.
+// Short writes a large number in about three figures: 1.2M.
 func (l *Locale) Short(f float64) string {
 	sign := ""
 	if f < 0 {

@@ -37,7 +37,7 @@ func TestNumbers(t *testing.T) {
 	table(t, "Count", Count[int64], map[int64]string{0: "0", 1234: "1,234", -1234567: "-1,234,567"})
 	table(t, "Counted", func(n int) string { return Counted(n, "policy") }, map[int]string{0: "0 policies",
 		1: "1 policy", 1200: "1,200 policies"})
-	table(t, "Short", Short, map[float64]string{0: "0", 950: "950", 1234: "1,234", 9999: "9,999", 10_000: "10k",
+	table(t, "Short", British().Short, map[float64]string{0: "0", 950: "950", 1234: "1,234", 9999: "9,999", 10_000: "10k",
 		12345:   "12.3k",
 		123_456: "123k", 999_499: "999k", 999_999: "1M", 42_000_000: "42M", -1_500_000: "-1.5M", 2.34e9: "2.3B", 5e12: "5T"})
 }

@@ -6,11 +6,8 @@ import (
 	"github.com/moat-db/moat/internal/english"
 )
 
-// Day and Moment are the layouts of a date, and of a date with its time.
-const (
-	Day    = "2 Jan 2006"
-	Moment = "2 Jan 2006, 15:04"
-)
+// Day is the layout of a date.
+const Day = "2 Jan 2006"
 
 // Ago says how long before now a moment was, in one or two words.
 func Ago(now, at time.Time) string {
