@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // foreign is an id of another tenant's that comes before all of those that are written.
@@ -24,6 +25,7 @@ const foreign = 1_000_000
 // row is another tenant's.
 func TestReplicaPromotion(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestReplicaReads
 	r := newReplicated(t)
 	primary := r.db.Conn(t, r.db.URL)
 	execute(t, primary, "ALTER SYSTEM SET synchronous_standby_names = '*'")

@@ -26,6 +26,7 @@ const resumeWithin = 2 * time.Second
 // away for a moment and starts it again over the same data.
 func TestDatabaseKilledAndRestarted(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestDatabaseCrash
 	dir := filepath.Join(sharedDir(t), "kept")
 	var second *postgres.Server
 	cluster := pgtest.NewCluster(t, postgres.Options{Dir: dir})

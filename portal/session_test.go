@@ -13,6 +13,7 @@ import (
 
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/policy"
 	"github.com/moat-db/moat/tenancy"
@@ -171,6 +172,7 @@ func TestSuspendWithoutAColumn(t *testing.T) {
 		"words": "DROP COLUMN suspended, ADD COLUMN status text"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "words")
 			w := newWorld(t, func(c *Config) {
 				known := c.Operator.Model
 				c.Source = func(ctx context.Context) (*policy.View, error) { // as it is now

@@ -108,6 +108,7 @@ func (b *bench) neutral(t *testing.T) string {
 // a run that was not killed, and no row is lost or changed.
 func TestKilled(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestUndoAfterKill
 	reference := newBench(t, larger)
 	steps := len(reference.plan(t).Steps)
 	reference.apply(t, GroupGuards)

@@ -12,6 +12,7 @@ import (
 // next run goes on, and in the end nothing is left.
 func TestObserveKilled(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestUndoAfterKill
 	rounds := pgtest.Rounds(t, "MOAT_TEST_KILLS", 2, 1)
 	reference := newBench(t, larger+teamPolicies)
 	before := reference.neutral(t)

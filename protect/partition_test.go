@@ -235,6 +235,7 @@ type writes struct {
 // MOAT_TEST_LOAD is the number of rows (2000000 for the measurement in docs).
 func TestPartitionUnderLoad(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestPartition
 	rows := pgtest.Rounds(t, "MOAT_TEST_LOAD", 6_000, 6_000)
 	for name, way := range ways() {
 		if name == "hash" {
@@ -434,6 +435,7 @@ func (b *bench) keepsReading(t *testing.T, work func()) {
 // a run that was not killed.
 func TestPartitionKilled(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestUndoAfterKill
 	for name, way := range ways() {
 		if name == "hash" {
 			continue

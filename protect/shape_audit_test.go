@@ -40,6 +40,7 @@ func (b *bench) audited(t *testing.T) []string {
 // What protect makes of the shapes is no finding, and what is taken from it is one.
 func TestShapesAreAudited(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestShapesTogether
 	shapes := everyShape()
 	shapes.Names = []string{"name"}
 	b := shapedBench(t, pgtest.Shared(t), shapesSchema, shapes)

@@ -87,6 +87,7 @@ func callerAllScenes() []scene {
 // and writes nothing, whichever tenant is bound and whatever shape shows it.
 func TestCallerOfIssuer(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestCallerActive
 	const one, two, four = "https://one.test", "https://two.test", "https://four.test"
 	issued := strings.NewReplacer("role text NOT NULL, PRIMARY KEY (tenant_id, user_id)",
 		"role text NOT NULL, issuer text NOT NULL DEFAULT '"+one+"', PRIMARY KEY (tenant_id, user_id, issuer)",

@@ -30,6 +30,7 @@ type door struct {
 // of B's that the attack is given. In plain mode nothing outlives its transaction.
 func TestAttacksThroughProxy(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestAttacks
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		f := newFixture(t, c)
 		f.prepare(t)

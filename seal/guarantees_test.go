@@ -68,9 +68,10 @@ var withoutStart = [][3]string{
 // before: the attacks test what they are meant to.
 func TestGuaranteesCarry(t *testing.T) {
 	t.Parallel()
-	for _, g := range guarantees {
+	for i, g := range guarantees {
 		t.Run(g.name, func(t *testing.T) {
 			t.Parallel()
+			pgtest.OneOf(t, 4, i)
 			a := sealedTarget(t)
 			at := named(t, g.attack)
 			if a.run(t, at) {

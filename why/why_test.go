@@ -243,9 +243,10 @@ func TestCausesAreNamedRightly(t *testing.T) {
 	t.Parallel()
 	var named, wrong atomic.Int64
 	t.Run("cases", func(t *testing.T) {
-		for _, c := range cases() {
+		for i, c := range cases() {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
+				pgtest.OneOf(t, 4, i)
 				d := newShop(t, "")
 				role := d.app
 				if c.as != "" {

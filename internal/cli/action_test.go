@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 const leakyMigration = `create table tenants (id uuid primary key);
@@ -59,6 +61,7 @@ func action(t *testing.T, env ...string) (out string, status int) {
 
 func TestAction(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestAuditMigrations
 	summary, sarif := filepath.Join(t.TempDir(), "summary"), filepath.Join(t.TempDir(), "moat.sarif")
 	leaky := migrationFolder(t, leakyMigration)
 	out, status := action(t, "MIGRATIONS="+leaky, "GITHUB_STEP_SUMMARY="+summary, "SARIF="+sarif)

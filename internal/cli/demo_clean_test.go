@@ -13,10 +13,10 @@ import (
 // from the database nor from the server over it.
 func TestDemoHoldsAgainstItsOwnTools(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: prove/database's TestEveryShapeIsProved
 	for _, mode := range [][]string{nil, {"--sealed"}} {
 		t.Run(strings.Join(append([]string{"demo"}, mode...), " "), func(t *testing.T) {
 			t.Parallel()
-			pgtest.Full(t, "demo")
 			out, _ := startDemo(t, append([]string{"--format", "json"}, mode...)...)
 			out.Find(t, "\n")
 			var ready struct {

@@ -43,6 +43,7 @@ func startDemo(t *testing.T, args ...string) (out, errs *printed.Output) {
 // The six commands of the demo do what their line says.
 func TestDemoCommands(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestDemo
 	out, _ := startDemo(t)
 	out.Find(t, "Ctrl-C")
 	commands := regexp.MustCompile(`(?m)^  \d\. .*\n     (.*)$`).FindAllStringSubmatch(out.String(), -1)

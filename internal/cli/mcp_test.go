@@ -93,6 +93,7 @@ func (a *agents) open(t *testing.T, yaml string, change func(*service)) (*servic
 // What would not keep tenants apart does not start.
 func TestAgentsAreRefusedAtStart(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestServeFailsClosed
 	a := newAgents(t)
 	other := filepath.Join(t.TempDir(), "seal.key")
 	if err := seal.WriteKeys(other, seal.NewKey()); err != nil {

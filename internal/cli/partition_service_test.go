@@ -11,12 +11,15 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // What the API and the portal show and take is the same while a table is partitioned, in each
 // way, after it, and after the undo.
 func TestPartitionShowsNoDifference(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestProtectPartitions
 	s := newDoors(t, false, "limits: {requests_per_second: 0}")
 	s.addEvents()
 	v := newVisits(s)

@@ -16,12 +16,10 @@ import (
 // Prove attacks through the proxy as it does the database, and the pool that the proxy keeps.
 func TestProveThroughTheProxy(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: the proxy's own tests
 	for _, sealed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sealed %t", sealed), func(t *testing.T) {
 			t.Parallel()
-			if !sealed {
-				pgtest.Full(t)
-			}
 			s := newDoors(t, sealed)
 			r := s.proves(t, exitOK, "--pool")
 			for _, id := range []string{"read:public.docs", "update:public.docs", "no tenant:public.docs",

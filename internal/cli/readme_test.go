@@ -16,6 +16,7 @@ import (
 // it. moat_app and the other roles have fixed names there, so it gets a server of its own.
 func TestReadmeSession(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestProtectPlansAppliesAndUndoes
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)

@@ -161,6 +161,7 @@ func (s *sealSteps) servesBy(t *testing.T, key string) {
 
 func TestProtectSealed(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestSealFromPlainAndBack
 	d := pgtest.NewCluster(t, postgres.Options{}).New(t)
 	d.Exec(t, fmt.Sprintf(`create role moat_app login;
 		create table tenants (id uuid primary key, name text);

@@ -113,6 +113,7 @@ func TestStanding(t *testing.T) {
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "sealed")
 			s := newDoors(t, sealed)
 			s.learns()
 			s.suspends()

@@ -35,6 +35,7 @@ func tenantCase(t *testing.T) (d *pgtest.Database, role string) {
 // One tenant is looked at, exported, erased, brought back and copied, by the command.
 func TestTenantCommands(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: lifecycle's TestRoundTrip
 	d, role := tenantCase(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "acme.tar.zst")

@@ -23,10 +23,13 @@ func TestNothingStaysAfterTheOwnerDies(t *testing.T) {
 		{"panic", "panic", 0},
 		{"exit", "exit", 0},
 	}
-	for _, as := range users() {
+	for i, as := range users() {
 		for _, d := range deaths {
 			t.Run(as.name+"/"+d.name, func(t *testing.T) {
 				t.Parallel()
+				if testing.Short() && i > 0 {
+					t.Skip("left to the full run: the other users")
+				}
 				o := startOwner(t, d.way, as)
 				if d.sig != 0 {
 					signal(o.cmd.Process.Pid, d.sig)

@@ -61,9 +61,7 @@ func TestHolesLeakAndMendedTwinsDoNot(t *testing.T) {
 			}
 			t.Run(h.ID, func(t *testing.T) {
 				t.Parallel()
-				if i%20 != 0 { // TestSabotagesTogether has every attack
-					pgtest.Full(t)
-				}
+				pgtest.OneOf(t, 40, i) // TestSabotagesTogether has every attack
 				f := h.Setup(t, c)
 				fx := &fixture{&shop.Fixture{Database: f.Database, App: f.App, Owner: f.Owner}}
 				var open []string

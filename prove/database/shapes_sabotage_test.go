@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/audit"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/tenancy"
 )
@@ -140,6 +141,7 @@ func (s *shaped) found(t *testing.T) []string {
 // printed with -v.
 func TestEveryPartIsMissed(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestSabotagesTogether
 	n, both := 0, 0
 	for _, round := range parts {
 		s := newShaped(t)

@@ -21,6 +21,15 @@ func Full(t testing.TB, keep ...string) {
 	t.Skip("left to the full run")
 }
 
+// OneOf leaves the nth of many cases to the full run, but for each of a number: what they
+// have in common is seen by some of them.
+func OneOf(t testing.TB, each, nth int) {
+	t.Helper()
+	if nth%each != 0 {
+		Full(t)
+	}
+}
+
 // Rounds is how often a test with random moments or inputs goes on: as the environment
 // says, else full times, or short times with go test -short.
 func Rounds(t testing.TB, env string, full, short int) int {
