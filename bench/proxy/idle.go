@@ -25,7 +25,7 @@ func (b *bench) idle(ctx context.Context) error {
 	defer l.Close()
 	go greetAll(l)
 	server := "postgres://app@" + l.Addr().String() + "/idle?sslmode=disable"
-	if err := b.addProxy(ctx, "proxy, idle", server, "", "", ""); err != nil {
+	if err := b.addProxy(ctx, "proxy, idle", settings{URL: server}, ""); err != nil {
 		return err
 	}
 	t := b.targets[len(b.targets)-1]

@@ -127,11 +127,8 @@ func (b *bench) latency(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		network, address := "tcp", fmt.Sprintf("%s:%d", config.Host, config.Port)
-		if config.Host[0] == '/' {
-			network, address = "unix", fmt.Sprintf("%s/.s.PGSQL.%d", config.Host, config.Port)
-		}
-		slow, err := relay.Start(network, address, time.Millisecond)
+		from, address := network(&config.Config)
+		slow, err := relay.Start(from, address, time.Millisecond)
 		if err != nil {
 			return err
 		}

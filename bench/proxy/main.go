@@ -1,6 +1,7 @@
 // Command proxy measures moat proxy, plain and sealed, against the same point reads without
 // it, through PgBouncer in session mode, and as applications do them today (BEGIN,
-// set_config, SELECT, END), all as one role under row-level security.
+// set_config, SELECT, END), all as one role under row-level security. A bare relay, which copies
+// bytes and binds nothing, shows what standing in between costs by itself.
 //
 // The proxy is a process of its own; pgbench is the client. The targets take turns, so that
 // whatever else the machine does hits all of them alike. It reads /proc and runs on Linux

@@ -117,10 +117,13 @@ func (b *bench) open(ctx context.Context, server *postgres.Server) error {
 	b.targets = []target{{name: "direct", url: direct, script: simple},
 		{name: "as today", url: direct, script: today},
 		{name: "PgBouncer, session", url: bouncer.URL, script: simple, pid: bouncer.PID()}}
-	if err := b.addProxy(ctx, "proxy, plain", direct, "", simple, ""); err != nil {
+	if err := b.addProxy(ctx, "bare relay", settings{URL: direct, Bare: true}, simple); err != nil {
 		return err
 	}
-	return b.addProxy(ctx, "proxy, sealed", sealed, key, simple, b.options.profile)
+	if err := b.addProxy(ctx, "proxy, plain", settings{URL: direct}, simple); err != nil {
+		return err
+	}
+	return b.addProxy(ctx, "proxy, sealed", settings{sealed, key, b.options.profile, false}, simple)
 }
 
 // prepare makes a plain and a sealed database of the same rows, and returns the key of
@@ -169,10 +172,13 @@ func fill(ctx context.Context, server *postgres.Server, rows int) error {
 }
 
 // settings are what a proxy's process is told.
-type settings struct{ URL, Key, Profile string }
+type settings struct {
+	URL, Key, Profile string
+	Bare              bool // it copies bytes, and is no proxy
+}
 
-func (b *bench) addProxy(ctx context.Context, name, url, key, script, profile string) error {
-	told, err := json.Marshal(settings{url, key, profile})
+func (b *bench) addProxy(ctx context.Context, name string, s settings, script string) error {
+	told, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
@@ -195,7 +201,7 @@ func (b *bench) addProxy(ctx context.Context, name, url, key, script, profile st
 	if _, err := fmt.Fscanln(out, &address); err != nil {
 		return err
 	}
-	c, err := pgx.ParseConfig(url)
+	c, err := pgx.ParseConfig(s.URL)
 	if err != nil {
 		return err
 	}
@@ -213,6 +219,9 @@ func serve(ctx context.Context, args []string) error {
 	server, err := pgconn.ParseConfig(told.URL)
 	if err != nil {
 		return err
+	}
+	if told.Bare {
+		return bare(ctx, server)
 	}
 	o := &moat.Options{}
 	if told.Key != "" {
