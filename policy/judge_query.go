@@ -290,12 +290,36 @@ func (a *analyst) inQuery(n *catalog.Node, depth int) verdict {
 // callerIn is caller IN (SELECT member FROM … WHERE tenant = the row's): EXISTS with
 // one condition more.
 func (a *analyst) callerIn(caller value, q *catalog.Query, i, depth int) verdict {
+	if len(q.Tables)+len(q.From) == 0 && q.Select[i] != nil && q.Select[i].Kind == catalog.NodeFunction {
+		return a.callerAmong(caller, q.Select[i], depth+1)
+	}
 	s := a.inspect(q, depth)
 	if column := a.value(q.Select[i], depth+1); column.kind == valueInner && !q.Aggregate {
 		s.bind(a, column.node, caller)
 		s.spread(a)
 	}
 	return a.linked(s)
+}
+
+// callerAmong is caller IN (SELECT members(the row's tenant)): every query of which a helper
+// returns the rows must name the caller.
+func (a *analyst) callerAmong(caller value, call *catalog.Node, depth int) verdict {
+	f := a.v.Function(call.OID)
+	ways := a.enter(call, f)
+	if ways == nil {
+		return verdict{}
+	}
+	defer a.leave()
+	a.j.ImmutableHelper = a.j.ImmutableHelper || f.Volatile == "immutable"
+	result := verdict{tenant: true, own: true, within: everySet}
+	for _, way := range ways {
+		var x verdict
+		if way.Kind == catalog.NodeSubquery && !way.Query.SetOperation && len(way.Query.Select) == 1 {
+			x = a.callerIn(caller, way.Query, 0, depth)
+		}
+		result = verdict{result.tenant && x.tenant, result.own && x.any(), result.within & x.sets()}
+	}
+	return result
 }
 
 // bindMember is own IN (what a subquery selects for the caller).

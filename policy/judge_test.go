@@ -127,6 +127,18 @@ CREATE FUNCTION app.my_query() RETURNS SETOF uuid LANGUAGE plpgsql STABLE SECURI
 		RETURN QUERY SELECT m.tenant_id FROM app.membership m LEFT JOIN app.users u ON u.id = m.user_id
 			WHERE m.user_id = auth.uid() AND now() > now() - interval '1 day' ORDER BY u.email;
 	END $$;
+CREATE FUNCTION app.members(t uuid) RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER AS $$
+	SELECT m.user_id FROM app.membership m WHERE m.tenant_id = t $$;
+CREATE FUNCTION app.admins(tenant_id uuid) RETURNS TABLE (user_id uuid) LANGUAGE plpgsql SECURITY DEFINER AS $$
+	BEGIN RETURN QUERY SELECT membership.user_id FROM app.membership WHERE membership.tenant_id = $1
+		AND (role = 'admin' OR role = 'owner'); END $$;
+CREATE FUNCTION app.members_of_all(t uuid) RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER AS $$
+	SELECT m.user_id FROM app.membership m WHERE t IS NOT NULL $$;
+CREATE FUNCTION app.members_and_more(t uuid) RETURNS SETOF uuid LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
+	BEGIN RETURN QUERY SELECT m.user_id FROM app.membership m WHERE m.tenant_id = t;
+		RETURN QUERY SELECT u.id FROM app.users u; END $$;
+CREATE FUNCTION app.first_member(t uuid) RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER AS $$
+	SELECT max(m.user_id::text)::uuid FROM app.membership m WHERE m.tenant_id = t $$;
 CREATE FUNCTION app.found_member(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
 	BEGIN PERFORM 1 FROM app.membership m WHERE m.tenant_id = t AND m.user_id = auth.uid(); RETURN FOUND; END $$;
 CREATE FUNCTION app.member_or_else(t uuid) RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
@@ -243,6 +255,13 @@ func judgeCases() []struct{ table, expr, want string } {
 		{"", `tenant_id IN (SELECT app.my_tenants())`, "isolates sub-link"},
 		{"", `tenant_id IN (SELECT * FROM app.my_tenants())`, "isolates sub-link"},
 		{"", `app.is_member(tenant_id)`, "isolates"},
+		{"", `auth.uid() IN (SELECT app.members(tenant_id))`, "isolates sub-link"},
+		{"", `(SELECT auth.uid()) IN (SELECT app.admins(doc.tenant_id))`, "isolates sub-link"},
+		{"", `auth.uid() IN (SELECT app.members_of_all(tenant_id))`, "sub-link"},
+		{"", `auth.uid() IN (SELECT app.members_and_more(tenant_id))`, "sub-link"},
+		{"", `auth.uid() IN (SELECT app.first_member(tenant_id))`, "sub-link"},
+		{"", `auth.uid() IN (SELECT app.members(other_id))`, "sub-link"},
+		{"", `other_id IN (SELECT app.members(tenant_id))`, "sub-link"},
 		{"", `app.is_member(tenant_id) = true`, "isolates"},
 		{"", `true = app.is_member(tenant_id)`, "isolates"},
 		{"", `app.is_member(tenant_id) = archived`, ""},

@@ -476,13 +476,13 @@ func (w *sower) parent(ctx context.Context, st *site, c catalog.Constraint, by p
 	}
 	parent := w.p.siteOf(c.References)
 	if parent == nil {
-		return w.anyRow(ctx, c.References, c.RefColumns)
+		return w.anyRow(ctx, c, w.stranger(c, by))
 	}
 	if rows := parent.rowsFor(by); len(rows) > 0 {
 		return rows[0], nil
 	}
 	if !parent.owned() {
-		if r, err := w.anyRow(ctx, c.References, c.RefColumns); err == nil {
+		if r, err := w.anyRow(ctx, c, w.stranger(c, by)); err == nil {
 			return r, nil
 		}
 	}
@@ -496,16 +496,31 @@ func (w *sower) parent(ctx context.Context, st *site, c catalog.Constraint, by p
 	return r, err
 }
 
-// anyRow reads some row of a table that belongs to no tenant.
-func (w *sower) anyRow(ctx context.Context, q catalog.QName, columns []string) (row, error) {
-	texts := list.Map(columns, func(c string) string { return sqltext.Ident(c) + "::text AS " + sqltext.Ident(c) })
-	results, err := w.s.guarded(ctx, "SELECT "+strings.Join(texts, ", ")+" FROM "+table(q)+" LIMIT 1")
+// stranger is the condition that what a row of one tenant refers to is not who acts for the
+// other, to whom their own rows and those of tenants that they are a member of belong.
+func (w *sower) stranger(to catalog.Constraint, by party) string {
+	other := w.p.a
+	if by.tenant == w.p.a {
+		other = w.p.b
+	}
+	caller := w.p.people[other].subject
+	if caller == "" || len(to.RefColumns) != 1 {
+		return "true"
+	}
+	return sqltext.Ident(to.RefColumns[0]) + "::text <> " + lit(caller)
+}
+
+// anyRow reads some row that a foreign key may lead to, of a table that belongs to no tenant.
+func (w *sower) anyRow(ctx context.Context, to catalog.Constraint, where string) (row, error) {
+	texts := list.Map(to.RefColumns, func(c string) string { return sqltext.Ident(c) + "::text AS " + sqltext.Ident(c) })
+	results, err := w.s.guarded(ctx, "SELECT "+strings.Join(texts, ", ")+" FROM "+table(to.References)+" WHERE "+where+
+		" LIMIT 1")
 	if err != nil {
 		return nil, err
 	}
 	rows := asRows(results[0])
 	if len(rows) == 0 {
-		return nil, fmt.Errorf("%s is empty", q)
+		return nil, fmt.Errorf("%s is empty", to.References)
 	}
 	return rows[0], nil
 }
