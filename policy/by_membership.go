@@ -69,6 +69,26 @@ func (v *View) ofCaller(p *catalog.Policy, t *catalog.Relation) bool {
 	return reads && (p.Command == "SELECT" || p.Command == "DELETE" || bound(p.WriteExpr()))
 }
 
+// Shut reports whether nobody reads a table, beside others whose policies look up the caller:
+// row-level security is on, and no policy lets a row through.
+func (v *View) Shut(t *catalog.Relation) bool {
+	return v.Model.Person && t.RLS &&
+		!slices.ContainsFunc(t.Policies, func(p catalog.Policy) bool { return p.Permissive })
+}
+
+// Wider names the permissive policies by which somebody reads more of a table than the rows of
+// the caller's tenants and the caller's own.
+func (v *View) Wider(t *catalog.Relation) []string {
+	var names []string
+	for p := range catalog.Each(t.Policies) {
+		reads := p.Command == "ALL" || p.Command == "SELECT"
+		if p.Permissive && reads && p.Using != nil && !OurDoor(p) && !v.ofCaller(p, t) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
 // memberColumn is the one column of a table of memberships that, by its name, says who the
 // member is; where several may, the one that a unique key holds: others say who invited
 // them. "" where nobody can tell.

@@ -267,7 +267,7 @@ func (v *View) Expected(t *catalog.Relation, c Caller, command, application stri
 	allowed := list.Pick(v.Allowed(t, s), func(a Allowed) (string, bool) {
 		return "(" + cmp.Or(a.Using, a.Check) + ")", a.Command == "ALL" || a.Command == command
 	})
-	if len(allowed) == 0 {
+	if len(allowed) == 0 || v.Shut(t) {
 		allowed = []string{"false"}
 	}
 	return "(" + v.Rows(t, s).On(command) + ") AND (" + strings.Join(allowed, " OR ") + ")", !v.ownRules(t, application)

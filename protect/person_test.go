@@ -92,6 +92,40 @@ func TestMembershipPoliciesStay(t *testing.T) {
 	}
 }
 
+// With the caller declared, a table that no policy opens stays shut until protect.opened lists it,
+// and a policy that shows more than the caller's tenants is asked about before a wall hides it.
+func TestDeclaredCallerNarrowsNothingUnasked(t *testing.T) {
+	t.Parallel()
+	const uid = "(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid"
+	b := newBench(t, strings.ReplaceAll(orgs, "«uid»", uid)+"; CREATE POLICY wide ON app.org_member FOR SELECT USING (true)")
+	b.opts = tenancy.Options{Schemas: []string{"app"}, Shapes: catalog.Shapes{Caller: &catalog.Caller{
+		Table: in("org_member"), Subject: "user_id", Tenant: "org_id", All: true}}}
+	asked := b.plan(t)
+	wide, shut := decision(asked, "wall/app.org_member"), decision(asked, "shut/app.payment")
+	if wide == nil || !wide.Blocks || shut == nil || shut.Blocks {
+		t.Fatalf("asked: %v", decisionIDs(asked))
+	}
+	b.Exec(t, wide.SQL[0])
+	sees := func(want string) {
+		t.Helper()
+		b.apply(t, GroupGuards)
+		conn := b.Conn(t, b.As(t, b.cfg.Roles.Application))
+		result(t.Context(), conn, "SELECT set_config('request.jwt.claims', "+
+			"jsonb_build_object('sub', md5('u')::uuid)::text, false)")
+		got := result(t.Context(), conn, `SELECT concat_ws(' ', (SELECT count(*) FROM app.org_member),
+			(SELECT count(*) FROM app.task), (SELECT count(*) FROM app.payment))`)
+		if got != want {
+			t.Errorf("u sees %s members, tasks, payments, want %s", got, want)
+		}
+	}
+	sees("2 2 0")
+	if again := b.plan(t); !again.Empty() || decision(again, "wall/app.org_member") != nil {
+		t.Errorf("second plan: %s, %v", show(again), decisionIDs(again))
+	}
+	b.cfg.Opened = []string{"app.payment"}
+	sees("2 2 2")
+}
+
 // ownRows is a table into which a caller writes rows of their own, whichever tenant those name.
 const ownRows = `
 CREATE TABLE app.note (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), org_id uuid NOT NULL REFERENCES app.org,

@@ -94,6 +94,10 @@ func (p *planner) access(t *table) {
 	if !p.app {
 		return
 	}
+	if p.shut(t.rel) {
+		p.askShut(t.rel)
+		return
+	}
 	roles := p.accessRoles()
 	theirs := p.permissiveFor(t.rel, p.c.Roles.Application)
 	if len(theirs) > 0 {

@@ -37,6 +37,7 @@ func Kinds() []Kinded {
 		{"materialized", false, "materialized view", "with every tenant's rows"},
 		{"caller", false, "table", "that says which tenants are the caller's"},
 		{"doors", false, "table", "with policies of yours beside those of a declared shape"},
+		{"shut", false, "table", "that no policy lets anybody read today"},
 		{"narrow", false, "policy", "of yours that hides rows which a declared shape shows"},
 		{"members", false, "table", "of who belongs to which tenant"},
 		{"unique", false, "key", "unique across all tenants"},

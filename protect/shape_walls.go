@@ -48,10 +48,36 @@ func (p *planner) shapeWalls(rel *catalog.Relation) {
 	if len(do) == 0 {
 		return
 	}
+	if slices.ContainsFunc(missing, func(w policy.Spec) bool { return !w.Permissive }) {
+		p.askWider(rel)
+	}
 	do, undo = append(p.forget(q), do...), append(p.forget(q), undo...)
 	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, "walls"), Group: p.policyGroup(&table{rel: rel}), Table: q,
 		Title: "policies: " + strings.Join(titles, ", "), SQL: do, Undo: undo, Lock: AccessExclusive,
 		Reason: "restrictive walls by the shapes declared for this table, and what is allowed behind them"}))
+}
+
+// askWider asks before a wall takes from a caller what policies of the team's show, where these
+// look up the caller.
+func (p *planner) askWider(rel *catalog.Relation) {
+	q := rel.QName()
+	if !p.m.Person || slices.Contains(p.c.Narrowed, key(q)) {
+		return
+	}
+	names := p.Wider(rel)
+	if len(names) == 0 {
+		return
+	}
+	var sql []string
+	for _, name := range names {
+		sql = append(sql, policy.Drop(q, name))
+	}
+	p.decide(Decision{ID: "wall/" + key(q), Table: q,
+		Question: fmt.Sprintf("%s of %s may show a caller other tenants' rows. May a wall hide them?",
+			strings.Join(names, ", "), key(q)),
+		Why: "It shows the rows of the caller's tenants, and of a table of members the caller's own alone. Without these " +
+			"policies the table keeps the others, where those look up the caller, and needs no wall.",
+		SQL: sql, Config: fmt.Sprintf("protect: {narrowed: [%s]}   # yes, hide them", key(q))})
 }
 
 // isOurs reports whether a policy is one that an earlier plan made.
@@ -87,6 +113,10 @@ func (p *planner) doors(rel *catalog.Relation) []policy.Spec {
 	}
 	ours := p.Doors(rel, p.accessRoles())
 	theirs := p.theirs(rel, ours)
+	if p.shut(rel) {
+		p.askShut(rel)
+		return nil
+	}
 	if len(theirs) == 0 {
 		return append(ours, p.TreeDoors(rel, ours)...)
 	}
@@ -97,6 +127,20 @@ func (p *planner) doors(rel *catalog.Relation) []policy.Spec {
 	p.note(key(q), "keeps its own permissive policies: "+strings.Join(namesOf(theirs), ", "))
 	forTree := list.Filter(theirs, func(d policy.Spec) bool { return !slices.Contains(d.Roles, "") })
 	return p.TreeDoors(rel, forTree)
+}
+
+// shut reports whether a table that nobody reads today stays so.
+func (p *planner) shut(rel *catalog.Relation) bool {
+	return p.Shut(rel) && !slices.Contains(p.c.Opened, key(rel.QName()))
+}
+
+// askShut keeps such a table as it is, and asks.
+func (p *planner) askShut(rel *catalog.Relation) {
+	q := rel.QName()
+	p.decide(Decision{ID: "shut/" + key(q), Table: q, Question: "Should members read and write " + key(q) + "?",
+		Why: "Nobody does today, but roles that bypass row-level security: it is on, and no policy lets a row through. It " +
+			"stays so.",
+		Config: fmt.Sprintf("protect: {opened: [%s]}", key(q))})
 }
 
 // theirs are the team's own permissive policies that apply to the application role.
