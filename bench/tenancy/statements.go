@@ -64,7 +64,8 @@ func compareWithPlain(ctx context.Context, server *postgres.Server) (*set, error
 	if err != nil {
 		return s, err
 	}
-	// The gate is asked for each row, which an aggregate over 17,000 of them shows.
+	// The gate is asked once a statement. That it let the caller through is a filter on each row, about 20 ns,
+	// which an aggregate over 17,000 dense rows shows.
 	for _, l := range []struct {
 		what, sql string
 		args      []any
