@@ -97,7 +97,8 @@ func TestMembershipPoliciesStay(t *testing.T) {
 func TestDeclaredCallerNarrowsNothingUnasked(t *testing.T) {
 	t.Parallel()
 	const uid = "(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid"
-	b := newBench(t, strings.ReplaceAll(orgs, "«uid»", uid)+"; CREATE POLICY wide ON app.org_member FOR SELECT USING (true)")
+	b := newBench(t, strings.ReplaceAll(orgs, "«uid»", uid)+
+		"; CREATE POLICY wide ON app.org_member FOR SELECT USING (true)")
 	b.opts = tenancy.Options{Schemas: []string{"app"}, Shapes: catalog.Shapes{Caller: &catalog.Caller{
 		Table: in("org_member"), Subject: "user_id", Tenant: "org_id", All: true}}}
 	asked := b.plan(t)
