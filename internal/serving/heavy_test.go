@@ -110,7 +110,8 @@ func TestBusyTenantsLeaveWork(t *testing.T) {
 				before, others := all.done.Load(), other.done.Load()
 				time.Sleep(4 * time.Second)
 				n, most := all.done.Load()-before, all.most.Load()
-				if most > c.atMost || n < c.atLeast || c.other && other.done.Load()-others < 380 {
+				// More would be done without a rest after each.
+				if most > c.atMost || n < c.atLeast || n > c.atLeast*6/5 || c.other && other.done.Load()-others < 380 {
 					t.Errorf("%d run at a time, %d in 4 s, and %d of the other", most, n, other.done.Load()-others)
 				}
 			})
