@@ -3,6 +3,10 @@
 // set_config, SELECT, END), all as one role under row-level security. A bare relay, which copies
 // bytes and binds nothing, shows what standing in between costs by itself.
 //
+// All clients speak TCP on loopback, and what stands in between reaches the server by its Unix
+// socket. A client that runs on the server's own machine may use that socket itself: the targets
+// named so show what it then has, for nothing in between.
+//
 // The proxy is a process of its own; pgbench is the client. The targets take turns, so that
 // whatever else the machine does hits all of them alike. It reads /proc and runs on Linux
 // only.
@@ -41,8 +45,8 @@ func run(ctx context.Context, args []string) error {
 	}
 	var o options
 	f := flag.NewFlagSet("proxy", flag.ExitOnError)
-	f.IntVar(&o.seconds, "seconds", 3, "time of one turn of one target")
-	f.IntVar(&o.rounds, "rounds", 4, "turns of each target; the best counts")
+	f.IntVar(&o.seconds, "seconds", 1, "time of one turn of one target")
+	f.IntVar(&o.rounds, "rounds", 12, "turns of each target; the best counts")
 	f.IntVar(&o.clients, "clients", 8, "clients at once")
 	f.IntVar(&o.rows, "rows", 100_000, "rows of the table")
 	f.StringVar(&o.profile, "profile", "", "file for a processor profile of the sealed proxy")

@@ -24,7 +24,7 @@ import (
 const tenant = "00000000-0000-4000-8000-000000000003"
 
 const schema = `
-create role app login;
+create role app login password 'app';
 create table leads (tenant_id uuid not null, id bigint not null, name text not null, primary key (tenant_id, id));
 insert into leads select ('00000000-0000-4000-8000-' || lpad((i %% 10)::text, 12, '0'))::uuid, i / 10, 'Lead ' || i
 	from generate_series(0, %d) i;
@@ -67,7 +67,8 @@ func setUp(ctx context.Context, o options) (b *bench, err error) {
 			b.close()
 		}
 	}()
-	server, err := postgres.Start(ctx, postgres.Options{Settings: map[string]string{"jit": "off", "autovacuum": "off"}})
+	server, err := postgres.Start(ctx, postgres.Options{Listen: "127.0.0.1:0",
+		Settings: map[string]string{"jit": "off", "autovacuum": "off"}})
 	if err != nil {
 		return nil, err
 	}
@@ -108,19 +109,22 @@ func (b *bench) open(ctx context.Context, server *postgres.Server) error {
 	if err != nil {
 		return err
 	}
-	direct, sealed := server.URL("plain", "app"), server.URL("sealed", "app")
-	bouncer, err := postgres.StartBouncer(ctx, direct, postgres.BouncerOptions{Mode: "session", Size: b.options.clients})
+	plain, sealed := server.URL("plain", "app"), server.URL("sealed", "app")
+	bouncer, err := postgres.StartBouncer(ctx, plain, postgres.BouncerOptions{Mode: "session", Size: b.options.clients})
 	if err != nil {
 		return err
 	}
 	b.closers = append(b.closers, bouncer.Stop)
+	direct := fmt.Sprintf("postgres://app:app@%s/plain", server.Address())
 	b.targets = []target{{name: "direct", url: direct, script: simple},
 		{name: "as today", url: direct, script: today},
+		{name: "direct, socket", url: plain, script: simple},
+		{name: "as today, socket", url: plain, script: today},
 		{name: "PgBouncer, session", url: bouncer.URL, script: simple, pid: bouncer.PID()}}
-	if err := b.addProxy(ctx, "bare relay", settings{URL: direct, Bare: true}, simple); err != nil {
+	if err := b.addProxy(ctx, "bare relay", settings{URL: plain, Bare: true}, simple); err != nil {
 		return err
 	}
-	if err := b.addProxy(ctx, "proxy, plain", settings{URL: direct}, simple); err != nil {
+	if err := b.addProxy(ctx, "proxy, plain", settings{URL: plain}, simple); err != nil {
 		return err
 	}
 	return b.addProxy(ctx, "proxy, sealed", settings{sealed, key, b.options.profile, false}, simple)
