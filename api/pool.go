@@ -8,6 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/moat-db/moat/internal/serving"
 )
 
 // ConfigurePool prepares a pool for a [Handler]; it is a moat.Options.ConfigurePool.
@@ -23,7 +25,7 @@ func ConfigurePool(timeout time.Duration) func(*pgxpool.Config) {
 		p["datestyle"] = "ISO"
 		p["intervalstyle"] = "postgres"
 		p["extra_float_digits"] = "1"
-		p["jit"] = "off" // compiling cannot be interrupted: a small request held a connection for 20 s
+		serving.OneProcess(p)
 		if p["application_name"] == "" {
 			p["application_name"] = "moat"
 		}

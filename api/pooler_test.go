@@ -104,16 +104,21 @@ func ask(t *testing.T, s *server, token string, i int, name string) (status int,
 }
 
 // PostgreSQL does not interrupt compiling a statement, so that a small request could outlast its
-// timeout by far: no request compiles, whatever the role's setting is, nor behind a pooler.
-func TestNoRequestCompiles(t *testing.T) {
+// timeout by far, and workers would make a connection several processes: no request has either,
+// whatever the role's settings are, nor behind a pooler. What the connection string says of
+// workers holds.
+func TestRequestsRunInOneProcess(t *testing.T) {
 	t.Parallel()
 	db := database(t)
 	role := db.Roles["app"]
-	db.Exec(t, "ALTER ROLE "+role+" SET jit = on; CREATE FUNCTION app.compiles() RETURNS text STABLE LANGUAGE sql AS "+
-		"$$ SELECT pg_catalog.current_setting('jit') $$")
-	for name, url := range map[string]string{"direct": db.As(t, role), "pooler": pgtest.Pooler(t, db.As(t, role))} {
-		if got := serveURL(t, db, url).do(t, call{path: "rpc/compiles"}); got.Status != 200 || got.Body != `"off"` {
-			t.Errorf("%s: %d %s", name, got.Status, got.Body)
+	db.Exec(t, "ALTER ROLE "+role+" SET jit = on; ALTER ROLE "+role+" SET max_parallel_workers_per_gather = 4; "+
+		"CREATE FUNCTION app.one_process() RETURNS text STABLE LANGUAGE sql AS $$ SELECT "+
+		"pg_catalog.current_setting('jit') || pg_catalog.current_setting('max_parallel_workers_per_gather') $$")
+	direct := db.As(t, role)
+	for url, want := range map[string]string{direct: `"off0"`, pgtest.Pooler(t, direct): `"off0"`,
+		direct + "&max_parallel_workers_per_gather=3": `"off3"`} {
+		if got := serveURL(t, db, url).do(t, call{path: "rpc/one_process"}); got.Status != 200 || got.Body != want {
+			t.Errorf("%s: %d %s, want %s", url, got.Status, got.Body, want)
 		}
 	}
 }

@@ -69,7 +69,12 @@ func (s *session) data(m message) error {
 	case 'X':
 		return io.EOF
 	}
-	return fatal(codeProtocol, fmt.Sprintf("message %q in the middle of COPY", m.kind), "")
+	// As the server's, one error names the message and another ends the connection.
+	unexpected := Refusal{codeProtocol, fmt.Sprintf("unexpected message %q in the middle of COPY", m.kind), "", false}
+	if err := s.client.tell(unexpected.message()); err != nil {
+		return err
+	}
+	return fatal(codeProtocol, "the connection ends: after an unexpected message nobody knows where the next begins", "")
 }
 
 // query passes on a simple query with the binding as text in it. Messages in front would

@@ -121,6 +121,8 @@ func TestProtocolCorners(t *testing.T) {
 					join(simple("create temp table z (a int)"), run("copy z from stdin"), syncs,
 						[]pgproto3.FrontendMessage{&pgproto3.CopyData{Data: []byte("x\n")}, &pgproto3.CopyDone{}}, syncs,
 						run(count), syncs)},
+				{"a query in the middle of COPY", "CREATE TABLE ZI CopyInResponse E:08P01 E:08P01 unexpected EOF", 3,
+					join(simple("create temp table z (a int)"), run("copy z from stdin"), syncs, simple(count))},
 				{"a function call", "E:0A000 ZI D=2 SELECT 1 ZI", 2,
 					join([]pgproto3.FrontendMessage{&pgproto3.FunctionCall{Function: 2026}}, simple(count))},
 				{"ROLLBACK TO and a read in one segment", "BEGIN ZT SAVEPOINT ZT E:22012 ZE ROLLBACK D=2 SELECT 1 COMMIT ZI", 4,

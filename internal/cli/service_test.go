@@ -86,10 +86,10 @@ func TestHangupReloads(t *testing.T) {
 }
 
 // No timeout interrupts the compiling of a statement, and agents choose how large theirs are.
-func TestNoAgentCompiles(t *testing.T) {
+func TestAgentsRunInOneProcess(t *testing.T) {
 	t.Parallel()
 	d, role := leadsDatabase(t)
-	d.Exec(t, "alter role "+role+" set jit = on")
+	d.Exec(t, "alter role "+role+" set jit = on; alter role "+role+" set max_parallel_workers_per_gather = 4")
 	c, err := config.Parse([]byte(strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32)))))
 	if err != nil {
 		t.Fatal(err)
@@ -100,10 +100,11 @@ func TestNoAgentCompiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var jit string
+	var is string
 	ctx := moat.WithScope(t.Context(), moat.Scope{Tenant: tenantOfA})
-	if err := agents.QueryRow(ctx, "select current_setting('jit')").Scan(&jit); err != nil || jit != "off" {
-		t.Errorf("jit is %q, %v", jit, err)
+	const both = "select current_setting('jit') || current_setting('max_parallel_workers_per_gather')"
+	if err := agents.QueryRow(ctx, both).Scan(&is); err != nil || is != "off0" {
+		t.Errorf("jit and workers are %q, %v", is, err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/serving"
 )
 
 // ConfigurePool has each connection used once: nothing of a statement is there for the next, of
@@ -19,7 +20,7 @@ import (
 func ConfigurePool(c *pgxpool.Config) {
 	c.AfterRelease = func(*pgx.Conn) bool { return false }
 	c.MinConns, c.MinIdleConns = 0, 0
-	c.ConnConfig.RuntimeParams["jit"] = "off" // as for the API: no timeout interrupts compiling
+	serving.OneProcess(c.ConnConfig.RuntimeParams)
 }
 
 type queryInput struct {
