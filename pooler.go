@@ -26,7 +26,7 @@ func Connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse connection string: %w", errConnString)
 	}
-	config.DialFunc = alive.Dial(config.DialFunc)
+	alive.Conn(&config.Config)
 	pooled, err := behindPooler(ctx, config)
 	if err != nil {
 		return nil, err

@@ -58,6 +58,7 @@ func (s *session) answer(m *message) (shown bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.changed.Broadcast()
+	s.answers.Add(1)
 	switch m.kind {
 	case 'N':
 		return !s.next().own, nil

@@ -6,9 +6,11 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/alive"
 )
 
 // session is one client on one server connection. What it knows of the server's state is
@@ -30,10 +32,11 @@ type session struct {
 	failed   error // ends the session
 	draining bool
 
-	slots  []slot // answers that are awaited, the next first; its memory is used again
-	queue  []slot // the memory of slots
-	status byte   // of the transaction, as the server last said: I, T or E
-	bound  bool   // the open transaction, or what is sent of it, is bound
+	answers atomic.Uint64 // messages of the server's so far
+	slots   []slot        // answers that are awaited, the next first; its memory is used again
+	queue   []slot        // the memory of slots
+	status  byte          // of the transaction, as the server last said: I, T or E
+	bound   bool          // the open transaction, or what is sent of it, is bound
 	// pending says that a statement since the last Sync begins or ends a transaction;
 	// unsettled that what the server says next decides whether it did.
 	pending, unsettled bool
@@ -82,6 +85,15 @@ type slot struct {
 // characters as the server counts them.
 type insertion struct{ at, length int }
 
+// awaited says whether the server owes an answer, and how many it has given.
+func (s *session) awaited() (bool, uint64) {
+	if !s.mu.TryLock() {
+		return true, s.answers.Load() // perhaps by a write that the server does not take
+	}
+	defer s.mu.Unlock()
+	return len(s.slots) > 0 && !s.copying, s.answers.Load()
+}
+
 // session serves a client that has said who it is, and returns whom its token speaks for.
 func (p *Proxy) session(c *peer, parameters map[string]string) (Caller, error) {
 	tenant := takeTenant(parameters)
@@ -117,7 +129,9 @@ func (p *Proxy) session(c *peer, parameters map[string]string) (Caller, error) {
 	if draining {
 		s.drain()
 	}
+	alive.AwaitedBy(up.Conn, s.awaited)
 	err = s.run(ctx, key)
+	alive.AwaitedBy(up.Conn, nil)
 	p.mu.Lock()
 	delete(p.clients, key)
 	p.mu.Unlock()

@@ -38,6 +38,8 @@ type upstreams struct {
 }
 
 func newUpstreams(c Config) *upstreams {
+	c.Server = c.Server.Copy()
+	alive.Conn(c.Server)
 	return &upstreams{config: c, tenants: map[moat.Tenant]int{}, freed: make(chan struct{})}
 }
 
@@ -136,7 +138,6 @@ func (u *upstreams) wake() {
 func (u *upstreams) connect(ctx context.Context, s moat.Scope, key string,
 	parameters map[string]string) (*upstream, error) {
 	c := u.config.Server.Copy()
-	c.DialFunc = alive.Dial(c.DialFunc)
 	maps.Copy(c.RuntimeParams, parameters)
 	hijacked, err := u.hijack(ctx, c, s)
 	if err != nil {

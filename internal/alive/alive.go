@@ -1,6 +1,6 @@
-// Package alive has connections to PostgreSQL end soon after the other end is gone. A server whose machine
-// or network went away sends nothing, and by itself TCP takes minutes to notice. A server that is only slow
-// still acknowledges what it is sent, and keeps its connections.
+// Package alive has connections to PostgreSQL end soon after the other end is gone or stands still. A server
+// whose machine or network went away sends nothing, and by itself TCP takes minutes to notice; one whose
+// processes stand still is never noticed. A server that is only slow keeps its connections.
 package alive
 
 import (
@@ -31,26 +31,39 @@ const (
 
 // Pool prepares a pool. A time of its own for pings stays.
 func Pool(c *pgxpool.Config) {
-	c.ConnConfig.DialFunc = Dial(c.ConnConfig.DialFunc)
+	Conn(&c.ConnConfig.Config)
 	if c.PingTimeout == 0 {
 		c.PingTimeout = ping
 	}
 }
 
-// Dial returns a function that dials by dial, and whose connections notice that the other end is gone.
-func Dial(dial pgconn.DialFunc) pgconn.DialFunc {
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(ctx, connecting)
-		defer cancel()
-		c, err := dial(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		if tcp, ok := c.(*net.TCPConn); ok {
-			watch(tcp)
-		}
-		return conn{c}, nil
+// Conn prepares a connection: once made, it notices that the other end is gone, or stands still. A
+// connect_timeout of its own stays.
+func Conn(c *pgconn.Config) {
+	d := newDialer(c.DialFunc)
+	limit := connecting
+	if c.ConnectTimeout > 0 {
+		limit = c.ConnectTimeout
 	}
+	c.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		return d.connect(ctx, network, address)
+	}
+}
+
+func (d *dialer) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	raw, err := d.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if tcp, ok := raw.(*net.TCPConn); ok {
+		watch(tcp)
+	}
+	c := &conn{Conn: raw, server: d.to(network, address)}
+	c.waits.limit = firstSilence
+	c.server.add(c)
+	return c, nil
 }
 
 // watch sets what the system offers; without it, the connection is as good as any.
@@ -61,10 +74,27 @@ func watch(c *net.TCPConn) {
 	}
 }
 
-type conn struct{ net.Conn }
+type conn struct {
+	net.Conn
+	server *server
+	waits  wait
+}
+
+func (c *conn) Read(p []byte) (int, error) {
+	c.waits.reading.Store(true)
+	n, err := c.Conn.Read(p)
+	c.waits.read.Add(1)
+	c.waits.reading.Store(false)
+	return n, err
+}
+
+func (c *conn) Close() error {
+	c.server.remove(c)
+	return c.Conn.Close()
+}
 
 // SetDeadline bounds the deadlines of reading and writing together, which pgx sets to end a connection.
-func (c conn) SetDeadline(t time.Time) error {
+func (c *conn) SetDeadline(t time.Time) error {
 	if latest := time.Now().Add(closing); t.After(latest) {
 		t = latest
 	}
@@ -72,7 +102,7 @@ func (c conn) SetDeadline(t time.Time) error {
 }
 
 // SyscallConn is the connection's own, where it has one.
-func (c conn) SyscallConn() (syscall.RawConn, error) {
+func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	if s, ok := c.Conn.(syscall.Conn); ok {
 		return s.SyscallConn()
 	}

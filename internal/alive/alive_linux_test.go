@@ -14,7 +14,7 @@ func TestSystemIsToldToGiveUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	c, err := Dial((&net.Dialer{}).DialContext)(t.Context(), "tcp", l.Addr().String())
+	c, err := newDialer((&net.Dialer{}).DialContext).connect(t.Context(), "tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
