@@ -263,7 +263,7 @@ func TestDrain(t *testing.T) {
 
 func TestSchemaReload(t *testing.T) {
 	t.Parallel()
-	s := serve(t, nil)
+	s := serve(t, func(c *api.Config) { c.PollInterval = often })
 	role := s.db.Roles["app"]
 	if got := s.do(t, call{path: "colours"}); got.Status != 404 {
 		t.Fatalf("status %d", got.Status)

@@ -4,15 +4,13 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/moat-db/moat/api"
 )
 
 // Between a change of the schema and the next look at it, requests that name nothing
 // that is gone are answered; those that do learn so.
 func TestDroppedColumn(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(c *api.Config) { c.PollInterval = time.Hour })
+	s := serve(t, nil)
 	s.db.Exec(t, "ALTER TABLE app.labels ADD COLUMN shade text; NOTIFY pgrst")
 	eventually(t, func() bool { return s.do(t, call{path: "labels?select=shade"}).Status == 200 })
 	s.db.Exec(t, "ALTER TABLE app.labels RENAME COLUMN shade TO tint")
@@ -34,7 +32,7 @@ func TestDroppedColumn(t *testing.T) {
 // not name.
 func TestChangeUnderAWrite(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(c *api.Config) { c.PollInterval = time.Hour })
+	s := serve(t, nil)
 	s.db.Exec(t, "ALTER TABLE app.labels ADD COLUMN one text, ADD COLUMN two text; NOTIFY pgrst")
 	eventually(t, func() bool { return s.do(t, call{path: "labels?select=one"}).Status == 200 })
 	insert := func(id string) response {
@@ -67,7 +65,7 @@ func TestBrokenFunctionDoesNotReload(t *testing.T) {
 	db := database(t)
 	db.Exec(t, "CREATE FUNCTION app.broken() RETURNS int LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN (SELECT missing "+
 		"FROM app.labels LIMIT 1); END $$")
-	s := serveOn(t, db, func(c *api.Config) { c.PollInterval = time.Hour })
+	s := serveOn(t, db, nil)
 	for range 20 {
 		if got := s.do(t, call{path: "rpc/broken"}); got.Status != 400 || !strings.Contains(got.Body, "42703") {
 			t.Fatalf("%d %s", got.Status, got.Body)

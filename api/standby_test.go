@@ -94,6 +94,7 @@ func serveURL(t *testing.T, db *pgtest.Database, url string) *server {
 	}
 	t.Cleanup(store.Close)
 	return serveOn(t, db, func(c *api.Config) {
+		c.PollInterval = often
 		c.DB, c.Connect = store, func(ctx context.Context) (*pgx.Conn, error) { return moat.Connect(ctx, url) }
 		c.Load = loader(c.Connect)
 	})
