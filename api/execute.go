@@ -14,6 +14,7 @@ import (
 	"github.com/moat-db/moat/api/internal/plan"
 	"github.com/moat-db/moat/api/internal/problem"
 	"github.com/moat-db/moat/api/internal/query"
+	"github.com/moat-db/moat/internal/alive"
 	"github.com/moat-db/moat/internal/serving"
 )
 
@@ -50,6 +51,7 @@ type prelude struct {
 	args []any
 	// read takes the row of its result; nil where that has none to read.
 	read func(pgx.Row) error
+	slow bool // it may take as long as the main one
 }
 
 // run reads the result of a prelude.
@@ -99,7 +101,7 @@ func (x *execution) send(ctx context.Context, sender Sender, a *answer) (err err
 	if x.response {
 		b.Queue("select current_setting('response.status', true), current_setting('response.headers', true)")
 	}
-	results := sender.SendBatch(ctx, b)
+	results := sender.SendBatch(x.times(ctx), b)
 	defer func() {
 		// Closing tells whether the transaction committed.
 		if closed := results.Close(); err == nil {
@@ -107,6 +109,26 @@ func (x *execution) send(ctx context.Context, sender Sender, a *answer) (err err
 		}
 	}()
 	return x.read(results, a)
+}
+
+// times says how many of the statements may take the statement timeout.
+func (x *execution) times(ctx context.Context) context.Context {
+	n := 1
+	if x.statement.Count != nil {
+		n++
+	}
+	for _, p := range x.preludes {
+		if p.slow {
+			n++
+		}
+	}
+	switch {
+	case x.timeout != "":
+		return alive.Times(ctx, 0)
+	case n > 1:
+		return alive.Times(ctx, n)
+	}
+	return ctx
 }
 
 func (x *execution) read(results pgx.BatchResults, a *answer) error {

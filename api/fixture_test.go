@@ -41,13 +41,17 @@ const (
 // database is a copy of the schema of testdata/schema.sql with its application role.
 func database(t testing.TB) *pgtest.Database {
 	t.Helper()
-	return pgtest.Template(t, "api", func(t testing.TB, db *pgtest.Database) {
-		sql, err := os.ReadFile("testdata/schema.sql")
-		if err != nil {
-			t.Fatal(err)
-		}
-		db.Exec(t, strings.ReplaceAll(string(sql), ":app", db.AppRole(t)))
-	})
+	return pgtest.Template(t, "api", loadSchema)
+}
+
+// loadSchema fills an empty database, and makes its application role.
+func loadSchema(t testing.TB, db *pgtest.Database) {
+	t.Helper()
+	sql, err := os.ReadFile("testdata/schema.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Exec(t, strings.ReplaceAll(string(sql), ":app", db.AppRole(t)))
 }
 
 // server is a running API over a database of its own.

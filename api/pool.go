@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/moat-db/moat/internal/alive"
 	"github.com/moat-db/moat/internal/serving"
 )
 
@@ -31,6 +33,7 @@ func ConfigurePool(timeout time.Duration) func(*pgxpool.Config) {
 		}
 		if timeout > 0 {
 			p["statement_timeout"] = milliseconds(timeout)
+			trace(c, alive.Statements(timeout))
 		}
 		boundPrepared(c)
 		before := c.AfterConnect
@@ -42,6 +45,14 @@ func ConfigurePool(timeout time.Duration) func(*pgxpool.Config) {
 			return nil
 		}
 	}
+}
+
+// trace adds a tracer to those of a pool.
+func trace(c *pgxpool.Config, t pgx.QueryTracer) {
+	if other := c.ConnConfig.Tracer; other != nil {
+		t = multitracer.New(t, other)
+	}
+	c.ConnConfig.Tracer = t
 }
 
 // textCodec asks the server for text where the codec would ask for binary.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
@@ -20,7 +21,7 @@ func TestNoLeakThroughPooler(t *testing.T) {
 	operations := pgtest.Rounds(t, "MOAT_TEST_LEAK", 8_000, 3_000)
 	db := database(t)
 	db.Exec(t, "CREATE INDEX ON app.labels (tenant_id, name)")
-	s := serveURL(t, db, pgtest.Pooler(t, db.As(t, db.Roles["app"])))
+	s := serveURL(t, db, pgtest.Pooler(t, db.As(t, db.Roles["app"])), 3*time.Second)
 	tokens := map[string]string{tenantA: s.token(t, tenantA), tenantB: s.token(t, tenantB)}
 	var foreign, wrong atomic.Int64
 	var mu sync.Mutex
@@ -117,7 +118,8 @@ func TestRequestsRunInOneProcess(t *testing.T) {
 	direct := db.As(t, role)
 	for url, want := range map[string]string{direct: `"off0"`, pgtest.Pooler(t, direct): `"off0"`,
 		direct + "&max_parallel_workers_per_gather=3": `"off3"`} {
-		if got := serveURL(t, db, url).do(t, call{path: "rpc/one_process"}); got.Status != 200 || got.Body != want {
+		got := serveURL(t, db, url, 3*time.Second).do(t, call{path: "rpc/one_process"})
+		if got.Status != 200 || got.Body != want {
 			t.Errorf("%s: %d %s, want %s", url, got.Status, got.Body, want)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -29,7 +28,7 @@ func preparedBytes(sql string) int {
 
 // boundPrepared has the connections of a pool forget their statements in time.
 func boundPrepared(c *pgxpool.Config) {
-	c.ConnConfig.Tracer = multitracer.New(tracers(c.ConnConfig.Tracer)...)
+	trace(c, preparedTracer{})
 	before := c.PrepareConn
 	c.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (bool, error) {
 		if !forget(ctx, conn) {
@@ -40,14 +39,6 @@ func boundPrepared(c *pgxpool.Config) {
 		}
 		return true, nil
 	}
-}
-
-func tracers(other pgx.QueryTracer) []pgx.QueryTracer {
-	all := []pgx.QueryTracer{preparedTracer{}}
-	if other != nil {
-		all = append(all, other)
-	}
-	return all
 }
 
 // prepared are the statements of a connection, since it forgot them last.

@@ -328,7 +328,7 @@ func (q *request) preludes(x *execution) []prelude {
 		})
 	}
 	if f := q.h.config.PreRequest; f.Name != "" {
-		out = append(out, prelude{sql: "select " + pgx.Identifier{f.Schema, f.Name}.Sanitize() + "()"})
+		out = append(out, prelude{sql: "select " + pgx.Identifier{f.Schema, f.Name}.Sanitize() + "()", slow: true})
 	}
 	if x.timeout != "" { // the function's own clause comes too late for the statement that calls it
 		out = append(out, prelude{sql: "select pg_catalog.set_config('statement_timeout', $1, true)", args: []any{x.timeout}})

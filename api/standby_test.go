@@ -85,10 +85,10 @@ func runAs(t *testing.T, owner *syscall.Stat_t, input, script string, args ...st
 }
 
 // serveURL serves what a connection string leads to.
-func serveURL(t *testing.T, db *pgtest.Database, url string) *server {
+func serveURL(t *testing.T, db *pgtest.Database, url string, timeout time.Duration) *server {
 	t.Helper()
 	store, err := moat.Open(t.Context(), url, &moat.Options{ClaimsSetting: "request.jwt.claims", RoleSetting: "app.role",
-		SubjectSetting: "app.subject", MaxConns: 4, ConfigurePool: api.ConfigurePool(3 * time.Second)})
+		SubjectSetting: "app.subject", MaxConns: 4, ConfigurePool: api.ConfigurePool(timeout)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,18 +126,14 @@ func TestStandby(t *testing.T) {
 	t.Parallel()
 	cluster := pgtest.NewCluster(t, postgres.Options{})
 	db := cluster.New(t)
-	sql, err := os.ReadFile("testdata/schema.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	role := db.AppRole(t)
-	db.Exec(t, strings.ReplaceAll(string(sql), ":app", role))
+	loadSchema(t, db)
+	role := db.Roles["app"]
 	second := standby(t, cluster.Server)
 	name := db.Conn(t, db.URL).Config().Database
 	both := fmt.Sprintf("host=%s,%s port=%d,%d user=%s dbname=%s", second.SocketDir(), cluster.Server.SocketDir(),
 		second.Port(), cluster.Server.Port(), role, name)
 
-	s := serveURL(t, db, both+" target_session_attrs=standby")
+	s := serveURL(t, db, both+" target_session_attrs=standby", 3*time.Second)
 	for _, e := range []expectation{
 		ids("read", "leads", "1 2 3 4"),
 		{name: "function", call: call{path: "rpc/add?a=1"}, body: "2"},
@@ -155,7 +151,7 @@ func TestStandby(t *testing.T) {
 	db.Exec(t, "ALTER TABLE app.labels ADD COLUMN shade text")
 	eventually(t, func() bool { return s.do(t, call{path: "labels?select=shade"}).Status == http.StatusOK })
 
-	writing := serveURL(t, db, both+" target_session_attrs=read-write")
+	writing := serveURL(t, db, both+" target_session_attrs=read-write", 3*time.Second)
 	insert := func(id int) int {
 		return writing.do(t, call{method: "POST", path: "labels", body: fmt.Sprintf(`{"id":%d,"name":"x"}`, id)}).Status
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/moat-db/moat/internal/alive"
 	"github.com/moat-db/moat/portal/internal/frame"
 	"github.com/moat-db/moat/portal/internal/ledger"
 	"github.com/moat-db/moat/portal/internal/schema"
@@ -67,6 +68,7 @@ func (p *Pages) give(w http.ResponseWriter, r *http.Request, v *Visit, name stri
 	x.ToDisk(maxFile)
 	ctx, cancel := context.WithTimeout(v.Context, fileTime)
 	defer cancel()
+	ctx = alive.Times(ctx, 0)
 	hasty := *v
 	hasty.Context = ctx
 	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
