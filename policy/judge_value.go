@@ -243,7 +243,7 @@ func (a *analyst) settingKind(name string, path []string) valueKind {
 	case strings.HasPrefix(name, "request."):
 		a.j.ClientValue = true
 		return valueClient
-	case a.m.Setting == "" && !NamesCaller(name), strings.EqualFold(name, a.m.Setting):
+	case a.m.Setting == "" && !NamesCaller(name), strings.EqualFold(name, a.m.Setting) && !a.m.Person:
 		return valueTenant
 	}
 	return valueSetting
