@@ -28,13 +28,14 @@ func main() {
 	rows := flag.Int("rows", 1_000_000, "leads of all tenants")
 	majors := flag.String("majors", "15,18", "major versions of PostgreSQL, one after the other")
 	sealed := flag.Bool("sealed", false, "measure sealed mode against plain mode instead")
+	only := flag.String("only", "", "the lines to measure, as they begin; all without it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	code := 0
 	for _, major := range strings.Split(*majors, ",") {
 		n, err := strconv.Atoi(major)
 		if err == nil {
-			err = run(ctx, n, *rows, *window, *sealed)
+			err = run(ctx, n, *rows, *window, *sealed, *only)
 		}
 		if errors.Is(err, errMissed) {
 			code = 1 // the other versions are measured too
@@ -48,7 +49,7 @@ func main() {
 	os.Exit(code)
 }
 
-func run(ctx context.Context, major, rows int, window time.Duration, sealed bool) error {
+func run(ctx context.Context, major, rows int, window time.Duration, sealed bool, only string) error {
 	server, err := postgres.Start(ctx, postgres.Options{Major: major, Download: true, Settings: map[string]string{
 		"shared_buffers": "1GB", "max_wal_size": "4GB", "autovacuum": "off", "jit": "off",
 		"max_parallel_workers_per_gather": "0", "fsync": "off",
@@ -68,6 +69,9 @@ func run(ctx context.Context, major, rows int, window time.Duration, sealed bool
 	fmt.Fprintf(out, "\t\t%s p50\tmoat p50\tratio\tat most\t\t\n", s.baseline)
 	var missed []string
 	for _, c := range s.comparisons {
+		if !strings.HasPrefix(c.who+" "+c.what, only) {
+			continue
+		}
 		kept, err := c.measure(ctx, out, window)
 		if err != nil {
 			return fmt.Errorf("%s, %s: %w", c.who, c.what, err)
