@@ -13,7 +13,7 @@ import (
 func TestMeasures(t *testing.T) {
 	pgtest.Full(t) // short: none, it measures
 	for _, sealed := range []bool{false, true} {
-		err := run(t.Context(), 0, 20_000, 5*time.Millisecond, sealed)
+		err := run(t.Context(), 0, 20_000, 5*time.Millisecond, sealed, "")
 		if err != nil && !errors.Is(err, errMissed) {
 			t.Errorf("sealed %v: %v", sealed, err)
 		}
