@@ -39,6 +39,7 @@ type Cluster struct {
 	base      *url.URL // of the maintenance database, as superuser
 	superuser string
 	password  string // of the roles made here; empty where the socket trusts
+	kept      chan *pgx.Conn
 
 	mu        sync.Mutex
 	templates map[string]*template
@@ -174,7 +175,8 @@ func open(rawURL string) (*Cluster, error) {
 		return nil, err
 	}
 	defer conn.Close(ctx)
-	c := &Cluster{base: base, password: rand.Text(), templates: map[string]*template{}}
+	c := &Cluster{base: base, password: rand.Text(), templates: map[string]*template{},
+		kept: make(chan *pgx.Conn, 2)}
 	var super bool
 	err = conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, current_user,
 		(SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)`).Scan(&c.Version, &c.superuser, &super)

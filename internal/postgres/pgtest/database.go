@@ -134,7 +134,7 @@ const bypassingRoles = `
 func (d *Database) CheckAppRole(t testing.TB, role string) {
 	t.Helper()
 	var bypassing []string
-	err := withConn(d.URL, func(ctx context.Context, conn *pgx.Conn) error {
+	err := d.cluster.maintain(func(ctx context.Context, conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, bypassingRoles, role).Scan(&bypassing)
 	})
 	if err != nil {

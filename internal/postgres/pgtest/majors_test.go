@@ -70,6 +70,16 @@ func inventory(t *testing.T, c *Cluster) string {
 	return all
 }
 
+// A test may end every connection; those that the cluster keeps for itself come back.
+func TestKeptConnectionsMayBeEnded(t *testing.T) {
+	t.Parallel()
+	c := NewCluster(t, postgres.Options{})
+	db := c.New(t)
+	db.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND "+
+		"backend_type = 'client backend'")
+	c.New(t)
+}
+
 func TestOpenRefusesWhatCannotServe(t *testing.T) {
 	t.Parallel()
 	c := NewCluster(t, postgres.Options{})

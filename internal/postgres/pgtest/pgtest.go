@@ -63,10 +63,41 @@ func (c *Cluster) admin(sql string) error {
 			return err
 		}
 	}
-	return withConn(c.urlOf("postgres", c.superuser), func(ctx context.Context, conn *pgx.Conn) error {
+	return c.maintain(func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
 		return err
 	})
+}
+
+// maintain runs fn with a connection to the maintenance database, and keeps it for the
+// next: connecting costs more than most of what is done over it.
+func (c *Cluster) maintain(fn func(ctx context.Context, conn *pgx.Conn) error) error {
+	ctx := context.Background()
+	conn, err := c.maintenance(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		select {
+		case c.kept <- conn:
+		default:
+			conn.Close(ctx)
+		}
+	}()
+	return fn(ctx, conn)
+}
+
+// maintenance returns a kept connection, or a new one: a test may have ended them all.
+func (c *Cluster) maintenance(ctx context.Context) (*pgx.Conn, error) {
+	select {
+	case conn := <-c.kept:
+		if conn.Ping(ctx) == nil {
+			return conn, nil
+		}
+		conn.Close(ctx)
+	default:
+	}
+	return pgx.Connect(ctx, c.urlOf("postgres", c.superuser))
 }
 
 // withConn runs fn with a connection that is closed when fn returns.

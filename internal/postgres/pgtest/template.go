@@ -72,7 +72,7 @@ func (c *Cluster) close(database string) error {
 	if err := c.admin("ALTER DATABASE " + quote(database) + " WITH ALLOW_CONNECTIONS false IS_TEMPLATE true"); err != nil {
 		return err
 	}
-	return withConn(c.urlOf("postgres", c.superuser), func(ctx context.Context, conn *pgx.Conn) error {
+	return c.maintain(func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE "+
 			"datname = $1", database)
 		return err
