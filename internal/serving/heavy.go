@@ -129,16 +129,12 @@ func (g *Gate) othersAbout() bool {
 	return g.work.othersAbout(time.Now())
 }
 
-// rest ends a statement that took so long, for a tenant that is busy only when as long has passed
-// again, and twice as long for one that is heavy: what it slows down waits for a processor in
-// several places. So half of the time, or more, is left to others, and to sending what was read.
+// rest ends a statement that took so long, for a tenant that is not light only when as long has
+// passed again. So half of the time is left to others, and to sending what was read.
 func (g *Gate) rest(w weight, took time.Duration) {
 	if w == light {
 		g.work.running[w]--
 		return
-	}
-	if w == heavy {
-		took *= 2
 	}
 	time.AfterFunc(took, func() {
 		g.mu.Lock()
