@@ -44,7 +44,9 @@ func TestFrozenServerIsNoticed(t *testing.T) {
 	asking := f.connect(t, "A", pgx.QueryExecModeSimpleProtocol)
 	still.Store(true)
 	began := time.Now()
-	_, err := asking.Exec(t.Context(), "select 1")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err := asking.Exec(ctx, "select 1")
 	if took := time.Since(began); err == nil || !strings.Contains(err.Error(), "08006") || took > 14*time.Second {
 		t.Errorf("a frozen server: %v after %v", err, took)
 	}
