@@ -101,10 +101,27 @@ func TestLoadOfAnOldSnapshot(t *testing.T) {
 func TestPolicyWithoutItsText(t *testing.T) {
 	t.Parallel()
 	tree := "{CONST :consttype 16}"
-	if e, err := newLoader(nil).expression(nil, &tree, 1); !errors.Is(err, errGone) {
+	if e, err := newLoader(nil).expression(nil, readTree(&tree), 1); !errors.Is(err, errGone) {
 		t.Errorf("%+v, %v", e, err)
 	}
 	if e, err := newLoader(nil).expression(nil, nil, 1); e != nil || err != nil {
 		t.Errorf("a policy without the clause: %+v, %v", e, err)
+	}
+}
+
+// In a transaction of the caller's, a policy may change after its tree was read: the old
+// tree is not taken for that of the new text.
+func TestPolicyAlteredAfterItsTree(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	db.Exec(t, `CREATE TABLE a (x int); CREATE POLICY p ON a USING (x = 1)`)
+	conn := db.Conn(t, db.URL)
+	l := newLoader(nil)
+	if err := l.server(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	db.Exec(t, `ALTER POLICY p ON a USING (true)`)
+	if err := l.ask(t.Context(), conn, l.queries()); !errors.Is(err, errGone) {
+		t.Errorf("%v, want %v", err, errGone)
 	}
 }

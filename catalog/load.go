@@ -145,7 +145,7 @@ func loadOnce(ctx context.Context, conn *pgx.Conn, skip map[string]string) (s *S
 	if err := l.server(ctx, conn); err != nil {
 		return nil, err
 	}
-	if err := l.read(ctx, conn); err != nil {
+	if err := l.ask(ctx, conn, l.queries()); err != nil {
 		return nil, err
 	}
 	if err := l.distribution(ctx, conn); err != nil {
@@ -164,15 +164,17 @@ func (l *loader) server(ctx context.Context, conn *pgx.Conn) error {
 		return ErrOldServer
 	}
 	l.version = version
-	text, err := queryText("server", version)
-	if err != nil {
-		return err
-	}
+	return l.ask(ctx, conn, []query{{name: "server", read: l.serverRow}, {name: "trees", read: l.readTrees}})
+}
+
+func (l *loader) serverRow(rows pgx.Rows) error {
 	var acl []string
 	s := l.snap
-	err = conn.QueryRow(ctx, text).Scan(&s.Version, &s.Prerelease, &s.User, &s.Database.Name, &s.Database.Owner, &acl)
+	_, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (bool, error) {
+		return true, row.Scan(&s.Version, &s.Prerelease, &s.User, &s.Database.Name, &s.Database.Owner, &acl)
+	})
 	if err != nil {
-		return &readError{query: "server", err: err}
+		return err
 	}
 	s.Database.Privileges, err = parseACL(acl)
 	return err
@@ -202,11 +204,11 @@ func plain(args []any) []any {
 	return out
 }
 
-// read sends every query in one pipeline and takes the answers in order.
-func (l *loader) read(ctx context.Context, conn *pgx.Conn) error {
+// ask sends queries in one pipeline and takes the answers in order.
+func (l *loader) ask(ctx context.Context, conn *pgx.Conn, queries []query) error {
 	batch := &pgx.Batch{}
 	var readErr error
-	for _, q := range l.queries() {
+	for _, q := range queries {
 		if reason, skipped := l.skip[q.name]; skipped {
 			l.unseen("", strings.ReplaceAll(q.name, "_", " ")+" could not be read: "+reason)
 			continue

@@ -10,15 +10,19 @@ import (
 func (l *loader) policies(rows pgx.Rows) error {
 	type row struct {
 		Policy
+		storedPolicy
 		Relation             OID
 		RoleOIDs             []OID
-		UsingText, UsingTree *string
-		CheckText, CheckTree *string
+		UsingText, CheckText *string
 	}
 	return collect(rows, func(r *row) error {
 		rel := l.relation(r.Relation)
 		if rel == nil {
 			return nil
+		}
+		trees, ok := l.trees[r.storedPolicy]
+		if !ok {
+			return errGone // or altered: its trees are no longer those of the text
 		}
 		p := r.Policy
 		for _, oid := range r.RoleOIDs {
@@ -26,8 +30,8 @@ func (l *loader) policies(rows pgx.Rows) error {
 		}
 		slices.Sort(p.Roles)
 		var usingErr, checkErr error
-		p.Using, usingErr = l.expression(r.UsingText, r.UsingTree, r.Relation)
-		p.Check, checkErr = l.expression(r.CheckText, r.CheckTree, r.Relation)
+		p.Using, usingErr = l.expression(r.UsingText, trees.using, r.Relation)
+		p.Check, checkErr = l.expression(r.CheckText, trees.check, r.Relation)
 		rel.Policies = append(rel.Policies, p)
 		return errors.Join(usingErr, checkErr)
 	})
@@ -36,18 +40,14 @@ func (l *loader) policies(rows pgx.Rows) error {
 // expression keeps the text when the tree cannot be read: rules then judge it as
 // an expression that they do not know. A tree without a text is a policy that was
 // dropped meanwhile, and must not pass for one without that clause.
-func (l *loader) expression(text, tree *string, relation OID) (*Expr, error) {
+func (l *loader) expression(text *string, tree *storedTree, relation OID) (*Expr, error) {
 	if tree == nil {
 		return nil, nil
 	}
 	if text == nil {
 		return nil, errGone
 	}
-	root, err := l.parseExpr(*tree, relation)
-	if err != nil {
-		root = nil
-	}
-	return &Expr{Text: *text, Root: root}, nil
+	return &Expr{Text: *text, Root: l.mapTree(tree.root, relation)}, nil
 }
 
 func (l *loader) triggers(rows pgx.Rows) error {

@@ -206,6 +206,27 @@ func checkOthers(t *testing.T, s *catalog.Snapshot, v *catalog.Lookup, role stri
 
 // A built-in function that somebody marked leakproof is in the Snapshot though no
 // rule asks for it by name.
+// The server's own objects are named where something of the user's mentions them: in a
+// policy, a trigger, a constraint.
+func TestLoadNamesWhatIsMentioned(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	db.Exec(t, `CREATE TABLE a (x text, y int4range, EXCLUDE USING gist (y WITH &&));
+		CREATE POLICY p ON a USING (lower(x) = current_setting('app.x')::name::text COLLATE "C");
+		CREATE TRIGGER quiet BEFORE UPDATE ON a FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()`)
+	a := catalog.NewLookup(load(t, db.Conn(t, db.URL)), nil).Relation(catalog.QName{Schema: "public", Name: "a"})
+	equal := a.Policies[0].Using.Root
+	got := []string{equal.Name, equal.Type, equal.Args[0].Name, string(equal.Args[1].Kind),
+		a.Triggers[0].Function.String()}
+	for _, c := range a.Constraints {
+		got = append(got, c.Operators...)
+	}
+	want := []string{"=", "boolean", "pg_catalog.lower", "collate", "pg_catalog.suppress_redundant_updates_trigger", "&&"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+}
+
 func TestLoadSeesLeakproofDeviations(t *testing.T) {
 	t.Parallel()
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {

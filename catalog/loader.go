@@ -28,6 +28,9 @@ type loader struct {
 	usable      map[string]bool // schemas
 	hidden      map[string]int  // relations that may not be read, by schema
 	partColumns map[OID][]int16
+
+	trees     map[storedPolicy]policyTrees
+	mentioned []OID // in trees
 }
 
 type operator struct {
@@ -54,7 +57,7 @@ func newLoader(skip map[string]string) *loader {
 		operators: map[OID]operator{}, functionsBy: map[OID]QName{}, typeNames: map[OID]string{},
 		classes: map[OID]operatorClass{}, exactly: map[OID]bool{}, columnNames: map[OID]map[int16]string{},
 		usable: map[string]bool{}, hidden: map[string]int{},
-		partColumns: map[OID][]int16{},
+		partColumns: map[OID][]int16{}, trees: map[storedPolicy]policyTrees{}, mentioned: []OID{},
 	}
 }
 

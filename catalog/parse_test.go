@@ -50,9 +50,10 @@ func FuzzNodeText(f *testing.F) {
 		`ars ({VAR :varno 1 :varattno 1})}) :targetList ({TARGETENTRY :expr {VAR :varno 2 :varattno 1}})}}`)
 	f.Add(`{BOOLEXPR :boolop not :args ({NULLTEST :arg {VAR :varno 1 :varlevelsup 3} :nulltesttype 9})}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		l := newLoader(nil)
-		root, err := l.parseExpr(text, 1)
-		if err != nil || root == nil {
+		tree := readTree(&text)
+		tree.mentions(map[OID]bool{})
+		root := newLoader(nil).mapTree(tree.root, 1)
+		if root == nil {
 			return
 		}
 		root.Raised(1)

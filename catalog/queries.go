@@ -32,6 +32,10 @@ func (l *loader) queries() []query {
 	may := func(name string, read func(pgx.Rows) error) query {
 		return query{name: name, read: read, optional: true}
 	}
+	// named is for the names of what has numbers in the trees of policies.
+	named := func(name string, read func(pgx.Rows) error) query {
+		return query{name: name, args: []any{l.mentioned}, read: read}
+	}
 	functions := must("functions", l.functions)
 	functions.args = []any{askedFunctions(), leakproofFunctions(l.version)}
 	return []query{
@@ -39,10 +43,10 @@ func (l *loader) queries() []query {
 		must("memberships", into(&l.snap.Memberships)),
 		must("schemas", l.schemas),
 		must("lookup_relations", naming(l.otherNames)),
-		must("lookup_operators", l.lookupOperators),
-		must("lookup_functions", naming(l.functionsBy)),
-		must("lookup_types", l.lookupTypes),
-		must("lookup_collations", l.lookupCollations),
+		named("lookup_operators", l.lookupOperators),
+		named("lookup_functions", naming(l.functionsBy)),
+		named("lookup_types", l.lookupTypes),
+		named("lookup_collations", l.lookupCollations),
 		must("relations", l.relations),
 		must("inherits", l.inherits),
 		must("columns", l.columns),

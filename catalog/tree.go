@@ -22,14 +22,10 @@ type rangeEntry struct {
 	exprs []*Node
 }
 
-// parseExpr reads the stored form of an expression over one relation.
-func (l *loader) parseExpr(tree string, relation OID) (*Node, error) {
-	root, err := parseNodeText(tree)
-	if err != nil {
-		return nil, err
-	}
+// mapTree reads the stored form of an expression over one relation.
+func (l *loader) mapTree(root *treeNode, relation OID) *Node {
 	m := treeMapper{l: l, scopes: []*scope{{tables: []rangeEntry{{relation: relation}}}}}
-	return m.node(root), nil
+	return m.node(root)
 }
 
 // node maps one node; a nil node stays nil. A node without the arguments that its
