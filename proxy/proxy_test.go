@@ -317,6 +317,41 @@ func TestNothingOutlivesItsTransaction(t *testing.T) {
 	}
 }
 
+// Over a tree of tenants a client reads its own rows until it takes the tree's role, for a
+// transaction or its session; nobody else has it then, of whichever tenant.
+func TestTreeIsReadOnRequest(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, pgtest.New(t), nil)
+	tree := f.Role(t, "tree", "NOLOGIN")
+	f.Exec(t, strings.NewReplacer("«app»", f.role, "«tree»", tree).Replace(`
+		alter role «app» noinherit; grant «tree» to «app»; grant select on leads to «tree»;
+		alter policy tenant_isolation on leads to «app»;
+		create policy tree_isolation on leads as restrictive to «tree» using (current_setting('app.current_tenant') <> '');
+		create policy tree_access on leads for select to «tree» using (true)`))
+	conn := f.connect(t, "A", pgx.QueryExecModeExec)
+	want(t, "at first", names(t, conn, allNames), "a1 a2")
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "set local role "+tree); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "as the tree's role", names(t, tx, allNames), "a1 a2 b1 b2 b3")
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "afterwards", names(t, conn, allNames), "a1 a2")
+	if _, err := conn.Exec(t.Context(), "set role "+tree); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		want(t, "another client of A's", names(t, f.connect(t, "A", pgx.QueryExecModeExec), allNames), "a1 a2")
+		want(t, "a client of B's", names(t, f.connect(t, "B", pgx.QueryExecModeExec), allNames), "b1 b2 b3")
+		_ = conn.Close(t.Context()) // whose connection is another's then
+	}
+}
+
 func TestStartup(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, pgtest.New(t), nil)
