@@ -4,6 +4,7 @@ package api_test
 
 import (
 	"net/http"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -14,16 +15,16 @@ import (
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
-// freeze stops the server processes of a role until the test ends. The system goes on
-// acknowledging what they are sent.
-func freeze(t *testing.T, db *pgtest.Database, role string) {
+// freeze stops processes of a server until the test ends. The system goes on acknowledging what
+// they are sent.
+func freeze(t *testing.T, db *pgtest.Database, pids string, args ...any) {
 	t.Helper()
-	rows, _ := db.Conn(t, db.URL).Query(t.Context(), "SELECT pid FROM pg_stat_activity WHERE usename = $1", role)
-	pids, err := pgx.CollectRows(rows, pgx.RowTo[int])
-	if err != nil || len(pids) == 0 {
-		t.Fatal(pids, err)
+	rows, _ := db.Conn(t, db.URL).Query(t.Context(), pids, args...)
+	all, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil || len(all) == 0 {
+		t.Fatal(all, err)
 	}
-	for _, pid := range pids {
+	for _, pid := range all {
 		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +42,7 @@ func TestFrozenProcess(t *testing.T) {
 	if r := s.do(t, call{path: "labels?select=name"}); r.Status != http.StatusOK {
 		t.Fatal(r)
 	}
-	freeze(t, db, db.Roles["app"])
+	freeze(t, db, "SELECT pid FROM pg_stat_activity WHERE usename = $1", db.Roles["app"])
 	began := time.Now()
 	r := s.do(t, call{path: "labels?select=name"})
 	if took := time.Since(began); r.Status != http.StatusServiceUnavailable || took > 15*time.Second {
@@ -49,6 +50,34 @@ func TestFrozenProcess(t *testing.T) {
 	}
 	if r := s.do(t, call{path: "labels?select=name"}); r.Status != http.StatusOK {
 		t.Errorf("over a connection that is not frozen: %d %s", r.Status, r.Body)
+	}
+}
+
+// While a whole server stands still, no request waits for each of the pool's connections in turn.
+func TestFrozenServer(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewCluster(t, postgres.Options{}).New(t)
+	loadSchema(t, db)
+	db.Exec(t, "CREATE FUNCTION app.nap() RETURNS int LANGUAGE sql AS 'SELECT 1 FROM pg_sleep(0.2)'")
+	s := serveURL(t, db, db.As(t, db.Roles["app"]), 300*time.Millisecond)
+	var naps sync.WaitGroup
+	for range 3 { // each needs a connection
+		naps.Go(func() {
+			if r := s.do(t, call{path: "rpc/nap"}); r.Status != http.StatusOK {
+				t.Error(r)
+			}
+		})
+	}
+	naps.Wait()
+	time.Sleep(1100 * time.Millisecond) // the pool asks no connection that was used within a second
+	freeze(t, db, "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() UNION ALL "+
+		"SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1)::int")
+	for range 2 {
+		began := time.Now()
+		r := s.do(t, call{path: "labels?select=name"})
+		if took := time.Since(began); r.Status != http.StatusServiceUnavailable || took > 9*time.Second {
+			t.Errorf("%d after %v: %s", r.Status, took, r.Body)
+		}
 	}
 }
 

@@ -33,7 +33,7 @@ func ConfigurePool(timeout time.Duration) func(*pgxpool.Config) {
 		}
 		if timeout > 0 {
 			p["statement_timeout"] = milliseconds(timeout)
-			trace(c, alive.Statements(timeout))
+			trace(c, alive.Statements(timeout, c.ConnConfig.ConnectTimeout))
 		}
 		boundPrepared(c)
 		before := c.AfterConnect

@@ -5,18 +5,26 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// grace is how long the answer to a statement may be late.
-const grace = 2 * time.Second
+const (
+	// grace is how long the answer to a statement may be late.
+	grace = 2 * time.Second
+	// borrowing is how long a pool may look for a connection that answers, as it asks one after
+	// another; it has longer where connecting does.
+	borrowing = 5 * time.Second
+)
 
 // Statements returns a tracer that ends waiting for what the server should have ended itself: one
 // process that stands still does not keep its statement timeout, and gives a sign of life all the
 // same through a pooler, or the server that it is one of. What is sent at once may take the timeout
-// once, unless [Times] says otherwise. The connection ends.
-func Statements(timeout time.Duration) pgx.QueryTracer { return statements{timeout} }
+// once, unless [Times] says otherwise. The connection ends. Looking for one that answers ends too.
+func Statements(timeout, connect time.Duration) pgx.QueryTracer {
+	return statements{timeout, max(borrowing, connect)}
+}
 
-type statements struct{ timeout time.Duration }
+type statements struct{ timeout, borrowing time.Duration }
 
 type (
 	timesKey struct{}
@@ -35,7 +43,11 @@ func (s statements) start(ctx context.Context) context.Context {
 	if times == 0 {
 		return ctx
 	}
-	ctx, end := context.WithTimeout(ctx, time.Duration(times)*s.timeout+grace)
+	return within(ctx, time.Duration(times)*s.timeout+grace)
+}
+
+func within(ctx context.Context, limit time.Duration) context.Context {
+	ctx, end := context.WithTimeout(ctx, limit)
 	return context.WithValue(ctx, endKey{}, end)
 }
 
@@ -58,3 +70,12 @@ func (s statements) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.Trac
 func (statements) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
 
 func (statements) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchEndData) { end(ctx) }
+
+func (s statements) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool,
+	_ pgxpool.TraceAcquireStartData) context.Context {
+	return within(ctx, s.borrowing)
+}
+
+func (statements) TraceAcquireEnd(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireEndData) {
+	end(ctx)
+}

@@ -11,7 +11,7 @@ import (
 // Statements sent at once have the statement timeout once, or as often as the context says.
 func TestStatementsEndSoonAfterTheirTimeout(t *testing.T) {
 	t.Parallel()
-	tracer := Statements(5 * time.Second).(interface {
+	tracer := Statements(5*time.Second, 0).(interface {
 		pgx.QueryTracer
 		pgx.BatchTracer
 	})
