@@ -16,6 +16,9 @@ var treeBody string
 //go:embed sql/tenant_root.sql
 var rootBody string
 
+//go:embed sql/tenant_move.sql
+var moveBody string
+
 //go:embed sql/tenant_name.sql
 var nameBody string
 
@@ -38,11 +41,17 @@ func (v *View) TreeHelper() Helper {
 		[]string{"transaction_isolation", "pg_advisory_xact_lock", "delete from moat.tenant_tree"}}
 }
 
-// RootHelper keeps the level column of the tenants table.
-func (v *View) RootHelper() Helper {
-	return Helper{v.Model.Tenants, "moat_tenant_tree_root",
-		"AFTER INSERT OR UPDATE OF " + sqltext.Ident(v.Model.Shapes.Tree.Parent),
-		catalog.QName{Schema: "moat", Name: "tenant_root"}, v.inTenants(rootBody), nil}
+// RootHelpers keep the level column of the tenants table: one locks a tenant before it moves,
+// the other sets the column of what moved.
+func (v *View) RootHelpers() []Helper {
+	name := func(name string) catalog.QName { return catalog.QName{Schema: catalog.OwnSchema, Name: name} }
+	parent := sqltext.Ident(v.Model.Shapes.Tree.Parent)
+	return []Helper{
+		{v.Model.Tenants, "moat_tenant_tree_move", "BEFORE UPDATE OF " + parent, name("tenant_move"),
+			v.inTenants(moveBody), nil},
+		{v.Model.Tenants, "moat_tenant_tree_root", "AFTER INSERT OR UPDATE OF " + parent, name("tenant_root"),
+			v.inTenants(rootBody), nil},
+	}
 }
 
 // LevelHelper fills the level column of a row from its tenant, for writers that do not

@@ -35,7 +35,7 @@ func treeMovesUnderLoad(t *testing.T, c *pgtest.Cluster) {
 	b := shapedBench(t, c, herd, catalog.Shapes{Tree: &catalog.Tree{Parent: "parent_id",
 		Fast: []catalog.QName{in("leads")}}})
 	b.apply(t, GroupEnforce)
-	rounds := pgtest.Rounds(t, "MOAT_TEST_RACE", 150, 25)
+	rounds := pgtest.Rounds(t, "MOAT_TEST_RACE", 1000, 25)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var wg sync.WaitGroup
