@@ -63,6 +63,24 @@ func treeMovesUnderLoad(t *testing.T, c *pgtest.Cluster) {
 	}
 }
 
+// Rows whose level is not their tenant's are found and mended by what docs/explanation/tenancy.md says.
+func TestOldLevelIsMended(t *testing.T) {
+	t.Parallel()
+	b := shapedBench(t, pgtest.Shared(t), herd, catalog.Shapes{Tree: &catalog.Tree{Parent: "parent_id",
+		Fast: []catalog.QName{in("leads")}}})
+	b.apply(t, GroupEnforce)
+	b.Exec(t, "SET session_replication_role = replica; UPDATE app.leads SET root_id = 2 WHERE tenant_id = 10")
+	if n := b.value(t, "SELECT count(*) FROM app.leads l JOIN app.tenants t ON t.id = l.tenant_id AND "+
+		"l.root_id <> t.root_id"); n != "1" {
+		t.Fatalf("%s rows have an old level", n)
+	}
+	b.Exec(t, "UPDATE app.leads l SET tenant_id = l.tenant_id FROM app.tenants t "+
+		"WHERE t.id = l.tenant_id AND l.root_id IS DISTINCT FROM t.root_id")
+	if got := b.value(t, "SELECT root_id FROM app.leads WHERE tenant_id = 10"); got != "1" {
+		t.Errorf("root_id is %s, want 1", got)
+	}
+}
+
 // moveAbout gives tenants other parents; what would be a cycle is refused.
 func (b *bench) moveAbout(ctx context.Context, t *testing.T) {
 	conn, err := pgx.Connect(ctx, b.URL)

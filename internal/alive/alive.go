@@ -58,7 +58,7 @@ func (d *dialer) connect(ctx context.Context, network, address string) (net.Conn
 		return nil, err
 	}
 	if tcp, ok := raw.(*net.TCPConn); ok {
-		watch(tcp)
+		keepAlive(tcp)
 	}
 	c := &conn{Conn: raw, server: d.to(network, address)}
 	c.waits.limit = firstSilence
@@ -66,8 +66,8 @@ func (d *dialer) connect(ctx context.Context, network, address string) (net.Conn
 	return c, nil
 }
 
-// watch sets what the system offers; without it, the connection is as good as any.
-func watch(c *net.TCPConn) {
+// keepAlive sets what the system offers; without it, the connection is as good as any.
+func keepAlive(c *net.TCPConn) {
 	_ = c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: idle, Interval: interval, Count: count})
 	if raw, err := c.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { _ = giveUpAfter(fd, unacknowledged) })
