@@ -8,6 +8,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 // levelKept says what no longer keeps the level column of a fast table.
@@ -19,7 +20,7 @@ func (f *facts) levelKept(r *catalog.Relation) []Finding {
 	const hidden = "A list of the whole tree leaves out rows, because their level is wrong."
 	column := f.tenantColumn(r.QName())
 	var out []Finding
-	for _, helper := range append(f.look.RootHelpers(), f.look.LevelHelper(r.QName(), column)) {
+	for _, helper := range []policy.Helper{f.look.RootHelper(), f.look.LevelHelper(r.QName(), column)} {
 		if why := f.look.Missing(helper); why != "" {
 			out = append(out, onRelation(r, hidden, "Nothing fills "+catalog.Level+": "+why+".").decide(planAgain))
 		}

@@ -16,8 +16,8 @@ var treeBody string
 //go:embed sql/tenant_root.sql
 var rootBody string
 
-//go:embed sql/tenant_move.sql
-var moveBody string
+//go:embed sql/level.sql
+var levelBody string
 
 //go:embed sql/tenant_name.sql
 var nameBody string
@@ -41,26 +41,17 @@ func (v *View) TreeHelper() Helper {
 		[]string{"transaction_isolation", "pg_advisory_xact_lock", "delete from moat.tenant_tree"}}
 }
 
-// RootHelpers keep the level column of the tenants table: one locks a tenant before it moves,
-// the other sets the column of what moved.
-func (v *View) RootHelpers() []Helper {
-	name := func(name string) catalog.QName { return catalog.QName{Schema: catalog.OwnSchema, Name: name} }
+// RootHelper keeps the level column of the tenants table.
+func (v *View) RootHelper() Helper {
 	parent := sqltext.Ident(v.Model.Shapes.Tree.Parent)
-	return []Helper{
-		{v.Model.Tenants, "moat_tenant_tree_move", "BEFORE UPDATE OF " + parent, name("tenant_move"),
-			v.inTenants(moveBody), nil},
-		{v.Model.Tenants, "moat_tenant_tree_root", "AFTER INSERT OR UPDATE OF " + parent, name("tenant_root"),
-			v.inTenants(rootBody), nil},
-	}
+	return Helper{v.Model.Tenants, "moat_tenant_tree_root", "AFTER INSERT OR UPDATE OF " + parent,
+		catalog.QName{Schema: catalog.OwnSchema, Name: "tenant_root"}, v.inTenants(rootBody), nil}
 }
 
 // LevelHelper fills the level column of a row from its tenant, for writers that do not
-// know it, and whatever they say. The lock is that of the key's own check, taken before: a
-// tenant that moves meanwhile is waited for, and not the reason for an error.
+// know it, and whatever they say.
 func (v *View) LevelHelper(t catalog.QName, column string) Helper {
-	body := fmt.Sprintf("\nBEGIN\n  SELECT t.%[1]s INTO NEW.%[1]s FROM %[2]s t WHERE t.%[3]s = NEW.%[4]s\n"+
-		"    FOR KEY SHARE;\n  RETURN NEW;\nEND\n", catalog.Level, v.Model.Tenants.SQL(), sqltext.Ident(v.Model.Key),
-		sqltext.Ident(column))
+	body := strings.NewReplacer(":level", catalog.Level, ":column", sqltext.Ident(column)).Replace(v.inTenants(levelBody))
 	return Helper{t, "moat_root", "BEFORE INSERT OR UPDATE OF " + sqltext.Ident(column),
 		catalog.QName{Schema: "moat", Name: sqltext.Name("root", t.Schema, t.Name)}, body, nil}
 }
@@ -96,8 +87,9 @@ func (v *View) FreedNames() []FreedName {
 }
 
 func (v *View) inTenants(body string) string {
-	return strings.NewReplacer(":parent", sqltext.Ident(v.Model.Shapes.Tree.Parent), ":key", sqltext.Ident(v.Model.Key),
-		":tenants", v.Model.Tenants.SQL()).Replace(body)
+	const moat = "1836015988" // first key of the advisory locks: the word, as a number
+	return strings.NewReplacer(":lock", moat, ":parent", sqltext.Ident(v.Model.Shapes.Tree.Parent),
+		":key", sqltext.Ident(v.Model.Key), ":tenants", v.Model.Tenants.SQL()).Replace(body)
 }
 
 // Create writes the function and the trigger. The function belongs to owner.

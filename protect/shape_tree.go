@@ -163,9 +163,8 @@ func (p *planner) levels(t *catalog.Tree, tenants *table) {
 }
 
 func (p *planner) tenantLevel(t *catalog.Tree, tenants *table) {
-	helpers, q, definer := p.RootHelpers(), p.m.Tenants, sqltext.Ident(p.c.Roles.Definer)
-	missing := func(h policy.Helper) bool { return p.Missing(h) != "" }
-	if tenants.rel.Column(catalog.Level) != nil && !slices.ContainsFunc(helpers, missing) {
+	h, q, definer := p.RootHelper(), p.m.Tenants, sqltext.Ident(p.c.Roles.Definer)
+	if tenants.rel.Column(catalog.Level) != nil && p.Missing(h) == "" {
 		return
 	}
 	sql := []string{
@@ -173,17 +172,14 @@ func (p *planner) tenantLevel(t *catalog.Tree, tenants *table) {
 		fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", sqltext.Ident(q.Schema), definer),
 		fmt.Sprintf("GRANT SELECT, UPDATE (%s) ON %s TO %s", catalog.Level, q.SQL(), definer),
 	}
-	var undo []string
-	for _, h := range helpers {
-		sql, undo = append(sql, h.Create(p.c.Roles.Definer)...), append(undo, h.Drop()...)
-	}
+	sql = append(sql, h.Create(p.c.Roles.Definer)...)
 	sql = append(sql, fmt.Sprintf("UPDATE %[1]s t SET %[2]s = r.ancestor FROM (SELECT DISTINCT ON (tenant) tenant, "+
 		"ancestor FROM %[3]s ORDER BY tenant, depth DESC) r\n  WHERE t.%[4]s = r.tenant AND t.%[2]s IS "+
 		"DISTINCT FROM r.ancestor", q.SQL(), catalog.Level, t.Closure().SQL(), sqltext.Ident(p.m.Key)))
 	p.superuserStep(Step{ID: stepID(GroupColumns, q, "level"), Group: GroupColumns, Table: q,
 		Needs: p.ifPlanned(stepID(GroupColumns, q, "tree")), Data: true,
 		Title: "keep the topmost tenant in " + catalog.Level, SQL: sql,
-		Undo: append(append(undo, fmt.Sprintf("REVOKE SELECT ON %s FROM %s", q.SQL(), definer),
+		Undo: append(append(h.Drop(), fmt.Sprintf("REVOKE SELECT ON %s FROM %s", q.SQL(), definer),
 			fmt.Sprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s", q.SQL(), catalog.Level)), p.usageOf(q.Schema)...),
 		Lock: AccessExclusive, Estimate: p.sizeOf(tenants.rel, 20_000),
 		Hazards: []string{"SELECT * sees one more column", "writers of " + key(q) + " wait while it is filled once"},

@@ -75,8 +75,6 @@ var parts = [][]part{{
 		"leak hand over app.tenants"},
 	{"trigger of the level off", "ALTER TABLE app.tasks DISABLE TRIGGER moat_root",
 		"ALTER TABLE app.tasks ENABLE TRIGGER moat_root", "rls-shape app.tasks", ""},
-	{"moves without their lock", "ALTER TABLE app.tenants DISABLE TRIGGER moat_tenant_tree_move",
-		"ALTER TABLE app.tenants ENABLE TRIGGER moat_tenant_tree_move", "rls-shape app.tasks", ""},
 	{"level column wrong", "ALTER TABLE app.tasks DROP CONSTRAINT tasks_tenant_id_root_id_fkey; UPDATE app.tasks " +
 		"SET root_id = '" + partC + "'", "", "rls-shape app.tasks", "undecided visible set app.tasks"},
 	{"members joined by themselves", "GRANT INSERT ON app.memberships TO «app»; CREATE POLICY joins ON " +
