@@ -18,9 +18,12 @@ func Definition(s *Snapshot, name string) string {
 		}
 	}
 	note("server", s.Version)
-	note(s.Database.Name, []any{s.Database, s.Stored})
+	note(s.Database.Name, []any{s.Database, stored(s, func(x StoredSetting) bool { return x.Database != "" })})
 	for _, r := range s.Roles {
 		note(r.Name, []any{r, memberships(s, r.Name)})
+		for _, x := range stored(s, func(x StoredSetting) bool { return x.Role == r.Name && x.Database == "" }) {
+			note(r.Name, x)
+		}
 	}
 	for _, x := range s.Schemas {
 		note(x.Name, []any{seen(x), s.Defaults})
@@ -45,6 +48,12 @@ func Definition(s *Snapshot, name string) string {
 
 // shortLength is enough of a fingerprint to tell a changed definition by: people read it.
 const shortLength = 16
+
+// stored leaves out some of the settings: those of a role in every database are the role's, for
+// roles that other databases use come and go.
+func stored(s *Snapshot, keep func(StoredSetting) bool) []StoredSetting {
+	return list.Filter(s.Stored, keep)
+}
 
 func memberships(s *Snapshot, role string) []Membership {
 	return list.Filter(s.Memberships, func(m Membership) bool { return m.Member == role || m.Role == role })
