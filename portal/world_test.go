@@ -70,7 +70,8 @@ func newWorldOf(t *testing.T, sql string, caller *catalog.Caller, change func(*C
 	ctx := context.Background()
 	db := pgtest.Template(t, sql, func(t testing.TB, db *pgtest.Database) {
 		db.Exec(t, sql)
-		db.Exec(t, fmt.Sprintf(`GRANT USAGE ON SCHEMA shop TO %[1]s, %[2]s; GRANT SELECT ON ALL TABLES IN SCHEMA shop TO %[1]s;
+		db.Exec(t, fmt.Sprintf(`GRANT USAGE ON SCHEMA shop TO %[1]s, %[2]s;
+			GRANT SELECT ON ALL TABLES IN SCHEMA shop TO %[1]s;
 			GRANT INSERT, UPDATE, DELETE ON shop."Order", shop.lines TO %[1]s;
 			GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA shop TO %[2]s`,
 			db.AppRole(t), db.Role(t, "operator", "LOGIN BYPASSRLS NOSUPERUSER")))
