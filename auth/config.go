@@ -36,7 +36,7 @@ type Config struct {
 	// beyond its expiry; zero means [DefaultCacheMaxAge].
 	CacheMaxAge time.Duration
 	// HTTPClient fetches key sets and discovery documents; nil means a client of its
-	// own. Its redirect policy is replaced, and a zero Timeout becomes 10 s.
+	// own. It follows no redirect, and a zero Timeout becomes 10 s.
 	HTTPClient *http.Client
 	// StartWithoutKeys has New return although the key set of a URL was not read yet. It
 	// is fetched in the background until it was, its tokens get [ErrNoKeys] meanwhile, and

@@ -201,13 +201,23 @@ func TestNewFailsWithoutKeys(t *testing.T) {
 	elsewhere := newKeyServer(t, jwks(jwk(k.rsa.Public(), "one", "")))
 	redirect := httptest.NewTLSServer(http.RedirectHandler(elsewhere.URL, http.StatusFound))
 	t.Cleanup(redirect.Close)
+	moved := newKeyServer(t, jwks(jwk(k.rsa.Public(), "one", "")))
+	beside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/new/jwks" {
+			moved.Config.Handler.ServeHTTP(w, r)
+			return
+		}
+		http.Redirect(w, r, "/new/jwks?key=hunter2", http.StatusMovedPermanently)
+	}))
+	t.Cleanup(beside.Close)
 	for _, tt := range []struct{ name, url, want string }{
 		{"down", down.URL + "/jwks?key=hunter2", "/jwks: dial"},
 		{"error", newStatusServer(t, http.StatusNotFound), "status 404"},
 		{"no keys", newKeyServer(t, `{"keys":[]}`).URL, "no usable signing key"},
 		{"a secret for all to read", newKeyServer(t, `{"keys":[{"kty":"oct","kid":"s","k":"`+b64(secretA)+`"}]}`).URL,
 			"no usable signing key"},
-		{"from https to http", redirect.URL, "redirect from https to http"},
+		{"to another address", redirect.URL, "redirect to " + elsewhere.URL + " is not followed"},
+		{"to another path", beside.URL + "/jwks", "redirect to " + beside.URL + "/new/jwks is not followed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

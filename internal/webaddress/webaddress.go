@@ -3,6 +3,7 @@ package webaddress
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -10,13 +11,10 @@ import (
 	"time"
 )
 
-const (
-	timeout      = 10 * time.Second
-	maxRedirects = 5
-)
+const timeout = 10 * time.Second
 
-// Client returns base with a time limit and with redirects that never leave the addresses
-// which [Check] allows; nil stands for a client of its own.
+// Client returns base with a time limit, and following no redirect: keys, codes and tokens come from
+// and go to the address that was configured; nil stands for a client of its own.
 func Client(base *http.Client) *http.Client {
 	client := http.Client{}
 	if base != nil {
@@ -25,18 +23,14 @@ func Client(base *http.Client) *http.Client {
 	if client.Timeout == 0 {
 		client.Timeout = timeout
 	}
-	client.CheckRedirect = checkRedirect
+	client.CheckRedirect = refuseRedirect
 	return &client
 }
 
-func checkRedirect(req *http.Request, via []*http.Request) error {
-	if len(via) > maxRedirects {
-		return errors.New("too many redirects")
-	}
-	if via[len(via)-1].URL.Scheme == "https" && req.URL.Scheme != "https" {
-		return errors.New("redirect from https to http")
-	}
-	return Check(req.URL.String())
+// refuseRedirect names the new address, without what may be secret in it.
+func refuseRedirect(req *http.Request, _ []*http.Request) error {
+	to := url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path}
+	return fmt.Errorf("redirect to %s is not followed: configure that address if it is right", &to)
 }
 
 // Check allows https anywhere and http to this machine: whoever can alter a key set on its
