@@ -2,12 +2,14 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/moat-db/moat/api/internal/plan"
 	"github.com/moat-db/moat/api/internal/problem"
@@ -228,6 +230,9 @@ func (q *request) callFunction(w http.ResponseWriter, f *schema.Function, r *que
 func (q *request) runCall(f *schema.Function, st *plan.Statement, media query.Media, a *answer) error {
 	x := &execution{statement: st, media: media, response: true, readOnly: safe(q.Method), timeout: f.Timeout}
 	changes := f.Volatile && !x.readOnly
+	if own := f.Lasts(); own > 0 {
+		defer q.lasts(own)()
+	}
 	singular := media.Format == query.Singular && !st.Scalar
 	limited := changes && f.Set && q.prefer.MaxAffected != nil && q.prefer.Handling == "strict"
 	rollback := changes && q.prefer.Tx == "rollback" && q.h.config.AllowRollback
@@ -238,6 +243,17 @@ func (q *request) runCall(f *schema.Function, st *plan.Statement, media query.Me
 		return checkSingular(singular, a)
 	}
 	return q.run(x, a, q.verdict(limited, singular, rollback))
+}
+
+// lasts gives a request so much longer, until the returned function is called.
+func (q *request) lasts(longer time.Duration) func() {
+	before := q.Request
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(q.Context()), q.h.config.Limits.Timeout+longer)
+	q.Request = q.WithContext(ctx)
+	return func() {
+		cancel()
+		q.Request = before
+	}
 }
 
 // acceptCall negotiates the format: text and bytes are for scalar results.

@@ -177,7 +177,11 @@ type Limits struct {
 	// may hold of the memory while their clients send and read them; 0 means 2.5 times
 	// ResponseBytes, and 64 MiB or more.
 	TenantHeldBytes, HeldBytes int64
-	// Timeout ends a request that the statement timeout did not; 0 means 30 s.
+	// StatementTimeout is that of the pool, as [ConfigurePool] has it; 0 means unknown or none.
+	StatementTimeout time.Duration
+	// Timeout ends a request that the statement timeout did not; 0 means 30 s, or what the
+	// statements of one may take where that is more. A function with a statement_timeout of its own
+	// has that much longer.
 	Timeout time.Duration
 	// Query bounds the query string.
 	Query QueryLimits
@@ -212,8 +216,12 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
+// mostSlow is how many statements of a request may each take the statement timeout: what runs
+// before the main one, that one, and its count. See [execution.times].
+const mostSlow = 3
+
 func (l Limits) withDefaults() Limits {
-	setDuration(&l.Timeout, 30*time.Second)
+	setDuration(&l.Timeout, max(30*time.Second, mostSlow*(l.StatementTimeout+time.Second)))
 	setBytes(&l.MaxRows, 1000)
 	setBytes(&l.BodyBytes, 1<<20)
 	setBytes(&l.ResponseBytes, 16<<20)

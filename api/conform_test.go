@@ -3,6 +3,7 @@ package api_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/moat-db/moat/api"
 )
@@ -174,6 +175,25 @@ func TestFunctionTimeout(t *testing.T) {
 		{name: "too long", call: call{method: "POST", path: "rpc/naps", body: `{"seconds":0.5}`}, status: 504, text: "57014"},
 		{name: "short", call: call{method: "POST", path: "rpc/naps", body: `{"seconds":0}`}, body: "0"},
 		{name: "another", call: call{method: "POST", path: "rpc/sleepy", body: `{"seconds":0.3}`}, status: 204},
+	})
+}
+
+// TestLongFunction: a function with a statement_timeout beyond the request's own time has it, read
+// or written, and a function with a shorter one has no more than the others.
+func TestLongFunction(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	for name, timeout := range map[string]string{"long": "1min", "short": "1ms"} {
+		db.Exec(t, `CREATE FUNCTION app.`+name+`() RETURNS SETOF app.labels LANGUAGE sql VOLATILE SET statement_timeout = '`+
+			timeout+`' AS 'SELECT l.* FROM app.labels l, pg_sleep(0.7) LIMIT 1'`)
+	}
+	s := serveOn(t, db, func(c *api.Config) { c.Limits.Timeout, c.AllowRollback = 500*time.Millisecond, true })
+	checkAll(t, s, []expectation{
+		{name: "read", call: call{path: "rpc/long"}, text: "id"},
+		{name: "written", call: call{method: "POST", path: "rpc/long"}, text: "id"},
+		{name: "in a transaction", call: call{method: "POST", path: "rpc/long", header: []string{object}}, text: "id"},
+		{name: "short", call: call{path: "rpc/short"}, status: 504, text: "57014"},
+		{name: "another", call: call{path: "rpc/sleepy?seconds=0.7", method: "GET"}, status: 503},
 	})
 }
 

@@ -115,6 +115,10 @@ func (s *service) openFoundation(ctx context.Context) (err error) {
 	if s.verifier, err = s.newVerifier(ctx); err != nil {
 		return err
 	}
+	serve := &s.config.Serve
+	if serve.StatementTimeout, err = statementTimeout(ctx, s.appURL, serve.StatementTimeout); err != nil {
+		return err
+	}
 	if s.db, err = openApplication(ctx, s.appURL, s.config); err != nil {
 		return err
 	}
@@ -302,6 +306,7 @@ func apiLimits(c config.Config) api.Limits {
 		ResponseBytes:     c.Limits.ResponseBytes,
 		TenantHeldBytes:   c.Limits.TenantHeldBytes,
 		HeldBytes:         c.Limits.HeldBytes,
+		StatementTimeout:  c.Serve.StatementTimeout,
 		Query:             api.QueryLimits(c.Limits.Query),
 	}
 	if l.MaxRows == 0 {

@@ -27,13 +27,37 @@ func TestLimitsOfZero(t *testing.T) {
 	}
 	got := apiLimits(c)
 	want := api.Limits{Concurrent: math.MaxInt, Waiting: math.MaxInt, ResponseBytes: math.MaxInt64,
-		Wait: 2 * time.Second, MaxRows: -1, BodyBytes: 1 << 20}
+		Wait: 2 * time.Second, MaxRows: -1, BodyBytes: 1 << 20, StatementTimeout: 5 * time.Second}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	byDefault := apiLimits(config.Default())
 	if byDefault.Concurrent != 20 || byDefault.ResponseBytes != 16<<20 || byDefault.RequestsPerSecond != 100 {
 		t.Errorf("by default %+v", byDefault)
+	}
+}
+
+// The connection string's statement timeout holds, and the role's where none is configured.
+func TestStatementTimeout(t *testing.T) {
+	t.Parallel()
+	d, role := leadsDatabase(t)
+	d.Exec(t, "alter role "+role+" set statement_timeout = '45s'")
+	for suffix, want := range map[string][2]time.Duration{ // with 5 s configured, and none
+		"":                         {5 * time.Second, 45 * time.Second},
+		"&statement_timeout=70000": {70 * time.Second, 70 * time.Second},
+		"&statement_timeout=2min":  {2 * time.Minute, 2 * time.Minute},
+		"&statement_timeout=0":     {},
+		"&options=-c%20statement_timeout%3D1500ms": {1500 * time.Millisecond, 1500 * time.Millisecond},
+	} {
+		url := d.As(t, role)
+		if suffix != "" && !strings.Contains(url, "?") {
+			url += "?"
+		}
+		for i, configured := range []time.Duration{5 * time.Second, 0} {
+			if got, err := statementTimeout(t.Context(), url+suffix, configured); err != nil || got != want[i] {
+				t.Errorf("%q with %s: %s, %v; want %s", suffix, configured, got, err, want[i])
+			}
+		}
 	}
 }
 

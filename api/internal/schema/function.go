@@ -2,7 +2,9 @@ package schema
 
 import (
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moat-db/moat/catalog"
 )
@@ -39,6 +41,21 @@ type Function struct {
 
 // SQL returns the quoted name.
 func (f *Function) SQL() string { return Quote(f.Schema, f.Name.Name) }
+
+// Lasts is Timeout as a duration; 0 for none.
+func (f *Function) Lasts() time.Duration {
+	text := strings.ReplaceAll(f.Timeout, " ", "")
+	number := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyz")
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n * float64(timeUnits[text[len(number):]]))
+}
+
+// timeUnits are those of a setting in milliseconds (PostgreSQL 17 manual, 19.1.1).
+var timeUnits = map[string]time.Duration{"": time.Millisecond, "us": time.Microsecond, "ms": time.Millisecond,
+	"s": time.Second, "min": time.Minute, "h": time.Hour, "d": 24 * time.Hour}
 
 // Param is an input parameter.
 type Param struct {
