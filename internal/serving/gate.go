@@ -109,6 +109,7 @@ type Gate struct {
 	nobody  *lane     // of requests that are nobody's, or not yet anybody's
 	probes  *lane     // of requests for the server's health
 	turns   []*lane   // lanes with waiting requests, next first
+	looks   bool      // after them, from time to time
 	usages  map[string]*Usage
 	began   time.Time
 	work    work
@@ -144,7 +145,6 @@ type waiter struct {
 	turn  chan struct{} // closed when it has come
 	leave func()        // then gives it back
 	long  bool
-	late  bool // it has waited for half of the time that it may
 }
 
 // NewGate returns a Gate to a pool of so many connections.
@@ -228,7 +228,7 @@ func (g *Gate) pause(ctx context.Context, l *lane, wait time.Duration, most int)
 func (g *Gate) turn(ctx context.Context, l *lane, long bool) (func(), error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(l.waiting) == 0 && g.mayRun(l, long, false) {
+	if len(l.waiting) == 0 && g.mayRun(l, long) {
 		return g.begin(l, long), nil
 	}
 	if len(l.waiting) >= g.limits.Waiting {
@@ -240,10 +240,9 @@ func (g *Gate) turn(ctx context.Context, l *lane, long bool) (func(), error) {
 	return g.wait(ctx, l, w)
 }
 
-// mayRun reports whether a lane gets a connection now, for a long turn or another, which has
-// waited for long or not.
-func (g *Gate) mayRun(l *lane, long, late bool) bool {
-	return g.free > g.kept(l, long) && l.running < l.each && (long || g.leavesWork(l, late))
+// mayRun reports whether a lane gets a connection now, for a long turn or another.
+func (g *Gate) mayRun(l *lane, long bool) bool {
+	return g.free > g.kept(l, long) && l.running < l.each && (long || g.leavesWork(l))
 }
 
 // kept is how many connections a lane leaves to others. The last ones are for tenants that
@@ -283,8 +282,6 @@ func (g *Gate) wait(ctx context.Context, l *lane, w *waiter) (func(), error) {
 	g.mu.Unlock()
 	timer := time.NewTimer(g.limits.Wait)
 	defer timer.Stop()
-	late := time.AfterFunc(g.limits.Wait/2, func() { g.late(w) })
-	defer late.Stop()
 	select {
 	case <-w.turn:
 	case <-timer.C:
@@ -300,7 +297,7 @@ func (g *Gate) wait(ctx context.Context, l *lane, w *waiter) (func(), error) {
 
 // gaveUp says whose fault the waiting was: the tenant's own limit, or the pool's.
 func (g *Gate) gaveUp(l *lane) error {
-	if l.running > 0 {
+	if l.running > 0 || !g.leavesWork(l) {
 		return tooMany(time.Second, "the tenant has too many requests at once")
 	}
 	return noRoom("Timed out acquiring connection from connection pool.")
@@ -338,6 +335,10 @@ func (g *Gate) queue(l *lane) {
 		l.queued = true
 		g.turns = append(g.turns, l)
 	}
+	if !g.looks {
+		g.looks = true
+		time.AfterFunc(g.limits.Wait/lookTimes, g.look)
+	}
 }
 
 // dispatch gives free connections to waiting tenants in turn. A tenant that may have no
@@ -351,7 +352,7 @@ func (g *Gate) dispatch() {
 			continue
 		}
 		next := l.waiting[0]
-		if !g.mayRun(l, next.long, next.late) {
+		if !g.mayRun(l, next.long) {
 			if l.running < l.each { // otherwise it comes back when one of its own ends
 				g.queue(l)
 			}

@@ -29,6 +29,9 @@ const (
 // aboutFor is for how long a light tenant is about after it began a statement.
 const aboutFor = 10 * time.Second
 
+// lookTimes is how often within [Limits.Wait] the gate looks for who waits.
+const lookTimes = 20
+
 // What is cheap depends on the machine, and on how far away the database is: a few times what the
 // quickest tenant's statements cost of late, and in any case what hardly anything stays below.
 const (
@@ -84,12 +87,13 @@ func (w *work) now(running int) time.Duration {
 }
 
 // leavesWork reports whether a lane's next statement leaves processors to others: connections
-// alone, which [Gate.kept] leaves them, are no help to who waits for a processor. Who has waited
-// for long runs one statement in any case, so that such tenants do not lock each other out.
-func (g *Gate) leavesWork(l *lane, late bool) bool {
+// alone, which [Gate.kept] leaves them, are no help to who waits for a processor. Who has had
+// none for long runs one in any case, so that such tenants do not lock each other out.
+func (g *Gate) leavesWork(l *lane) bool {
 	now := time.Now()
 	w := l.weight(now)
-	return w == light || g.work.running[w] < g.most(w) || !g.work.othersAbout(now) || late && l.running == 0
+	return w == light || g.work.running[w] < g.most(w) || !g.work.othersAbout(now) ||
+		l.running == 0 && now.Sub(l.ended) >= g.limits.Wait/2
 }
 
 // most is how many statements of all tenants of a weight run at a time beside others.
@@ -129,12 +133,16 @@ func (g *Gate) othersAbout() bool {
 	return g.work.othersAbout(time.Now())
 }
 
-// rest ends a statement that took so long, for a tenant that is not light only when as long has
-// passed again. So half of the time is left to others, and to sending what was read.
+// rest ends a statement that took so long, for a tenant that is busy only when as long has passed
+// again, and twice as long for a heavy one, beside whose large answers others wait for a processor
+// in several places. So half of the time or more is left to others, and to sending what was read.
 func (g *Gate) rest(w weight, took time.Duration) {
 	if w == light {
 		g.work.running[w]--
 		return
+	}
+	if w == heavy {
+		took *= 2
 	}
 	time.AfterFunc(took, func() {
 		g.mu.Lock()
@@ -144,10 +152,12 @@ func (g *Gate) rest(w weight, took time.Duration) {
 	})
 }
 
-// late is called when half of a waiter's time is over.
-func (g *Gate) late(w *waiter) {
+// look gives turns, again and again while any waits, that come with time alone.
+func (g *Gate) look() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	w.late = true
 	g.dispatch()
+	if g.looks = len(g.turns) > 0; g.looks {
+		time.AfterFunc(g.limits.Wait/lookTimes, g.look)
+	}
 }
