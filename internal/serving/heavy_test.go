@@ -220,6 +220,28 @@ func TestHeavyTenantsDoNotLockOut(t *testing.T) {
 	})
 }
 
+// A heavy tenant's turn comes with time alone, though nobody else comes or goes.
+func TestTurnComesWithTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGate(8, Limits{})
+		for _, name := range []string{"long", "heavy"} {
+			g.lane(name).owed, g.lane(name).ended = mostOwed, time.Now()
+		}
+		start := time.Now()
+		for _, name := range []string{"quick", "long", "heavy"} {
+			leave, err := g.enter(t.Context(), name)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			defer leave()
+		}
+		if took := time.Since(start); took < time.Second || took > 1100*time.Millisecond {
+			t.Errorf("its turn came after %s, want 1 s", took)
+		}
+	})
+}
+
 // What makes a large answer takes a third of the time beside others, and all of it alone.
 func TestLargeAnswersRest(t *testing.T) {
 	t.Parallel()
