@@ -24,7 +24,8 @@ func (w *world) function(name, result string, params ...string) *catalog.Functio
 func TestFunctionLasts(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{"": 0, "0": 0, "1500": 1500 * time.Millisecond,
-		"90s": 90 * time.Second, "1.5 min": 90 * time.Second, "2h": 2 * time.Hour, "1d": 24 * time.Hour, "700us": 700 * time.Microsecond, "soon": 0} {
+		"90s": 90 * time.Second, "1.5 min": 90 * time.Second, "2h": 2 * time.Hour,
+		"1d": 24 * time.Hour, "700us": 700 * time.Microsecond, "soon": 0} {
 		if got := (&Function{Timeout: text}).Lasts(); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
 		}
