@@ -17,7 +17,10 @@ func GateRoles(e *catalog.Expr) []string {
 
 func gateRoles(n *catalog.Node) []string {
 	switch {
-	case n.Kind == catalog.NodeNullTest && n.Name == "is not null" && n.Args[0].Kind == catalog.NodeSubquery:
+	case n.Kind == catalog.NodeExists:
+		return whereRoles(n.Query)
+	case n.Kind == catalog.NodeNullTest && n.Name == "is not null" && n.Args[0].Kind == catalog.NodeSubquery &&
+		len(n.Args[0].Query.Select) == 1 && bare(n.Args[0].Query.Select[0]).Kind == catalog.NodeConst:
 		return whereRoles(n.Args[0].Query)
 	case n.Kind == catalog.NodeSubquery && n.Query.Simple:
 		return gateRoles(n.Query.Select[0])
@@ -40,10 +43,9 @@ func gateRoles(n *catalog.Node) []string {
 	return nil
 }
 
-// whereRoles reads (SELECT true WHERE test): a row, and so not NULL, only where it holds.
+// whereRoles reads (SELECT … WHERE test): a row only where it holds.
 func whereRoles(q *catalog.Query) []string {
-	if len(q.Tables)+len(q.From)+len(q.Calls) > 0 || q.SetOperation || q.Aggregate || q.Where == nil ||
-		len(q.Select) != 1 || bare(q.Select[0]).Kind != catalog.NodeConst {
+	if len(q.Tables)+len(q.From)+len(q.Calls) > 0 || q.SetOperation || q.Aggregate || q.Where == nil {
 		return nil
 	}
 	return gateRoles(q.Where)

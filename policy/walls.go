@@ -71,10 +71,10 @@ func (v *View) wall(t *catalog.Relation, r Rows, name string, roles []string) []
 }
 
 // HasRole is the condition that the caller has one of these roles, by the test by which
-// PostgreSQL applies a policy to a role.
+// PostgreSQL applies a policy to a role. It is asked once a statement.
 func HasRole(roles []string) string {
 	tests := list.Map(roles, func(role string) string { return "pg_has_role(" + sqltext.Literal(role) + ", 'USAGE')" })
-	return "(SELECT true WHERE " + strings.Join(tests, " OR ") + ") IS NOT NULL"
+	return "EXISTS (SELECT WHERE " + strings.Join(tests, " OR ") + ")"
 }
 
 // Doors are the permissive policies of the application's roles behind a table's wall.
