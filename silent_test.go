@@ -3,6 +3,7 @@ package moat_test
 import (
 	"context"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,5 +73,33 @@ func TestSilentConnectionIsReplaced(t *testing.T) {
 				t.Errorf("A sees %q", got)
 			}
 		})
+	}
+}
+
+// While the connections of a pool are gone, and a new one could be made, nobody waits for each in turn.
+func TestSilentPoolIsReplaced(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{})
+	const conns = 8
+	db := newLeads(t).open(t, conns, moat.Options{ConfigurePool: func(c *pgxpool.Config) {
+		c.ConnConfig.DialFunc, c.PingTimeout = leavable(t, gone), time.Second
+	}})
+	var naps sync.WaitGroup
+	for range conns {
+		naps.Go(func() {
+			if _, err := db.Exec(as(tenantA), "select pg_sleep(0.5)"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	naps.Wait()
+	close(gone)
+	time.Sleep(1100 * time.Millisecond)
+	began := time.Now()
+	if got := names(t, as(tenantA), db, "select name from leads"); len(got) != 3 {
+		t.Errorf("A sees %q", got)
+	}
+	if took := time.Since(began); took > conns*time.Second/2 {
+		t.Errorf("it took %s", took)
 	}
 }

@@ -29,11 +29,14 @@ const (
 	closing = 3 * time.Second
 )
 
-// Pool prepares a pool. A time of its own for pings stays.
+// Pool prepares a pool. A time of its own for pings stays, and a choice of its own of whom to ask.
 func Pool(c *pgxpool.Config) {
 	Conn(&c.ConnConfig.Config)
 	if c.PingTimeout == 0 {
 		c.PingTimeout = ping
+	}
+	if c.ShouldPing == nil {
+		c.ShouldPing = (&idlers{limit: c.PingTimeout}).answers
 	}
 }
 
