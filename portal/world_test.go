@@ -67,15 +67,21 @@ func newOfficeWith(t *testing.T, more string, change func(*Config)) *world {
 
 func newWorldOf(t *testing.T, sql string, caller *catalog.Caller, change func(*Config)) *world {
 	t.Helper()
-	ctx := context.Background()
-	db := pgtest.Template(t, sql, func(t testing.TB, db *pgtest.Database) {
+	return worldOn(t, pgtest.Template(t, sql, func(t testing.TB, db *pgtest.Database) {
 		db.Exec(t, sql)
 		db.Exec(t, fmt.Sprintf(`GRANT USAGE ON SCHEMA shop TO %[1]s, %[2]s;
 			GRANT SELECT ON ALL TABLES IN SCHEMA shop TO %[1]s;
 			GRANT INSERT, UPDATE, DELETE ON shop."Order", shop.lines TO %[1]s;
 			GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA shop TO %[2]s`,
 			db.AppRole(t), db.Role(t, "operator", "LOGIN BYPASSRLS NOSUPERUSER")))
-	})
+		worldOn(t.(*testing.T), db, caller, nil) // every portal after it finds its tables
+	}), caller, change)
+}
+
+// worldOn starts a portal on a database of the shop.
+func worldOn(t *testing.T, db *pgtest.Database, caller *catalog.Caller, change func(*Config)) *world {
+	t.Helper()
+	ctx := context.Background()
 	app, operator := db.Roles["app"], db.Roles["operator"]
 	w := &world{t: t, db: db, admin: db.Conn(t, db.URL), client: signer(t, clientSecret, "https://clients.test"),
 		operator: signer(t, operatorSecret, "https://operators.test")}

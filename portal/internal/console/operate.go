@@ -70,15 +70,15 @@ func (p *Pages) Prepare(ctx context.Context) error {
 	if p.Ledger.Admin == nil {
 		return nil
 	}
+	conn, err := p.Ledger.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
 	for range 2 {
-		conn, err := p.Ledger.Connect(ctx)
-		if err != nil {
-			return err
-		}
 		view, err := tenancy.Read(ctx, conn, p.Model)
-		conn.Close(context.WithoutCancel(ctx))
 		if err == nil {
-			err = p.prepareOperator(ctx, view)
+			err = p.makeTables(ctx, conn, view)
 		}
 		if err != nil {
 			return fmt.Errorf("prepare the operator's tables: %w", err)
@@ -97,7 +97,11 @@ func (p *Pages) prepareOperator(ctx context.Context, v *policy.View) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	_, err = conn.PgConn().Exec(ctx, lifecycle.TablesSQL(v, p.Ledger.Pool.Config().ConnConfig.User)).ReadAll()
+	return p.makeTables(ctx, conn, v)
+}
+
+func (p *Pages) makeTables(ctx context.Context, conn *pgx.Conn, v *policy.View) error {
+	_, err := conn.PgConn().Exec(ctx, lifecycle.TablesSQL(v, p.Ledger.Pool.Config().ConnConfig.User)).ReadAll()
 	return err
 }
 
