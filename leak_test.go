@@ -194,7 +194,7 @@ func (l *leakTest) audit(t *testing.T, f *fixture) (lost, misplaced int) {
 
 func TestNoLeakUnderPressure(t *testing.T) {
 	t.Parallel()
-	operations := pgtest.Rounds(t, "MOAT_TEST_LEAK", 20_000, 10_000)
+	operations := pgtest.Rounds(t, "MOAT_TEST_LEAK", 20_000, 3_000)
 	l, f := newLeakTest(t, 8, moat.Options{}, nil)
 	l.run(operations)
 	l.judge(t, f, operations)

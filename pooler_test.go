@@ -118,7 +118,7 @@ func TestNoLeakThroughPooler(t *testing.T) {
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			operations := pgtest.Rounds(t, "MOAT_TEST_LEAK", 10_000, 5_000)
+			operations := pgtest.Rounds(t, "MOAT_TEST_LEAK", 10_000, 1_500)
 			l, f := throughPooler(t, sealed)
 			l.run(operations)
 			l.judge(t, f, operations)

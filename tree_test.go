@@ -342,7 +342,7 @@ func TestNothingOfTheTreeRoleStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := &widthTest{tree: f, db: db, pool: pool}
-	operations := pgtest.Rounds(t, "MOAT_TEST_LEAK", 10_000, 4_000)
+	operations := pgtest.Rounds(t, "MOAT_TEST_LEAK", 10_000, 1_500)
 	l.run(operations)
 	t.Logf("%d reads were checked, %d of other rows, %d roles left behind", l.reads.Load(), l.wrong.Load(), l.roles.Load())
 	if l.wrong.Load()+l.roles.Load() != 0 {

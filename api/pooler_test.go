@@ -18,7 +18,7 @@ import (
 // and no acknowledged write is lost.
 func TestNoLeakThroughPooler(t *testing.T) {
 	t.Parallel()
-	operations := pgtest.Rounds(t, "MOAT_TEST_LEAK", 8_000, 3_000)
+	operations := pgtest.Rounds(t, "MOAT_TEST_LEAK", 8_000, 1_000)
 	db := database(t)
 	db.Exec(t, "CREATE INDEX ON app.labels (tenant_id, name)")
 	s := serveURL(t, db, pgtest.Pooler(t, db.As(t, db.Roles["app"])), 3*time.Second)

@@ -37,7 +37,7 @@ func TestFixesKeepWhatTenantsSee(t *testing.T) {
 			}
 			t.Run(h.ID, func(t *testing.T) {
 				t.Parallel()
-				if i%8 != 0 {
+				if i%12 != 0 {
 					pgtest.Full(t)
 				}
 				s := newSpectator(t, setup(t, h), "app")

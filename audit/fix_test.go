@@ -24,7 +24,7 @@ func TestFixesCloseWhatTheyClaim(t *testing.T) {
 			}
 			t.Run(h.ID, func(t *testing.T) {
 				t.Parallel()
-				if i%8 != 0 {
+				if i%12 != 0 {
 					pgtest.Full(t)
 				}
 				f := setup(t, h)

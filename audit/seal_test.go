@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/moat-db/moat/audit"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/seal"
@@ -17,18 +19,19 @@ import (
 type sealed struct {
 	*pgtest.Database
 	app, owner string
+	admin      *pgx.Conn
 }
 
 func newSealed(t *testing.T, c *pgtest.Cluster) sealed {
 	t.Helper()
 	d := c.New(t)
-	s := sealed{d, d.AppRole(t), d.Role(t, "sealer", "NOLOGIN")}
+	conn := d.Conn(t, d.URL)
+	s := sealed{d, d.AppRole(t), d.Role(t, "sealer", "NOLOGIN"), conn}
 	d.Exec(t, fmt.Sprintf(`create table leads (tenant_id uuid not null, id int, primary key (tenant_id, id));
 		create policy tenant_isolation on leads as restrictive
 			using (tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid));
 		create policy tenant_access on leads to %[1]s using (true);
 		alter table leads enable row level security, force row level security; grant select on leads to %[1]s`, s.app))
-	conn := d.Conn(t, d.URL)
 	for _, err := range []error{
 		seal.Install(t.Context(), conn, seal.InstallOptions{Owner: s.owner, Applications: []string{s.app}}),
 		seal.AddKey(t.Context(), conn, seal.NewKey(), seal.KeyOptions{}),
@@ -46,12 +49,11 @@ func newSealed(t *testing.T, c *pgtest.Cluster) sealed {
 // rules audits with the probe and returns the ids of what it found.
 func (s sealed) rules(t *testing.T) []string {
 	t.Helper()
-	conn := s.Conn(t, s.URL)
-	v, err := tenancy.Read(context.Background(), conn, tenancy.Options{Roles: []string{s.app}})
+	v, err := tenancy.Read(context.Background(), s.admin, tenancy.Options{Roles: []string{s.app}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	evidence, err := audit.Probe(context.Background(), conn, v)
+	evidence, err := audit.Probe(context.Background(), s.admin, v)
 	if err != nil {
 		t.Fatal(err)
 	}

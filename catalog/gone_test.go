@@ -47,6 +47,7 @@ func TestGoneObjectsAreNotReadInPart(t *testing.T) {
 	for name, object := range gone {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "table", "policy", "its table", "view", "function")
 			db := pgtest.New(t)
 			db.Exec(t, `CREATE TABLE stays (x int); CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
 				'BEGIN RETURN NEW; END'`)

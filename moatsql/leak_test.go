@@ -17,12 +17,12 @@ import (
 // what a session setting leaks here is a quarter of all reads.
 func TestNothingLeaks(t *testing.T) {
 	t.Parallel()
-	leak(t, newFixture(t), moat.Options{}, pgtest.Rounds(t, "MOAT_TEST_LEAK", 20_000, 2_000))
+	leak(t, newFixture(t), moat.Options{}, pgtest.Rounds(t, "MOAT_TEST_LEAK", 20_000, 1_000))
 }
 
 func TestNothingLeaksParanoid(t *testing.T) {
 	t.Parallel()
-	leak(t, newFixture(t), moat.Options{Paranoid: true}, pgtest.Rounds(t, "MOAT_TEST_LEAK", 5_000, 2_000))
+	leak(t, newFixture(t), moat.Options{Paranoid: true}, pgtest.Rounds(t, "MOAT_TEST_LEAK", 5_000, 600))
 }
 
 func TestNothingLeaksSealed(t *testing.T) {
@@ -31,7 +31,7 @@ func TestNothingLeaksSealed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
-			leak(t, f, moat.Options{Sealer: f.seal(t), Paranoid: paranoid}, pgtest.Rounds(t, "MOAT_TEST_LEAK", 5_000, 2_000))
+			leak(t, f, moat.Options{Sealer: f.seal(t), Paranoid: paranoid}, pgtest.Rounds(t, "MOAT_TEST_LEAK", 5_000, 600))
 		})
 	}
 }

@@ -121,7 +121,8 @@ func TestPartition(t *testing.T) {
 		for name, way := range ways() {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				b := hotBench(t, c, 3000)
+				pgtest.Full(t, "copy", "wrap") // hash is a copy into more tables
+				b := hotBench(t, c, pgtest.Rounds(t, "MOAT_TEST_LOAD", 3000, 600))
 				before, api := text(t, b.snapshot(t)), b.visible(t)
 				rows := b.hotRows(t)
 				b.applyPartition(t, way, nil)
@@ -391,6 +392,7 @@ func TestPartitionWaitsForReaders(t *testing.T) {
 	for name, way := range ways() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "copy")
 			b := hotBench(t, pgtest.Shared(t), 300)
 			b.keepsReading(t, func() { b.applyPartition(t, way, nil) })
 			if name != "wrap" { // there the rows move under the lock: see the how-to

@@ -269,7 +269,7 @@ func TestAttacks(t *testing.T) {
 		for i, w := range ways(t, f) {
 			a := newTarget(t, f, w)
 			for n, at := range attacks() {
-				if testing.Short() && n%6 != 0 {
+				if testing.Short() && n%15 != 0 {
 					continue // TestGuaranteesCarry has one for each guarantee
 				}
 				leaked := a.run(t, at)

@@ -42,7 +42,7 @@ func TestRotateAndSwitchUnderLoad(t *testing.T) {
 	must(t, err)
 	db := f.open(t, 20, moat.Options{Sealer: sealer})
 
-	switches := pgtest.Rounds(t, "MOAT_TEST_SWITCHES", 8, 4)
+	switches := pgtest.Rounds(t, "MOAT_TEST_SWITCHES", 8, 2)
 	var seen load
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // crowd is tenants that run statements until they are ended, and how many at a time.
@@ -108,6 +110,7 @@ func TestBusyTenantsLeaveWork(t *testing.T) {
 		{"eight even ones beside another", strings.Split("abcdefgh", ""), true, 8, 95_000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			pgtest.Full(t, "beside another", "two even ones")
 			synctest.Test(t, func(t *testing.T) {
 				g := NewGate(8, Limits{})
 				all, other := &crowd{g: g}, &crowd{g: g}

@@ -1,6 +1,7 @@
 package database_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -57,11 +58,13 @@ func TestWhatIsLeftBehind(t *testing.T) {
 
 func leftBehind(t *testing.T, c *pgtest.Cluster, log string) {
 	t.Helper()
-	for name, x := range leaving {
+	for nth, name := range slices.Sorted(maps.Keys(leaving)) {
+		x := leaving[name]
 		for others, want := range map[string]prove.Verdict{"tenant_id <> MINE": prove.VerdictLeak,
 			"tenant_id = MINE": prove.VerdictIsolated} {
 			t.Run(name+" "+string(want), func(t *testing.T) {
 				t.Parallel()
+				pgtest.OneOf(t, 3, nth)
 				sql := strings.ReplaceAll(strings.ReplaceAll(x.sql, "OTHERS", others), "MINE", currentTenant)
 				f := &fixture{shop.On(t, c.New(t), rows, log+sql)}
 				r := f.prove(t, database.Options{})
