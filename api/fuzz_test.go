@@ -10,6 +10,7 @@ import (
 
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/api/internal/fuzzquery"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // TestGeneratedRequests executes generated requests: none may end as a 500, none may
@@ -17,7 +18,7 @@ import (
 // MOAT_FUZZ_REQUESTS sets how many, 3,000 by default; MOAT_FUZZ_SEED which ones.
 func TestGeneratedRequests(t *testing.T) {
 	t.Parallel()
-	n, seed := number(t, "MOAT_FUZZ_REQUESTS", 3000), number(t, "MOAT_FUZZ_SEED", 4)
+	n, seed := pgtest.Rounds(t, "MOAT_FUZZ_REQUESTS", 3000, 1000), number(t, "MOAT_FUZZ_SEED", 4)
 	db := database(t)
 	db.Exec(t, strings.ReplaceAll(hues+handlers, ":app", db.Roles["app"]))
 	s := serveOn(t, db, func(c *api.Config) {

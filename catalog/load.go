@@ -114,10 +114,14 @@ func tryAgain(err error, skip map[string]string) bool {
 // waited for deadlock_timeout then fails, which would be the DROP: so Load waits for
 // half as long at most, lets go of all, and begins again. The timeouts of a database are
 // meant for its application's statements; the context ends a Load.
+//
+// The queries name their tables in the order in which they are read: to look for a better one
+// costs a new session more than to read them.
 const loadSettings = `
 	SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 	SELECT pg_catalog.set_config('statement_timeout', '0', true),
-		pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true);
+		pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true),
+		pg_catalog.set_config('join_collapse_limit', '4', true);
 	SELECT pg_catalog.set_config('lock_timeout', half.ms || 'ms', true)
 	  FROM (SELECT (EXTRACT(epoch FROM pg_catalog.current_setting('lock_timeout')::pg_catalog.interval)
 	                * 1000)::pg_catalog.int4 AS ms) AS own,

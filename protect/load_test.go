@@ -69,7 +69,7 @@ func TestUnderLoad(t *testing.T) {
 	var blocked time.Duration
 	watcher := b.Conn(t, b.URL)
 	wg.Go(func() { blocked = longestWait(ctx, watcher, app) })
-	time.Sleep(time.Second)
+	time.Sleep(300 * time.Millisecond)
 	begun := time.Now()
 	res, err := Apply(t.Context(), b.open, b.plan(t),
 		ApplyOptions{Until: GroupGuards, Progress: func(p Progress) { step.Store(&p.Step.ID) }})

@@ -32,7 +32,11 @@ func TestNearest(t *testing.T) {
 		{tenant: "1", sql: "SHOW hnsw.iterative_scan", want: "relaxed_order"},
 	}
 	b.act(t, scenes)
-	for _, way := range []Partition{{Hash: 3}, {Tenant: "2"}} {
+	ways := []Partition{{Hash: 3}, {Tenant: "2"}}
+	if testing.Short() {
+		ways = ways[:1]
+	}
+	for _, way := range ways {
 		way.Table = in("places")
 		plan, err := LookPartition(t.Context(), b.reader(t), b.opts, b.cfg, way)
 		if err != nil {

@@ -234,6 +234,7 @@ const allLeads = "SELECT name FROM app.leads ORDER BY id"
 
 func TestTree(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestShapesTogether
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		t.Parallel()
 		b := shapedBench(t, c, agency, treeOnly())

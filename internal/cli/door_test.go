@@ -137,7 +137,11 @@ func TestOneDoor(t *testing.T) {
 		{members, beta, "bob", "MOAT104"},
 		{members, gamma, "alice", "MOAT103"},
 	}
-	for _, column := range []string{"flag", "closed", "word", "fixed", "state", "nested"} {
+	columns := []string{"flag", "state", "closed", "word", "fixed", "nested"}
+	if testing.Short() {
+		columns = columns[:2]
+	}
+	for _, column := range columns {
 		yaml := "tenant: {suspended_column: " + column + "}"
 		cases = append(cases, cases[0], cases[1])
 		cases[len(cases)-2].yaml, cases[len(cases)-1].yaml = yaml, yaml

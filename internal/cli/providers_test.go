@@ -227,6 +227,7 @@ func TestIdentityProviders(t *testing.T) {
 	} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "sign-in-with-keycloak.md", "sign-in-with-supabase-auth.md") // RS256 and ES256
 			matrix(t, openProvider(t, page, p.method, p.header))
 		})
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/moat-db/moat/internal/migrations"
 	"github.com/moat-db/moat/internal/postgres"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -42,6 +43,7 @@ func TestTools(t *testing.T) {
 	for tool, test := range tests {
 		t.Run(string(tool), func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "goose", "flyway", "supabase") // its order, its names, its folder
 			f, err := migrations.Read("testdata/" + string(tool))
 			if err != nil {
 				t.Fatal(err)
