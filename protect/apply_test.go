@@ -24,8 +24,9 @@ type bench struct {
 	cfg         Config
 	opts        tenancy.Options
 	reading     *pgx.Conn
-	sealer      moat.Sealer // set in sealed mode
-	forged      string      // the subject that is forged there
+	read        *catalog.Snapshot // for the last plan
+	sealer      moat.Sealer       // set in sealed mode
+	forged      string            // the subject that is forged there
 }
 
 // newBench makes a database with the schema and names roles that no other test
@@ -80,10 +81,11 @@ func (b *bench) reader(t *testing.T) *pgx.Conn {
 
 func (b *bench) plan(t *testing.T) *Plan {
 	t.Helper()
-	plan, _, unseen, err := Look(t.Context(), b.reader(t), b.opts, b.cfg)
+	plan, s, unseen, err := Look(t.Context(), b.reader(t), b.opts, b.cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.read = s
 	if unseen != nil {
 		t.Fatal(unseen)
 	}
@@ -108,23 +110,14 @@ func (b *bench) accepted(t *testing.T) *Plan {
 	if len(plan.Open()) == 0 {
 		return plan
 	}
-	b.accept(t, plan.Open())
+	b.accept(t, b.read, plan.Open())
 	defer func() { b.cfg.Baseline = nil }()
 	return b.plan(t)
 }
 
-// accept puts questions into the baseline as the database stands.
-func (b *bench) accept(t *testing.T, open []Decision) {
+// accept puts questions into the baseline as the database stood when they were asked.
+func (b *bench) accept(t *testing.T, s *catalog.Snapshot, open []Decision) {
 	t.Helper()
-	conn, err := b.open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	s, err := catalog.Load(t.Context(), conn)
-	if err != nil {
-		t.Fatal(err)
-	}
 	b.cfg.Baseline, b.cfg.Today = nil, time.Now()
 	for _, d := range open {
 		b.cfg.Baseline = append(b.cfg.Baseline, baseline.Entry{Kind: QuestionKind(d.Kind()), Object: d.Subject(),

@@ -63,14 +63,14 @@ func TestSubjectRole(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	plan, _, unseen, err := Look(t.Context(), conn, b.opts, b.cfg)
+	plan, s, unseen, err := Look(t.Context(), conn, b.opts, b.cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if open := plan.Open(); unseen == nil || len(open) != 1 || open[0].ID != "rows/unseen" {
 		t.Errorf("rows were counted by a role that cannot see them: %v, %v", unseen, open)
 	}
-	b.accept(t, plan.Open())
+	b.accept(t, s, plan.Open())
 	if plan, _, _, err = Look(t.Context(), conn, b.opts, b.cfg); err != nil {
 		t.Fatal(err)
 	}

@@ -186,7 +186,8 @@ func TestWallNamesWhatBindsTheRows(t *testing.T) {
 func TestChangedObjectReopens(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, withTenants+"CREATE TABLE colours (id int PRIMARY KEY)")
-	b.accept(t, b.plan(t).Open())
+	open := b.plan(t).Open()
+	b.accept(t, b.read, open)
 	if open := b.plan(t).Open(); len(open) > 0 {
 		t.Errorf("accepted, and yet %+v", open)
 	}
