@@ -11,7 +11,9 @@ SELECT o.oid, n.nspname::pg_catalog.text AS schema, o.opcname::pg_catalog.text A
            JOIN pg_catalog.pg_namespace bn ON bn.oid = b.oprnamespace
           WHERE ba.amopfamily = o.opcfamily AND ba.amoppurpose = 'o' AND ba.amoplefttype = o.opcintype), '')
        ELSE '' END AS nearest
-  FROM pg_catalog.pg_opclass o
+  FROM (SELECT DISTINCT u.class
+          FROM pg_catalog.pg_index i, pg_catalog.unnest(i.indclass::pg_catalog.oid[]) AS u(class)) used
+  JOIN pg_catalog.pg_opclass o ON o.oid = used.class
   JOIN pg_catalog.pg_namespace n ON n.oid = o.opcnamespace
   JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod
   LEFT JOIN pg_catalog.pg_amop a ON a.amopfamily = o.opcfamily AND a.amoppurpose = 's'
@@ -19,7 +21,5 @@ SELECT o.oid, n.nspname::pg_catalog.text AS schema, o.opcname::pg_catalog.text A
         AND (a.amoprighttype = o.opcintype OR m.amname NOT IN ('btree', 'hash'))
   LEFT JOIN pg_catalog.pg_operator op ON op.oid = a.amopopr
   LEFT JOIN pg_catalog.pg_proc p ON p.oid = op.oprcode
- WHERE o.oid IN (SELECT u.class
-                   FROM pg_catalog.pg_index i, pg_catalog.unnest(i.indclass::pg_catalog.oid[]) AS u(class))
  GROUP BY o.oid, n.nspname, o.opcname, o.opcfamily, o.opcintype
  ORDER BY o.oid;
