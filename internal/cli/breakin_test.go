@@ -48,7 +48,7 @@ func TestBreakInTellsWhoseRowsCameBack(t *testing.T) {
 	d, role := breakInDatabase(t)
 	config := write(t, "bare.yaml", "tables: {schemas: [app], shared: [app.countries]}\n")
 	const own = `where org_id = '` + sealTenantA + `'`
-	for _, c := range []struct {
+	for i, c := range []struct {
 		code      int
 		text, sql string
 	}{
@@ -78,6 +78,9 @@ func TestBreakInTellsWhoseRowsCameBack(t *testing.T) {
 		{exitOK, "held", "select set_config('app.other', 'x', true), 1; show app.org; select * from app.leads"},
 		{exitOK, "held", "select l.org_id, o.org_id, o.name from app.leads l left join app.open o on o.id = 7"},
 	} {
+		if testing.Short() && i%2 != 0 {
+			continue // each varies the one before it
+		}
 		args := []string{"breakin", "--config", config, "--app-url", d.As(t, role), "--tenant", strings.ToUpper(sealTenantA)}
 		code, out, errs := run(t, append(args, c.sql)...)
 		if code != c.code || !strings.Contains(out, c.text) || code != exitOK && strings.Contains(out, "held") {
