@@ -43,8 +43,8 @@ func TestClientsFindTheirLeads(t *testing.T) {
 			if !eval[bool](b, "window.stayed === true") {
 				t.Error("searching loads the page anew")
 			}
-			// The status tab keeps the search.
-			b.click(`#results .tabs a:nth-child(5)`)
+			// The status tab keeps the search, also for whoever presses it slowly: that leaves the search field.
+			b.hold(`#results .tabs a:nth-child(5)`)
 			b.until(`document.querySelector("#results .tabs a:nth-child(5)").getAttribute("aria-current") === "true"`)
 			b.until(`(all => all.length > 0 && all.every(x => x.value === "won"))` +
 				`([...document.querySelectorAll("#results td select")])`)

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 )
 
@@ -79,13 +81,9 @@ func eval[T any](b *tab, expression string) T {
 
 func (b *tab) has(selector, want string) {
 	b.t.Helper()
-	deadline := time.Now().Add(patience)
-	for !strings.Contains(b.text(selector), want) {
-		if time.Now().After(deadline) {
-			b.shot("failed-" + strings.ReplaceAll(b.t.Name(), "/", "-"))
-			b.t.Fatalf("%s at %s does not say %q but:\n%s", selector, b.where(), want, clip(b.text(selector), 1500))
-		}
-		time.Sleep(30 * time.Millisecond)
+	if err := b.wait("(document.querySelector(" + quote(selector) + ") || {innerText: ''}).innerText.includes(" +
+		quote(want) + ")"); err != nil {
+		b.t.Fatalf("%s at %s does not say %q but:\n%s", selector, b.where(), want, clip(b.text(selector), 1500))
 	}
 }
 
@@ -93,6 +91,21 @@ func (b *tab) has(selector, want string) {
 func (b *tab) click(selector string) {
 	b.t.Helper()
 	b.must(chromedp.ScrollIntoView(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector)))
+}
+
+// hold clicks as a hand does, which holds the button for longer than an answer takes: what is
+// replaced between down and up is not clicked.
+func (b *tab) hold(selector string) {
+	b.t.Helper()
+	b.must(chromedp.ScrollIntoView(chromedp.CSS(selector)))
+	at := eval[[]float64](b, "(r => [r.x + r.width / 2, r.y + r.height / 2])(document.querySelector("+quote(selector)+
+		").getBoundingClientRect())")
+	mouse := func(typ input.DispatchMouseEventType) chromedp.Action[chromedp.Void] {
+		return chromedp.MouseEvent(typ, at[0], at[1], chromedp.ButtonLeft, chromedp.ClickCount(1))
+	}
+	b.must(mouse(chromedp.MousePressed))
+	time.Sleep(600 * time.Millisecond)
+	b.must(mouse(chromedp.MouseReleased))
 }
 
 // follow clicks and waits for another page.
@@ -105,17 +118,22 @@ func (b *tab) follow(selector string) {
 
 func (b *tab) until(expression string) {
 	b.t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
+	if err := b.wait(expression); err != nil {
+		b.t.Fatalf("waited in vain at %s for %s (%v)", b.where(), expression, err)
+	}
+}
+
+// wait asks until the answer is true. A page that is just being left gives none, which is no failure.
+func (b *tab) wait(expression string) error {
+	for deadline := time.Now().Add(patience); ; time.Sleep(25 * time.Millisecond) {
 		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression))
 		if ok && err == nil {
-			return
+			return nil
 		}
 		if time.Now().After(deadline) {
 			b.shot("failed-" + strings.ReplaceAll(b.t.Name(), "/", "-"))
-			b.t.Fatalf("waited in vain at %s for %s (%v)", b.where(), expression, err)
+			return errors.Join(errors.New("it is not so"), err)
 		}
-		time.Sleep(25 * time.Millisecond)
 	}
 }
 
