@@ -18,7 +18,8 @@ func Definition(s *Snapshot, name string) string {
 		}
 	}
 	note("server", s.Version)
-	note(s.Database.Name, []any{s.Database, stored(s, func(x StoredSetting) bool { return x.Database != "" })})
+	here := func(x StoredSetting) bool { return x.Database != "" || x.Role == "" }
+	note(s.Database.Name, []any{s.Database, stored(s, here)})
 	for _, r := range s.Roles {
 		note(r.Name, []any{r, memberships(s, r.Name)})
 		for _, x := range stored(s, func(x StoredSetting) bool { return x.Role == r.Name && x.Database == "" }) {

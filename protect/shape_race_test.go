@@ -2,6 +2,7 @@ package protect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/postgres/pgtest"
@@ -64,6 +66,38 @@ func treeMovesUnderLoad(t *testing.T, c *pgtest.Cluster) {
 	wg.Wait()
 	if rows == 0 {
 		t.Error("no agency read a row")
+	}
+}
+
+// Whoever writes and whoever moves the tenant wait for each other by a lock that PostgreSQL does
+// not lose: where they only met at the tenant's row, they would some time miss each other.
+func TestMovesAndWritersShareALock(t *testing.T) {
+	t.Parallel()
+	b := shapedBench(t, pgtest.Shared(t), herd, catalog.Shapes{Tree: &catalog.Tree{Parent: "parent_id",
+		Fast: []catalog.QName{in("leads")}}})
+	b.apply(t, GroupEnforce)
+	beside := b.value(t, "SELECT min(i) FROM generate_series(100, 99999) i WHERE hashtext(i::text) & 1023 = "+
+		"hashtext('11') & 1023") // a new tenant that shares the lock of 11: nobody writes for it yet
+	const move = "UPDATE app.tenants SET parent_id = 2 WHERE id = 10"
+	const write = "INSERT INTO app.leads (tenant_id, id) VALUES (%d, %d)"
+	for i, x := range []struct{ first, second, at string }{
+		{fmt.Sprintf(write, 10, 1), move, "pg_advisory_xact_lock("},
+		{move, fmt.Sprintf(write, 10, 2), "at assignment"}, // of the lock: see policy/sql/level.sql
+		{fmt.Sprintf(write, 11, 3), fmt.Sprintf(write, 11, 4), ""},
+		{"INSERT INTO app.tenants (id, parent_id) VALUES (" + beside + ", 1)", fmt.Sprintf(write, 11, 5), ""},
+	} {
+		open, other := b.Conn(t, b.URL), b.Conn(t, b.URL)
+		if _, err := open.Exec(t.Context(), "BEGIN; "+x.first); err != nil {
+			t.Fatal(err)
+		}
+		_, err := other.Exec(t.Context(), "SET lock_timeout = '300ms'; "+x.second)
+		var e *pgconn.PgError
+		if errors.As(err, &e); (e != nil) != (x.at != "") || e != nil && !strings.Contains(e.Where, x.at) {
+			t.Errorf("%d: %v, waits where %+v, want %q", i, err, e, x.at)
+		}
+		if _, err := open.Exec(t.Context(), "ROLLBACK"); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
