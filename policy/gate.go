@@ -19,9 +19,8 @@ func gateRoles(n *catalog.Node) []string {
 	switch {
 	case n.Kind == catalog.NodeExists:
 		return whereRoles(n.Query)
-	case n.Kind == catalog.NodeNullTest && n.Name == "is not null" && n.Args[0].Kind == catalog.NodeSubquery &&
-		len(n.Args[0].Query.Select) == 1 && bare(n.Args[0].Query.Select[0]).Kind == catalog.NodeConst:
-		return whereRoles(n.Args[0].Query)
+	case n.Kind == catalog.NodeNullTest && n.Name == "is not null" && n.Args[0].Kind == catalog.NodeSubquery:
+		return somethingRoles(n.Args[0].Query)
 	case n.Kind == catalog.NodeSubquery && n.Query.Simple:
 		return gateRoles(n.Query.Select[0])
 	case n.Kind == catalog.NodeOr:
@@ -38,6 +37,27 @@ func gateRoles(n *catalog.Node) []string {
 		role, right := bare(n.Args[0]), bare(n.Args[1])
 		if role.Kind == catalog.NodeConst && right.Kind == catalog.NodeConst && right.Value == "USAGE" {
 			return []string{role.Value}
+		}
+	}
+	return nil
+}
+
+// somethingRoles reads (SELECT test OR NULL), which is something only where the test holds, and
+// (SELECT 1 WHERE test).
+func somethingRoles(q *catalog.Query) []string {
+	if len(q.Select) != 1 {
+		return nil
+	}
+	value := bare(q.Select[0])
+	switch {
+	case value.Kind == catalog.NodeConst:
+		return whereRoles(q)
+	case value.Kind == catalog.NodeOr && q.Simple:
+		tests := slices.DeleteFunc(slices.Clone(value.Args), func(n *catalog.Node) bool {
+			return n.Kind == catalog.NodeConst && n.Null
+		})
+		if len(tests) < len(value.Args) {
+			return gateRoles(&catalog.Node{Kind: catalog.NodeOr, Args: tests})
 		}
 	}
 	return nil

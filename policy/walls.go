@@ -71,10 +71,12 @@ func (v *View) wall(t *catalog.Relation, r Rows, name string, roles []string) []
 }
 
 // HasRole is the condition that the caller has one of these roles, by the test by which
-// PostgreSQL applies a policy to a role. It is asked once a statement.
+// PostgreSQL applies a policy to a role. It is asked once a statement. IS NOT NULL tells the
+// planner that nearly all rows pass; of EXISTS or a boolean it expects half, and then sorts all
+// rows of a tenant where an index has them in order.
 func HasRole(roles []string) string {
 	tests := list.Map(roles, func(role string) string { return "pg_has_role(" + sqltext.Literal(role) + ", 'USAGE')" })
-	return "EXISTS (SELECT WHERE " + strings.Join(tests, " OR ") + ")"
+	return "(SELECT " + strings.Join(tests, " OR ") + " OR NULL) IS NOT NULL"
 }
 
 // Doors are the permissive policies of the application's roles behind a table's wall.
