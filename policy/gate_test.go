@@ -59,15 +59,16 @@ func TestGateKeepsEstimates(t *testing.T) {
 		t.Parallel()
 		db := c.New(t)
 		app := db.AppRole(t)
-		db.Exec(t, "CREATE TABLE t AS SELECT g FROM generate_series(1, 1000) g; ANALYZE t; "+
-			"CREATE POLICY gate ON t USING ("+policy.HasRole([]string{app})+"); ALTER TABLE t ENABLE ROW LEVEL SECURITY; "+
-			"GRANT SELECT ON t TO "+app)
+		db.Exec(t, "CREATE TABLE t AS SELECT g FROM generate_series(1, 1000) g; ANALYZE t; GRANT SELECT ON t TO "+app+
+			"; CREATE POLICY gate ON t USING ("+policy.HasRole([]string{app})+"); "+
+			"ALTER TABLE t ENABLE ROW LEVEL SECURITY")
 		var plan []struct {
 			Plan struct {
 				Rows int `json:"Plan Rows"`
 			}
 		}
-		if err := db.Conn(t, db.As(t, app)).QueryRow(t.Context(), "EXPLAIN (FORMAT json) SELECT FROM t").Scan(&plan); err != nil {
+		const explain = "EXPLAIN (FORMAT json) SELECT FROM t"
+		if err := db.Conn(t, db.As(t, app)).QueryRow(t.Context(), explain).Scan(&plan); err != nil {
 			t.Fatal(err)
 		}
 		if got := plan[0].Plan.Rows; got < 950 {

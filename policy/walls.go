@@ -76,7 +76,7 @@ func (v *View) wall(t *catalog.Relation, r Rows, name string, roles []string) []
 // rows of a tenant where an index has them in order.
 func HasRole(roles []string) string {
 	tests := list.Map(roles, func(role string) string { return "pg_has_role(" + sqltext.Literal(role) + ", 'USAGE')" })
-	return "(SELECT " + strings.Join(tests, " OR ") + " OR NULL) IS NOT NULL"
+	return "(SELECT " + strings.Join(tests, " OR ") + " OR NULL::boolean) IS NOT NULL"
 }
 
 // Doors are the permissive policies of the application's roles behind a table's wall.

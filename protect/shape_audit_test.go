@@ -66,12 +66,13 @@ func TestShapesAreAudited(t *testing.T) {
 			"critical rls-shape app.tenants.parent_id"},
 		{"GRANT INSERT ON app.memberships TO «app»", "REVOKE INSERT ON app.memberships FROM «app»",
 			"critical policy-membership-writable app.memberships"},
-		{"ALTER POLICY moat_roles ON app.tasks USING (true)", `ALTER POLICY moat_roles ON app.tasks USING ((SELECT
-			pg_has_role('«app»', 'USAGE') OR pg_has_role('«tree»', 'USAGE') OR NULL) IS NOT NULL)`, "high rls-shape app.tasks"},
+		{"ALTER POLICY moat_roles ON app.tasks USING (true)", `ALTER POLICY moat_roles ON app.tasks
+			USING ((SELECT pg_has_role('«app»', 'USAGE') OR pg_has_role('«tree»', 'USAGE') OR NULL::boolean)
+			IS NOT NULL)`, "high rls-shape app.tasks"},
 		{"ALTER POLICY moat_roles ON app.tasks USING (pg_has_role('«app»', 'USAGE') OR " +
 			"pg_has_role('pg_monitor', 'USAGE'))",
 			`ALTER POLICY moat_roles ON app.tasks USING ((SELECT pg_has_role('«app»', 'USAGE') OR
-			pg_has_role('«tree»', 'USAGE') OR NULL) IS NOT NULL)`, "high rls-shape app.tasks"},
+			pg_has_role('«tree»', 'USAGE') OR NULL::boolean) IS NOT NULL)`, "high rls-shape app.tasks"},
 		{"DROP POLICY shared_update ON app.labels", "SELECT 1", "high rls-shape app.labels"},
 		{"ALTER POLICY above_read ON app.templates USING (true)", "SELECT 1", "high rls-shape app.templates"},
 		{"DROP POLICY members_isolation ON app.users", "SELECT 1", "high rls-shape app.users"},

@@ -47,7 +47,7 @@ DECLARE
 BEGIN
   FOREACH t IN ARRAY ARRAY['tenants','leads','notes','labels','templates','orders','lines','board','board_share','memberships','users'] LOOP
     EXECUTE format('ALTER TABLE app.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', t);
-    EXECUTE format('CREATE POLICY moat_roles ON app.%I AS RESTRICTIVE FOR ALL TO PUBLIC USING ((SELECT pg_has_role('':app'', ''USAGE'') OR pg_has_role('':tree'', ''USAGE'') OR NULL) IS NOT NULL)', t);
+    EXECUTE format('CREATE POLICY moat_roles ON app.%I AS RESTRICTIVE FOR ALL TO PUBLIC USING ((SELECT pg_has_role('':app'', ''USAGE'') OR pg_has_role('':tree'', ''USAGE'') OR NULL::boolean) IS NOT NULL)', t);
     EXECUTE format('CREATE POLICY tenant_access ON app.%I TO :app USING (true) WITH CHECK (true)', t);
     EXECUTE format('CREATE POLICY tree_access ON app.%I FOR SELECT TO :tree USING (true)', t);
     own := CASE WHEN t IN ('orders', 'lines') THEN 'seller' WHEN t = 'tenants' THEN 'id' ELSE 'tenant_id' END;

@@ -24,7 +24,7 @@ import (
 var errMissed = errors.New("a ratio is above what is promised")
 
 func main() {
-	window := flag.Duration("window", 1200*time.Millisecond, "time to spend on each line of the table")
+	window := flag.Duration("window", 4*time.Second, "time to spend on each line of the table")
 	rows := flag.Int("rows", 1_000_000, "leads of all tenants")
 	majors := flag.String("majors", "15,18", "major versions of PostgreSQL, one after the other")
 	sealed := flag.Bool("sealed", false, "measure sealed mode against plain mode instead")

@@ -23,7 +23,7 @@ const (
 	partA   = "a0000000-0000-4000-8000-000000000000"
 	partC   = "c0000000-0000-4000-8000-000000000000"
 	current = "(SELECT nullif(current_setting('app.current_tenant', true), '')::uuid)"
-	gate    = "(SELECT pg_has_role('«app»', 'USAGE') OR pg_has_role('«tree»', 'USAGE') OR NULL) IS NOT NULL"
+	gate    = "(SELECT pg_has_role('«app»', 'USAGE') OR pg_has_role('«tree»', 'USAGE') OR NULL::boolean) IS NOT NULL"
 )
 
 // parts are the shapes' parts, in rounds of which no part hides another from prove.
