@@ -144,7 +144,8 @@ func private(opts postgres.Options) (*Cluster, error) {
 		"max_prepared_transactions": "10",
 		"autovacuum":                "off", // nothing may change plans or block a drop behind a test's back
 		"shared_buffers":            "64MB",
-		"max_wal_size":              "256MB", // the log is in memory too
+		"max_wal_size":              "256MB",   // the log is in memory too
+		"shared_preload_libraries":  "plpgsql", // once, not in each session
 	}
 	maps.Copy(settings, opts.Settings)
 	opts.Settings = settings
