@@ -27,8 +27,9 @@ func TestCircleIsPlanted(t *testing.T) {
 	t.Parallel()
 	closed := func(table string) string { return strings.NewReplacer("$T", table, "$C", "tenant_id").Replace(policy) }
 	f := newFixture(t, circle, closed("app.flows"), closed("app.versions"))
+	r := f.prove(t, withShape)
 	for _, id := range []string{"read:app.flows", "update:app.flows", "read:app.versions"} {
-		if p := f.prove(t, withShape).Find(id); p == nil || p.Verdict != prove.VerdictIsolated {
+		if p := r.Find(id); p == nil || p.Verdict != prove.VerdictIsolated {
 			t.Errorf("%s: %+v", id, p)
 		}
 	}

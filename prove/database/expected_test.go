@@ -122,6 +122,7 @@ func (s *shaped) prove(t *testing.T) *prove.Report {
 
 func TestEveryShapeIsProved(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestStarterKitIsProved, TestHolesLeakAndMendedTwinsDoNot
 	s := newShaped(t)
 	r := s.prove(t)
 	for _, p := range r.Probes {

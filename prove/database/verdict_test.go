@@ -145,6 +145,9 @@ func TestSameVerdicts(t *testing.T) {
 	t.Parallel()
 	f := harmlessFixture(t, "CREATE FUNCTION app.all_leads() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS "+
 		"$$SELECT count(*) FROM app.leads$$")
+	if testing.Short() {
+		f = newFixture(t, rows) // where nothing takes long
+	}
 	runs := pgtest.Rounds(t, "MOAT_TEST_RUNS", 3, 2)
 	if longRun() {
 		runs = 10

@@ -174,7 +174,7 @@ func TestHostileBorrowersShowWithoutParanoid(t *testing.T) {
 		"mailbox", "advisory lock", "listen", "search path", "statement timeout"} {
 		t.Run(attack, func(t *testing.T) {
 			t.Parallel()
-			pgtest.Full(t, "session-level tenant", "held cursor")
+			pgtest.Full(t, "session-level tenant")
 			f := shop.New(t, crowd, "GRANT TEMPORARY ON DATABASE $DB TO $APP")
 			acquire, query := moatPool(t, f.As(t, f.App), moat.Options{})
 			o := poolOptions()
