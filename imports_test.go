@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 const modulePath = "github.com/moat-db/moat"
@@ -85,6 +87,7 @@ func TestLibraryPullsInTheDriverOnly(t *testing.T) {
 // must build without the modules beside it, which have the rest.
 func TestRootModuleRequiresNoExporters(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestImportsPointDown
 	alone := exec.Command("go", "list", "-deps", "-test", "-f", "{{with .Module}}{{.Path}}{{end}}", "./...")
 	alone.Env = append(alone.Environ(), "GOWORK=off")
 	used, err := alone.Output()

@@ -28,6 +28,7 @@ func TestEmittedTravels(t *testing.T) {
 	for _, tool := range []string{"plain", "atlas"} {
 		t.Run(tool, func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "plain")
 			files, err := Emit(plan, EmitOptions{Tool: tool, Now: time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)})
 			if err != nil {
 				t.Fatal(err)

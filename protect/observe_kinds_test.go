@@ -121,6 +121,7 @@ func observeKinds(t *testing.T, c *pgtest.Cluster) {
 				if role == owner {
 					pgtest.OneOf(t, 6, i)
 				}
+				pgtest.OneOf(t, 2, i)
 				b.check(t, role, k)
 			})
 		}

@@ -53,6 +53,7 @@ func TestMembershipPoliciesStay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "claims")
 			b := newBench(t, strings.ReplaceAll(orgs, "«uid»", x.uid))
 			b.opts = tenancy.Options{Schemas: []string{"app"}}
 			kept := b.value(t, "SELECT string_agg(polname || ' ' || pg_get_expr(polqual, polrelid), '; ' ORDER BY polname) "+

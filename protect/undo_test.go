@@ -45,7 +45,7 @@ func TestUndoAfterChanges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pgtest.Full(t, "a partition renamed", "a table dropped")
+			pgtest.Full(t, "a table dropped")
 			plain, b := newBench(t, undoable), newBench(t, undoable)
 			b.cfg.TenantLedUniques = []string{"app.orders.orders_code_key"}
 			b.apply(t, GroupEnforce) // the guard would close the new table
