@@ -36,7 +36,7 @@ for dir in "$folder"/*/; do
     prove.json 2>/dev/null)
   $moat --no-color --config "$config" protect "$db" --undo --apply >undo 2>undo.err; undone=$?
   pg_dump -s "$db" | grep -v '^\\\(un\)\?restrict' >after.sql
-  same=differs; cmp -s before.sql after.sql && same=identical
+  same=differs; [ -s before.sql ] && cmp -s before.sql after.sql && same=identical
   printf '%-14s %6s %5s %-16s %-16s %-38s %5s %s\n' "$name" "$tables" "$(grep -c . "$config")" "exit $applied" \
     "exit $audited, $ways high" "exit $proved, $verdict" "$seconds" "exit $undone, $same"
 done
