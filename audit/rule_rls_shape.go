@@ -22,7 +22,7 @@ var ruleRLSShape = Rule{
 		if !f.m.Shapes.Any() {
 			return out
 		}
-		out = append(out, f.treeKept()...)
+		out = append(append(out, f.treeKept()...), f.callerTold()...)
 		for _, r := range f.tenantTables {
 			if r.RLS && !r.Partition {
 				out = append(out, f.shapeOf(r)...)
@@ -79,6 +79,23 @@ func (f *facts) treeKept() []Finding {
 		}
 	}
 	return append(out, f.inheritsTree(tree, tenants)...)
+}
+
+// callerTold says what is wrong with the function that tells the policies of the memberships
+// which are the caller's tenants.
+func (f *facts) callerTold() []Finding {
+	h := f.look.CallerTenants()
+	if h == nil || f.look.Relation(h.Table) == nil {
+		return nil
+	}
+	why := f.look.Missing(*h)
+	if why == "" || f.m.Shapes.Tree == nil && f.look.KeepsOwn(f.look.Relation(h.Table)) {
+		return nil
+	}
+	x := onRelation(f.look.Relation(h.Table), "A caller may see who belongs to tenants that are not theirs, or nobody.",
+		"Policies ask "+h.Function.String()+", and "+why+".").decide(planAgain)
+	x.Severity = Critical
+	return []Finding{x}
 }
 
 // inheritsTree reports application roles under whose own statements the tree's policies

@@ -60,16 +60,6 @@ func (v *View) bound(form Form, from source) Scope {
 	return s
 }
 
-// verify has the scope's tenants asked for at the table of memberships where there is one.
-func (v *View) verify(s *Scope) {
-	narrow := *s
-	s.Chosen = func(typ string) string { return "= " + narrow.Tenant(typ) }
-	s.Verified = s.Chosen
-	if c := v.Model.Shapes.Caller; c != nil {
-		s.Verified = func(typ string) string { return v.asCaller(c, narrow, typ) }
-	}
-}
-
 // comparable is the type to cast to: one without a length, which would cut values.
 func (v *View) comparable(typ string) string {
 	base := v.BaseType(typ)
@@ -142,26 +132,6 @@ func bindAt(setting string, path []string, value string) string {
 	return "pg_catalog.set_config(" + name + ", " + value + ", true)"
 }
 
-// asCaller asks the membership table: for the current tenant, or for all of the caller's.
-func (v *View) asCaller(c *catalog.Caller, s Scope, typ string) string {
-	tenant, subject := "o."+sqltext.Ident(c.Tenant), "o."+sqltext.Ident(c.Subject)
-	query := fmt.Sprintf("SELECT %s FROM %s o WHERE %s = %s", tenant, c.Table.SQL(), subject,
-		s.Subject(v.columnType(c.Table, c.Subject))) + v.ofIssuer(c.Table, c.Issuer, s, "o.")
-	if c.All {
-		return "= ANY (ARRAY(" + query + "))"
-	}
-	return fmt.Sprintf("= (%s AND %s = %s)", query, tenant, s.Tenant(v.columnType(c.Table, c.Tenant)))
-}
-
-// ofIssuer narrows what is a subject's to the caller's issuer, where a column names one: the
-// same subject of another is somebody else.
-func (v *View) ofIssuer(table catalog.QName, column string, s Scope, alias string) string {
-	if column == "" {
-		return ""
-	}
-	return " AND " + alias + sqltext.Ident(column) + " = " + s.Issuer(v.columnType(table, column))
-}
-
 func (v *View) columnType(table catalog.QName, column string) string {
 	if r := v.Relation(table); r != nil {
 		if c := r.Column(column); c != nil {
@@ -225,34 +195,39 @@ func (v *View) Literal(c Caller) Scope {
 	}
 	v.verify(&s)
 	narrow := s
-	s.Above = func(typ string) string { return "IN (" + v.recursion(narrow.Verified(typ), true) + ")" }
+	s.Above = func(typ string) string { return "IN (" + v.reached(narrow.Verified(typ), true) + ")" }
 	if c.Wide {
-		s.Chosen = func(typ string) string { return "IN (" + v.recursion(narrow.Chosen(typ), false) + ")" }
-		s.Verified = func(typ string) string { return "IN (" + v.recursion(narrow.Verified(typ), false) + ")" }
+		s.Chosen = func(typ string) string { return "IN (" + v.reached(narrow.Chosen(typ), false) + ")" }
+		s.Verified = func(typ string) string { return "IN (" + v.reached(narrow.Verified(typ), false) + ")" }
 	}
 	return s
 }
 
-// recursion selects tenants and those above or below them by following the parents.
+// reached selects the tenants of [View.recursion].
+func (v *View) reached(of string, up bool) string {
+	return "SELECT id FROM (" + v.recursion(of, up) + ") r"
+}
+
+// recursion selects tenants (start) and each of those above or below them (id), and themselves,
+// by following the parents.
 func (v *View) recursion(of string, up bool) string {
 	key, parent := sqltext.Ident(v.Model.Key), sqltext.Ident(v.Model.Shapes.Tree.Parent)
 	step := "t." + parent + " = r.id"
 	if up {
 		step = "t." + key + " = r.above"
 	}
-	return fmt.Sprintf("WITH RECURSIVE r (id, above) AS (SELECT t.%[1]s, t.%[2]s FROM %[3]s t WHERE t.%[1]s %[4]s "+
-		"UNION SELECT t.%[1]s, t.%[2]s FROM r JOIN %[3]s t ON %[5]s) SELECT r.id FROM r", key, parent,
-		v.Model.Tenants.SQL(), of, step)
+	return fmt.Sprintf("WITH RECURSIVE r (start, id, above) AS (SELECT t.%[1]s, t.%[1]s, t.%[2]s FROM %[3]s t WHERE "+
+		"t.%[1]s %[4]s UNION SELECT r.start, t.%[1]s, t.%[2]s FROM r JOIN %[3]s t ON %[5]s) SELECT r.start, r.id FROM r",
+		key, parent, v.Model.Tenants.SQL(), of, step)
 }
 
-// Pairs counts, and adds up the hashes of, the pairs of the tree that a tenant should see in
+// Pairs counts, and adds up the hashes of, the pairs of the tree that a caller should see in
 // the closure, as the parents say it.
-func (v *View) Pairs(tenant string) string {
-	s := v.Literal(Caller{Tenant: tenant})
-	own := s.Tenant(v.Model.Type)
-	pairs := fmt.Sprintf("SELECT %s AS ancestor, id AS tenant FROM (%s) below", own, v.recursion("= "+own, false))
+func (v *View) Pairs(c Caller) string {
+	from := v.Literal(c).Chosen(v.Model.Type)
+	pairs := "SELECT start AS ancestor, id AS tenant FROM (" + v.recursion(from, false) + ") below"
 	if len(v.Model.Shapes.FromAbove) > 0 {
-		pairs += fmt.Sprintf(" UNION SELECT id, %s FROM (%s) above", own, v.recursion("= "+own, true))
+		pairs += " UNION SELECT id, start FROM (" + v.recursion(from, true) + ") above"
 	}
 	return "SELECT count(*), coalesce(sum(pg_catalog.hashtextextended(ancestor::text || ' ' || tenant::text, 0)), 0) " +
 		"FROM (" + pairs + ") pairs"

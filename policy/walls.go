@@ -129,17 +129,21 @@ func treeName(name string) string {
 func (v *View) level(t *catalog.Relation) string {
 	tenants := v.Model.Tenants
 	_, typ := v.owner(t)
-	return catalog.Level + " = (SELECT c." + catalog.Level + " FROM " + tenants.SQL() + " c WHERE c." +
-		sqltext.Ident(v.Model.Key) + " = " + v.Bound(Wrapped).Tenant(typ) + ")"
+	query := "(SELECT c." + catalog.Level + " FROM " + tenants.SQL() + " c WHERE c." + sqltext.Ident(v.Model.Key) + " " +
+		v.Bound(Wrapped).Chosen(typ) + ")"
+	if v.CallerTenants() != nil {
+		return catalog.Level + " = ANY (ARRAY" + query + ")"
+	}
+	return catalog.Level + " = " + query
 }
 
 // ClosureWall is the policy of the closure: a tenant sees the pairs below it, and those
 // above it where rows come from above. There is none that lets anybody write.
 func (v *View) ClosureWall() Spec {
-	tree, tenant := v.Model.Shapes.Tree, v.Bound(Wrapped).Tenant(v.Model.Type)
-	using := "ancestor = " + tenant
+	tree, tenants := v.Model.Shapes.Tree, v.Bound(Wrapped).Chosen(v.Model.Type)
+	using := "ancestor " + tenants
 	if len(v.Model.Shapes.FromAbove) > 0 {
-		using += " OR tenant = " + tenant
+		using += " OR tenant " + tenants
 	}
 	return Spec{tree.Closure(), closureWall, true, "SELECT", []string{""}, using, ""}
 }

@@ -45,7 +45,7 @@ func (p *planner) enable(rel *catalog.Relation, t *table) {
 	if len(do) == 0 && !filled {
 		return
 	}
-	step := Step{ID: stepID(GroupEnforce, q, "enable"), Group: GroupEnforce, Table: q,
+	step := Step{ID: stepID(GroupEnforce, q, "enable"), Group: GroupEnforce, Table: q, Needs: p.ifPlanned(wallsStep(q)),
 		Title: "enable and force row-level security", Lock: AccessExclusive,
 		Reason: "from here on only the current tenant's rows are visible, even to the owner",
 		Hazards: []string{"a connection that sets no tenant sees no rows", "nor does the table's owner: its migrations " +

@@ -158,5 +158,6 @@ func (p *planner) undoSearch(t *table, f catalog.QName, s search) []string {
 		undo = append(undo, fmt.Sprintf("REVOKE USAGE ON SCHEMA %s FROM %s", sqltext.Ident(t.rel.Schema),
 			sqltext.Ident(definer)))
 	}
+	undo = append(undo, p.usageOf(Schema)...) // sealed mode gave it
 	return append(undo, fmt.Sprintf("REVOKE USAGE ON SCHEMA %s FROM %s", Schema, sqltext.Ident(p.c.Roles.Application)))
 }

@@ -2,6 +2,7 @@ package protect
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -39,6 +40,7 @@ func New(v *policy.View, c Config) (*Plan, error) {
 	p.roles()
 	p.columns()
 	p.askShapes()
+	p.callerTenants()
 	p.tree()
 	p.tenantNames()
 	p.backfills()
@@ -71,6 +73,7 @@ type planner struct {
 	tables    []*table // tenant and tenants tables: parents before children
 	shared    []*catalog.Relation
 	steps     map[Group][]Step
+	unable    map[string]bool // planned steps, by ID, that the connected role may not run
 	sequences map[string]bool // see drawn
 	taken     map[string]bool // schema.name of relations that exist or are planned
 	baseline  *baseline.List
@@ -111,7 +114,7 @@ func newPlanner(v *policy.View, c Config) *planner {
 	p := &planner{View: v, s: s, m: v.Model, c: c, baseline: baseline.Judge(c.Baseline, s, c.Today),
 		plan: &Plan{Version: 1, Database: s.Database.Name, Server: s.Version, User: s.User, Model: v.Model,
 			Chosen: map[string]string{}},
-		byName: map[catalog.QName]*table{}, steps: map[Group][]Step{}, taken: map[string]bool{},
+		byName: map[catalog.QName]*table{}, steps: map[Group][]Step{}, unable: map[string]bool{}, taken: map[string]bool{},
 		walls: map[catalog.QName]catalog.Policy{},
 	}
 	p.user = p.Role(s.User)
@@ -214,13 +217,13 @@ func needsSchema(s Step) bool {
 	return slices.ContainsFunc(s.SQL, func(q string) bool { return strings.Contains(q, Schema+".") })
 }
 
-// dropStopped leaves out every step whose check found rows, and those after it
-// that need it, and asks about the rows instead.
+// dropStopped leaves out every step that the connected role may not run, or whose check found
+// rows, and those after it that need it. It asks about the rows instead.
 func (p *planner) dropStopped() {
-	gone := map[string]bool{}
+	gone := maps.Clone(p.unable)
 	var kept []Step
 	for _, s := range p.plan.Steps {
-		if s.needsAny(gone) {
+		if gone[s.ID] || s.needsAny(gone) {
 			gone[s.ID] = true
 			continue
 		}

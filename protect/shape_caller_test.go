@@ -1,6 +1,7 @@
 package protect
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -161,4 +162,90 @@ func callerAndPeopleScenes() []scene {
 		{tenant: "1", subject: "2", sql: "DELETE FROM app.memberships", want: "42501"},
 		{tenant: "1", subject: "2", sql: projects, want: "2"},
 	}
+}
+
+// Of all tenants of the caller at once, so are their people: with a tenant bound or without.
+func TestCallerAllAndPeople(t *testing.T) {
+	t.Parallel()
+	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
+		t.Parallel()
+		clubsBench(t, c, true, true).bothModes(t, callerAllAndPeopleScenes())
+	})
+}
+
+func callerAllAndPeopleScenes() []scene {
+	const links, names = "SELECT count(*) FROM app.memberships", "SELECT string_agg(name, ',' ORDER BY id) FROM app.users"
+	return []scene{
+		{subject: "2", sql: links, want: "4"}, {subject: "2", sql: names, want: "U1,U2,U3"},
+		{tenant: "1", subject: "2", sql: names, want: "U1,U2,U3"}, {tenant: "3", subject: "2", sql: links, want: "4"},
+		{subject: "4", sql: links, want: "1"}, {subject: "4", sql: names, want: "U4"},
+		{sql: links, want: "0"}, {tenant: "1", sql: "SELECT count(*) FROM app.users", want: "0"},
+		{tenant: "1", subject: "5", sql: links, want: "0"}, {subject: "5", sql: "SELECT count(*) FROM app.users", want: "0"},
+		{subject: "2", sql: "SELECT string_agg(t::text, ',') FROM moat.caller_tenants() t", want: "1,2"},
+		{subject: "2", sql: "UPDATE app.users SET name = 'me'", want: "1"},
+		{subject: "2", sql: "DELETE FROM app.memberships", want: "42501"},
+		{subject: "2", sql: projects, want: "4"},
+	}
+}
+
+// Audit knows the function that policies ask, and sees when it is not what it was.
+func TestCallerTenantsIsAudited(t *testing.T) {
+	t.Parallel()
+	b := clubsBench(t, pgtest.Shared(t), true, true)
+	b.apply(t, GroupEnforce)
+	if found := b.audited(t); len(found) > 0 {
+		t.Fatalf("findings of a sound database: %q", found)
+	}
+	const want = "critical rls-shape app.memberships"
+	var body string
+	conn := b.Conn(t, b.url)
+	if err := conn.QueryRow(t.Context(), "SELECT pg_get_functiondef('moat.caller_tenants()'::regprocedure)").
+		Scan(&body); err != nil {
+		t.Fatal(err)
+	}
+	for _, broken := range []string{"ALTER FUNCTION moat.caller_tenants() SECURITY INVOKER",
+		strings.Replace(body, "WHERE", "WHERE true OR", 1), "ALTER FUNCTION moat.caller_tenants() OWNER TO " +
+			b.Role(t, "keeper", "NOLOGIN")} {
+		b.Exec(t, broken)
+		if found := b.audited(t); !slices.Contains(found, want) {
+			t.Errorf("%s: no %q in %q", broken, want, found)
+		}
+		b.Exec(t, body+"; ALTER FUNCTION moat.caller_tenants() OWNER TO "+b.cfg.Roles.Definer)
+	}
+	if found := b.audited(t); len(found) > 0 {
+		t.Errorf("findings of a mended database: %q", found)
+	}
+}
+
+// Whoever may not make the function gets all that does not need it, and is told the rest.
+func TestCallerTenantsWithoutSuperuser(t *testing.T) {
+	t.Parallel()
+	b := clubsBench(t, pgtest.Shared(t), true, true)
+	admin := b.Role(t, "admin", "LOGIN CREATEROLE")
+	b.Exec(t, "ALTER DATABASE "+b.Name+" OWNER TO "+admin+"; ALTER SCHEMA app OWNER TO "+admin)
+	for _, table := range []string{"tenants", "users", "memberships", "projects"} {
+		b.Exec(t, "ALTER TABLE app."+table+" OWNER TO "+admin)
+	}
+	b.url = b.As(t, admin)
+	left := leftSQL(b.plan(t), "tell policies the caller's tenants")
+	if left == nil {
+		t.Fatalf("the function is not among what is left: %v", b.plan(t).Left)
+	}
+	b.apply(t, GroupEnforce)
+	b.url = b.URL
+	b.playAll(t, []scene{{subject: "2", sql: projects, want: "4"}})
+	b.Exec(t, "CREATE ROLE "+b.cfg.Roles.Definer+" BYPASSRLS; "+strings.Join(left, ";"))
+	b.url = b.As(t, admin)
+	b.apply(t, GroupEnforce)
+	b.url = b.URL
+	b.playAll(t, callerAllAndPeopleScenes())
+}
+
+func leftSQL(plan *Plan, title string) []string {
+	for _, l := range plan.Left {
+		if strings.Contains(l.Title, title) {
+			return l.SQL
+		}
+	}
+	return nil
 }

@@ -89,8 +89,8 @@ func (p *planner) tree() {
 func (p *planner) superuserStep(s Step) {
 	if !p.user.Super {
 		p.leave(Left{Title: s.Title, Reason: "its function must belong to a role with BYPASSRLS, which only a superuser " +
-			"can set up here", SQL: s.SQL})
-		return
+			"can set up here. What needs it is planned once it is there", SQL: s.SQL})
+		p.unable[s.ID] = true
 	}
 	p.add(s)
 }
@@ -107,7 +107,7 @@ func (p *planner) closure(t *catalog.Tree, tenants *table) {
 			Why: "It has that name, but not the columns of the tree that moat keeps. Rename it first."})
 		return
 	}
-	step := Step{ID: stepID(GroupColumns, p.m.Tenants, "tree"), Group: GroupColumns, Table: p.m.Tenants,
+	step := Step{ID: p.treeStep(), Group: GroupColumns, Table: p.m.Tenants, Needs: p.helpers([]string{wall.Using}),
 		Title: "keep the tree of tenants in " + q.String(),
 		SQL:   p.closureSQL(t, tenants, helper, wall, there),
 		Undo:  append(append(helper.Drop(), "DROP TABLE IF EXISTS "+q.SQL()), p.usageOf(Schema)...),
@@ -177,13 +177,30 @@ func (p *planner) tenantLevel(t *catalog.Tree, tenants *table) {
 		"ancestor FROM %[3]s ORDER BY tenant, depth DESC) r\n  WHERE t.%[4]s = r.tenant AND t.%[2]s IS "+
 		"DISTINCT FROM r.ancestor", q.SQL(), catalog.Level, t.Closure().SQL(), sqltext.Ident(p.m.Key)))
 	p.superuserStep(Step{ID: stepID(GroupColumns, q, "level"), Group: GroupColumns, Table: q,
-		Needs: p.ifPlanned(stepID(GroupColumns, q, "tree")), Data: true,
+		Needs: p.ifPlanned(p.treeStep()), Data: true,
 		Title: "keep the topmost tenant in " + catalog.Level, SQL: sql,
 		Undo: append(append(h.Drop(), fmt.Sprintf("REVOKE SELECT ON %s FROM %s", q.SQL(), definer),
 			fmt.Sprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s", q.SQL(), catalog.Level)), p.usageOf(q.Schema)...),
 		Lock: AccessExclusive, Estimate: p.sizeOf(tenants.rel, 20_000),
 		Hazards: []string{"SELECT * sees one more column", "writers of " + key(q) + " wait while it is filled once"},
 		Reason:  "rows of a hot table are found by it in the order of an index, however many tenants are below"})
+}
+
+func (p *planner) treeStep() string { return stepID(GroupColumns, p.m.Tenants, "tree") }
+
+// helpers are the planned steps that make what statements about policies of shapes ask.
+func (p *planner) helpers(sql []string) []string {
+	asks := func(q catalog.QName) bool {
+		return slices.ContainsFunc(sql, func(s string) bool { return strings.Contains(s, q.SQL()) })
+	}
+	var needs []string
+	if tree := p.m.Shapes.Tree; tree != nil && asks(tree.Closure()) {
+		needs = p.ifPlanned(p.treeStep())
+	}
+	if h := p.CallerTenants(); h != nil && asks(h.Function) {
+		needs = append(needs, p.ifPlanned(callerStep(*h))...)
+	}
+	return needs
 }
 
 // ifPlanned is the ID of a step where that is planned, nothing otherwise.

@@ -52,10 +52,12 @@ func (p *planner) shapeWalls(rel *catalog.Relation) {
 		p.askWider(rel)
 	}
 	do, undo = append(p.forget(q), do...), append(p.forget(q), undo...)
-	p.add(p.guarded(Step{ID: stepID(GroupPolicies, q, "walls"), Group: p.policyGroup(&table{rel: rel}), Table: q,
+	p.add(p.guarded(Step{ID: wallsStep(q), Group: p.policyGroup(&table{rel: rel}), Table: q, Needs: p.helpers(do),
 		Title: "policies: " + strings.Join(titles, ", "), SQL: do, Undo: undo, Lock: AccessExclusive,
 		Reason: "restrictive walls by the shapes declared for this table, and what is allowed behind them"}))
 }
+
+func wallsStep(q catalog.QName) string { return stepID(GroupPolicies, q, "walls") }
 
 // askWider asks before a wall takes from a caller what policies of the team's show, where these
 // look up the caller.

@@ -63,29 +63,33 @@ func (p *prover) attackClosure(ctx context.Context, tenants []string) error {
 			worst, script = f, steps
 		}
 	}
-	for _, tenant := range append(slices.Clone(tenants), "") {
-		as, err := p.asCaller(ctx, policy.Caller{Tenant: tenant})
+	callers, err := p.callersOfTree(ctx, tenants)
+	if err != nil {
+		return err
+	}
+	for _, caller := range callers {
+		as, err := p.asCaller(ctx, caller)
 		if err != nil {
 			return err
 		}
 		read := "SELECT count(*), coalesce(sum(pg_catalog.hashtextextended(ancestor::text || ' ' || tenant::text, 0)), 0) " +
 			"FROM " + tree.Closure().SQL()
 		o := p.app.try(ctx, attempt{as: as, steps: []string{read}})
-		want, err := p.operator.guarded(ctx, p.view.Pairs(tenant))
+		want, err := p.operator.guarded(ctx, p.view.Pairs(caller))
 		switch {
 		case err != nil:
 			return fmt.Errorf("compute the pairs of the tree: %w", err)
 		case o.broken != nil:
 			return o.broken
-		case o.err != nil && tenant == "":
+		case o.err != nil && caller.Tenant == "":
 		case o.err != nil:
 			worse(undecided("broken: %s", o.err.Message), append(as, read))
 		case o.last().number() > want[0].number():
-			worse(leak("tenant %s sees %d pairs of the tree, and the parents give %d", tenant, o.last().number(),
-				want[0].number()), append(as, read))
+			worse(leak("%s sees %d pairs of the tree, and the parents give %d", describeCaller(caller),
+				o.last().number(), want[0].number()), append(as, read))
 		case o.last().text() != want[0].text():
-			worse(undecided("broken: tenant %s sees other pairs of the tree than the parents give", tenant),
-				append(as, read))
+			worse(undecided("broken: %s sees other pairs of the tree than the parents give",
+				describeCaller(caller)), append(as, read))
 		}
 	}
 	as, err := p.app.bind.to(ctx, p.a)
@@ -100,4 +104,23 @@ func (p *prover) attackClosure(ctx context.Context, tenants []string) error {
 	p.report.Add(prove.Probe{Attack: "pairs of the tree", Object: tree.Closure().String(), Verdict: worst.verdict,
 		Reason: worst.reason, Script: strings.Join(script, ";\n")})
 	return ctx.Err()
+}
+
+// callersOfTree are those whose pairs are compared: each tenant and none, by everybody whom the
+// memberships tell apart where a caller sees what is below all of their tenants.
+func (p *prover) callersOfTree(ctx context.Context, tenants []string) ([]policy.Caller, error) {
+	people := []person{{}}
+	if p.view.CallerTenants() != nil {
+		var err error
+		if people, err = p.subjects(ctx, &target{rel: p.view.Relation(p.model.Tenants)}); err != nil {
+			return nil, err
+		}
+	}
+	var all []policy.Caller
+	for _, tenant := range append(slices.Clone(tenants), "") {
+		for _, who := range people {
+			all = append(all, policy.Caller{Tenant: tenant, Subject: who.subject, Issuer: who.issuer})
+		}
+	}
+	return all, nil
 }

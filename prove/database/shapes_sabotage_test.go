@@ -144,7 +144,7 @@ func TestEveryPartIsMissed(t *testing.T) {
 	pgtest.Full(t) // short: TestSabotagesTogether
 	n, both := 0, 0
 	for _, round := range parts {
-		s := newShaped(t)
+		s := newShaped(t, false)
 		fill := strings.NewReplacer("«app»", s.app, "«tree»", s.tree)
 		clean := s.found(t)
 		said := make([]string, len(round))
