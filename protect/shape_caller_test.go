@@ -212,8 +212,9 @@ func TestCallerTenantsIsAudited(t *testing.T) {
 		}
 		b.Exec(t, body+"; ALTER FUNCTION moat.caller_tenants() OWNER TO "+b.cfg.Roles.Definer)
 	}
+	b.seal(t)
 	if found := b.audited(t); len(found) > 0 {
-		t.Errorf("findings of a mended database: %q", found)
+		t.Errorf("findings of a mended database, sealed: %q", found)
 	}
 }
 

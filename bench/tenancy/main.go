@@ -72,7 +72,7 @@ func run(ctx context.Context, major, rows int, window time.Duration, sealed bool
 		if !strings.HasPrefix(c.who+" "+c.what, only) {
 			continue
 		}
-		kept, err := c.measure(ctx, out, window)
+		kept, err := c.measure(ctx, out, window, s.fresh)
 		if err != nil {
 			return fmt.Errorf("%s, %s: %w", c.who, c.what, err)
 		}

@@ -37,6 +37,13 @@ func (s *set) close() {
 	}
 }
 
+// fresh has all connections opened anew.
+func (s *set) fresh() {
+	for _, p := range s.pools {
+		p.Reset()
+	}
+}
+
 // setUp makes the plain schema, copies it, and protects the original with the tree and the
 // copy without: both have the same rows.
 func setUp(ctx context.Context, server *postgres.Server, rows int, sealed bool) (*set, error) {
