@@ -346,6 +346,9 @@ func (a *analyst) helperValue(n *catalog.Node, depth int) value {
 	if f != nil && slices.Contains(a.m.Trusted, f.QName()) {
 		return value{kind: valueTenant, setting: a.m.Setting}
 	}
+	if setting := a.v.sealedFact(f, n.Args); setting != "" && slices.Contains(a.m.Trusted, SealedTenant()) {
+		return value{kind: a.settingKind(setting, nil), setting: setting, text: true}
+	}
 	alternatives := a.enter(n, f)
 	if alternatives == nil {
 		return value{} // whatever its name is

@@ -16,6 +16,15 @@ func SealedTenant() catalog.QName {
 	return catalog.QName{Schema: catalog.OwnSchema, Name: "current_tenant"}
 }
 
+// sealedFact is the setting in whose place a call of a sealed fact stands; "" for another call.
+func (v *View) sealedFact(f *catalog.Function, args []*catalog.Node) string {
+	if f == nil || f.Schema != catalog.OwnSchema || f.Name != "current_fact" || !f.Definer || len(args) != 1 {
+		return ""
+	}
+	subject, role := v.Facts()
+	return map[string]string{"subject": subject, "issuer": v.IssuerSetting(), "role": role}[bare(args[0]).Value]
+}
+
 // SealedTenantCall is the current tenant in sealed mode, as a text, and SealedFact another
 // fact of the scope: its subject, issuer or role.
 func SealedTenantCall() string { return SealedTenant().String() + "()" }

@@ -48,6 +48,11 @@ func TestShapesAreAudited(t *testing.T) {
 	if found := b.audited(t); len(found) > 0 {
 		t.Fatalf("findings of a sound database: %q", found)
 	}
+	unseal := b.seal(t)
+	if found := b.audited(t); len(found) > 0 {
+		t.Errorf("findings of a sound sealed database: %q", found)
+	}
+	unseal()
 	for _, x := range []struct{ do, undo, want string }{
 		{"ALTER TABLE app.tenants DISABLE TRIGGER moat_tenant_tree",
 			"ALTER TABLE app.tenants ENABLE TRIGGER moat_tenant_tree",
