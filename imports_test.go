@@ -20,8 +20,8 @@ const modulePath = "github.com/moat-db/moat"
 // imports nothing of the house.
 var levels = map[string]int{
 	"internal/list": -2, "internal/alive": -1, "internal/sqltext": -1, "internal/filelock": -1, "internal/guard": -1,
-	"telemetry": -1,
-	"":          0, "catalog": 1, "baseline": 2, "auth": 1, "moatsql": 1,
+	"internal/releases": -1, "telemetry": -1,
+	"": 0, "catalog": 1, "baseline": 2, "auth": 1, "moatsql": 1,
 	"internal/apikey": 2, "internal/body": 2, "policy": 3, "tenancy": 4, "internal/ledger": 5, "internal/standing": 4,
 	"seal": 5, "why": 6, "audit": 6, "protect": 6, "prove": 6, "lifecycle": 6,
 	"watch": 7, "internal/serving": 7, "api": 8, "proxy": 8, "portal": 9,

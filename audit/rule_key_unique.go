@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/list"
+	"github.com/moat-db/moat/internal/releases"
 	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
@@ -50,13 +51,13 @@ func lessened(found Finding) Finding {
 // worsen makes a finding about a key critical where the release hands whoever meets a
 // row by it all of the row.
 func (f *facts) worsen(found Finding, r *catalog.Relation, x *catalog.Index) Finding {
-	if !f.hasFlaw(upsertFlaw) || !f.upsertMeets(r, x) {
+	if !releases.UpsertFixed().Open(f.release()) || !f.upsertMeets(r, x) {
 		return found
 	}
 	found.Severity = Critical
 	found.Message = "An INSERT … ON CONFLICT DO UPDATE with another tenant's value of this key reads that tenant's row."
 	found.Why += fmt.Sprintf(" PostgreSQL %s evaluates the WHERE of ON CONFLICT before it checks the policies (%s).",
-		release(f.s.Version), upsertFlaw)
+		releases.Name(f.s.Version), releases.UpsertFlaw)
 	return found
 }
 
