@@ -129,22 +129,3 @@ func (f *facts) membershipsTo(app, role string, mode catalog.Mode) []catalog.Mem
 		return m.Member == app && mode.Follows(m) && f.look.Joined(m.Role, role, mode)
 	})
 }
-
-// switchOnly reports whether a role is only a door to others: it inherits nothing and
-// has no privilege on any tenant table itself, like PostgREST's authenticator.
-func (f *facts) switchOnly(role string) bool {
-	if len(f.look.RolesOf(role, catalog.Usage)) > 1 {
-		return false
-	}
-	for _, r := range f.tenantTables {
-		if r.Owner == role {
-			return false
-		}
-		for p := range r.Grants() {
-			if p.Grantee == role {
-				return false
-			}
-		}
-	}
-	return true
-}

@@ -3,7 +3,6 @@ package audit
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/policy"
@@ -38,7 +37,7 @@ var ruleRLSSharedPeople = Rule{
 // peopleIn says why a table seems to list people, "" when nothing speaks for it.
 func (f *facts) peopleIn(r *catalog.Relation) string {
 	for i := range r.Columns {
-		if personal(r.Columns[i].Name) {
+		if policy.NamesPersonal(r.Columns[i].Name) {
 			return "it has the column " + r.Columns[i].Name
 		}
 	}
@@ -46,18 +45,6 @@ func (f *facts) peopleIn(r *catalog.Relation) string {
 		return "the memberships in " + link.QName().String() + " refer to it"
 	}
 	return ""
-}
-
-// personal reports whether a column, by its name, holds what identifies a person or lets
-// somebody in as one.
-func personal(column string) bool {
-	name := strings.ToLower(strings.ReplaceAll(column, "_", ""))
-	exact := []string{"email", "emailaddress", "mail", "phone", "phonenumber", "mobile", "password", "passwd", "token",
-		"secret", "apikey", "ssn", "iban"}
-	return slices.Contains(exact, name) || slices.ContainsFunc(
-		[]string{"passwordhash", "passworddigest", "hashedpassword", "encryptedpassword", "accesstoken", "refreshtoken",
-			"firstname", "lastname", "dateofbirth"},
-		func(part string) bool { return strings.Contains(name, part) })
 }
 
 // membershipOf returns a tenant table whose rows say which tenant a row of name belongs

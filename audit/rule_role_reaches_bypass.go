@@ -27,7 +27,7 @@ func (f *facts) reachesBypass(app, role string) Finding {
 		fmt.Sprintf("One injected SET ROLE %s exposes every tenant's rows.", role),
 		fmt.Sprintf("%s is a member of %s, which bypasses row-level security. The attribute is not inherited, but SET "+
 			"ROLE acquires it, even with NOINHERIT.", app, role))
-	if f.switchOnly(app) {
+	if f.look.SwitchOnly(app, f.tenantTables) {
 		// PostgREST's authenticator: it must be able to become every role it serves.
 		return x.at(Low).decide("%s has no privileges of its own and only switches to other roles. If %s is one of them "+
 			"on purpose, let no request choose it without a verified token. Otherwise revoke it.", app, role)

@@ -29,6 +29,18 @@ func NamesPeople(text string) bool {
 		func(word string) bool { return strings.Contains(strings.ToLower(text), word) })
 }
 
+// NamesPersonal reports whether a column, by its name, holds what identifies a person or lets
+// somebody in as one.
+func NamesPersonal(column string) bool {
+	name := strings.ToLower(strings.ReplaceAll(column, "_", ""))
+	exact := []string{"email", "emailaddress", "mail", "phone", "phonenumber", "mobile", "password", "passwd", "token",
+		"secret", "apikey", "ssn", "iban"}
+	return slices.Contains(exact, name) || slices.ContainsFunc(
+		[]string{"passwordhash", "passworddigest", "hashedpassword", "encryptedpassword", "accesstoken", "refreshtoken",
+			"firstname", "lastname", "dateofbirth"},
+		func(part string) bool { return strings.Contains(name, part) })
+}
+
 // roleColumn reports whether a column, by its name, says what a member may do.
 func roleColumn(name string) bool {
 	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))

@@ -56,17 +56,51 @@ func (p *planner) tenantTable(rel *catalog.Relation, tm catalog.TableModel) {
 	p.keep(t)
 }
 
-// sharedTable keeps a table whose sharing was said or shows in the grants of today.
-// That nobody may write to a table says nothing yet of who may read it.
+// sharedTable keeps a table whose sharing was said or shows in the grants of today, unless
+// it lists people: those of one tenant are hardly meant for every other. That nobody may
+// write to a table says nothing yet of who may read it.
 func (p *planner) sharedTable(rel *catalog.Relation, tm catalog.TableModel) {
 	granted := slices.ContainsFunc(rel.Privileges, func(h catalog.Privilege) bool {
 		return h.Name == "SELECT" && h.Grantee != rel.Owner && (h.Grantee == "" || slices.Contains(p.m.Roles, h.Grantee))
 	})
-	if granted || slices.Contains(p.c.Shared, key(tm.Table)) {
+	said := slices.Contains(p.c.Shared, key(tm.Table))
+	people := p.peopleIn(rel)
+	if said || granted && people == "" {
 		p.shared = append(p.shared, rel)
 		return
 	}
+	if granted {
+		tm.Why += ", but " + people
+	}
 	p.unknown(rel, tm)
+}
+
+// peopleIn says why a table seems to list people, "" when nothing speaks for it.
+func (p *planner) peopleIn(rel *catalog.Relation) string {
+	for _, c := range rel.Columns {
+		if policy.NamesPersonal(c.Name) {
+			return "it has the column " + c.Name
+		}
+	}
+	for _, ref := range p.References(rel.QName()) {
+		t := p.Table(ref.From.QName())
+		if t != nil && t.Class == catalog.TenantTable && policy.NamesPeople(rel.Name+" "+ref.From.Name) &&
+			p.linksPeople(&table{rel: ref.From, class: t.Class, column: t.Column}) {
+			return "the memberships in " + key(ref.From.QName()) + " refer to it"
+		}
+	}
+	return ""
+}
+
+// untilDecided says what the application role may do meanwhile.
+func (p *planner) untilDecided(rel *catalog.Relation) string {
+	app := p.c.Roles.Application
+	if p.Role(app) != nil && slices.ContainsFunc(dml(), func(verb string) bool {
+		return p.HasTablePrivilege(app, rel, verb)
+	}) {
+		return "Until you decide, " + app + " keeps the rights that it has on it."
+	}
+	return "Until you decide, the application role gets no privileges on it."
 }
 
 func (p *planner) keep(t *table) {
@@ -207,15 +241,15 @@ func (p *planner) unknown(rel *catalog.Relation, tm catalog.TableModel) {
 		return
 	}
 	why := tm.Why
-	sql, columns := p.unkeyed(rel)
+	sql, columns, gone := p.unkeyed(rel)
 	if len(sql) > 0 {
 		why += fmt.Sprintf(". By the %s, %s %s: with such a foreign key, a row belongs to the tenant of the row that it "+
-			"refers to", english.Plural(len(columns), "name"), english.And(columns),
-			english.Plural(len(columns), "refers to a table of tenants", "refer to tables of tenants"))
+			"refers to%s", english.Plural(len(columns), "name"), english.And(columns),
+			english.Plural(len(columns), "refers to a table of tenants", "refer to tables of tenants"), gone)
 	}
 	p.decide(Decision{ID: "class/" + key(tm.Table), Table: tm.Table,
 		Question: "Do all tenants share " + key(tm.Table) + ", or is its tenant column missing?",
-		Why:      why + ". Until you decide, the application role gets no privileges on it.", SQL: sql,
+		Why:      why + ". " + p.untilDecided(rel), SQL: sql,
 		Config: strings.Join(p.unknownAnswers(rel), "\n")})
 }
 

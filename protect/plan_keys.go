@@ -35,6 +35,7 @@ func (p *planner) keys() {
 		p.globalUniques(t)
 		p.exclusions(t)
 	}
+	p.noteSurrogates()
 }
 
 // referredTo reports whether a table of tenants refers to t: only then is a key with the
@@ -133,9 +134,8 @@ func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 		return
 	}
 	if slices.Equal(k.RefColumns, []string{parent.column}) {
-		p.decide(Decision{ID: "foreign-key/" + key(t.rel.QName()) + "/" + k.Name, Table: t.rel.QName(), Object: k.Name,
-			Question: fmt.Sprintf("%s may refer to another tenant in %s. Is that intended?", strings.Join(k.Columns, ", "),
-				key(parent.rel.QName())),
+		p.askKey(t, k, Decision{Question: fmt.Sprintf("%s may refer to another tenant in %s. Is that intended?",
+			strings.Join(k.Columns, ", "), key(parent.rel.QName())),
 			Why: "This foreign key refers to a tenant, but not with the tenant column: a row can name any tenant, and " +
 				"thereby find out whether it exists.",
 			SQL: []string{fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", t.rel.QName().SQL(), sqltext.Ident(k.Name))}})
@@ -146,8 +146,8 @@ func (p *planner) foreignKey(t *table, k catalog.Constraint) {
 		why = fmt.Sprintf("The tenant column is %s here and %s in %s.", t.typ, parent.typ, key(parent.rel.QName()))
 	}
 	if why != "" {
-		p.decide(Decision{ID: "foreign-key/" + key(t.rel.QName()) + "/" + k.Name, Table: t.rel.QName(), Object: k.Name,
-			Question: "How should " + k.Name + " include the tenant?", Why: why})
+		p.askKey(t, k, Decision{Question: "How should " + k.Name + " include the tenant?", Why: why + reaches(k),
+			SQL: p.otherAction(t, k), Blocks: reaches(k) != ""})
 		return
 	}
 	n := p.carrying(t, parent, k)
@@ -203,8 +203,8 @@ func (p *planner) cannotCarry(k catalog.Constraint) string {
 	switch {
 	case sets && p.major() < 15:
 		return "ON DELETE " + strings.ToUpper(k.OnDelete) +
-			" of a composite key would also clear the tenant column: listing the columns to clear needs PostgreSQL 15. Use " +
-			"CASCADE or RESTRICT, or upgrade."
+			" of a key that includes the tenant would also clear the tenant column: a list of the columns to clear needs " +
+			"PostgreSQL 15. Upgrade, or give the key another action and plan again."
 	case k.OnUpdate == "set null" || k.OnUpdate == "set default":
 		return "ON UPDATE " + strings.ToUpper(k.OnUpdate) + " of a composite key would also clear the tenant column."
 	case k.MatchFull && len(k.Columns) > 1:
@@ -223,9 +223,10 @@ func (p *planner) mendActions(t, parent *table, k catalog.Constraint) {
 	}
 	rest := without(k.Columns, t.column)
 	if p.major() < 15 || len(rest) == 0 {
-		p.decide(Decision{ID: "foreign-key/" + key(t.rel.QName()) + "/" + k.Name, Table: t.rel.QName(), Object: k.Name,
+		p.askKey(t, k, Decision{
 			Question: "Which action should " + k.Name + " have instead of ON DELETE " + strings.ToUpper(k.OnDelete) + "?",
-			Why:      "It also clears the tenant column: deleting the parent leaves rows that belong to nobody."})
+			Why:      "It also clears the tenant column: deleting the parent leaves rows that belong to nobody.",
+			SQL:      p.otherAction(t, k)})
 		return
 	}
 	n := newKey{table: t, parent: parent, old: k, columns: k.Columns, refs: k.RefColumns}
@@ -255,6 +256,8 @@ func (p *planner) globalUniques(t *table) {
 			p.tenantUnique(t, x)
 		case !tied:
 			p.askUnique(t, x, full)
+		case p.handsOver(t, &x):
+			p.askTied(t, x, full)
 		}
 	}
 }
@@ -303,8 +306,7 @@ func (p *planner) askUnique(t *table, x catalog.Index, full string) {
 		d.Question = fmt.Sprintf("Values of the primary key %s can be guessed. Add the tenant to it?", x.Name)
 	}
 	if f := p.upserting(t, &x); f != "" {
-		d.Why += fmt.Sprintf(" %s writes ON CONFLICT (%s), which would fail: put %s into its list in the same change.", f,
-			keyList(x), t.column)
+		d.Why += wouldFail(t, x, f)
 	}
 	p.decide(d)
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/list"
+	"github.com/moat-db/moat/internal/sqltext"
 	"github.com/moat-db/moat/policy"
 )
 
@@ -56,10 +58,35 @@ func (p *planner) askMembers() {
 		if !p.linksPeople(t) || slices.Contains(p.c.WritableMembers, key(q)) {
 			continue
 		}
+		why := "It says who belongs to which tenant, and who may write there can let anybody in, or raise a role. "
+		sql := p.takeWrites(t.rel)
+		if len(sql) > 0 {
+			why += fmt.Sprintf("%s may write there today, and the plan takes nothing from it. Say yes, or take the right away "+
+				"and add people through a function of %s.", p.c.Roles.Application, p.c.Roles.Definer)
+		} else {
+			why += fmt.Sprintf("So %s gets no more than SELECT. Add people through a function of %s, or say yes.",
+				p.c.Roles.Application, p.c.Roles.Definer)
+		}
 		p.decide(Decision{ID: "members/" + key(q), Table: q,
-			Question: fmt.Sprintf("May the application write to %s?", key(q)),
-			Why: "It says who belongs to which tenant. The application role gets SELECT only: whoever may write there can " +
-				"let anybody in, or raise a role. Add people through a function of " + p.c.Roles.Definer + ", or say yes.",
+			Question: fmt.Sprintf("May the application write to %s?", key(q)), Why: why, SQL: sql,
 			Config: fmt.Sprintf("protect: {writable_memberships: [%s]}", key(q))})
 	}
+}
+
+// takeWrites are the statements that take from the application role what it may write on a
+// table today, and would go on to; none where it may not.
+func (p *planner) takeWrites(r *catalog.Relation) []string {
+	app := p.c.Roles.Application
+	if p.Role(app) == nil {
+		return nil
+	}
+	return list.Pick(p.RolesOf(app, catalog.Usage), func(role string) (string, bool) {
+		held := list.Pick([]string{"INSERT", "UPDATE", "DELETE"}, func(verb string) (string, bool) {
+			return verb, slices.ContainsFunc(heldOn(r), func(h catalog.Privilege) bool {
+				return h.Grantee == role && (h.Name == verb || strings.HasPrefix(h.Name, verb+" (")) && !p.beyond(r, h.Name)
+			})
+		})
+		return fmt.Sprintf("REVOKE %s ON %s FROM %s", strings.Join(held, ", "), r.QName().SQL(), sqltext.Ident(role)),
+			len(held) > 0 && role != r.Owner
+	})
 }

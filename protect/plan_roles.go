@@ -9,7 +9,6 @@ import (
 	"github.com/moat-db/moat/internal/list"
 	"github.com/moat-db/moat/internal/migrations/tools"
 	"github.com/moat-db/moat/internal/sqltext"
-	"github.com/moat-db/moat/policy"
 )
 
 // roles plans the roles that are missing and what they are granted. What takes a
@@ -122,43 +121,6 @@ func (p *planner) checkApplication() {
 			Reason:  "the attributes " + strings.Join(reset, ", ") + " let the role bypass every policy"})
 	}
 	p.askMemberships(role.Name)
-}
-
-// askConnections asks about the roles that reach tenants' rows today: the policy of
-// the application role is not for them.
-func (p *planner) askConnections() {
-	app := p.c.Roles.Application
-	for _, role := range p.m.Roles {
-		r := p.Role(role)
-		if role == app || r == nil || r.Super || slices.Contains(p.c.Retired, role) || p.Joined(role, app, catalog.Usage) ||
-			p.m.Shapes.Tree != nil && role == p.m.Shapes.Tree.Role ||
-			slices.Contains([]string{p.c.Roles.Owner, p.c.Roles.Operator, p.c.Roles.Definer}, role) {
-			continue
-		}
-		why := "It has privileges on tenants' tables, but " + policy.Access +
-			" does not apply to it: from group enforce on it sees no rows there."
-		if r.BypassRLS {
-			why = "It has privileges on tenants' tables, and no policy applies to it."
-		}
-		// An owner runs migrations, and what PUBLIC may every role of the cluster may; who was
-		// granted rights on rows reads and writes them.
-		p.decide(Decision{ID: "connect/" + role, Object: role, Blocks: p.entitled(role),
-			Question: fmt.Sprintf("Does the application connect as %s today?", role),
-			Why: why + fmt.Sprintf(" Connect as %s instead, or keep the role and name it in moat.yaml. A job that needs "+
-				"every tenant's rows can use %s.", app, p.c.Roles.Operator),
-			Config: fmt.Sprintf("roles: {application: %s}   # keep it\nprotect: {retired_roles: [%s]}   # or: it connects "+
-				"no more", role, role)})
-	}
-}
-
-// entitled reports whether somebody has given a role rights on rows of tenants.
-func (p *planner) entitled(role string) bool {
-	roles := p.RolesOf(role, catalog.Usage)
-	return slices.ContainsFunc(p.tables, func(t *table) bool {
-		return slices.ContainsFunc(t.rel.Privileges, func(h catalog.Privilege) bool {
-			return h.Grantee != "" && h.Grantee != t.rel.Owner && slices.Contains(roles, h.Grantee)
-		})
-	})
 }
 
 func (p *planner) askMemberships(app string) {

@@ -39,6 +39,9 @@ func (p *planner) trigger(t *table, tr catalog.Trigger, f *catalog.Function) {
 		return
 	}
 	all, unread := p.writes(f, nil)
+	for _, w := range all {
+		p.askCopy(t, tr, w.table)
+	}
 	if f.Definer {
 		p.definerTrigger(t, tr, f, all)
 		return
@@ -50,6 +53,21 @@ func (p *planner) trigger(t *table, tr catalog.Trigger, f *catalog.Function) {
 	for _, w := range all {
 		p.reach(t, tr, f, w)
 	}
+}
+
+// askCopy asks about a table that counts as shared and gets rows from a trigger of a tenant
+// table: whoever reads it reads what every tenant writes.
+func (p *planner) askCopy(t *table, tr catalog.Trigger, to *catalog.Relation) {
+	q := key(to.QName())
+	asked := slices.ContainsFunc(p.plan.Decisions, func(d Decision) bool { return d.ID == "class/"+q })
+	if asked || to.RLS || !slices.Contains(p.shared, to) || slices.Contains(p.c.Shared, q) {
+		return
+	}
+	p.decide(Decision{ID: "class/" + q, Table: to.QName(),
+		Question: fmt.Sprintf("Do all tenants share %s, or does it hold copies of their rows?", q),
+		Why: fmt.Sprintf("The application may read it, and trigger %s of %s writes to it. %s", tr.Name,
+			key(t.rel.QName()), p.untilDecided(to)),
+		Config: strings.Join(p.unknownAnswers(to), "\n")})
 }
 
 // writes lists what a function writes, and what the functions write that it calls. unread

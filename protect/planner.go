@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/internal/english"
+	"github.com/moat-db/moat/internal/list"
+	"github.com/moat-db/moat/internal/sqltext"
 
 	"github.com/moat-db/moat/baseline"
 	"github.com/moat-db/moat/catalog"
@@ -286,17 +288,35 @@ func (p *planner) major() int { return p.s.Version / 10000 }
 
 // connect says who connects as whom from now on.
 func (p *planner) connect() string {
-	app, owner := p.c.Roles.Application, "an owner is bound by the policies, so that its UPDATE changes 0 rows and its "+
-		"pg_dump fails."
-	said := fmt.Sprintf("Connect the application as %[1]s: put %[1]s in place of the user in its connection string. "+
-		"The role has no password: set one with \\password %[1]s in psql, or use certificate or peer authentication. "+
-		"From group enforce on, ", app)
+	owner := "an owner is bound by the policies, so that its UPDATE changes 0 rows and its pg_dump fails."
+	said := p.connectAs() + " From group enforce on, "
 	if p.operator {
 		return said + "run migrations, backfills and pg_dump as " + p.c.Roles.Operator + ", or as a superuser: " +
 			owner
 	}
 	return said + owner + " Without a role that has BYPASSRLS, back up with the provider's snapshots, and change rows " +
 		"one tenant at a time, or before."
+}
+
+// connectAs says which role the application connects as: the application role, or a login
+// that becomes it where it is none itself.
+func (p *planner) connectAs() string {
+	app := p.c.Roles.Application
+	r := p.Role(app)
+	if r == nil || r.Login {
+		return fmt.Sprintf("Connect the application as %[1]s: put %[1]s in place of the user in its connection string. "+
+			"If the role has no password yet, set one with \\password %[1]s in psql, or use certificate or peer "+
+			"authentication.", app)
+	}
+	logins := list.Pick(p.s.Roles, func(l catalog.Role) (string, bool) {
+		return l.Name, l.Login && !l.Super && !l.BypassRLS && p.Joined(l.Name, app, catalog.Set)
+	})
+	if len(logins) == 0 {
+		return fmt.Sprintf("%[1]s cannot log in: make a login role for the application, with GRANT %[2]s TO it, that "+
+			"becomes %[1]s with SET ROLE.", app, sqltext.Ident(app))
+	}
+	return fmt.Sprintf("%[1]s cannot log in: connect the application as %[2]s, which may become it, and let it SET ROLE "+
+		"%[3]s, as PostgREST does for each request.", app, english.Or(logins), sqltext.Ident(app))
 }
 
 func key(q catalog.QName) string { return q.String() }

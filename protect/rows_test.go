@@ -112,7 +112,7 @@ func decisionIDs(p *Plan) []string {
 
 func relation(s *catalog.Snapshot, name string) *catalog.Relation {
 	for i := range s.Relations {
-		if s.Relations[i].Schema == "app" && s.Relations[i].Name == name {
+		if slices.Contains([]string{"app", "public"}, s.Relations[i].Schema) && s.Relations[i].Name == name {
 			return &s.Relations[i]
 		}
 	}

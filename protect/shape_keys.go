@@ -41,10 +41,10 @@ func (p *planner) ownerKey(t, parent *table, k catalog.Constraint) {
 	}
 	sets := k.OnDelete == "set null" || k.OnDelete == "set default"
 	if t.rel.Kind == catalog.PartitionedTable || len(r.columns) != 1 || sets {
-		p.decide(Decision{ID: "foreign-key/" + key(t.rel.QName()) + "/" + k.Name, Table: t.rel.QName(), Object: k.Name,
+		p.askKey(t, k, Decision{Blocks: reaches(k) != "",
 			Question: "How should " + k.Name + " allow the tenant's own rows and those it may read, and no others?",
 			Why: "moat plans such a key for one column of a table without partitions, with no action that clears columns. " +
-				"docs/explanation/tenancy.md shows the key."})
+				"docs/explanation/tenancy.md shows the key." + reaches(k)})
 		return
 	}
 	p.indexFor(t.rel, t.rel.QName(), append([]string{r.owner}, r.columns...))

@@ -263,8 +263,7 @@ func (p *planner) askPeople(rel *catalog.Relation, tm catalog.TableModel) bool {
 		p.decide(Decision{ID: "class/" + q, Table: tm.Table,
 			Question: fmt.Sprintf("Do all tenants share %s, or does each see only the rows that its own %s name?", q, through),
 			Why: tm.Why + ". With members a tenant sees those rows, and of them only the columns listed, as of people who " +
-				"belong to it: leave out what no colleague should read. Until you decide, the application role gets no " +
-				"privileges on it.",
+				"belong to it: leave out what no colleague should read. " + p.untilDecided(rel),
 			Config: fmt.Sprintf("tables: {members: {%[1]s: {through: %[2]s, person: %[3]s, columns: [%[4]s]}}}\n"+
 				"tables: {shared: [%[1]s]}   # or: every tenant reads it", q, through, ref.Key.Columns[0], shown(rel))})
 		return true

@@ -6,22 +6,56 @@ import (
 	"strings"
 
 	"github.com/moat-db/moat/catalog"
-	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/internal/english"
 )
 
 // unkeyed are the foreign keys that a table of unknown tenants seems to lack: its column is named
-// for a table of tenants and of the type of that one's key, as where an ORM keeps no keys.
-func (p *planner) unkeyed(rel *catalog.Relation) (sql, columns []string) {
+// for a table of tenants and of the type of that one's key, as where an ORM keeps no keys. why says
+// what they do when a row goes.
+func (p *planner) unkeyed(rel *catalog.Relation) (sql, columns []string, why string) {
+	var like, none []string
 	for _, c := range rel.Columns {
-		to, key := p.namedFor(rel, c)
+		to, of := p.namedFor(rel, c)
 		if to == nil {
 			continue
 		}
+		k := catalog.Constraint{Columns: []string{c.Name}, References: to.QName(), RefColumns: []string{of},
+			OnDelete: p.usualDelete(to, of)}
+		if clears := k.OnDelete == "set null" || k.OnDelete == "set default"; clears && (c.NotNull || p.major() < 15) {
+			k.OnDelete = "" // the one would fail, and the other cannot include the tenant
+		}
+		if k.OnDelete == "" {
+			none = append(none, key(to.QName()))
+		} else {
+			like = append(like, key(to.QName()))
+		}
 		columns = append(columns, c.Name)
-		sql = append(sql, fmt.Sprintf("ALTER TABLE %s ADD FOREIGN KEY (%s) REFERENCES %s (%s)", rel.QName().SQL(),
-			sqltext.Ident(c.Name), to.QName().SQL(), sqltext.Ident(key)))
+		sql = append(sql, fmt.Sprintf("ALTER TABLE %s ADD %s", rel.QName().SQL(), k.ForeignKeySQL()))
 	}
-	return sql, columns
+	if len(like) > 0 {
+		why += ". ON DELETE is that of the other keys to " + english.And(like)
+	}
+	if len(none) > 0 {
+		why += ". Without ON DELETE, a row of " + english.Or(none) + " cannot be deleted while rows here refer to it; with " +
+			"ON DELETE CASCADE they go with it"
+	}
+	return sql, columns, why
+}
+
+// usualDelete is what the foreign keys to a table do when a row of it is deleted; "" where
+// there are none, or where they differ.
+func (p *planner) usualDelete(to *catalog.Relation, of string) string {
+	var all []string
+	for _, ref := range p.References(to.QName()) {
+		if slices.Contains(ref.Key.RefColumns, of) && !ref.Key.Inherited {
+			all = append(all, ref.Key.OnDelete)
+		}
+	}
+	slices.Sort(all)
+	if all = slices.Compact(all); len(all) != 1 || all[0] == "no action" {
+		return ""
+	}
+	return all[0]
 }
 
 // namedFor is the table of tenants that a column is named for, with its key; nil where there is
