@@ -8,6 +8,7 @@ import (
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/releases"
 	"github.com/moat-db/moat/internal/sqltext"
+	"github.com/moat-db/moat/policy"
 )
 
 // askKey asks about a foreign key that no step can give the tenant, unless a person said that
@@ -75,19 +76,25 @@ func (p *planner) handsOver(t *table, x *catalog.Index) bool {
 	})
 }
 
-// askTied asks about a key that only the release makes a way to other tenants' rows.
-func (p *planner) askTied(t *table, x catalog.Index, full string) {
-	d := Decision{ID: "unique/" + full, Table: t.rel.QName(), Object: x.Name,
-		Question: fmt.Sprintf("%s is unique across all tenants. May it be unique within each tenant instead?", x.Name),
-		Why: fmt.Sprintf("Only who knows the key of a row of another tenant's, which a foreign key here refers to, meets "+
-			"its values. But on PostgreSQL %s, INSERT … ON CONFLICT shows them that tenant's row (%s). The tenant in the key "+
-			"ends that, and so does the update. %s", releases.Name(p.s.Version), releases.UpsertFlaw,
-			releases.UpsertFixed().Update(p.s.Version)),
-		Config: fmt.Sprintf("protect: {tenant_led_uniques: [%s]}", full)}
-	if f := p.upserting(t, &x); f != "" {
-		d.Why += wouldFail(t, x, f)
+// askTied asks about the keys of a table that only the release makes a way to other
+// tenants' rows.
+func (p *planner) askTied(t *table) {
+	for x, full := range p.untenanted(t) {
+		if slices.Contains(p.c.TenantLedUniques, full) || !policy.Tied(t.rel, x, t.column, p.ties) || !p.handsOver(t, x) {
+			continue
+		}
+		d := Decision{ID: "unique/" + full, Table: t.rel.QName(), Object: x.Name,
+			Question: fmt.Sprintf("%s is unique across all tenants. May it be unique within each tenant instead?", x.Name),
+			Why: fmt.Sprintf("To meet another tenant's values, one has to know the key of that tenant's row which a foreign "+
+				"key here refers to. But on PostgreSQL %s, INSERT … ON CONFLICT then shows the whole row (%s). The tenant in "+
+				"the key closes this, and so does the update. %s", releases.Name(p.s.Version), releases.UpsertFlaw,
+				releases.UpsertFixed().Update(p.s.Version)),
+			Config: fmt.Sprintf("protect: {tenant_led_uniques: [%s]}", full)}
+		if f := p.upserting(t, x); f != "" {
+			d.Why += wouldFail(t, *x, f)
+		}
+		p.decide(d)
 	}
-	p.decide(d)
 }
 
 // wouldFail says of a function that it names the columns of a key in ON CONFLICT.
@@ -96,7 +103,7 @@ func wouldFail(t *table, x catalog.Index, function string) string {
 		keyList(x), t.column)
 }
 
-// noteSurrogates says that keys which the database draws stay as they are, where this
+// noteSurrogates says that keys whose values nobody chooses stay as they are, where this
 // release shows rows by them.
 func (p *planner) noteSurrogates() {
 	var names []string
@@ -115,7 +122,7 @@ func (p *planner) noteSurrogates() {
 	if len(names) > 3 {
 		few += fmt.Sprintf(" and %d more", len(names)-3)
 	}
-	p.note("server", fmt.Sprintf("PostgreSQL %s shows a row to whoever writes ON CONFLICT with its key (%s). The "+
-		"plan leaves keys that the database draws without the tenant: %s. %s", releases.Name(p.s.Version),
+	p.note("server", fmt.Sprintf("PostgreSQL %s shows a row to whoever writes ON CONFLICT with its key (%s). "+
+		"Keys of ids and numbers stay without the tenant: %s. %s", releases.Name(p.s.Version),
 		releases.UpsertFlaw, few, releases.UpsertFixed().Update(p.s.Version)))
 }

@@ -2,6 +2,7 @@ package protect
 
 import (
 	"fmt"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -34,6 +35,9 @@ func (p *planner) keys() {
 	for _, t := range p.tables {
 		p.globalUniques(t)
 		p.exclusions(t)
+	}
+	for _, t := range p.tables {
+		p.askTied(t)
 	}
 	p.noteSurrogates()
 }
@@ -244,20 +248,29 @@ func without(list []string, x string) []string {
 // globalUniques asks about uniques that hold across tenants, or replaces those
 // that the configuration lists.
 func (p *planner) globalUniques(t *table) {
-	for _, x := range t.rel.Indexes {
-		if !x.Unique || x.Inherited || hasKey(x, t.column) || p.KeepsApart(t.rel, &x) ||
-			p.Surrogate(t.rel, &x) || t.class == catalog.TenantsTable {
-			continue
-		}
-		full := key(t.rel.QName()) + "." + x.Name
-		tied := policy.Tied(t.rel, &x, t.column, p.ties)
+	for x, full := range p.untenanted(t) {
+		tied := policy.Tied(t.rel, x, t.column, p.ties)
 		switch {
-		case slices.Contains(p.c.TenantLedUniques, full), !tied && p.allTenantLed(full) && p.upserting(t, &x) == "":
-			p.tenantUnique(t, x)
+		case slices.Contains(p.c.TenantLedUniques, full), !tied && p.allTenantLed(full) && p.upserting(t, x) == "":
+			p.tenantUnique(t, *x)
 		case !tied:
-			p.askUnique(t, x, full)
-		case p.handsOver(t, &x):
-			p.askTied(t, x, full)
+			p.askUnique(t, *x, full)
+		}
+	}
+}
+
+// untenanted are the unique indexes of a table that compare rows of several tenants, by
+// values that somebody chooses, with their full names.
+func (p *planner) untenanted(t *table) iter.Seq2[*catalog.Index, string] {
+	return func(yield func(*catalog.Index, string) bool) {
+		for x := range catalog.Each(t.rel.Indexes) {
+			if !x.Unique || x.Inherited || hasKey(*x, t.column) || p.KeepsApart(t.rel, x) ||
+				p.Surrogate(t.rel, x) || t.class == catalog.TenantsTable {
+				continue
+			}
+			if !yield(x, key(t.rel.QName())+"."+x.Name) {
+				return
+			}
 		}
 	}
 }

@@ -58,7 +58,7 @@ func (p *planner) askMembers() {
 		if !p.linksPeople(t) || slices.Contains(p.c.WritableMembers, key(q)) {
 			continue
 		}
-		why := "It says who belongs to which tenant, and who may write there can let anybody in, or raise a role. "
+		why := "It says who belongs to which tenant, and whoever may write there can let anybody in, or raise a role. "
 		sql := p.takeWrites(t.rel)
 		if len(sql) > 0 {
 			why += fmt.Sprintf("%s may write there today, and the plan takes nothing from it. Say yes, or take the right away "+
