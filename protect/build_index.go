@@ -111,6 +111,13 @@ func uniqueWord(unique bool) string {
 // partitionedIndex goes down the tree of partitions. The parent's index is valid
 // once every partition's is attached.
 func (p *planner) partitionedIndex(b indexBuild) {
+	for _, part := range p.partitions(b.rel) {
+		if part.Kind == catalog.ForeignTable {
+			p.note(key(b.rel.QName()), fmt.Sprintf("gets no index on %s: its partition %s is a foreign table, which has none",
+				b.title, key(part.QName())))
+			return
+		}
+	}
 	existing := indexNamed(b.rel, b.name)
 	if existing == nil {
 		existing = p.invalidLike(b)
