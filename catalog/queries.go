@@ -4,7 +4,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -87,16 +86,13 @@ func queryText(name string, version int) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("query %s: %w", name, err)
 	}
-	mark := regexp.MustCompile(`-- (<?)(\d+)(\+?)$`)
 	var kept []string
 	for line := range strings.Lines(string(raw)) {
 		line = strings.TrimRight(line, "\n")
-		if m := mark.FindStringSubmatch(line); m != nil {
-			major, err := strconv.Atoi(m[2])
-			if err != nil {
-				return "", fmt.Errorf("query %s: %w", name, err)
-			}
-			if before := version/10000 < major; before != (m[1] == "<") {
+		if i := strings.LastIndex(line, "-- "); i >= 0 {
+			mark := line[i+len("-- "):]
+			major, err := strconv.Atoi(strings.Trim(mark, "<+"))
+			if err == nil && (version/10000 < major) != strings.HasPrefix(mark, "<") {
 				continue
 			}
 		}

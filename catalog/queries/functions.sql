@@ -21,11 +21,14 @@ SELECT p.oid, n.nspname::pg_catalog.text AS schema, p.proname::pg_catalog.text A
        CASE WHEN p.prosqlbody IS NULL THEN coalesce(p.prosrc, '') ELSE pg_catalog.pg_get_function_sqlbody(p.oid) END AS body, -- 14+
        p.prosqlbody IS NOT NULL AS body_parsed, -- 14+
        coalesce(p.prosrc, '') AS body, false AS body_parsed, -- <14
-       ARRAY(SELECT pg_catalog.unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn,
+       CASE p.prokind WHEN 'a' THEN ARRAY(SELECT pg_catalog.unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn,
                a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]::pg_catalog.oid[])
-               FROM pg_catalog.pg_aggregate a WHERE a.aggfnoid = p.oid) AS parts,
+               FROM pg_catalog.pg_aggregate a WHERE a.aggfnoid = p.oid) ELSE '{}' END AS parts,
        coalesce(e.extname::pg_catalog.text, '') AS extension,
-       n.nspname = 'pg_catalog' AS system, coalesce(d.description, '') AS comment,
+       n.nspname = 'pg_catalog' AS system,
+       CASE n.nspname WHEN 'pg_catalog' THEN '' ELSE coalesce((SELECT d.description FROM pg_catalog.pg_description d
+           WHERE d.objoid = p.oid AND d.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objsubid = 0), '')
+       END AS comment,
        coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))::pg_catalog.text[] AS acl
   FROM pg_catalog.pg_proc p
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
@@ -33,8 +36,6 @@ SELECT p.oid, n.nspname::pg_catalog.text AS schema, p.proname::pg_catalog.text A
   LEFT JOIN pg_catalog.pg_depend x ON x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
         AND x.objid = p.oid AND x.objsubid = 0 AND x.deptype = 'e'
   LEFT JOIN pg_catalog.pg_extension e ON e.oid = x.refobjid
-  LEFT JOIN pg_catalog.pg_description d ON d.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-        AND d.objoid = p.oid AND d.objsubid = 0 AND n.nspname <> 'pg_catalog'
  WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_(temp|toast)'
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend i WHERE i.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
         AND i.objid = p.oid AND i.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND i.deptype = 'i')
