@@ -113,6 +113,7 @@ func TestRootModuleRequiresNoExporters(t *testing.T) {
 // their own.
 func TestCommandDoesNotLinkTesting(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestImportsPointDown
 	out, err := exec.Command("go", "list", "-deps", "./cmd/moat").Output()
 	if err != nil {
 		t.Fatal(err)

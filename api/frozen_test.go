@@ -56,6 +56,7 @@ func TestFrozenProcess(t *testing.T) {
 // While a whole server stands still, no request waits for each of the pool's connections in turn.
 func TestFrozenServer(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestFrozenProcess
 	db := pgtest.NewCluster(t, postgres.Options{}).New(t)
 	loadSchema(t, db)
 	db.Exec(t, "CREATE FUNCTION app.nap() RETURNS int LANGUAGE sql AS 'SELECT 1 FROM pg_sleep(0.2)'")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // keyServer serves a key set once it is up.
@@ -35,6 +36,7 @@ func (k *keyServer) RoundTrip(*http.Request) (*http.Response, error) {
 // the tokens of the others; tokens of that issuer are neither accepted nor called bad.
 func TestReadinessWaitsForKeys(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestReadinessChecksTheRole
 	const away = "https://away.test"
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

@@ -321,6 +321,7 @@ func TestRateLimit(t *testing.T) {
 
 func TestConcurrencyLimit(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestRateLimit
 	s := serve(t, func(c *api.Config) {
 		c.Limits = api.Limits{Concurrent: 2, Waiting: 2, Wait: 300 * time.Millisecond}
 	})

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // Between a change of the schema and the next look at it, requests that name nothing
@@ -32,6 +34,7 @@ func TestDroppedColumn(t *testing.T) {
 // not name.
 func TestChangeUnderAWrite(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestDroppedColumn
 	s := serve(t, nil)
 	s.db.Exec(t, "ALTER TABLE app.labels ADD COLUMN one text, ADD COLUMN two text; NOTIFY pgrst")
 	eventually(t, func() bool { return s.do(t, call{path: "labels?select=one"}).Status == 200 })

@@ -18,6 +18,7 @@ import (
 // and no acknowledged write is lost.
 func TestNoLeakThroughPooler(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: the root's TestNoLeakThroughPooler
 	operations := pgtest.Rounds(t, "MOAT_TEST_LEAK", 8_000, 1_000)
 	db := database(t)
 	db.Exec(t, "CREATE INDEX ON app.labels (tenant_id, name)")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // statement is one that a connection has prepared.
@@ -64,6 +65,7 @@ func (s *server) prepared(t *testing.T) (bytes int, texts []statement) {
 // narrow and wide ones: too low would not bound the memory, too high would drop them early.
 func TestPreparedEstimate(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestPreparedIsBounded
 	for _, w := range []struct{ width, embeds, times int }{{1, 0, 40}, {20, 0, 40}, {300, 0, 10}, {1, 1, 20},
 		{20, 5, 10}} {
 		t.Run(fmt.Sprintf("%d columns, %d embeds", w.width, w.embeds), func(t *testing.T) {

@@ -11,12 +11,14 @@ import (
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // A pre-request function that cannot be called ends the start: requests must not go
 // unchecked, nor fail one by one.
 func TestPreRequestMustBeCallable(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestNamesMustExist
 	db := database(t)
 	role := db.Roles["app"]
 	db.Exec(t, strings.ReplaceAll(`CREATE SCHEMA hooks; CREATE SCHEMA closed; GRANT USAGE ON SCHEMA hooks TO :app;

@@ -124,6 +124,7 @@ func cutOff(t *testing.T, db *pgtest.Database, socket string) {
 // after the primary is gone and the standby has taken its place.
 func TestStandby(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestReplicaReads
 	cluster := pgtest.NewCluster(t, postgres.Options{})
 	db := cluster.New(t)
 	loadSchema(t, db)

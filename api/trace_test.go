@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/moat-db/moat/api"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/telemetry"
 )
 
@@ -123,6 +124,7 @@ func TestTrace(t *testing.T) {
 // Failures are marked by their codes; what a monitor asks leaves no span.
 func TestTraceOfFailures(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestTraceHoldsNoValues
 	s, spans := traced(t)
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
 		s.do(t, call{path: path})

@@ -157,6 +157,7 @@ func TestKilledErasureGoesOn(t *testing.T) {
 // Killed at any moment, a restore has happened or has not.
 func TestKilledRestore(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestKilledErasureGoesOn
 	w := newWorld(t, pgtest.Shared(t))
 	mine, others := w.fingerprint(t, acme, false), w.fingerprint(t, acme, true)
 	file := filepath.Join(t.TempDir(), "export")
@@ -193,6 +194,7 @@ func TestKilledRestore(t *testing.T) {
 // none waits long.
 func TestOthersGoOnWriting(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestRoundTrip, in which others' rows stay
 	w := newWorld(t, pgtest.Shared(t))
 	still := w.fingerprint(t, initech, false)
 	ctx, stop := context.WithCancel(t.Context())

@@ -162,6 +162,7 @@ func TestExportOfAnotherKindStartsAgain(t *testing.T) {
 // Killed at any moment, an export goes on and is whole.
 func TestKilledExportGoesOn(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestExportGoesOn, which is interrupted at places
 	w := newWorld(t, pgtest.Shared(t))
 	name := filepath.Join(t.TempDir(), "acme.tar.zst")
 	kept := 0

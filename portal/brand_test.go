@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/portal/internal/frame"
 )
 
@@ -60,6 +61,7 @@ var named = regexp.MustCompile(`(?i)moat`)
 // Each host shows its own brand, and moat is named where it is wanted only.
 func TestBrandByHost(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestUnknownHosts
 	w := newWorld(t, branded(t))
 	page := w.visitor().at(hostA).get("/sign-in")
 	says(t, page, []string{"Welcome to A", "See how your campaigns do.", "Every lead", "mailto:help@agency-a.example",
@@ -147,6 +149,7 @@ func TestSessionBelongsToItsHost(t *testing.T) {
 
 func TestBrandsThatAreRefused(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestConfiguredNamesMustBeThere
 	w := newWorld(t, nil)
 	big := append(logo(t, 10, 10), make([]byte, 70<<10)...)
 	svg := []byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`)
@@ -187,6 +190,7 @@ func TestBrandsThatAreRefused(t *testing.T) {
 // A brand's locale writes numbers and dates; "visitor" is the browser's.
 func TestLocaleOfTheBrand(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestMoney
 	w := newWorld(t, func(c *Config) {
 		c.Brands = map[string]Brand{hostA: {Name: "A", Locale: "de-DE"}, "visitor.example": {Name: "V", Locale: "visitor"}}
 		c.Money = map[string]string{"shop.Order.total": "EUR"}

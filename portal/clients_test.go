@@ -206,6 +206,7 @@ func TestFigures(t *testing.T) {
 // Sorted by a figure, a name or the last activity; the own tenant stays above.
 func TestClientsAreSorted(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestAgencySeesItsClients
 	w := newTree(t, nil)
 	w.db.Exec(t, `INSERT INTO app.leads SELECT id, 4, 'late', 1, '2026-01-05' FROM app.tenants WHERE name = 'A2'`)
 	agency := w.signedIn(treeTenant("A"))
@@ -225,6 +226,7 @@ func TestClientsAreSorted(t *testing.T) {
 
 func TestFiguresThatAreRefused(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestFigures
 	w := newTree(t, nil)
 	for want, f := range map[string]Figure{
 		"app.nothing is not shown": {Title: "x", Table: "app.nothing"},
@@ -248,6 +250,7 @@ func TestFiguresThatAreRefused(t *testing.T) {
 
 func TestLeafHasNoClients(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestAgencySeesItsClients
 	leaf := newTree(t, nil).signedIn(treeTenant("A2"))
 	says(t, leaf.get("/dashboard"), nil, []string{"/portal/clients"})
 	for _, path := range []string{"/clients", "/clients/" + string(treeTenant("A2")),

@@ -9,11 +9,14 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // A run of prove lives as long as it takes, but not longer than the portal.
 func TestCloseWaitsForTheProof(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestHistoryOfTheProof
 	attacking, ended := make(chan struct{}), atomic.Bool{}
 	w := newWorld(t, func(c *Config) {
 		o := *c.Operator

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/lifecycle"
 	"github.com/moat-db/moat/portal/internal/frame"
 )
@@ -17,6 +18,7 @@ import (
 // The console makes a client, and says what the database would not take.
 func TestConsoleCreatesAClient(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestNoRouteCrosses
 	w := newWorld(t, nil)
 	desk := w.desk()
 	if page := desk.get("/operator/new"); page.status != http.StatusOK || !strings.Contains(page.body, `name="set.id"`) {
@@ -182,6 +184,7 @@ func TestConsoleSetsLimits(t *testing.T) {
 // The console counts what a client takes of the server.
 func TestConsoleShowsUsage(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestConsoleSetsLimits
 	w := newWorld(t, nil)
 	a, desk := w.signedIn("1"), w.desk()
 	before, _ := w.portal.clients.Gate.Usage("1")

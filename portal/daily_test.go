@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/portal/internal/schema"
 )
 
@@ -114,6 +115,7 @@ func TestConfiguredNamesMustBeThere(t *testing.T) {
 // The settings of A are A's, whatever is sent.
 func TestSettingsPage(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestNoRouteCrosses
 	w := newOffice(t, nil)
 	v := w.signedIn("1")
 	page := v.get("/t/preferences")
@@ -262,6 +264,7 @@ func TestCells(t *testing.T) {
 // Searching everything finds A's in every table, and says where it was stopped.
 func TestSearchEverything(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestWalkAsTheOtherFindsNothing
 	w := newOffice(t, nil)
 	v := w.signedIn("1")
 	found := v.get("/search?q=mark-a").body
@@ -291,6 +294,7 @@ func TestSearchEverything(t *testing.T) {
 // Filters of every kind of column, and what a column cannot be asked.
 func TestFiltersOfEveryColumn(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestListsOfAnyAddress
 	w := newOffice(t, nil)
 	v := w.signedIn("1")
 	for query, rows := range map[string]int{"f.title.has=a+7": 1, "f.due.min=2026-11-02": 0, "f.due.max=2026-11-01": 50,

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/portal/internal/text"
 )
@@ -14,6 +15,7 @@ import (
 // A schema that is not the demo's: what the forms take and refuse.
 func TestFormsOfAnySchema(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestCells
 	w := newWorld(t, nil)
 	v := w.signedIn("1")
 	form := v.get("/t/Order/new").body
@@ -69,6 +71,7 @@ func TestFormsOfAnySchema(t *testing.T) {
 // Two people edit one row: the second is told, and loses nothing of the first's.
 func TestSecondSaveIsTold(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestCells
 	w := newWorld(t, nil)
 	v := w.signedIn("1")
 	id := w.query(`select min(id)::text from shop."Order" where account_id = 1`)

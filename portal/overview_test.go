@@ -13,6 +13,7 @@ import (
 // is told; MOAT_TEST_LOAD is the number of leads (1000000 for the measurement).
 func TestOverviewOfManyClients(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestAgencySeesItsClients
 	leads := pgtest.Rounds(t, "MOAT_TEST_LOAD", 20_000, 4_000)
 	w := newTree(t, func(c *Config) {
 		c.Figures = []Figure{{Title: "Leads", Table: "app.leads"}, {Title: "Points", Table: "app.leads", Sum: "score"}}

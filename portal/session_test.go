@@ -38,6 +38,7 @@ func TestSignInRefuses(t *testing.T) {
 
 func TestOperatorSignInRefuses(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestSignInRefuses
 	w := newWorld(t, nil)
 	sign := func(s *auth.Signer, role, subject string) string {
 		token, err := s.Sign(auth.Identity{Tenant: "1", Subject: subject, Role: role}, time.Hour)
@@ -117,6 +118,7 @@ func TestSessionsEnd(t *testing.T) {
 // its token, also that of an operator who views as a client.
 func TestSessionsFollowTheirIssuer(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestServersShareSessions
 	w := newWorld(t, func(c *Config) { c.SessionKey = []byte("shared") })
 	a, desk := w.signedIn("1"), w.desk()
 	desk.do("POST", "/operator/tenants/1/view", url.Values{"reason": {"ticket 12"}})
@@ -155,6 +157,7 @@ func TestSessionsFollowTheirIssuer(t *testing.T) {
 // A page without TLS cannot send forms to one with it, although both have the same name.
 func TestSchemeOfTheOrigin(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestCookiesAndForeignForms
 	w := newWorld(t, func(c *Config) { c.SecureCookies = true })
 	v, host := w.visitor(), strings.TrimPrefix(w.server.URL, "http://")
 	for origin, want := range map[string]int{"http://" + host: 403, "https://" + host: 422} {
@@ -168,6 +171,7 @@ func TestSchemeOfTheOrigin(t *testing.T) {
 // console keeps who is suspended itself; it cannot take back such a word.
 func TestSuspendWithoutAColumn(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestSuspendAndViewAs
 	for name, alter := range map[string]string{"none": "DROP COLUMN suspended",
 		"words": "DROP COLUMN suspended, ADD COLUMN status text"} {
 		t.Run(name, func(t *testing.T) {
@@ -266,6 +270,7 @@ func TestSuspendAndViewAs(t *testing.T) {
 // An operator is no member of the clients that it looks at, and a client must be one.
 func TestViewAsNeedsNoMembership(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestViewAsAMember
 	w := newWorld(t, func(c *Config) {
 		c.Door = serving.NewDoor(c.DB, serving.Admission{Membership: serving.Membership{
 			Table: catalog.QName{Schema: "shop", Name: "staff"}, Subject: "login", Role: "position"}})

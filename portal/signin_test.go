@@ -13,6 +13,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // withProvider is a portal whose clients sign in at a provider, and whose sessions are kept.
@@ -78,6 +79,7 @@ func TestSignInAtTheProvider(t *testing.T) {
 
 func TestProviderAnswersThatAreRefused(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestTokenOfAnotherProvider
 	w, o := withProvider(t, nil)
 	refused := func(name string, v *visitor, path string) {
 		t.Helper()
@@ -204,6 +206,7 @@ func TestSessionsAreRenewed(t *testing.T) {
 // Without a refresh token, a session ends with its token.
 func TestSessionEndsWithItsToken(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestSessionsEnd
 	w, o := withProvider(t, nil)
 	o.set(func() { o.life = 2 * time.Second })
 	v := w.atProvider()
@@ -271,6 +274,7 @@ func TestApplicationHasNoRightOnSessions(t *testing.T) {
 // Over TLS the cookies are bound to the host.
 func TestHostCookies(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestSessionBelongsToItsHost
 	w, _ := withProvider(t, func(c *Config) { c.SecureCookies = true })
 	a := w.visitor().get("/sign-in/at/0")
 	for _, want := range []string{"__Host-moat_attempt=", "Path=/;", "Secure", "HttpOnly", "SameSite=Lax"} {

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // membersOnly has the orders shown to members of the account only.
@@ -58,6 +60,7 @@ func TestViewAsAMember(t *testing.T) {
 // Where tenants alone are asked for, an operator may still look as one member does.
 func TestViewAsSomebodyOrNobody(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestViewAsAMember
 	w := newOffice(t, withoutKeys(t))
 	desk := w.desk()
 	says(t, desk.get("/operator/tenants/1"), []string{"particular", theirIssuer + " vic"},

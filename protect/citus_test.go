@@ -67,6 +67,7 @@ func TestCitusPlanned(t *testing.T) {
 // policy of the team's stops group enforce.
 func TestCitusAfterPlain(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestCitusPlanned
 	b := newBench(t, leadsAndNotes)
 	b.apply(t, GroupGuards)
 	pair := text(t, b.snapshot(t))

@@ -21,6 +21,7 @@ import (
 // superuser. Nothing is left for protect but what that owner may not, which is said.
 func TestEmittedTravels(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestEmittedAfterInterruption
 	source := newBench(t, simple)
 	source.Exec(t, "CREATE ROLE "+source.cfg.Roles.Application+" LOGIN; CREATE ROLE "+source.cfg.Roles.Operator+
 		" LOGIN BYPASSRLS; CREATE ROLE "+source.cfg.Roles.Definer+" BYPASSRLS")

@@ -67,7 +67,7 @@ func TestHoldersAreNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pgtest.Full(t, "open", "prepared")
+			pgtest.Full(t, "prepared")
 			b := newBenchOn(t, c, simple)
 			plan := b.plan(t)
 			holder := b.Conn(t, b.URL)

@@ -83,7 +83,7 @@ func TestKeys(t *testing.T) {
 	for name, c := range keySchemas() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pgtest.Full(t, "names of 63 bytes", "uniques that foreign keys rest on")
+			pgtest.Full(t, "uniques that foreign keys rest on")
 			b := newBench(t, twoTenants+c.schema)
 			b.cfg.TenantLedUniques = strings.Fields(c.uniques)
 			before := text(t, b.snapshot(t))

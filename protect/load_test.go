@@ -48,6 +48,7 @@ type load struct {
 // asserted of the time, only that no statement fails.
 func TestUnderLoad(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestTreeMovesUnderLoad
 	rows := pgtest.Rounds(t, "MOAT_TEST_LOAD", 20_000, 4_000)
 	b := newBench(t, fmt.Sprintf(loaded, rows))
 	// The application keeps its role, which sets its tenant already.

@@ -75,6 +75,7 @@ func observeLoosensNothing(t *testing.T, c *pgtest.Cluster) {
 // tenants' rows.
 func TestObserveCleanStatements(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestObserveNeverBreaks
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) { t.Parallel(); observeCleanStatements(t, c) })
 }
 
@@ -161,6 +162,7 @@ func refused(t *testing.T, application *pgx.Conn) {
 // counted, once a second, but each transaction that rolls back is counted.
 func TestObserveOnceASecond(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestObserveTellsNobody
 	b, worker := observed(t, pgtest.Shared(t), simple)
 	conn, begun := b.Conn(t, b.As(t, worker)), time.Now()
 	for range 300 {
@@ -257,6 +259,7 @@ func TestWithoutLiterals(t *testing.T) {
 // TestObserveIsSaid asks everybody who must not take an observed database for a safe one.
 func TestObserveIsSaid(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestObserveTellsNobody
 	b, _ := observed(t, pgtest.Shared(t), simple)
 	if _, err := moat.Open(t.Context(), b.As(t, b.cfg.Roles.Application), nil); !errors.Is(err, moat.ErrObserved) {
 		t.Errorf("moat.Open: %v", err)

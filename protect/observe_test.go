@@ -51,6 +51,7 @@ func (o *Observation) times(table string) (times int64) {
 
 func TestObserveThenEnforce(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestObserveLeavesNoTrace, which enforces too
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) { t.Parallel(); observeThenEnforce(t, c) })
 }
 

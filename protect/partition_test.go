@@ -121,7 +121,7 @@ func TestPartition(t *testing.T) {
 		for name, way := range ways() {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				pgtest.Full(t, "copy", "wrap") // hash is a copy into more tables
+				pgtest.Full(t, "wrap") // short, of copies: TestSwapIsUndoneAtOnce, TestCopyReadsItsBatch
 				b := hotBench(t, c, pgtest.Rounds(t, "MOAT_TEST_LOAD", 3000, 600))
 				before, api := text(t, b.snapshot(t)), b.visible(t)
 				rows := b.hotRows(t)

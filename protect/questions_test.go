@@ -103,7 +103,7 @@ func TestNoEnforceOverAnOpenQuestion(t *testing.T) {
 		q := all[id]
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
-			if nth%3 > 0 {
+			if nth%6 > 0 {
 				pgtest.Full(t, "class/public.colours", "rows/stray/public.job")
 			}
 			b := newBench(t, "")
@@ -226,6 +226,7 @@ func TestInexactTypesAreMended(t *testing.T) {
 		"text COLLATE loose": "text"} {
 		t.Run(typ, func(t *testing.T) {
 			t.Parallel()
+			pgtest.Full(t, "numeric")
 			b := newBench(t, strings.ReplaceAll(`CREATE EXTENSION citext;
 				CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 				CREATE TABLE tenants (id TYPE PRIMARY KEY); INSERT INTO tenants VALUES ('1'), ('2');

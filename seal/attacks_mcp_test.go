@@ -26,6 +26,7 @@ import (
 // and the few that are answered show what A may see.
 func TestAttacksOfAgents(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestAttacks, the same without an agent
 	f := newFixture(t, pgtest.Shared(t))
 	f.prepare(t)
 	a := newTarget(t, f, ways(t, f)[1])

@@ -35,6 +35,7 @@ type load struct {
 // none sees another tenant's row.
 func TestRotateAndSwitchUnderLoad(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestSwitchThereAndBack
 	f := newFixture(t, pgtest.Shared(t))
 	file := filepath.Join(t.TempDir(), "seal.key")
 	must(t, seal.WriteKeys(file, f.Key))

@@ -125,6 +125,7 @@ func TestActionPassesItsInputs(t *testing.T) {
 
 func TestPreCommitHook(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestAuditMigrations
 	var hooks []struct {
 		ID, Entry string
 		Args      []string

@@ -104,6 +104,7 @@ func TestBreakInNeedsTheModel(t *testing.T) {
 // The prompt's example forgets its tenant on a table of theirs, and runs as it stands.
 func TestBreakInExample(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestBreakInTellsWhoseRowsCameBack
 	d, role := breakInDatabase(t)
 	read, err := schemaLoader(d.As(t, role), tenancy.Options{Schemas: []string{"app"}})(t.Context())
 	if err != nil {

@@ -126,6 +126,7 @@ func TestAPIKeys(t *testing.T) {
 // A key has its maker's role, the one of the moment, and ends in time.
 func TestAPIKeyRoleAndEnd(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestAPIKeys
 	d := speaksDatabase(t)
 	s, _, err := keyedService(t, d, speaksMembers)
 	if err != nil {
@@ -230,6 +231,7 @@ func TestAPIKeysApart(t *testing.T) {
 // the operator's, who is nobody's member, are refused.
 func TestKeyBehindMembers(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestAPIKeys
 	d := speaksDatabase(t)
 	d.Exec(t, `alter policy wall on app.docs using (tenant_id = (select m.tenant_id from app.members m where m.subject =
 		current_setting('app.subject', true) and m.tenant_id::text = current_setting('app.current_tenant', true)))`)
@@ -311,6 +313,7 @@ func TestKeyCommands(t *testing.T) {
 // Each key has a rate of its own, and guesses share one.
 func TestKeyRate(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestKeyCommands
 	d := speaksDatabase(t)
 	s, _, err := keyedService(t, d, "limits: {key_requests_per_second: 0.01}\n")
 	if err != nil {

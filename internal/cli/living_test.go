@@ -5,6 +5,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // pair is the two ends of a connection whose reader has little room.
@@ -34,6 +36,7 @@ func pair(t *testing.T, patience time.Duration) (writer, reader net.Conn) {
 // takes nothing.
 func TestSlowReadersLive(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestDeadReadersEnd
 	const patience = 2 * time.Second
 	w, r := pair(t, patience)
 	sent := make(chan error, 1)

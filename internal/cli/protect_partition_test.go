@@ -4,10 +4,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 func TestProtectPartitions(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: protect's TestPartition
 	db, base := protectCase(t)
 	db.Exec(t, `CREATE TABLE app.events (tenant_id uuid NOT NULL REFERENCES app.tenants, id int,
 			PRIMARY KEY (tenant_id, id));

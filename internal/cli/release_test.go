@@ -5,11 +5,13 @@ import (
 	"testing"
 
 	"github.com/moat-db/moat/audit"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // What takes requests, and what seals, says first that PostgreSQL itself has holes.
 func TestReleaseWarningIsSaid(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: audit's TestReleaseWarning
 	d, role := leadsDatabase(t)
 	warning := audit.ReleaseWarning(d.Cluster().Version)
 	secret := write(t, "secret", strings.Repeat("k", 32))

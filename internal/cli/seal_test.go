@@ -115,6 +115,7 @@ func TestSealHarden(t *testing.T) {
 
 func TestBreakInReadsLines(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestBreakInTellsWhoseRowsCameBack
 	s := newSealSteps(t)
 	var out strings.Builder
 	in := strings.NewReader("select nonsense\n\nselect tenant_id from leads\n" + forge + "\n")

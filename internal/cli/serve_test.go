@@ -130,6 +130,7 @@ func TestServeNeedsItsCaller(t *testing.T) {
 // A policy may read its setting in a function: what is configured is held against that.
 func TestSettingReadInAFunction(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestServePoliciesOverClaims
 	d, role := leadsDatabase(t)
 	d.Exec(t, `create function tenant() returns uuid language sql stable as $$
 		select nullif(current_setting('App.Client', true), '')::uuid $$;
@@ -250,6 +251,7 @@ func TestServePoliciesOverClaims(t *testing.T) {
 // An operator in a filter is found in the configured schemas, and still in the role's own path.
 func TestServeFindsOperators(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestServePoliciesOverClaims
 	d, role := leadsDatabase(t)
 	for schema, operator := range map[string]string{"far": "=", "near": "~"} {
 		d.Exec(t, strings.NewReplacer("$s", schema, "$o", operator, "$r", role).Replace(`create schema $s;

@@ -19,6 +19,7 @@ import (
 // watched too, so the server is its own: other tests make some.
 func TestServeWatches(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestWatchFromAcceptingToDrift
 	d, role := leadsDatabaseOn(t, pgtest.NewCluster(t, postgres.Options{}))
 	state := filepath.Join(t.TempDir(), "state.json")
 	if code, _, errs := command(t, "watch", "accept", "--state", state, "--reason", "a test", d.URL); code != exitOK {

@@ -244,6 +244,7 @@ func TestForwardedHost(t *testing.T) {
 // An issuer speaks for its own tenants only.
 func TestIssuersTenants(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestChooseBelow
 	d := speaksDatabase(t)
 	at := func(issuer, tenant string) (claims map[string]any, by string) {
 		return map[string]any{"sub": "x", "tenant_id": tenant}, issuer
@@ -369,6 +370,7 @@ func TestTenantsCannotBeListed(t *testing.T) {
 // no more once it is kept.
 func TestFreedNamesAreWarnedOf(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestTenantLookup
 	d := speaksDatabase(t)
 	lookup(t, d, "org")
 	start := func() (string, *policy.View) {

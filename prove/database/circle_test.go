@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/prove/database"
 	"github.com/moat-db/moat/tenancy"
@@ -25,6 +26,7 @@ var withShape = database.Options{Model: tenancy.Options{Shapes: catalog.Shapes{
 // Rows that refer to each other in a circle are planted all the same.
 func TestCircleIsPlanted(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestWhatIsLeftBehind, without a circle
 	closed := func(table string) string { return strings.NewReplacer("$T", table, "$C", "tenant_id").Replace(policy) }
 	f := newFixture(t, circle, closed("app.flows"), closed("app.versions"))
 	r := f.prove(t, withShape)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/prove/database"
 )
@@ -142,6 +143,7 @@ func TestDisposableRunsWhatReachesOutside(t *testing.T) {
 
 func TestEventTriggersAreNotFired(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestNothingReachesOutside
 	f, dir := outsideFixture(t, `;CREATE FUNCTION {f}_event() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS
 		$$BEGIN COPY (SELECT 1) TO '{file}'; END$$; CREATE EVENT TRIGGER go ON ddl_command_start EXECUTE FUNCTION
 		{f}_event()`)

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/moat-db/moat/internal/postgres"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/prove/database"
 )
@@ -25,6 +26,7 @@ REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC`
 // another's prepared: the probe says so, and it is so.
 func TestPreparedTransactions(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: none; it needs a server of its own
 	operator, app := serverWith(t, "2")
 	if v := preparedVerdict(t, operator, app, database.Options{Strict: true}); v != prove.VerdictLeak {
 		t.Errorf("allowed: %q", v)

@@ -110,6 +110,7 @@ func closedKit(t *testing.T, schema string, o tenancy.Options) *shaped {
 // product's own helpers find them.
 func TestStarterKitIsProved(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestListedMembersAreProved
 	s := newStarter(t, nil)
 	r := s.prove(t)
 	for _, p := range r.Probes {

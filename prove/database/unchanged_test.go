@@ -165,6 +165,7 @@ func (f *fixture) psql(t *testing.T, p *prove.Probe) string {
 // through all of them, is judged by what the role may do.
 func TestLongChainOfReferences(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestScriptsReproduce
 	const tables = 36
 	var b strings.Builder
 	for i := range tables {

@@ -143,6 +143,7 @@ func TestPartitionAnswersForTheKey(t *testing.T) {
 // The same database gives the same verdicts, run after run.
 func TestSameVerdicts(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: none; each short test asks for its own verdicts
 	f := harmlessFixture(t, "CREATE FUNCTION app.all_leads() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS "+
 		"$$SELECT count(*) FROM app.leads$$")
 	if testing.Short() {
@@ -212,6 +213,7 @@ func TestNotesWhatIsNotIsolated(t *testing.T) {
 // The baseline accepts what tells of another tenant's values, and never a row of theirs.
 func TestBaselineInProve(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: the cli's TestBaselineNeverHoldsReadableRows
 	f := newFixture(t, rows, "CREATE UNIQUE INDEX leads_email ON app.leads (email)", `CREATE VIEW app.all_leads AS SELECT
 		* FROM app.leads; GRANT SELECT ON app.all_leads TO $APP`)
 	s := f.snapshot(t)
