@@ -224,6 +224,7 @@ func TestCitusUses(t *testing.T) {
 // Many tenants on few connections, with errors and cancels: every answer is the tenant's own.
 func TestCitusUnderErrorsAndCancels(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestCitusUses
 	underErrors(t, newSpread(t).open(t, 2, moat.Options{Citus: moat.CitusOn}), 60, 2*time.Millisecond)
 }
 

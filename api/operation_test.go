@@ -349,6 +349,7 @@ func TestConcurrencyLimit(t *testing.T) {
 // Statements of a tenant that takes much run one at a time, while another tenant is about.
 func TestHeavyTenant(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: serving's TestBusyTenantsLeaveWork
 	s := serve(t, func(c *api.Config) { c.Limits.BesideOthers = 1 })
 	other := func() {
 		if got := s.do(t, call{tenant: tenantB, path: "leads?select=id"}); got.Status != 200 {

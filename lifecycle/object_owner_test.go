@@ -17,6 +17,7 @@ import (
 // what it lacks, and what it makes anew has to be the application's again.
 func TestLargeObjectsOfTheApplication(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestRoundTrip, with large objects
 	w := newWorld(t, pgtest.Shared(t))
 	app, role := w.AppRole(t), w.Role(t, "operator", "LOGIN BYPASSRLS")
 	w.options.Roles = []string{app}

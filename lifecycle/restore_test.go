@@ -169,6 +169,7 @@ func TestRestoreLeavesAccess(t *testing.T) {
 // A column that is new and has no default stops a restore only where rows are to be added.
 func TestRestoreNeedsAValue(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestRestoreBringsBackLastNight
 	w := newWorld(t, pgtest.Shared(t))
 	file := w.export(t, acme)
 	w.Exec(t, "ALTER TABLE app.events ADD place text; UPDATE app.events SET place = 'x'")

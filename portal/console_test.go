@@ -75,6 +75,7 @@ func (v *visitor) upload(path string, file []byte, fields map[string]string) ans
 // What the console exports, it compares and restores, and no other client is touched.
 func TestConsoleExportsAndRestores(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: lifecycle's TestRoundTrip
 	w := newWorld(t, func(c *Config) { c.Operator.LeaveOut = []string{"shop.Order.photo"} })
 	desk := w.desk()
 	view, err := w.config.Source(t.Context())

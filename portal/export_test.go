@@ -15,7 +15,7 @@ import (
 // memory; what is more than a file holds is refused, and the page says how much that is.
 func TestExportOfManyRows(t *testing.T) {
 	t.Parallel()
-	pgtest.Full(t) // short: TestConsoleExportsAndRestores
+	pgtest.Full(t) // short: TestYourData
 	w := newWorld(t, func(c *Config) {
 		c.Timeout = time.Millisecond
 		c.Gate = serving.NewGate(4, serving.Limits{AnswerBytes: 100 << 10})

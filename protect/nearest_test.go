@@ -22,6 +22,7 @@ ANALYZE;
 // index along into partitions.
 func TestNearest(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: prove/database's TestNearest
 	b := newBenchOn(t, pgtest.Shared(t), nearby)
 	b.opts.Column = "tenant_id"
 	before := text(t, b.snapshot(t))

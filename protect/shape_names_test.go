@@ -11,6 +11,7 @@ import (
 // own tenant may take it back.
 func TestFreedNamesStayTaken(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: the cli's TestTenantLookup
 	b := shapedBench(t, pgtest.Shared(t), agency+`ALTER TABLE app.tenants ADD slug text UNIQUE;
 		UPDATE app.tenants SET slug = lower(name) WHERE id < 5;`,
 		catalog.Shapes{Tree: &catalog.Tree{Parent: "parent_id"}, Names: []string{"slug"}})

@@ -30,6 +30,7 @@ func ownedScenes() []scene {
 // that refers to them stamps them, and another tenant's cannot.
 func TestOwnedRowsAreStamped(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestShapesTogether's scenes of owned rows
 	b := shapedBench(t, pgtest.Shared(t), shapesSchema, everyShape())
 	before := text(t, b.snapshot(t))
 	b.apply(t, GroupPolicies)

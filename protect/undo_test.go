@@ -126,6 +126,7 @@ func TestUndoLeaves(t *testing.T) {
 // invalid half of it for none.
 func TestUndoCancelled(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestUndoAfterKill
 	b := newBench(t, undoable)
 	b.cfg.DropIndexes = true
 	before := text(t, b.snapshot(t))

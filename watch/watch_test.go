@@ -159,8 +159,14 @@ func drifts() [][2]string {
 func TestEachDriftIsFoundAtTheNextLook(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	found := 0
-	for _, d := range drifts() {
+	all := drifts()
+	if len(all) < 30 {
+		t.Errorf("%d drifts", len(all))
+	}
+	for nth, d := range all {
+		if testing.Short() && nth%3 > 0 {
+			continue
+		}
 		w.do(d[0])
 		want := w.names.Replace(d[1])
 		look := w.tick()
@@ -175,14 +181,10 @@ func TestEachDriftIsFoundAtTheNextLook(t *testing.T) {
 		if len(w.mineOf(w.events[told:])) > 0 {
 			t.Errorf("%s is told twice: %v", d[0], w.events[told:])
 		}
-		found++
 		w.accept()
 		if look := w.tick(); len(w.mine(look.Drift)) > 0 {
 			t.Fatalf("%s: once accepted, it is drift still: %v", d[0], look.Drift)
 		}
-	}
-	if found < 30 || found != len(drifts()) {
-		t.Errorf("%d of %d found", found, len(drifts()))
 	}
 }
 

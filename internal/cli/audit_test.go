@@ -100,6 +100,7 @@ func TestAuditUnseenExits2(t *testing.T) {
 
 func TestAuditFormats(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: report's own tests
 	f := fixture(t, "O04")
 	for format, want := range map[string]string{"text": " leak", "json": `"findings"`, "sarif": `"2.1.0"`,
 		"junit": "<testsuites>", "markdown": "# moat audit", "github": "::error"} {

@@ -110,10 +110,10 @@ const within = time.Second
 // serves within a second.
 func TestStanding(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: the suspensions of api's, portal's and proxy's own tests
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pgtest.Full(t, "sealed")
 			s := newDoors(t, sealed)
 			s.learns()
 			s.suspends()

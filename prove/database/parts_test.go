@@ -20,6 +20,7 @@ CREATE TABLE app.keys (id int);`
 // An error about the whole of a view hides none of what a part of it shows.
 func TestPartsOfViews(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestWritesThroughViews
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		partsOfViews(t, &fixture{shop.On(t, c.New(t), rows, closedFunctions)})
 	})

@@ -84,6 +84,7 @@ func leftBehind(t *testing.T, c *pgtest.Cluster, log string) {
 // makes own rows equal, stop an UPDATE of all rows; that says nothing of another tenant's.
 func TestOwnRowsInTheWay(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestWhatIsLeftBehind
 	equal := `CREATE FUNCTION app.f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.name = 'same'; RETURN NEW; END$$;
 		CREATE TRIGGER t BEFORE UPDATE ON app.campaigns FOR EACH ROW EXECUTE FUNCTION app.f();`
 	open := `DROP POLICY tenant_isolation ON app.campaigns;

@@ -5,6 +5,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/internal/postgres"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/prove/internal/shop"
 	"github.com/moat-db/moat/prove/provetest"
 )
@@ -13,6 +14,7 @@ import (
 // transaction another server connection.
 func TestPoolThroughPgBouncer(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: the root's TestNoLeakThroughPooler
 	f := shop.New(t, crowd)
 	b, err := postgres.StartBouncer(t.Context(), f.As(t, f.App), postgres.BouncerOptions{Mode: "transaction",
 		Ignore: []string{"statement_timeout", "application_name"}})
