@@ -48,10 +48,10 @@ test: tools
 test-majors: tools
 	MOAT_TEST_MAJORS=14,15,16,17,18 $(GO) test -timeout 60m ./internal/postgres/... ./internal/sqltext ./catalog ./policy ./tenancy ./audit/... ./protect ./prove/... ./seal
 
-# Most of what the tests allocate is gone at once, and a test that waits leaves its processor
-# to another. make check vets.
+# Most of what the tests allocate is gone at once, and a test or a package that waits leaves its
+# processor to another. make check vets.
 test-short: tools
-	GOGC=400 $(GO) test -short -vet=off -parallel 4 ./...
+	GOGC=400 $(GO) test -short -vet=off -ldflags='-s -w' -p 3 -parallel 4 ./...
 
 check: tools
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }

@@ -36,6 +36,7 @@ func freeze(t *testing.T, db *pgtest.Database, pids string, args ...any) {
 // it, and so does the connection, while the server itself gives signs of life.
 func TestFrozenProcess(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: internal/alive's TestFrozenServer
 	db := pgtest.NewCluster(t, postgres.Options{}).New(t)
 	loadSchema(t, db)
 	s := serveURL(t, db, db.As(t, db.Roles["app"]), 300*time.Millisecond)
@@ -56,7 +57,7 @@ func TestFrozenProcess(t *testing.T) {
 // While a whole server stands still, no request waits for each of the pool's connections in turn.
 func TestFrozenServer(t *testing.T) {
 	t.Parallel()
-	pgtest.Full(t) // short: TestFrozenProcess
+	pgtest.Full(t) // short: internal/alive's TestFrozenServer
 	db := pgtest.NewCluster(t, postgres.Options{}).New(t)
 	loadSchema(t, db)
 	db.Exec(t, "CREATE FUNCTION app.nap() RETURNS int LANGUAGE sql AS 'SELECT 1 FROM pg_sleep(0.2)'")

@@ -139,6 +139,7 @@ func TestRestoreKeepsWhatOthersReferTo(t *testing.T) {
 // access that was taken away since the export does not come back with the rows.
 func TestRestoreLeavesAccess(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestRestoreBringsBackLastNight
 	w := newWorld(t, pgtest.Shared(t))
 	file := w.export(t, acme)
 	w.Exec(t, "DELETE FROM app.memberships WHERE tenant_id = $1", acme)

@@ -190,7 +190,7 @@ func TestBrandsThatAreRefused(t *testing.T) {
 // A brand's locale writes numbers and dates; "visitor" is the browser's.
 func TestLocaleOfTheBrand(t *testing.T) {
 	t.Parallel()
-	pgtest.Full(t) // short: TestMoney
+	pgtest.Full(t) // short: TestUnknownHosts
 	w := newWorld(t, func(c *Config) {
 		c.Brands = map[string]Brand{hostA: {Name: "A", Locale: "de-DE"}, "visitor.example": {Name: "V", Locale: "visitor"}}
 		c.Money = map[string]string{"shop.Order.total": "EUR"}
@@ -221,6 +221,7 @@ func TestLocaleOfTheBrand(t *testing.T) {
 // Amounts are written with their currency; sums over several are not made.
 func TestMoney(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t)        // short: TestFigures
 	w := newWorld(t, nil) // shop."Order" has a total and a currency
 	w.db.Exec(t, `INSERT INTO shop.currencies VALUES ('EUR', 'Euro'), ('JPY', 'Yen') ON CONFLICT DO NOTHING;
 		UPDATE shop."Order" SET currency = 'EUR', total = 1250.5 WHERE account_id = 1`)

@@ -21,6 +21,7 @@ var office string
 // shown at all, in pages and files, and what records deeds is read only.
 func TestShownAsConfigured(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestExposedInThePortal
 	w := newOffice(t, func(c *Config) {
 		c.Tables = map[catalog.QName]Table{
 			{Schema: "shop", Name: "lines"}: {Look: Look{Hidden: true}},

@@ -5,11 +5,14 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // The console requests an erasure with a grace period, and takes it back; it never deletes.
 func TestConsoleRequestsAnErasure(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: lifecycle's TestDueErasuresAreDone
 	w := newWorld(t, nil)
 	a, desk := w.signedIn("1"), w.desk()
 	before := w.query(`select count(*)::text from shop."Order"`)

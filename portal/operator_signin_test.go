@@ -11,6 +11,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/auth"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // withStaff is a portal whose clients and operators sign in at providers of their own.
@@ -114,6 +115,7 @@ func TestOperatorsProviderIsTheirs(t *testing.T) {
 // A session is renewed while its role lasts, and ends with it.
 func TestOperatorsSessionEndsWithTheRole(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestSessionsEnd
 	w, clients, staff := withStaff(t)
 	staff.set(func() { staff.refresh, staff.life = true, 5*time.Minute })
 	v := w.atTheirs("ticket 34")

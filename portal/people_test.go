@@ -14,6 +14,7 @@ import (
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
 	"github.com/moat-db/moat/internal/apikey"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/internal/serving"
 	"github.com/moat-db/moat/portal/internal/people"
 )
@@ -308,6 +309,7 @@ func TestApplicationCannotChangeMembers(t *testing.T) {
 // Two owners who remove each other at once do not leave nobody.
 func TestLastAdminStaysInARace(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestMembers
 	w := newPeople(t)
 	w.db.Exec(t, "update shop.members set role = 'owner' where person = 'adam'")
 	who := func(s string) people.Person { return people.Person{Issuer: "https://clients.test", Subject: s} }

@@ -58,6 +58,7 @@ func TestBackToBack(t *testing.T) {
 // old snapshot that CREATE INDEX CONCURRENTLY waits for.
 func TestHoldersAreNamed(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestPartitionWaitsForReaders
 	c := pgtest.NewCluster(t, postgres.Options{Settings: map[string]string{"max_prepared_transactions": "5"}})
 	for name, h := range map[string]struct{ hold, release, want string }{
 		"open":     {"BEGIN; LOCK app.orders IN ROW EXCLUSIVE MODE", "ROLLBACK", "idle in transaction"},

@@ -217,6 +217,7 @@ func TestObserveNeverBreaks(t *testing.T) {
 // TestWithoutLiterals keeps secrets out of notes, whatever way they are written in.
 func TestWithoutLiterals(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestApplyAndUndo
 	b, worker := observed(t, pgtest.Shared(t), simple)
 	conn := b.Conn(t, b.URL)
 	for in, want := range map[string]string{

@@ -193,6 +193,7 @@ func (g *schemaGen) views() {
 // the number of schemas, a few without it.
 func TestRandomSchemas(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestApplyAndUndo
 	seeds := pgtest.Rounds(t, "MOAT_TEST_SEEDS", 6, 1)
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		for seed := range seeds {

@@ -78,6 +78,7 @@ func (b *bench) undone(t *testing.T) *UndoResult {
 // says what it left, and finishes once that is out of the way.
 func TestUndoLeaves(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestUndoAfterChanges
 	for name, c := range map[string]struct{ change, left, amend string }{
 		"a key with the tenant, as the plan's question says": {
 			"ALTER TABLE app.labels DROP CONSTRAINT labels_pkey, ADD PRIMARY KEY (tenant_id, order_id, name)",

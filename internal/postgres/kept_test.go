@@ -67,6 +67,9 @@ func TestStartOverALeftoverPidFile(t *testing.T) {
 // The next start waits for a server whose owner was killed a moment ago.
 func TestStartRightAfterTheOwnerIsKilled(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("left to the full run") // short: TestNothingStaysAfterTheOwnerDies
+	}
 	for _, as := range users() {
 		t.Run(as.name, func(t *testing.T) {
 			t.Parallel()
@@ -88,6 +91,9 @@ func TestStartRightAfterTheOwnerIsKilled(t *testing.T) {
 // Data that an ordinary user made runs under that user's id when root starts it.
 func TestKeptFolderKeepsItsOwner(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("left to the full run") // short: TestKeptFolderSurvives
+	}
 	all := users()
 	dir := filepath.Join(sharedFolder(t), "kept")
 	first := startOwner(t, "exit", all[len(all)-1], "MOAT_POSTGRES_TEST_DIR="+dir)

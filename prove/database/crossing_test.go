@@ -7,6 +7,7 @@ import (
 
 	"github.com/moat-db/moat/baseline"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/prove/database"
 )
@@ -26,6 +27,7 @@ const bids = `ALTER TABLE app.campaigns ADD CONSTRAINT campaigns_id_key UNIQUE (
 // changes another tenant's row.
 func TestCrossingKeyAccepted(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestHolesLeakAndMendedTwinsDoNot
 	for carry, want := range map[string]prove.Verdict{"": "", "ON DELETE CASCADE": prove.VerdictLeak} {
 		f := newFixture(t, rows, strings.ReplaceAll(bids, "CARRY", carry)+
 			strings.NewReplacer("$T", "app.bids", "$C", "tenant_id").Replace(policy))

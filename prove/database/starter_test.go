@@ -188,6 +188,7 @@ func TestListedMembersAreProved(t *testing.T) {
 // make teams; where moat.yaml declares the caller, too.
 func TestStarterKitWorksOn(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestListedMembersAreProved
 	for _, declared := range []*catalog.Caller{nil, {Table: catalog.QName{Schema: "app", Name: "team_user"},
 		Subject: "user_id", Tenant: "team_id", All: true}} {
 		s := newStarter(t, declared)

@@ -88,6 +88,7 @@ func harmlessFixture(t *testing.T, more ...string) *fixture {
 
 func TestNoFalseAlarms(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestProtectedSchemaIsIsolated
 	f := harmlessFixture(t)
 	started := time.Now()
 	r := f.prove(t, database.Options{StatementTimeout: 2 * time.Second})
