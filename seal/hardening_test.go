@@ -88,7 +88,7 @@ func textOf(t *testing.T, f *fixture, sql string) string {
 // A worker still finds its leader when statistics are taken from everybody else.
 func TestWorkersUnderHardening(t *testing.T) {
 	t.Parallel()
-	pgtest.Full(t) // short: TestHardening
+	pgtest.Full(t) // short: TestHardening, without workers
 	c := pgtest.NewCluster(t, postgres.Options{})
 	f := newSealed(t, c)
 	for _, m := range seal.Hardening(seal.HardeningOptions{Database: f.Name, Application: f.Role, Owner: f.Owner}) {

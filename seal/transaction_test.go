@@ -106,7 +106,7 @@ func TestCommitInProcedureEndsTheBinding(t *testing.T) {
 // Parallel workers have other process ids than the leader that was bound.
 func TestParallelWorkers(t *testing.T) {
 	t.Parallel()
-	pgtest.Full(t) // short: TestWorkersUnderHardening
+	pgtest.Full(t) // short: none; it is its 20,000 rows that take long
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		parallelEvents(t, newSealed(t, c))
 	})

@@ -13,7 +13,7 @@ import (
 // from the database nor from the server over it.
 func TestDemoHoldsAgainstItsOwnTools(t *testing.T) {
 	t.Parallel()
-	pgtest.Full(t) // short: prove/database's TestEveryShapeIsProved
+	pgtest.Full(t) // short: protect's TestShapesTogether
 	for _, mode := range [][]string{nil, {"--sealed"}} {
 		t.Run(strings.Join(append([]string{"demo"}, mode...), " "), func(t *testing.T) {
 			t.Parallel()

@@ -102,7 +102,7 @@ func TestSealedDemo(t *testing.T) {
 
 func TestDemoJSONDrivesScripts(t *testing.T) {
 	t.Parallel()
-	pgtest.Full(t) // short: TestDemoHoldsAgainstItsOwnTools
+	pgtest.Full(t) // short: TestDemo
 	out, _ := startDemo(t, "--format", "json")
 	out.Find(t, "\n")
 	var ready struct {

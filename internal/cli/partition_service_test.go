@@ -19,7 +19,7 @@ import (
 // way, after it, and after the undo.
 func TestPartitionShowsNoDifference(t *testing.T) {
 	t.Parallel()
-	pgtest.Full(t) // short: TestProtectPartitions
+	pgtest.Full(t) // short: protect's TestPartition
 	s := newDoors(t, false, "limits: {requests_per_second: 0}")
 	s.addEvents()
 	v := newVisits(s)

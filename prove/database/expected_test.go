@@ -122,7 +122,7 @@ func (s *shaped) prove(t *testing.T) *prove.Report {
 
 func TestEveryShapeIsProved(t *testing.T) {
 	t.Parallel()
-	pgtest.Full(t) // short: TestStarterKitIsProved, TestHolesLeakAndMendedTwinsDoNot
+	pgtest.Full(t) // short: TestListedMembersAreProved, TestHolesLeakAndMendedTwinsDoNot
 	for mode, all := range map[string]bool{"active": false, "all": true} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
