@@ -131,13 +131,15 @@ type lane struct {
 	cost    time.Duration // of one, likewise: see [work.now]
 	began   time.Time     // the last of them
 	ended   time.Time     // the one that ended last
-	owed    time.Duration // when it ended: see [lane.owes]
+	owed    time.Duration // when it was reckoned: see [lane.owes]
 	used    time.Duration // likewise: see [lane.uses]
-	waiting []*waiter
-	queued  bool
-	held    int64
-	disk    int64
-	holders map[*Exchange]bool
+	// reckoned is when what it owed was last reckoned.
+	reckoned time.Time
+	waiting  []*waiter
+	queued   bool
+	held     int64
+	disk     int64
+	holders  map[*Exchange]bool
 }
 
 // waiter is a request that waits for its turn, which may be known to be a long one.
@@ -235,6 +237,7 @@ func (g *Gate) turn(ctx context.Context, l *lane, long bool) (func(), error) {
 		return nil, tooMany(g.limits.Wait, "too many requests of the tenant are waiting")
 	}
 	w := &waiter{turn: make(chan struct{}), long: long}
+	l.reckon(time.Now())
 	l.waiting = append(l.waiting, w)
 	g.queue(l)
 	return g.wait(ctx, l, w)
@@ -272,8 +275,9 @@ func (g *Gate) ran(l *lane, took, cost time.Duration) {
 	}
 	now := time.Now()
 	l.cost += (cost - l.cost) / 4
-	l.owed = min(l.owes(now)+max(cost-g.work.cheap(now, l.cost), 0), mostOwed)
-	l.used = min(l.uses(now)+cost, mostOwed)
+	l.reckon(now)
+	l.owed = min(l.owed+max(cost-g.work.cheap(now, l.cost), 0), mostOwed)
+	l.used = min(l.used+cost, mostOwed)
 	l.took, l.ended = max(l.took+(took-l.took)/4, 1), now
 }
 
@@ -289,6 +293,7 @@ func (g *Gate) wait(ctx context.Context, l *lane, w *waiter) (func(), error) {
 	}
 	g.mu.Lock()
 	if i := slices.Index(l.waiting, w); i >= 0 {
+		l.reckon(time.Now())
 		l.waiting = slices.Delete(l.waiting, i, i+1)
 		return nil, g.gaveUp(l)
 	}
@@ -358,6 +363,7 @@ func (g *Gate) dispatch() {
 			}
 			continue
 		}
+		l.reckon(time.Now())
 		l.waiting = l.waiting[1:]
 		next.leave = g.begin(l, next.long)
 		close(next.turn)

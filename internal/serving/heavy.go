@@ -18,13 +18,17 @@ const (
 // A tenant is heavy whose statements cost more than a sixteenth of the time of late: what each
 // costs beyond what is cheap here is owed, up to mostOwed, and a second of it is forgiven in
 // sixteen. Who asks often for little is not heavy, but busy from a quarter of the time on, of
-// which all counts.
+// which all counts. Nothing of so much is forgiven while requests of the tenant wait: being held
+// back would make it light again, and then it would run at once what waits.
 const (
 	muchOwed    = 100 * time.Millisecond
 	mostOwed    = 2 * time.Second
 	forgiven    = 16
 	forgivenUse = 4
 )
+
+// shortRest is up to which a heavy tenant rests eight times as long as its statement took.
+const shortRest = 50 * time.Millisecond
 
 // aboutFor is for how long a light tenant is about after it began a statement.
 const aboutFor = 10 * time.Second
@@ -51,10 +55,21 @@ func (l *lane) weight(now time.Time) weight {
 }
 
 // owes is what the lane's statements have cost of late, beyond what is cheap.
-func (l *lane) owes(now time.Time) time.Duration { return max(l.owed-now.Sub(l.ended)/forgiven, 0) }
+func (l *lane) owes(now time.Time) time.Duration { return l.left(l.owed, now, forgiven) }
 
 // uses is what they have cost, all of it.
-func (l *lane) uses(now time.Time) time.Duration { return max(l.used-now.Sub(l.ended)/forgivenUse, 0) }
+func (l *lane) uses(now time.Time) time.Duration { return l.left(l.used, now, forgivenUse) }
+
+// left is what is not forgiven of what was reckoned.
+func (l *lane) left(of time.Duration, now time.Time, forgiven time.Duration) time.Duration {
+	if len(l.waiting) > 0 && of >= muchOwed {
+		return of
+	}
+	return max(of-now.Sub(l.reckoned)/forgiven, 0)
+}
+
+// reckon forgives the lane up to now.
+func (l *lane) reckon(now time.Time) { l.owed, l.used, l.reckoned = l.owes(now), l.uses(now), now }
 
 // work is what the pool's connections do.
 type work struct {
@@ -136,13 +151,14 @@ func (g *Gate) othersAbout() bool {
 // rest ends a statement that took so long, for a tenant that is busy only when as long has passed
 // again, and twice as long for a heavy one, beside whose large answers others wait for a processor
 // in several places. So half of the time or more is left to others, and to sending what was read.
+// After a short one a heavy tenant rests longer: those come often, and each delays who wakes up then.
 func (g *Gate) rest(w weight, took time.Duration) {
 	if w == light {
 		g.work.running[w]--
 		return
 	}
 	if w == heavy {
-		took *= 2
+		took = max(2*took, min(8*took, shortRest))
 	}
 	time.AfterFunc(took, func() {
 		g.mu.Lock()
