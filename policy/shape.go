@@ -67,9 +67,9 @@ func (v *View) Rows(t *catalog.Relation, s Scope) Rows {
 		also("share", s.is(sqltext.Ident(x.With), v.columnType(q, x.With)))
 	}
 	if x := shapes.SharesOf(q); x != nil {
-		also("shared", v.shared(x, s, false))
+		also("shared", v.shared(t, x, s, false))
 		if x.Edits != "" {
-			rows.Update = own + " OR " + v.shared(x, s, true)
+			rows.Update = own + " OR " + v.shared(t, x, s, true)
 		}
 	}
 	rows.Read = strings.Join(read, " OR ")
@@ -152,14 +152,24 @@ func (v *View) nobodys(x *catalog.SharedRows, column, typ string, s Scope) strin
 	return "(" + nobody + " AND " + s.Tenant(typ) + " IS NOT NULL)"
 }
 
-// shared are the rows that others have shared with the scope's tenants.
-func (v *View) shared(x *catalog.Shares, s Scope, edits bool) string {
+// shared are the rows that others have shared with the scope's tenants. Where their key is
+// one within a tenant only, it is the row of the tenant whose share it is.
+func (v *View) shared(t *catalog.Relation, x *catalog.Shares, s Scope, edits bool) string {
 	where := s.is("s."+sqltext.Ident(x.With), v.columnType(x.Through, x.With))
 	if edits {
 		where += " AND s." + sqltext.Ident(x.Edits)
 	}
-	return sqltext.Ident(x.Key) + " = ANY (ARRAY(SELECT s." + sqltext.Ident(x.Row) + " FROM " + x.Through.SQL() +
-		" s WHERE " + where + "))"
+	key, row, from := sqltext.Ident(x.Key), "s."+sqltext.Ident(x.Row), " FROM "+x.Through.SQL()+" s WHERE "+where
+	by := key + " = ANY (ARRAY(SELECT " + row + from + "))"
+	link := v.Relation(x.Through)
+	if link == nil || slices.ContainsFunc(t.Indexes, func(i catalog.Index) bool {
+		return i.Unique && i.Valid && i.Predicate == "" && slices.Equal(i.Columns(), []string{x.Key})
+	}) {
+		return by
+	}
+	owner, _ := v.owner(t)
+	sharer, _ := v.owner(link)
+	return "(" + by + " AND (" + owner + ", " + key + ") IN (SELECT s." + sharer + ", " + row + from + "))"
 }
 
 // Allowed is what the application role may do behind the wall, by one permissive policy.
