@@ -296,7 +296,6 @@ func (p *prover) emptiesMany(r *catalog.Relation) bool {
 // unboundAttacks try without a tenant, with an empty one and with one that does not
 // exist: nothing may be seen and nothing changed, without a WHERE too.
 func (st *site) unboundAttacks(nobody string, as []string) []attack {
-	visible := " FROM " + st.sql() + " LIMIT 1"
 	who := "with " + nobody
 	var out []attack
 	failed := func(e *pgconn.PgError) finding {
@@ -310,7 +309,8 @@ func (st *site) unboundAttacks(nobody string, as []string) []attack {
 		return unclear(e)
 	}
 	if st.readable() {
-		out = append(out, attack{name: nobody, as: as, steps: []string{"SELECT 1" + visible}, onError: failed,
+		read := "SELECT 1 FROM " + st.sql() + st.notEverybodys(nobody) + " LIMIT 1"
+		out = append(out, attack{name: nobody, as: as, steps: []string{read}, onError: failed,
 			judge: func(o outcome) finding {
 				if o.last().n > 0 {
 					return leak("%s rows are visible", who)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/sqltext"
 )
 
 // attackUnbound tries every relation with no tenant on a fresh connection, with an
@@ -49,6 +50,20 @@ type nobody struct {
 // everybody, and no more. There the visible set is compared.
 func (p *prover) seesEverybodys(who nobody, t *target) bool {
 	return who.name == "unknown tenant" && p.model.Shapes.SharedRowsOf(t.rel.QName()) != nil
+}
+
+// notEverybodys leaves out rows for everybody where a pattern is a tenant to whom they are
+// shown, as any text is.
+func (st *site) notEverybodys(nobody string) string {
+	x := st.prover.model.Shapes.SharedRowsOf(st.rel.QName())
+	switch column := sqltext.Ident(st.tenant); {
+	case x == nil || nobody != "wildcard tenant":
+		return ""
+	case x.Sentinel == "":
+		return " WHERE " + column + " IS NOT NULL"
+	default:
+		return " WHERE " + column + "::text <> " + sqltext.Literal(x.Sentinel)
+	}
 }
 
 // nobodies lists them; the unbound one comes first, while the connection is fresh.
