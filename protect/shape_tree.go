@@ -308,15 +308,24 @@ func (p *planner) treeMay(r *catalog.Relation) []string {
 	return all
 }
 
-// unfixed are the columns of a table but for the tenant's, and what is never given.
+// unfixed are the columns of a table but for the tenant's, those that moat's triggers fill, and
+// what is never given.
 func (p *planner) unfixed(r *catalog.Relation, and ...string) []string {
 	all := and
 	for _, c := range r.Columns {
-		if c.Name != p.byName[r.QName()].column && c.Name != catalog.Level && c.Generated == "" && c.Identity != "always" {
+		if c.Name != p.byName[r.QName()].column && c.Name != catalog.Level && c.Generated == "" && c.Identity != "always" &&
+			!fillsOwner(r, c.Name) {
 			all = append(all, c.Name)
 		}
 	}
 	return all
+}
+
+// fillsOwner reports whether a trigger of ours fills the column that says whose row a key means.
+func fillsOwner(r *catalog.Relation, column string) bool {
+	return slices.ContainsFunc(r.Triggers, func(t catalog.Trigger) bool {
+		return t.Name == sqltext.Name("moat", column) && t.Function.Schema == Schema
+	})
 }
 
 // closureGrants let the policies' readers read the closure: a policy's subquery runs with
