@@ -129,7 +129,7 @@ func (f *facts) shapeOf(r *catalog.Relation) []Finding {
 		out = append(out, onRelation(r, "A tenant sees more or fewer rows than the shape gives.",
 			"No policy says the same as "+strings.Join(missing, ", ")+".").decide(planAgain))
 	}
-	if f.m.Shapes.Tree != nil {
+	if f.m.Shapes.Tree != nil && !f.look.KeepsOwn(r) {
 		out = append(out, f.gateOf(r)...)
 	}
 	out = slices.Concat(out, f.levelKept(r), f.peopleShown(r), f.doorsBeside(r))

@@ -139,7 +139,7 @@ func (v *View) mayTouch(role, command string) func(Judgement) bool {
 		case command == "UPDATE" && j.Editable:
 			return true
 		}
-		return wideRole && tree.Writes && j.Below
+		return wideRole && tree.Writes && (j.Below || command == "UPDATE" && j.Amended)
 	}
 }
 
@@ -148,6 +148,7 @@ func (v *View) mayLeave(role, command string) func(Judgement) bool {
 	tree := v.Model.Shapes.Tree
 	return func(j Judgement) bool {
 		writes := tree != nil && role == tree.Role && tree.Writes
-		return j.Isolates || command == "UPDATE" && j.Editable || writes && (j.Below || command == "INSERT" && j.Adopted)
+		return j.Isolates || command == "UPDATE" && j.Editable || writes && (j.Below ||
+			command == "INSERT" && j.Adopted || command == "UPDATE" && j.Amended)
 	}
 }

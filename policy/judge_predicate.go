@@ -29,6 +29,15 @@ func (x verdict) sets() within {
 	return x.within.implied()
 }
 
+// readable are the sets that the rows are within beside others of those sets: the caller's
+// own may be read like what is visible.
+func (x verdict) readable() within {
+	if x.own {
+		return x.sets() | visible.implied()
+	}
+	return x.sets()
+}
+
 // and is what two conditions do that both hold.
 func (x verdict) and(y verdict) verdict {
 	return verdict{x.tenant || y.tenant, x.own || y.own, x.sets() | y.sets()}
@@ -88,7 +97,7 @@ func (a *analyst) alternatives(branches []*catalog.Node, depth int, open func(*c
 		if !x.known() {
 			open(branch, depth)
 		}
-		result = verdict{result.tenant && x.tenant, result.own && x.any(), result.within & x.sets()}
+		result = verdict{result.tenant && x.tenant, result.own && x.any(), result.within & x.readable()}
 	}
 	return result
 }

@@ -327,12 +327,12 @@ func (a *analyst) bindMember(own, y value, tenant bool) verdict {
 	if set := a.shaped(own, y); set != 0 {
 		return verdict{within: set}
 	}
-	if tenant && a.isTenantColumn(y.ref) && y.binding >= boundToUser {
+	if party := a.party(own, false); (tenant || party != 0) && a.isTenantColumn(y.ref) && y.binding >= boundToUser {
 		if !y.member.selects(y.ref.Column) {
 			return verdict{} // a tenant's links to other tenants, of no shape that is declared
 		}
 		a.j.Memberships = append(a.j.Memberships, y.ref)
-		return verdict{tenant: true}
+		return verdict{tenant: tenant, within: party}
 	}
 	// A row follows its parent, or the caller.
 	if a.references(ref(own.node), y.ref) || a.isKey(y.ref) {

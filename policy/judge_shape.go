@@ -16,7 +16,8 @@ const (
 	below                       // its own, and that of the tenants below
 	wide                        // what the tree's role may read: below, and what is visible there
 	adopted                     // new tenants under its own or one below
-	everySet = visible | editable | below | wide
+	amended                     // what the tree's role may update: below, and what is shared with those for that
+	everySet = visible | editable | below | wide | amended
 )
 
 // implied adds the sets that hold a set.
@@ -24,7 +25,10 @@ func (w within) implied() within {
 	if w&editable != 0 {
 		w |= visible
 	}
-	if w&(visible|below) != 0 {
+	if w&(editable|below) != 0 {
+		w |= amended
+	}
+	if w&(visible|amended) != 0 {
 		w |= wide
 	}
 	return w
@@ -145,10 +149,13 @@ func (a *analyst) byShare(x *catalog.Shares, own, y value) within {
 		return 0
 	}
 	a.j.Links = append(a.j.Links, y.ref)
+	edits := x.Edits != "" && slices.Contains(y.member.holds, x.Edits)
 	switch {
+	case y.member.below && edits:
+		return amended
 	case y.member.below:
 		return wide
-	case x.Edits != "" && slices.Contains(y.member.holds, x.Edits):
+	case edits:
 		return editable
 	}
 	return visible
@@ -179,12 +186,18 @@ func (a *analyst) nobodys(n *catalog.Node, depth int) verdict {
 	for _, part := range n.Conjuncts() {
 		shared = shared || a.isNobodys(x, part)
 		tenant = tenant || part.Kind == catalog.NodeNullTest && part.Name == "is not null" &&
-			a.value(part.Args[0], depth).kind == valueTenant
+			a.isTenant(a.value(part.Args[0], depth))
 	}
 	if shared && tenant {
 		return verdict{within: visible}
 	}
 	return verdict{}
+}
+
+// isTenant reports whether a value is the tenant, or one of the caller's.
+func (a *analyst) isTenant(x value) bool {
+	return x.kind == valueTenant || x.kind == valueMember && x.binding >= boundToUser && a.isTenantColumn(x.ref) &&
+		x.member.selects(x.ref.Column)
 }
 
 func (a *analyst) isNobodys(x *catalog.SharedRows, n *catalog.Node) bool {

@@ -42,6 +42,9 @@ func TestShapesAreJudged(t *testing.T) {
 	conn := db.Conn(t, db.URL)
 	fill := strings.NewReplacer("«below»", "SELECT c.tenant FROM moat.tenant_tree c WHERE c.ancestor = «T»",
 		"«above»", "SELECT c.ancestor FROM moat.tenant_tree c WHERE c.tenant = «T»",
+		"«mine»", "SELECT m.tenant_id FROM app.memberships m WHERE m.user_id = "+
+			"(SELECT nullif(current_setting('app.subject', true), '')::int)",
+		"«me»", "(SELECT nullif(current_setting('app.subject', true), '')::int)",
 		"«share»", "SELECT s.board_id FROM app.board_share s WHERE s.shared_with = «T»")
 	current := strings.NewReplacer("«T»", "(SELECT nullif(current_setting('app.current_tenant', true), '')::int)")
 	for _, c := range []struct{ table, expr, want string }{
@@ -83,7 +86,17 @@ func TestShapesAreJudged(t *testing.T) {
 		{"orders", "seller = «T» OR courier = «T»", ""},
 		{"orders", "seller = ANY (ARRAY(«below»)) OR buyer = ANY (ARRAY(«below»))", "wide"},
 		{"orders", "seller = «T» OR buyer <> «T»", ""},
+		{"orders", "seller = ANY (ARRAY(«mine»)) OR buyer = ANY (ARRAY(«mine»))", "visible wide"},
+		{"orders", "seller = ANY (ARRAY(«mine»)) OR courier = ANY (ARRAY(«mine»))", ""},
+		{"orders", "seller = «T» OR buyer = ANY (ARRAY(SELECT m.tenant_id FROM app.memberships m))", ""},
+		{"orders", "seller = «T» OR buyer = ANY (ARRAY(SELECT l.partner FROM app.links l WHERE l.tenant_id = «T»))", ""},
+		{"board_share", "tenant_id = ANY (ARRAY(«mine»)) OR shared_with = ANY (ARRAY(«mine»))", "visible wide"},
+		{"leads", "id = ANY (ARRAY(«mine»))", ""},
 		{"board", "tenant_id = «T» OR id = ANY (ARRAY(«share»))", "visible wide"},
+		{"board", "tenant_id = ANY (ARRAY(«below»)) OR id = ANY (ARRAY(SELECT s.board_id FROM app.board_share s WHERE " +
+			"s.shared_with = ANY (ARRAY(«below»)) AND s.can_edit))", "wide amended"},
+		{"board", "tenant_id = ANY (ARRAY(«below»)) OR id = ANY (ARRAY(SELECT s.board_id FROM app.board_share s WHERE " +
+			"s.shared_with = ANY (ARRAY(«below»))))", "wide"},
 		{"board", "tenant_id = «T» OR id = ANY (ARRAY(«share» AND s.can_edit))", "visible editable wide"},
 		{"board", "tenant_id = «T» OR id = ANY (ARRAY(«share» AND NOT s.can_edit))", "visible wide"},
 		{"board", "tenant_id = «T» OR id = ANY (ARRAY(SELECT s.board_id FROM app.board_share s))", ""},
@@ -101,6 +114,13 @@ func TestShapesAreJudged(t *testing.T) {
 		{"users", "id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id = ANY (ARRAY(«below»))))",
 			"below wide"},
 		{"users", "id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m))", ""},
+		// 3: the caller's own links beside those of a tenant, or of those below.
+		{"memberships", "tenant_id = ANY (ARRAY(«below»)) OR user_id = «me»", "wide"},
+		{"memberships", "tenant_id = «T» OR user_id = «me»", "visible wide"},
+		{"memberships", "tenant_id = ANY (ARRAY(«below»)) OR user_id > «me»", ""},
+		{"labels", "tenant_id = «T» OR (tenant_id IS NULL AND («mine» LIMIT 1) IS NOT NULL)", "visible wide"},
+		{"labels", "tenant_id = «T» OR (tenant_id IS NULL AND (SELECT m.tenant_id FROM app.memberships m LIMIT 1) IS NOT " +
+			"NULL)", ""},
 		{"themes", "person = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id = «T»))", "tenant"},
 		{"themes", "person = ANY (ARRAY(SELECT m.user_id FROM app.memberships m))", ""},
 		{"themes", "other = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id = «T»))", ""},
@@ -149,7 +169,7 @@ func sets(j policy.Judgement) string {
 		is   bool
 		name string
 	}{{j.Isolates, "tenant"}, {j.Visible, "visible"}, {j.Editable, "editable"}, {j.Below, "below"}, {j.Wide, "wide"},
-		{j.Adopted, "adopted"}} {
+		{j.Amended && !j.Below && !j.Editable, "amended"}, {j.Adopted, "adopted"}} {
 		if x.is {
 			all = append(all, x.name)
 		}

@@ -392,7 +392,7 @@ func isRoleName(name string) bool {
 
 // NamesCaller reports whether a setting, by its name, holds who the caller is.
 func NamesCaller(setting string) bool {
-	name := setting[strings.LastIndexByte(setting, '.')+1:]
+	name := strings.ToLower(setting[strings.LastIndexByte(setting, '.')+1:])
 	for _, part := range []string{"user", "uid", "sub", "member", "person", "actor", "email", "login", "principal",
 		"employee", "profile", "staff"} {
 		if strings.Contains(name, part) {

@@ -30,6 +30,8 @@ type Judgement struct {
 	Editable bool `json:"editable,omitempty"`
 	Below    bool `json:"below,omitempty"`
 	Wide     bool `json:"wide,omitempty"`
+	// Amended: what the tree's role may update, where it may write.
+	Amended bool `json:"amended,omitempty"`
 	// Adopted: new rows of the tenants table stand under the tenant or one below it.
 	Adopted bool `json:"adopted,omitempty"`
 	// Flaw names what is wrong where Isolates is false.
@@ -129,6 +131,7 @@ func (v *View) weigh(root *catalog.Node, t *catalog.Relation) Judgement {
 	if sets := verdict.sets(); !j.Isolates && !j.AlwaysTrue && !j.ImmutableHelper {
 		j.Visible, j.Editable = sets&visible != 0, sets&editable != 0
 		j.Below, j.Wide, j.Adopted = sets&below != 0, sets&wide != 0, sets&adopted != 0
+		j.Amended = sets&amended != 0
 	}
 	j.Constant = len(j.Columns)+len(j.Settings)+len(j.Subqueries)+len(j.FunctionOIDs) == 0 && isConstant(root)
 	j.tidy()

@@ -149,7 +149,11 @@ func (v *View) nobodys(x *catalog.SharedRows, column, typ string, s Scope) strin
 	if x.Sentinel != "" {
 		nobody = column + " = " + cast(sqltext.Literal(x.Sentinel), v.comparable(typ))
 	}
-	return "(" + nobody + " AND " + s.Tenant(typ) + " IS NOT NULL)"
+	has := s.Tenant(typ)
+	if c := v.Model.Shapes.Caller; c != nil && c.All && v.Current(typ) == "" {
+		has = "(" + v.tenantsOf(c, s) + " AND o." + sqltext.Ident(c.Tenant) + " IS NOT NULL LIMIT 1)"
+	}
+	return "(" + nobody + " AND " + has + " IS NOT NULL)"
 }
 
 // shared are the rows that others have shared with the scope's tenants. Where their key is

@@ -31,15 +31,22 @@ func plainWords(text string) string {
 	return strings.Join(words, " ")
 }
 
-// isText is of how many words the name of a type of text is, 0 for other types.
+// isText is of how many words the name of a type of text, or of arrays of it, is, 0 for other
+// types.
 func isText(tokens []sqltext.Token) int {
+	words := 0
 	switch {
 	case tokens[0].Is("text"), tokens[0].Is("name"), tokens[0].Is("varchar"):
-		return 1
+		words = 1
 	case tokens[0].Is("character") && len(tokens) > 1 && tokens[1].Is("varying"):
-		return 2
+		words = 2
+	default:
+		return 0
 	}
-	return 0
+	if rest := tokens[words:]; len(rest) > 1 && rest[0].Is("[") && rest[1].Is("]") {
+		words += 2 // a domain of text, or one with a length, is compared with an array as a text
+	}
+	return words
 }
 
 // unsealed puts the settings in the place of sealed mode's functions.
