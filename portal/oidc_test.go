@@ -36,11 +36,20 @@ type issuer struct {
 	ended   []url.Values // calls of the end-session endpoint
 }
 
+// issuerKey is a key that issuers share: it takes long to find another.
+var issuerKey = sync.OnceValue(newKey)
+
+func newKey() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
 func newIssuer(t *testing.T) *issuer {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	must(t, err)
-	o := &issuer{t: t, key: key, time: time.Now(), subject: "user-4711", life: time.Hour, codes: map[string]url.Values{},
+	o := &issuer{t: t, key: issuerKey(), time: time.Now(), subject: "user-4711", life: time.Hour, codes: map[string]url.Values{},
 		tokens: map[string]string{}}
 	mux := http.NewServeMux()
 	o.server = httptest.NewServer(mux)

@@ -142,6 +142,7 @@ func TestProviderAnswersThatAreRefused(t *testing.T) {
 func TestTokenOfAnotherProvider(t *testing.T) {
 	t.Parallel()
 	other := newIssuer(t)
+	other.key = newKey()
 	w, o := withProvider(t, func(c *Config) {
 		issuers := []auth.IssuerConfig{}
 		for _, at := range []string{c.SignIn[0].Issuer, other.server.URL} {

@@ -15,6 +15,7 @@ func TestProveRefusesProduction(t *testing.T) {
 	if _, _, errs := run(t, args...); strings.Contains(errs, "production") {
 		t.Errorf("a quiet database: %s", errs)
 	}
+	d.HangUp()
 	for range 11 {
 		conn := d.Conn(t, d.URL)
 		if _, err := conn.Exec(context.Background(), "set application_name = 'web'"); err != nil {

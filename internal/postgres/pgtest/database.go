@@ -24,6 +24,7 @@ type Database struct {
 	Roles map[string]string
 
 	cluster *Cluster
+	kept    chan *pgx.Conn // a superuser's session between two uses
 	mu      sync.Mutex
 	drops   []string // roles to drop after the database
 }
@@ -31,20 +32,63 @@ type Database struct {
 // Cluster returns the cluster that holds the database.
 func (d *Database) Cluster() *Cluster { return d.cluster }
 
-// Exec runs SQL as superuser over a connection of its own, so that nothing a SET
-// does lasts. Without args sql may hold several statements, which are one transaction.
+// Exec runs SQL as superuser over a session that nobody else has, and nothing a SET does
+// lasts. Without args sql may hold several statements, which are one transaction.
 func (d *Database) Exec(t testing.TB, sql string, args ...any) {
 	t.Helper()
-	err := withConn(d.URL, func(ctx context.Context, conn *pgx.Conn) error {
+	err := d.withSession(func(ctx context.Context, conn *pgx.Conn) error {
 		if len(args) == 0 {
 			_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
 			return err
 		}
-		_, err := conn.Exec(ctx, sql, args...)
+		// Nothing prepared, of which the session would be rid and pgx would not know.
+		_, err := conn.Exec(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec}, args...)...)
 		return err
 	})
 	if err != nil {
 		t.Fatalf("pgtest: %s\nin: %s", describe(err), sql)
+	}
+}
+
+// withSession runs fn over a session as good as new: connecting, and reading the catalog
+// for the first time, cost more than most of what a test says.
+func (d *Database) withSession(fn func(ctx context.Context, conn *pgx.Conn) error) error {
+	ctx := context.Background()
+	conn, err := d.session(ctx)
+	if err != nil {
+		return err
+	}
+	err = fn(ctx, conn)
+	if _, failed := conn.PgConn().Exec(ctx, "DISCARD ALL").ReadAll(); failed == nil {
+		select {
+		case d.kept <- conn:
+			return err
+		default:
+		}
+	}
+	conn.Close(ctx)
+	return err
+}
+
+// session returns the kept session, or a new one: a test may have ended it.
+func (d *Database) session(ctx context.Context) (*pgx.Conn, error) {
+	select {
+	case conn := <-d.kept:
+		if conn.Ping(ctx) == nil {
+			return conn, nil
+		}
+		conn.Close(ctx)
+	default:
+	}
+	return pgx.Connect(ctx, d.URL)
+}
+
+// HangUp ends the session that Exec keeps, for what counts or minds those who use a database.
+func (d *Database) HangUp() {
+	select {
+	case conn := <-d.kept:
+		conn.Close(context.Background())
+	default:
 	}
 }
 
@@ -148,6 +192,7 @@ func (d *Database) CheckAppRole(t testing.TB, role string) {
 // drop removes the database and then its roles, which may own things in it.
 func (d *Database) drop(t testing.TB) {
 	t.Helper()
+	d.HangUp()
 	sql := fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", quote(d.Name))
 	err := d.cluster.admin(sql)
 	if objectInUse(err) {

@@ -57,7 +57,8 @@ func (c *Cluster) create(t testing.TB, template string) *Database {
 	if err := c.admin(sql); err != nil {
 		t.Fatalf("pgtest: %v", err)
 	}
-	return &Database{Name: name, URL: c.urlOf(name, c.superuser), Roles: map[string]string{}, cluster: c}
+	return &Database{Name: name, URL: c.urlOf(name, c.superuser), Roles: map[string]string{}, cluster: c,
+		kept: make(chan *pgx.Conn, 1)}
 }
 
 // admin runs one statement in the maintenance database of each server.

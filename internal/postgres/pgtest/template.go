@@ -58,6 +58,7 @@ func (p *template) build(t testing.TB, c *Cluster, setup func(t testing.TB, db *
 		if t.Failed() {
 			t.FailNow()
 		}
+		db.HangUp()
 		if err := c.close(db.Name); err != nil {
 			t.Fatalf("pgtest: close template: %s", describe(err))
 		}
