@@ -172,6 +172,7 @@ func TestCitusBind(t *testing.T) {
 // Batches, transactions, facts and bulk inserts.
 func TestCitusUses(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: the same over one server
 	f := newSpread(t)
 	db := f.open(t, 1, moat.Options{Citus: moat.CitusOn})
 	scope := moat.WithScope(t.Context(), moat.Scope{Tenant: tenantA, Subject: "ann", Role: "admin",

@@ -22,6 +22,7 @@ import (
 // sees its own tenant, and the parameters of the connection hold.
 func TestPooler(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestNoLeakOverOneConnection
 	f := newLeads(t)
 	url := pgtest.Pooler(t, f.App)
 	db, err := moat.Open(t.Context(), url+"?search_path=app", &moat.Options{MaxConns: 8, StatementTimeout: time.Second})

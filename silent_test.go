@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/moat-db/moat"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // silent is a connection whose other end may go away without a word: what is sent is lost.
@@ -79,6 +80,7 @@ func TestSilentConnectionIsReplaced(t *testing.T) {
 // While the connections of a pool are gone, and a new one could be made, nobody waits for each in turn.
 func TestSilentPoolIsReplaced(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestPlainPoolKeepsLeftovers
 	gone := make(chan struct{})
 	const conns = 8
 	db := newLeads(t).open(t, conns, moat.Options{ConfigurePool: func(c *pgxpool.Config) {

@@ -20,6 +20,7 @@ import (
 // write that was acknowledged is there.
 func TestDatabaseCrash(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: cli.TestServeFinishesRequests
 	cluster := pgtest.NewCluster(t, postgres.Options{})
 	db := cluster.New(t)
 	sql, err := os.ReadFile("testdata/schema.sql")

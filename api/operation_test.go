@@ -215,6 +215,7 @@ func TestHealthAndMetrics(t *testing.T) {
 
 func TestReadinessChecksTheRole(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t)      // short: cli.TestServeFailsClosed
 	db := pgtest.New(t) // a role of its own: that of the template serves other tests
 	sql, err := os.ReadFile("testdata/schema.sql")
 	if err != nil {

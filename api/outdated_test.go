@@ -12,6 +12,7 @@ import (
 // that is gone are answered; those that do learn so.
 func TestDroppedColumn(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestSchemaReload
 	s := serve(t, nil)
 	s.db.Exec(t, "ALTER TABLE app.labels ADD COLUMN shade text; NOTIFY pgrst")
 	eventually(t, func() bool { return s.do(t, call{path: "labels?select=shade"}).Status == 200 })

@@ -111,6 +111,7 @@ func ask(t *testing.T, s *server, token string, i int, name string) (status int,
 // workers holds.
 func TestRequestsRunInOneProcess(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestGeneratedRequests
 	db := database(t)
 	role := db.Roles["app"]
 	db.Exec(t, "ALTER ROLE "+role+" SET jit = on; ALTER ROLE "+role+" SET max_parallel_workers_per_gather = 4; "+

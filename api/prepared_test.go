@@ -98,6 +98,7 @@ func TestPreparedEstimate(t *testing.T) {
 // in use go on.
 func TestPreparedIsBounded(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestGeneratedRequests
 	s := oneConnection(t)
 	most := 0
 	for n := range 120 {

@@ -92,6 +92,7 @@ func soon(t *testing.T, done func() bool) {
 // has overwritten, and refuses servers that are none.
 func TestReplicaReads(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: the primary's
 	r := newReplicated(t)
 	ctx := moat.WithScope(t.Context(), moat.Scope{Tenant: tenantA})
 	onReplica := func() bool { return r.store.Reader(ctx) != r.store }

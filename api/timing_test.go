@@ -9,12 +9,14 @@ import (
 	"testing"
 
 	"github.com/moat-db/moat/api"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // The header names each phase in order, also those that a request did not need, and is there
 // only where it is asked for.
 func TestServerTiming(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestCappedCounts
 	s := serve(t, func(c *api.Config) { c.ServerTiming = true })
 	phases := func(c call) string {
 		var names []string

@@ -16,6 +16,7 @@ const copied = "dddddddd-0000-4000-8000-000000000004"
 
 func TestClone(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestRoundTrip
 	w := newWorld(t, pgtest.Shared(t))
 	_, err := w.operator(t).Clone(t.Context(), acme, copied, lifecycle.CloneOptions{})
 	if err == nil || !strings.Contains(err.Error(), "app.tenants.slug='{}-copy'") {

@@ -119,6 +119,7 @@ func kills() int {
 // and goes on when it is called again.
 func TestKilledErasureGoesOn(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestErase
 	w := newWorld(t, pgtest.Shared(t))
 	others := w.fingerprint(t, acme, true)
 	mid := 0

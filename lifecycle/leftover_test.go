@@ -15,6 +15,7 @@ import (
 // After an erasure a row is planted in each kind of place; each is found, and named.
 func TestLeftoversAreFound(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestErase
 	w := newWorld(t, pgtest.Shared(t))
 	if _, err := w.operator(t).Erase(t.Context(), acme, lifecycle.EraseOptions{}); err != nil {
 		t.Fatal(err)
@@ -72,6 +73,7 @@ func TestLeftoversAreFound(t *testing.T) {
 
 func TestCertificatesAreAChain(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestErase
 	w := newWorld(t, pgtest.Shared(t))
 	w.export(t, globex)
 	w.Exec(t, "CREATE TABLE moat.portal_session (expires timestamptz); "+

@@ -231,6 +231,7 @@ func TestDamagedExports(t *testing.T) {
 // is suspended and somebody must see to it. A request of the failed call itself leaves nothing.
 func TestBlockedRequestsStay(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestBlockersStopAnErasure
 	w := newWorld(t, pgtest.Shared(t))
 	open := "SELECT count(*) FROM moat.erasure WHERE cancelled_at IS NULL AND finished_at IS NULL"
 	w.Exec(t, "UPDATE app.tenants SET parent_id = $1 WHERE slug = 'globex'", acme)

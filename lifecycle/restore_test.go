@@ -56,6 +56,7 @@ func TestRoundTrip(t *testing.T) {
 // One tenant goes back to last night, while the others stay at today.
 func TestRestoreBringsBackLastNight(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestRoundTrip
 	w := newWorld(t, pgtest.Shared(t))
 	mine := w.fingerprint(t, acme, false)
 	file := w.export(t, acme)
@@ -116,6 +117,7 @@ func TestRestoreBringsBackLastNight(t *testing.T) {
 // Rows that are not in the export, and to which rows of others refer, stay.
 func TestRestoreKeepsWhatOthersReferTo(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestRoundTrip
 	w := newWorld(t, pgtest.Shared(t))
 	file := w.export(t, acme)
 	w.Exec(t, "INSERT INTO app.teams (tenant_id, name) VALUES ($1, 'new')", acme)

@@ -156,6 +156,7 @@ func TestLookingAtAClientIsLogged(t *testing.T) {
 // The figures that are declared, of the period that is chosen, against the one before.
 func TestFigures(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestAgencySeesItsClients
 	// Every tenant has leads 1 to 3, of the 2nd to 4th of January, scored 3, 6 and 9.
 	w := newTree(t, func(c *Config) {
 		c.Figures = []Figure{{Title: "Points", Table: "app.leads", Sum: "score"},
@@ -264,6 +265,7 @@ func TestLeafHasNoClients(t *testing.T) {
 // Rows for everybody are marked, and cannot be opened or changed; people are listed.
 func TestSharedRowsAndPeople(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestAgencySeesItsClients
 	w := newTree(t, nil)
 	a1 := w.signedIn(treeTenant("A1"))
 	labels := a1.get("/t/labels")

@@ -105,6 +105,7 @@ func TestSecondSaveIsTold(t *testing.T) {
 // Hostile addresses are answered, not obeyed and not with a 500.
 func TestListsOfAnyAddress(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestNoRouteCrosses
 	w := newWorld(t, nil)
 	v := w.signedIn("1")
 	for address, says := range map[string]string{

@@ -5,11 +5,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // Each run of the proof is kept, with who made it and what came of it.
 func TestHistoryOfTheProof(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestLookingAtAClientIsLogged
 	w := newWorld(t, nil)
 	desk := w.desk()
 	for range 2 {

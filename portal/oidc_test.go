@@ -49,7 +49,8 @@ func newKey() *rsa.PrivateKey {
 
 func newIssuer(t *testing.T) *issuer {
 	t.Helper()
-	o := &issuer{t: t, key: issuerKey(), time: time.Now(), subject: "user-4711", life: time.Hour, codes: map[string]url.Values{},
+	o := &issuer{t: t, key: issuerKey(), time: time.Now(), subject: "user-4711", life: time.Hour,
+		codes:  map[string]url.Values{},
 		tokens: map[string]string{}}
 	mux := http.NewServeMux()
 	o.server = httptest.NewServer(mux)

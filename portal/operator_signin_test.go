@@ -49,6 +49,7 @@ func (v *visitor) inConsole() bool { return v.get("/operator/").status == http.S
 
 func TestOperatorsSignInAtTheProvider(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestOperatorsProviderIsTheirs
 	w, _, staff := withStaff(t)
 	v := w.atTheirs("")
 	if a := v.get("/operator/"); a.header.Get("Location") != "/portal/operator/sign-in/reason" {

@@ -209,6 +209,7 @@ func TestInvitations(t *testing.T) {
 // does the console invite, nor does a link of the operator's open anything.
 func TestFirstInvitation(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestInvitations
 	w := newOffice(t, func(c *Config) { managed(t)(c); c.Keys = nil })
 	desk := w.desk()
 	invite := func(tenant, email string) (string, int) {
@@ -411,6 +412,7 @@ func TestOwnKeysAndSessions(t *testing.T) {
 // a client.
 func TestYourData(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestMembers
 	w := newPeople(t)
 	ann, desk := w.as("ann", "1", "", true), w.desk()
 	desk.do("POST", "/operator/tenants/1/view", url.Values{"reason": {"ticket 12"}})

@@ -170,6 +170,7 @@ func TestTokenOfAnotherProvider(t *testing.T) {
 
 func TestSessionsAreRenewed(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestOwnKeysAndSessions
 	w, o := withProvider(t, nil)
 	o.set(func() { o.life, o.refresh = 2*time.Second, true })
 	v := w.atProvider()

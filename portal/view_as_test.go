@@ -28,6 +28,7 @@ func withoutKeys(t *testing.T) func(*Config) {
 // read it; through nobody's there would be nothing to see.
 func TestViewAsAMember(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestAgencySeesItsClients
 	w := newOfficeWith(t, membersOnly, withoutKeys(t))
 	desk := w.desk()
 	view := func(member string) answer {

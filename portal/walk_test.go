@@ -156,6 +156,7 @@ var (
 // asks no other origin; hostile rows stay text.
 func TestPagesCarryNoCode(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestWalkAsTheOtherFindsNothing
 	w := newWorld(t, nil)
 	check := func(path string, a answer) {
 		t.Helper()

@@ -98,6 +98,7 @@ func TestCitusAfterPlain(t *testing.T) {
 // has.
 func TestCitusDistributed(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestCitusPlanned
 	b := newBench(t, leadsAndNotes)
 	b.Exec(t, pgtest.Citus)
 	b.apply(t, GroupColumns)

@@ -41,6 +41,7 @@ func TestSecondIsRefused(t *testing.T) {
 // TestBackToBack applies and undoes without a pause: what has returned is in nobody's way.
 func TestBackToBack(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestSecondIsRefused
 	b := newBench(t, simple)
 	for range pgtest.Rounds(t, "MOAT_TEST_KILLS", 3, 1) {
 		if _, err := Apply(t.Context(), b.open, b.plan(t), ApplyOptions{}); err != nil {

@@ -189,6 +189,7 @@ func (b *bench) quiet(t *testing.T) {
 // TestUndoAfterKill stops an undo half-way and runs it again.
 func TestUndoAfterKill(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestSwapIsUndoneAtOnce
 	b := newBench(t, larger)
 	before := text(t, b.snapshot(t))
 	killAt(t, b, 50, 2*time.Millisecond)

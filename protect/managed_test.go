@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // TestWithoutSuperuser plans and applies as a managed service's administrator: owner
@@ -53,6 +55,7 @@ func TestWithoutSuperuser(t *testing.T) {
 // as the forced owner it would fill no row and validate what is not valid.
 func TestSubjectRole(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestWithoutSuperuser
 	b := newBench(t, "")
 	admin := b.Role(t, "admin", "LOGIN CREATEROLE")
 	b.Exec(t, "ALTER DATABASE "+b.Name+" OWNER TO "+admin)

@@ -186,6 +186,7 @@ func TestObserveOnceASecond(t *testing.T) {
 // TestObserveNeverBreaks takes away what the note needs: the statement goes on.
 func TestObserveNeverBreaks(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestObserveTellsNobody
 	b, worker := observed(t, pgtest.Shared(t), simple)
 	conn := b.Conn(t, b.As(t, worker))
 	b.Exec(t, "INSERT INTO moat.notes SELECT now(), 'app.orders'::regclass, 'row', false, 'r', 'a', 'c', "+

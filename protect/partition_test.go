@@ -357,6 +357,7 @@ func (w *writes) once(ctx context.Context, conn *pgx.Conn, tenant, id int) (upda
 // A batch reads its own rows by the key, and not all of a tenant's by an index that looks as good.
 func TestCopyReadsItsBatch(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestPartition
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		b := hotBench(t, c, 6000)
 		plan := b.partition(t, Partition{Hash: 2})

@@ -44,6 +44,7 @@ func soakTenant(n int) moat.Tenant {
 // acknowledged is there.
 func TestSoak(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestPoolSharesNothing
 	operations := *soakOperations
 	if testing.Short() {
 		operations /= 10

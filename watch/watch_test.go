@@ -202,6 +202,7 @@ func (w *world) mineOf(events []watch.Event) []watch.Event {
 // Ordinary traffic and announced migrations raise no alarm over minutes of looks each second.
 func TestNoFalseAlarm(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestEachDriftIsFoundAtTheNextLook
 	looks := pgtest.Rounds(t, "MOAT_TEST_LOOKS", 600, 160)
 	w := newWorld(t)
 	migrations, announced := 0, 0

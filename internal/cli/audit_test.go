@@ -167,6 +167,7 @@ func TestBaselineNeverHoldsReadableRows(t *testing.T) {
 }
 func TestAuditMigrations(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: internal/migrations
 	code, out, errs := command(t, "audit", "--migrations", "../migrations/testdata/goose", "--format", "github")
 	want := "::error file=../migrations/testdata/goose/00002_policy.sql,line=10,title=policy-always-true " +
 		"public.leads.leads_all::"

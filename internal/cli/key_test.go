@@ -175,6 +175,7 @@ func TestAPIKeyRoleAndEnd(t *testing.T) {
 // The application role has no way to keys, and what would give it one does not start.
 func TestAPIKeysApart(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestAPIKeys
 	d := speaksDatabase(t)
 	_, keys, err := keyedService(t, d, "")
 	if err != nil {

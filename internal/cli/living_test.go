@@ -59,6 +59,7 @@ func TestSlowReadersLive(t *testing.T) {
 // One that takes nothing ends the write, however large what the system took of it.
 func TestDeadReadersEnd(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: proxy.TestSlowlyEmptiedConnectionAnswers
 	w, _ := pair(t, 300*time.Millisecond)
 	n, err := w.Write(make([]byte, 64<<20))
 	if err == nil {

@@ -187,6 +187,7 @@ func call(t *testing.T, s *sdk.ClientSession, tool string, arguments any) string
 // for it, and nobody else's.
 func TestAgents(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: api's tests of what is asked, TestOneDoor
 	a := newAgents(t)
 	s, err := a.open(t, a.yaml, nil)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/moat-db/moat"
 	"github.com/moat-db/moat/internal/config"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/proxy"
 	"github.com/moat-db/moat/telemetry"
 )
@@ -36,6 +37,7 @@ func TestProxyCheck(t *testing.T) {
 // not suspended.
 func TestProxyServes(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestOneDoor, and the proxy's own
 	d, role := leadsDatabase(t)
 	d.Exec(t, "alter table tenants add suspended boolean not null default false; grant select on tenants to "+role)
 	yaml := write(t, "moat.yaml", strings.ReplaceAll(goodIssuer, "%s", write(t, "secret", strings.Repeat("k", 32)))+

@@ -55,6 +55,7 @@ const forge = `select set_config('app.current_tenant', '` + sealTenantB + `', tr
 
 func TestSealFromPlainAndBack(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: seal.TestAttacks
 	s := newSealSteps(t)
 	seal := func(want int, part string, args ...string) {
 		t.Helper()
@@ -101,6 +102,7 @@ func TestSealFromPlainAndBack(t *testing.T) {
 
 func TestSealHarden(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: seal.TestHardening
 	s := newSealSteps(t)
 	s.step(t, exitOK, "made", "seal", "key", "new", "--apply", "--config", s.plain, "--database-url", s.URL)
 	s.step(t, exitOK, "REVOKE TEMPORARY", "seal", "harden", "--config", s.plain, "--database-url", s.URL)

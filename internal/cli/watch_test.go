@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/watch"
 )
@@ -18,6 +19,7 @@ import (
 // The order of an operator's day: accept, look, drift, announce, accept again. Other tests
 // make roles on the same cluster, which is drift too: the test runs alone.
 func TestWatchFromAcceptingToDrift(t *testing.T) {
+	pgtest.Full(t) // short: watch.TestEachDriftIsFoundAtTheNextLook
 	f := fixture(t, "V07")
 	state := filepath.Join(t.TempDir(), "state.json")
 	once := func(want int, has ...string) {

@@ -18,6 +18,7 @@ import (
 // a server of its own.
 func TestDemo(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: the demo's parts, beside this one
 	ctx := context.Background()
 	d, err := demo.Start(ctx, demo.Options{})
 	if err != nil {

@@ -21,6 +21,7 @@ func docs(typ, index, place string) string {
 // A search by an index that finds all rows is whole, whatever is planted near it.
 func TestNearest(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestMendedKindsDoNotLeak
 	for _, o := range []database.Options{{}, {Disposable: true, Strict: true}} {
 		f := newFixture(t, rows, pgtest.Nearest, docs("point", "hnsw (at app.nearest_ops)", "point(i, i)"))
 		r := f.prove(t, o)

@@ -156,6 +156,7 @@ func leaksOn(r *prove.Report, object string) bool {
 // ask for the same caller, and who is planted as a member of B is not who acts for A.
 func TestListedMembersAreProved(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestTenantInClaims
 	schema := strings.NewReplacer(
 		"CREATE TABLE app.team_user (user_id uuid NOT NULL,", `CREATE TABLE app.people (id uuid PRIMARY KEY);
 			-- Who acts for A comes first, where a row that anybody may be referred to is looked for.

@@ -116,6 +116,7 @@ func TestNoFalseAlarms(t *testing.T) {
 // A row for everybody that B's planted rows need is no row of B's.
 func TestPlantedForAll(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestKeysOfOneRowATenant
 	f := newFixture(t, rows, `CREATE TABLE app.apps (id int PRIMARY KEY, name text NOT NULL UNIQUE);
 		INSERT INTO app.apps VALUES (1, 'one'); GRANT SELECT ON app.apps TO $APP;
 		CREATE TABLE app.installs (tenant_id uuid NOT NULL REFERENCES app.tenants(id), app_id int NOT NULL REFERENCES

@@ -34,7 +34,11 @@ func crowdTenants() []moat.Tenant {
 }
 
 func poolOptions() pool.Options {
-	return pool.Options{Table: "app.leads", Column: "tenant_id", Tenants: crowdTenants()}
+	o := pool.Options{Table: "app.leads", Column: "tenant_id", Tenants: crowdTenants()}
+	if testing.Short() {
+		o.Borrowings = 400
+	}
+	return o
 }
 
 func rawPool(t *testing.T, url string, o func(*pgxpool.Config)) *pgxpool.Pool {
