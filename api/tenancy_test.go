@@ -13,6 +13,7 @@ import (
 	"github.com/moat-db/moat/api"
 	"github.com/moat-db/moat/auth"
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // TestIsolation asks for the other tenant's rows in every way the language has.
@@ -231,6 +232,7 @@ func TestChecksReachHiddenTables(t *testing.T) {
 // must not be left out because its name is misspelled.
 func TestNamesMustExist(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestExposeMustFit
 	db := database(t)
 	table := catalog.QName{Schema: "app", Name: "members"}
 	for want, change := range map[string]func(*api.Config){

@@ -274,6 +274,7 @@ func TestWideCounts(t *testing.T) {
 
 func TestWideRefusals(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestWideNeedsAnIssuerOfAll
 	s := serveTree(t, treeDatabase(t), nil)
 	a := treeTenant("A")
 	for _, tt := range []struct {

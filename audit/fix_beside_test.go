@@ -92,6 +92,7 @@ var besides = func() []beside {
 // rows from one. In sealed mode the tenants are bound by their signatures.
 func TestFixesBesideHoles(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestFixesCloseWhatTheyClaim
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		setup := audittest.Setups(t, c)
 		for _, b := range besides {

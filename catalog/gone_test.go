@@ -84,6 +84,7 @@ func TestGoneObjectsAreNotReadInPart(t *testing.T) {
 // Load itself gives up on what stays gone, and says why.
 func TestLoadOfAnOldSnapshot(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestLoadWhileObjectsAreDropped
 	ctx := context.Background()
 	db := pgtest.New(t)
 	db.Exec(t, `CREATE TABLE a (x int); CREATE POLICY p ON a USING (x = 1)`)

@@ -106,7 +106,7 @@ func TestExportGoesOn(t *testing.T) {
 	}
 	all := len(order)
 	name := filepath.Join(t.TempDir(), "acme.tar.zst")
-	for _, c := range []struct {
+	cases := []struct {
 		about, sql string
 		kept       int
 		opts       lifecycle.ExportOptions
@@ -126,7 +126,11 @@ func TestExportGoesOn(t *testing.T) {
 		{"what makes rows the tenant's changed", "UPDATE app.files SET name = name WHERE tenant_id = $1",
 			place("app.blobs"), lifecycle.ExportOptions{}},
 		{"other columns are wanted", "SELECT $1::uuid", 0, lifecycle.ExportOptions{LeaveOut: []string{"app.people.email"}}},
-	} {
+	}
+	if testing.Short() {
+		cases = cases[:3]
+	}
+	for _, c := range cases {
 		w.interrupted(t, name, all)
 		w.Exec(t, c.sql, acme)
 		if kept := w.goOn(t, name, c.opts); kept != c.kept {

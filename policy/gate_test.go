@@ -12,6 +12,7 @@ import (
 // A gate is true for the roles that it tests and for nobody else, whichever way it is written.
 func TestGateRoles(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestShapesAreJudged
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) { t.Parallel(); gateRoles(t, c) })
 }
 

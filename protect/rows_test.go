@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/moat-db/moat/catalog"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // crossing is a schema with a row of each kind that no key can be put on.
@@ -35,6 +36,7 @@ INSERT INTO app.lines (order_id, payment_id) VALUES (1, 1), (2, 1);
 // list, and nothing else.
 func TestCrossingRows(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestRowsAfterThePlan
 	b := newBench(t, crossing)
 	b.cfg.Paths = map[string]string{"app.lines": "lines_order_id_fkey"}
 	plan := b.plan(t)

@@ -48,6 +48,7 @@ func TestCallerBesideEveryShape(t *testing.T) {
 // quotes: the server prints the walls with casts of arrays, and they are known all the same.
 func TestCallerOfTextsAndQuotedNames(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestCallerBesideEveryShape
 	for i, typ := range []string{"app.tid", "varchar(20)"} {
 		if i > 0 {
 			pgtest.Full(t)

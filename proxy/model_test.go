@@ -26,7 +26,7 @@ func TestModel(t *testing.T) {
 	t.Parallel()
 	steps := *modelSteps
 	if testing.Short() {
-		steps /= 10
+		steps /= 40
 	}
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		for _, token := range []string{"A", "B", "service"} {

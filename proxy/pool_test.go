@@ -87,6 +87,7 @@ func show(t testing.TB, conn *pgx.Conn, sql string) string {
 
 func TestPoolForAllTenants(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestPoolSharesNothing
 	eachPool(t, func(t *testing.T, _ *fixture, conn *pgx.Conn) {
 		for range 3 {
 			want(t, "A", as(t, conn, "A", allNames, allNames), "a1 a2, a1 a2")
@@ -183,6 +184,7 @@ func TestPoolAfterCommitInAString(t *testing.T) {
 // A token reaches neither the server's view of what runs nor its log.
 func TestPoolForwardsNoToken(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestPoolSharesNothing
 	eachPool(t, func(t *testing.T, f *fixture, conn *pgx.Conn) {
 		other := f.connect(t, "service", pgx.QueryExecModeExec)
 		const seen = "select count(*) from pg_stat_activity where query ~ 'token = ''[AB]'''" +

@@ -141,6 +141,7 @@ public.users child | public.users (home) → public.tenants`},
 // it is called and however the tables spell it.
 func TestInferTheColumnOfMostTables(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestInfer
 	for _, c := range []struct{ name, schema, want string }{
 		{"nid", `CREATE TABLE networks (id uuid PRIMARY KEY);
 			CREATE TABLE client (id int PRIMARY KEY, nid uuid NOT NULL REFERENCES networks);

@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 // Whoever belongs to several accounts chooses one in the portal, and can change it; the
@@ -65,6 +67,7 @@ func TestPortalAccounts(t *testing.T) {
 // A client of the proxy chooses by a start-up parameter, or by an option.
 func TestProxyChoice(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestServerBindsTheIssuer
 	d := speaksDatabase(t)
 	s, err := speaksService(t, d, "", "none", speaksMembers)
 	if err != nil {

@@ -257,6 +257,7 @@ func TestKeyBehindMembers(t *testing.T) {
 // The operator's keys need no membership; the proxy takes keys too, until they are revoked.
 func TestKeyCommands(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestAPIKeys
 	d := speaksDatabase(t)
 	s, _, err := keyedService(t, d, speaksMembers)
 	if err != nil {

@@ -280,6 +280,7 @@ func TestIssuersTenants(t *testing.T) {
 // The tree lets a token's tenant choose those below it, and nobody else's.
 func TestChooseBelow(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestTenantLookup
 	d := speaksDatabase(t)
 	s, err := speaksService(t, d, "", "none", "")
 	if err != nil {
@@ -347,6 +348,7 @@ func TestOwnTenants(t *testing.T) {
 // one.
 func TestTenantsCannotBeListed(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestTenantLookup
 	d := speaksDatabase(t)
 	d.Exec(t, `drop policy caller on app.members; create policy wall on app.members as restrictive using
 		(tenant_id = (select nullif(current_setting('app.current_tenant', true), '')::uuid))`)

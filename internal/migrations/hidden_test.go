@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/moat-db/moat/internal/migrations"
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/internal/sqltext"
 )
 
@@ -32,6 +33,7 @@ ALTER FUNCTION bypass() OWNER TO operator;`
 
 func TestHiddenFromMigrations(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestTools
 	tests := []struct {
 		name, sql string
 		hidden    string // table:line

@@ -21,6 +21,7 @@ func showsUpserts(version int) bool {
 // tenant, and only there.
 func TestUpsertOracle(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestHolesLeakAndMendedTwinsDoNot
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		for key, opens := range map[string]bool{"email": true, "tenant_id, email": false} {
 			t.Run(key, func(t *testing.T) {

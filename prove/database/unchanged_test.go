@@ -103,6 +103,7 @@ func TestDatabaseIsTheSameAfterwards(t *testing.T) {
 // and show a row, or a count of rows changed.
 func TestScriptsReproduce(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestMendedKindsDoNotLeak
 	for name, s := range map[string]struct{ sql, id, want string }{
 		"read":   {"DROP POLICY tenant_isolation ON app.leads", "read:app.leads", tenantB},
 		"insert": {"DROP POLICY tenant_isolation ON app.leads", "insert:app.leads", "INSERT 0 1"},

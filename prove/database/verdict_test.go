@@ -132,6 +132,7 @@ func TestPlantedForAll(t *testing.T) {
 // A key of a partitioned table answers by the name that it has on the partition.
 func TestPartitionAnswersForTheKey(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestKeysOfOneRowATenant
 	f := newFixture(t, rows, `CREATE TABLE app.calls (tenant_id uuid NOT NULL REFERENCES app.tenants(id), code text,
 		day date, note text, PRIMARY KEY (code, day)) PARTITION BY RANGE (day);
 		CREATE TABLE app.calls_all PARTITION OF app.calls DEFAULT;

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 )
 
 var variable = regexp.MustCompile(`--([a-z-]+):(#[0-9a-f]{6})`)
@@ -21,6 +23,7 @@ func variablesOf(t *testing.T, css string) map[string]colour {
 // Whatever colours a brand has, texts are read and marks are seen, in light and dark.
 func TestColoursAreReadable(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestSessionsLiveInTheirCookies
 	random := rand.New(rand.NewPCG(4, 5))
 	given := []string{"#fff", "#000000", "#ffee00", "#808080", "#777777", "#0b7168", "#ff0000", "#00f"}
 	for range 3000 {
