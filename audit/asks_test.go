@@ -85,7 +85,10 @@ func TestChecksInDefiners(t *testing.T) {
 			(select m.tenant_id from app.member m where m.user_id = app.me()));
 		create policy access on app.card to {{app}} using (true);
 		alter table app.card enable row level security; alter table app.card force row level security`))
-	for _, c := range asks {
+	for i, c := range asks {
+		if testing.Short() && i%3 != 0 {
+			continue
+		}
 		f.Exec(t, `drop function if exists app.f; create function app.f(a uuid, b text, o uuid) returns setof app.card
 			language plpgsql security definer set search_path = pg_catalog, pg_temp as $b$ `+
 			strings.ReplaceAll(c.body, "query R", "query select c.* from app.card c")+` $b$`)

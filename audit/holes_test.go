@@ -56,7 +56,7 @@ func TestHoles(t *testing.T) {
 			}
 			t.Run(h.ID, func(t *testing.T) {
 				t.Parallel()
-				pgtest.OneOf(t, 6, i)
+				pgtest.OneOf(t, 10, i)
 				f := setup(t, h)
 				object := f.Expand(h.Object)
 				before := run(t, f)
@@ -81,12 +81,13 @@ func TestControls(t *testing.T) {
 	t.Parallel()
 	pgtest.EachMajor(t, func(t *testing.T, c *pgtest.Cluster) {
 		setup := audittest.Setups(t, c)
-		for _, h := range audittest.Controls(t) {
+		for i, h := range audittest.Controls(t) {
 			if !h.Applies(c.Major) {
 				continue
 			}
 			t.Run(h.ID, func(t *testing.T) {
 				t.Parallel()
+				pgtest.OneOf(t, 2, i)
 				alarms := alarming(run(t, setup(t, h)))
 				if len(alarms) > 0 {
 					t.Errorf("false alarm:%s", describe(alarms))

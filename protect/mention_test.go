@@ -96,7 +96,7 @@ func TestPlanSaysWhatAuditFinds(t *testing.T) {
 	for i, h := range audittest.Holes(t) {
 		t.Run(h.ID, func(t *testing.T) {
 			t.Parallel()
-			pgtest.OneOf(t, 12, i)
+			pgtest.OneOf(t, 20, i)
 			c := pgtest.Shared(t)
 			switch {
 			case !h.Applies(c.Major):

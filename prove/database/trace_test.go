@@ -64,7 +64,7 @@ func leftBehind(t *testing.T, c *pgtest.Cluster, log string) {
 			"tenant_id = MINE": prove.VerdictIsolated} {
 			t.Run(name+" "+string(want), func(t *testing.T) {
 				t.Parallel()
-				pgtest.OneOf(t, 4, nth)
+				pgtest.OneOf(t, 8, nth)
 				sql := strings.ReplaceAll(strings.ReplaceAll(x.sql, "OTHERS", others), "MINE", currentTenant)
 				f := &fixture{shop.On(t, c.New(t), rows, log+sql)}
 				r := f.prove(t, database.Options{})
