@@ -139,12 +139,13 @@ func (a *analyst) isKey(c catalog.ColumnRef) bool {
 	if r == nil {
 		return false
 	}
-	return slices.ContainsFunc(r.Constraints, func(k catalog.Constraint) bool {
+	return a.v.tellsApart(r, c.Column) || slices.ContainsFunc(r.Constraints, func(k catalog.Constraint) bool {
 		return (k.Type == catalog.PrimaryKey || k.Type == catalog.Unique) && len(k.Columns) == 1 && k.Columns[0] == c.Column
 	})
 }
 
-// references reports whether a foreign key leads from one column to the other.
+// references reports whether a foreign key leads from one column to the other, which alone
+// identifies a row: part of a key of several columns does not.
 func (a *analyst) references(from, to catalog.ColumnRef) bool {
 	r := a.v.Relation(from.Relation)
 	if r == nil {
@@ -153,7 +154,7 @@ func (a *analyst) references(from, to catalog.ColumnRef) bool {
 	return slices.ContainsFunc(r.Constraints, func(c catalog.Constraint) bool {
 		i := slices.Index(c.Columns, from.Column)
 		return c.Type == catalog.ForeignKey && c.References == to.Relation &&
-			i >= 0 && i < len(c.RefColumns) && c.RefColumns[i] == to.Column
+			i >= 0 && i < len(c.RefColumns) && c.RefColumns[i] == to.Column && (len(c.Columns) == 1 || a.isKey(to))
 	})
 }
 
@@ -277,14 +278,43 @@ func (a *analyst) inQuery(n *catalog.Node, depth int) verdict {
 		return result
 	}
 	for i, arg := range n.Args {
-		left := a.value(arg, depth)
-		x := a.bind(left, a.selected(n.Query, i, depth))
+		left, right := a.value(arg, depth), a.selected(n.Query, i, depth)
+		right.member.owner = a.namesOwner(n, i, depth)
+		x := a.bind(left, right)
 		if left.isContext() && !n.Query.SetOperation && i < len(n.Query.Select) {
 			x = a.callerIn(left, n.Query, i, depth)
 		}
 		result = result.and(x)
 	}
 	return result
+}
+
+// namesOwner reports whether the columns that a subquery selects, the i-th and others, are compared
+// with those of a row in such a way that the row's tenant is the one of what is selected.
+func (a *analyst) namesOwner(n *catalog.Node, i, depth int) bool {
+	if n.Query.SetOperation {
+		return false
+	}
+	column := func(j int) *catalog.Node {
+		if j >= len(n.Query.Select) || n.Query.Select[j] == nil {
+			return nil
+		}
+		return a.value(n.Query.Select[j], depth+1).node
+	}
+	of := column(i)
+	for j, arg := range n.Args {
+		if c := column(j); of != nil && c != nil && c.Entry == of.Entry && a.ownersMatch(a.value(arg, depth), c) {
+			return true
+		}
+	}
+	return false
+}
+
+// ownersMatch reports whether own = inner compares the row's tenant with that of another table's.
+func (a *analyst) ownersMatch(own value, inner *catalog.Node) bool {
+	r := a.v.Relation(inner.Relation)
+	return own.kind == valueOwn && own.node.Column == a.column && a.exact(own) && r != nil &&
+		inner.Column == a.v.TenantColumn(r)
 }
 
 // callerIn is caller IN (SELECT member FROM … WHERE tenant = the row's): EXISTS with
@@ -368,6 +398,9 @@ func (a *analyst) linked(s *subquery) verdict {
 			continue
 		}
 		inner := value{kind: valueMember, ref: ref, binding: how, member: s.how[l.inner.Entry]}
+		inner.member.owner = slices.ContainsFunc(s.links, func(x link) bool {
+			return x.inner.Entry == l.inner.Entry && a.ownersMatch(value{kind: valueOwn, node: x.own}, x.inner)
+		})
 		result = result.and(a.bind(value{kind: valueOwn, node: l.own}, inner))
 	}
 	return result

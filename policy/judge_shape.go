@@ -41,6 +41,7 @@ type membership struct {
 	other bool     // such a set holds other tenants, of no shape: those above, partners
 	user  bool     // a column equals the caller
 	holds []string // boolean columns that must be true
+	owner bool     // its tenant is the row's
 }
 
 // selects reports whether a column of a bound table is one of the caller's tenants: a
@@ -143,9 +144,11 @@ func (a *analyst) inTree(own, y value) within {
 	return 0
 }
 
-// byShare is what others have shared: to read, and to edit where the share says so.
+// byShare is what others have shared: to read, and to edit where the share says so. A key that is
+// one within each tenant only names the row of the tenant whose share it is.
 func (a *analyst) byShare(x *catalog.Shares, own, y value) within {
-	if own.node.Column != x.Key || y.ref.Column != x.Row || y.binding != boundTo || !slices.Contains(y.member.by, x.With) {
+	if own.node.Column != x.Key || y.ref.Column != x.Row || y.binding != boundTo || !slices.Contains(y.member.by, x.With) ||
+		!y.member.owner && !a.v.tellsApart(a.t, x.Key) {
 		return 0
 	}
 	a.j.Links = append(a.j.Links, y.ref)

@@ -31,7 +31,11 @@ const shapesOfJudge = `CREATE SCHEMA app; CREATE SCHEMA moat;
 	CREATE TABLE app.board (tenant_id int NOT NULL REFERENCES app.tenants, id int PRIMARY KEY);
 	CREATE TABLE app.board_share (tenant_id int NOT NULL REFERENCES app.tenants,
 		board_id int NOT NULL REFERENCES app.board, shared_with int NOT NULL REFERENCES app.tenants, can_edit boolean,
-		PRIMARY KEY (shared_with, board_id))`
+		PRIMARY KEY (shared_with, board_id));
+	CREATE TABLE app.cards (tenant_id int NOT NULL REFERENCES app.tenants, number int NOT NULL,
+		PRIMARY KEY (tenant_id, number));
+	CREATE TABLE app.card_share (tenant_id int NOT NULL, number int NOT NULL, shared_with int NOT NULL REFERENCES
+		app.tenants, PRIMARY KEY (tenant_id, number, shared_with), FOREIGN KEY (tenant_id, number) REFERENCES app.cards)`
 
 // Each form of a shape is read for what it gives, and what only looks like one for nothing.
 // «T» is the current tenant, «below» and «above» the closure's two ways.
@@ -45,6 +49,7 @@ func TestShapesAreJudged(t *testing.T) {
 		"«mine»", "SELECT m.tenant_id FROM app.memberships m WHERE m.user_id = "+
 			"(SELECT nullif(current_setting('app.subject', true), '')::int)",
 		"«me»", "(SELECT nullif(current_setting('app.subject', true), '')::int)",
+		"«cards»", "app.card_share s WHERE s.shared_with = «T»",
 		"«share»", "SELECT s.board_id FROM app.board_share s WHERE s.shared_with = «T»")
 	current := strings.NewReplacer("«T»", "(SELECT nullif(current_setting('app.current_tenant', true), '')::int)")
 	for _, c := range []struct{ table, expr, want string }{
@@ -105,6 +110,23 @@ func TestShapesAreJudged(t *testing.T) {
 		{"board", "tenant_id = «T» OR id = ANY (ARRAY(SELECT s.shared_with FROM app.board_share s WHERE " +
 			"s.shared_with = «T»))", ""},
 		{"leads", "id = ANY (ARRAY(«share»))", ""},
+		// A number within a tenant names a row beside the tenant whose share it is.
+		{"cards", "tenant_id = «T» OR number = ANY (ARRAY(SELECT s.number FROM «cards»))", ""},
+		{"cards", "tenant_id = «T» OR number IN (SELECT s.number FROM «cards»)", ""},
+		{"cards", "tenant_id = «T» OR EXISTS (SELECT FROM «cards» AND s.number = cards.number)", ""},
+		{"cards", "tenant_id = «T» OR (tenant_id, number) IN (SELECT s.tenant_id, s.number FROM «cards»)", "visible wide"},
+		{"cards", "tenant_id = «T» OR (number, tenant_id) IN (SELECT s.number, s.tenant_id FROM «cards»)", "visible wide"},
+		{"cards", "tenant_id = «T» OR (tenant_id, number) IN (SELECT s.number, s.tenant_id FROM «cards»)", ""},
+		{"cards", "tenant_id = «T» OR (tenant_id, number) IN (SELECT s.shared_with, s.number FROM «cards»)", "tenant"},
+		{"cards", "tenant_id = «T» OR (number, number) IN (SELECT s.tenant_id, s.number FROM «cards»)", ""},
+		{"cards", "tenant_id = «T» OR (tenant_id, number) IN (SELECT s.tenant_id, o.number FROM app.card_share o, " +
+			"«cards» AND o.shared_with = «T»)", ""},
+		{"cards", "tenant_id = «T» OR EXISTS (SELECT FROM «cards» AND s.number = cards.number AND " +
+			"s.tenant_id = cards.tenant_id)", "visible wide"},
+		{"cards", "tenant_id = «T» OR EXISTS (SELECT FROM app.card_share o, «cards» AND o.shared_with = «T» AND " +
+			"s.number = cards.number AND o.tenant_id = cards.tenant_id)", ""},
+		{"cards", "tenant_id = «T» OR (number = ANY (ARRAY(SELECT s.number FROM «cards»)) AND tenant_id = ANY (ARRAY(" +
+			"SELECT s.tenant_id FROM «cards»)))", ""},
 		{"board_share", "tenant_id = «T» OR shared_with = «T»", "visible wide"},
 		{"users", "id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id = ANY (ARRAY(«above»))))", ""},
 		{"users", "id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id IN (SELECT l.partner FROM " +
@@ -151,7 +173,7 @@ func judgedAs(t *testing.T, conn *pgx.Conn, table, expr string) string {
 			FromAbove:  []catalog.QName{at("templates")},
 			Parties:    []catalog.Parties{{Table: at("orders"), Owner: "seller", Reads: []string{"buyer"}}},
 			Shares: []catalog.Shares{{Table: at("board"), Through: at("board_share"), With: "shared_with",
-				Edits: "can_edit"}},
+				Edits: "can_edit"}, {Table: at("cards"), Through: at("card_share"), With: "shared_with"}},
 			Members: []catalog.Members{{Table: at("users"), Through: at("memberships"), Person: "user_id",
 				Columns: []string{"id"}}, {Table: at("themes"), Through: at("memberships"), Person: "user_id",
 				Columns: []string{"person"}}},

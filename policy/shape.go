@@ -166,14 +166,21 @@ func (v *View) shared(t *catalog.Relation, x *catalog.Shares, s Scope, edits boo
 	key, row, from := sqltext.Ident(x.Key), "s."+sqltext.Ident(x.Row), " FROM "+x.Through.SQL()+" s WHERE "+where
 	by := key + " = ANY (ARRAY(SELECT " + row + from + "))"
 	link := v.Relation(x.Through)
-	if link == nil || slices.ContainsFunc(t.Indexes, func(i catalog.Index) bool {
-		return i.Unique && i.Valid && i.Predicate == "" && slices.Equal(i.Columns(), []string{x.Key})
-	}) {
+	if link == nil || v.tellsApart(t, x.Key) {
 		return by
 	}
 	owner, _ := v.owner(t)
 	sharer, _ := v.owner(link)
 	return "(" + by + " AND (" + owner + ", " + key + ") IN (SELECT s." + sharer + ", " + row + from + "))"
+}
+
+// tellsApart reports whether a column by itself is unique among all rows of a table, those of
+// tables that inherit from it too.
+func (v *View) tellsApart(t *catalog.Relation, column string) bool {
+	inherited := func(child *catalog.Relation) bool { return !child.Partition }
+	return !slices.ContainsFunc(v.Children(t), inherited) && slices.ContainsFunc(t.Indexes, func(x catalog.Index) bool {
+		return x.Unique && x.Valid && x.Predicate == "" && slices.Equal(x.Columns(), []string{column})
+	})
 }
 
 // Allowed is what the application role may do behind the wall, by one permissive policy.

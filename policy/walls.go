@@ -34,9 +34,20 @@ func (s Spec) Create() string {
 
 // Walls are the restrictive policies that a table should have: its wall for the
 // application's roles, and in a tree a wall for the tree's role and a gate that lets
-// nobody in who has neither.
+// nobody in who has neither. Where they say whose a shared row is, they go on doing so, though its
+// key be unique by itself.
 func (v *View) Walls(t *catalog.Relation, application []string) []Spec {
-	return v.walls(t, application, v.Bound(v.FormOf(t)))
+	walls := func(t *catalog.Relation) []Spec { return v.walls(t, application, v.Bound(v.FormOf(t))) }
+	if v.Model.Shapes.SharesOf(t.QName()) == nil {
+		return walls(t)
+	}
+	keyless := *t
+	keyless.Indexes = nil
+	named := walls(&keyless)
+	if slices.ContainsFunc(named, func(w Spec) bool { return w.Name != Gate && !v.HasText(t, w) }) {
+		return walls(t)
+	}
+	return named
 }
 
 func (v *View) walls(t *catalog.Relation, application []string, s Scope) []Spec {

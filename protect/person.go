@@ -32,7 +32,7 @@ func (e *PersonError) Error() string {
 // keepsOwn reports whether a table keeps its own policies, and gets no wall. One that is closed to
 // everybody stays so where memberships were inferred: a door of ours would open it.
 func (p *planner) keepsOwn(rel *catalog.Relation) bool {
-	return p.KeepsOwn(rel) || p.inferred && rel.RLS && !rel.Partition && len(rel.Policies) == 0
+	return p.KeepsOwn(p.grown(rel)) || p.inferred && rel.RLS && !rel.Partition && len(rel.Policies) == 0
 }
 
 // askOwnWrites asks about policies that let a caller write rows of their own, whichever

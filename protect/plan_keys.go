@@ -33,7 +33,9 @@ func (p *planner) keys() {
 	p.ownedKeys()
 	// After the foreign keys: one that rests on a unique goes before it does.
 	for _, t := range p.tables {
-		p.globalUniques(t)
+		if !p.sharesNow(t.rel) {
+			p.globalUniques(t)
+		}
 		p.exclusions(t)
 	}
 	for _, t := range p.tables {
@@ -249,12 +251,67 @@ func without(list []string, x string) []string {
 // that the configuration lists.
 func (p *planner) globalUniques(t *table) {
 	for x, full := range p.untenanted(t) {
-		tied := policy.Tied(t.rel, x, t.column, p.ties)
 		switch {
-		case slices.Contains(p.c.TenantLedUniques, full), !tied && p.allTenantLed(full) && p.upserting(t, x) == "":
+		case p.grows(t, x, full):
 			p.tenantUnique(t, *x)
-		case !tied:
+		case !p.tied(t, x):
 			p.askUnique(t, *x, full)
+		}
+	}
+}
+
+func (p *planner) tied(t *table, x *catalog.Index) bool {
+	return policy.Tied(t.rel, x, t.column, p.ties)
+}
+
+// grows reports whether the configuration lists a unique index to get the tenant.
+func (p *planner) grows(t *table, x *catalog.Index, full string) bool {
+	return slices.Contains(p.c.TenantLedUniques, full) ||
+		p.allTenantLed(full) && !p.tied(t, x) && p.upserting(t, x) == ""
+}
+
+// grown is a table without the unique indexes that get the tenant: what they hold is then one
+// within each tenant only, which its walls are to reckon with before.
+func (p *planner) grown(rel *catalog.Relation) *catalog.Relation {
+	t := p.byName[rel.QName()]
+	if t == nil {
+		return rel
+	}
+	var gone []string
+	for x, full := range p.untenanted(t) {
+		if p.grows(t, x, full) {
+			gone = append(gone, x.Name)
+		}
+	}
+	if gone == nil {
+		return rel
+	}
+	grown := *rel
+	grown.Indexes = slices.DeleteFunc(slices.Clone(rel.Indexes), func(x catalog.Index) bool {
+		return slices.Contains(gone, x.Name)
+	})
+	return &grown
+}
+
+// sharesNow reports whether rows of a table are shared as this is planned, by policies that bind.
+func (p *planner) sharesNow(rel *catalog.Relation) bool {
+	return rel.RLS && p.m.Shapes.SharesOf(rel.QName()) != nil
+}
+
+// sharedUniques plans the unique keys of tables of which rows are shared already: after the walls,
+// which until then show other tenants' rows of the same key.
+func (p *planner) sharedUniques() {
+	for _, t := range p.tables {
+		if !p.sharesNow(t.rel) {
+			continue
+		}
+		before := len(p.steps[GroupKeys])
+		p.globalUniques(t)
+		later := slices.Clone(p.steps[GroupKeys][before:])
+		p.steps[GroupKeys] = p.steps[GroupKeys][:before]
+		for _, s := range later {
+			s.Group, s.Needs = GroupEnforce, append(s.Needs, p.ifPlanned(wallsStep(t.rel.QName()))...)
+			p.add(s)
 		}
 	}
 }

@@ -51,6 +51,7 @@ func New(v *policy.View, c Config) (*Plan, error) {
 	p.indexes()
 	p.nearest()
 	p.policies()
+	p.sharedUniques()
 	p.citus()
 	p.observe()
 	p.triggers()

@@ -15,7 +15,7 @@ import (
 // one of them stands without the others. Policies of an earlier plan that no shape wants
 // any more go in the same step; a team's own stay, and are asked about.
 func (p *planner) shapeWalls(rel *catalog.Relation) {
-	wanted := append(p.Walls(rel, p.accessRoles()), p.doors(rel)...)
+	wanted := append(p.Walls(p.grown(rel), p.accessRoles()), p.doors(rel)...)
 	var do, undo, titles []string
 	kept := map[string]bool{}
 	var missing []policy.Spec
@@ -66,7 +66,7 @@ func (p *planner) askWider(rel *catalog.Relation) {
 	if !p.m.Person || slices.Contains(p.c.Narrowed, key(q)) {
 		return
 	}
-	names := p.Wider(rel)
+	names := p.Wider(p.grown(rel))
 	if len(names) == 0 {
 		return
 	}
