@@ -106,10 +106,13 @@ func (s *subquery) bind(a *analyst, column *catalog.Node, x value) {
 	if x.kind == valueClaim && !namesTenant(x.path) && !isSubject(x) {
 		return
 	}
+	if x.kind == valueMember && how == boundToUser && !a.isCaller(x) {
+		return
+	}
 	a.j.RaisesWhenUnset = a.j.RaisesWhenUnset || x.raises
 	s.tables[column.Entry] = column.Relation
 	s.raise(column.Entry, how)
-	s.boundBy(column, x, how)
+	s.boundBy(a, column, x, how)
 	if how == boundToUser {
 		s.users[column.Entry] = column
 	}
@@ -127,9 +130,10 @@ func (s *subquery) carry(a *analyst, from, to *catalog.Node) {
 		return
 	}
 	x, y := ref(from), ref(to)
-	if a.isTenantColumn(x) && a.isTenantColumn(y) || a.isKey(y) || a.references(y, x) {
+	byTenant := a.isTenantColumn(x) && a.isTenantColumn(y)
+	if byTenant || a.isKey(y) || a.references(y, x) {
 		s.raise(to.Entry, how)
-		s.carried(from, to)
+		s.carried(a, from, to, byTenant)
 	}
 }
 
@@ -222,6 +226,12 @@ func (a *analyst) selectedFromAll(branches []*catalog.Query, i, depth int) value
 		}
 		if !x.isContext() || x.kind != result.kind {
 			return value{}
+		}
+		if x.kind == valueMember && x.ref != result.ref && !(a.isTenant(x) && a.isTenant(result)) {
+			return value{} // what the one selects says nothing of what the other does
+		}
+		if x.ref == result.ref {
+			result.member = result.member.or(x.member)
 		}
 		result.binding = min(result.binding, x.binding)
 	}
@@ -358,7 +368,7 @@ func (a *analyst) bindMember(own, y value, tenant bool) verdict {
 		return verdict{within: set}
 	}
 	if party := a.party(own, false); (tenant || party != 0) && a.isTenantColumn(y.ref) && y.binding >= boundToUser {
-		if !y.member.selects(y.ref.Column) {
+		if !a.selects(y) {
 			return verdict{} // a tenant's links to other tenants, of no shape that is declared
 		}
 		a.j.Memberships = append(a.j.Memberships, y.ref)
@@ -374,7 +384,7 @@ func (a *analyst) bindMember(own, y value, tenant bool) verdict {
 		a.j.Links = append(a.j.Links, y.ref)
 		return verdict{own: true}
 	}
-	return verdict{own: y.binding == boundToUser && NamesCaller("."+own.node.Column)}
+	return verdict{own: y.binding == boundToUser && NamesCaller("."+own.node.Column) && a.isCaller(y)}
 }
 
 // exists is EXISTS (SELECT …).

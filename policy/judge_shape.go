@@ -42,6 +42,7 @@ type membership struct {
 	user  bool     // a column equals the caller
 	holds []string // boolean columns that must be true
 	owner bool     // its tenant is the row's
+	as    []string // columns that equal the caller
 }
 
 // selects reports whether a column of a bound table is one of the caller's tenants: a
@@ -50,27 +51,69 @@ func (m membership) selects(column string) bool {
 	return !m.below && !m.other && (m.user || len(m.by) == 0 || slices.Contains(m.by, column))
 }
 
+// or is how rows are bound that are bound in one of two ways.
+func (m membership) or(n membership) membership {
+	both := func(a, b []string) []string {
+		return slices.DeleteFunc(slices.Clone(a), func(x string) bool { return !slices.Contains(b, x) })
+	}
+	all := membership{by: both(m.by, n.by), below: m.below || n.below, other: m.other || n.other, user: m.user && n.user,
+		holds: both(m.holds, n.holds), owner: m.owner && n.owner, as: both(m.as, n.as)}
+	all.other = all.other || !all.user && len(all.by) == 0 && len(m.by)+len(n.by) > 0
+	return all
+}
+
+// selects reports whether a subquery selects the caller's tenants. Of several that a membership
+// names, the one that it is in is the caller's: another has invited them, say.
+func (a *analyst) selects(y value) bool {
+	column := y.ref.Column
+	if !y.member.selects(column) || !y.member.user || slices.Contains(y.member.by, column) {
+		return y.member.selects(column)
+	}
+	own := ""
+	switch r, c, m := a.v.Relation(y.ref.Relation), a.m.Shapes.Caller, a.m.Membership; {
+	case c != nil && c.Table == y.ref.Relation:
+		own = c.Tenant
+	case m != nil && m.Relation == y.ref.Relation:
+		own = m.Column
+	case r != nil:
+		own = a.v.TenantColumn(r)
+	}
+	return own == "" || own == column
+}
+
+// isCaller reports whether what a subquery selects by the caller is the caller: the column that
+// equals them, or what names them in a table of people. A friend is somebody else.
+func (a *analyst) isCaller(y value) bool {
+	key := func(column string) bool { return a.isKey(catalog.ColumnRef{Relation: y.ref.Relation, Column: column}) }
+	return slices.Contains(y.member.as, y.ref.Column) || key(y.ref.Column) || slices.ContainsFunc(y.member.as, key)
+}
+
 // boundBy notes the column that equals something that speaks for the caller.
-func (s *subquery) boundBy(column *catalog.Node, x value, how binding) {
+func (s *subquery) boundBy(a *analyst, column *catalog.Node, x value, how binding) {
 	m := s.how[column.Entry]
 	switch {
 	case how == boundToUser:
-		m.user = true
+		m.user, m.as = true, append(m.as, column.Column)
 	default:
 		m.by = append(m.by, column.Column)
 	}
 	if x.kind == valueMember {
 		m.below = m.below || x.member.below || isClosureSet(x)
-		m.other = m.other || x.member.other || !isClosureSet(x) && !x.member.below && !x.member.selects(x.ref.Column)
+		m.other = m.other || x.member.other || !isClosureSet(x) && !x.member.below && !a.selects(x)
 	}
 	s.how[column.Entry] = m
 }
 
-// carried notes a binding that came over a join.
-func (s *subquery) carried(from, to *catalog.Node) {
+// carried notes a binding that came over a join. By the tenant, it is to the caller's tenants, and
+// not to the caller.
+func (s *subquery) carried(a *analyst, from, to *catalog.Node, byTenant bool) {
 	m, other := s.how[to.Entry], s.how[from.Entry]
-	m.below, m.other, m.user = m.below || other.below, m.other || other.other, m.user || other.user
-	if slices.Contains(other.by, from.Column) && !slices.Contains(m.by, to.Column) {
+	m.below, m.other, m.user = m.below || other.below, m.other || other.other, m.user || other.user && !byTenant
+	tenants := byTenant && other.user && !m.user
+	if tenants && !a.selects(value{ref: ref(from), member: other}) {
+		m.other = true
+	}
+	if (tenants || slices.Contains(other.by, from.Column)) && !slices.Contains(m.by, to.Column) {
 		m.by = append(m.by, to.Column)
 	}
 	s.how[to.Entry] = m
@@ -197,10 +240,11 @@ func (a *analyst) nobodys(n *catalog.Node, depth int) verdict {
 	return verdict{}
 }
 
-// isTenant reports whether a value is the tenant, or one of the caller's.
+// isTenant reports whether a value is the tenant, or one of the caller's, and NULL where there is
+// none.
 func (a *analyst) isTenant(x value) bool {
-	return x.kind == valueTenant || x.kind == valueMember && x.binding >= boundToUser && a.isTenantColumn(x.ref) &&
-		x.member.selects(x.ref.Column)
+	return !x.never && !x.empty && (x.kind == valueTenant || x.kind == valueMember && x.binding >= boundToUser &&
+		a.isTenantColumn(x.ref) && a.selects(x))
 }
 
 func (a *analyst) isNobodys(x *catalog.SharedRows, n *catalog.Node) bool {

@@ -21,7 +21,8 @@ const shapesOfJudge = `CREATE SCHEMA app; CREATE SCHEMA moat;
 	CREATE TABLE app.users (id int PRIMARY KEY);
 	CREATE TABLE app.themes (person int PRIMARY KEY, other int);
 	CREATE TABLE app.memberships (tenant_id int NOT NULL REFERENCES app.tenants,
-		user_id int NOT NULL REFERENCES app.users);
+		user_id int NOT NULL REFERENCES app.users, invited_by int REFERENCES app.tenants);
+	CREATE TABLE app.friends (user_id int NOT NULL REFERENCES app.users, friend_user int NOT NULL);
 	CREATE TABLE app.leads (tenant_id int NOT NULL REFERENCES app.tenants, id int);
 	CREATE TABLE app.templates (tenant_id int NOT NULL REFERENCES app.tenants, id int);
 	CREATE TABLE app.labels (tenant_id int REFERENCES app.tenants, id int);
@@ -143,6 +144,49 @@ func TestShapesAreJudged(t *testing.T) {
 		{"labels", "tenant_id = «T» OR (tenant_id IS NULL AND («mine» LIMIT 1) IS NOT NULL)", "visible wide"},
 		{"labels", "tenant_id = «T» OR (tenant_id IS NULL AND (SELECT m.tenant_id FROM app.memberships m LIMIT 1) IS NOT " +
 			"NULL)", ""},
+		{"labels", "tenant_id = «T» OR (tenant_id IS NULL AND coalesce(«T», 0) IS NOT NULL)", ""},
+		{"labels", "tenant_id = «T» OR (tenant_id IS NULL AND coalesce((«mine» LIMIT 1), 0) IS NOT NULL)", ""},
+		{"labels", "tenant_id = «T» OR (tenant_id IS NULL AND current_setting('app.current_tenant', true) IS NOT NULL)", ""},
+		{"labels", "tenant_id = «T» OR (tenant_id IS NULL AND ARRAY(«mine») IS NOT NULL)", ""},
+		{"labels", "tenant_id = «T» OR (tenant_id IS NULL AND (SELECT count(m.tenant_id) FROM app.memberships m WHERE " +
+			"m.user_id = «me») IS NOT NULL)", ""},
+		{"labels", "tenant_id = «T» OR (tenant_id IS NULL AND (SELECT m.tenant_id FROM app.memberships m WHERE m.user_id > " +
+			"«me» LIMIT 1) IS NOT NULL)", ""},
+		// What looks like the caller's tenants, and holds others.
+		{"leads", "tenant_id = ANY (ARRAY(«below» UNION SELECT l.partner FROM app.links l WHERE l.tenant_id = «T»))", ""},
+		{"leads", "tenant_id = ANY (ARRAY(«mine» UNION SELECT l.partner FROM app.links l WHERE l.tenant_id = «T»))", ""},
+		{"leads", "tenant_id = ANY (ARRAY(«mine» UNION SELECT l.tenant_id FROM app.links l WHERE l.tenant_id = «T»))",
+			"tenant"},
+		{"board", "tenant_id = «T» OR id = ANY (ARRAY(«share» UNION SELECT l.partner FROM app.links l WHERE " +
+			"l.tenant_id = «T»))", ""},
+		{"board", "tenant_id = «T» OR id = ANY (ARRAY(«share» AND s.can_edit UNION «share»))", "visible wide"},
+		{"leads", "tenant_id IN (SELECT l.partner FROM app.links l JOIN app.memberships m ON m.tenant_id = l.tenant_id WHERE " +
+			"m.user_id = «me»)", ""},
+		{"leads", "tenant_id IN (SELECT t.parent_id FROM app.tenants t JOIN app.memberships m ON m.tenant_id = t.id WHERE " +
+			"m.user_id = «me»)", ""},
+		{"leads", "tenant_id IN (SELECT t.id FROM app.tenants t JOIN app.memberships m ON m.tenant_id = t.id WHERE " +
+			"m.user_id = «me»)", "tenant"},
+		{"leads", "tenant_id IN (SELECT m.invited_by FROM app.memberships m WHERE m.user_id = «me»)", ""},
+		{"leads", "tenant_id IN (SELECT m.tenant_id FROM app.memberships m WHERE m.user_id IN (SELECT f.friend_user FROM " +
+			"app.friends f WHERE f.user_id = «me»))", ""},
+		{"leads", "tenant_id IN (SELECT m.tenant_id FROM app.memberships m JOIN app.users u ON u.id = m.user_id WHERE u.id = " +
+			"«me»)", "tenant"},
+		{"memberships", "tenant_id = «T» OR user_id IN (SELECT f.friend_user FROM app.friends f WHERE f.user_id = «me»)", ""},
+		{"memberships", "tenant_id = ANY (ARRAY(«below»)) OR user_id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m))",
+			""},
+		{"orders", "seller = ANY (ARRAY(«mine»)) OR buyer = ANY (ARRAY(«above»))", ""},
+		{"orders", "seller = ANY (ARRAY(«mine»)) OR buyer >= ANY (ARRAY(«mine»))", ""},
+		{"orders", "seller = ANY (ARRAY(«mine»)) OR buyer <> ALL (ARRAY(«mine»))", ""},
+		{"board", "tenant_id = ANY (ARRAY(«below»)) OR id = ANY (ARRAY(SELECT s.board_id FROM app.board_share s WHERE " +
+			"s.shared_with = ANY (ARRAY(«below»)) OR s.can_edit))", ""},
+		{"board", "tenant_id = ANY (ARRAY(«below»)) OR id = ANY (ARRAY(SELECT s.board_id FROM app.board_share s WHERE " +
+			"s.shared_with = ANY (ARRAY(«below»)) AND coalesce(s.can_edit, true)))", "wide"},
+		{"board", "tenant_id = ANY (ARRAY(«below»)) OR id = ANY (ARRAY(SELECT s.board_id FROM app.board_share s WHERE " +
+			"s.shared_with = ANY (ARRAY(«below»)) AND s.can_edit IS NOT FALSE))", "wide"},
+		{"board", "tenant_id = ANY (ARRAY(«below»)) OR id = ANY (ARRAY(SELECT s.board_id FROM app.board_share s, " +
+			"app.board_share o WHERE s.shared_with = ANY (ARRAY(«below»)) AND o.can_edit))", "wide"},
+		{"board", "tenant_id = ANY (ARRAY(«below»)) OR id = ANY (ARRAY(SELECT s.board_id FROM app.board_share s WHERE " +
+			"s.shared_with = ANY (ARRAY(«above»)) AND s.can_edit))", ""},
 		{"themes", "person = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id = «T»))", "tenant"},
 		{"themes", "person = ANY (ARRAY(SELECT m.user_id FROM app.memberships m))", ""},
 		{"themes", "other = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id = «T»))", ""},

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 
@@ -55,6 +56,7 @@ type value struct {
 	member  membership        // valueMember: by which columns
 	raises  bool              // evaluating it fails when the setting is absent
 	empty   bool              // it may be the empty text
+	never   bool              // it is never NULL
 	text    bool              // it has not been cast away from text
 	wrapped bool              // it stands in a subquery of its own
 	changed bool              // valueOwn: a cast stands around the column
@@ -78,7 +80,7 @@ func (x value) same(y value) bool {
 	case x.kind == valueInner:
 		return x.node.Entry == y.node.Entry && x.node.Column == y.node.Column
 	case x.kind == valueMember:
-		return x.ref == y.ref && x.binding == y.binding
+		return x.ref == y.ref && x.binding == y.binding && reflect.DeepEqual(x.member, y.member)
 	}
 	return x.kind != valueOwn && slices.Equal(x.path, y.path)
 }
@@ -118,6 +120,7 @@ func (a *analyst) value(n *catalog.Node, depth int) value {
 	case catalog.NodeSubquery, catalog.NodeArrayQuery:
 		x := a.queryValue(n.Query, depth)
 		x.wrapped = x.kind != valueUnknown
+		x.never = x.never || n.Kind == catalog.NodeArrayQuery
 		return x
 	case catalog.NodeCase:
 		var results []*catalog.Node
@@ -191,6 +194,7 @@ func (a *analyst) firstOf(args []*catalog.Node, depth int) value {
 			result = x
 		case x.kind == valueNothing || x.kind == valueConst && nobody(arg):
 			result.empty = result.empty && x.kind != valueConst
+			result.never = result.never || x.kind == valueConst
 		case x.same(result):
 			result.raises = result.raises || x.raises
 			result.empty = x.empty
