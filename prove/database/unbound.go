@@ -62,7 +62,7 @@ func (st *site) notEverybodys(nobody string) string {
 	case x.Sentinel == "":
 		return " WHERE " + column + " IS NOT NULL"
 	default:
-		return " WHERE " + column + "::text <> " + sqltext.Literal(x.Sentinel)
+		return " WHERE " + column + "::text IS DISTINCT FROM " + sqltext.Literal(x.Sentinel)
 	}
 }
 

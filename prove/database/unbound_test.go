@@ -40,3 +40,25 @@ func TestPatternSeesEverybodysRows(t *testing.T) {
 		})
 	}
 }
+
+// Where a tenant stands for everybody, rows of no tenant are nobody's, for a pattern too.
+func TestPatternSeesNobodysRows(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	app := db.Role(t, "app", "LOGIN")
+	db.Exec(t, strings.ReplaceAll(`CREATE SCHEMA app;
+		GRANT USAGE ON SCHEMA app TO {app};
+		CREATE TABLE app.labels (tenant_id text, id int, name text, UNIQUE (tenant_id, id));
+		INSERT INTO app.labels VALUES ('acme', 1, 'a'), ('beta', 1, 'b'), ('all', 1, 'all'), (NULL, 1, 'lost');
+		ALTER TABLE app.labels ENABLE ROW LEVEL SECURITY; ALTER TABLE app.labels FORCE ROW LEVEL SECURITY;
+		CREATE POLICY p ON app.labels USING (tenant_id IN ((SELECT nullif(current_setting('app.current_tenant', true), '')),
+			'all') OR (tenant_id IS NULL AND (SELECT nullif(current_setting('app.current_tenant', true), '')) IS NOT NULL));
+		GRANT SELECT ON app.labels TO {app}`, "{app}", app))
+	f := &fixture{&shop.Fixture{Database: db, App: app}}
+	p := f.prove(t, database.Options{Model: tenancy.Options{Column: "tenant_id", Setting: "app.current_tenant",
+		Shapes: catalog.Shapes{SharedRows: []catalog.SharedRows{{Table: catalog.QName{Schema: "app", Name: "labels"},
+			Sentinel: "all"}}}}}).Find("wildcard tenant:app.labels")
+	if p == nil || p.Verdict != prove.VerdictLeak {
+		t.Errorf("%+v, want a leak", p)
+	}
+}
