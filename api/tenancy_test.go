@@ -206,6 +206,32 @@ func TestMembership(t *testing.T) {
 	}
 }
 
+// What refuses a caller ends at the very next request, also where the role of its membership is
+// remembered.
+func TestRefusalsAreNotRemembered(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(c *api.Config) {
+		c.Door = members(c.DB, api.Membership{Table: catalog.QName{Schema: "app", Name: "members"}, Role: "role"})
+	})
+	const ann = " WHERE tenant_id = '" + tenantA + "' AND subject = 'ann'"
+	for _, step := range []struct {
+		sql    string
+		status int
+	}{
+		{"UPDATE app.tenants SET suspended = true WHERE id = '" + tenantA + "'", 403},
+		{"UPDATE app.tenants SET suspended = false WHERE id = '" + tenantA + "'", 200},
+		{"UPDATE app.members SET subject = 'was ann'" + ann, 403},
+		{"UPDATE app.members SET subject = 'ann'" + strings.ReplaceAll(ann, "'ann'", "'was ann'"), 200},
+	} {
+		s.db.Exec(t, step.sql)
+		for range 2 {
+			if got := s.do(t, call{path: "leads"}); got.Status != step.status {
+				t.Errorf("%s: %d %s", step.sql, got.Status, got.Body)
+			}
+		}
+	}
+}
+
 // The tenants table and that of the members need not be exposed to be asked: with a
 // schema of their own for the API, suspended tenants stay out.
 func TestChecksReachHiddenTables(t *testing.T) {

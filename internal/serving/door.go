@@ -218,9 +218,16 @@ func (d *Door) ask(ctx context.Context, c *Check, who Caller, q questions) (Verd
 	return v, err
 }
 
+// keep remembers who may come in. A refusal is not remembered, so that it ends at the next
+// request: that of a suspended tenant, or of who is a member from now on.
 func (d *Door) keep(key person, a answer, version uint64) {
+	_, refused := a.Admit(moat.Scope{})
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if refused != nil {
+		delete(d.known, key)
+		return
+	}
 	if d.version != version {
 		return
 	}
