@@ -131,7 +131,15 @@ func (s *subquery) carry(a *analyst, from, to *catalog.Node) {
 	}
 	x, y := ref(from), ref(to)
 	byTenant := a.isTenantColumn(x) && a.isTenantColumn(y)
-	if byTenant || a.isKey(y) || a.references(y, x) {
+	compared := func(f, t string) bool {
+		return slices.ContainsFunc(s.joins, func(j [2]*catalog.Node) bool {
+			is := func(l, r *catalog.Node) bool {
+				return l.Entry == to.Entry && l.Column == f && r.Entry == from.Entry && r.Column == t
+			}
+			return is(j[0], j[1]) || is(j[1], j[0])
+		})
+	}
+	if byTenant || a.isKey(y) || a.references(y, x, compared) {
 		s.raise(to.Entry, how)
 		s.carried(a, from, to, byTenant)
 	}
@@ -148,19 +156,29 @@ func (a *analyst) isKey(c catalog.ColumnRef) bool {
 	})
 }
 
-// references reports whether a foreign key leads from one column to the other, which alone
-// identifies a row: part of a key of several columns does not.
-func (a *analyst) references(from, to catalog.ColumnRef) bool {
+// references reports whether a foreign key leads from one column to the other, and which row it means:
+// the other column is a key by itself, or the rest of the foreign key is compared too.
+func (a *analyst) references(from, to catalog.ColumnRef, compared func(from, to string) bool) bool {
 	r := a.v.Relation(from.Relation)
 	if r == nil {
 		return false
 	}
 	return slices.ContainsFunc(r.Constraints, func(c catalog.Constraint) bool {
 		i := slices.Index(c.Columns, from.Column)
-		return c.Type == catalog.ForeignKey && c.References == to.Relation &&
-			i >= 0 && i < len(c.RefColumns) && c.RefColumns[i] == to.Column && (len(c.Columns) == 1 || a.isKey(to))
+		if c.Type != catalog.ForeignKey || c.References != to.Relation || len(c.Columns) != len(c.RefColumns) ||
+			i < 0 || c.RefColumns[i] != to.Column {
+			return false
+		}
+		whole := true
+		for j := range c.Columns {
+			whole = whole && (j == i || compared(c.Columns[j], c.RefColumns[j]))
+		}
+		return whole || a.isKey(to)
 	})
 }
+
+// alone compares no other column.
+func alone(string, string) bool { return false }
 
 // isTenantColumn reports whether a column of another table holds tenants: it is that
 // table's tenant column, has the same name as the model's, is the key of the
@@ -176,7 +194,7 @@ func (a *analyst) isTenantColumn(c catalog.ColumnRef) bool {
 		return true
 	}
 	return a.m.Tenants != catalog.QName{} &&
-		a.references(c, catalog.ColumnRef{Relation: a.m.Tenants, Column: a.m.Key})
+		a.references(c, catalog.ColumnRef{Relation: a.m.Tenants, Column: a.m.Key}, alone)
 }
 
 // ref names the column that a node is.
@@ -289,7 +307,7 @@ func (a *analyst) inQuery(n *catalog.Node, depth int) verdict {
 	}
 	for i, arg := range n.Args {
 		left, right := a.value(arg, depth), a.selected(n.Query, i, depth)
-		right.member.owner = a.namesOwner(n, i, depth)
+		right.member.beside = a.beside(n, i, depth)
 		x := a.bind(left, right)
 		if left.isContext() && !n.Query.SetOperation && i < len(n.Query.Select) {
 			x = a.callerIn(left, n.Query, i, depth)
@@ -299,11 +317,10 @@ func (a *analyst) inQuery(n *catalog.Node, depth int) verdict {
 	return result
 }
 
-// namesOwner reports whether the columns that a subquery selects, the i-th and others, are compared
-// with those of a row in such a way that the row's tenant is the one of what is selected.
-func (a *analyst) namesOwner(n *catalog.Node, i, depth int) bool {
+// beside are the columns that x IN (SELECT …) compares with those of the table of the i-th.
+func (a *analyst) beside(n *catalog.Node, i, depth int) (all []pair) {
 	if n.Query.SetOperation {
-		return false
+		return nil
 	}
 	column := func(j int) *catalog.Node {
 		if j >= len(n.Query.Select) || n.Query.Select[j] == nil {
@@ -313,18 +330,20 @@ func (a *analyst) namesOwner(n *catalog.Node, i, depth int) bool {
 	}
 	of := column(i)
 	for j, arg := range n.Args {
-		if c := column(j); of != nil && c != nil && c.Entry == of.Entry && a.ownersMatch(a.value(arg, depth), c) {
-			return true
+		c, own := column(j), a.value(arg, depth)
+		if of != nil && c != nil && c.Entry == of.Entry && own.kind == valueOwn {
+			all = append(all, pair{own, c})
 		}
 	}
-	return false
+	return all
 }
 
-// ownersMatch reports whether own = inner compares the row's tenant with that of another table's.
-func (a *analyst) ownersMatch(own value, inner *catalog.Node) bool {
-	r := a.v.Relation(inner.Relation)
-	return own.kind == valueOwn && own.node.Column == a.column && a.exact(own) && r != nil &&
-		inner.Column == a.v.TenantColumn(r)
+// namesOwner reports whether the row's tenant is compared with that of the other table's row.
+func (a *analyst) namesOwner(m membership) bool {
+	return slices.ContainsFunc(m.beside, func(x pair) bool {
+		r := a.v.Relation(x.inner.Relation)
+		return x.own.node.Column == a.column && a.exact(x.own) && r != nil && x.inner.Column == a.v.TenantColumn(r)
+	})
 }
 
 // callerIn is caller IN (SELECT member FROM … WHERE tenant = the row's): EXISTS with
@@ -375,11 +394,12 @@ func (a *analyst) bindMember(own, y value, tenant bool) verdict {
 		return verdict{tenant: tenant, within: party}
 	}
 	// A row follows its parent, or the caller.
-	if a.references(ref(own.node), y.ref) || a.isKey(y.ref) {
+	if a.references(ref(own.node), y.ref, y.member.compared) || a.isKey(y.ref) {
 		return verdict{own: true}
 	}
 	// A link of the tenant's own names the row: the people whom its memberships list.
-	named := a.references(y.ref, ref(own.node)) || a.links(own, y)
+	back := func(from, to string) bool { return y.member.compared(to, from) }
+	named := a.references(y.ref, ref(own.node), back) || a.links(own, y)
 	if y.binding == boundTo && named && !y.member.other && !y.member.below {
 		a.j.Links = append(a.j.Links, y.ref)
 		return verdict{own: true}
@@ -408,9 +428,11 @@ func (a *analyst) linked(s *subquery) verdict {
 			continue
 		}
 		inner := value{kind: valueMember, ref: ref, binding: how, member: s.how[l.inner.Entry]}
-		inner.member.owner = slices.ContainsFunc(s.links, func(x link) bool {
-			return x.inner.Entry == l.inner.Entry && a.ownersMatch(value{kind: valueOwn, node: x.own}, x.inner)
-		})
+		for _, x := range s.links {
+			if x.inner.Entry == l.inner.Entry {
+				inner.member.beside = append(inner.member.beside, pair{value{kind: valueOwn, node: x.own}, x.inner})
+			}
+		}
 		result = result.and(a.bind(value{kind: valueOwn, node: l.own}, inner))
 	}
 	return result

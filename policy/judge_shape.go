@@ -41,8 +41,20 @@ type membership struct {
 	other bool     // such a set holds other tenants, of no shape: those above, partners
 	user  bool     // a column equals the caller
 	holds []string // boolean columns that must be true
-	owner bool     // its tenant is the row's
 	as    []string // columns that equal the caller
+
+	beside []pair // columns that are compared with the row's
+}
+
+// pair is a column of the policy's table, and one of another that it equals.
+type pair struct {
+	own   value
+	inner *catalog.Node
+}
+
+// compared reports whether the row's own column equals the other table's inner one.
+func (m membership) compared(own, inner string) bool {
+	return slices.ContainsFunc(m.beside, func(x pair) bool { return x.own.node.Column == own && x.inner.Column == inner })
 }
 
 // selects reports whether a column of a bound table is one of the caller's tenants: a
@@ -57,7 +69,7 @@ func (m membership) or(n membership) membership {
 		return slices.DeleteFunc(slices.Clone(a), func(x string) bool { return !slices.Contains(b, x) })
 	}
 	all := membership{by: both(m.by, n.by), below: m.below || n.below, other: m.other || n.other, user: m.user && n.user,
-		holds: both(m.holds, n.holds), owner: m.owner && n.owner, as: both(m.as, n.as)}
+		holds: both(m.holds, n.holds), as: both(m.as, n.as)}
 	all.other = all.other || !all.user && len(all.by) == 0 && len(m.by)+len(n.by) > 0
 	return all
 }
@@ -190,8 +202,9 @@ func (a *analyst) inTree(own, y value) within {
 // byShare is what others have shared: to read, and to edit where the share says so. A key that is
 // one within each tenant only names the row of the tenant whose share it is.
 func (a *analyst) byShare(x *catalog.Shares, own, y value) within {
-	if own.node.Column != x.Key || y.ref.Column != x.Row || y.binding != boundTo || !slices.Contains(y.member.by, x.With) ||
-		!y.member.owner && !a.v.tellsApart(a.t, x.Key) {
+	if own.node.Column != x.Key || y.ref.Column != x.Row || y.binding != boundTo ||
+		!slices.Contains(y.member.by, x.With) ||
+		!a.namesOwner(y.member) && !a.v.tellsApart(a.t, x.Key) {
 		return 0
 	}
 	a.j.Links = append(a.j.Links, y.ref)

@@ -36,7 +36,9 @@ const shapesOfJudge = `CREATE SCHEMA app; CREATE SCHEMA moat;
 	CREATE TABLE app.cards (tenant_id int NOT NULL REFERENCES app.tenants, number int NOT NULL,
 		PRIMARY KEY (tenant_id, number));
 	CREATE TABLE app.card_share (tenant_id int NOT NULL, number int NOT NULL, shared_with int NOT NULL REFERENCES
-		app.tenants, PRIMARY KEY (tenant_id, number, shared_with), FOREIGN KEY (tenant_id, number) REFERENCES app.cards)`
+		app.tenants, PRIMARY KEY (tenant_id, number, shared_with), FOREIGN KEY (tenant_id, number) REFERENCES app.cards);
+	CREATE TABLE app.remarks (card_tenant int NOT NULL, card_number int NOT NULL, author int,
+		FOREIGN KEY (card_tenant, card_number) REFERENCES app.cards)`
 
 // Each form of a shape is read for what it gives, and what only looks like one for nothing.
 // «T» is the current tenant, «below» and «above» the closure's two ways.
@@ -128,6 +130,17 @@ func TestShapesAreJudged(t *testing.T) {
 			"s.number = cards.number AND o.tenant_id = cards.tenant_id)", ""},
 		{"cards", "tenant_id = «T» OR (number = ANY (ARRAY(SELECT s.number FROM «cards»)) AND tenant_id = ANY (ARRAY(" +
 			"SELECT s.tenant_id FROM «cards»)))", ""},
+		// A row follows its parent, by the whole of the key.
+		{"remarks", "EXISTS (SELECT FROM app.cards c WHERE c.tenant_id = card_tenant AND c.number = card_number AND " +
+			"c.tenant_id = «T»)", "tenant"},
+		{"remarks", "(card_tenant, card_number) IN (SELECT c.tenant_id, c.number FROM app.cards c WHERE c.tenant_id = «T»)",
+			"tenant"},
+		{"remarks", "EXISTS (SELECT FROM app.cards c WHERE c.number = card_number AND c.tenant_id = «T»)", ""},
+		{"remarks", "EXISTS (SELECT FROM app.cards c WHERE c.tenant_id = author AND c.number = card_number AND " +
+			"c.tenant_id = «T»)", ""},
+		{"remarks", "EXISTS (SELECT FROM app.cards c, app.cards d WHERE d.tenant_id = card_tenant AND c.number = " +
+			"card_number AND c.tenant_id = «T»)", ""},
+		{"remarks", "(author, card_number) IN (SELECT c.tenant_id, c.number FROM app.cards c WHERE c.tenant_id = «T»)", ""},
 		{"board_share", "tenant_id = «T» OR shared_with = «T»", "visible wide"},
 		{"users", "id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id = ANY (ARRAY(«above»))))", ""},
 		{"users", "id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id IN (SELECT l.partner FROM " +
@@ -160,8 +173,8 @@ func TestShapesAreJudged(t *testing.T) {
 		{"board", "tenant_id = «T» OR id = ANY (ARRAY(«share» UNION SELECT l.partner FROM app.links l WHERE " +
 			"l.tenant_id = «T»))", ""},
 		{"board", "tenant_id = «T» OR id = ANY (ARRAY(«share» AND s.can_edit UNION «share»))", "visible wide"},
-		{"leads", "tenant_id IN (SELECT l.partner FROM app.links l JOIN app.memberships m ON m.tenant_id = l.tenant_id WHERE " +
-			"m.user_id = «me»)", ""},
+		{"leads", "tenant_id IN (SELECT l.partner FROM app.links l JOIN app.memberships m ON m.tenant_id = l.tenant_id " +
+			"WHERE m.user_id = «me»)", ""},
 		{"leads", "tenant_id IN (SELECT t.parent_id FROM app.tenants t JOIN app.memberships m ON m.tenant_id = t.id WHERE " +
 			"m.user_id = «me»)", ""},
 		{"leads", "tenant_id IN (SELECT t.id FROM app.tenants t JOIN app.memberships m ON m.tenant_id = t.id WHERE " +
@@ -169,8 +182,8 @@ func TestShapesAreJudged(t *testing.T) {
 		{"leads", "tenant_id IN (SELECT m.invited_by FROM app.memberships m WHERE m.user_id = «me»)", ""},
 		{"leads", "tenant_id IN (SELECT m.tenant_id FROM app.memberships m WHERE m.user_id IN (SELECT f.friend_user FROM " +
 			"app.friends f WHERE f.user_id = «me»))", ""},
-		{"leads", "tenant_id IN (SELECT m.tenant_id FROM app.memberships m JOIN app.users u ON u.id = m.user_id WHERE u.id = " +
-			"«me»)", "tenant"},
+		{"leads", "tenant_id IN (SELECT m.tenant_id FROM app.memberships m JOIN app.users u ON u.id = m.user_id WHERE " +
+			"u.id = «me»)", "tenant"},
 		{"memberships", "tenant_id = «T» OR user_id IN (SELECT f.friend_user FROM app.friends f WHERE f.user_id = «me»)", ""},
 		{"memberships", "tenant_id = ANY (ARRAY(«below»)) OR user_id = ANY (ARRAY(SELECT m.user_id FROM app.memberships m))",
 			""},
