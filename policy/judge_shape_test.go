@@ -55,7 +55,7 @@ func TestShapesAreJudged(t *testing.T) {
 		"«cards»", "app.card_share s WHERE s.shared_with = «T»",
 		"«share»", "SELECT s.board_id FROM app.board_share s WHERE s.shared_with = «T»")
 	current := strings.NewReplacer("«T»", "(SELECT nullif(current_setting('app.current_tenant', true), '')::int)")
-	for _, c := range []struct{ table, expr, want string }{
+	for i, c := range []struct{ table, expr, want string }{
 		{"leads", "tenant_id = «T»", "tenant"},
 		// 1: below, by the closure read from above, and no other way.
 		{"leads", "tenant_id = ANY (ARRAY(«below»))", "below wide"},
@@ -205,6 +205,9 @@ func TestShapesAreJudged(t *testing.T) {
 		{"themes", "other = ANY (ARRAY(SELECT m.user_id FROM app.memberships m WHERE m.tenant_id = «T»))", ""},
 		{"users", "id = ANY (ARRAY(SELECT m.tenant_id FROM app.memberships m WHERE m.tenant_id = «T»))", ""},
 	} {
+		if testing.Short() && i%3 != 0 {
+			continue
+		}
 		text := current.Replace(fill.Replace(c.expr))
 		if got := judgedAs(t, conn, c.table, text); got != c.want {
 			t.Errorf("%s: %s: %q, want %q", c.table, c.expr, got, c.want)

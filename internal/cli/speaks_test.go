@@ -444,6 +444,7 @@ func TestSpeaksFailsClosed(t *testing.T) {
 	t.Parallel()
 	d := speaksDatabase(t)
 	d.Exec(t, "grant update (plain, org) on app.tenants to "+d.Roles["app"])
+	tried := 0
 	for want, c := range map[string][3]string{
 		"which tenants it speaks for":          {", tenants: all", "", ""},
 		"a subject of one of them":             {", tenants: all", ", tenants: all", "caller: {table: app.members}"},
@@ -459,6 +460,9 @@ func TestSpeaksFailsClosed(t *testing.T) {
 		"write it as *.example.com":            {"", "none", "serve: {tenant_from: {host: '*'}}"},
 		"neither is read":                      {"", "none", "serve: {tenant_from: {column: slug}}"},
 	} {
+		if tried++; testing.Short() && tried > 6 {
+			break // in another order each time
+		}
 		want = strings.ReplaceAll(want, "«app»", d.Roles["app"])
 		if _, err := speaksService(t, d, c[0], c[1], c[2]); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v", want, err)

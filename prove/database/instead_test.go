@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moat-db/moat/internal/postgres/pgtest"
 	"github.com/moat-db/moat/prove"
 	"github.com/moat-db/moat/prove/database"
 )
@@ -34,6 +35,7 @@ var behindViews = map[string]string{
 // Each form leaks where it does not ask for the tenant, and none where it does.
 func TestWritesThroughViews(t *testing.T) {
 	t.Parallel()
+	pgtest.Full(t) // short: TestSabotagesTogether
 	var b strings.Builder
 	b.WriteString(`CREATE TABLE app.notes (tenant_id uuid NOT NULL REFERENCES app.tenants(id), id int, body text,
 		PRIMARY KEY (tenant_id, id));` + strings.NewReplacer("$T", "app.notes", "$C", "tenant_id").Replace(policy))
