@@ -9,8 +9,8 @@ import (
 // mostTries is how often an attack is made until nobody else wrote beside it, and quietTries how
 // often that must show the same: a row that comes and goes leaves a count as it was.
 const (
-	mostTries  = 8
-	quietTries = 3
+	mostTries  = 16
+	quietTries = 6
 )
 
 // confirm tells what an attack did from what others wrote meanwhile. A difference from the look
