@@ -148,12 +148,7 @@ func (s *subquery) carry(a *analyst, from, to *catalog.Node) {
 // isKey reports whether a column alone identifies a row of its table.
 func (a *analyst) isKey(c catalog.ColumnRef) bool {
 	r := a.v.Relation(c.Relation)
-	if r == nil {
-		return false
-	}
-	return a.v.tellsApart(r, c.Column) || slices.ContainsFunc(r.Constraints, func(k catalog.Constraint) bool {
-		return (k.Type == catalog.PrimaryKey || k.Type == catalog.Unique) && len(k.Columns) == 1 && k.Columns[0] == c.Column
-	})
+	return r != nil && a.v.tellsApart(r, c.Column)
 }
 
 // references reports whether a foreign key leads from one column to the other, and which row it means:
