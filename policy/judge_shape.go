@@ -63,7 +63,7 @@ func (m membership) selects(column string) bool {
 	return !m.below && !m.other && (m.user || len(m.by) == 0 || slices.Contains(m.by, column))
 }
 
-// or is how rows are bound that are bound in one of two ways.
+// or is what holds of rows that are bound in the one way or in the other, as in a UNION.
 func (m membership) or(n membership) membership {
 	both := func(a, b []string) []string {
 		return slices.DeleteFunc(slices.Clone(a), func(x string) bool { return !slices.Contains(b, x) })
@@ -93,8 +93,8 @@ func (a *analyst) selects(y value) bool {
 	return own == "" || own == column
 }
 
-// isCaller reports whether what a subquery selects by the caller is the caller: the column that
-// equals them, or what names them in a table of people. A friend is somebody else.
+// isCaller reports whether a column that a subquery selects is the caller: the one that equals the
+// caller, or one of the same person in a table of people. A friend is somebody else.
 func (a *analyst) isCaller(y value) bool {
 	key := func(column string) bool { return a.isKey(catalog.ColumnRef{Relation: y.ref.Relation, Column: column}) }
 	return slices.Contains(y.member.as, y.ref.Column) || key(y.ref.Column) || slices.ContainsFunc(y.member.as, key)

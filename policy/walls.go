@@ -34,8 +34,8 @@ func (s Spec) Create() string {
 
 // Walls are the restrictive policies that a table should have: its wall for the
 // application's roles, and in a tree a wall for the tree's role and a gate that lets
-// nobody in who has neither. Where they say whose a shared row is, they go on doing so, though its
-// key be unique by itself.
+// nobody in who has neither. Walls that name the owner of a shared row stay as they are, even where
+// its key is unique by itself.
 func (v *View) Walls(t *catalog.Relation, application []string) []Spec {
 	walls := func(t *catalog.Relation) []Spec { return v.walls(t, application, v.Bound(v.FormOf(t))) }
 	if v.Model.Shapes.SharesOf(t.QName()) == nil {

@@ -41,7 +41,7 @@ func (d *Database) Exec(t testing.TB, sql string, args ...any) {
 			_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
 			return err
 		}
-		// Nothing prepared, of which the session would be rid and pgx would not know.
+		// Prepares nothing: DISCARD ALL would drop it, and pgx would not know.
 		_, err := conn.Exec(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec}, args...)...)
 		return err
 	})
@@ -83,7 +83,8 @@ func (d *Database) session(ctx context.Context) (*pgx.Conn, error) {
 	return pgx.Connect(ctx, d.URL)
 }
 
-// HangUp ends the session that Exec keeps, for what counts or minds those who use a database.
+// HangUp ends the session that Exec keeps, for tests that count the sessions of a database or need it
+// to have none.
 func (d *Database) HangUp() {
 	select {
 	case conn := <-d.kept:
